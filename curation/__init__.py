@@ -1,0 +1,1 @@
+"""From rows to mixes: shards, engine, language identification, dedup, mining, mixes, report."""

@@ -1,0 +1,1 @@
+"""Raw public datasets to rows: manifests, fetching, readers and the recurring shapes."""

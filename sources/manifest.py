@@ -1,0 +1,201 @@
+"""What a manifest says about one dataset: the pydantic model behind every `manifests/sources/<name>.yaml`.
+
+Extra fields are refused, so a typing error in a manifest is an error, not a silently ignored line.
+Strings under `tables` and `shape` may hold `{name}` placeholders, filled per subset from its `vars`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sources.languages import LanguageTag, check_tag
+
+Family = Literal["retrieval", "clustering", "classification"]
+"""Loss family: which terms of the 3D-ML objective a sample feeds (ML-Embed, section on training data)."""
+
+Task = Literal[
+    "bitext-mining", "citation-prediction", "claim-verification", "code-to-code", "code-to-text",
+    "domain-classification", "instruction", "intent-classification", "language-classification",
+    "linguistic-acceptability", "nli", "paraphrase", "question-answering", "sentiment", "sts",
+    "summarisation", "text-to-code", "title-matching", "topic-classification",
+]  # fmt: skip
+
+ArrowType = Literal["string", "bool", "int64", "float64", "list<string>", "struct", "list<struct>", "any"]
+"""Type a raw column must be castable to; `struct`, `list<struct>` and `any` are left as the file has them."""
+
+TextExpr = str | list[str]
+"""A dotted path to a raw column (`translation.en`), or several whose texts are joined by one space."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubOrigin(_Strict):
+    """A dataset repository on the Hub, fetched through huggingface-hub at a pinned revision."""
+
+    kind: Literal["hub"] = "hub"
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    ref: str = "main"
+    mirrors: list[str] = []
+    """Other repositories with the same file paths, tried in order when the first is gone."""
+
+
+class AptOrigin(_Strict):
+    """Debian indexes or packages, through a private apt state that reuses the machine's own sources."""
+
+    kind: Literal["apt"] = "apt"
+    indexes: list[Literal["Packages", "Translation"]] = []
+    packages: list[str] = []
+
+
+class PythonOrigin(_Strict):
+    """Python source files of the interpreter's standard library and of installed distributions."""
+
+    kind: Literal["python"] = "python"
+    stdlib: bool = True
+    distributions: list[str] = []
+    """Distribution names; those not installed are passed over with a line in the log."""
+
+
+class ManualOrigin(_Strict):
+    """Files that a person has to fetch: where from, and how the folder below `local_root` is called."""
+
+    kind: Literal["manual"] = "manual"
+    url: str
+    folder: str
+
+
+Origin = Annotated[HubOrigin | AptOrigin | PythonOrigin | ManualOrigin, Field(discriminator="kind")]
+
+
+class RawTable(_Strict):
+    """One kind of raw file: where it lies, how it is read, which fields it must have."""
+
+    files: list[str] = Field(min_length=1)
+    """Globs over the origin's file names."""
+    format: Literal["parquet", "jsonl", "csv", "tsv", "json", "deb822", "python", "json-map"]
+    fields: dict[str, ArrowType]
+    header: list[str] | None = None
+    """Column names of a csv or tsv file that has no header line, in file order."""
+    record_path: str = "item"
+    """Where the records of a nested JSON file are, in ijson's notation (`data.item.paragraphs.item`)."""
+    members: list[str] | None = None
+    """Globs over member names, where the files are archives (zip, tar)."""
+
+
+class LangColumn(_Strict):
+    """A declared language that differs by row: a raw column and how its values map to tags."""
+
+    column: str
+    map: dict[str, LanguageTag] = {}
+    """Raw value → tag, for values that `sources.languages.tag_of` does not know or would get wrong."""
+
+
+class Subset(_Strict):
+    """One subset (a language, a direction): the unit that mining pools and caps can be stated for."""
+
+    query_lang: LanguageTag | LangColumn
+    positive_lang: LanguageTag | LangColumn | None = None
+    """Null: as the query."""
+    samples: int | None = Field(default=None, ge=0)
+    vars: dict[str, str] = {}
+
+
+class ShapeSpec(_Strict):
+    """Which recurring shape turns raw records into rows, with its arguments (see `sources.shapes`)."""
+
+    kind: str
+    args: dict[str, Any] = {}
+
+
+class Licence(_Strict):
+    """SPDX identifier or `LicenseRef-…`, with what it allows."""
+
+    id: str = Field(pattern=r"^(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.+-]*( (AND|OR) [A-Za-z0-9.+-]+)*$")
+    commercial: bool
+    redistribution: bool
+    note: str = ""
+
+
+class Manifest(_Strict):
+    """One dataset."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    collection: Literal["ml-embed", "offline"]
+    """`ml-embed`: one of the 121 of the published corpus. `offline`: real text that needs no hub."""
+    task: Task
+    family: Family
+    symmetric: bool = False
+    """Query and positive are the same kind of text: instructions go on some passages too."""
+    origin: Origin
+    tables: dict[str, RawTable] = Field(min_length=1)
+    where: dict[str, list[str | int | bool]] = {}
+    """Raw column → admitted values; other records are filtered (counted, not quarantined)."""
+    shape: ShapeSpec
+    subsets: dict[str, Subset] = Field(min_length=1)
+    licence: Licence
+    citation: str = Field(min_length=3)
+    samples: int = Field(ge=0)
+    """Rows the published corpus has of this source (offline: rows measured when the manifest was written)."""
+    instruction: str = Field(min_length=10)
+    """What is asked and what is to be found, in this project's words."""
+    priority: int = 50
+    """Which source keeps a duplicate: the lower number."""
+    notes: str = ""
+
+    @field_validator("instruction")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if "\n" in value.strip():
+            raise ValueError("an instruction is one line")
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        declared = [s.samples for s in self.subsets.values() if s.samples is not None]
+        if declared and len(declared) == len(self.subsets) and sum(declared) != self.samples:
+            raise ValueError(f"samples is {self.samples} but the subsets sum to {sum(declared)}")
+        return self
+
+    def bound(self, subset: str) -> Manifest:
+        """Return this manifest with the placeholders of `subset` filled in and only that subset left."""
+        chosen = self.subsets[subset]
+        fill = {"subset": subset, **chosen.vars}
+        return self.model_copy(
+            update={
+                "tables": {
+                    name: RawTable.model_validate(_filled(table.model_dump(), fill))
+                    for name, table in self.tables.items()
+                },
+                "shape": ShapeSpec.model_validate(_filled(self.shape.model_dump(), fill)),
+                "subsets": {subset: chosen},
+            }
+        )
+
+    def languages(self) -> list[str]:
+        """Declared tags over all subsets, sorted; rows may add others where a column tells the language."""
+        tags: set[str] = set()
+        for subset in self.subsets.values():
+            for lang in (subset.query_lang, subset.positive_lang):
+                if isinstance(lang, str):
+                    tags.add(check_tag(lang))
+                elif lang is not None:
+                    tags.update(lang.map.values())
+        return sorted(tags)
+
+
+def _filled(value: Any, fill: dict[str, str]) -> Any:
+    """Replace `{name}` in every string below `value`; braces around unknown names stay as they are."""
+    if isinstance(value, str):
+        for name, text in fill.items():
+            value = value.replace("{" + name + "}", text)
+        return value
+    if isinstance(value, dict):
+        return {_filled(k, fill): _filled(v, fill) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, fill) for v in value]
+    return value
