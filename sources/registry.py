@@ -44,13 +44,9 @@ def _load(path: Path, _version: int) -> Manifest:
     try:
         manifest = Manifest.model_validate(yaml.load(path.read_text("utf-8"), loader))  # noqa: S506
     except (yaml.YAMLError, ValidationError) as error:
-        raise ManifestError(
-            str(error), where=str(path), remedy="see sources/manifest.py for the fields"
-        ) from None
+        raise ManifestError(str(error), where=str(path), remedy="see sources/manifest.py for the fields") from None
     if manifest.name != path.stem:
-        raise ManifestError(
-            f"name is {manifest.name!r}", where=str(path), remedy="name it as the file is called"
-        )
+        raise ManifestError(f"name is {manifest.name!r}", where=str(path), remedy="name it as the file is called")
     return manifest
 
 
