@@ -1,0 +1,199 @@
+"""The `curate` command: one verb a step, and verbs to look before (`plan`), during (`status`) and after (`show`)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from curation.engine import Workers
+from curation.settings import load_profile
+from curation.steps import Build, StepResult
+from sources.errors import CorpusError, SettingsError, StageError, TransientError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+ProfileName = Annotated[str | None, typer.Option("--profile", help="Section of params.yaml.", envvar="CURATE_PROFILE")]
+Params = Annotated[Path, typer.Option("--params", help="The settings file; its folder holds work/ and out/.")]
+Count = Annotated[int, typer.Option("--workers", help="Tasks at once; 0: one per core.", envvar="CURATE_WORKERS")]
+Engine = Annotated[str, typer.Option("--engine", help="local or ray.", envvar="CURATE_ENGINE")]
+Address = Annotated[str | None, typer.Option("--ray-address", help="A running Ray cluster.", envvar="RAY_ADDRESS")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+PARAMS = Path("params.yaml")
+
+
+def _build(profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray: str | None = None) -> Build:
+    if engine not in ("local", "ray"):
+        raise SettingsError(f"unknown engine {engine!r}", where="--engine", remedy="local or ray")
+    name, settings = load_profile(params, profile)
+    kind: Any = engine
+    return Build(name, settings, params.resolve().parent, Workers(kind, workers, ray))
+
+
+@contextmanager
+def _alone(build: Build) -> Iterator[None]:
+    """Hold the build's lock: two runs of one profile would write the same temporary files."""
+    folder = build.root / "work" / build.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(
+                "another run of this profile is at work", where=str(folder), remedy="wait for it, or end it"
+            ) from None
+        yield
+
+
+def _step(run: Callable[[Build], StepResult], build: Build, *, dry_run: bool, what: str) -> None:
+    if dry_run:
+        sources = build.manifests()
+        print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
+        return
+    with _alone(build):
+        run(build)
+
+
+def _verb(name: str, what: str, load: Callable[[], Callable[[Build], StepResult]]) -> None:
+    def command(
+        profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+        ray_address: Address = None, *, dry_run: DryRun = False,
+    ) -> None:  # fmt: skip
+        _step(load(), _build(profile, params, workers, engine, ray_address), dry_run=dry_run, what=what)
+
+    app.command(name, help=what)(command)
+
+
+def _fetch() -> Callable[[Build], StepResult]:
+    from curation.fetching import run_fetch
+
+    return run_fetch
+
+
+def _normalise() -> Callable[[Build], StepResult]:
+    from curation.normalising import run_normalise
+
+    return run_normalise
+
+
+def _identify() -> Callable[[Build], StepResult]:
+    from curation.langid.step import run_identify
+
+    return run_identify
+
+
+def _dedup() -> Callable[[Build], StepResult]:
+    from curation.dedup.step import run_dedup
+
+    return run_dedup
+
+
+def _mine() -> Callable[[Build], StepResult]:
+    from curation.mining.step import run_mine
+
+    return run_mine
+
+
+_verb("fetch", "Bring the raw files of every source here.", _fetch)
+_verb("normalise", "Turn raw files into rows.", _normalise)
+_verb("identify", "Identify the language of every text.", _identify)
+_verb("dedup", "Find exact and near-duplicates across all sources.", _dedup)
+_verb("mine", "Find hard negatives for every row.", _mine)
+
+
+@app.command()
+def mix(name: str, profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
+    """Build one mix (retrieval, instruction) from everything before it."""
+    from curation.mix.recipe import load_recipe
+    from curation.mix.step import run_mix
+
+    build = _build(profile, params)
+    recipe = load_recipe(name)
+    if dry_run:
+        held = [m.name for m in build.manifests() if recipe.holds(m.name)]
+        print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
+        return
+    with _alone(build):
+        run_mix(build, name)
+
+
+@app.command()
+def report(profile: ProfileName = None, params: Params = PARAMS) -> None:
+    """Write the statistics report: one self-contained HTML file."""
+    from curation.report.step import run_report
+
+    print(run_report(_build(profile, params)))
+
+
+@app.command()
+def plan(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
+    """Say what a build will give, from the manifests alone, before any work."""
+    from curation.plan import make_plan, print_plan
+
+    made = make_plan(_build(profile, params))
+    print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_plan(made)
+
+
+@app.command()
+def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
+    """Say how far a build is: steps done, shards, rows, languages, mixes."""
+    from curation.status import make_status, print_status
+
+    made = make_status(_build(profile, params))
+    print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_status(made)
+
+
+@app.command()
+def show(
+    source: str, subset: Annotated[str | None, typer.Argument()] = None, profile: ProfileName = None,
+    params: Params = PARAMS, rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
+    row_id: Annotated[str | None, typer.Option(help="Show this row only.")] = None,
+    *, quarantined: Annotated[bool, typer.Option(help="Show quarantined records instead.")] = False,
+) -> None:  # fmt: skip
+    """Look at rows of a source with everything the steps have found out about them."""
+    from curation.show import show_quarantine, show_rows
+
+    build = _build(profile, params)
+    if quarantined:
+        show_quarantine(build, source, subset, rows)
+    else:
+        show_rows(build, source, subset, rows, row_id)
+
+
+@app.command()
+def sources(*, as_json: AsJson = False) -> None:
+    """List the sources."""
+    from curation.plan import list_sources
+
+    list_sources(as_json=as_json)
+
+
+def main() -> None:
+    """Run the command; a user's error is a message and exit code 1 (2: worth trying again), never a traceback."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        app()
+    except CorpusError as error:
+        Console(stderr=True, highlight=False).print(f"[bold red]error[/] {_escaped(str(error))}")
+        sys.exit(2 if isinstance(error, TransientError) else 1)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

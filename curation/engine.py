@@ -1,0 +1,216 @@
+"""Runs an operation over many tasks: in this process, in local processes, or as Ray Core tasks.
+
+One task makes one part's shards. The same code runs everywhere, results come back in task order, and nothing about
+the workers enters a shard: the bytes do not depend on how many there were or who they were.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from curation.progress import Progress
+from curation.store import Marker, Output, Store, digest
+from sources.errors import StageError
+
+IN_FLIGHT_PER_WORKER = 2
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work.
+
+    Attributes:
+        path: where its outputs go below the operation's folder; unique within the operation.
+        inputs: identities (hashes) of everything it reads: the marker is keyed by them.
+        payload: what the operation needs to find those inputs; must pickle, and must not change the result
+            in a way that `inputs` does not show.
+
+    """
+
+    path: str
+    inputs: tuple[str, ...]
+    payload: Any
+
+
+class Outputs:
+    """Where a running task writes its tables."""
+
+    def __init__(self, store: Store, operation: str, path: str) -> None:
+        self._store, self._operation, self._stem = store, operation, f"{operation}/{path}"
+        self.written: list[Output] = []
+
+    def table(
+        self, suffix: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, at: str | None = None
+    ) -> Output:
+        """Write `<operation>/<task path>.<suffix>.arrow`, or with `at` instead of the task's path."""
+        stem = self._stem if at is None else f"{self._operation}/{at}"
+        output = self._store.write_table(f"{stem}.{suffix}.arrow", batches, schema)
+        self.written.append(output)
+        return output
+
+
+class Operation(Protocol):
+    """A step's work on one task: a name, a version to raise when results change, frozen settings, and `run`."""
+
+    @property
+    def name(self) -> str:
+        """Folder of its outputs."""
+
+    @property
+    def version(self) -> int:
+        """Part of every marker's key."""
+
+    @property
+    def settings(self) -> BaseModel:
+        """Part of every marker's key."""
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Do the task, write its tables through `out`, and return JSON-able counts."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work; never part of a key."""
+
+    kind: Literal["local", "ray"] = "local"
+    count: int = 0
+    """0: one per core."""
+    ray_address: str | None = None
+
+    @property
+    def number(self) -> int:
+        """Return how many tasks run at once."""
+        return self.count or len(os.sched_getaffinity(0))
+
+
+def run(operation: Operation, tasks: list[Task], store: Store, workers: Workers) -> list[Marker]:
+    """Do what is not done yet and return all markers, in the order of `tasks`.
+
+    Raises:
+        StageError: a worker process died (out of memory, killed); finished shards stay, run again to resume.
+        CorpusError: a task failed with an error of the user's.
+
+    """
+    assert len({task.path for task in tasks}) == len(tasks), "two tasks would write the same files"
+    keys = [key_of(operation, task) for task in tasks]
+    markers = [store.read_marker(marker_path(operation, task), key) for task, key in zip(tasks, keys, strict=True)]
+    todo = [i for i, marker in enumerate(markers) if marker is None]
+    jobs = [(i, (operation, tasks[i], keys[i], store.root)) for i in todo]
+    with Progress(operation.name, total=len(tasks), done=len(tasks) - len(todo)) as progress:
+        for i, marker in _runner(workers, len(jobs))(jobs, workers):
+            markers[i] = marker
+            progress.advance(tasks[i].path, marker.stats)
+    return [marker for marker in markers if marker is not None]
+
+
+def key_of(operation: Operation, task: Task) -> str:
+    """Return the key a task's marker must have to count."""
+    return digest(
+        {
+            "operation": operation.name,
+            "version": operation.version,
+            "settings": operation.settings.model_dump(mode="json"),
+            "path": task.path,
+            "inputs": list(task.inputs),
+        }
+    )
+
+
+def marker_path(operation: Operation, task: Task) -> str:
+    """Return where a task's marker lies below the store's root."""
+    return f"{operation.name}/{task.path}.done.json"
+
+
+Job = tuple[int, tuple[Operation, Task, str, str]]
+
+
+class _Runner(Protocol):
+    def __call__(self, jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]: ...
+
+
+def _runner(workers: Workers, jobs: int) -> _Runner:
+    if workers.kind == "ray":
+        return _run_ray
+    return _run_here if workers.number == 1 or jobs <= 1 else _run_processes
+
+
+def _execute(operation: Operation, task: Task, key: str, root: str) -> Marker:
+    store = Store(root)
+    out = Outputs(store, operation.name, task.path)
+    stats = operation.run(task, store, out)
+    marker = Marker(key, tuple(out.written), stats)
+    store.write_marker(marker_path(operation, task), marker)
+    return marker
+
+
+def _run_here(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
+    for i, job in jobs:
+        yield i, _execute(*job)
+
+
+def _run_processes(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers.number, len(jobs)), mp_context=context) as pool:
+        waiting = iter(jobs)
+        running: dict[Future[Marker], int] = {}
+        try:
+            while True:
+                while len(running) < IN_FLIGHT_PER_WORKER * workers.number:
+                    job = next(waiting, None)
+                    if job is None:
+                        break
+                    running[pool.submit(_execute, *job[1])] = job[0]
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        except BrokenProcessPool:
+            raise StageError(
+                "a worker process died, most likely for want of memory",
+                remedy="run the same command again, with fewer --workers: finished shards are kept",
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run_ray(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
+    if not jobs:
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        local: dict[str, Any] = {"num_cpus": workers.number, "include_dashboard": False}
+        ray.init(address=workers.ray_address, log_to_driver=False, **({} if workers.ray_address else local))
+    try:
+        remote = ray.remote(num_cpus=1, max_retries=2)(_execute)
+        waiting = iter(jobs)
+        running: dict[Any, int] = {}
+        while True:
+            while len(running) < IN_FLIGHT_PER_WORKER * workers.number:
+                job = next(waiting, None)
+                if job is None:
+                    break
+                running[remote.remote(*job[1])] = job[0]
+            if not running:
+                return
+            (done, *_), _rest = ray.wait(list(running), num_returns=1)
+            index = running.pop(done)
+            try:
+                yield index, ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.as_instanceof_cause() from None
+    finally:
+        if started:
+            ray.shutdown()

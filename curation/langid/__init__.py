@@ -1,0 +1,5 @@
+"""Language identification behind one function; which model answers is a setting."""
+
+from curation.langid.interface import IDENTIFIED_SCHEMA, Identifier, backend, identify
+
+__all__ = ["IDENTIFIED_SCHEMA", "Identifier", "backend", "identify"]

@@ -1,0 +1,1 @@
+"""Hard negatives that are not positives in disguise."""

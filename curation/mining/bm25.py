@@ -1,0 +1,124 @@
+"""Exact BM25 over hashed tokens, one pool at a time (Robertson and Zaragoza 2009; the idf of Lucene).
+
+Scores are accumulated in a fixed order and ties go to the lower document number, so the result is one and the same
+on every machine. Masks are applied while candidates are gathered: what must not be a negative never takes a place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from curation.text.tokens import I64, U64, Tokens
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Index:
+    """Postings of n documents over v terms.
+
+    Attributes:
+        terms: uint64[v], sorted token hashes.
+        starts: int64[v + 1], where each term's postings begin.
+        documents: int32, document numbers, ascending within a term.
+        impacts: float32, what the term adds to that document's score.
+        size: n.
+
+    """
+
+    terms: U64
+    starts: I64
+    documents: I32
+    impacts: F32
+    size: int
+
+
+def build_index(tokens: Tokens, *, k1: float, b: float) -> Index:
+    """Index documents.
+
+    Args:
+        tokens: of n documents, from `tokenise(…, for_search=True)`.
+        k1: term-frequency saturation.
+        b: length normalisation, 0 to 1.
+
+    """
+    n = len(tokens)
+    lengths = np.diff(tokens.offsets)
+    terms, term_of = np.unique(tokens.hashes, return_inverse=True)
+    document_of = np.repeat(np.arange(n), lengths)
+    cells, frequency = np.unique(term_of.astype(np.int64) * max(n, 1) + document_of, return_counts=True)
+    term, document = cells // max(n, 1), cells % max(n, 1)
+    holding = np.bincount(term, minlength=len(terms))
+    idf = np.log1p((n - holding + 0.5) / (holding + 0.5))
+    norm = k1 * (1 - b + b * lengths / max(lengths.mean(), 1e-9)) if n else np.zeros(0)
+    impacts = idf[term] * frequency * (k1 + 1) / (frequency + norm[document])
+    starts = np.concatenate([[0], np.cumsum(holding)])
+    return Index(terms, starts, document.astype(np.int32), impacts.astype(np.float32), n)
+
+
+def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
+    """Return the index's term numbers of each query, each once and ascending, and offsets."""
+    place = np.searchsorted(index.terms, tokens.hashes)
+    known = np.zeros(len(place), bool)
+    inside = place < len(index.terms)
+    known[inside] = index.terms[place[inside]] == tokens.hashes[inside]
+    query_of = np.repeat(np.arange(len(tokens)), np.diff(tokens.offsets))
+    cells = np.unique(query_of[known] * np.int64(len(index.terms) + 1) + place[known])
+    counts = np.bincount(cells // (len(index.terms) + 1), minlength=len(tokens))
+    return cells % (len(index.terms) + 1), np.concatenate([[0], np.cumsum(counts)])
+
+
+@nb.njit(cache=True)
+def score_one(terms, starts, documents, impacts, scores, touched):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Add up one query's scores into `scores` (float32[n], zero before); return how many documents were touched."""
+    used = 0
+    for term in terms:
+        for i in range(starts[term], starts[term + 1]):
+            document = documents[i]
+            if scores[document] == 0.0:
+                touched[used] = document
+                used += 1
+            scores[document] += impacts[i]
+    return used
+
+
+@nb.njit(cache=True)
+def push(heap_scores, heap_documents, size, most, score, document):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Keep the `most` best (score, then lower document) in a binary heap whose root is the worst; return the size."""
+    if size == most:
+        worst = heap_scores[0]
+        if score < worst or (score == worst and document > heap_documents[0]):
+            return size
+        i = 0
+        while True:
+            child = 2 * i + 1
+            if child >= size:
+                break
+            other = child + 1
+            if other < size and (
+                heap_scores[other] < heap_scores[child]
+                or (heap_scores[other] == heap_scores[child] and heap_documents[other] > heap_documents[child])
+            ):
+                child = other
+            if heap_scores[child] < score or (heap_scores[child] == score and heap_documents[child] > document):
+                heap_scores[i], heap_documents[i] = heap_scores[child], heap_documents[child]
+                i = child
+            else:
+                break
+        heap_scores[i], heap_documents[i] = score, document
+        return size
+    i = size
+    while i > 0:
+        parent = (i - 1) // 2
+        if heap_scores[parent] > score or (heap_scores[parent] == score and heap_documents[parent] < document):
+            heap_scores[i], heap_documents[i] = heap_scores[parent], heap_documents[parent]
+            i = parent
+        else:
+            break
+    heap_scores[i], heap_documents[i] = score, document
+    return size + 1

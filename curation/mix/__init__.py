@@ -1,0 +1,1 @@
+"""From annotated rows to the mixes that are trained on: the only step that leaves rows out."""

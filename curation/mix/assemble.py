@@ -1,0 +1,160 @@
+"""One pool's selected rows to samples and documents: texts once, negatives as document numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba as nb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.mix.recipe import Recipe, instructed, symmetric
+from curation.mix.select import TRAIN, VALIDATION, PoolState
+from curation.store import Store
+from curation.text.tokens import mix_all, tokenise
+from sources.manifest import Manifest
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        pa.field("row_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("subset", pa.string(), nullable=False),
+        pa.field("family", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("positive_language", pa.string(), nullable=False),
+        pa.field("query", pa.string(), nullable=False),
+        pa.field("positive", pa.string(), nullable=False),
+        pa.field("query_cluster", pa.int64(), nullable=False),
+        pa.field("positive_id", pa.int64(), nullable=False),
+        pa.field("negative_ids", pa.list_(pa.int64()), nullable=False),
+    ]
+)
+"""A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id` and `negative_ids` are
+document numbers; hard negatives given by the source come before mined ones."""
+
+DOCUMENT_SCHEMA = pa.schema(
+    [
+        pa.field("document_id", pa.int64(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("cluster", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("subset", pa.string(), nullable=False),
+    ]
+)
+"""A mix's documents, `document_id` dense from 0 over the files in order. Documents of one `cluster` are the same or
+near-duplicates: a trainer masks them for each other."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Tables of one pool: `SAMPLE_SCHEMA` twice, `DOCUMENT_SCHEMA` once."""
+
+    train: pa.Table
+    validation: pa.Table
+    documents: pa.Table
+
+
+def assemble(
+    store: Store, pool: PoolState, manifest: Manifest, recipe: Recipe, *, first_id: int, keep: int, seed: int
+) -> Assembled:
+    """Gather one pool's samples, in rank order, and the documents that they name."""
+    chosen = np.flatnonzero(pool.verdict <= VALIDATION)
+    chosen = chosen[np.argsort(pool.rank[chosen], kind="stable")]
+    rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow") for s in pool.shards)
+    mined = store.read_table(f"negatives/{pool.source}/{pool.subset}.negatives.arrow", ["negatives"])
+    own = rows.take(chosen)
+    given_lists = own["negatives"].combine_chunks()
+    mined_lists = mined["negatives"].take(chosen).combine_chunks()
+    given_starts, mined_starts = _starts(own["negatives"]), _starts(mined["negatives"].take(chosen))
+    mined_rows = mined_lists.flatten().to_numpy()
+    needed = np.unique(np.concatenate([chosen, mined_rows]))
+    given_texts = given_lists.flatten()
+    texts = pa.concat_arrays([_one(rows["positive"].take(needed)), _one(given_texts)]).dictionary_encode()
+    codes = texts.indices.to_numpy().astype(np.int64)
+    code_of = codes[: len(needed)]
+    given_codes = codes[len(needed) :]
+    cluster = np.empty(len(texts.dictionary), np.int64)
+    if len(given_codes):
+        cluster[given_codes] = (tokenise(given_texts).exact >> np.uint64(1)).astype(np.int64)
+    cluster[code_of[::-1]] = pool.document_cluster[needed[::-1]]
+    positive = code_of[np.searchsorted(needed, chosen)]
+    mined_codes = code_of[np.searchsorted(needed, mined_rows)]
+    negatives, starts = _merge(given_starts, given_codes, mined_starts, mined_codes, positive, cluster, keep)
+    documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
+    queries = own["query"]
+    if recipe.instructions:
+        queries = pc.binary_join_element_wise(instructed(manifest), queries, "")
+    n = len(chosen)
+    samples = pa.table(
+        [
+            pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
+            own["source"], own["subset"], [manifest.family] * n, [manifest.task] * n,
+            _code(own["query_lang"]), _code(own["positive_lang"]), queries, documents.take(pa.array(positive)),
+            pa.array(_clusters(store, pool)[chosen]), pa.array(positive + first_id),
+            pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
+        ],
+        schema=SAMPLE_SCHEMA,
+    )  # fmt: skip
+    d = len(documents)
+    document_table = pa.table(
+        [pa.array(np.arange(d) + first_id), documents, pa.array(cluster), [pool.source] * d, [pool.subset] * d],
+        schema=DOCUMENT_SCHEMA,
+    )
+    train = pa.array(pool.verdict[chosen] == TRAIN)
+    return Assembled(samples.filter(train), samples.filter(pc.invert(train)), document_table)
+
+
+def _clusters(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
+    parts = [store.read_table(f"clusters/{s.path}.clusters.arrow", ["query_cluster"]) for s in pool.shards]
+    return np.asarray(pa.concat_tables(parts)["query_cluster"].to_numpy())
+
+
+def _one(column: Any) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _starts(lists: Any) -> np.ndarray[Any, Any]:
+    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
+
+
+def _code(tags: Any) -> Any:
+    """Cut `eng-Latn` and `python-Code` to their language."""
+    return pc.replace_substring_regex(tags, "-[A-Z][a-z]{3}$", "")
+
+
+def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: int) -> pa.Array:
+    """Put the instruction before a share of the documents; which ones depends on seed and text alone."""
+    if not (recipe.instructions and recipe.instructed_documents and symmetric(manifest)):
+        return texts
+    draw = mix_all(tokenise(texts).exact ^ np.uint64(seed)) >> np.uint64(11)
+    some = pa.array(draw.astype(np.float64) / 2**53 < recipe.instructed_documents)
+    return pc.if_else(some, pc.binary_join_element_wise(instructed(manifest), texts, ""), texts)
+
+
+@nb.njit(cache=True)
+def _merge(given_starts, given, mined_starts, mined, positive, cluster, keep):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Join given and mined negatives: given first, none of the positive's cluster, no document twice, `keep` at most."""
+    n = len(positive)
+    result = np.empty(len(given) + len(mined), np.int64)
+    starts = np.zeros(n + 1, np.int64)
+    used = 0
+    for row in range(n):
+        begin = used
+        for part in range(2):
+            codes = given if part == 0 else mined
+            bounds = given_starts if part == 0 else mined_starts
+            for i in range(bounds[row], bounds[row + 1]):
+                code = codes[i]
+                fresh = cluster[code] != cluster[positive[row]] and used - begin < keep
+                for j in range(begin, used):
+                    fresh = fresh and result[j] != code
+                if fresh:
+                    result[used] = code
+                    used += 1
+        starts[row + 1] = used
+    return result[:used].copy(), starts

@@ -1,0 +1,89 @@
+"""Which rows of a source get into a mix, and for each of the others the one reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.mining.step import row_keys
+from curation.settings import MixSettings
+from curation.steps import Shard
+from curation.store import Store
+from curation.text.tokens import I64, U64, mix_all
+
+REASONS = ("train", "validation", "exact-duplicate", "near-duplicate", "no-negatives", "held-out-twin", "over-cap")
+TRAIN, VALIDATION, EXACT, NEAR, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
+
+
+@dataclass
+class PoolState:
+    """The few columns of one pool that decide: n rows, and the verdict on each.
+
+    Attributes:
+        verdict: uint8[n] into `REASONS`.
+        rank: uint64[n], seeded by the mix; lower goes first when a cap leaves rows out.
+        document_cluster: int64[n].
+
+    """
+
+    source: str
+    subset: str
+    shards: list[Shard]
+    verdict: npt.NDArray[np.uint8]
+    rank: U64
+    document_cluster: I64
+
+
+def judge_pool(store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings) -> PoolState:
+    """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools."""
+    clusters = pa.concat_tables(store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards)
+    rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow", ["row_id", "negatives"]) for s in shards)
+    mined = store.read_table(f"negatives/{source}/{subset}.negatives.arrow", ["negatives"])
+    verdict = np.full(rows.num_rows, TRAIN, np.uint8)
+    fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), settings.seed)
+    verdict[fraction < settings.validation] = VALIDATION
+    found = pc.add(pc.list_value_length(rows["negatives"]), pc.list_value_length(mined["negatives"]))
+    verdict[found.to_numpy() == 0] = NO_NEGATIVES
+    reason = clusters["reason"]
+    verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
+    verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003
+    rank = mix_all(row_keys(rows) ^ np.uint64(settings.seed))
+    return PoolState(source, subset, shards, verdict, rank, clusters["document_cluster"].to_numpy())
+
+
+def _uniform(keys: U64, seed: int) -> npt.NDArray[np.float64]:
+    """Draw a number in [0, 1) for each key: rows that share a query share their side of the split."""
+    salted = mix_all(keys ^ np.uint64(0x9E3779B97F4A7C15 * (seed + 1) % 2**64))
+    return np.asarray((salted >> np.uint64(11)).astype(np.float64) / 2**53)
+
+
+def drop_twins(pools: list[PoolState]) -> None:
+    """Leave out training rows whose document, or a near-duplicate of it, is held out for validation."""
+    held = [p.document_cluster[p.verdict == VALIDATION] for p in pools]
+    held_out = np.unique(np.concatenate(held)) if held else np.zeros(0, np.int64)
+    for pool in pools:
+        twin = (pool.verdict == TRAIN) & np.isin(pool.document_cluster, held_out)
+        pool.verdict[twin] = TWIN
+
+
+def apply_cap(pools: list[PoolState], cap: int | None) -> None:
+    """Keep the `cap` rows of lowest rank over all pools of one source, held-out ones in proportion."""
+    if cap is None:
+        return
+    ranks = np.concatenate([p.rank[p.verdict <= VALIDATION] for p in pools])
+    if len(ranks) <= cap:
+        return
+    limit = np.partition(ranks, cap - 1)[cap - 1]
+    for pool in pools:
+        pool.verdict[(pool.verdict <= VALIDATION) & (pool.rank > limit)] = OVER_CAP
+
+
+def funnel(pools: list[PoolState]) -> dict[str, Any]:
+    """Count the verdicts of one source."""
+    counts = sum((np.bincount(p.verdict, minlength=len(REASONS)) for p in pools), np.zeros(len(REASONS), np.int64))
+    return {name: int(count) for name, count in zip(REASONS, counts, strict=True)}

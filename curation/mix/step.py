@@ -1,0 +1,144 @@
+"""Step `mix`: one mix from everything before it, as parquet that `datasets.load_dataset` reads."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.mix.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
+from curation.mix.card import dataset_card
+from curation.mix.recipe import Recipe, load_recipe
+from curation.mix.select import PoolState, apply_cap, drop_twins, funnel, judge_pool
+from curation.progress import Progress
+from curation.settings import MixSettings
+from curation.steps import Build, StepResult
+from sources import registry
+from sources.errors import StageError
+
+
+def run_mix(build: Build, name: str) -> StepResult:
+    """Build one mix.
+
+    Raises:
+        UnknownNameError: no such mix.
+        StageError: a step before is missing, or the profile has no source of this mix.
+
+    """
+    recipe = load_recipe(name)
+    settings = build.profile.mixes.get(name, MixSettings())
+    rows = build.load("normalise")
+    build.load("dedup"), build.load("mine")
+    pools = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
+    if not pools:
+        raise StageError(
+            f"profile {build.name} has no rows of the sources of this mix",
+            where=f"mix {name}",
+            remedy="list one of the profile's sources in the mix file, or choose other sources",
+        )
+    result = StepResult(f"mix-{name}")
+    with Progress(f"mix {name}", total=2 * len(pools)) as progress:
+        states: dict[str, list[PoolState]] = defaultdict(list)
+        for (source, subset), shards in pools.items():
+            states[source].append(judge_pool(build.store, source, subset, shards, settings))
+            progress.advance(f"judge {source}/{subset}")
+        drop_twins([p for s in states for p in states[s] if registry.load(s).family == "retrieval"])
+        for of_source in states.values():
+            apply_cap(of_source, settings.cap or recipe.cap)
+        folder = build.out / "mixes" / name
+        writer = _MixWriter(folder, settings.shard_rows)
+        for source, of_source in states.items():
+            manifest = registry.load(source)
+            for pool in of_source:
+                made = assemble(
+                    build.store, pool, manifest, recipe,
+                    first_id=writer.documents.rows, keep=build.profile.mining.keep, seed=settings.seed,
+                )  # fmt: skip
+                writer.add(made.train, made.validation, made.documents)
+                progress.advance(f"write {source}/{pool.subset}")
+    result.stats = {"sources": {s: funnel(p) for s, p in states.items()}, "counts": _counts(writer)}
+    result.stats["languages"] = dict(sorted(writer.languages.items()))
+    writer.close(_card(recipe, result, sorted(states)))
+    build.save(result)
+    return result
+
+
+def _counts(writer: _MixWriter) -> dict[str, int]:
+    return {
+        "train": writer.train.rows,
+        "validation": writer.validation.rows,
+        "samples": writer.train.rows + writer.validation.rows,
+        "documents": writer.documents.rows,
+    }
+
+
+def _card(recipe: Recipe, result: StepResult, sources: list[str]) -> str:
+    return dataset_card(recipe, result.stats, [registry.load(name) for name in sources])
+
+
+class _MixWriter:
+    """Writes the mix beside its place and moves it there whole."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self._final, self._work = folder, folder.with_name(folder.name + ".tmp")
+        shutil.rmtree(self._work, ignore_errors=True)
+        self.train = _Rolling(self._work / "samples", "train", SAMPLE_SCHEMA, rows)
+        self.validation = _Rolling(self._work / "samples", "validation", SAMPLE_SCHEMA, rows)
+        self.documents = _Rolling(self._work / "documents", "documents", DOCUMENT_SCHEMA, rows)
+        self.languages: dict[str, int] = {}
+
+    def add(self, train: pa.Table, validation: pa.Table, documents: pa.Table) -> None:
+        self.train.add(train)
+        self.validation.add(validation)
+        self.documents.add(documents)
+        for table in (train, validation):
+            for entry in table["language"].value_counts().to_pylist():
+                self.languages[entry["values"]] = self.languages.get(entry["values"], 0) + entry["counts"]
+
+    def close(self, card: str) -> None:
+        for part in (self.train, self.validation, self.documents):
+            part.close()
+        (self._work / "README.md").write_text(card, "utf-8")
+        shutil.rmtree(self._final, ignore_errors=True)
+        self._work.rename(self._final)
+
+
+class _Rolling:
+    """Parquet files of `limit` rows each, whatever the size of the tables that come."""
+
+    def __init__(self, folder: Path, stem: str, schema: pa.Schema, limit: int) -> None:
+        self._folder, self._stem, self._schema, self._limit = folder, stem, schema, limit
+        self._held: list[pa.Table] = []
+        self._held_rows = self._files = self.rows = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, table: pa.Table) -> None:
+        self.rows += table.num_rows
+        self._held.append(table)
+        self._held_rows += table.num_rows
+        while self._held_rows >= self._limit:
+            self._flush(self._limit)
+
+    def _flush(self, rows: int) -> None:
+        table = pa.concat_tables(self._held) if self._held else self._schema.empty_table()
+        self._write(table.slice(0, rows))
+        rest = table.slice(rows)
+        self._held, self._held_rows = ([rest] if rest.num_rows else []), rest.num_rows
+
+    def _write(self, table: pa.Table) -> None:
+        path = self._folder / f"{self._stem}-{self._files:05d}.parquet"
+        pq.write_table(table, path, compression="zstd", row_group_size=20_000)
+        self._files += 1
+
+    def close(self) -> None:
+        if self._held_rows or not self._files:
+            self._flush(self._held_rows)
+
+
+def mix_counts(build: Build, name: str) -> dict[str, Any]:
+    """Return the counts of a mix that was built."""
+    return dict(build.load(f"mix-{name}").stats["counts"])

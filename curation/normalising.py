@@ -1,0 +1,122 @@
+"""Step `normalise`: raw files to rows shards, the one place where text is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from sources.normalise import normalise, parts
+
+from curation import engine
+from curation.engine import Outputs, Task
+from curation.fetching import raw_files
+from curation.settings import NormaliseSettings
+from curation.steps import Build, StepResult, shards_of
+from curation.store import Store, digest
+from sources.manifest import Manifest
+from sources.parts import Part
+from sources.quarantine import Quarantine
+from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
+
+
+class Normalise:
+    """Operation: one part of a source to rows shards and one table of quarantined records."""
+
+    name: ClassVar[str] = "rows"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: NormaliseSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Stream the part; `task.payload` is (part, manifest)."""
+        part, manifest = task.payload
+        quarantine = Quarantine(part.source, part.subset)
+        filtered: Counter[str] = Counter()
+        batches = _limited(normalise(part, manifest, quarantine, filtered), self.settings.rows_per_part)
+        rows = 0
+        for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
+            rows += out.table(f"{number:05d}.rows", shard, ROW_SCHEMA).rows
+        table = quarantine.table()
+        out.table("quarantine", table.to_batches(), QUARANTINE_SCHEMA)
+        return {
+            "rows": rows,
+            "filtered": dict(sorted(filtered.items())),
+            "quarantined": dict(sorted(quarantine.counts.items())),
+        }
+
+
+def _limited(batches: Iterator[pa.RecordBatch], most: int | None) -> Iterator[pa.RecordBatch]:
+    left = most
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        yield batch.slice(0, left)
+        left -= min(left, batch.num_rows)
+        if left == 0:
+            return
+
+
+def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Group batches into shards of exactly `rows` rows (the last may be shorter; none is empty)."""
+    shard: list[pa.RecordBatch] = []
+    room = rows
+    for whole in batches:
+        batch = whole
+        while batch.num_rows:
+            shard.append(batch.slice(0, room))
+            room -= shard[-1].num_rows
+            batch = batch.slice(shard[-1].num_rows)
+            if room == 0:
+                yield shard
+                shard, room = [], rows
+    if shard:
+        yield shard
+
+
+def identity_of(manifest: Manifest) -> str:
+    """Hash what of a manifest changes its rows: wording, licence and counts do not."""
+    return digest(
+        manifest.model_dump(
+            mode="json", include={"name", "family", "tables", "where", "shape", "subsets"}, exclude_none=True
+        )
+    )
+
+
+def run_normalise(build: Build) -> StepResult:
+    """Normalise every part of every fetched source."""
+    fetched = build.load("fetch")
+    settings = build.profile.normalise.model_copy(
+        update={"rows_per_part": build.profile.sources.rows_per_part} if build.profile.sources.rows_per_part else {}
+    )
+    operation = Normalise(settings)
+    tasks, owners = [], []
+    for manifest in build.manifests():
+        if manifest.name in fetched.skipped:
+            continue
+        for subset in manifest.subsets:
+            bound = manifest.bound(subset)
+            files = raw_files(build, fetched, manifest.name, subset)
+            for part in parts(bound, subset, files):
+                inputs = (identity_of(bound), *(f"{f.table}:{f.name}:{f.identity}" for f in part.files))
+                tasks.append(Task(f"{part.source}/{subset}/{part.index:05d}", inputs, (part, bound)))
+                owners.append(part)
+    markers = engine.run(operation, tasks, build.store, build.workers)
+    result = StepResult("normalise", skipped=fetched.skipped)
+    for part, marker in zip(owners, markers, strict=True):
+        result.shards += shards_of(part.source, part.subset, marker, operation.name, "rows")
+        _add(result.stats, part, marker.stats)
+    result.stats = {"sources": dict(sorted(result.stats.items()))}
+    build.save(result)
+    return result
+
+
+def _add(stats: dict[str, Any], part: Part, counts: dict[str, Any]) -> None:
+    entry = stats.setdefault(part.source, {"rows": 0, "filtered": {}, "quarantined": {}})
+    entry["rows"] += counts["rows"]
+    for kind in ("filtered", "quarantined"):
+        for reason, number in counts[kind].items():
+            entry[kind][reason] = entry[kind].get(reason, 0) + number

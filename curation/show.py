@@ -1,0 +1,121 @@
+"""`curate show`: rows of a source with all that the steps found out about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from curation.mining.retrieval import ORIGINS
+from curation.steps import Build, Shard
+from sources import registry
+from sources.errors import StageError, UnknownNameError
+
+TEXT_CHARS = 400
+
+
+def show_rows(build: Build, source: str, subset: str | None, count: int, row_id: str | None) -> None:
+    """Print rows with languages, cluster, verdict and negatives, as far as the steps have come."""
+    shards = _shards(build, source, subset)
+    console = Console()
+    shown = 0
+    pool_start: dict[str, int] = {}
+    for shard in shards:
+        rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
+        first = pool_start.get(shard.subset, 0)
+        pool_start[shard.subset] = first + shard.rows
+        beside = [_beside(build, shard, name) for name in ("languages", "clusters")]
+        for i in range(rows.num_rows):
+            row = rows.slice(i, 1).to_pylist()[0]
+            if row_id and row["row_id"].hex() != row_id:
+                continue
+            for table in beside:
+                row |= table.slice(i, 1).to_pylist()[0] if table is not None else {}
+            row["mined"] = _negatives(build, shard, first + i)
+            console.print(_card(row))
+            shown += 1
+            if shown == count or row_id:
+                return
+    if row_id and not shown:
+        raise StageError(
+            f"no row {row_id}", where=source, remedy="row ids are 32 hexadecimal digits, as show prints them"
+        )
+
+
+def _shards(build: Build, source: str, subset: str | None) -> list[Shard]:
+    registry.load(source)
+    shards = [s for s in build.load("normalise").shards if s.source == source]
+    if not shards:
+        raise StageError("this build has no rows of it", where=source, remedy="see `curate status`")
+    subsets = sorted({s.subset for s in shards})
+    if subset is not None and subset not in subsets:
+        raise UnknownNameError("subset", subset, subsets, where=source)
+    return [s for s in shards if subset in (None, s.subset)]
+
+
+def _beside(build: Build, shard: Shard, operation: str) -> pa.Table | None:
+    try:
+        return build.store.read_table(f"{operation}/{shard.path}.{operation}.arrow")
+    except FileNotFoundError:
+        return None
+
+
+def _negatives(build: Build, shard: Shard, pool_row: int) -> list[tuple[str, float, str]]:
+    try:
+        mined = build.store.read_table(f"negatives/{shard.source}/{shard.subset}.negatives.arrow")
+    except FileNotFoundError:
+        return []
+    row = mined.slice(pool_row, 1).to_pylist()[0]
+    pool = [s for s in build.load("normalise").shards if (s.source, s.subset) == (shard.source, shard.subset)]
+    texts = pa.concat_tables(build.store.read_table(f"rows/{s.path}.rows.arrow", ["positive"]) for s in pool)
+    found = zip(row["negatives"], row["scores"], row["origins"], strict=True)
+    return [(texts["positive"][at].as_py(), score, ORIGINS[origin]) for at, score, origin in found]
+
+
+def _card(row: dict[str, Any]) -> Table:
+    table = Table(show_header=False, title=escape(f"{row['source']} / {row['subset']}  {row['row_id'].hex()}"))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    origin = row["origin"]
+    lines = {
+        "query": row["query"], "positive": row["positive"], "label": row["label"],
+        "declared": f"{row['query_lang']} → {row['positive_lang']}",
+        "origin": f"{origin['file']} record {origin['record']}",
+    }  # fmt: skip
+    if "query_code" in row:
+        lines["identified"] = " → ".join(
+            f"{row[f'{side}_code']}-{row[f'{side}_script']} ({row[f'{side}_confidence']:.2f})"
+            for side in ("query", "positive")
+        )
+    if "keep" in row:
+        verdict = "kept" if row["keep"] else f"left out: {row['reason']} of {row['sample_cluster']:016x}"
+        lines["dedup"] = f"{verdict}; document cluster {row['document_cluster']:016x}"
+    for name, text in lines.items():
+        if text:
+            table.add_row(name, escape(str(text)[:TEXT_CHARS]))
+    for text in row["negatives"][:5]:
+        table.add_row("negative, given", escape(text[:TEXT_CHARS]))
+    for text, score, kind in row["mined"][:5]:
+        table.add_row(f"negative, {kind} {score:.1f}", escape(text[:TEXT_CHARS]))
+    return table
+
+
+def show_quarantine(build: Build, source: str, subset: str | None, count: int) -> None:
+    """Print quarantined records with file, record number and reason."""
+    registry.load(source)
+    folder = build.root / "work" / build.name / "rows" / source / (subset or "")
+    table = Table(title=escape(f"quarantined records of {source}"))
+    for column in ("file", "record", "reason", "excerpt"):
+        table.add_column(column, overflow="fold")
+    left = count
+    for path in sorted(folder.rglob("*.quarantine.arrow")):
+        relative = path.relative_to(build.root / "work" / build.name)
+        for row in build.store.read_table(str(relative)).slice(0, left).to_pylist():
+            table.add_row(*(escape(str(row[name])) for name in ("file", "record", "reason", "excerpt")))
+            left -= 1
+        if left <= 0:
+            break
+    Console().print(table)

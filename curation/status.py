@@ -1,0 +1,100 @@
+"""`curate status`: how far a build is, from what lies on disk."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from curation.dedup.clustering import Cluster
+from curation.dedup.signing import Sign
+from curation.langid.step import Identify
+from curation.mining.step import Mine
+from curation.mix.recipe import recipe_names
+from curation.normalising import Normalise
+from curation.steps import STEPS, Build, StepResult
+from sources.errors import StageError
+
+OPERATIONS = (Normalise.name, Identify.name, Sign.name, Cluster.name, Mine.name)
+
+
+def make_status(build: Build) -> dict[str, Any]:
+    """Return rows, languages, mixes and stages; what is not built yet is null or zero.
+
+    ``languages`` counts the ISO 639-3 codes that sources declare for their rows, programming languages apart.
+    ``stages`` says for each step whether its file is there, with its own figures; ``shards`` counts finished tasks
+    by operation, also while a step is at work.
+    """
+    steps = {name: _load(build, name) for name in STEPS}
+    mixes = {name: _load(build, f"mix-{name}") for name in recipe_names()}
+    rows = steps["normalise"]
+    codes = _declared(steps["identify"])
+    return {
+        "profile": build.name,
+        "rows": sum(s.rows for s in rows.shards) if rows else 0,
+        "sources": sorted({s.source for s in rows.shards}) if rows else [],
+        "skipped": rows.skipped if rows else {},
+        "languages": len([c for c in codes if codes[c] == "natural"]),
+        "programming_languages": len([c for c in codes if codes[c] == "code"]),
+        "mixes": {name: made.stats["counts"]["samples"] if made else None for name, made in mixes.items()},
+        "stages": {name: _stage(made) for name, made in steps.items()}
+        | {f"mix-{name}": _stage(made) for name, made in mixes.items()}
+        | {"evaluate": "done" if (build.out / "evaluation.json").is_file() else "missing"}
+        | {"report": "done" if (build.out / "report.html").is_file() else "missing"},
+        "tasks_done": {name: _markers(build, name) for name in OPERATIONS},
+        "model": _model(build),
+    }
+
+
+def _load(build: Build, step: str) -> StepResult | None:
+    try:
+        return build.load(step)
+    except StageError:
+        return None
+
+
+def _stage(result: StepResult | None) -> str:
+    return "missing" if result is None else "done"
+
+
+def _declared(identified: StepResult | None) -> dict[str, str]:
+    """Return every declared code and whether it is a natural language."""
+    codes: dict[str, str] = {}
+    for source in identified.stats["sources"].values() if identified else ():
+        for declared, found in source["confusion"].items():
+            codes[declared] = "code" if set(found) == {declared} and len(declared) != 3 else "natural"
+    return codes
+
+
+def _markers(build: Build, operation: str) -> int:
+    folder = build.root / "work" / build.name / operation
+    return sum(1 for _ in folder.rglob("*.done.json")) if folder.is_dir() else 0
+
+
+def _model(build: Build) -> dict[str, Any] | None:
+    path = build.out / "evaluation.json"
+    if not path.is_file():
+        return None
+    data = json.loads(path.read_text("utf-8"))
+    return {key: data[key] for key in ("queries", "documents", "ratio_full_size") if key in data}
+
+
+def print_status(status: dict[str, Any]) -> None:
+    """Print the status as a table."""
+    console = Console()
+    table = Table(title=f"profile {status['profile']}")
+    table.add_column("stage")
+    table.add_column("state")
+    for name, state in status["stages"].items():
+        table.add_row(name, state)
+    console.print(table)
+    console.print(
+        f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "
+        f"{status['programming_languages']} programming languages"
+    )
+    for name, count in status["mixes"].items():
+        console.print(f"mix {name}: {'not built' if count is None else f'{count:,} samples'}")
+    for name, why in status["skipped"].items():
+        console.print(f"skipped {name}: {why}")

@@ -1,0 +1,165 @@
+"""Shards and their markers: what is on disk is complete, or it does not count.
+
+A shard is written to a temporary name, fsynced and renamed; only then is its marker written, the same way. A marker
+holds the key of the work (inputs, operation, version, settings) and size and hash of every output, so a truncated
+shard, a marker without its shard, or a changed setting all lead to the same thing: the shard is made again.
+Paths go through fsspec; nothing else is needed, no database and no actor.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+import fsspec
+import pyarrow as pa
+import xxhash
+
+from sources.errors import StageError
+
+IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One finished file: its path below the store's root, its rows, bytes and xxh3-128."""
+
+    path: str
+    rows: int
+    bytes: int
+    xxh3: str
+
+
+@dataclass(frozen=True)
+class Marker:
+    """Proof that a task is done: its key, its outputs, and what it counted."""
+
+    key: str
+    outputs: tuple[Output, ...]
+    stats: dict[str, Any]
+
+
+class Store:
+    """A folder of shards and markers, on anything fsspec can write to."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.fs, self._base = fsspec.url_to_fs(root)
+        self._local = "file" in self.fs.protocol
+
+    def full(self, path: str) -> str:
+        """Return the path as the file system wants it."""
+        return f"{self._base}/{path}"
+
+    @contextmanager
+    def writing(self, path: str) -> Iterator[IO[bytes]]:
+        """Open `path` for writing; it appears, whole, when the block ends without an error."""
+        final, temporary = self.full(path), self.full(path) + ".tmp"
+        self.fs.makedirs(final.rsplit("/", 1)[0], exist_ok=True)
+        with self.fs.open(temporary, "wb") as sink:
+            yield sink
+            if self._local:
+                sink.flush()
+                os.fsync(sink.fileno())
+        if self._local:
+            os.replace(temporary, final)
+        else:
+            self.fs.mv(temporary, final)
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a small file atomically."""
+        with self.writing(path) as sink:
+            sink.write(data)
+
+    def write_table(self, path: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Output:
+        """Write Arrow IPC (file format, lz4) atomically and return what was written.
+
+        Args:
+            path: below the root, ending in ``.arrow``.
+            batches: record batches in `schema`; consumed once.
+            schema: written even when there is no batch.
+
+        """
+        rows = 0
+        with self.writing(path) as sink:
+            hashing = _HashingSink(sink)
+            with pa.ipc.new_file(pa.PythonFile(hashing, "w"), schema, options=IPC_OPTIONS) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+        return Output(path, rows, hashing.written, hashing.digest.hexdigest())
+
+    def read_table(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        """Read a shard, or some of its columns, memory-mapped where the disk is local."""
+        if self._local:
+            with pa.memory_map(self.full(path)) as source:
+                return _read_ipc(source, columns)
+        with self.fs.open(self.full(path), "rb") as source:
+            return _read_ipc(source, columns)
+
+    def read_marker(self, path: str, key: str) -> Marker | None:
+        """Return the marker of a task if it was written for `key` and all its outputs are whole."""
+        try:
+            raw = json.loads(self.fs.cat_file(self.full(path)))
+            marker = Marker(raw["key"], tuple(Output(**o) for o in raw["outputs"]), raw["stats"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        if marker.key != key:
+            return None
+        return marker if all(self._whole(output) for output in marker.outputs) else None
+
+    def _whole(self, output: Output) -> bool:
+        try:
+            return bool(self.fs.size(self.full(output.path)) == output.bytes)
+        except FileNotFoundError:
+            return False
+
+    def write_marker(self, path: str, marker: Marker) -> None:
+        """Write the marker; from here on the task counts as done."""
+        data = {"key": marker.key, "outputs": [asdict(o) for o in marker.outputs], "stats": marker.stats}
+        self.write_bytes(path, canonical_json(data))
+
+
+class _HashingSink(io.RawIOBase):
+    """Passes writes on and hashes them, so that a shard's hash costs no second read."""
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self._sink, self.written, self.digest = sink, 0, xxhash.xxh3_128()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._sink.write(data)
+        self.digest.update(data)
+        self.written += len(data)
+        return len(data)
+
+
+def _read_ipc(source: Any, columns: list[str] | None) -> pa.Table:
+    if columns is None:
+        return pa.ipc.open_file(source).read_all()
+    schema = pa.ipc.open_file(source).schema
+    missing = [name for name in columns if name not in schema.names]
+    if missing:
+        raise StageError(
+            f"a shard lacks the columns {missing}", remedy="it was made by an older version: run the step again"
+        )
+    indices = [schema.get_field_index(name) for name in columns]
+    options = pa.ipc.IpcReadOptions(included_fields=indices)
+    return pa.ipc.open_file(source, options=options).read_all().select(columns)
+
+
+def canonical_json(data: Any) -> bytes:
+    """Serialise so that equal data give equal bytes."""
+    return (json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def digest(data: Any) -> str:
+    """Return the xxh3-128 of the canonical JSON of `data`."""
+    return xxhash.xxh3_128_hexdigest(canonical_json(data))

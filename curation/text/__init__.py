@@ -1,0 +1,1 @@
+"""Kernels that read text straight from Arrow buffers."""
