@@ -59,7 +59,7 @@ class Build:
     name: str
     profile: Profile
     root: Path
-    workers: Workers = Workers()
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def store(self) -> Store:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
@@ -67,7 +68,7 @@ class Store:
                 sink.flush()
                 os.fsync(sink.fileno())
         if self._local:
-            os.replace(temporary, final)
+            Path(temporary).replace(final)
         else:
             self.fs.mv(temporary, final)
 

@@ -6,10 +6,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.mining.bm25 import I32
 from curation.mining.retrieval import ORIGINS, Negatives
 from curation.settings import MiningSettings
-from curation.text.tokens import I64, U64, mix64
+from curation.text.tokens import U64, mix64
 
 
 def mine_classes(
@@ -56,17 +55,7 @@ def mine_classes(
 
 
 @nb.njit(cache=True)
-def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    label: I64,
-    exact: U64,
-    row_key: U64,
-    members: I32,
-    starts: I64,
-    own: U64,
-    own_starts: I64,
-    seed,
-    rows,  # noqa: ANN001
-):
+def _draw(label, exact, row_key, members, starts, own, own_starts, seed, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     classes = len(starts) - 1
     if classes < 2:
         return

@@ -138,7 +138,7 @@ def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: in
 
 @nb.njit(cache=True)
 def _merge(given_starts, given, mined_starts, mined, positive, cluster, keep):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Join given and mined negatives: given first, none of the positive's cluster, no document twice, `keep` at most."""
+    """Join given and mined negatives: given first, none of the positive's cluster, none twice, at most `keep`."""
     n = len(positive)
     result = np.empty(len(given) + len(mined), np.int64)
     starts = np.zeros(n + 1, np.int64)

@@ -158,7 +158,7 @@ def _tokenise(offsets, data, classes, lower, hashes, starts, exact, for_search):
             elif point < 0x40000:
                 kind = SINGLE
             # the text as a whole, with white space collapsed
-            if point == 32 or (9 <= point <= 13) or point == 0xA0 or point == 0x3000:
+            if point == 32 or (9 <= point <= 13) or point in (0xA0, 0x3000):
                 gap = True
             else:
                 if gap and whole != np.uint64(1):
@@ -168,7 +168,7 @@ def _tokenise(offsets, data, classes, lower, hashes, starts, exact, for_search):
                 whole = (whole ^ folded) * golden
                 whole ^= whole >> np.uint64(29)
             # its tokens
-            word = kind == WORD or kind == UPPER
+            word = kind in (WORD, UPPER)
             if open_token and (not word or (for_search and kind == UPPER and previous_class == WORD)):
                 hashes[used] = mix64(token)
                 used += 1

@@ -1,0 +1,80 @@
+"""A small build made by hand: manifests and mixes of its own, rows shards written through the real store."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from curation.engine import Workers
+from curation.settings import Profile
+from curation.steps import Build, Shard, StepResult
+from sources.schema import ROW_SCHEMA
+
+MANIFEST = {
+    "title": "Made up", "collection": "offline", "task": "title-matching", "family": "retrieval",
+    "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
+    "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
+    "shape": {"kind": "pair"}, "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "citation": "This project's tests.", "samples": 1, "instruction": "Given a query, find its document.",
+}  # fmt: skip
+
+
+@dataclass
+class Workshop:
+    """Writes manifests and rows, and gives the build."""
+
+    root: Path
+
+    def manifest(self, name: str, subsets: list[str], **changes: object) -> None:
+        data = MANIFEST | {"name": name, "subsets": {s: {"query_lang": "eng-Latn"} for s in subsets}} | changes
+        path = self.root / "manifests" / "sources" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(data))
+
+    def mix(self, name: str, **changes: object) -> None:
+        data = {"name": name, "title": name, "sources": "all", "cap": None, "instructions": False} | changes
+        path = self.root / "manifests" / "mixes" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(data))
+
+    def build(self, **profile: object) -> Build:
+        chosen = {"sources": {"collection": "offline"}} | profile
+        return Build("test", Profile.model_validate(chosen), self.root, Workers("local", 1))
+
+    def rows(self, build: Build, pools: dict[tuple[str, str], list[dict]], shard_rows: int = 1000) -> StepResult:
+        """Write rows as `normalise` would: a row is a dict with query and positive at least."""
+        result = StepResult("normalise", stats={"sources": {}})
+        for (source, subset), rows in sorted(pools.items()):
+            entry = {"rows": len(rows), "filtered": {}, "quarantined": {}}
+            result.stats["sources"].setdefault(source, {"rows": 0, "filtered": {}, "quarantined": {}})
+            result.stats["sources"][source]["rows"] += entry["rows"]
+            for number, start in enumerate(range(0, len(rows), shard_rows)):
+                table = row_table(source, subset, rows[start : start + shard_rows], start)
+                stem = f"{source}/{subset}/00000.{number:05d}"
+                out = build.store.write_table(f"rows/{stem}.rows.arrow", table.to_batches(), ROW_SCHEMA)
+                result.shards.append(Shard(source, subset, stem, out.rows, out.xxh3))
+        build.save(result)
+        return result
+
+
+def row_table(source: str, subset: str, rows: list[dict], start: int = 0) -> pa.Table:
+    full = []
+    for i, row in enumerate(rows):
+        text = "\0".join([source, subset, row["query"], row["positive"]])
+        full.append(
+            {
+                "row_id": hashlib.md5(text.encode()).digest(), "source": source, "subset": subset, "negatives": [],
+                "label": None, "query_lang": "eng-Latn", "positive_lang": "eng-Latn",
+                "origin": {"file": "made-up.jsonl", "record": start + i},
+            } | row
+        )  # fmt: skip
+    return pa.Table.from_pylist(full, schema=ROW_SCHEMA)
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch) -> Workshop:
+    monkeypatch.setenv("CORPUS_MANIFESTS", str(tmp_path / "manifests"))
+    return Workshop(tmp_path)

@@ -1,0 +1,185 @@
+"""Mixes: nothing lost without a reason, caps and splits that hold, and files that `datasets` reads."""
+
+import random
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from datasets import load_dataset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.dedup.step import run_dedup
+from curation.mining.step import run_mine
+from curation.mix.select import REASONS
+from curation.mix.step import run_mix
+from sources.errors import StageError, UnknownNameError
+
+
+def text(rng: random.Random, length: int) -> str:
+    return " ".join(f"w{rng.randrange(4000)}" for _ in range(length))
+
+
+@pytest.fixture
+def ready(workshop):
+    """A build with three families up to `mine`; source a asks some queries twice."""
+    rng = random.Random(1)
+    workshop.manifest("a", ["x", "y"])
+    workshop.manifest("b", ["x"], family="clustering", task="topic-classification", instruction="Same topic please.")
+    workshop.manifest("c", ["x"], family="classification", task="sentiment")
+    workshop.mix("plain", sources=["a"])
+    workshop.mix("told", cap=60, instructions=True, instructed_documents=0.3)
+
+    def pairs(n: int) -> list[dict]:
+        rows = [{"query": text(rng, 6), "positive": text(rng, 20), "negatives": [text(rng, 9)]} for _ in range(n)]
+        return rows + [{"query": row["query"], "positive": text(rng, 20)} for row in rows[:20]] + rows[:5]
+
+    pools = {
+        ("a", "x"): pairs(200), ("a", "y"): pairs(50),
+        ("b", "x"): [{"query": text(rng, 9), "positive": text(rng, 9), "label": f"c{i % 4}"} for i in range(100)],
+        ("c", "x"): [
+            {"query": text(rng, 9), "positive": ["good", "bad"][i % 2], "negatives": [["bad", "good"][i % 2]],
+             "label": ["good", "bad"][i % 2]} for i in range(80)
+        ],
+    }  # fmt: skip
+
+    def build(**mixes):
+        made = workshop.build(mixes={"plain": {"validation": 0.1}, "told": {"validation": 0.1}} | mixes)
+        workshop.rows(made, pools, shard_rows=64)
+        run_dedup(made)
+        run_mine(made)
+        return made
+
+    return build
+
+
+def samples(build, name, split="*"):
+    files = sorted((build.out / "mixes" / name / "samples").glob(f"{split}-*.parquet"))
+    return [row for f in files for row in pq.read_table(f).to_pylist()]
+
+
+def documents(build, name):
+    files = sorted((build.out / "mixes" / name / "documents").glob("*.parquet"))
+    return [row for f in files for row in pq.read_table(f).to_pylist()]
+
+
+def test_every_row_has_one_verdict(ready):
+    build = ready()
+    stats = run_mix(build, "told").stats
+    rows = build.load("normalise").stats["sources"]
+    for source, funnel in stats["sources"].items():
+        assert set(funnel) == set(REASONS)
+        assert sum(funnel.values()) == rows[source]["rows"]
+    assert stats["sources"]["a"]["exact-duplicate"] == 10
+    assert stats["counts"]["samples"] == len(samples(build, "told"))
+
+
+def test_documents_are_dense_and_negatives_are_no_positives(ready):
+    build = ready()
+    run_mix(build, "plain")
+    docs = documents(build, "plain")
+    assert [d["document_id"] for d in docs] == list(range(len(docs)))
+    for row in samples(build, "plain"):
+        assert docs[row["positive_id"]]["text"] == row["positive"]
+        clusters = {docs[i]["cluster"] for i in row["negative_ids"]}
+        assert docs[row["positive_id"]]["cluster"] not in clusters
+        assert 1 <= len(row["negative_ids"]) == len(set(row["negative_ids"])) <= 24
+
+
+def test_given_negatives_come_first(ready):
+    build = ready()
+    run_mix(build, "plain")
+    docs = documents(build, "plain")
+    first = {docs[row["negative_ids"][0]]["text"] for row in samples(build, "plain")}
+    assert sum(len(t.split()) == 9 for t in first) > 150
+
+
+def test_the_split_shares_no_query_and_no_document(ready):
+    build = ready()
+    run_mix(build, "plain")
+    train, held = samples(build, "plain", "train"), samples(build, "plain", "validation")
+    assert 10 < len(held) < 50
+    assert not {r["query"] for r in train} & {r["query"] for r in held}
+    assert not {r["positive"] for r in train} & {r["positive"] for r in held}
+
+
+def test_cap_holds_and_takes_a_part_of_what_a_larger_cap_takes(ready):
+    chosen = []
+    for cap in (20, 40):
+        build = ready(told={"cap": cap, "validation": 0.1})
+        run_mix(build, "told")
+        rows = samples(build, "told")
+        assert max(sum(r["source"] == s for r in rows) for s in "abc") == cap
+        chosen.append({r["row_id"] for r in rows})
+    assert chosen[0] < chosen[1]
+
+
+def test_instructions_are_on_every_query_and_on_a_share_of_symmetric_documents(ready):
+    build = ready()
+    run_mix(build, "told")
+    run_mix(build, "plain")
+    assert all(r["query"].startswith("Instruct: ") and "\nQuery: " in r["query"] for r in samples(build, "told"))
+    assert not any("Instruct:" in r["query"] for r in samples(build, "plain"))
+    share = {}
+    for source in "abc":
+        own = [d["text"].startswith("Instruct: ") for d in documents(build, "told") if d["source"] == source]
+        share[source] = sum(own) / len(own)
+    assert share["a"] == share["c"] == 0
+    assert 0.15 < share["b"] < 0.45
+
+
+def test_same_bytes_again_and_other_bytes_with_another_seed(ready):
+    def tree(build):
+        folder = build.out / "mixes" / "told"
+        return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+    build = ready()
+    run_mix(build, "told")
+    first = tree(build)
+    run_mix(build, "told")
+    assert tree(build) == first
+    other = ready(told={"seed": 2, "validation": 0.1})
+    run_mix(other, "told")
+    assert tree(other) != first
+
+
+@pytest.mark.filterwarnings("default")
+def test_datasets_reads_the_mix_and_the_card_has_front_matter(ready, tmp_path):
+    build = ready()
+    run_mix(build, "told")
+    folder = build.out / "mixes" / "told"
+    front = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
+    for config in front["configs"]:
+        files = config["data_files"]
+        files = {f["split"]: str(folder / f["path"]) for f in files} if isinstance(files, list) else str(folder / files)
+        loaded = load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))
+        assert sum(split.num_rows for split in loaded.values())
+    assert front["language"] == ["eng"]
+
+
+def test_a_mix_without_rows_says_so(ready, workshop):
+    build = ready()
+    workshop.mix("other", sources=["debian_descriptions"])
+    with pytest.raises(StageError, match="no rows of the sources"):
+        run_mix(build, "other")
+    with pytest.raises(UnknownNameError, match="did you mean plain"):
+        run_mix(build, "plane")
+
+
+@given(st.integers(1, 50), st.lists(st.integers(0, 30), max_size=8))
+def test_rolling_files_hold_every_row_once(tmp_path_factory, limit, sizes):
+    import pyarrow as pa
+
+    from curation.mix.step import _Rolling
+
+    folder = tmp_path_factory.mktemp("rolling")
+    schema = pa.schema([("n", pa.int64())])
+    writer = _Rolling(folder, "part", schema, limit)
+    start = 0
+    for size in sizes:
+        writer.add(pa.table({"n": range(start, start + size)}, schema=schema))
+        start += size
+    writer.close()
+    parts = [pq.read_table(p)["n"].to_pylist() for p in sorted(folder.glob("*.parquet"))]
+    assert [n for part in parts for n in part] == list(range(start))
+    assert all(len(part) == limit for part in parts[:-1])
