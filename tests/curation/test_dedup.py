@@ -128,9 +128,7 @@ def test_planted_duplicates_are_found_and_nothing_else(workshop, shard_rows):
     tables = [build.store.read_table(f"clusters/{s.path}.clusters.arrow") for s in result.shards]
     table = pa.concat_tables(tables).to_pydict()
     texts = [r["query"] + " " + r["positive"] for key in sorted(pools) for r in pools[key]]
-    oracle = [
-        any(true_jaccard(texts[i], texts[j]) >= 0.8 for j in range(i)) for i in range(len(texts))
-    ]
+    oracle = [any(true_jaccard(texts[i], texts[j]) >= 0.8 for j in range(i)) for i in range(len(texts))]
     assert [not keep for keep in table["keep"]] == oracle
     assert table["reason"][:120] == [None] * 120
     assert table["reason"][120:140] == ["exact-duplicate"] * 20

@@ -1,0 +1,24 @@
+"""Alternate contestants in one run and print medians and ratios to the first."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+
+def compare(title: str, contestants: dict[str, tuple[Callable[[], object], int]], *, rounds: int = 3) -> None:
+    """Time each contestant `rounds` times in turn; a contestant is (function, items it does)."""
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, (function, items) in contestants.items():
+            start = time.perf_counter()
+            function()
+            rates[name].append(items / (time.perf_counter() - start))
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    base = next(iter(median.values()))
+    print(f"{title}\n  {'':14} {'median/s':>12} {'min/s':>12} {'max/s':>12} {'first is':>10}")
+    for name, values in rates.items():
+        print(
+            f"  {name:14} {median[name]:12,.0f} {min(values):12,.0f} {max(values):12,.0f} {base / median[name]:9.1f}×"
+        )

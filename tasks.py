@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The task runner: `python3 tasks.py TASK`. Needs Python 3.11 and nothing else; the environment lands in `.venv/`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+STAMP = VENV / "installed"
+NO_CALLS_HOME = {"DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def setup() -> None:
+    """Make `.venv/` with everything pinned in constraints.txt; does nothing when that is done.
+
+    The constraints pin PyTorch to the build this project is tested with. With a GPU, install without them:
+    `pip install -e '.[dev]'` in an environment that has the PyTorch you want.
+    """
+    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    wanted = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    if STAMP.is_file() and STAMP.read_text() == wanted:
+        return
+    if sys.version_info < (3, 11):
+        sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
+    print("installing into .venv/: about three minutes and 2.6 GB, once", flush=True)
+    if not BIN.is_dir():
+        venv.create(VENV, with_pip=True)
+    # torch first: pip then sees it as installed and does not look for a larger build
+    pin = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
+    run("pip", "install", "--quiet", "--disable-pip-version-check", pin)
+    run("pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[dev]")
+    STAMP.write_text(wanted)
+
+
+def demo(*arguments: str) -> None:
+    """Build both mixes, the report and a trained model from real text: 15 minutes on two cores."""
+    setup()
+    started = time.monotonic()
+    run("dvc", "repro", *arguments)
+    run("curate", "status")
+    print(
+        f"\n{time.monotonic() - started:.0f} s. Open out/sample/report.html; look at rows with `.venv/bin/curate show`."
+    )
+
+
+def test(*arguments: str) -> None:
+    """Run all tests."""
+    setup()
+    run("pytest", *arguments)
+
+
+def check() -> None:
+    """Lint, format, types, and the tests that take no time: under a minute."""
+    setup()
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("mypy")
+    run("pytest", "-q", "-m", "not slow", "-n", "2", "tests/sources", "tests/curation/test_engine.py")
+
+
+def bench(*arguments: str) -> None:
+    """Run the benchmarks: all of them, or those named (`tasks.py bench dedup`)."""
+    setup()
+    chosen = arguments or tuple(sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")))
+    for name in chosen:
+        run("python", f"benchmarks/{name}.py")
+
+
+def clean() -> None:
+    """Remove what builds left: work/, out/, caches. The environment and fetched raw files' origins stay."""
+    for name in ("work", "out", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".dvc/tmp", ".dvc/cache"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+    (ROOT / "dvc.lock").unlink(missing_ok=True)
+
+
+def run(program: str, *arguments: str) -> None:
+    """Run a program of the environment; its failure is ours."""
+    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | NO_CALLS_HOME | {"PATH": path, "VIRTUAL_ENV": str(VENV)}
+    code = subprocess.run([BIN / program, *arguments], cwd=ROOT, env=environment, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, clean)}
+
+
+def main() -> None:
+    """Run the task that the command line names."""
+    name, *arguments = sys.argv[1:] or ["help"]
+    if name not in TASKS:
+        print("usage: python3 tasks.py TASK\n")
+        for task in TASKS.values():
+            print(f"  {task.__name__:6} {(task.__doc__ or '').splitlines()[0]}")
+        sys.exit(0 if name in ("help", "-h", "--help") else 2)
+    TASKS[name](*arguments)
+
+
+if __name__ == "__main__":
+    main()
