@@ -29,7 +29,7 @@ def setup() -> None:
     wanted = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
     if STAMP.is_file() and STAMP.read_text() == wanted:
         return
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (this file runs before anything checks)
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     print("installing into .venv/: about three minutes and 2.6 GB, once", flush=True)
     if not BIN.is_dir():

@@ -48,14 +48,12 @@ def run_fetch(build: Build) -> StepResult:
 def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> list[RawFile]:
     """Return what `fetch` listed for one subset, with paths as they are on this machine."""
     return [
-        RawFile(**(entry | {"path": str(build.raw / entry["path"])}))
+        RawFile(**(entry | {"path": str(build.root / entry["path"])}))
         for entry in fetched.stats["files"][source][subset]
     ]
 
 
 def _portable(file: RawFile, build: Build) -> dict[str, Any]:
-    """Write paths below the raw folder relative to it: the step's file is the same in every checkout."""
+    """Write paths inside the checkout relative to it: the step's file is then the same in every checkout."""
     entry = asdict(file)
-    path = entry["path"]
-    prefix = f"{build.raw}/"
-    return entry | {"path": path.removeprefix(prefix)}
+    return entry | {"path": entry["path"].removeprefix(f"{build.root}/")}

@@ -15,7 +15,7 @@ import yaml
 
 from tests.curation.conftest import MANIFEST
 
-STEPS = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("mine",), ("mix", "plain"), ("mix", "told"))
+STEPS = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("mine",), ("mix", "retrieval"), ("mix", "instruction"))
 
 
 def make(root: Path, rows: int = 400, **profile: object) -> Path:
@@ -25,14 +25,14 @@ def make(root: Path, rows: int = 400, **profile: object) -> Path:
     _manifests(root / "manifests" / "sources")
     mixes = root / "manifests" / "mixes"
     mixes.mkdir(parents=True)
-    plain = {"name": "plain", "title": "Plain", "sources": ["pairs"], "cap": None, "instructions": False}
-    told = {"name": "told", "title": "Told", "sources": "all", "cap": 150, "instructions": True}
+    plain = {"name": "retrieval", "title": "Plain", "sources": ["pairs"], "cap": None, "instructions": False}
+    told = {"name": "instruction", "title": "Told", "sources": "all", "cap": 150, "instructions": True}
     for recipe in (plain, told):
         (mixes / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe))
     settings = {
         "sources": {"include": ["pairs", "classes", "opinions"], "local_root": str(root / "raw")},
-        "normalise": {"shard_rows": 60}, "mining": {"keep": 5},
-        "mixes": {"plain": {"validation": 0.1}, "told": {"validation": 0.1}},
+        "normalise": {"shard_rows": 60}, "languages": {"backend": "cld2"}, "dedup": {"shingle": 5}, "mining": {"keep": 5},
+        "mixes": {"retrieval": {"validation": 0.1}, "instruction": {"validation": 0.1}},
     } | profile  # fmt: skip
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", "tiny": settings}))
     return root
@@ -45,13 +45,13 @@ def _text(rng: random.Random, words: int) -> str:
 def _raw(folder: Path, rng: random.Random, rows: int) -> None:
     for name in ("pairs", "classes", "opinions"):
         (folder / name).mkdir(parents=True)
+    repeated: list[str] = []
     for part in range(3):
         lines = [json.dumps({"q": _text(rng, 5), "d": _text(rng, 25)}) for _ in range(rows)]
         lines[7] = '{"q": "cut in the mid'
         lines[9] = json.dumps({"q": "", "d": "a document that nobody asks for"})
-        if part:
-            lines[20:40] = first[20:40]
-        first = lines
+        lines[20:40] = repeated or lines[20:40]
+        repeated = lines[20:40]
         (folder / "pairs" / f"part-{part}.jsonl").write_text("\n".join(lines) + "\n")
     table = [f"{_text(rng, 8)}\tclass {i % 4}" for i in range(rows)]
     table[5] = "a line with\ttoo\tmany fields"
