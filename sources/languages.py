@@ -28,12 +28,17 @@ def check_tag(tag: str) -> str:
     >>> check_tag("eng-Latn"), check_tag("python-Code")
     ('eng-Latn', 'python-Code')
     """
-    if not _TAG.match(tag):
+    if not is_tag(tag):
         raise LanguageCodeError(
             f"{tag!r} is not a language tag",
             remedy="write ISO 639-3 and ISO 15924 as eng-Latn, or a programming language as python-Code",
         )
     return tag
+
+
+def is_tag(tag: str) -> bool:
+    """Tell whether `tag` is well-formed."""
+    return _TAG.match(tag) is not None
 
 
 LanguageTag = Annotated[str, AfterValidator(check_tag)]
@@ -48,7 +53,8 @@ def tag_of(code: str, script: str | None = None) -> str:
         script: ISO 15924, where the source knows better than the likely script.
 
     Raises:
-        LanguageCodeError: no ISO 639-3 code belongs to it.
+        LanguageCodeError: no ISO 639-3 code belongs to it; so for collective codes (`roa`, `map`), which are
+            families of languages, and for private and undetermined ones.
 
     >>> tag_of("de"), tag_of("pt_BR"), tag_of("zh-hant"), tag_of("sr-Latn")
     ('deu-Latn', 'por-Latn', 'zho-Hant', 'srp-Latn')
@@ -57,14 +63,14 @@ def tag_of(code: str, script: str | None = None) -> str:
     import langcodes
 
     special = _SPECIAL.get(code.lower().replace("_", "-"))
-    if special:
+    if special and script is None:
         return special
     try:
         language = langcodes.Language.get(code.replace("_", "-"), normalize=False)
         alpha3 = language.to_alpha3() if language.language else ""
     except (ValueError, LookupError):
         alpha3 = ""
-    if len(alpha3) != 3 or alpha3 == "und":
+    if len(alpha3) != 3 or alpha3 in _NOT_A_LANGUAGE or "qaa" <= alpha3 <= "qtz":
         raise LanguageCodeError(
             f"{code!r} belongs to no ISO 639-3 language", remedy="map it in the manifest or the adapter"
         )
@@ -74,5 +80,36 @@ def tag_of(code: str, script: str | None = None) -> str:
 
 _SPECIAL = {
     "zh-hans": "zho-Hans", "zh-hant": "zho-Hant", "zh-cn": "zho-Hans", "zh-tw": "zho-Hant",
-    "zh-hk": "zho-Hant", "no": "nor-Latn", "sh": "hbs-Latn",
+    "zh-hk": "zho-Hant", "no": "nor-Latn", "sh": "hbs-Latn", "zxx": NO_LANGUAGE,
+    # No likely script on record, so Latin would be guessed:
+    "azb": "azb-Arab", "prs": "prs-Arab",
+    # On record as Han; the written corpora there are (Wikipedia, the Bible) are in Pe̍h-ōe-jī:
+    "nan": "nan-Latn",
+}  # fmt: skip
+
+_COLLECTIVE = """
+    aav afa alg alv apa aqa aql art ath auf aus awd azc bad bai bat ber bh bih bnt btk cai cau cba ccn ccs cdc
+    cdd cel cmc cpe cpf cpp crp csu cus day dmn dra egx esx euq fiu fox gem gme gmq gmw grk him hmx hok hyx iir
+    ijo inc ine ira iro itc jpx kar kdo khi kro map mkh mno mun myn nah nai ngf nic nub omq omv oto paa phi plf
+    poz pqe pqw pra qwe roa sai sal sdv sem sgn sio sit sla smi son sqj ssa syd tai tbq trk tup tut tuw urj wak
+    wen xgn xnd ypk zhx zle zls zlw znd
+    mis mul und
+"""
+_NOT_A_LANGUAGE = frozenset(_COLLECTIVE.split())
+"""Subtags with the scope `collection` in the IANA registry (ISO 639-5), and those that name no language."""
+
+
+def code_tag(name: str) -> str:
+    """Return the tag of a programming language by its usual name.
+
+    >>> code_tag("Python"), code_tag("C++"), code_tag("Jupyter Notebook"), code_tag("golang")
+    ('python-Code', 'cpp-Code', 'jupyter-notebook-Code', 'go-Code')
+    """
+    plain = "-".join(name.lower().split())
+    return f"{_CODE_ALIASES.get(plain, plain)}-Code"
+
+
+_CODE_ALIASES = {
+    "c++": "cpp", "cs": "c#", "csharp": "c#", "golang": "go", "js": "javascript", "node.js": "javascript",
+    "py": "python", "python2": "python", "python3": "python", "rb": "ruby", "rs": "rust", "ts": "typescript",
 }  # fmt: skip

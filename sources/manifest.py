@@ -40,7 +40,8 @@ class HubOrigin(_Strict):
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     ref: str = "main"
     mirrors: list[str] = []
-    """Other repositories with the same file paths, tried in order when the first is gone."""
+    """Other repositories with the same file paths (`owner/name` or `owner/name@ref`), tried in order when the first
+    is gone or gated."""
 
 
 class AptOrigin(_Strict):
@@ -75,7 +76,9 @@ class RawTable(_Strict):
     """One kind of raw file: where it lies, how it is read, which fields it must have."""
 
     files: list[str] = Field(min_length=1)
-    """Globs over the origin's file names."""
+    """Globs over the origin's file names (`sources.globs`)."""
+    repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
+    """Hub only: where this table lies in another repository than the origin's, perhaps at its own `@ref`."""
     format: Literal["parquet", "jsonl", "csv", "tsv", "json", "deb822", "python", "json-map"]
     fields: dict[str, ArrowType]
     header: list[str] | None = None

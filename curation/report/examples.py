@@ -1,0 +1,217 @@
+"""Rows to show: drawn by the lowest row ids, cut to a readable length, differing words marked.
+
+Nothing here is escaped: texts go to the template as they are, and the template escapes every one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.dedup.minhash import jaccard
+from curation.dedup.signing import field_tokens
+from curation.mining.retrieval import ORIGINS
+from curation.mining.step import row_keys
+from curation.report.gather import Inputs
+from curation.report.survey import Place, SourceSurvey, lowest
+from curation.settings import DedupSettings
+from curation.steps import StepResult
+from curation.store import Store
+
+CHARS = 200
+BEFORE = 60
+"""Characters kept before the first difference of two texts."""
+ROWS_PER_SOURCE = 2
+PAIRS = 5
+CLUSTERS = 5
+NEGATIVE_ROWS = 6
+NEGATIVES_PER_ROW = 3
+
+Marked = list[tuple[str, bool]]
+"""Pieces of a text, each with whether it differs from the other text's."""
+
+
+def cut(text: str) -> str:
+    """Shorten a text to `CHARS` characters."""
+    return text if len(text) <= CHARS else text[:CHARS].rstrip() + "…"
+
+
+def read_rows(store: Store, places: list[Place]) -> list[dict[str, Any]]:
+    """Return whole rows, in the order of `places`; every shard is opened once."""
+    found: dict[Place, dict[str, Any]] = {}
+    for path in sorted({place.path for place in places}):
+        here = sorted(place for place in places if place.path == path)
+        table = store.read_table(f"rows/{path}.rows.arrow").take(pa.array([place.index for place in here]))
+        found |= dict(zip(here, table.to_pylist(), strict=True))
+    return [found[place] for place in places]
+
+
+def example_rows(store: Store, surveys: dict[str, SourceSurvey]) -> dict[str, list[dict[str, Any]]]:
+    """Return a few rows of each source."""
+    return {source: read_rows(store, found.drawn[:ROWS_PER_SOURCE]) for source, found in surveys.items()}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A near-duplicate and the row that stands for its cluster."""
+
+    dropped: Place
+    kept: Place
+    similarity: float
+    """Jaccard index of the shingles; below the threshold where a third row joins the two."""
+    fields: list[tuple[str, Marked, Marked]]
+    """(field, the dropped row's text, the kept row's)."""
+
+
+@dataclass(frozen=True)
+class LargeCluster:
+    """A cluster with many rows, by the row that stands for it."""
+
+    rows: int
+    kept: Place
+    query: str
+    positive: str
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Examples of what dedup found."""
+
+    pairs: list[Pair]
+    largest: list[LargeCluster]
+
+
+def duplicates(store: Store, inputs: Inputs, settings: DedupSettings) -> Duplicates:
+    """Draw near-duplicates from as many sources as there are, and find the largest clusters."""
+    assert inputs.dedup is not None, "asked for only where dedup has run"
+    drawn: dict[str, list[Place]] = {}
+    dropped = [np.zeros(0, np.int64)]
+    for shard in inputs.dedup.shards:
+        table = store.read_table(f"clusters/{shard.path}.clusters.arrow", ["keep", "reason", "sample_cluster"])
+        dropped.append(table.filter(pc.invert(table["keep"]))["sample_cluster"].to_numpy())
+        near = pc.equal(table["reason"], "near-duplicate").fill_null(False).to_numpy()  # noqa: FBT003
+        if near.any():
+            keys = row_keys(store.read_table(f"rows/{shard.path}.rows.arrow", ["row_id"]))
+            drawn[shard.source] = sorted(drawn.get(shard.source, []) + lowest(keys, shard, near))[:PAIRS]
+    rounds = zip_longest(*(drawn[source] for source in sorted(drawn)))
+    shown = [place for of_round in rounds for place in of_round if place is not None][:PAIRS]
+    numbers, counts = np.unique(np.concatenate(dropped), return_counts=True)
+    largest = np.lexsort((numbers, -counts))[:CLUSTERS]
+    cluster_of = _clusters_of(store, shown)
+    kept = _kept_rows(store, inputs.dedup, {*cluster_of.values(), *numbers[largest].tolist()})
+    pairs = [_pair(store, inputs, settings, place, kept[cluster_of[place]]) for place in shown]
+    clusters = []
+    for i in largest:
+        place = kept[int(numbers[i])]
+        (row,) = read_rows(store, [place])
+        clusters.append(LargeCluster(int(counts[i]) + 1, place, cut(row["query"]), cut(row["positive"])))
+    return Duplicates(pairs, clusters)
+
+
+def _clusters_of(store: Store, places: list[Place]) -> dict[Place, int]:
+    found = {}
+    for place in places:
+        table = store.read_table(f"clusters/{place.path}.clusters.arrow", ["sample_cluster"])
+        found[place] = table["sample_cluster"][place.index].as_py()
+    return found
+
+
+def _kept_rows(store: Store, dedup: StepResult, numbers: set[int]) -> dict[int, Place]:
+    """Find the row that stands for each of these clusters."""
+    wanted = pa.array(sorted(numbers), pa.int64())
+    found: dict[int, Place] = {}
+    for shard in dedup.shards if numbers else ():
+        table = store.read_table(f"clusters/{shard.path}.clusters.arrow", ["keep", "sample_cluster"])
+        chosen = pc.and_(table["keep"], pc.is_in(table["sample_cluster"], value_set=wanted)).to_numpy()
+        for i in np.flatnonzero(chosen).tolist():
+            found[table["sample_cluster"][i].as_py()] = Place(0, shard.source, shard.subset, shard.path, i)
+    return found
+
+
+def _pair(store: Store, inputs: Inputs, settings: DedupSettings, dropped: Place, kept: Place) -> Pair:
+    rows = read_rows(store, [dropped, kept])
+    family = inputs.manifests[dropped.source].family
+    columns = ("query", "positive", "label")
+    table = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
+    tokens = field_tokens(table, family, "sample")
+    similarity = jaccard(tokens, np.array([0]), np.array([1]), settings.shingle)[0]
+    compared = columns[:2] if family == "retrieval" else (columns[0], columns[2])
+    fields = [(name, *mark(rows[0][name], rows[1][name])) for name in compared]
+    return Pair(dropped, kept, float(similarity), fields)
+
+
+def mark(left: str, right: str) -> tuple[Marked, Marked]:
+    """Cut two texts to the part where they first differ, and mark the words that do.
+
+    >>> mark("a b c", "a d c")
+    ([('a ', False), ('b', True), (' c', False)], [('a ', False), ('d', True), (' c', False)])
+    """
+    start = max(0, len(os.path.commonprefix([left, right])) - BEFORE)
+    if max(len(left), len(right)) <= CHARS:
+        start = 0
+    lead = "…" if start else ""
+    sides = [re.findall(r"\w+|\W", lead + cut(text[start:])) for text in (left, right)]
+    result: tuple[Marked, Marked] = ([], [])
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, *sides, autojunk=False).get_opcodes():
+        for pieces, words in zip(result, (sides[0][i:j], sides[1][k:m]), strict=True):
+            if words:
+                pieces.append(("".join(words), kind != "equal"))
+    return result
+
+
+@dataclass(frozen=True)
+class MinedRow:
+    """A row and some of its negatives, as (origin, text)."""
+
+    source: str
+    subset: str
+    query: str
+    positive: str
+    negatives: list[tuple[str, str]]
+
+
+def mined_rows(store: Store, inputs: Inputs, surveys: dict[str, SourceSurvey]) -> list[MinedRow]:
+    """Draw a row with negatives from each of the largest sources."""
+    found: list[MinedRow] = []
+    for source in sorted(surveys, key=lambda name: (-surveys[name].rows, name)):
+        example = _mined_row(store, inputs, surveys[source].drawn)
+        if example is not None:
+            found.append(example)
+        if len(found) == NEGATIVE_ROWS:
+            break
+    return found
+
+
+def _mined_row(store: Store, inputs: Inputs, drawn: list[Place]) -> MinedRow | None:
+    """Return the first of the drawn rows that has a negative."""
+    for place in drawn:
+        (row,) = read_rows(store, [place])
+        mined = _mined_of(store, inputs.rows, place)
+        negatives = [("given", text) for text in row["negatives"]] + mined
+        if negatives:
+            shown = [(origin, cut(text)) for origin, text in negatives[:NEGATIVES_PER_ROW]]
+            return MinedRow(place.source, place.subset, cut(row["query"]), cut(row["positive"]), shown)
+    return None
+
+
+def _mined_of(store: Store, rows: StepResult, place: Place) -> list[tuple[str, str]]:
+    """Return (origin, text) of a row's first mined negatives, the best first."""
+    shards = rows.by_pool()[place.source, place.subset]
+    starts = np.cumsum([0, *(shard.rows for shard in shards)])
+    number = next(i for i, shard in enumerate(shards) if shard.path == place.path)
+    pool = f"negatives/{place.source}/{place.subset}.negatives.arrow"
+    mined = store.read_table(pool, ["negatives", "origins"]).slice(int(starts[number]) + place.index, 1).to_pylist()[0]
+    places = []
+    for row in mined["negatives"][:NEGATIVES_PER_ROW]:
+        i = int(np.searchsorted(starts, row, side="right")) - 1
+        places.append(Place(0, place.source, place.subset, shards[i].path, row - int(starts[i])))
+    texts = [row["positive"] for row in read_rows(store, places)]
+    return [(ORIGINS[origin], text) for origin, text in zip(mined["origins"], texts, strict=False)]

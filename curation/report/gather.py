@@ -1,0 +1,214 @@
+"""The report's figures from the steps' files: what ran, key figures, the funnel, tasks, licences."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from curation.mix.recipe import recipe_names
+from curation.mix.select import REASONS
+from curation.steps import Build, StepResult
+from sources import registry
+from sources.errors import StageError
+from sources.manifest import Manifest
+
+LOST = ("filtered", "quarantined")
+STAGES = (
+    *LOST,
+    "exact-duplicate",
+    "near-duplicate",
+    "no-negatives",
+    "held-out-twin",
+    "over-cap",
+    "train",
+    "validation",
+)
+"""Where a record can end, in the order of the funnel."""
+assert set(STAGES) == {*LOST, *REASONS}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The steps' files; null for a step that has not run."""
+
+    rows: StepResult
+    identified: StepResult | None
+    dedup: StepResult | None
+    mined: StepResult | None
+    mixes: dict[str, StepResult | None]
+    skipped: dict[str, str]
+    evaluation: dict[str, Any] | None
+    manifests: dict[str, Manifest]
+
+
+def load_inputs(build: Build) -> Inputs:
+    """Read what there is.
+
+    Raises:
+        StageError: nothing is normalised yet, or a later step was made from other rows.
+
+    """
+    rows = build.load("normalise")
+    path = build.out / "evaluation.json"
+    inputs = Inputs(
+        rows,
+        *(_load(build, step) for step in ("identify", "dedup", "mine")),
+        mixes={name: _load(build, f"mix-{name}") for name in recipe_names()},
+        skipped=dict(sorted(rows.skipped.items())),
+        evaluation=json.loads(path.read_text("utf-8")) if path.is_file() else None,
+        manifests={name: registry.load(name) for name in sorted({*rows.stats["sources"], *rows.skipped})},
+    )
+    _check_same_rows(inputs)
+    return inputs
+
+
+def _load(build: Build, step: str) -> StepResult | None:
+    try:
+        return build.load(step)
+    except StageError:
+        return None
+
+
+def _check_same_rows(inputs: Inputs) -> None:
+    """Refuse a step's file that is older than the rows: row-aligned tables would show one row's facts at another."""
+    shards = [(s.path, s.rows) for s in inputs.rows.shards]
+    for step in (inputs.identified, inputs.dedup):
+        if step and [(s.path, s.rows) for s in step.shards] != shards:
+            raise _stale(step.step)
+    pools = {key: sum(s.rows for s in of_pool) for key, of_pool in inputs.rows.by_pool().items()}
+    if inputs.mined and {(s.source, s.subset): s.rows for s in inputs.mined.shards} != pools:
+        raise _stale("mine")
+    for mix in filter(None, inputs.mixes.values()):
+        for source, verdicts in mix.stats["sources"].items():
+            entry = inputs.rows.stats["sources"].get(source)
+            if entry is None or sum(verdicts.values()) != entry["rows"]:
+                raise _stale(mix.step.replace("-", " "))
+
+
+def _stale(step: str) -> StageError:
+    return StageError(f"step {step} was made from other rows", where="report", remedy=f"curate {step}, or dvc repro")
+
+
+@dataclass(frozen=True)
+class FunnelRow:
+    """What became of a source's records. `ends` has an entry for each of `STAGES` that is known by now."""
+
+    source: str
+    rows: int
+    ends: dict[str, int]
+
+    @property
+    def records(self) -> int:
+        """Everything the source's shape looked at."""
+        return self.rows + sum(self.ends[stage] for stage in LOST)
+
+    @property
+    def samples(self) -> int:
+        """What is in the mix."""
+        return self.ends["train"] + self.ends["validation"]
+
+
+def funnel(inputs: Inputs, mix: StepResult | None) -> list[FunnelRow]:
+    """Return a row for each source of the mix, or of all sources up to their rows; the largest first."""
+    found = []
+    for source, entry in inputs.rows.stats["sources"].items():
+        if mix is not None and source not in mix.stats["sources"]:
+            continue
+        ends = {stage: sum(entry[stage].values()) for stage in LOST} | (mix.stats["sources"][source] if mix else {})
+        row = FunnelRow(source, entry["rows"], ends)
+        assert mix is None or sum(ends[stage] for stage in STAGES) == row.records, f"{source}: a record is unaccounted"
+        found.append(row)
+    return sorted(found, key=lambda row: (-row.records, row.source))
+
+
+def total(rows: list[FunnelRow]) -> FunnelRow:
+    """Add up the rows of a funnel."""
+    ends: Counter[str] = Counter()
+    for row in rows:
+        ends.update(row.ends)
+    return FunnelRow("all", sum(row.rows for row in rows), dict(ends))
+
+
+def losses(inputs: Inputs) -> list[tuple[str, str, str, int]]:
+    """Return (source, filtered or quarantined, reason, records) of everything that did not become a row."""
+    return [
+        (source, stage, reason, count)
+        for source, entry in sorted(inputs.rows.stats["sources"].items())
+        for stage in LOST
+        for reason, count in sorted(entry[stage].items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """Rows and samples of one task."""
+
+    task: str
+    family: str
+    sources: int
+    rows: int
+    samples: dict[str, int]
+    """Mix → samples."""
+
+
+def tasks(inputs: Inputs) -> list[TaskRow]:
+    """Return the tasks by family, the larger first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for source in inputs.rows.stats["sources"]:
+        manifest = inputs.manifests[source]
+        groups.setdefault((manifest.family, manifest.task), []).append(source)
+    found = []
+    for (family, task), members in groups.items():
+        rows = sum(inputs.rows.stats["sources"][s]["rows"] for s in members)
+        samples = {
+            name: sum(
+                sum(mix.stats["sources"].get(s, {}).get(end, 0) for end in ("train", "validation")) for s in members
+            )
+            for name, mix in inputs.mixes.items()
+            if mix
+        }
+        found.append(TaskRow(task, family, len(members), rows, samples))
+    order = ("retrieval", "clustering", "classification")
+    return sorted(found, key=lambda t: (order.index(t.family), -t.rows, t.task))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One of the large numbers at the top."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def key_figures(
+    inputs: Inputs, languages: int, programming: int, scores: tuple[float, float | None] | None
+) -> list[Figure]:
+    """Return the header's figures; `scores` are nDCG@10 of the trained and the untrained model."""
+    entries = inputs.rows.stats["sources"].values()
+    rows = sum(entry["rows"] for entry in entries)
+    quarantined = sum(sum(entry["quarantined"].values()) for entry in entries)
+    sources = len(inputs.rows.stats["sources"])
+    found = [
+        Figure("rows", f"{rows:,}", "normalised samples"),
+        Figure("sources", f"{sources:,}", f"{len(inputs.skipped):,} skipped" if inputs.skipped else "none skipped"),
+        Figure("languages", f"{languages:,}", "declared by the sources"),
+        Figure("programming languages", f"{programming:,}", "declared by the sources"),
+    ]
+    for name, mix in inputs.mixes.items():
+        if mix:
+            counts = mix.stats["counts"]
+            found.append(
+                Figure(f"{name} mix", f"{counts['samples']:,}", f"samples over {counts['documents']:,} documents")
+            )
+    if inputs.dedup:
+        sample = inputs.dedup.stats["sample"]
+        duplicates = sample["exact_duplicates"] + sample["near_duplicates"]
+        found.append(Figure("duplicates", f"{duplicates:,}", f"{sample['near_duplicates']:,} of them near-duplicates"))
+    found.append(Figure("quarantined", f"{quarantined:,}", "records kept aside, with reasons"))
+    if scores:
+        before = "" if scores[1] is None else f"{scores[1]:.3f} before training"
+        found.append(Figure("nDCG@10", f"{scores[0]:.3f}", before))
+    return found

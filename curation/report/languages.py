@@ -1,0 +1,108 @@
+"""Declared languages, and how far the identifier agrees with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import langcodes
+import numpy as np
+import numpy.typing as npt
+
+from curation.langid.step import agree
+from curation.report.survey import SourceSurvey
+from curation.steps import StepResult
+from sources.languages import NO_LANGUAGE
+
+UNDETERMINED = "und"
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class LanguageRow:
+    """A declared language; a row counts once for each language it has on either side."""
+
+    code: str
+    name: str
+    rows: int
+    sources: int
+
+
+def declared(surveys: dict[str, SourceSurvey], *, code: bool) -> list[LanguageRow]:
+    """Return the natural or the programming languages, the most rows first."""
+    rows: Counter[str] = Counter()
+    sources: Counter[str] = Counter()
+    for of_source in surveys.values():
+        here: Counter[str] = Counter()
+        for tags, count in of_source.tags.items():
+            for name in {_name(tag) for tag in tags if tag != NO_LANGUAGE and tag.endswith("-Code") == code}:
+                here[name] += count
+        rows.update(here)
+        sources.update(here.keys())
+    found = [LanguageRow(c, c if code else english_name(c), n, sources[c]) for c, n in rows.items()]
+    return sorted(found, key=lambda row: (-row.rows, row.code))
+
+
+def _name(tag: str) -> str:
+    return tag.rpartition("-")[0]
+
+
+def english_name(code: str) -> str:
+    """Return a language's English name, or its code where there is none on record."""
+    name = langcodes.Language.make(language=code).display_name("en")
+    return code if name.startswith("Unknown language") else name
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Identified against declared languages of one source, in texts (two a row)."""
+
+    source: str
+    texts: int
+    agree: int
+    undetermined: int
+    strongest: list[tuple[str, str, int]]
+    """(declared, identified, texts) of the strongest disagreements; undetermined texts are apart."""
+
+
+def agreement(identified: StepResult) -> list[Agreement]:
+    """Return a row for each source, the least agreeing first."""
+    found = []
+    for source, entry in identified.stats["sources"].items():
+        differing = [
+            (was, code, n)
+            for was, codes in entry["confusion"].items()
+            for code, n in codes.items()
+            if code != UNDETERMINED and not agree(was, code)
+        ]
+        strongest = sorted(differing, key=lambda d: (-d[2], d[0], d[1]))
+        found.append(Agreement(source, entry["texts"], entry["agree"], entry["undetermined"], strongest))
+    return sorted(found, key=lambda a: (a.agree / max(a.texts, 1), a.source))
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Shares float64[len(declared), len(identified)] of each declared language's texts; rows add up to 1."""
+
+    declared: list[str]
+    identified: list[str]
+    shares: npt.NDArray[np.float64]
+
+
+def confusion(identified: StepResult, natural: set[str]) -> Confusion | None:
+    """Return the matrix of the largest languages; codes that mean the same are folded onto the declared one."""
+    texts: dict[str, Counter[str]] = {}
+    for entry in identified.stats["sources"].values():
+        for was, codes in entry["confusion"].items():
+            if was in natural:
+                for code, n in codes.items():
+                    texts.setdefault(was, Counter())[was if agree(was, code) else code] += n
+    largest = sorted(texts, key=lambda was: (-texts[was].total(), was))[:SHOWN]
+    if not largest:
+        return None
+    shares = np.zeros((len(largest), len(largest) + 2))
+    for i, was in enumerate(largest):
+        for code, n in texts[was].items():
+            other = len(largest) + (code == UNDETERMINED)
+            shares[i, largest.index(code) if code in largest else other] += n / texts[was].total()
+    return Confusion(largest, [*largest, "other", UNDETERMINED], shares)

@@ -1,0 +1,70 @@
+"""The model's evaluation (`train3d evaluate` writes it): one score for each depth, dimension and rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+METRICS = ("ndcg@10", "mrr@10", "accuracy@1")
+
+
+@dataclass(frozen=True)
+class Point:
+    """Scores of one cut of the model; axes that the evaluation did not vary are 0."""
+
+    layers: int
+    dim: int
+    rank: int
+    scores: dict[str, float]
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Order by how much of the model is used."""
+        return self.layers, self.dim, self.rank
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Points sorted by size, trained and untrained, and what else the file says."""
+
+    trained: list[Point]
+    untrained: list[Point]
+    queries: int | None
+    documents: int | None
+    ratio: float | None
+    """Score of the smallest useful cut over the full model's, as the evaluation defines it."""
+
+    def full(self) -> tuple[float, float | None] | None:
+        """Return nDCG@10 of the whole model, trained and untrained."""
+        if not self.trained:
+            return None
+        best = self.trained[-1]
+        before = next((p for p in self.untrained if p.size == best.size), None)
+        return best.scores["ndcg@10"], before.scores["ndcg@10"] if before else None
+
+    def metrics(self) -> list[str]:
+        """Return the metrics that every trained point has."""
+        return [name for name in METRICS if all(name in p.scores for p in self.trained)]
+
+
+def read_evaluation(data: dict[str, Any] | None) -> Evaluation | None:
+    """Read the evaluation's file; null where there is none, or it holds no nDCG."""
+    if data is None:
+        return None
+    trained = _points(data.get("trained"))
+    found = Evaluation(
+        trained, _points(data.get("untrained")), data.get("queries"), data.get("documents"), data.get("ratio_full_size")
+    )
+    return found if trained else None
+
+
+def _points(entries: Any) -> list[Point]:
+    points = [
+        Point(
+            *(int(entry.get(axis) or 0) for axis in ("layers", "dim", "rank")),
+            scores={name: float(entry[name]) for name in METRICS if entry.get(name) is not None},
+        )
+        for entry in (entries if isinstance(entries, list) else [])
+        if entry.get("ndcg@10") is not None
+    ]
+    return sorted(points, key=lambda p: p.size)

@@ -1,0 +1,145 @@
+"""`curate report`: write the report, one HTML file that loads nothing."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from curation.mix.recipe import load_recipe
+from curation.report import charts, examples
+from curation.report.gather import (
+    LOST,
+    STAGES,
+    Inputs,
+    funnel,
+    key_figures,
+    load_inputs,
+    losses,
+    tasks,
+    total,
+)
+from curation.report.languages import agreement, confusion, declared
+from curation.report.model import read_evaluation
+from curation.report.survey import SourceSurvey, survey
+from curation.steps import Build
+from curation.store import Store
+
+SECTIONS = {
+    "funnel": "Funnel",
+    "languages": "Languages",
+    "agreement": "Identified languages",
+    "tasks": "Tasks",
+    "lengths": "Lengths",
+    "duplicates": "Duplicates",
+    "negatives": "Negatives",
+    "rows": "Example rows",
+    "model": "Model",
+    "licences": "Licences",
+}
+"""Anchor → heading, in order."""
+
+
+def run_report(build: Build) -> Path:
+    """Write `out/<profile>/report.html` and return its path; equal inputs give equal bytes.
+
+    Only `normalise` must have run: the sections of steps that have not say so.
+
+    Raises:
+        StageError: nothing is normalised yet, or a step's file is older than the rows.
+
+    """
+    inputs = load_inputs(build)
+    html = _environment().from_string(_resource("report.html")).render(_context(build, inputs))
+    Store(str(build.out)).write_bytes("report.html", html.encode())
+    return build.out / "report.html"
+
+
+def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
+    surveys = survey(build.store, inputs.rows)
+    natural, programming = declared(surveys, code=False), declared(surveys, code=True)
+    evaluation = read_evaluation(inputs.evaluation)
+    of_tasks = tasks(inputs)
+    return {
+        "profile": build.name,
+        "sections": SECTIONS,
+        "css": Markup(_resource("report.css")),  # noqa: S704 (our own file)
+        "inputs": inputs,
+        "figures": key_figures(inputs, len(natural), len(programming), evaluation.full() if evaluation else None),
+        "stages": STAGES,
+        "lost": LOST,
+        "stage_colours": charts.STAGE_COLOURS,
+        "family_colours": charts.FAMILY_COLOURS,
+        "most_bars": charts.MOST_BARS,
+        "funnels": [_funnel(inputs, name) for name, mix in inputs.mixes.items() if mix],
+        "rows_funnel": funnel(inputs, None),
+        "rows_total": total(funnel(inputs, None)),
+        "losses": losses(inputs),
+        "natural": natural,
+        "programming": programming,
+        "natural_chart": charts.language_chart("natural", natural) if natural else None,
+        "programming_chart": charts.language_chart("programming", programming) if programming else None,
+        "tasks": of_tasks,
+        "task_chart": charts.task_chart(of_tasks),
+        "surveys": surveys,
+        "length_chart": charts.length_chart(surveys) if surveys else None,
+        "rows": examples.example_rows(build.store, surveys),
+        "evaluation": evaluation,
+        "model_charts": charts.evaluation_charts(evaluation, "ndcg@10") if evaluation else [],
+        **_of_steps(build, inputs, surveys, {row.code for row in natural}),
+    }
+
+
+def _of_steps(build: Build, inputs: Inputs, surveys: dict[str, SourceSurvey], natural: set[str]) -> dict[str, Any]:
+    """Return what only the later steps can tell; null where they have not run."""
+    table = confusion(inputs.identified, natural) if inputs.identified else None
+    return {
+        "agreement": agreement(inputs.identified) if inputs.identified else None,
+        "confusion_chart": charts.confusion_chart(table) if table else None,
+        "duplicates": examples.duplicates(build.store, inputs, build.profile.dedup) if inputs.dedup else None,
+        "mined": examples.mined_rows(build.store, inputs, surveys) if inputs.mined else None,
+    }
+
+
+def _funnel(inputs: Inputs, name: str) -> dict[str, Any]:
+    rows = funnel(inputs, inputs.mixes[name])
+    return {
+        "name": name,
+        "title": load_recipe(name).title,
+        "rows": rows,
+        "total": total(rows),
+        "chart": charts.funnel_chart(name, rows),
+    }
+
+
+def _resource(name: str) -> str:
+    return (files("curation.report") / name).read_text("utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"n": _count, "percent": _percent, "cut": examples.cut}
+    return environment
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _percent(part: float, whole: float) -> str:
+    """Write a share without rounding something to nothing, or nearly all to all.
+
+    >>> _percent(0, 5), _percent(1, 9999), _percent(1, 3), _percent(9999, 10000), _percent(5, 5)
+    ('0 %', '< 0.1 %', '33.3 %', '> 99.9 %', '100 %')
+    """
+    share = 100 * part / whole if whole else 0.0
+    if share in (0.0, 100.0):
+        return f"{share:.0f} %"
+    if share < 0.1:
+        return "< 0.1 %"
+    return "> 99.9 %" if share > 99.9 else f"{share:.1f} %"

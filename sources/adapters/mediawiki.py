@@ -1,0 +1,139 @@
+"""Interface messages: the English text asks, its translation answers.
+
+What is not language is taken out of both by the same rules (`cleaned`); messages that are mostly markup go.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.drafting import Drafts
+from sources.parts import Context
+
+PER_FILE = False
+
+_CODE_PAGE = re.compile(r"\.(?:css|js|json)$")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_INNERMOST = re.compile(r"\{\{([^{}]*)\}\}")
+_FORMS = re.compile(r"\s*#?(PLURAL|GENDER|GRAMMAR)\s*:([^|]*)\|?(.*)", re.DOTALL | re.IGNORECASE)
+_EXPLICIT = re.compile(r"\s*\d+\s*=")
+_LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]")
+_URL_LINK = re.compile(r"\[(?:https?:|mailto:|//|\$)\S*\s+([^\[\]]*)\]")
+_URL = re.compile(r"(?:https?:)?//\S+")
+_PARAMETER = re.compile(r"[\"'“”„«‹(\[]?\$\d+[\"'“”»›)\]]?")
+_MARKS = re.compile(r"'{2,}|__[A-Z]+__|^[*#:;=\s]+|\s*=+$", re.MULTILINE)
+_EMPTIED = re.compile(r"\(\s*\)|\[\s*\]|\"\s*\"|[\u200e\u200f]")
+_BEFORE_POINT = re.compile(r"\s+([.,;:!?…](?:\s|$))")
+_LEFTOVER = re.compile(r"\{\{|\}\}|\[\[|\]\]|\$\w|\{\||\|\}")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_SITE = "Wiki"
+
+
+class Args(BaseModel):
+    """Arguments of the adapter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    min_words: int = Field(default=2, ge=1)
+    min_chars: int = Field(default=8, ge=1)
+    """An English message has at least so many words, or so many characters."""
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield a row a translated message, each pair of texts once."""
+    sources = {
+        (_component(batch.file), key): text
+        for batch in context.read("english")
+        for key, text in zip(batch.columns["key"].to_pylist(), batch.columns["value"].to_pylist(), strict=True)
+    }
+    rows = Drafts(context)
+    seen: set[tuple[str, str]] = set()
+    for batch in context.read("messages"):
+        component = _component(batch.file)
+        columns = (batch.columns[name].to_pylist() for name in ("key", "value"))
+        for record, key, value in zip(batch.records.to_pylist(), *columns, strict=True):
+            pair = _pair(key, sources.get((component, key)), value, args)
+            if isinstance(pair, str):
+                context.filtered[pair] += 1
+            elif pair in seen:
+                context.filtered["repeated-message"] += 1
+            else:
+                seen.add(pair)
+                rows.add(*pair, file=batch.file, record=record)
+    yield from rows.rest()
+
+
+def _pair(key: str, source: str | None, value: str, args: Args) -> tuple[str, str] | str:
+    """Return both texts cleaned, or the reason why they make no row."""
+    if source is None:
+        return "no-english-message"
+    if _CODE_PAGE.search(key):
+        return "not-language"
+    if value.strip().casefold() == source.strip().casefold():
+        return "untranslated"
+    query, positive = cleaned(source), cleaned(value)
+    if query is None or positive is None:
+        return "markup"
+    if len(query) < args.min_chars and len(query.split()) < args.min_words:
+        return "short"
+    if not _LETTERS.search(query) or not _LETTERS.search(positive):
+        return "not-language"
+    return "untranslated" if query.casefold() == positive.casefold() else (query, positive)
+
+
+def _component(file: str) -> str:
+    """Return the folder that a message file shares with the same messages in English."""
+    return file.rpartition("!")[2].rpartition("/")[0]
+
+
+def cleaned(message: str) -> str | None:
+    r"""Return the language in a message, or null where too little of it is.
+
+    Parameters (`$1`) go, with quotes or brackets around them; of plural forms the last stays, of forms by gender the
+    first; links leave their text; tags, emphasis, list and heading marks go; `{{SITENAME}}` becomes a name. Whatever
+    other template is left, or a result of less than half the length, makes it null.
+
+    >>> cleaned("[[Special:Log|See]] the {{PLURAL:$1|change|changes}} by \"$2\" on <b>{{SITENAME}}</b>.")
+    'See the changes by on Wiki.'
+
+    """
+    text = message
+    if "<" in text:
+        text = _TAG.sub(" ", _COMMENT.sub(" ", text))
+    if "&" in text:
+        text = html.unescape(text)
+    while "{{" in text:
+        resolved = _INNERMOST.sub(_resolved, text)
+        if resolved == text:
+            break
+        text = resolved
+    if "[" in text:
+        text = _URL_LINK.sub(r"\1", _LINK.sub(r"\1", text))
+    if "/" in text:
+        text = _URL.sub(" ", text)
+    if "$" in text:
+        text = _PARAMETER.sub(" ", text)
+    text = _EMPTIED.sub(" ", _MARKS.sub("", text))
+    if _LEFTOVER.search(text) or "\ufffc" in text:
+        return None
+    text = _BEFORE_POINT.sub(r"\1", " ".join(text.split())).strip(" -–—:,;|/")
+    return text if 2 * len(text) >= len(message.strip()) else None
+
+
+def _resolved(match: re.Match[str]) -> str:
+    inner = match[1]
+    if inner.strip().upper() == "SITENAME":
+        return _SITE
+    forms = _FORMS.match(inner)
+    if forms is None:
+        return "\ufffc"  # no text stands for it: the message is given up
+    kind, choices = forms[1].upper(), forms[3].split("|")
+    if kind == "PLURAL":
+        choices = [choice for choice in choices if not _EXPLICIT.match(choice)] or choices
+        return choices[-1]
+    return choices[0]

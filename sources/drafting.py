@@ -1,0 +1,52 @@
+"""Collects draft rows one by one and hands them on as tables: for adapters that look at each text anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from sources.manifest import LangColumn
+from sources.parts import Context
+from sources.schema import DRAFT_SCHEMA
+
+_ROWS = 16_384
+
+
+class Drafts:
+    """Draft rows of a subset whose two languages its manifest names."""
+
+    def __init__(self, context: Context) -> None:
+        subset = context.manifest.subsets[context.subset_name]
+        positive_lang = subset.positive_lang or subset.query_lang
+        assert not isinstance(subset.query_lang, LangColumn), "the language of these sources is their subset's"
+        assert not isinstance(positive_lang, LangColumn), "the language of these sources is their subset's"
+        self._langs = (subset.query_lang, positive_lang)
+        self._rows: list[tuple[str, str, Sequence[str], str | None, str, int]] = []
+
+    def add(
+        self,
+        query: str,
+        positive: str,
+        *,
+        file: str,
+        record: int,
+        label: str | None = None,
+        negatives: Sequence[str] = (),
+    ) -> None:
+        """Add one row; arguments as in `DRAFT_SCHEMA`."""
+        self._rows.append((query, positive, negatives, label, file, record))
+
+    def full(self) -> Iterator[pa.Table]:
+        """Yield the rows so far if they make a table worth handing on."""
+        if len(self._rows) >= _ROWS:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[pa.Table]:
+        """Yield whatever is left."""
+        if self._rows:
+            queries, positives, negatives, labels, files, records = zip(*self._rows, strict=True)
+            n = len(self._rows)
+            columns = [queries, positives, negatives, labels, *([lang] * n for lang in self._langs), files, records]
+            yield pa.table([list(column) for column in columns], schema=DRAFT_SCHEMA)
+            self._rows = []

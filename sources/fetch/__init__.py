@@ -1,0 +1,58 @@
+"""Fetching: brings the raw files of a subset onto this machine, complete or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from sources.errors import UnknownNameError
+from sources.manifest import Manifest
+from sources.parts import RawFile
+
+_ORIGINS = {
+    "hub": "sources.fetch.hub",
+    "apt": "sources.fetch.apt",
+    "python": "sources.fetch.python_env",
+    "manual": "sources.fetch.local",
+}
+"""Origin kind → module with `fetch(manifest, subset, options)`; imported when a source needs it."""
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Where fetched files go and where they may come from.
+
+    Attributes:
+        raw_root: folder that holds everything fetched.
+        endpoint: another Hub endpoint; null: huggingface-hub's own default.
+        local_root: a folder with `<repository>/<file>` that is looked at before any network.
+        files_per_table: take only the first files of each raw table (a pilot).
+        offline: answer from what was fetched before, or fail; never touch the network.
+
+    """
+
+    raw_root: str
+    endpoint: str | None = None
+    local_root: str | None = None
+    files_per_table: int | None = None
+    offline: bool = False
+
+
+def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
+    """Bring the raw files of one subset here.
+
+    Returns:
+        The files, by table in the manifest's order, then by name.
+
+    Raises:
+        FetchError: they cannot be had; the message has the remedy.
+        TransientError: they may be had later.
+        MissingToolError: this machine lacks a program the origin needs.
+        UnknownNameError: the manifest has no such subset.
+
+    """
+    if subset not in manifest.subsets:
+        raise UnknownNameError("subset", subset, manifest.subsets, where=manifest.name)
+    origin = import_module(_ORIGINS[manifest.origin.kind])
+    files: list[RawFile] = origin.fetch(manifest.bound(subset), subset, options)
+    return files

@@ -1,0 +1,255 @@
+"""Debian indexes and packages, through a private apt state that reuses the machine's own sources and keys.
+
+Needs no root and never touches the system's lists or cache. What is fetched lies below ``<raw_root>/apt``:
+``state`` and ``cache`` are apt's, ``files`` has what manifests ask for, under stable names:
+
+- ``bookworm/main/i18n/Translation-de``, ``bookworm/main/binary-amd64/Packages`` for indexes;
+- ``mediawiki/de.tar`` for packages: the messages of all components in one language (``*/i18n/de.json``).
+
+A completed fetch is never repeated: delete the folder to follow the archive.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+from sources.errors import FetchError, MissingToolError, TransientError
+from sources.fetch import FetchOptions, packing
+from sources.manifest import AptOrigin, Manifest
+from sources.parts import RawFile
+
+log = logging.getLogger(__name__)
+
+_INDEXES = {"Packages": "Packages", "Translation": "Translations"}
+"""Name in a manifest → what apt says such an index was created by."""
+_MESSAGES = re.compile(r"^\./(?P<name>(?:[\w.+-]+/)*i18n/(?:[\w.+-]+/)*(?P<code>[a-z0-9-]+)\.json)$")
+_LARGEST_MEMBER = 64 << 20
+_PATIENCE_S = 1800
+_CONFIG = """\
+#clear APT::Update;
+#clear Acquire::Languages;
+APT::Sandbox::User "{user}";
+Dir::State "{home}/state";
+Dir::State::Lists "{home}/state/lists";
+Dir::Cache "{home}/cache";
+Dir::Cache::Archives "{home}/cache/archives";
+Acquire::GzipIndexes "false";
+Acquire::PDiffs "false";
+Acquire::Retries "3";
+Acquire::Languages {{ {languages} }};
+"""
+"""Hooks of the system's own updates are cleared; its proxies, keys and mirrors stay in force."""
+
+
+def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
+    """Bring the indexes and packages of a manifest's origin here (once for all manifests) and list the subset's.
+
+    A language without an index yields no file and a line in the log.
+
+    Raises:
+        MissingToolError: there is no apt here, or its sources have no Debian archive.
+        TransientError: the mirror cannot be reached, or sent less than it lists.
+        FetchError: offline, and never fetched before.
+
+    """
+    origin = manifest.origin
+    assert isinstance(origin, AptOrigin)
+    home = Path(options.raw_root).absolute() / "apt"
+    listing: packing.Listing = {}
+    if origin.indexes:
+        listing |= _listed(home, "indexes", options)
+    for package in origin.packages:
+        listing |= _listed(home, f"package-{package}", options)
+    files = list(packing.chosen(manifest, home / "files", listing, options.files_per_table))
+    for table in sorted(set(manifest.tables) - {file.table for file in files}):
+        log.warning("%s/%s: the archive has no file for %r", manifest.name, subset, table)
+    return files
+
+
+def _listed(home: Path, what: str, options: FetchOptions) -> packing.Listing:
+    marker = home / f"{what}.json"
+    if not marker.is_file():
+        if options.offline:
+            raise FetchError("was never fetched", where=f"apt {what}", remedy="run once with a network")
+        with packing.locked(home / "lock"):
+            if not marker.is_file():  # another process may have been quicker
+                listing = _take_indexes(home) if what == "indexes" else _take_package(home, what[len("package-") :])
+                packing.save(marker, listing)
+    return _load(marker, marker.stat().st_mtime_ns)
+
+
+@cache
+def _load(marker: Path, _version: int) -> packing.Listing:
+    listing = packing.load(marker)
+    assert listing is not None
+    return listing
+
+
+def _take_indexes(home: Path) -> packing.Listing:
+    targets = _updated(home)
+    names = []
+    for target, source in targets.items():
+        path = home / "files" / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.unlink(missing_ok=True)
+        if source.is_file():
+            os.link(source, unfinished)  # apt replaces its lists, never writes into them
+        else:
+            unfinished.write_bytes(_plain(source))
+        unfinished.replace(path)
+        names.append(target)
+    return packing.enlist(home / "files", names)
+
+
+def _plain(source: Path) -> bytes:
+    """Return an index that apt keeps compressed (``Packages.lz4`` for ``Packages``)."""
+    helper = "/usr/lib/apt/apt-helper"
+    packed = sorted(source.parent.glob(f"{source.name}.*"))
+    if not Path(helper).is_file():
+        raise MissingToolError("an index is compressed and apt-helper is missing", where=str(source))
+    done = subprocess.run([helper, "cat-file", str(packed[0])], capture_output=True, check=False)
+    if done.returncode:
+        raise FetchError(_tail(done.stderr), where=str(packed[0]), remedy="delete the apt folder and fetch again")
+    return done.stdout
+
+
+def _updated(home: Path) -> dict[str, Path]:
+    """Update the private state; return the main archive's indexes, name → apt's file."""
+    _configure(home, ["none"])
+    said = _apt(home, "update")
+    releases = sorted((home / "state/lists").glob("*Release"))
+    found = {
+        code
+        for release in releases
+        for code in re.findall(r"^ \w+ +\d+ +main/i18n/Translation-(\w+)$", release.read_text("utf-8"), re.MULTILINE)
+    }
+    _configure(home, sorted(found) or ["none"])
+    if found:
+        said = _apt(home, "update")
+    wanted = _targets(home)
+    here = {name: path for name, path in wanted.items() if path.is_file() or any(path.parent.glob(f"{path.name}.*"))}
+    packages = [name for name in here if name.endswith("/Packages")]
+    # A component need not have every language; one that its release lists and that did not arrive is a failure.
+    lost = [name for name in wanted if name not in here and name.rpartition("-")[2] in found]
+    if not releases or (wanted and (not packages or lost)):
+        raise TransientError(
+            "the mirror did not send all the indexes it lists" if releases else "no mirror could be reached",
+            where="apt-get update",
+            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(said)}",
+        )
+    if not packages:
+        raise MissingToolError(
+            "this machine's apt sources name no Debian archive",
+            where="/etc/apt",
+            remedy="run it on Debian, or leave the source out",
+        )
+    return here
+
+
+def _targets(home: Path) -> dict[str, Path]:
+    """Return where apt keeps the indexes of the suites proper: no updates, no security, no third parties."""
+    form = "$(CREATED_BY)|$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(SUITE)|$(CODENAME)|$(METAKEY)|$(FILENAME)"
+    targets = {}
+    for line in _apt(home, "indextargets", "--format", form).decode().splitlines():
+        created_by, origin, label, component, suite, codename, key, path = line.split("|")
+        if (
+            (origin, label, component) == ("Debian", "Debian", "main")
+            and created_by in _INDEXES.values()
+            and not suite.endswith(("-updates", "-backports", "-proposed-updates"))
+            and not codename.endswith(("-updates", "-backports"))
+        ):
+            targets[f"{codename}/{key}"] = Path(path)
+    return dict(sorted(targets.items()))
+
+
+def _take_package(home: Path, package: str) -> packing.Listing:
+    deb = _downloaded(home, package)
+    by_code: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    with subprocess.Popen(
+        [_tool("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as unpacker:
+        assert unpacker.stdout is not None
+        with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:
+            for member in archive:
+                match = _MESSAGES.match(member.name) or _MESSAGES.match(f"./{member.name}")
+                if match and member.isreg() and member.size <= _LARGEST_MEMBER:
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    by_code[match["code"]].append((match["name"], content.read()))
+    names = []
+    for code, members in by_code.items():
+        names.append(f"{package}/{code}.tar")
+        packing.pack(home / "files" / names[-1], sorted(members))
+    deb.unlink()
+    return packing.enlist(home / "files", names)
+
+
+def _downloaded(home: Path, package: str) -> Path:
+    folder = home / "cache" / "archives"
+    if not any((home / "state/lists").glob("*Release")):
+        _updated(home)
+    said = _apt(home, "download", package, folder=folder)
+    found = sorted(folder.glob(f"{package}_*.deb"))
+    if not found:  # the version in the lists may have left the archive since
+        _updated(home)
+        said = _apt(home, "download", package, folder=folder)
+        found = sorted(folder.glob(f"{package}_*.deb"))
+    if not found:
+        raise TransientError(
+            "the package did not arrive",
+            where=f"apt-get download {package}",
+            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(said)}",
+        )
+    return found[-1]
+
+
+def _configure(home: Path, languages: list[str]) -> None:
+    for folder in ("state/lists/partial", "cache/archives/partial"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    text = _CONFIG.format(
+        home=home,
+        user="root" if os.geteuid() == 0 else "_apt",  # root would hand downloads to a user who cannot write here
+        languages=" ".join(f'"{code}";' for code in languages),
+    )
+    (home / "apt.conf").write_text(text, "utf-8")
+
+
+def _apt(home: Path, *arguments: str, folder: Path | None = None) -> bytes:
+    """Run apt-get under the private configuration; what came of it is judged by the files it left."""
+    try:
+        done = subprocess.run(
+            [_tool("apt-get"), "-q", "-c", str(home / "apt.conf"), *arguments],
+            cwd=folder or home,
+            env=os.environ | {"LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TransientError(
+            f"no end after {_PATIENCE_S} s", where=f"apt-get {arguments[0]}", remedy="check the network, try again"
+        ) from None
+    return done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise MissingToolError(
+            f"{name} is not installed", where="apt origin", remedy="run it on Debian, or leave the source out"
+        )
+    return path
+
+
+def _tail(said: bytes) -> str:
+    return " ".join(said.decode("utf-8", "replace").split())[-300:] or "nothing"

@@ -1,0 +1,222 @@
+"""Hub repositories, through huggingface-hub, at a resolved commit.
+
+A file lands in `<raw_root>/hub/<owner>/<name>/<content id>/<path>`, after its hash has been checked, by a rename:
+what has its place there is whole, is never fetched again while the origin's content stays, and two revisions of a
+repository share the files they have in common. A download that is cut goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from sources.errors import CorpusError, FetchError, TransientError
+from sources.fetch import FetchOptions
+from sources.fetch.hub_errors import explained
+from sources.fetch.local import local_file, names_below
+from sources.fetch.matching import matching
+from sources.manifest import HubOrigin, Manifest
+from sources.parts import RawFile
+
+TRIES = 3
+"""On top of the client's own, which cover single requests but not a cut transfer."""
+PAUSE_S = 2.0
+"""Before the second try; doubled before each further one."""
+_CHUNK = 1 << 20
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a repository at a commit.
+
+    Attributes:
+        repo: owner/name.
+        commit: 40 hexadecimal digits.
+        files: name → (bytes, ``sha256:…`` of large files or ``git:…`` object id).
+
+    """
+
+    repo: str
+    commit: str
+    files: dict[str, tuple[int, str]]
+
+
+_listings: dict[tuple[str, str, FetchOptions], Listing] = {}
+"""A repository is listed once in a process, not once for each of its subsets."""
+
+
+def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
+    """Download the files of a subset; see `sources.fetch.fetch`."""
+    origin = manifest.origin
+    assert isinstance(origin, HubOrigin)
+    found: list[RawFile] = []
+    for key, table in manifest.tables.items():
+        where = f"{manifest.name}/{subset}: {table.repo or origin.repo}"
+        if table.repo is None:
+            candidates = [(origin.repo, origin.ref), *(_with_ref(mirror, "main") for mirror in origin.mirrors)]
+        else:
+            candidates = [_with_ref(table.repo, "main")]
+        files = _from_folder(candidates[0][0], key, table.files, options, where)
+        found += files or _from_hub(candidates, key, table.files, options, where)
+    return found
+
+
+def _with_ref(repo: str, default: str) -> tuple[str, str]:
+    name, _, ref = repo.partition("@")
+    return name, ref or default
+
+
+def _from_folder(repo: str, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
+    """Return the files of a local folder that stands for the whole repository, or nothing where there is none."""
+    if options.local_root is None:
+        return []
+    folder = Path(options.local_root) / repo
+    names = names_below(folder)
+    if not names:
+        return []
+    chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
+    return [local_file(folder, name, key) for name in chosen]
+
+
+def _from_hub(
+    candidates: list[tuple[str, str]], key: str, globs: list[str], options: FetchOptions, where: str
+) -> list[RawFile]:
+    """Take all files of a table from the first repository that gives them."""
+    refusals: list[FetchError] = []
+    for repo, ref in candidates:
+        try:
+            listing = _listing(repo, ref, options)
+            names = matching(listing.files, globs, where=f"{where} at {ref}", most=options.files_per_table)
+            return [_file(listing, name, key, options) for name in names]
+        except FetchError as error:
+            refusals.append(error)
+    first = refusals[0]
+    if len(refusals) > 1:
+        mirrors = "; ".join(
+            f"mirror {c[0]}: {error.what}" for c, error in zip(candidates[1:], refusals[1:], strict=True)
+        )
+        raise FetchError(f"{first.what} ({mirrors})", where=first.where or where, remedy=first.remedy)
+    raise first
+
+
+def _listing(repo: str, ref: str, options: FetchOptions) -> Listing:
+    key = (repo, ref, options)
+    if key not in _listings:
+        saved = Path(options.raw_root) / "hub" / repo / f"{quote(ref, safe='')}.json"
+        _listings[key] = _saved_listing(saved, repo, ref) if options.offline else _asked(repo, ref, options, saved)
+    return _listings[key]
+
+
+def _saved_listing(saved: Path, repo: str, ref: str) -> Listing:
+    try:
+        data = json.loads(saved.read_text("utf-8"))
+    except FileNotFoundError:
+        raise FetchError(
+            "never fetched, and this run is offline", where=f"{repo} at {ref}", remedy="run online once"
+        ) from None
+    return Listing(data["repo"], data["commit"], {name: (size, oid) for name, (size, oid) in data["files"].items()})
+
+
+def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
+    """List a repository and keep the answer for runs offline."""
+    _settle_client()
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    api = HfApi(endpoint=options.endpoint)
+
+    def ask() -> Listing:
+        commit = api.dataset_info(repo, revision=ref).sha
+        if commit is None:
+            raise FetchError("the endpoint names no commit", where=f"{repo} at {ref}", remedy="check `endpoint`")
+        files: dict[str, tuple[int, str]] = {}
+        for entry in api.list_repo_tree(repo, recursive=True, revision=commit, repo_type="dataset"):
+            if isinstance(entry, RepoFile):
+                large = entry.lfs
+                files[entry.path] = (entry.size, f"sha256:{large.sha256}" if large else f"git:{entry.blob_id}")
+        return Listing(repo, commit, files)
+
+    listing = _tried(ask, f"{repo} at {ref}", repo)
+    saved.parent.mkdir(parents=True, exist_ok=True)
+    temporary = saved.with_name(f".{saved.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(asdict(listing), sort_keys=True), "utf-8")
+    temporary.replace(saved)
+    return listing
+
+
+def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFile:
+    """Return one file, fetched unless it is here."""
+    size, identity = listing.files[name]
+    root = Path(options.raw_root) / "hub"
+    target = root / listing.repo / identity.partition(":")[2][:16] / name
+    where = f"{listing.repo} at {listing.commit[:12]}: {name}"
+    if not (target.is_file() and target.stat().st_size == size):
+        if options.offline:
+            raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
+        _tried(lambda: _downloaded(listing, name, root, target, options), where, listing.repo)
+    return RawFile(key, name, str(target), size, identity)
+
+
+def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions) -> None:
+    _settle_client()
+    from huggingface_hub import hf_hub_download
+
+    arrived = Path(
+        hf_hub_download(
+            listing.repo,
+            name,
+            repo_type="dataset",
+            revision=listing.commit,
+            local_dir=root / ".incoming" / listing.repo / listing.commit,
+            endpoint=options.endpoint,
+        )
+    )
+    size, identity = listing.files[name]
+    if arrived.stat().st_size != size or _identity(arrived, identity.partition(":")[0]) != identity:
+        arrived.unlink()
+        raise TransientError(
+            "what arrived is not what the repository lists", where=f"{listing.repo}: {name}", remedy="fetch again"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    arrived.replace(target)
+
+
+def _identity(path: Path, kind: str) -> str:
+    """Hash a file as Git LFS (sha256) or as Git itself does (sha1 behind a header)."""
+    if kind == "sha256":
+        hasher = hashlib.sha256()
+    else:
+        hasher = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            hasher.update(chunk)
+    return f"{kind}:{hasher.hexdigest()}"
+
+
+def _tried(call: Callable[[], _Result], where: str, repo: str) -> _Result:
+    """Call, again after a pause where the failure may pass; failures come out as our errors."""
+    for left in reversed(range(TRIES)):
+        try:
+            return call()
+        except Exception as error:
+            ours = error if isinstance(error, CorpusError) else explained(error, where, repo)
+            if ours is None:
+                raise
+            if not isinstance(ours, TransientError) or left == 0:
+                raise ours from None
+            time.sleep(PAUSE_S * 2 ** (TRIES - 1 - left))
+    raise AssertionError("the last try returns or raises")
+
+
+def _settle_client() -> None:
+    """Set what huggingface-hub reads when it is imported: no telemetry, no bars of its own beside ours."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -1,0 +1,73 @@
+"""What huggingface-hub raises, as errors of ours: what went wrong, whether it may pass, and the remedy.
+
+Its own messages are not passed on: they can hold signed addresses.
+"""
+
+from __future__ import annotations
+
+from sources.errors import CorpusError, FetchError, TransientError
+
+
+def explained(error: BaseException, where: str, repo: str) -> CorpusError | None:
+    """Translate an exception of the client, or return null for one that is not about fetching (a full disk)."""
+    from huggingface_hub import errors as hub
+
+    card = f"https://huggingface.co/datasets/{repo}"
+    by_hand = f"or put its files into <local_root>/{repo}"
+    # In this order, for the client derives some of these from others.
+    terminal: list[tuple[type[BaseException], str, str]] = [
+        (
+            hub.GatedRepoError,
+            "the repository is gated, and this account has no access",
+            f"accept its terms at {card} and set HF_TOKEN, {by_hand}",
+        ),
+        (hub.DisabledRepoError, "access to the repository is disabled", f"name a mirror in the manifest, {by_hand}"),
+        (
+            hub.RevisionNotFoundError,
+            "the repository has no such revision",
+            f"see {card}/tree/main for its branches, and correct `ref` in the manifest",
+        ),
+        (
+            hub.RepositoryNotFoundError,
+            "no such repository, or a private one",
+            f"check {card}; set HF_TOKEN if it is private, name a mirror in the manifest, {by_hand}",
+        ),
+        (hub.OfflineModeIsEnabled, "HF_HUB_OFFLINE is set", f"unset it, {by_hand}"),
+    ]
+    chain = _chain(error)
+    for kind, what, remedy in terminal:
+        if any(isinstance(found, kind) for found in chain):
+            return FetchError(what, where=where, remedy=remedy)
+    for found in chain:
+        status = getattr(getattr(found, "response", None), "status_code", None)
+        if status is not None:
+            return _by_status(int(status), where, by_hand)
+    if type(error) in (OSError, PermissionError):  # the disk's, not the client's
+        return None
+    if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
+        return TransientError(f"the connection failed ({type(error).__name__})", where=where, remedy="try again")
+    return None
+
+
+def _by_status(status: int, where: str, by_hand: str) -> CorpusError:
+    if status == 429:
+        return TransientError(
+            "too many requests (HTTP 429)",
+            where=where,
+            remedy="wait five minutes; a token in HF_TOKEN raises the limit",
+        )
+    if status == 408 or status >= 500:
+        return TransientError(f"the server failed (HTTP {status})", where=where, remedy="try again later")
+    if status in (401, 403):
+        return FetchError(f"access refused (HTTP {status})", where=where, remedy=f"set a valid HF_TOKEN, {by_hand}")
+    return FetchError(f"refused (HTTP {status})", where=where, remedy=f"check repository and `ref`, {by_hand}")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an exception and its causes: the client wraps a 429 of a download in a file-not-found."""
+    found: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in found:
+        found.append(current)
+        current = current.__cause__ or current.__context__
+    return found

@@ -1,0 +1,83 @@
+"""Raw files made here out of many small ones: plain tars whose bytes depend on names and contents only."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sources.globs import any_match
+from sources.manifest import Manifest
+from sources.parts import RawFile
+
+Listing = dict[str, dict[str, str | int]]
+"""File name → its path below the listing's folder, size in bytes, and SHA-256: what a completed fetch left."""
+
+
+def pack(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
+    """Write a tar of `members` in the order given, without times, owners or modes of this machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    unfinished.replace(path)
+
+
+def enlist(root: Path, names: Iterable[str]) -> Listing:
+    """Return the listing of files that lie at `root/name`."""
+    return {name: _entry(root / name) for name in sorted(names)}
+
+
+def _entry(path: Path) -> dict[str, str | int]:
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def save(path: Path, listing: Listing) -> None:
+    """Write a listing; its presence says that every file in it is complete."""
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", encoding="utf-8") as file:
+        json.dump(listing, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def load(path: Path) -> Listing | None:
+    """Return a saved listing, or null where the fetch never completed."""
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+def chosen(manifest: Manifest, root: Path, listing: Listing, most: int | None) -> Iterator[RawFile]:
+    """Yield the listed files that the manifest's tables ask for, by table, then by name.
+
+    Args:
+        manifest: bound to one subset.
+        root: folder of the listed files.
+        listing: what there is.
+        most: files a table, null for all.
+
+    """
+    for table, spec in manifest.tables.items():
+        names = [name for name in sorted(listing) if any_match(name, spec.files)]
+        for name in names[:most]:
+            entry = listing[name]
+            yield RawFile(table, name, str(root / name), int(entry["size"]), f"sha256:{entry['sha256']}")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path` (made if missing): one process fetches, the others wait for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

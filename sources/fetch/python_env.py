@@ -1,0 +1,89 @@
+"""Python files of the standard library and of installed distributions: one tar each, below ``<raw_root>/python``.
+
+A tar is named for its distribution and version (``numpy-2.4.0.tar``) and never rewritten, so a corpus keeps the
+code it was built from when the environment moves on. Tests and vendored copies of other projects stay out.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import re
+import sysconfig
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from sources.fetch import FetchOptions, packing
+from sources.manifest import Manifest, PythonOrigin
+from sources.parts import RawFile
+
+log = logging.getLogger(__name__)
+
+_LEFT_OUT = {
+    "test", "tests", "idle_test", "_vendor", "_vendored", "vendor", "vendored", "vendored_packages", "_bundled",
+    "third_party", "thirdparty", "extern", "externals", "__pycache__", "site-packages", "dist-packages", "..",
+}  # fmt: skip
+_TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
+_LARGEST_FILE = 4 << 20
+"""Larger Python files hold tables, not functions."""
+
+
+def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
+    """Pack what is installed, unless that version was packed before, and list the tars.
+
+    Distributions that are not installed are passed over with a line in the log. Needs no network.
+    """
+    origin = manifest.origin
+    assert isinstance(origin, PythonOrigin)
+    root = Path(options.raw_root).absolute() / "python"
+    listing: packing.Listing = {}
+    if origin.stdlib:
+        folder = Path(sysconfig.get_paths()["stdlib"])
+        listing |= _packed(root, f"python-{platform.python_version()}", partial(_tree, folder))
+    for name in origin.distributions:
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            log.warning("%s/%s: %s is not installed, passed over", manifest.name, subset, name)
+            continue
+        plain = re.sub(r"[-_.]+", "-", name).lower()
+        listing |= _packed(root, f"{plain}-{found.version}", partial(_installed, found))
+    return list(packing.chosen(manifest, root, listing, options.files_per_table))
+
+
+def _packed(root: Path, name: str, files: Callable[[], Iterator[tuple[str, Path]]]) -> packing.Listing:
+    marker = root / f"{name}.json"
+    if not marker.is_file():
+        with packing.locked(root / "lock"):
+            if not marker.is_file():
+                packing.pack(root / f"{name}.tar", _contents(files()))
+                packing.save(marker, packing.enlist(root, [f"{name}.tar"]))
+    listing = packing.load(marker)
+    assert listing is not None
+    return listing
+
+
+def _contents(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, bytes]]:
+    """Read the Python files worth reading, in name order."""
+    for name, path in sorted(files):
+        parts = PurePosixPath(name).parts
+        if (
+            name.endswith(".py")
+            and not _LEFT_OUT.intersection(parts)
+            and not _TEST_FILE.fullmatch(parts[-1])
+            and path.is_file()
+            and path.stat().st_size <= _LARGEST_FILE
+        ):
+            yield name, path.read_bytes()
+
+
+def _tree(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.rglob("*.py"):
+        yield path.relative_to(folder).as_posix(), path
+
+
+def _installed(distribution: metadata.Distribution) -> Iterator[tuple[str, Path]]:
+    for file in distribution.files or ():
+        yield file.as_posix(), Path(str(file.locate()))

@@ -1,0 +1,208 @@
+"""From raw files to rows: the one place that filters by `where`, cleans text, refuses bad rows, and names good ones."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from sources.errors import ManifestError
+from sources.languages import is_tag
+from sources.manifest import Manifest
+from sources.parts import Context, Part, RawBatch, RawFile
+from sources.quarantine import Quarantine
+from sources.readers import read
+from sources.schema import ORIGIN, ROW_SCHEMA
+from sources.shapes import arguments, shape
+from sources.shapes.columns import column
+from sources.text import normalised
+
+BATCH_ROWS = 65_536
+
+
+def parts(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Part]:
+    """Cut a subset into parts that can be normalised on their own.
+
+    Returns:
+        One part a file, in the manifest's order of tables and then by name, or one part of all the files where the
+        shape needs the whole subset.
+
+    """
+    order = {table: place for place, table in enumerate(manifest.tables)}
+    files = sorted(files, key=lambda file: (order[file.table], file.name))
+    if not files:
+        return []
+    groups = [(file,) for file in files] if shape(manifest.shape.kind).PER_FILE else [tuple(files)]
+    return [Part(manifest.name, subset, index, group) for index, group in enumerate(groups)]
+
+
+def normalise(
+    part: Part, manifest: Manifest, quarantine: Quarantine, filtered: Counter[str]
+) -> Iterator[pa.RecordBatch]:
+    """Stream the rows of a part.
+
+    Args:
+        part: the files.
+        manifest: bound to the part's subset, or not.
+        quarantine: takes the records that cannot become rows.
+        filtered: counts the records left out by rule, by reason.
+
+    Yields:
+        Batches in `ROW_SCHEMA` of at most 65,536 rows, in raw order, none empty.
+
+    Raises:
+        SchemaError: a file does not have what the manifest declares.
+        ManifestError: the shape's arguments are wrong.
+
+    """
+    bound = manifest.bound(part.subset)
+    module = shape(bound.shape.kind)
+    _check_where(bound)
+
+    def read_table(table: str) -> Iterator[RawBatch]:
+        for file in part.files:
+            if file.table == table:
+                for batch in read(file.path, file.name, bound.tables[table], quarantine):
+                    admitted = _where(batch, bound, filtered)
+                    if admitted.columns.num_rows:
+                        yield admitted
+
+    context = Context(bound, read_table, quarantine, filtered)
+    for drafts in module.drafts(context, arguments(module, bound)):
+        for start in range(0, drafts.num_rows, BATCH_ROWS):
+            rows = _rows(drafts.slice(start, BATCH_ROWS), part, quarantine)
+            if rows.num_rows:
+                yield rows
+
+
+def _check_where(manifest: Manifest) -> None:
+    declared = {field for table in manifest.tables.values() for field in table.fields}
+    for path in manifest.where:
+        if path not in declared and path.split(".")[0] not in declared:
+            raise ManifestError(
+                f"`where` names {path!r}, which no table declares", where=manifest.name, remedy="add it to `fields`"
+            )
+
+
+def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBatch:
+    for path, admitted in manifest.where.items():
+        if path.split(".")[0] not in batch.columns.column_names:
+            continue  # another table's condition
+        values = column(batch.columns, path)
+        mask = pc.is_in(values, pa.array(admitted).cast(values.type))
+        if mask.false_count:
+            filtered["where"] += mask.false_count
+            batch = RawBatch(batch.columns.filter(mask), batch.file, batch.records.filter(mask))
+    return batch
+
+
+def _rows(drafts: pa.Table, part: Part, quarantine: Quarantine) -> pa.RecordBatch:
+    """Clean a draft table of moderate size and make it rows."""
+    langs = {side: drafts[f"{side}_lang"].combine_chunks() for side in ("query", "positive")}
+    code = {side: pc.ends_with(lang, "-Code") for side, lang in langs.items()}
+    query = _clean(drafts["query"].combine_chunks(), code["query"])
+    positive = _clean(drafts["positive"].combine_chunks(), code["positive"])
+    good = _judged(drafts, query, positive, quarantine)
+    if not good.all():
+        mask = pa.array(good)
+        drafts, query, positive = drafts.filter(mask), query.filter(mask), positive.filter(mask)
+        code = {side: values.filter(mask) for side, values in code.items()}
+    count = drafts.num_rows
+    origin = pa.StructArray.from_arrays(
+        [drafts["file"].combine_chunks(), drafts["record"].combine_chunks()], fields=list(ORIGIN)
+    )
+    return pa.RecordBatch.from_arrays(
+        [
+            _row_ids(part, query, positive),
+            pa.repeat(pa.scalar(part.source), count),
+            pa.repeat(pa.scalar(part.subset), count),
+            query,
+            positive,
+            _negatives(drafts["negatives"].combine_chunks(), positive, code["positive"]),
+            drafts["label"].combine_chunks(),
+            drafts["query_lang"].combine_chunks(),
+            drafts["positive_lang"].combine_chunks(),
+            origin,
+        ],
+        schema=ROW_SCHEMA,
+    )
+
+
+def _clean(texts: pa.StringArray, code: pa.BooleanArray) -> pa.StringArray:
+    """Normalise texts that are code, natural language, or some of each."""
+    marked = code.true_count
+    if marked in (0, len(code)):
+        return normalised(texts, code=bool(marked))
+    return pc.if_else(code, normalised(texts, code=True), normalised(texts))
+
+
+def _judged(drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, quarantine: Quarantine) -> np.ndarray:
+    """Quarantine rows without a language, a query or a positive, or where the two are equal; mark the others."""
+    good = np.ones(drafts.num_rows, bool)
+    checks = (
+        ("unknown-language", _no_tag(drafts["query_lang"]), drafts["query_lang"]),
+        ("unknown-language", _no_tag(drafts["positive_lang"]), drafts["positive_lang"]),
+        ("empty-query", _empty(query), positive),
+        ("empty-positive", _empty(positive), query),
+        ("query-equals-positive", _flags(pc.equal(query, positive)), query),
+    )
+    for reason, mask, shown in checks:
+        for row in np.flatnonzero(mask & good).tolist():
+            quarantine.add(drafts["file"][row].as_py(), drafts["record"][row].as_py(), reason, shown[row].as_py() or "")
+        good &= ~mask
+    return good
+
+
+def _flags(mask: pa.BooleanArray) -> np.ndarray:
+    flags: np.ndarray = pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
+    return flags
+
+
+def _empty(texts: pa.StringArray) -> np.ndarray:
+    return _flags(pc.equal(pc.fill_null(texts, ""), ""))
+
+
+def _no_tag(langs: pa.ChunkedArray) -> np.ndarray:
+    encoded = langs.combine_chunks().dictionary_encode()
+    known = np.array([*(is_tag(tag) for tag in encoded.dictionary.to_pylist()), False])
+    unknown: np.ndarray = ~known[pc.fill_null(encoded.indices, fill_value=len(known) - 1).to_numpy()]
+    return unknown
+
+
+def _negatives(lists: pa.ListArray, positive: pa.StringArray, code: pa.BooleanArray) -> pa.ListArray:
+    """Clean given negatives; drop empty ones and those equal to their row's positive."""
+    flat = pc.list_flatten(lists)
+    if len(flat) == 0:
+        offsets = pa.array(np.zeros(len(lists) + 1, np.int32))
+        return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))
+    row = pc.list_parent_indices(lists)
+    flat = _clean(flat, code.take(row))
+    keep = pc.and_(pc.not_equal(flat, ""), pc.not_equal(flat, positive.take(row)))
+    kept = pc.fill_null(keep, fill_value=False)
+    offsets = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum(np.bincount(row.filter(kept).to_numpy(), minlength=len(lists)), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), flat.filter(kept))
+
+
+_LENGTHS = struct.Struct("<QQ")
+
+
+def _row_ids(part: Part, query: pa.StringArray, positive: pa.StringArray) -> pa.Array:
+    """Hash (source, subset, query, positive), each preceded by its length so that no two tuples run together."""
+    head = b"".join(_prefixed(text) for text in (part.source, part.subset))
+    digest, lengths = xxhash.xxh3_128_digest, _LENGTHS.pack
+    ids = [
+        digest(b"".join((head, lengths(len(q), len(p)), q, p)))
+        for q, p in zip(query.cast(pa.binary()).to_pylist(), positive.cast(pa.binary()).to_pylist(), strict=True)
+    ]
+    return pa.array(ids, pa.binary(16))
+
+
+def _prefixed(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(8, "little") + data

@@ -1,0 +1,59 @@
+"""Opening raw files: gzip, bzip2 and xz are seen by their first bytes and undone as the file is read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_KINDS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_CHUNK = 1 << 20
+
+
+class BrokenStreamError(Exception):
+    """A compressed file ends early or is damaged; what was read before is sound."""
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """Open a file for reading, decompressed.
+
+    The stream raises `BrokenStreamError` where the compressed data are damaged or cut.
+    """
+    with path.open("rb") as file:
+        opener = _KINDS.get(file.read(2))
+    if opener is None:
+        return path.open("rb")
+    return io.BufferedReader(_Decompressed(opener(path, "rb")), _CHUNK)
+
+
+class _Decompressed(io.RawIOBase):
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
+        try:
+            data = self._inner.read(len(view))
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise BrokenStreamError(str(error)) from None
+        except OSError as error:  # bz2 says so of damaged data, without a number; the disk has one
+            if error.errno is not None:
+                raise
+            raise BrokenStreamError(str(error)) from None
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()

@@ -1,0 +1,117 @@
+"""Python files: every documented function is a record with its docstring and, apart, its code.
+
+Fields: `name` (qualified within the module), `docstring` (cleaned as `inspect.cleandoc` does), `source` (the
+function without its docstring, shifted to the left margin; null where it does nothing) and `line`. Record numbers
+count the documented functions in file order.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import tokenize
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sources.manifest import RawTable
+from sources.parts import RawBatch
+from sources.quarantine import Quarantine
+from sources.readers.conform import from_objects, require
+from sources.readers.opening import BrokenStreamError, open_binary
+
+_BLOCKS = ("body", "orelse", "handlers", "finalbody")
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def read(
+    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
+) -> Iterator[RawBatch]:
+    """Read a Python file; see `sources.readers.read`. A file that does not parse is quarantined as one record.
+
+    Raises:
+        SchemaError: the manifest declares a field that functions do not have.
+
+    """
+    require({"name", "docstring", "source", "line"}, table, name)
+    try:
+        with open_binary(path) as stream:
+            content = stream.read()
+        if b"def " not in content:
+            return
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        text = content.decode(encoding)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes and the like are the file's own affair
+            tree = ast.parse(text)
+    except (BrokenStreamError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        quarantine.add(name, 0, "does-not-parse", str(error))
+        return
+    lines = text.encode().splitlines(keepends=True)  # the parser's columns count UTF-8 bytes
+    objects = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
+    for first in range(0, len(objects), batch_rows):
+        found = objects[first : first + batch_rows]
+        yield from_objects(found, name, list(range(first, first + len(found))), table, quarantine)
+
+
+def _documented(node: ast.AST, prefix: str) -> Iterator[tuple[_Function, str]]:
+    """Find functions through statements only: expressions hold none and are most of a tree."""
+    for block in _BLOCKS:
+        for child in getattr(node, block, ()):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if _docstring(child) is not None:
+                    yield child, prefix + child.name
+                yield from _documented(child, f"{prefix}{child.name}.<locals>.")
+            elif isinstance(child, ast.ClassDef):
+                yield from _documented(child, f"{prefix}{child.name}.")
+            elif isinstance(child, (ast.stmt, ast.ExceptHandler)):
+                yield from _documented(child, prefix)
+
+
+def _docstring(node: _Function) -> str | None:
+    first = node.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        return first.value.value
+    return None
+
+
+def _record(node: _Function, qualified: str, lines: list[bytes]) -> dict[str, Any]:
+    return {
+        "name": qualified,
+        "docstring": inspect.cleandoc(_docstring(node) or ""),
+        "source": None if all(map(_does_nothing, node.body[1:])) else _without_docstring(node, lines),
+        "line": node.lineno,
+    }
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    """Tell a placeholder: `pass`, an ellipsis or another constant, `raise NotImplementedError`."""
+    if isinstance(node, ast.Raise):
+        error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        return isinstance(error, ast.Name) and error.id == "NotImplementedError"
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _without_docstring(node: _Function, lines: list[bytes]) -> str:
+    """Cut the docstring out of the function's lines; whole lines where it has them for itself."""
+    doc, following = node.body[0], node.body[1]
+    assert doc.end_lineno is not None
+    assert doc.end_col_offset is not None
+    assert node.end_lineno is not None
+    start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    before = lines[start - 1 : doc.lineno - 1]
+    after = lines[doc.end_lineno : node.end_lineno]
+    head, tail = lines[doc.lineno - 1][: doc.col_offset], lines[doc.end_lineno - 1][doc.end_col_offset :]
+    if following.lineno == doc.end_lineno:  # "docstring"; statement
+        tail = lines[doc.end_lineno - 1][following.col_offset :]
+        before.append(head + tail)
+    elif head.strip():  # def f(): "docstring", and the rest below
+        before.append(head.rstrip() + b"\n")
+    else:
+        while after and not after[0].strip():
+            after = after[1:]
+    margin = node.col_offset
+    kept = [line[margin:] if not line[:margin].strip() else line for line in before + after]
+    return b"".join(kept).decode("utf-8", "replace").rstrip()

@@ -1,0 +1,73 @@
+"""Shapes: the recurring ways raw records become rows. A manifest names one; odd datasets have their own adapter."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ValidationError
+
+from sources.errors import ManifestError, UnknownNameError
+from sources.manifest import Manifest
+from sources.parts import Context
+
+_HOMES = ("sources.shapes", "sources.adapters")
+_HELPERS = {"columns"}
+
+
+class Shape(Protocol):
+    """What a module in `sources/shapes/` or `sources/adapters/` offers."""
+
+    PER_FILE: bool
+    """True: looks at one record at a time, so every raw file is a part. False: needs the whole subset."""
+    Args: type[BaseModel]
+    """Arguments under `shape.args` of a manifest; extra ones are refused."""
+
+    def drafts(self, context: Context, args: Any) -> Iterator[pa.Table]:
+        """Yield tables in `DRAFT_SCHEMA`, in raw order."""
+        ...
+
+
+def kinds() -> list[str]:
+    """Return the names a manifest may use, sorted."""
+    return sorted(
+        info.name
+        for home in _HOMES
+        for info in pkgutil.iter_modules(import_module(home).__path__)
+        if info.name not in _HELPERS
+    )
+
+
+def shape(kind: str) -> Shape:
+    """Return the module of a shape, or of an adapter where no shape has that name.
+
+    Raises:
+        UnknownNameError: neither exists.
+
+    """
+    for home in _HOMES:
+        if kind not in _HELPERS and kind.isidentifier():
+            try:
+                return import_module(f"{home}.{kind}")
+            except ModuleNotFoundError as error:
+                if error.name != f"{home}.{kind}":
+                    raise
+    raise UnknownNameError("shape", kind, kinds())
+
+
+def arguments(module: Shape, manifest: Manifest) -> BaseModel:
+    """Check a manifest's shape arguments against the shape's model.
+
+    Raises:
+        ManifestError: they do not fit.
+
+    """
+    try:
+        return module.Args.model_validate(manifest.shape.args)
+    except ValidationError as error:
+        raise ManifestError(
+            str(error), where=f"{manifest.name}: shape.args", remedy=f"see sources/shapes/{manifest.shape.kind}.py"
+        ) from None

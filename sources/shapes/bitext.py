@@ -1,0 +1,50 @@
+"""Bitext: the same text in two languages, one direction a subset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.manifest import TextExpr
+from sources.parts import Context
+from sources.shapes.columns import batches, draft, kept, text
+
+PER_FILE = True
+
+
+class Args(BaseModel):
+    """Where the two texts are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: TextExpr
+    positive: TextExpr
+    limit: int | None = Field(default=None, ge=1)
+    """Stop after this many rows of a file: parallel corpora are far larger than any share of a mix."""
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row a record; texts left untranslated (numbers, document symbols, names) are filtered."""
+    left = args.limit
+    for whole in batches(context):
+        query, positive = text(whole.columns, args.query), text(whole.columns, args.positive)
+        differs = pc.fill_null(pc.not_equal(query, positive), fill_value=True)
+        batch = kept(whole, differs)
+        rows = draft(context, batch, query=query.filter(differs), positive=positive.filter(differs))
+        if left is not None:
+            admitted = rows.slice(0, left)
+            left -= admitted.num_rows
+            if left == 0 and admitted.num_rows:
+                # Counted up to the record of the last row, so that the figure does not depend on batch sizes.
+                last = admitted["record"][-1].as_py()
+                seen = pc.less_equal(whole.records, last)
+                differs = differs.filter(seen)
+            rows = admitted
+        if untranslated := len(differs) - differs.true_count:
+            context.filtered["untranslated"] += untranslated
+        yield rows
+        if left == 0:
+            return

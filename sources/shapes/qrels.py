@@ -1,0 +1,211 @@
+"""Judgements: queries and documents in tables of their own, joined by id; a query's first relevant document is its
+positive, those judged irrelevant its negatives.
+
+Only the judgements that can matter and the documents they name are held in memory, so a collection of millions of
+passages streams through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sources.manifest import LangColumn, TextExpr
+from sources.parts import Context
+from sources.shapes.columns import as_text, column, declared, draft_table, text
+from sources.shapes.pair import grouped
+
+PER_FILE = False
+
+_SPILL = 4_000_000
+"""Judgements gathered before those that cannot matter are let go."""
+_ROWS = 16_384
+"""Samples a yielded table: with their negatives they are large."""
+_BYTES = 256 << 20
+"""Text of a collection looked up at a time."""
+
+
+class Table(BaseModel):
+    """A table of texts with ids."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    text: TextExpr
+
+
+class Judgements(BaseModel):
+    """Pairs of ids with a score, or triples (query, positive, negative)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: str
+    document: str
+    """The judged document; of triples, the positive."""
+    score: str | None = None
+    relevant_from: float = 1
+    negative: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Judgements:
+        if self.score is not None and self.negative is not None:
+            raise ValueError("judgements have a `score` or a `negative`, not both")
+        return self
+
+
+class Args(BaseModel):
+    """What the tables `queries`, `corpus` and `judgements` of the manifest hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    queries: Table
+    corpus: Table
+    judgements: Judgements
+    max_negatives: int = Field(default=24, ge=0)
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row for each query with a relevant document, in order of their first relevant judgements."""
+    judged, files = _judgements(context, args)
+    if judged.is_empty():
+        return
+    subset = context.manifest.subsets[context.subset_name]
+    queries = _texts(context, "queries", args, subset.query_lang, judged["query"])
+    documents = _texts(context, "corpus", args, subset.positive_lang, judged["document"])
+    for name, texts in (("query", queries), ("document", documents)):
+        at = texts.select(pl.col("id").alias(name), pl.int_range(pl.len()).alias(f"{name}_at"))
+        judged = judged.join(at, on=name, how="left", maintain_order="left")
+    judged = _without_missing(context, judged, files)
+    yield from _rows(context, args, judged, queries, documents, files)
+
+
+def _judgements(context: Context, args: Args) -> tuple[pl.DataFrame, list[str]]:
+    """Return judgements as (query, document, record, file, relevant), those that can matter, and the file names."""
+    spec = args.judgements
+    numbers = _ids_are_numbers(context, args)
+    gathered: list[pl.DataFrame] = []
+    files: list[str] = []
+    size, reduced = 0, 0
+    for batch in context.read("judgements"):
+        if batch.file not in files:
+            files.append(batch.file)
+        both = [(spec.document, True)] if spec.negative is None else [(spec.document, True), (spec.negative, False)]
+        for path, relevant in both:
+            frame = pl.DataFrame(
+                {
+                    "query": _ids(batch.columns, spec.query, numbers=numbers),
+                    "document": _ids(batch.columns, path, numbers=numbers),
+                    "record": np.asarray(batch.records),
+                }
+            ).with_columns(pl.lit(files.index(batch.file), pl.Int32).alias("file"))
+            if spec.score is None:
+                gathered.append(frame.with_columns(pl.lit(relevant).alias("relevant")))
+            else:
+                score = np.asarray(column(batch.columns, spec.score).cast(pa.float64()))
+                gathered.append(frame.with_columns(pl.Series("relevant", score >= spec.relevant_from)))
+        size += batch.columns.num_rows * len(both)
+        if size > reduced + _SPILL:
+            gathered = [_reduced(gathered, args)]
+            size = reduced = gathered[0].height
+    return (_reduced(gathered, args) if gathered else pl.DataFrame()), files
+
+
+def _ids_are_numbers(context: Context, args: Args) -> bool:
+    """Tell whether all tables declare their ids as numbers, which take a third of the memory of texts."""
+    named = {
+        "queries": [args.queries.id],
+        "corpus": [args.corpus.id],
+        "judgements": [args.judgements.query, args.judgements.document],
+    }
+    tables = context.manifest.tables
+    return all(tables[table].fields.get(path) == "int64" for table, paths in named.items() for path in paths)
+
+
+def _ids(columns: pa.Table, path: str, *, numbers: bool) -> pl.Series:
+    found = column(columns, path)
+    return pl.Series(pl.from_arrow(found if numbers else as_text(found)))
+
+
+def _reduced(gathered: list[pl.DataFrame], args: Args) -> pl.DataFrame:
+    """Drop repetitions, and negatives beyond twice what a row can hold (some documents may turn out missing)."""
+    whole = pl.concat(gathered).drop_nulls(["query", "document"])
+    whole = whole.unique(["query", "document", "relevant"], keep="first", maintain_order=True)
+    rank = pl.int_range(pl.len()).over("query", "relevant")
+    return whole.filter(pl.col("relevant") | (rank < 2 * args.max_negatives))
+
+
+def _texts(context: Context, name: str, args: Args, lang: str | LangColumn | None, wanted: pl.Series) -> pl.DataFrame:
+    """Return the wanted texts of a table as (id, text, lang), the first of each id, in raw order."""
+    spec: Table = getattr(args, name)
+    numbers = _ids_are_numbers(context, args)
+    ids = wanted.unique().to_frame("id")
+    schema = {"id": wanted.dtype, "text": pl.String(), "lang": pl.String()}
+    found, pending, size = [pl.DataFrame(schema=schema)], [], 0
+    for batch in context.read(name):
+        tags = pa.nulls(batch.columns.num_rows, pa.string()) if lang is None else declared(lang, batch.columns)
+        frame = pl.DataFrame(
+            {
+                "id": _ids(batch.columns, spec.id, numbers=numbers),
+                "text": pl.from_arrow(text(batch.columns, spec.text)),
+                "lang": pl.from_arrow(tags),
+            },
+            schema=schema,
+        )
+        pending.append(frame)
+        size += int(frame.estimated_size())
+        if size > _BYTES:
+            found.append(pl.concat(pending).join(ids, on="id", how="semi", maintain_order="left"))
+            pending, size = [], 0
+    if pending:
+        found.append(pl.concat(pending).join(ids, on="id", how="semi", maintain_order="left"))
+    return pl.concat(found).unique("id", keep="first", maintain_order=True)
+
+
+def _without_missing(context: Context, judged: pl.DataFrame, files: list[str]) -> pl.DataFrame:
+    """Quarantine judgements of a query or document that its table lacks; a missing query counts once."""
+    no_query = judged.filter(pl.col("query_at").is_null()).unique("query", keep="first", maintain_order=True)
+    no_document = judged.filter(pl.col("query_at").is_not_null() & pl.col("document_at").is_null())
+    for reason, name, frame in (("missing-query", "query", no_query), ("missing-document", "document", no_document)):
+        for file, record, key in frame.select("file", "record", name).iter_rows():
+            context.quarantine.add(files[file], record, reason, str(key))
+    return judged.drop_nulls(["query_at", "document_at"])
+
+
+def _rows(
+    context: Context, args: Args, judged: pl.DataFrame, queries: pl.DataFrame, documents: pl.DataFrame, files: list[str]
+) -> Iterator[pa.Table]:
+    positives = judged.filter("relevant").unique("query", keep="first", maintain_order=True)
+    if without := judged["query"].n_unique() - positives.height:
+        context.filtered["no-positive"] += without
+    slots = positives.select("query", pl.int_range(pl.len()).alias("slot"))
+    negatives = (
+        judged.filter(~pl.col("relevant"))
+        .join(slots, on="query", how="inner", maintain_order="left")
+        .filter(pl.int_range(pl.len()).over("slot") < args.max_negatives)
+        .sort("slot", maintain_order=True)
+    )
+    slot = negatives["slot"].to_numpy()
+    for start in range(0, positives.height, _ROWS):
+        some = positives.slice(start, _ROWS)
+        low, high = np.searchsorted(slot, [start, start + some.height])
+        query = queries[some["query_at"]]
+        positive = documents[some["document_at"]]
+        given = documents["text"].gather(negatives["document_at"][low:high])
+        query_lang = _arrow(query["lang"])
+        yield draft_table(
+            query=_arrow(query["text"]),
+            positive=_arrow(positive["text"]),
+            negatives=grouped(_arrow(given), slot[low:high] - start, some.height),
+            langs=(query_lang, pc.coalesce(_arrow(positive["lang"]), query_lang)),
+            file=pa.array(files).take(some["file"].to_arrow()),
+            record=some["record"].to_arrow(),
+        )
+
+
+def _arrow(texts: pl.Series) -> pa.StringArray:
+    return texts.to_arrow().cast(pa.string())

@@ -1,0 +1,48 @@
+"""Semantic similarity: two sentences and a score; those close enough are positives of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict
+
+from sources.manifest import TextExpr
+from sources.parts import Context
+from sources.shapes.columns import batches, column, draft, kept, text
+
+PER_FILE = True
+
+
+class Args(BaseModel):
+    """Columns and the score from which two sentences mean the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: TextExpr = "sentence1"
+    second: TextExpr = "sentence2"
+    score: str = "score"
+    threshold: float
+    """Admitted itself."""
+    higher_is_closer: bool = True
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield two rows for each close pair, one a direction."""
+    for whole in batches(context):
+        score = column(whole.columns, args.score).cast(pa.float64())
+        for row in np.flatnonzero(score.is_null().to_numpy(zero_copy_only=False)):
+            context.quarantine.add(whole.file, whole.records[row].as_py(), "no-score")
+        compare = pc.greater_equal if args.higher_is_closer else pc.less_equal
+        close = compare(score, args.threshold)
+        if distant := close.false_count:
+            side = "below" if args.higher_is_closer else "above"
+            context.filtered[f"score-{side}-{args.threshold:g}"] += distant
+        batch = kept(whole, pc.fill_null(close, fill_value=False))
+        first, second = text(batch.columns, args.first), text(batch.columns, args.second)
+        there = draft(context, batch, query=first, positive=second)
+        back = draft(context, batch, query=second, positive=first, swapped=True)
+        both = np.arange(2 * there.num_rows).reshape(2, -1).T.reshape(-1)
+        yield pa.concat_tables([there, back]).take(pa.array(both))

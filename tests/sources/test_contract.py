@@ -1,0 +1,163 @@
+"""What holds for every source without exception: run on the raw rows that `tests.sources.raw` invents for it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pytest
+
+from sources import registry
+from sources.languages import check_tag
+from sources.manifest import Manifest
+from sources.normalise import normalise, parts
+from sources.quarantine import Quarantine
+from sources.schema import ROW_SCHEMA
+from sources.shapes import arguments, kinds, shape
+from sources.text import normalised
+from tests.sources.raw import FIXTURES, raw_files
+
+SOURCES = registry.names()
+
+
+@dataclass
+class Result:
+    manifest: Manifest
+    rows: dict[str, pa.Table]
+    quarantined: dict[str, pa.Table]
+    filtered: Counter[str]
+
+
+def normalised_fixture(name: str) -> Result:
+    result = Result(registry.load(name), {}, {}, Counter())
+    with TemporaryDirectory() as folder:
+        for subset in FIXTURES[name].SUBSETS:
+            batches, bad = [], []
+            files = raw_files(name, subset, Path(folder))
+            for part in parts(result.manifest, subset, files):
+                quarantine = Quarantine(name, subset)
+                batches += normalise(part, result.manifest, quarantine, result.filtered)
+                bad.append(quarantine.table())
+            result.rows[subset] = pa.Table.from_batches(batches, ROW_SCHEMA)
+            result.quarantined[subset] = pa.concat_tables(bad)
+    return result
+
+
+@cache
+def once(name: str) -> Result:
+    return normalised_fixture(name)
+
+
+@pytest.fixture(params=SOURCES)
+def result(request) -> Result:
+    assert request.param in FIXTURES, f"write tests/sources/raw/{request.param}.py"
+    return once(request.param)
+
+
+def test_every_fixture_has_a_source():
+    assert set(FIXTURES) == set(SOURCES)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_manifest_is_complete(name):
+    manifest = registry.load(name)
+    assert manifest.shape.kind in kinds()
+    assert manifest.citation.strip()
+    assert manifest.licence.id
+    if manifest.licence.id.startswith("LicenseRef-"):
+        assert manifest.licence.note, "a licence without an SPDX identifier needs a word on what it is"
+    assert manifest.instruction.endswith(".")
+    for subset in manifest.subsets:
+        bound = manifest.bound(subset)
+        arguments(shape(bound.shape.kind), bound)
+        assert "{" not in bound.model_dump_json(include={"tables", "shape"}).replace('{"', "").replace("{}", "")
+
+
+def test_rows_have_the_schema_and_there_are_some(result):
+    for subset, rows in result.rows.items():
+        assert rows.schema.equals(ROW_SCHEMA), subset
+        rows.validate(full=True)
+        assert rows.num_rows > 0, subset
+        for column in ROW_SCHEMA:
+            if not column.nullable:
+                assert rows[column.name].null_count == 0, column.name
+        assert set(rows["source"].to_pylist()) == {result.manifest.name}
+        assert set(rows["subset"].to_pylist()) == {subset}
+
+
+def test_texts_are_normal_and_not_empty(result):
+    for rows in result.rows.values():
+        for side in ("query", "positive"):
+            for code in (False, True):
+                mask = [lang.endswith("-Code") == code for lang in rows[f"{side}_lang"].to_pylist()]
+                texts = rows[side].combine_chunks().filter(pa.array(mask, pa.bool_()))
+                assert normalised(texts, code=code).equals(texts)
+                assert all(text.strip() for text in texts.to_pylist())
+        for row in rows.select(["query", "positive", "negatives"]).to_pylist():
+            assert row["query"] != row["positive"]
+            assert row["positive"] not in row["negatives"]
+            assert all(text and text.strip() for text in row["negatives"])
+
+
+def test_ids_identify_content(result):
+    content = {}
+    for rows in result.rows.values():
+        for row in rows.to_pylist():
+            key = (row["source"], row["subset"], row["query"], row["positive"])
+            assert content.setdefault(row["row_id"], key) == key
+    assert len(set(content.values())) == len(content)
+
+
+def test_languages_are_declared(result):
+    for subset, rows in result.rows.items():
+        declared = result.manifest.subsets[subset]
+        for side in ("query", "positive"):
+            found = set(rows[f"{side}_lang"].to_pylist())
+            for tag in found:
+                check_tag(tag)
+            said = getattr(declared, f"{side}_lang")
+            if isinstance(said, str):
+                assert found == {said}
+
+
+def test_family_rules(result):
+    for subset, rows in result.rows.items():
+        labels = rows["label"].to_pylist()
+        if result.manifest.family == "retrieval":
+            assert labels == [None] * len(labels)
+            continue
+        assert all(labels)
+        if result.manifest.family == "classification":
+            names = set(labels)
+            assert len(names) == 2, subset
+            for row in rows.to_pylist():
+                assert row["positive"] == row["label"]
+                assert row["negatives"] == sorted(names - {row["label"]})
+        else:
+            label_of = dict(zip(rows["query"].to_pylist(), labels, strict=True))
+            for row in rows.to_pylist():
+                # The partner is a text of the class, unless it was itself left out as somebody's duplicate.
+                assert label_of.get(row["positive"], row["label"]) == row["label"]
+
+
+def test_origin_leads_back(result):
+    for rows in result.rows.values():
+        for origin in rows["origin"].to_pylist():
+            assert origin["file"]
+            assert origin["record"] >= 0
+
+
+def test_broken_record_is_quarantined_with_its_place(result):
+    fixture = FIXTURES[result.manifest.name]
+    ending, record, reason = fixture.BROKEN
+    bad = result.quarantined[fixture.SUBSETS[0]].to_pylist()
+    assert any(b["file"].endswith(ending) and (b["record"], b["reason"]) == (record, reason) for b in bad), bad
+
+
+def test_same_raw_files_give_the_same_rows(result):
+    again = normalised_fixture(result.manifest.name)
+    assert again.rows == result.rows
+    assert again.quarantined == result.quarantined
+    assert again.filtered == result.filtered

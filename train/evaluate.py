@@ -1,0 +1,116 @@
+"""Evaluation on held-out pairs at every depth × dimension × rank, trained against untrained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from sources.errors import StageError
+from train.config import TrainSettings
+from train.mix import Mix
+from train.model import Embedder
+from train.plan import Ints
+from train.ranking import Pool, make_pool, metrics, ranks
+from train.run import Shape, configure, load, store_of
+from train.store import Store
+
+HEADLINE = "ndcg@10"
+
+
+def evaluate(settings: TrainSettings, folder: Path, work: Path) -> dict[str, Any]:
+    """Search the held-out queries in the pool with the trained and the untrained model.
+
+    Args:
+        settings: the `train` section of the profile.
+        folder: the model folder that `fit` wrote.
+        work: where tokenised mixes lie.
+
+    Returns:
+        What `evaluation.json` holds: `queries`, `documents`, `untrained` and `trained` (a list of layers, dim, rank
+        and metrics each), `by_source` (both, at full size) and `ratio_full_size`.
+
+    Raises:
+        StageError: no finished model, or no held-out retrieval pairs.
+
+    """
+    configure(settings)
+    tokenizer = load(folder, settings)[2]
+    store = store_of(Mix(Path(settings.evaluation.mix)), tokenizer, settings, work)
+    pool = make_pool(store, **settings.evaluation.model_dump(exclude={"mix"}))
+    if not len(pool.queries):
+        raise StageError(
+            "no held-out retrieval pairs", where=settings.evaluation.mix, remedy="raise the mix's `validation` share"
+        )
+    report: dict[str, Any] = {"queries": len(pool.queries), "documents": len(pool.documents), "by_source": {}}
+    for name in ("untrained", "trained"):
+        model, shape, _ = load(folder, settings, weights=name)
+        rows = list(_cells(model, shape, store, pool))
+        report[name] = [
+            {"layers": layers, "dim": dim, "rank": rank, **metrics(found)} for layers, dim, rank, found in rows
+        ]
+        report["by_source"][name] = _by_source(store, pool, rows[-1][-1])
+    before, after = (report[name][-1][HEADLINE] for name in ("untrained", "trained"))
+    report["ratio_full_size"] = round(after / before, 4) if before else None
+    return report
+
+
+@torch.no_grad()
+def _cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[tuple[int, int, int, Ints]]:
+    """Yield layers, dim, rank and the ranks of the positives; the full size comes last."""
+    queries, documents = store.validation.queries.gather(pool.queries), store.documents.gather(pool.documents)
+    clusters = store.cluster[pool.documents]
+    for rank in shape.ranks:
+        model.embedding.rank = rank
+        queries_LQH, documents_LNH = model(queries), model(documents)
+        for layer, left, right in zip(shape.layers, queries_LQH, documents_LNH, strict=True):
+            for dim, found in zip(shape.dims, ranks(left, right, pool, clusters, shape.dims), strict=True):
+                yield layer, dim, rank, found
+
+
+def _by_source(store: Store, pool: Pool, found: Ints) -> dict[str, dict[str, float]]:
+    codes = store.validation.dataset[pool.queries]
+    sources = [(store.datasets[code].source, code) for code in np.unique(codes)]
+    return {
+        source: {"queries": int((codes == code).sum()), **metrics(found[codes == code])}
+        for source, code in sorted(sources)
+    }
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print one heat map a rank: depths down, dimensions across, trained nDCG@10 and the untrained one beside it."""
+    trained, untrained = report["trained"], {_place(c): c[HEADLINE] for c in report["untrained"]}
+    top = max(c[HEADLINE] for c in trained) or 1.0
+    dims = sorted({c["dim"] for c in trained})
+    for rank in sorted({c["rank"] for c in trained}):
+        table = Table(title=f"{HEADLINE}, embedding rank {rank} (untrained in brackets)", title_justify="left")
+        table.add_column("layers", justify="right")
+        for dim in dims:
+            table.add_column(f"dim {dim}", justify="right")
+        for layers in sorted({c["layers"] for c in trained}):
+            cells = [c for c in trained if (c["layers"], c["rank"]) == (layers, rank)]
+            cells.sort(key=lambda cell: int(cell["dim"]))
+            shown = [f"{_heat(c[HEADLINE] / top)}{c[HEADLINE]:.3f}[/] ({untrained[_place(c)]:.3f})" for c in cells]
+            table.add_row(str(layers), *shown)
+        console.print(table)
+    ratio = report["ratio_full_size"]
+    console.print(
+        f"{report['queries']} queries in {report['documents']} documents; full size: "
+        f"{trained[-1][HEADLINE]:.4f}, untrained {report['untrained'][-1][HEADLINE]:.4f}"
+        + (f", {ratio:.1f} times as much" if ratio else "")
+    )
+
+
+def _place(cell: dict[str, Any]) -> tuple[int, int, int]:
+    return cell["layers"], cell["dim"], cell["rank"]
+
+
+def _heat(share: float) -> str:
+    """Return rich's tag for a share of the best value: from blue over green to red."""
+    steps = ("blue", "cyan", "green", "yellow", "red")
+    return f"[{steps[min(len(steps) - 1, int(share * len(steps)))]}]"

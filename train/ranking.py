@@ -1,0 +1,127 @@
+"""Where each query's positive stands in the pool, and what that is worth; one relevant text a query.
+
+Copies are no mistakes: the best of the documents in the positive's near-duplicate cluster stands for all of them, and
+other known answers to the same (near-duplicate) query are taken out of that query's ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.plan import Draw, Ints, permutation
+from train.store import Store
+
+CUTOFF = 10
+BLOCK_QUERIES = 256
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What is searched for, and where.
+
+    Attributes:
+        queries: rows of the validation samples, ascending.
+        documents: rows of the documents, ascending.
+        positive: for each query, which of `documents` answers it.
+        known: for each query, which of `documents` answer it or a near-duplicate of it, copies included.
+
+    """
+
+    queries: Ints
+    documents: Ints
+    positive: Ints
+    known: tuple[Ints, ...]
+
+
+def make_pool(store: Store, *, queries: int, documents: int | None, distractors: int, seed: int) -> Pool:
+    """Choose held-out queries of the retrieval family and the documents they are searched in.
+
+    Args:
+        store: the tokenised mix.
+        queries: at most so many, drawn at random.
+        documents: cap on the pool without distractors: the positives of the chosen queries first, then those of
+            the other validation rows at random. None: all of them.
+        distractors: further documents, drawn at random.
+        seed: of the draws.
+
+    """
+    held_out = store.validation
+    family = np.array([d.family == "retrieval" for d in store.datasets], bool)
+    eligible = np.flatnonzero(family[held_out.dataset])
+    chosen = np.sort(eligible[permutation(Draw.POOL, len(eligible), seed, 0)[:queries]])
+    own = np.unique(held_out.positive[chosen])
+    others = np.setdiff1d(held_out.positive[eligible], own)
+    room = len(others) if documents is None else max(0, documents - len(own))
+    others = others[permutation(Draw.POOL, len(others), seed, 1)[:room]]
+    rest = np.setdiff1d(np.arange(len(store.documents)), held_out.positive)
+    rest = rest[permutation(Draw.POOL, len(rest), seed, 2)[:distractors]]
+    pool = np.sort(np.concatenate([own, others, rest]))
+    known = tuple(np.flatnonzero(row) for row in _known(store, chosen, store.cluster[pool]))
+    return Pool(chosen, pool, np.searchsorted(pool, held_out.positive[chosen]), known)
+
+
+def _known(store: Store, chosen: Ints, pool_clusters: Ints) -> Iterator[NDArray[np.bool_]]:
+    """Yield for each query which of the pool's documents are known to answer it, from both splits."""
+    asked = np.concatenate([s.query_cluster for s in (store.train, store.validation)])
+    answered = store.cluster[np.concatenate([s.positive for s in (store.train, store.validation)])]
+    order = np.argsort(asked, kind="stable")
+    asked, answered = asked[order], answered[order]
+    clusters = store.validation.query_cluster[chosen]
+    firsts, lasts = np.searchsorted(asked, clusters, "left"), np.searchsorted(asked, clusters, "right")
+    for first, last in zip(firsts, lasts, strict=True):
+        yield np.isin(pool_clusters, answered[first:last])
+
+
+def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: Ints, dims: Sequence[int]) -> Ints:
+    """Rank every query's positive at every prefix dimension.
+
+    Args:
+        queries_QH: states of one layer, in the pool's order.
+        documents_NH: likewise.
+        pool: who answers whom.
+        clusters: near-duplicate cluster of each document of the pool.
+        dims: prefix dimensions, ascending.
+
+    Returns:
+        int64, dims × queries, 1 being best. Among equal scores the document that stands first in the pool wins, so a
+        model that gives every text the same vector is not taken for a good one.
+
+    """
+    found = np.empty((len(dims), len(pool.queries)), np.int64)
+    for at, dim in enumerate(dims):
+        left, right = (torch.nn.functional.normalize(t[:, :dim], dim=1) for t in (queries_QH, documents_NH))
+        for first in range(0, len(left), BLOCK_QUERIES):
+            scores = (left[first : first + BLOCK_QUERIES] @ right.T).cpu().numpy()
+            for i, row in enumerate(scores, first):
+                found[at, i] = _rank(row, int(pool.positive[i]), pool.known[i], clusters)
+    return found
+
+
+def _rank(scores: NDArray[np.float32], positive: int, known: Ints, clusters: Ints) -> int:
+    copies = known[clusters[known] == clusters[positive]]
+    best = int(copies[np.argmax(scores[copies])])
+    ahead = int((scores > scores[best]).sum()) + int((scores[:best] == scores[best]).sum())
+    spared = known[(scores[known] > scores[best]) | ((scores[known] == scores[best]) & (known < best))]
+    return 1 + ahead - len(spared)
+
+
+def metrics(ranks: Ints) -> dict[str, float]:
+    """Return the means over queries of what a rank is worth, rounded to six digits.
+
+    >>> metrics(np.array([1, 2, 11]))
+    {'ndcg@10': 0.54364, 'mrr@10': 0.5, 'accuracy@1': 0.333333}
+
+    """
+    within = ranks <= CUTOFF
+    values = {
+        "ndcg@10": np.where(within, 1 / np.log2(ranks + 1.0), 0.0),
+        "mrr@10": np.where(within, 1.0 / ranks, 0.0),
+        "accuracy@1": (ranks == 1).astype(float),
+    }
+    return {name: round(float(value.mean()), 6) if len(ranks) else 0.0 for name, value in values.items()}

@@ -1,0 +1,160 @@
+"""A run: its key, its tokenizer and stores, its model, and where all of it lies on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sources.errors import StageError
+from train.checkpoint import load_weights
+from train.config import Pretrained, TrainSettings, dims_of, layers_of, ranks_of
+from train.identity import canonical_json, content_digest, digest
+from train.mix import Mix
+from train.model import Embedder, build_backbone, empty_embedder, factorise
+from train.store import Store, open_store
+from train.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
+
+VERSION = 1
+NOT_IN_KEY = {"evaluation", "export", "checkpoint_every"}
+NATIVE = "train3d"
+"""Folder of the trainer's own files inside the model folder; beside it lies what sentence-transformers loads."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is nested in a model: the depths, prefix dimensions and embedding ranks it was trained at, ascending."""
+
+    layers: tuple[int, ...]
+    dims: tuple[int, ...]
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a run is made from. Nothing heavy is read or made before it is asked for."""
+
+    settings: TrainSettings
+    work: Path
+
+    @cached_property
+    def mixes(self) -> tuple[Mix, ...]:
+        """The mixes of the stages, in stage order."""
+        return tuple(Mix(Path(stage.mix)) for stage in self.settings.stages)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the settings that training depends on and of all it reads."""
+        settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
+        for stage in settings["stages"]:
+            del stage["mix"]
+        inputs = [mix.identity for mix in self.mixes]
+        if isinstance(self.settings.backbone, Pretrained) and Path(self.settings.backbone.path).is_dir():
+            del settings["backbone"]["path"]
+            files = sorted(p for p in Path(self.settings.backbone.path).iterdir() if p.is_file())
+            inputs.append(content_digest(files))
+        return digest([VERSION, settings, inputs])
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's checkpoints and log lie."""
+        return self.work / "runs" / self.key[:16]
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The backbone's tokenizer; a new one is trained on all mixes once and kept in the work folder."""
+        backbone, length = self.settings.backbone, self.settings.max_length
+        if isinstance(backbone, Pretrained):
+            return load_pretrained(backbone.path, revision=backbone.revision, max_length=length)
+        mixes = {mix.identity: mix for mix in self.mixes}
+        made_from = [VERSION, list(mixes), backbone.vocab_size, backbone.tokenizer_texts, length]
+        folder = self.work / "tokenizers" / digest(made_from)[:16]
+        if not folder.is_dir():
+            share = -(-backbone.tokenizer_texts // len(mixes))
+            texts = (text for mix in mixes.values() for text in mix.texts(share))
+            partial = folder.with_name(folder.name + ".partial")
+            wrap(train_tokenizer(texts, vocab_size=backbone.vocab_size), max_length=length).save_pretrained(partial)
+            partial.rename(folder)
+        return load_saved(folder)
+
+    def store(self, mix: Mix) -> Store:
+        """Return a mix as this run's token ids."""
+        return store_of(mix, self.tokenizer, self.settings, self.work)
+
+    def model(self) -> tuple[Embedder, Shape]:
+        """Make the untrained model, and say what is nested in it."""
+        settings = self.settings
+        backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
+        config = backbone.config
+        shape = Shape(
+            layers_of(settings, config.num_hidden_layers),
+            dims_of(settings, config.hidden_size),
+            ranks_of(settings, config.hidden_size),
+        )
+        factorise(backbone, shape.ranks[-1])
+        model = Embedder(backbone, layers=shape.layers, chunk_tokens=settings.chunk_tokens)
+        return model.to(settings.device), shape
+
+
+def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path) -> Store:
+    """Return a mix as token ids of a tokenizer, made once and kept in the work folder."""
+    return open_store(mix, encoder_of(tokenizer, max_length=settings.max_length), work / "stores")
+
+
+def configure(settings: TrainSettings) -> None:
+    """Set torch up for repeatable results: threads, seed, deterministic kernels. Changes the process."""
+    # Has to be set before CUDA starts; without it deterministic matrix products are refused there.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.manual_seed(settings.seed)
+
+
+def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
+    """Write the model's configuration and, last, the file that says the run is complete."""
+    config.save_pretrained(folder / NATIVE)
+    data = {"key": run.key, "shape": asdict(shape), "max_length": run.settings.max_length}
+    (folder / NATIVE / "run.json").write_text(canonical_json(data), "utf-8")
+
+
+def finished_key(folder: Path) -> str | None:
+    """Return the key of the complete run in a model folder, if there is one."""
+    path = folder / NATIVE / "run.json"
+    return str(json.loads(path.read_text("utf-8"))["key"]) if path.is_file() else None
+
+
+def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> tuple[Embedder, Shape, Any]:
+    """Load a finished model.
+
+    Args:
+        folder: the model folder that `fit` wrote.
+        settings: device and chunk size are taken from it.
+        weights: `trained` or `untrained`.
+
+    Returns:
+        The model in evaluation mode, what is nested in it, and its tokenizer.
+
+    Raises:
+        StageError: there is no finished run.
+
+    """
+    from transformers import AutoConfig
+
+    native = folder / NATIVE
+    if finished_key(folder) is None:
+        raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
+    said = json.loads((native / "run.json").read_text("utf-8"))["shape"]
+    shape = Shape(**{name: tuple(values) for name, values in said.items()})
+    model = empty_embedder(
+        AutoConfig.from_pretrained(native),
+        layers=shape.layers,
+        rank=shape.ranks[-1],
+        chunk_tokens=settings.chunk_tokens,
+    )
+    load_weights(native / f"{weights}.safetensors", model)
+    return model.to(settings.device).eval(), shape, load_saved(folder)
