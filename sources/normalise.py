@@ -189,15 +189,15 @@ def _negatives(lists: pa.ListArray, positive: pa.StringArray, code: pa.BooleanAr
     return pa.ListArray.from_arrays(pa.array(offsets), flat.filter(kept))
 
 
-_LENGTHS = struct.Struct("<QQ")
+_LENGTH = struct.Struct("<Q")
 
 
 def _row_ids(part: Part, query: pa.StringArray, positive: pa.StringArray) -> pa.Array:
     """Hash (source, subset, query, positive), each preceded by its length so that no two tuples run together."""
     head = b"".join(_prefixed(text) for text in (part.source, part.subset))
-    digest, lengths = xxhash.xxh3_128_digest, _LENGTHS.pack
+    digest, length = xxhash.xxh3_128_digest, _LENGTH.pack
     ids = [
-        digest(b"".join((head, lengths(len(q), len(p)), q, p)))
+        digest(b"".join((head, length(len(q)), q, length(len(p)), p)))
         for q, p in zip(query.cast(pa.binary()).to_pylist(), positive.cast(pa.binary()).to_pylist(), strict=True)
     ]
     return pa.array(ids, pa.binary(16))
@@ -205,4 +205,4 @@ def _row_ids(part: Part, query: pa.StringArray, positive: pa.StringArray) -> pa.
 
 def _prefixed(text: str) -> bytes:
     data = text.encode()
-    return len(data).to_bytes(8, "little") + data
+    return _LENGTH.pack(len(data)) + data

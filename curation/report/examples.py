@@ -6,7 +6,6 @@ Nothing here is escaped: texts go to the template as they are, and the template 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -60,6 +59,21 @@ def example_rows(store: Store, surveys: dict[str, SourceSurvey]) -> dict[str, li
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One field of two rows, by the pieces in which their texts differ."""
+
+    name: str
+    language: str | None
+    dropped: Marked
+    kept: Marked
+
+    @property
+    def same(self) -> bool:
+        """Tell whether there is nothing to compare."""
+        return not any(differs for _, differs in (*self.dropped, *self.kept))
+
+
+@dataclass(frozen=True)
 class Pair:
     """A near-duplicate and the row that stands for its cluster."""
 
@@ -67,8 +81,7 @@ class Pair:
     kept: Place
     similarity: float
     """Jaccard index of the shingles; below the threshold where a third row joins the two."""
-    fields: list[tuple[str, Marked, Marked]]
-    """(field, the dropped row's text, the kept row's)."""
+    fields: list[Compared]
 
 
 @dataclass(frozen=True)
@@ -143,8 +156,11 @@ def _pair(store: Store, inputs: Inputs, settings: DedupSettings, dropped: Place,
     table = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
     tokens = field_tokens(table, family, "sample")
     similarity = jaccard(tokens, np.array([0]), np.array([1]), settings.shingle)[0]
-    compared = columns[:2] if family == "retrieval" else (columns[0], columns[2])
-    fields = [(name, *mark(rows[0][name], rows[1][name])) for name in compared]
+    compared = ("query", "positive") if family == "retrieval" else ("query", "label")
+    fields = [
+        Compared(name, rows[0].get(f"{name}_lang"), *mark(rows[0][name] or "", rows[1][name] or ""))
+        for name in compared
+    ]
     return Pair(dropped, kept, float(similarity), fields)
 
 
@@ -154,14 +170,14 @@ def mark(left: str, right: str) -> tuple[Marked, Marked]:
     >>> mark("a b c", "a d c")
     ([('a ', False), ('b', True), (' c', False)], [('a ', False), ('d', True), (' c', False)])
     """
-    start = max(0, len(os.path.commonprefix([left, right])) - BEFORE)
-    if max(len(left), len(right)) <= CHARS:
-        start = 0
+    shorter = min(len(left), len(right))
+    same = next((i for i in range(shorter) if left[i] != right[i]), shorter)
+    start = max(0, same - BEFORE) if max(len(left), len(right)) > CHARS else 0
     lead = "…" if start else ""
-    sides = [re.findall(r"\w+|\W", lead + cut(text[start:])) for text in (left, right)]
+    before, after = (re.findall(r"\w+|\W", lead + cut(text[start:])) for text in (left, right))
     result: tuple[Marked, Marked] = ([], [])
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, *sides, autojunk=False).get_opcodes():
-        for pieces, words in zip(result, (sides[0][i:j], sides[1][k:m]), strict=True):
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        for pieces, words in zip(result, (before[i:j], after[k:m]), strict=True):
             if words:
                 pieces.append(("".join(words), kind != "equal"))
     return result
@@ -175,6 +191,8 @@ class MinedRow:
     subset: str
     query: str
     positive: str
+    query_lang: str
+    positive_lang: str
     negatives: list[tuple[str, str]]
 
 
@@ -198,7 +216,8 @@ def _mined_row(store: Store, inputs: Inputs, drawn: list[Place]) -> MinedRow | N
         negatives = [("given", text) for text in row["negatives"]] + mined
         if negatives:
             shown = [(origin, cut(text)) for origin, text in negatives[:NEGATIVES_PER_ROW]]
-            return MinedRow(place.source, place.subset, cut(row["query"]), cut(row["positive"]), shown)
+            texts, tags = ((cut(row["query"]), cut(row["positive"])), (row["query_lang"], row["positive_lang"]))
+            return MinedRow(place.source, place.subset, *texts, *tags, shown)
     return None
 
 

@@ -22,8 +22,8 @@ STAGES = (
     "no-negatives",
     "held-out-twin",
     "over-cap",
-    "train",
     "validation",
+    "train",
 )
 """Where a record can end, in the order of the funnel."""
 assert set(STAGES) == {*LOST, *REASONS}
@@ -53,8 +53,10 @@ def load_inputs(build: Build) -> Inputs:
     rows = build.load("normalise")
     path = build.out / "evaluation.json"
     inputs = Inputs(
-        rows,
-        *(_load(build, step) for step in ("identify", "dedup", "mine")),
+        rows=rows,
+        identified=_load(build, "identify"),
+        dedup=_load(build, "dedup"),
+        mined=_load(build, "mine"),
         mixes={name: _load(build, f"mix-{name}") for name in recipe_names()},
         skipped=dict(sorted(rows.skipped.items())),
         evaluation=json.loads(path.read_text("utf-8")) if path.is_file() else None,

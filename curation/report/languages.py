@@ -14,6 +14,8 @@ from curation.report.survey import SourceSurvey
 from curation.steps import StepResult
 from sources.languages import NO_LANGUAGE
 
+_NAMES = {"hbs": "Serbo-Croatian"}
+"""Where langcodes folds a macrolanguage onto a member."""
 UNDETERMINED = "und"
 SHOWN = 20
 
@@ -49,7 +51,7 @@ def _name(tag: str) -> str:
 
 def english_name(code: str) -> str:
     """Return a language's English name, or its code where there is none on record."""
-    name = langcodes.Language.make(language=code).display_name("en")
+    name = _NAMES.get(code) or langcodes.Language.get(code).display_name("en")
     return code if name.startswith("Unknown language") else name
 
 

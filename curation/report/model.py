@@ -32,7 +32,9 @@ class Evaluation:
     queries: int | None
     documents: int | None
     ratio: float | None
-    """Score of the smallest useful cut over the full model's, as the evaluation defines it."""
+    """nDCG@10 of the whole model, trained over untrained."""
+    by_source: list[tuple[str, int, float, float | None]]
+    """(source, queries, trained nDCG@10, untrained nDCG@10) of the whole model."""
 
     def full(self) -> tuple[float, float | None] | None:
         """Return nDCG@10 of the whole model, trained and untrained."""
@@ -53,15 +55,30 @@ def read_evaluation(data: dict[str, Any] | None) -> Evaluation | None:
         return None
     trained = _points(data.get("trained"))
     found = Evaluation(
-        trained, _points(data.get("untrained")), data.get("queries"), data.get("documents"), data.get("ratio_full_size")
+        trained,
+        _points(data.get("untrained")),
+        data.get("queries"),
+        data.get("documents"),
+        data.get("ratio_full_size"),
+        _by_source(data.get("by_source") or {}),
     )
     return found if trained else None
+
+
+def _by_source(entries: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str, int, float, float | None]]:
+    before = entries.get("untrained", {})
+    return [
+        (source, int(scores.get("queries", 0)), float(scores["ndcg@10"]), before.get(source, {}).get("ndcg@10"))
+        for source, scores in sorted(entries.get("trained", {}).items())
+    ]
 
 
 def _points(entries: Any) -> list[Point]:
     points = [
         Point(
-            *(int(entry.get(axis) or 0) for axis in ("layers", "dim", "rank")),
+            layers=int(entry.get("layers") or 0),
+            dim=int(entry.get("dim") or 0),
+            rank=int(entry.get("rank") or 0),
             scores={name: float(entry[name]) for name in METRICS if entry.get(name) is not None},
         )
         for entry in (entries if isinstance(entries, list) else [])

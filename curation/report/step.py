@@ -22,7 +22,7 @@ from curation.report.gather import (
     tasks,
     total,
 )
-from curation.report.languages import agreement, confusion, declared
+from curation.report.languages import LanguageRow, agreement, confusion, declared
 from curation.report.model import read_evaluation
 from curation.report.survey import SourceSurvey, survey
 from curation.steps import Build
@@ -41,6 +41,7 @@ SECTIONS = {
     "licences": "Licences",
 }
 """Anchor → heading, in order."""
+FEWEST_BARS = 4
 
 
 def run_report(build: Build) -> Path:
@@ -80,12 +81,13 @@ def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
         "losses": losses(inputs),
         "natural": natural,
         "programming": programming,
-        "natural_chart": charts.language_chart("natural", natural) if natural else None,
-        "programming_chart": charts.language_chart("programming", programming) if programming else None,
+        "natural_chart": _language_chart("natural", natural),
+        "programming_chart": _language_chart("programming", programming),
         "tasks": of_tasks,
         "task_chart": charts.task_chart(of_tasks),
         "surveys": surveys,
         "length_chart": charts.length_chart(surveys) if surveys else None,
+        "threshold": build.profile.dedup.threshold,
         "rows": examples.example_rows(build.store, surveys),
         "evaluation": evaluation,
         "model_charts": charts.evaluation_charts(evaluation, "ndcg@10") if evaluation else [],
@@ -113,6 +115,11 @@ def _funnel(inputs: Inputs, name: str) -> dict[str, Any]:
         "total": total(rows),
         "chart": charts.funnel_chart(name, rows),
     }
+
+
+def _language_chart(name: str, rows: list[LanguageRow]) -> Markup | None:
+    """Draw what is more than a table of a few lines."""
+    return charts.language_chart(name, rows) if len(rows) >= FEWEST_BARS else None
 
 
 def _resource(name: str) -> str:

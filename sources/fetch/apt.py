@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tarfile
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 _INDEXES = {"Packages": "Packages", "Translation": "Translations"}
 """Name in a manifest → what apt says such an index was created by."""
 _MESSAGES = re.compile(r"^\./(?P<name>(?:[\w.+-]+/)*i18n/(?:[\w.+-]+/)*(?P<code>[a-z0-9-]+)\.json)$")
+_DEBIAN = re.compile(r"^Origin: Debian\nLabel: Debian$", re.MULTILINE)
 _LARGEST_MEMBER = 64 << 20
 _PATIENCE_S = 1800
 _CONFIG = """\
@@ -126,33 +128,37 @@ def _updated(home: Path) -> dict[str, Path]:
     """Update the private state; return the main archive's indexes, name → apt's file."""
     _configure(home, ["none"])
     said = _apt(home, "update")
-    releases = sorted((home / "state/lists").glob("*Release"))
-    found = {
-        code
-        for release in releases
-        for code in re.findall(r"^ \w+ +\d+ +main/i18n/Translation-(\w+)$", release.read_text("utf-8"), re.MULTILINE)
-    }
-    _configure(home, sorted(found) or ["none"])
-    if found:
+    languages = sorted(_languages(home))  # only the release files tell what there is to ask for
+    if languages:
+        _configure(home, languages)
         said = _apt(home, "update")
-    wanted = _targets(home)
-    here = {name: path for name, path in wanted.items() if path.is_file() or any(path.parent.glob(f"{path.name}.*"))}
-    packages = [name for name in here if name.endswith("/Packages")]
-    # A component need not have every language; one that its release lists and that did not arrive is a failure.
-    lost = [name for name in wanted if name not in here and name.rpartition("-")[2] in found]
-    if not releases or (wanted and (not packages or lost)):
-        raise TransientError(
-            "the mirror did not send all the indexes it lists" if releases else "no mirror could be reached",
-            where="apt-get update",
-            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(said)}",
-        )
-    if not packages:
+    here = _targets(home)
+    if not here and any(_releases(home)):
         raise MissingToolError(
             "this machine's apt sources name no Debian archive",
             where="/etc/apt",
             remedy="run it on Debian, or leave the source out",
         )
+    arrived = {name.rpartition("Translation-")[2] for name in here}
+    lost = [code for code in languages if code not in arrived]
+    if lost or not any(name.endswith("/Packages") for name in here):
+        raise TransientError(
+            f"the mirror did not send {', '.join(lost) or 'the package index'}" if here else "no mirror was reached",
+            where="apt-get update",
+            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(said)}",
+        )
     return here
+
+
+def _releases(home: Path) -> Iterator[str]:
+    for path in sorted((home / "state/lists").glob("*Release")):
+        yield path.read_text("utf-8", "replace")
+
+
+def _languages(home: Path) -> set[str]:
+    """Return the codes for which a Debian release lists a translation index that is not empty."""
+    listed = re.compile(r"^ \w+ +[1-9]\d* +main/i18n/Translation-(\w+)$", re.MULTILINE)
+    return {code for text in _releases(home) if _DEBIAN.search(text) for code in listed.findall(text)}
 
 
 def _targets(home: Path) -> dict[str, Path]:

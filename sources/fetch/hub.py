@@ -217,6 +217,7 @@ def _tried(call: Callable[[], _Result], where: str, repo: str) -> _Result:
 
 
 def _settle_client() -> None:
-    """Set what huggingface-hub reads when it is imported: no telemetry, no bars of its own beside ours."""
+    """Set what huggingface-hub reads when it is imported: no telemetry, no bars, no log lines with signed addresses."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

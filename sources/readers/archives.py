@@ -83,9 +83,7 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
 class _Opener:
     """Opens one member when called; a class rather than a closure over a loop variable."""
 
-    def __init__(
-        self, archive: zipfile.ZipFile | tarfile.TarFile, member: zipfile.ZipInfo | tarfile.TarInfo
-    ) -> None:
+    def __init__(self, archive: zipfile.ZipFile | tarfile.TarFile, member: zipfile.ZipInfo | tarfile.TarInfo) -> None:
         self._archive, self._member = archive, member
 
     def __call__(self) -> IO[bytes]:

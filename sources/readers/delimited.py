@@ -45,33 +45,44 @@ def read(
         _check_width(path, name, len(names), quoted=quoted)
     invalid = _Invalid(name, quarantine, before=1 if table.header else 2)
     with open_binary(path) as stream:
-        counted = _QuoteCounter(stream)
+        counted = _Watched(stream)
         held: _Rows | None = None
         try:
             for batch in _batches(counted, table, names, invalid, quoted=quoted):
                 if held is not None:
                     yield from _cut(held, name, table, quarantine, batch_rows)
                 held = batch, invalid.numbers(batch.num_rows)
-        except (pa.ArrowInvalid, BrokenStreamError) as error:
-            reason = "truncated-file" if isinstance(error, BrokenStreamError) else "invalid-csv"
-            done = invalid.next
+        except pa.ArrowInvalid as error:
             if held is not None:
                 yield from _cut(held, name, table, quarantine, batch_rows)
-            quarantine.add(name, done, reason, str(error))
+            quarantine.add(name, invalid.next, "invalid-csv", str(error))
             return
-        if held is None:
-            return
-        columns, records = held
-        if quoted and counted.quotes % 2 and columns.num_rows and _spans_lines(columns):
-            # A quote that never closes swallows the rest of the file into the last record, without a complaint.
-            excerpt = " ".join(str(c[-1].as_py()) for c in columns.columns)
-            quarantine.add(name, int(records[-1]), "unterminated-quote", excerpt)
-            columns, records = columns.slice(0, columns.num_rows - 1), records[:-1]
-        yield from _cut((columns, records), name, table, quarantine, batch_rows)
+        if held is not None:
+            held = _without_spoilt_end(held, counted, invalid, quoted=quoted)
+            yield from _cut(held, name, table, quarantine, batch_rows)
+
+
+def _without_spoilt_end(rows: _Rows, stream: _Watched, invalid: _Invalid, *, quoted: bool) -> _Rows:
+    """Quarantine the last record where the file's end cannot be trusted.
+
+    It is half a record where a compressed file was cut; and a quote that never closes swallows the rest of the file
+    into it without a complaint.
+    """
+    columns, records = rows
+    last = int(records[-1]) if len(records) else -1
+    if stream.error is not None:
+        whole = last < 0 or stream.last == b"\n" or invalid.latest > last
+        invalid.quarantine.add(invalid.file, max(last, invalid.latest) + whole, "truncated-file", str(stream.error))
+    else:
+        whole = last < 0 or not (quoted and stream.quotes % 2 and _spans_lines(columns))
+        if not whole:
+            excerpt = " ".join(str(column[-1].as_py()) for column in columns.columns)
+            invalid.quarantine.add(invalid.file, last, "unterminated-quote", excerpt)
+    return rows if whole else (columns.slice(0, len(records) - 1), records[:-1])
 
 
 def _batches(
-    stream: _QuoteCounter, table: RawTable, names: list[str], invalid: _Invalid, *, quoted: bool
+    stream: _Watched, table: RawTable, names: list[str], invalid: _Invalid, *, quoted: bool
 ) -> Iterator[pa.Table]:
     reader = pv.open_csv(
         pa.PythonFile(stream, mode="r"),
@@ -116,15 +127,17 @@ class _Invalid:
     """Takes the records with a wrong number of values, and numbers the others around them."""
 
     def __init__(self, file: str, quarantine: Quarantine, *, before: int) -> None:
-        self._file, self._quarantine, self._before = file, quarantine, before
+        self.file, self.quarantine, self._before = file, quarantine, before
         self._rows: list[int] = []
         self.next = 0
+        self.latest = -1
 
-    def __call__(self, row: Any) -> str:  # noqa: ANN401 - pyarrow's InvalidRow has no stub
+    def __call__(self, row: Any) -> str:
         record = row.number - self._before
         self._rows.append(record)
+        self.latest = record
         reason = "too-few-values" if row.actual_columns < row.expected_columns else "too-many-values"
-        self._quarantine.add(self._file, record, reason, row.text)
+        self.quarantine.add(self.file, record, reason, row.text)
         return "skip"
 
     def numbers(self, rows: int) -> np.ndarray:
@@ -137,17 +150,23 @@ class _Invalid:
         return numbers
 
 
-class _QuoteCounter:
-    """A stream that counts the quotation marks that went through it."""
+class _Watched:
+    """A stream that counts the quotation marks that went through it, and ends where the file is damaged."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.quotes = 0
+        self.last = b"\n"
+        self.error: BrokenStreamError | None = None
         self.closed = False
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size) if self.error is None else b""
+        except BrokenStreamError as error:
+            self.error, data = error, b""
         self.quotes += data.count(b'"')
+        self.last = data[-1:] or self.last
         return data
 
     def close(self) -> None:

@@ -75,9 +75,7 @@ def _keys(data: bytes) -> set[str]:
     return {key for line in data.split(b"\n", _SAMPLED)[:_SAMPLED] if line.strip() for key in json.loads(line)}
 
 
-def _line_by_line(
-    data: bytes, first: int, name: str, quarantine: Quarantine
-) -> tuple[list[dict[str, Any]], list[int]]:
+def _line_by_line(data: bytes, first: int, name: str, quarantine: Quarantine) -> tuple[list[dict[str, Any]], list[int]]:
     objects, numbers = [], []
     for number, line in enumerate(data.split(b"\n"), first):
         if not line.strip():

@@ -14,9 +14,7 @@ MAX_LINE_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-def blocks(
-    path: Path, file: str, quarantine: Quarantine, *, size: int = BLOCK_BYTES
-) -> Iterator[tuple[int, bytes]]:
+def blocks(path: Path, file: str, quarantine: Quarantine, *, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
     """Cut a file into blocks that end with a line end (the last may not).
 
     A cut compressed file yields the lines before the cut and one quarantined record, ``truncated-file``.
@@ -25,13 +23,16 @@ def blocks(
         (zero-based number of the block's first line, bytes).
 
     """
-    line, carry, first = 0, b"", True
-    skipping = False
+    line, held, carry = 0, b"", b""  # a block waits for the next, so that a last line without a line end joins it
+    first, skipping = True, False
     with open_binary(path) as stream:
         while True:
             try:
-                data = stream.read1(size) if hasattr(stream, "read1") else stream.read(size)
+                data = stream.read(size)
             except BrokenStreamError as error:
+                if held:
+                    yield line, held
+                line += held.count(b"\n")
                 quarantine.add(file, line, "truncated-file", f"{error}: {carry[:100]!r}")
                 return
             if not data:
@@ -42,16 +43,15 @@ def blocks(
             if end == 0:
                 carry += data if not skipping else b""
                 if len(carry) > MAX_LINE_BYTES:
-                    quarantine.add(file, line, "oversized-record", carry[:200])
+                    quarantine.add(file, line + held.count(b"\n"), "oversized-record", carry[:200])
                     carry, skipping = b"", True
                 continue
-            block = carry + data[:end]
-            carry = data[end:]
+            if held:
+                yield line, held
+                line += held.count(b"\n")
+            held, carry = carry + data[:end], data[end:]
             if skipping:
-                block, skipping = block[block.index(b"\n") + 1 :], False
+                held, skipping = held[held.index(b"\n") + 1 :], False
                 line += 1
-            if block:
-                yield line, block
-                line += block.count(b"\n")
-    if carry:
-        yield line, carry
+    if held or carry:
+        yield line, held + carry

@@ -31,11 +31,11 @@ def open_binary(path: Path) -> BinaryIO:
         opener = _KINDS.get(file.read(2))
     if opener is None:
         return path.open("rb")
-    return io.BufferedReader(_Decompressed(opener(path, "rb")), _CHUNK)
+    return _Patient(_Decompressed(opener(path, "rb")), _CHUNK)
 
 
 class _Decompressed(io.RawIOBase):
-    def __init__(self, inner: BinaryIO) -> None:
+    def __init__(self, inner: io.BufferedIOBase) -> None:
         self._inner = inner
 
     def readable(self) -> bool:
@@ -44,7 +44,7 @@ class _Decompressed(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         view = memoryview(buffer)
         try:
-            data = self._inner.read(len(view))
+            data = self._inner.read1(len(view))
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise BrokenStreamError(str(error)) from None
         except OSError as error:  # bz2 says so of damaged data, without a number; the disk has one
@@ -57,3 +57,29 @@ class _Decompressed(io.RawIOBase):
     def close(self) -> None:
         self._inner.close()
         super().close()
+
+
+class _Patient(io.BufferedReader):
+    """Gives what came before the damage first, and raises at the next call."""
+
+    _error: BrokenStreamError | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._error is not None:
+            raise self._error
+        most = -1 if size is None else size
+        pieces: list[bytes] = []
+        got = 0
+        while most < 0 or got < most:
+            try:
+                piece = self.read1(_CHUNK if most < 0 else most - got)
+            except BrokenStreamError as error:
+                if not pieces:
+                    raise
+                self._error = error
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            got += len(piece)
+        return b"".join(pieces)

@@ -72,9 +72,20 @@ def text(columns: pa.Table, expr: TextExpr) -> pa.StringArray:
     """Return the texts an expression names: one column, or several joined by one space, empty ones left out."""
     if isinstance(expr, str):
         return as_text(column(columns, expr))
-    pieces = [as_text(column(columns, path)) for path in expr]
-    pieces = [pc.if_else(pc.equal(piece, ""), pa.scalar(None, pa.string()), piece) for piece in pieces]
-    return pc.binary_join_element_wise(*pieces, " ", null_handling="skip")
+    return joined([as_text(column(columns, path)) for path in expr], " ")
+
+
+def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:
+    """Join texts row by row, empty and null ones left out; null where all are.
+
+    (Arrow's own `binary_join_element_wise` loses rows that have nothing but nulls when it is told to skip them.)
+    """
+    whole = pa.nulls(len(pieces[0]), pa.string())
+    for piece in pieces:
+        present = pc.if_else(pc.equal(piece, ""), pa.scalar(None, pa.string()), piece)
+        both = pc.binary_join_element_wise(whole, present, separator)
+        whole = pc.coalesce(both, whole, present)
+    return whole
 
 
 def taken(batch: RawBatch, rows: np.ndarray | pa.Array) -> RawBatch:

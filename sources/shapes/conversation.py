@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft, struct_field, taken, text
+from sources.shapes.columns import as_text, batches, column, draft, joined, struct_field, taken, text
 
 PER_FILE = True
 
@@ -51,10 +51,7 @@ def _flat(context: Context, batch: RawBatch, args: Args) -> pa.Table:
     assert args.output is not None
     query = text(batch.columns, args.instruction)
     if args.input:
-        about = text(batch.columns, args.input)
-        blank = pc.equal(pc.utf8_trim_whitespace(about), "")
-        about = pc.if_else(blank, pa.scalar(None, pa.string()), about)
-        query = pc.binary_join_element_wise(query, about, "\n", null_handling="skip")
+        query = joined([query, pc.utf8_trim_whitespace(text(batch.columns, args.input))], "\n")
     return draft(context, batch, query=query, positive=text(batch.columns, args.output))
 
 

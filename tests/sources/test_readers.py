@@ -104,7 +104,9 @@ def test_jsonl_overlong_line(tmp_path, monkeypatch):
     assert numbers(rows) == [0, 1, 2, 4, 5]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, partial(lzma.compress, preset=0)])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, partial(bz2.compress, compresslevel=1), partial(lzma.compress, preset=0)]
+)
 def test_compressed_file_cut_short(tmp_path, pack):
     data = b"".join(b'{"a": "%d", "b": %d}\n' % (i * 7919 % 10007, i) for i in range(40_000))
     whole = pack(data)
@@ -114,7 +116,7 @@ def test_compressed_file_cut_short(tmp_path, pack):
     rows, bad = reading(write(tmp_path, "cut.jsonl.z", whole[: len(whole) * 2 // 3]), format="jsonl")
     assert [reason for *_, reason in bad] == ["truncated-file"]
     assert numbers(rows) == list(range(len(rows)))
-    assert bad[0][1] == len(rows)
+    assert bad[0][1] == len(rows) > 20_000, "nothing before the cut is lost"
 
 
 def parquet_bytes(table: pa.Table, **options) -> bytes:
@@ -242,6 +244,7 @@ def test_delimited_cut_gzip(tmp_path):
     rows, bad = reading(write(tmp_path, "x.csv.gz", data[: len(data) // 2]), format="csv")
     assert [reason for *_, reason in bad] == ["truncated-file"]
     assert numbers(rows) == list(range(len(rows)))
+    assert len(rows) > 40_000, "nothing before the cut is lost"
 
 
 def test_json_truncated_document_keeps_what_came_before(tmp_path):

@@ -1,4 +1,5 @@
 """`mteb/banking77`: Parquet beside the JSON lines of an older layout."""
+# ruff: noqa: E501 - rows of data
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """`CoIR-Retrieval/CodeSearchNet`: queries, corpus and judgements by language, splits of the judgements apart."""
+# ruff: noqa: E501 - rows of data
 
 from pathlib import Path
 

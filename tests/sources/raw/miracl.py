@@ -1,4 +1,5 @@
 """`miracl/miracl` and `miracl/miracl-corpus`: TREC-like TSV files, and a corpus of gzipped JSON lines."""
+# ruff: noqa: E501 - rows of data
 
 import gzip
 import json

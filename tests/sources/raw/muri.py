@@ -1,4 +1,5 @@
 """`akoksal/muri-it`: Parquet, many languages in one table, parts of several origins."""
+# ruff: noqa: E501 - rows of data
 
 from pathlib import Path
 

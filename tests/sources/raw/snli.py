@@ -1,4 +1,5 @@
 """`stanfordnlp/snli`: Parquet, three hypotheses a premise, -1 where annotators disagree."""
+# ruff: noqa: E501 - rows of data
 
 from pathlib import Path
 

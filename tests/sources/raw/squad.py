@@ -1,4 +1,5 @@
 """`rajpurkar/squad`: Parquet with nested answers, several questions a paragraph."""
+# ruff: noqa: E501 - rows of data
 
 from pathlib import Path
 

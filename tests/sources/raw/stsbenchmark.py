@@ -1,4 +1,5 @@
 """`mteb/stsbenchmark-sts`: gzipped JSON lines with scores from 0 to 5."""
+# ruff: noqa: E501 - rows of data
 
 import gzip
 import json

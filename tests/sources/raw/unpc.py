@@ -1,4 +1,5 @@
 """`Helsinki-NLP/un_pc`: Parquet with one struct a record, keyed by the two languages of the pair."""
+# ruff: noqa: E501 - rows of data
 
 from pathlib import Path
 

@@ -1,0 +1,70 @@
+"""How charts are drawn: one style, and SVG elements that stand inside the page and follow its theme.
+
+Text stays text in the page's font, and ink is a CSS variable. Equal data give equal bytes: the salt of a chart's ids
+is its name, and no date or version is written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+INK, MUTED, RULE, CARD = "#0b0c0d", "#5b5c5d", "#d1d2d3", "#fdfcfb"
+_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", CARD: "var(--card)"}
+"""Colours drawn with, and the CSS variables that stand in for them on the page."""
+
+WIDTH = 9.0
+"""Inches of a chart that takes the whole width."""
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 8,
+    "text.color": INK,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "path.simplify": True,
+}
+
+
+def style(**more: str) -> AbstractContextManager[None]:
+    """Draw in the report's style inside a `with` block; `more` sets `xtick.labelcolor` as `xtick_labelcolor`."""
+    return mpl.rc_context(_STYLE | {key.replace("_", "."): value for key, value in more.items()})
+
+
+def to_svg(figure: Figure, name: str, description: str) -> Markup:
+    """Write a figure as an SVG element that can stand inside HTML, beside others of its kind."""
+    sink = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = sink.getvalue()
+    view = re.search(r'viewBox="([^"]+)"', text)
+    assert view is not None, "matplotlib writes a viewBox"
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r"font-family: [^;\"]*; ?", "", body)
+    body = re.sub(r"\s*\n\s*", " ", body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, variable)
+    wide = float(view[1].split()[2]) / 72 / WIDTH
+    return Markup(  # noqa: S704 (matplotlib escapes what it writes)
+        f'<svg class="chart" role="img" aria-label="{escape(description)}" viewBox="{view[1]}" '
+        f'style="--wide: {wide:.3g}" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
+    )
