@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sources.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
-from train.segments import Segments
+from train.segments import Segments, rectangle
 
 
 class Encoder(Protocol):
@@ -99,18 +101,25 @@ class Embedder(nn.Module):
     def forward(self, segments: Segments) -> Tensor:
         """Encode texts chunk by chunk (see `Encoder`)."""
         groups = list(segments.chunks(self.chunk_tokens))
-        pooled = torch.cat([self.pooled(segments, group) for group in groups], dim=1)
-        place = torch.empty(len(segments), dtype=torch.int64)
-        place[torch.cat([torch.from_numpy(group) for group in groups])] = torch.arange(len(segments))
-        return pooled[:, place.to(pooled.device)]
+        order = np.concatenate(groups)
+        ordered = segments.take(order)
+        # One lookup for all chunks: its backward pass writes a gradient as large as the embedding table.
+        embedded_TH = self.embedding(torch.from_numpy(ordered.ids).to(self.device))
+        parts = embedded_TH.split([int(segments.lengths[group].sum()) for group in groups])
+        pooled = [self._pooled(part, segments.lengths[group]) for part, group in zip(parts, groups, strict=True)]
+        place = torch.from_numpy(np.argsort(order)).to(self.device)
+        return torch.cat(pooled, dim=1).index_select(1, place)
 
-    def pooled(self, segments: Segments, rows: Any) -> Tensor:
-        """Return the normed last-token states of one chunk (layers × rows × hidden size)."""
-        ids, mask = (torch.from_numpy(a).to(self.device) for a in segments.padded(rows))
+    def _pooled(self, embedded_TH: Tensor, lengths: NDArray[np.int32]) -> Tensor:
+        """Return the normed last-token states of one chunk (layers × texts × hidden size)."""
+        at, mask = (torch.from_numpy(a).to(self.device) for a in rectangle(lengths))
         output = self.backbone(
-            input_ids=ids, attention_mask=mask, output_hidden_states=list(self.layers), use_cache=False
+            inputs_embeds=functional.embedding(at, embedded_TH),
+            attention_mask=mask,
+            output_hidden_states=list(self.layers),
+            use_cache=False,
         )
-        last = torch.from_numpy(segments.lengths[rows].astype("int64") - 1).to(self.device)
+        last = torch.from_numpy(lengths.astype(np.int64) - 1).to(self.device)
         row = torch.arange(len(last), device=self.device)
         states: Tensor = self.norm(torch.stack([output.hidden_states[layer][row, last] for layer in self.layers]))
         return states

@@ -77,7 +77,8 @@ def objective(
     q_norms_MLB, d_norms_MLN = _norms(queries_LBH, dims), _norms(documents_LNH, dims)
 
     own_BJ = torch.cat([targets.positive_B[:, None], targets.negatives_BK], dim=1)
-    own_LBJH = documents_LNH[:, own_BJ]
+    own_LBJH = documents_LNH.index_select(1, own_BJ.flatten())
+    own_LBJH = own_LBJH.view(len(own_LBJH), *own_BJ.shape, -1)
     hard_MLBJ = _prefix_sums([(q[:, :, None] * d).sum(-1) for q, d in _blocks(queries_LBH, own_LBJH, dims)])
     hard_MLBJ = hard_MLBJ / (q_norms_MLB[..., None] * d_norms_MLN[:, :, own_BJ] * temperature)
     first = torch.zeros_like(targets.positive_B)
@@ -85,7 +86,7 @@ def objective(
 
     in_batch_LM = torch.zeros_like(hard_LM)
     if targets.in_batch:
-        columns_LCH = documents_LNH[:, targets.columns_C]
+        columns_LCH = documents_LNH.index_select(1, targets.columns_C)
         c_norms_MLC = d_norms_MLN[:, :, targets.columns_C]
         if not preset.exact_columns:
             columns_LCH, c_norms_MLC = columns_LCH.detach(), c_norms_MLC.detach()

@@ -97,18 +97,21 @@ def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: Ints, 
     for at, dim in enumerate(dims):
         left, right = (torch.nn.functional.normalize(t[:, :dim], dim=1) for t in (queries_QH, documents_NH))
         for first in range(0, len(left), BLOCK_QUERIES):
-            scores = (left[first : first + BLOCK_QUERIES] @ right.T).cpu().numpy()
-            for i, row in enumerate(scores, first):
-                found[at, i] = _rank(row, int(pool.positive[i]), pool.known[i], clusters)
+            block = slice(first, first + BLOCK_QUERIES)
+            scores_QN = (left[block] @ right.T).cpu().numpy()
+            found[at, block] = _rank(scores_QN, pool.positive[block], pool.known[block], clusters)
     return found
 
 
-def _rank(scores: NDArray[np.float32], positive: int, known: Ints, clusters: Ints) -> int:
-    copies = known[clusters[known] == clusters[positive]]
-    best = int(copies[np.argmax(scores[copies])])
-    ahead = int((scores > scores[best]).sum()) + int((scores[:best] == scores[best]).sum())
-    spared = known[(scores[known] > scores[best]) | ((scores[known] == scores[best]) & (known < best))]
-    return 1 + ahead - len(spared)
+def _rank(scores_QN: NDArray[np.float32], positive_Q: Ints, known: Sequence[Ints], clusters: Ints) -> Ints:
+    copies = [own[clusters[own] == clusters[positive]] for own, positive in zip(known, positive_Q, strict=True)]
+    best_Q = np.array([c[np.argmax(row[c])] for c, row in zip(copies, scores_QN, strict=True)], np.int64)
+    own_Q1 = np.take_along_axis(scores_QN, best_Q[:, None], axis=1)
+    ahead_QN = scores_QN > own_Q1
+    ahead_QN |= (scores_QN == own_Q1) & (np.arange(scores_QN.shape[1]) < best_Q[:, None])
+    spared_Q = np.array([row[own].sum() for row, own in zip(ahead_QN, known, strict=True)], np.int64)
+    ranks_Q: Ints = 1 + ahead_QN.sum(axis=1) - spared_Q
+    return ranks_Q
 
 
 def metrics(ranks: Ints) -> dict[str, float]:

@@ -108,11 +108,15 @@ def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path) -> S
 
 def configure(settings: TrainSettings) -> None:
     """Set torch up for repeatable results: threads, seed, deterministic kernels. Changes the process."""
+    import transformers
+
     # Has to be set before CUDA starts; without it deterministic matrix products are refused there.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(mode=True)
     torch.manual_seed(settings.seed)
+    quiet: Any = transformers.utils.logging.disable_progress_bar
+    quiet()
 
 
 def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:

@@ -55,17 +55,27 @@ class Segments:
         padded = sum(int(self.lengths[rows[-1]]) * len(rows) for rows in self.chunks(tokens))
         return 1 - len(self.ids) / padded if padded else 0.0
 
-    def padded(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return some texts as a rectangle, padded on the right.
+    def take(self, rows: NDArray[np.int64]) -> Segments:
+        """Return some texts, in the order given."""
+        lengths = self.lengths[rows]
+        ends = np.cumsum(self.lengths, dtype=np.int64)[rows]
+        # Consecutive positions inside a text, shifted to where it starts.
+        shift = ends - lengths - (np.cumsum(lengths, dtype=np.int64) - lengths)
+        return Segments(self.ids[np.arange(int(lengths.sum())) + np.repeat(shift, lengths)], lengths)
 
-        Returns:
-            ids (rows × longest) and mask (1 on text), both int64. The mask comes from the lengths: a padding id
-            may be any id, the end-of-text token's included.
 
-        """
-        starts = (np.cumsum(self.lengths, dtype=np.int64) - self.lengths)[rows]
-        lengths = self.lengths[rows].astype(np.int64)
-        column = np.arange(int(lengths.max()))
-        mask = column[None, :] < lengths[:, None]
-        at = np.minimum(starts[:, None] + column[None, :], len(self.ids) - 1)
-        return np.where(mask, self.ids[at], 0).astype(np.int64), mask.astype(np.int64)
+def rectangle(lengths: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lay consecutive texts out as rows, padded on the right.
+
+    Args:
+        lengths: tokens of each text.
+
+    Returns:
+        Positions in the stream and mask (1 on text), both int64, texts × longest. The mask comes from the lengths:
+        no token is taken for padding because of its id. Padding has some position of the stream, never used.
+
+    """
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    column = np.arange(int(lengths.max()))
+    mask = column[None, :] < lengths[:, None]
+    return np.where(mask, starts[:, None] + column[None, :], 0), mask.astype(np.int64)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -57,8 +57,10 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     yield from rows.rest()
 
 
-def described(context: Context, args: Args) -> Iterator[Description]:
-    """Yield the descriptions of the subset's language, each text once.
+def described(
+    context: Context, args: Args, *, admit: Callable[[str, str], bool] = lambda _package, _md5: True
+) -> Iterator[Description]:
+    """Yield the descriptions of the subset's language, each text once, of packages that `admit` lets in.
 
     Filtered: repeated descriptions (several versions of a package, several packages with one text), those without
     a long part, and those left in English or partly untranslated. Quarantined: paragraphs without the fields.
@@ -71,8 +73,11 @@ def described(context: Context, args: Args) -> Iterator[Description]:
             if not (package and md5 and text):
                 context.quarantine.add(batch.file, record, "missing-field", package or text or "")
                 continue
+            if md5 in seen or not admit(package, md5):
+                context.filtered["repeated-description" if md5 in seen else "no-class"] += 1
+                continue
             title, body = split(text)
-            if md5 in seen or (title, body) in seen:
+            if (title, body) in seen:
                 context.filtered["repeated-description"] += 1
             elif not (title and body):
                 context.filtered["no-long-description"] += 1
@@ -86,7 +91,7 @@ def described(context: Context, args: Args) -> Iterator[Description]:
 def _english(context: Context, args: Args) -> dict[str, str]:
     """Return the English texts by md5."""
     texts: dict[str, str] = {}
-    if args.english is not None:
+    if args.english not in (None, args.text):
         for batch in context.read("english"):
             columns = (batch.columns[name].to_pylist() for name in ("Description-md5", args.english))
             texts.update((md5, text) for md5, text in zip(*columns, strict=True) if md5 and text)

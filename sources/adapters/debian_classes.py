@@ -60,11 +60,8 @@ def _labelled(context: Context, args: Args) -> Iterator[RawBatch]:
     classes = _classes(context, args)
     rows: list[tuple[str, str, int]] = []
     file = ""
-    for item in debian.described(context, args):
-        name = classes.get(item.package) or classes.get(item.md5)
-        if name is None:
-            context.filtered["no-class"] += 1
-            continue
+    for item in debian.described(context, args, admit=lambda *keys: any(key in classes for key in keys)):
+        name = classes.get(item.package) or classes[item.md5]
         if rows and (item.file != file or len(rows) == _ROWS):
             yield _batch(rows, file)
             rows = []

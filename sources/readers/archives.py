@@ -117,6 +117,7 @@ def _admitted(name: str, globs: list[str] | None) -> bool:
 
 def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
     size = 0
+    target.unlink(missing_ok=True)  # writing over a file would have ext4 flush it to the disk
     with target.open("wb") as out:
         while chunk := source.read(_CHUNK):
             size += len(chunk)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +37,34 @@ def read(
         SchemaError: a declared field occurs nowhere in the file.
 
     """
-    data = _content(path, name, quarantine)
-    found: dict[str, list[bytes | None]] = {field: [] for field in table.fields}
-    wanted = [(f"\n{field}:".encode(), found[field]) for field in table.fields]
+    state = path.stat()
+    parsed = _parsed(path, (state.st_mtime_ns, state.st_size, state.st_ino), tuple(table.fields))
+    for number, reason, excerpt in parsed.bad:
+        quarantine.add(name, number, reason, excerpt)
+    if parsed.names:
+        require(parsed.names, table, name)
+    for first in range(0, len(parsed.records), batch_rows):
+        rows = parsed.columns.slice(first, batch_rows)
+        yield conform(rows, name, parsed.records[first : first + batch_rows], table, quarantine)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    columns: pa.Table
+    """Declared fields, string, not yet known to be valid UTF-8."""
+    records: np.ndarray
+    bad: list[tuple[int, str, str]]
+    names: set[str]
+    """The file's field names, where a declared one is not among them."""
+
+
+@lru_cache(maxsize=3)
+def _parsed(path: Path, _version: tuple[int, ...], fields: tuple[str, ...]) -> _Parsed:
+    """Parse a file; the last ones are kept, for an archive's indexes are read anew for each of many languages."""
+    bad: list[tuple[int, str, str]] = []
+    data = _content(path, bad)
+    found: dict[str, list[bytes | None]] = {field: [] for field in fields}
+    wanted = [(f"\n{field}:".encode(), found[field]) for field in fields]
     records: list[int] = []
     number = 0
     for text in data.split(b"\n\n"):
@@ -45,30 +72,27 @@ def read(
             continue
         paragraph = b"\n" + text.strip(b"\n")
         if _STRAY.search(paragraph):
-            quarantine.add(name, number, "malformed-paragraph", text.decode("utf-8", "backslashreplace").strip())
+            bad.append((number, "malformed-paragraph", text.decode("utf-8", "backslashreplace").strip()))
         else:
             records.append(number)
             for key, column in wanted:
                 start = paragraph.find(key)
                 column.append(None if start < 0 else _value(paragraph, start + len(key)))
         number += 1
-    if records and any(all(value is None for value in column) for column in found.values()):
-        require({key.decode() for key in _FIELD_NAMES.findall(data)}, table, name)
-    for first in range(0, len(records), batch_rows):
-        rows = slice(first, first + batch_rows)
-        # Not decoded here: `conform` finds the values that are no UTF-8 and quarantines their records.
-        columns = {field: pa.array(column[rows], pa.binary()).view(pa.string()) for field, column in found.items()}
-        yield conform(pa.table(columns), name, np.asarray(records[rows], np.int64), table, quarantine)
+    lacking = records and any(all(value is None for value in column) for column in found.values())
+    names = {key.decode() for key in _FIELD_NAMES.findall(data)} if lacking else set()
+    columns = {field: pa.array(column, pa.binary()).view(pa.string()) for field, column in found.items()}
+    return _Parsed(pa.table(columns), np.asarray(records, np.int64), bad, names)
 
 
-def _content(path: Path, name: str, quarantine: Quarantine) -> bytes:
+def _content(path: Path, bad: list[tuple[int, str, str]]) -> bytes:
     pieces = []
     with open_binary(path) as stream:
         try:
             while piece := stream.read(1 << 24):
                 pieces.append(piece)
         except BrokenStreamError as error:
-            quarantine.add(name, 0, "cut-short", str(error))
+            bad.append((0, "cut-short", str(error)))
     return b"".join(pieces)
 
 

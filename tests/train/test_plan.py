@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from train.plan import Draw, Plan, choose_negatives, choose_rank, permutation, raw
+
+SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(any)
+
+
+def plan_of(sizes: list[int], batch_size: int, seed: int = 0) -> Plan:
+    starts = np.cumsum([0, *sizes])
+    rows = tuple(np.arange(a, b) for a, b in zip(starts, starts[1:], strict=False))
+    return Plan(rows, batch_size, seed, stage=1)
+
+
+@given(SIZES, st.integers(1, 9), st.integers(0, 2**63))
+def test_an_epoch_takes_no_row_twice_and_only_whole_batches(sizes: list[int], batch_size: int, seed: int) -> None:
+    plan = plan_of(sizes, batch_size, seed)
+    for epoch in range(2):
+        steps = [plan.step(epoch * plan.steps_per_epoch + s) for s in range(plan.steps_per_epoch)]
+        rows = np.concatenate([rows for _, rows in steps])
+        assert len(set(rows)) == len(rows)
+        for dataset, taken in steps:
+            assert len(taken) == min(batch_size, sizes[dataset])
+            assert np.isin(taken, plan.rows[dataset]).all()
+        counts = Counter(dataset for dataset, _ in steps)
+        assert counts == {d: max(1, n // batch_size) for d, n in enumerate(sizes) if n}
+
+
+def test_a_step_depends_on_its_number_only() -> None:
+    forwards, backwards = plan_of([50, 30, 7], 4), plan_of([50, 30, 7], 4)
+    steps = range(3 * forwards.steps_per_epoch)
+    once = {s: forwards.step(s) for s in steps}
+    for s in reversed(steps):
+        dataset, rows = backwards.step(s)
+        assert dataset == once[s][0]
+        assert np.array_equal(rows, once[s][1])
+
+
+def test_epochs_seeds_and_stages_differ() -> None:
+    orders = {
+        permutation(Draw.ROWS, 50, seed, stage, epoch, 0).tobytes()
+        for seed in range(3)
+        for stage in range(3)
+        for epoch in range(3)
+    }
+    assert len(orders) == 27
+    assert raw(Draw.ROWS, 1, 0, 0)[0] != raw(Draw.ORDER, 1, 0, 0)[0]
+
+
+def test_the_random_stream_is_the_one_every_machine_has() -> None:
+    assert permutation(Draw.ROWS, 10, 1, 2, 3, 4).tolist() == [6, 0, 9, 3, 2, 4, 8, 7, 5, 1]
+
+
+def test_the_tail_of_an_epoch_has_the_datasets_of_its_whole() -> None:
+    plan = plan_of([4000, 2000, 1000], 10)
+    tail = Counter(plan.step(s)[0] for s in range(plan.steps_per_epoch - 100, plan.steps_per_epoch))
+    assert 40 < tail[0] < 75
+    assert set(tail) == {0, 1, 2}
+
+
+def test_ranks_are_drawn_in_proportion() -> None:
+    counts = Counter(choose_rank((64, 128, 192), 0, 0, step) for step in range(6000))
+    assert abs(counts[64] / 6000 - 1 / 6) < 0.02
+    assert abs(counts[192] / 6000 - 1 / 2) < 0.02
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=6), st.integers(0, 10), st.integers(0, 100))
+def test_negatives_are_drawn_without_replacement(stored: list[int], wanted: int, step: int) -> None:
+    drawn, taken = choose_negatives(stored, wanted, 0, 0, step)
+    assert taken.tolist() == [min(wanted, n) for n in stored]
+    for at, n, count in zip(drawn, taken, stored, strict=True):
+        assert len(set(at[:n])) == n
+        assert all(0 <= a < count for a in at[:n])
+        assert not at[n:].any()
+
+
+def test_negatives_differ_between_samples_unless_one_draw_serves_all() -> None:
+    own, _ = choose_negatives([24] * 8, 7, 0, 0, 0)
+    shared, _ = choose_negatives([24] * 8, 7, 0, 0, 0, per_sample=False)
+    assert len({tuple(row) for row in own}) == 8
+    assert len({tuple(row) for row in shared}) == 1
