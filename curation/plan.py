@@ -27,7 +27,7 @@ def make_plan(build: Build) -> dict[str, Any]:
     for manifest in manifests:
         families[manifest.family] += manifest.samples
         tasks[manifest.task] += manifest.samples
-    languages = {tag.split("-")[0] for m in manifests for tag in m.languages()}
+    languages = {tag.rpartition("-")[0] for m in manifests for tag in m.languages()}
     return {
         "profile": build.name,
         "sources": len(manifests),

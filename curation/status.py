@@ -30,14 +30,14 @@ def make_status(build: Build) -> dict[str, Any]:
     steps = {name: _load(build, name) for name in STEPS}
     mixes = {name: _load(build, f"mix-{name}") for name in recipe_names()}
     rows = steps["normalise"]
-    codes = _declared(steps["identify"])
+    natural, programming = _declared(steps["identify"])
     return {
         "profile": build.name,
         "rows": sum(s.rows for s in rows.shards) if rows else 0,
         "sources": sorted({s.source for s in rows.shards}) if rows else [],
         "skipped": rows.skipped if rows else {},
-        "languages": len([c for c in codes if codes[c] == "natural"]),
-        "programming_languages": len([c for c in codes if codes[c] == "code"]),
+        "languages": len(natural),
+        "programming_languages": len(programming),
         "mixes": {name: made.stats["counts"]["samples"] if made else None for name, made in mixes.items()},
         "stages": {name: _stage(made) for name, made in steps.items()}
         | {f"mix-{name}": _stage(made) for name, made in mixes.items()}
@@ -59,13 +59,14 @@ def _stage(result: StepResult | None) -> str:
     return "missing" if result is None else "done"
 
 
-def _declared(identified: StepResult | None) -> dict[str, str]:
-    """Return every declared code and whether it is a natural language."""
-    codes: dict[str, str] = {}
+def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
+    """Return the declared ISO 639-3 codes and the declared programming languages."""
+    natural: set[str] = set()
+    programming: set[str] = set()
     for source in identified.stats["sources"].values() if identified else ():
-        for declared, found in source["confusion"].items():
-            codes[declared] = "code" if set(found) == {declared} and len(declared) != 3 else "natural"
-    return codes
+        programming.update(source["programming"])
+        natural.update(set(source["confusion"]) - set(source["programming"]))
+    return natural - {"zxx"}, programming
 
 
 def _markers(build: Build, operation: str) -> int:

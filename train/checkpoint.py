@@ -79,9 +79,7 @@ def restore(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) ->
     values: dict[str, dict[str, Any]] = {}
     for name, value in state.items():
         key, parameter = name.split("/", 1)
-        # Step counts stay where the optimiser made them, moments follow their parameter.
-        on = value if key == "step" and not value.is_cuda else value.to(parameters[parameter].device)
-        values.setdefault(parameter, {})[key] = on
+        values.setdefault(parameter, {})[key] = value.to(parameters[parameter].device)
     for parameter, entry in values.items():
         optimiser.state[parameters[parameter]] = entry
 

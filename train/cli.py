@@ -105,6 +105,7 @@ def _fit(run: Run, out: Path, *, resume: bool) -> None:
 
     if not resume:
         forget(run)
+    _say("preparing tokenizer, token ids and model")
     trainer = Trainer(run)
     if trainer.position.done:
         _say(f"resuming after step {trainer.position.done} of {trainer.total_steps}")

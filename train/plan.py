@@ -72,8 +72,9 @@ def choose_negatives(stored: Sequence[int], wanted: int, *place: int, per_sample
     """
     counts = np.asarray(stored, np.int64)
     width = int(counts.max(initial=0))
-    keys = raw(Draw.NEGATIVES, width * (len(counts) if per_sample else 1), *place).reshape(-1, max(width, 1))
-    keys = np.broadcast_to(keys[:, :width], (len(counts), width))
+    draws = len(counts) if per_sample else 1
+    keys = raw(Draw.NEGATIVES, draws * width, *place).reshape(draws, width)
+    keys = np.broadcast_to(keys, (len(counts), width))
     absent = np.arange(width)[None, :] >= counts[:, None]
     order = np.lexsort((keys, absent), axis=-1)[:, : min(wanted, width)]
     taken = np.minimum(counts, order.shape[1])

@@ -48,15 +48,21 @@ class Identify:
         rows = store.read_table(f"rows/{task.path}.rows.arrow", names)
         columns: list[Any] = []
         confusion: dict[str, Counter[str]] = {}
+        programming: set[str] = set()
         for side in SIDES:
             table = self._side(rows[side], rows[f"{side}_lang"])
             columns += table.columns
-            declared = [tag.split("-")[0] for tag in rows[f"{side}_lang"].to_pylist()]
+            tags = rows[f"{side}_lang"].to_pylist()
+            programming.update(tag.removesuffix("-Code") for tag in set(tags) if tag.endswith("-Code"))
+            declared = [tag.rpartition("-")[0] for tag in tags]
             for was, found in zip(declared, table["code"].to_pylist(), strict=True):
                 confusion.setdefault(was, Counter())[found] += 1
         table = pa.table(columns, schema=LANGUAGES_SCHEMA)
         out.table("languages", table.to_batches(), LANGUAGES_SCHEMA)
-        return {"confusion": {was: dict(sorted(found.items())) for was, found in sorted(confusion.items())}}
+        return {
+            "confusion": {was: dict(sorted(found.items())) for was, found in sorted(confusion.items())},
+            "programming": sorted(programming),
+        }
 
     def _side(self, texts: Any, declared: Any) -> pa.Table:
         text = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
@@ -95,10 +101,12 @@ def run_identify(build: Build) -> StepResult:
     markers = engine.run(operation, tasks, build.store, build.workers)
     result = StepResult("identify")
     confusion: dict[str, dict[str, Counter[str]]] = {}
+    programming: dict[str, set[str]] = {}
     for shard, marker in zip(rows.shards, markers, strict=True):
         (made,) = shards_of(shard.source, shard.subset, marker, operation.name, "languages")
         result.shards.append(Shard(shard.source, shard.subset, shard.path, shard.rows, made.xxh3))
         source = confusion.setdefault(shard.source, {})
+        programming.setdefault(shard.source, set()).update(marker.stats["programming"])
         for was, found in marker.stats["confusion"].items():
             source.setdefault(was, Counter()).update(found)
     result.stats = {
@@ -108,6 +116,7 @@ def run_identify(build: Build) -> StepResult:
                 "texts": sum(found.total() for found in table.values()),
                 "agree": sum(n for was, found in table.items() for code, n in found.items() if agree(was, code)),
                 "undetermined": sum(found["und"] for found in table.values()),
+                "programming": sorted(programming[name]),
             }
             for name, table in confusion.items()
         }

@@ -29,10 +29,12 @@ _URL = re.compile(r"(?:https?:)?//\S+")
 _PARAMETER = re.compile(r"[\"'“”„«‹(\[]?\$\d+[\"'“”»›)\]]?")
 _MARKS = re.compile(r"'{2,}|__[A-Z]+__|^[*#:;=\s]+|\s*=+$", re.MULTILINE)
 _EMPTIED = re.compile(r"\(\s*\)|\[\s*\]|\"\s*\"|[\u200e\u200f]")
+_DOUBLED = re.compile(r"[,;:]\s*(?=[,;:.])")
 _BEFORE_POINT = re.compile(r"\s+([.,;:!?…](?:\s|$))")
-_LEFTOVER = re.compile(r"\{\{|\}\}|\[\[|\]\]|\$\w|\{\||\|\}")
-_LETTERS = re.compile(r"[^\W\d_]{2}")
+_LEFTOVER = re.compile(r"\ufffc|\{\{|\}\}|\[\[|\]\]|\$\w|\{\||\|\}")
+_LETTER = re.compile(r"[^\W\d_]")
 _SITE = "Wiki"
+_MOST_PARAMETERS = 2
 
 
 class Args(BaseModel):
@@ -74,14 +76,12 @@ def _pair(key: str, source: str | None, value: str, args: Args) -> tuple[str, st
         return "no-english-message"
     if _CODE_PAGE.search(key):
         return "not-language"
-    if value.strip().casefold() == source.strip().casefold():
-        return "untranslated"
     query, positive = cleaned(source), cleaned(value)
     if query is None or positive is None:
         return "markup"
     if len(query) < args.min_chars and len(query.split()) < args.min_words:
         return "short"
-    if not _LETTERS.search(query) or not _LETTERS.search(positive):
+    if not _LETTER.search(query) or not _LETTER.search(positive):
         return "not-language"
     return "untranslated" if query.casefold() == positive.casefold() else (query, positive)
 
@@ -96,33 +96,37 @@ def cleaned(message: str) -> str | None:
 
     Parameters (`$1`) go, with quotes or brackets around them; of plural forms the last stays, of forms by gender the
     first; links leave their text; tags, emphasis, list and heading marks go; `{{SITENAME}}` becomes a name. Whatever
-    other template is left, or a result of less than half the length, makes it null.
+    other template is left, more than two parameters, or less than a third of the length make it null.
 
-    >>> cleaned("[[Special:Log|See]] the {{PLURAL:$1|change|changes}} by \"$2\" on <b>{{SITENAME}}</b>.")
-    'See the changes by on Wiki.'
+    >>> cleaned("[[Special:Log|See all]] {{PLURAL:$1|change|changes}} made by \"$2\" on <b>{{SITENAME}}</b>.")
+    'See all changes made by on Wiki.'
 
     """
     text = message
-    if "<" in text:
-        text = _TAG.sub(" ", _COMMENT.sub(" ", text))
-    if "&" in text:
-        text = html.unescape(text)
     while "{{" in text:
         resolved = _INNERMOST.sub(_resolved, text)
         if resolved == text:
             break
         text = resolved
+    whole = len(text.strip())
+    if "<" in text:
+        text = _TAG.sub(" ", _COMMENT.sub(" ", text))
+    if "&" in text:
+        text = html.unescape(text)
     if "[" in text:
         text = _URL_LINK.sub(r"\1", _LINK.sub(r"\1", text))
     if "/" in text:
         text = _URL.sub(" ", text)
+    text = _MARKS.sub("", text)
+    parameters = 0
     if "$" in text:
-        text = _PARAMETER.sub(" ", text)
-    text = _EMPTIED.sub(" ", _MARKS.sub("", text))
-    if _LEFTOVER.search(text) or "\ufffc" in text:
+        text, parameters = _PARAMETER.subn(" ", text)
+    text = _EMPTIED.sub(" ", text)
+    if parameters > _MOST_PARAMETERS or _LEFTOVER.search(text):
         return None
-    text = _BEFORE_POINT.sub(r"\1", " ".join(text.split())).strip(" -–—:,;|/")
-    return text if 2 * len(text) >= len(message.strip()) else None
+    text = _BEFORE_POINT.sub(r"\1", " ".join(text.split()))
+    text = _DOUBLED.sub("", text).strip(" -–—:,;|/")
+    return text if 3 * len(text) >= whole else None
 
 
 def _resolved(match: re.Match[str]) -> str:

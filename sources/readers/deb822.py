@@ -71,7 +71,7 @@ def _parsed(path: Path, _version: tuple[int, ...], fields: tuple[str, ...]) -> _
         if not text.strip():
             continue
         paragraph = b"\n" + text.strip(b"\n")
-        if _STRAY.search(paragraph):
+        if _STRAY.search(paragraph) or paragraph[1:2] in b" \t":
             bad.append((number, "malformed-paragraph", text.decode("utf-8", "backslashreplace").strip()))
         else:
             records.append(number)

@@ -16,12 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sources.manifest import RawTable
+import pyarrow as pa
+
+from sources.errors import SchemaError
+from sources.manifest import ArrowType, RawTable
 from sources.parts import RawBatch
 from sources.quarantine import Quarantine
-from sources.readers.conform import from_objects, require
+from sources.readers.conform import SIMPLE, require
 from sources.readers.opening import BrokenStreamError, open_binary
 
+_FIELDS: dict[str, ArrowType] = {"name": "string", "docstring": "string", "source": "string", "line": "int64"}
 _BLOCKS = ("body", "orelse", "handlers", "finalbody")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -32,10 +36,12 @@ def read(
     """Read a Python file; see `sources.readers.read`. A file that does not parse is quarantined as one record.
 
     Raises:
-        SchemaError: the manifest declares a field that functions do not have.
+        SchemaError: the manifest declares fields that functions do not have, or of other types.
 
     """
-    require({"name", "docstring", "source", "line"}, table, name)
+    require(_FIELDS, table, name)
+    if any(table.fields[field] != kind for field, kind in _FIELDS.items() if field in table.fields):
+        raise SchemaError("functions have other types", where=name, remedy=f"declare {_FIELDS} in the manifest")
     try:
         with open_binary(path) as stream:
             content = stream.read()
@@ -50,10 +56,11 @@ def read(
         quarantine.add(name, 0, "does-not-parse", str(error))
         return
     lines = text.encode().splitlines(keepends=True)  # the parser's columns count UTF-8 bytes
-    objects = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
-    for first in range(0, len(objects), batch_rows):
-        found = objects[first : first + batch_rows]
-        yield from_objects(found, name, list(range(first, first + len(found))), table, quarantine)
+    found = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
+    for first in range(0, len(found), batch_rows):
+        rows = found[first : first + batch_rows]
+        columns = {field: pa.array([row[field] for row in rows], SIMPLE[table.fields[field]]) for field in table.fields}
+        yield RawBatch(pa.table(columns), name, pa.array(range(first, first + len(rows)), pa.int64()))
 
 
 def _documented(node: ast.AST, prefix: str) -> Iterator[tuple[_Function, str]]:
@@ -80,7 +87,7 @@ def _docstring(node: _Function) -> str | None:
 def _record(node: _Function, qualified: str, lines: list[bytes]) -> dict[str, Any]:
     return {
         "name": qualified,
-        "docstring": inspect.cleandoc(_docstring(node) or ""),
+        "docstring": inspect.cleandoc(_docstring(node) or "").encode("utf-8", "replace").decode(),  # lone surrogates
         "source": None if all(map(_does_nothing, node.body[1:])) else _without_docstring(node, lines),
         "line": node.lineno,
     }

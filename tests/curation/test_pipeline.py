@@ -20,7 +20,9 @@ def test_status_says_what_there_is(reference):
     assert status["languages"] == 1
     assert status["rows"] == 3 * 398 + 399 + 400
     assert status["mixes"]["instruction"] == 450
-    assert all(status["stages"][s] == "done" for s in ("fetch", "normalise", "identify", "dedup", "mine", "mix-retrieval"))
+    assert all(
+        status["stages"][s] == "done" for s in ("fetch", "normalise", "identify", "dedup", "mine", "mix-retrieval")
+    )
 
 
 def test_bad_records_are_counted_and_can_be_looked_at(reference):

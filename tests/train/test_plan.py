@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -13,7 +14,7 @@ SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(any)
 
 def plan_of(sizes: list[int], batch_size: int, seed: int = 0) -> Plan:
     starts = np.cumsum([0, *sizes])
-    rows = tuple(np.arange(a, b) for a, b in zip(starts, starts[1:], strict=False))
+    rows = tuple(np.arange(a, b) for a, b in pairwise(starts))
     return Plan(rows, batch_size, seed, stage=1)
 
 
@@ -53,7 +54,7 @@ def test_epochs_seeds_and_stages_differ() -> None:
 
 
 def test_the_random_stream_is_the_one_every_machine_has() -> None:
-    assert permutation(Draw.ROWS, 10, 1, 2, 3, 4).tolist() == [6, 0, 9, 3, 2, 4, 8, 7, 5, 1]
+    assert permutation(Draw.ROWS, 10, 1, 2, 3, 4).tolist() == [5, 1, 8, 9, 6, 2, 4, 7, 3, 0]
 
 
 def test_the_tail_of_an_epoch_has_the_datasets_of_its_whole() -> None:

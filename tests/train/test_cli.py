@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sources.errors import SettingsError, StageError, UnknownNameError
+from tests.train.synthetic import params_for, write_params
+from train import cli
+from train.config import dims_of, layers_of, load_settings, ranks_of
+from train.loop import Trainer
+
+
+def test_a_complete_run_is_not_run_again(fitted: Path, params, work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "__init__", lambda *_: pytest.fail("trained again"))
+    before = {p: p.stat().st_mtime_ns for p in fitted.rglob("*")}
+    arguments = ["fit", "--params", str(params), "--out", str(fitted), "--work", str(work)]
+    result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    assert "is complete" in result.stderr
+    assert {p: p.stat().st_mtime_ns for p in fitted.rglob("*")} == before
+
+
+def test_a_lost_model_folder_comes_back_from_the_last_checkpoint(fitted: Path, params, work, tmp_path: Path) -> None:
+    arguments = ["fit", "--params", str(params), "--out", str(tmp_path / "model"), "--work", str(work)]
+    result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    assert "resuming after step 65 of 65" in result.stderr
+    for path in sorted(fitted.rglob("*")):
+        if path.is_file():
+            assert (tmp_path / "model" / path.relative_to(fitted)).read_bytes() == path.read_bytes(), path
+
+
+def test_progress_is_json_lines_where_there_is_no_terminal(mix: Path, tmp_path: Path, capfd) -> None:
+    section = params_for(mix)
+    section["stages"] = [{**section["stages"][0], "steps": 2}]
+    path = write_params(tmp_path / "params.yaml", section)
+    arguments = ["fit", "--params", str(path), "--out", str(tmp_path / "m"), "--work", str(tmp_path / "w")]
+    assert CliRunner().invoke(cli.app, arguments, catch_exceptions=False).exit_code == 0
+    again = CliRunner().invoke(cli.app, [*arguments, "--no-resume"], catch_exceptions=False)
+    lines = [json.loads(line) for line in again.stderr.splitlines() if line.startswith("{")]
+    assert lines[-1]["done"] == lines[-1]["total"] == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong", "message"),
+    [
+        ([], {"sead": 1}, "did you mean seed"),
+        (["backbone"], {"hiden_size": 1}, "did you mean hidden_size"),
+        (["stages", 0], {"step": 1}, "did you mean steps"),
+        (["stages", 0, "negatives"], {"retreival": 1}, "did you mean retrieval"),
+        (["objective"], {"temprature": 1}, "did you mean temperature"),
+    ],
+)
+def test_an_unknown_setting_names_the_nearest(mix: Path, tmp_path: Path, where, wrong, message: str) -> None:
+    section = params_for(mix, objective={})
+    inner = section
+    for key in where:
+        inner = inner[key]
+    inner |= wrong
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_settings(write_params(tmp_path / "params.yaml", section), "tiny")
+    assert next(iter(wrong)) in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"backbone": {"kind": "bert"}}, "random-qwen3"),
+        ({"objective": {"temperature": 0}}, "greater than 0"),
+        ({"stages": []}, "at least 1"),
+    ],
+)
+def test_an_unusable_value_says_where(mix: Path, tmp_path: Path, change, message: str) -> None:
+    path = write_params(tmp_path / "params.yaml", params_for(mix, **change))
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_settings(path, None)
+    assert f"tiny.train.{next(iter(change))}" in caught.value.where
+
+
+def test_stages_need_one_length_and_different_names(mix: Path, tmp_path: Path) -> None:
+    section = params_for(mix)
+    section["stages"][0]["epochs"] = 1
+    with pytest.raises(SettingsError, match="either steps or epochs"):
+        load_settings(write_params(tmp_path / "a.yaml", section), None)
+    section = params_for(mix)
+    section["stages"][1]["name"] = "retrieval"
+    with pytest.raises(SettingsError, match="different names"):
+        load_settings(write_params(tmp_path / "b.yaml", section), None)
+
+
+def test_missing_files_profiles_and_sections(mix: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        load_settings(tmp_path / "none.yaml", None)
+    path = write_params(tmp_path / "params.yaml", params_for(mix))
+    with pytest.raises(UnknownNameError, match="did you mean tiny"):
+        load_settings(path, "tny")
+    with pytest.raises(SettingsError, match="trains nothing"):
+        load_settings(write_params(tmp_path / "empty.yaml", {}), None)
+
+
+def test_default_sizes_are_the_published_ones(mix: Path, tmp_path: Path) -> None:
+    section = params_for(mix)
+    del section["ranks"]
+    settings = load_settings(write_params(tmp_path / "params.yaml", section), None)[1]
+    assert dims_of(settings, 1024) == (8, 16, 32, 64, 128, 256, 512, 1024)
+    assert layers_of(settings, 28) == (1, 2, 4, 8, 16, 24, 28)
+    assert ranks_of(settings, 1024) == tuple(range(64, 513, 64))
+    assert ranks_of(settings, 128) == (64,)
+
+
+def test_sizes_beyond_the_backbone_are_refused(mix: Path, tmp_path: Path) -> None:
+    section = params_for(mix, ranks=[64], objective={"dims": [64], "layers": [9]})
+    settings = load_settings(write_params(tmp_path / "params.yaml", section), None)[1]
+    for sizes in (dims_of, ranks_of):
+        with pytest.raises(SettingsError, match="32"):
+            sizes(settings, 32)
+    with pytest.raises(SettingsError, match="between 1 and 3"):
+        layers_of(settings, 3)
+
+
+def test_errors_are_words_and_an_exit_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["train3d", "fit", "--params", str(tmp_path / "none.yaml")])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_evaluating_before_fitting_says_what_to_run(params: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli.app, ["evaluate", "--params", str(params), "--model", str(tmp_path)])
+    assert isinstance(result.exception, StageError)
+    assert "train3d fit" in result.exception.remedy
