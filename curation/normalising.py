@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pyarrow as pa
-from sources.normalise import normalise, parts
 
 from curation import engine
 from curation.engine import Outputs, Task
@@ -16,6 +15,7 @@ from curation.settings import NormaliseSettings
 from curation.steps import Build, StepResult, shards_of
 from curation.store import Store, digest
 from sources.manifest import Manifest
+from sources.normalise import normalise, parts
 from sources.parts import Part
 from sources.quarantine import Quarantine
 from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA

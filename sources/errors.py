@@ -61,7 +61,7 @@ class FetchError(CorpusError):
 
 
 class MissingToolError(CorpusError):
-    """This machine lacks a program that the source needs; the source is skipped, not the run."""
+    """A program that the source needs is not on this machine; the source is skipped, not the run."""
 
 
 class StageError(CorpusError):
