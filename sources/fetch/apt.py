@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _INDEXES = {"Packages": "Packages", "Translation": "Translations"}
 """Name in a manifest → what apt says such an index was created by."""
-_MESSAGES = re.compile(r"^\./(?P<name>(?:[\w.+-]+/)*i18n/(?:[\w.+-]+/)*(?P<code>[a-z0-9-]+)\.json)$")
+_MESSAGES = re.compile(r"^(?:\./)?(?P<name>(?:[\w.+-]+/)*i18n/(?:[\w.+-]+/)*(?P<code>[a-z0-9-]+)\.json)$")
 _DEBIAN = re.compile(r"^Origin: Debian\nLabel: Debian$", re.MULTILINE)
 _LARGEST_MEMBER = 64 << 20
 _PATIENCE_S = 1800
@@ -104,7 +104,7 @@ def _take_indexes(home: Path) -> packing.Listing:
         unfinished = path.with_name(path.name + ".part")
         unfinished.unlink(missing_ok=True)
         if source.is_file():
-            os.link(source, unfinished)  # apt replaces its lists, never writes into them
+            shutil.copyfile(source, unfinished)
         else:
             unfinished.write_bytes(_plain(source))
         unfinished.replace(path)
@@ -179,6 +179,21 @@ def _targets(home: Path) -> dict[str, Path]:
 
 def _take_package(home: Path, package: str) -> packing.Listing:
     deb = _downloaded(home, package)
+    try:
+        by_code = _messages(deb)
+    except tarfile.TarError as error:
+        raise TransientError(f"the package is damaged: {error}", where=deb.name, remedy="fetch again") from None
+    finally:
+        deb.unlink()
+    if not by_code:
+        raise FetchError("the package holds no messages", where=deb.name, remedy="name another in the manifest")
+    for code, members in by_code.items():
+        packing.pack(home / "files" / package / f"{code}.tar", sorted(members))
+    return packing.enlist(home / "files", (f"{package}/{code}.tar" for code in by_code))
+
+
+def _messages(deb: Path) -> dict[str, list[tuple[str, bytes]]]:
+    """Read the message files of a package, by language code; nothing is unpacked to the disk."""
     by_code: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
     with subprocess.Popen(
         [_tool("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -186,17 +201,12 @@ def _take_package(home: Path, package: str) -> packing.Listing:
         assert unpacker.stdout is not None
         with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:
             for member in archive:
-                match = _MESSAGES.match(member.name) or _MESSAGES.match(f"./{member.name}")
+                match = _MESSAGES.match(member.name)
                 if match and member.isreg() and member.size <= _LARGEST_MEMBER:
                     content = archive.extractfile(member)
                     assert content is not None
                     by_code[match["code"]].append((match["name"], content.read()))
-    names = []
-    for code, members in by_code.items():
-        names.append(f"{package}/{code}.tar")
-        packing.pack(home / "files" / names[-1], sorted(members))
-    deb.unlink()
-    return packing.enlist(home / "files", names)
+    return by_code
 
 
 def _downloaded(home: Path, package: str) -> Path:

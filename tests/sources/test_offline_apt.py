@@ -166,6 +166,16 @@ def test_a_machine_without_a_debian_archive_lacks_the_source(archive, tmp_path):
         fetch(registry.load("debian_descriptions"), "en", FetchOptions(str(tmp_path / "raw")))
 
 
+@needs_apt
+def test_a_damaged_package_is_worth_another_try_and_does_not_stay(archive, tmp_path, monkeypatch):
+    broken = tmp_path / "broken_1.0_all.deb"
+    broken.write_bytes(b"!<arch>\n")
+    monkeypatch.setattr(apt, "_downloaded", lambda _home, _package: broken)
+    with pytest.raises(TransientError, match="damaged"):
+        fetch(registry.load("mediawiki_messages"), "eo", FetchOptions(str(tmp_path / "raw")))
+    assert not broken.exists()
+
+
 def test_no_apt_is_a_missing_tool(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     for source, subset in (("debian_descriptions", "en"), ("mediawiki_messages", "eo")):
