@@ -83,9 +83,18 @@ def _manifests(folder: Path) -> None:
         },
     }  # fmt: skip
     for name, changes in sources.items():
-        origin = {"kind": "manual", "url": "the test's own", "folder": name}
-        data = MANIFEST | {"name": name, "origin": origin, "subsets": {"all": {"query_lang": "eng-Latn"}}} | changes
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(data))
+        _manifest(folder, name, changes)
+
+
+def manifest(root: Path, name: str, **changes: object) -> None:
+    """Add a source to a project."""
+    _manifest(root / "manifests" / "sources", name, changes)
+
+
+def _manifest(folder: Path, name: str, changes: dict[str, object]) -> None:
+    origin = {"kind": "manual", "url": "the test's own", "folder": name}
+    data = MANIFEST | {"name": name, "origin": origin, "subsets": {"all": {"query_lang": "eng-Latn"}}} | changes
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(data))
 
 
 def environment(root: Path) -> dict[str, str]:

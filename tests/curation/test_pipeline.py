@@ -81,3 +81,20 @@ def test_errors_of_the_user_are_messages(reference, tmp_path):
     early = project.curate(project.make(tmp_path), "dedup", check=False)
     assert early.returncode == 1
     assert "curate normalise" in early.stderr
+
+
+def test_a_source_whose_tool_is_missing_is_skipped_with_a_line(tmp_path, monkeypatch):
+    root = project.make(tmp_path, rows=40, sources={
+        "include": ["pairs", "packages"], "local_root": str(tmp_path / "raw")
+    })  # fmt: skip
+    project.manifest(root, "packages", origin={"kind": "apt", "indexes": ["Packages"]})
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing-here"))
+    fetched = project.curate(root, "fetch")
+    assert "skipped packages" in fetched.stderr
+    assert "apt-get is not installed" in fetched.stderr
+    project.curate(root, "normalise", "--workers", "1")
+    status = json.loads(project.curate(root, "status", "--json").stdout)
+    assert status["sources"] == ["pairs"]
+    assert list(status["skipped"]) == ["packages"]
+    project.curate(root, "report")
+    assert "apt-get is not installed" in (root / "out/tiny/report.html").read_text()
