@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.langid.interface import UNDETERMINED
+from curation.langid.identifier import UNDETERMINED
 from sources.languages import LanguageCodeError, tag_of
 
 _OWN = {"iw": "heb", "jw": "jav", "tl": "tgl", "mo": "ron", "sh": "hbs", "no": "nob", "zh": "zho", "zh-Hant": "zho"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.langid.interface import UNDETERMINED
+from curation.langid.identifier import UNDETERMINED
 from sources.errors import FetchError, SettingsError
 from sources.languages import LanguageCodeError, tag_of
 

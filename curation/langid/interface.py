@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Protocol
 
 import pyarrow as pa
 
+from curation.langid.identifier import Identifier
 from curation.settings import LanguageSettings
 
-UNDETERMINED = "und"
 IDENTIFIED_SCHEMA = pa.schema(
     [
         pa.field("code", pa.string(), nullable=False),
@@ -18,13 +17,6 @@ IDENTIFIED_SCHEMA = pa.schema(
     ]
 )
 """ISO 639-3 (`und` where the model will not say), ISO 15924 of the text's commonest script, 0 to 1."""
-
-
-class Identifier(Protocol):
-    """A loaded model. Models do not pickle: one is made in each worker."""
-
-    def codes(self, texts: pa.StringArray) -> tuple[list[str], list[float]]:
-        """Return an ISO 639-3 code (or `und`) and a confidence from 0 to 1 for each text."""
 
 
 @cache
