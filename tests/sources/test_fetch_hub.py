@@ -292,7 +292,7 @@ def test_killed_in_the_middle_leaves_no_half_file(server, tmp_path):
 
     server.failures.append(Stall("/lfs/", method="GET"))
     root = Path(__file__).parents[2]
-    env = os.environ | {"HF_HUB_DISABLE_XET": "1", "PYTHONPATH": str(root)}
+    env = os.environ | {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(root)}
     child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "raw"), server.endpoint], cwd=root, env=env)
     try:
         # The server asks the failure under its lock, so it serves nobody else meanwhile.
