@@ -196,7 +196,7 @@ def _calmed(model: Any) -> Any:
     """
     for name, weight in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
-            weight /= math.sqrt(2 * model.config.num_hidden_layers)
+            weight.div_(math.sqrt(2 * model.config.num_hidden_layers))
     return model
 
 
