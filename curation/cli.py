@@ -21,12 +21,20 @@ from sources.errors import CorpusError, SettingsError, StageError, TransientErro
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
+sources_app = typer.Typer(no_args_is_help=False)
+app.add_typer(sources_app, name="sources")
+
 ProfileName = Annotated[str | None, typer.Option("--profile", help="Section of params.yaml.", envvar="CURATE_PROFILE")]
 Params = Annotated[Path, typer.Option("--params", help="The settings file; its folder holds work/ and out/.")]
 Count = Annotated[int, typer.Option("--workers", help="Tasks at once; 0: one per core.", envvar="CURATE_WORKERS")]
 Engine = Annotated[str, typer.Option("--engine", help="local or ray.", envvar="CURATE_ENGINE")]
 Address = Annotated[str | None, typer.Option("--ray-address", help="A running Ray cluster.", envvar="RAY_ADDRESS")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Language = Annotated[str | None, typer.Option(help="A code, a tag or a programming language: deu, srp-Cyrl, python.")]
+Family = Annotated[str | None, typer.Option(help="retrieval, clustering or classification.")]
+Task = Annotated[str | None, typer.Option(help="Task type, as question-answering.")]
+Licence = Annotated[str | None, typer.Option(help="commercial, redistribution, or an identifier.")]
+Access = Annotated[str | None, typer.Option(help="open, gated, manual, dead; several with commas.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 PARAMS = Path("params.yaml")
@@ -136,12 +144,30 @@ def report(profile: ProfileName = None, params: Params = PARAMS) -> None:
 
 
 @app.command()
-def plan(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
-    """Say what a build will give, from the manifests alone, before any work."""
+def plan(
+    profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
+    task: Task = None, licence: Licence = None, access: Access = None,
+    workers: Annotated[int, typer.Option(help="How many share the work, for the hours.")] = 1,
+    *, without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Say what a build will give, cost and be allowed for, from the manifests alone, before any work."""
     from curation.plan import make_plan, print_plan
+    from curation.selection import Filter
 
-    made = make_plan(_build(profile, params))
+    if without_gated and access is None:
+        access = "open,manual,dead"
+    chosen = Filter(language, family, task, licence, access)
+    made = make_plan(_build(profile, params), chosen, workers=workers)
     print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_plan(made)
+
+
+@app.command()
+def lock(profile: ProfileName = None, params: Params = PARAMS) -> None:
+    """Resolve every Hub revision of the profile's sources to a commit, and write the lock file."""
+    from curation.locking import run_lock
+
+    print(run_lock(_build(profile, params)))
 
 
 @app.command()
@@ -170,12 +196,25 @@ def show(
         show_rows(build, source, subset, rows, row_id)
 
 
-@app.command()
-def sources(*, as_json: AsJson = False) -> None:
-    """List the sources."""
-    from curation.plan import list_sources
+@sources_app.callback(invoke_without_command=True)
+def sources(
+    context: typer.Context, language: Language = None, family: Family = None, task: Task = None,
+    licence: Licence = None, access: Access = None, *, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """List the sources, all or some."""
+    from curation.catalogue import list_sources
+    from curation.selection import Filter
 
-    list_sources(as_json=as_json)
+    if context.invoked_subcommand is None:
+        list_sources(Filter(language, family, task, licence, access), as_json=as_json)
+
+
+@sources_app.command("show")
+def show_source(name: str, *, as_json: AsJson = False) -> None:
+    """Tell everything about one source."""
+    from curation.catalogue import show_source
+
+    show_source(name, as_json=as_json)
 
 
 def main() -> None:

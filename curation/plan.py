@@ -1,49 +1,87 @@
-"""`curate plan` and `curate sources`: figures from the manifests alone, before any work."""
+"""`curate plan`: what a build will give, cost and be allowed for, from the manifests alone, before any work."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from curation.mix.recipe import load_recipe, recipe_names
+from curation.selection import Filter
 from curation.steps import Build
 from sources import registry
 from sources.manifest import Manifest
 
+LOSSES = {
+    "licence commercial": Filter(licence="commercial"),
+    "licence redistribution": Filter(licence="redistribution"),
+    "no token (without gated)": Filter(access="open,manual"),
+    "no hands (without gated and manual)": Filter(access="open"),
+}
+"""What people have to do without, and what is left to them."""
 
-def make_plan(build: Build) -> dict[str, Any]:
+
+def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -> dict[str, Any]:
     """Return what the profile's sources will give.
 
     Rows are those of the published corpus (or measured, for the offline sources); a profile that takes slices
-    (`rows_per_part`, `files_per_table`) will give at most that.
+    (`rows_per_part`, `files_per_table`) will give at most that. ``download`` adds up the raw files whose size is
+    known and says of how many sources it is; ``languages`` counts what manifests declare, and ``undeclared`` the
+    sources whose raw records tell theirs.
+
+    Args:
+        build: the profile.
+        chosen: plan for these sources of it only.
+        workers: how many share the work, for the hours.
+
     """
-    manifests = build.manifests()
-    families = Counter[str]()
-    tasks = Counter[str]()
-    for manifest in manifests:
-        families[manifest.family] += manifest.samples
-        tasks[manifest.task] += manifest.samples
-    languages = {tag.rpartition("-")[0] for m in manifests for tag in m.languages()}
+    everything = build.manifests()
+    manifests = (chosen or Filter()).choose(everything)
     return {
         "profile": build.name,
         "sources": len(manifests),
         "subsets": sum(len(m.subsets) for m in manifests),
-        "corpus": {
-            "rows": sum(m.samples for m in manifests),
-            "families": dict(sorted(families.items())),
-            "tasks": dict(sorted(tasks.items())),
-            "languages": len(languages),
-        },
+        "corpus": _corpus(manifests),
         "mixes": {name: _mix(build, name, manifests) for name in recipe_names()},
-        "by_source": [_entry(m) for m in manifests],
+        "lost": {what: _lost(build, manifests, left.choose(everything)) for what, left in LOSSES.items()},
+        "hours": _hours(sum(m.samples for m in manifests), workers),
+        "by_source": [entry(m) for m in manifests],
     }
 
 
-def _mix(build: Build, name: str, manifests: list[Manifest]) -> dict[str, Any]:
+def _corpus(manifests: Sequence[Manifest]) -> dict[str, Any]:
+    def rows_by(key: Callable[[Manifest], str]) -> dict[str, int]:
+        counts = Counter[str]()
+        for manifest in manifests:
+            counts[key(manifest)] += manifest.samples
+        return dict(sorted(counts.items()))
+
+    known = [m.download for m in manifests if m.download is not None]
+    natural, programming = _codes(manifests)
+    return {
+        "rows": sum(m.samples for m in manifests),
+        "families": rows_by(lambda m: m.family),
+        "tasks": rows_by(lambda m: m.task),
+        "licences": rows_by(lambda m: m.licence.id),
+        "access": rows_by(lambda m: m.access.kind),
+        "languages": len(natural),
+        "programming_languages": len(programming),
+        "undeclared": sum(m.tells_language_by_row() for m in manifests),
+        "download": {"bytes": sum(known), "of_sources": len(known)},
+    }
+
+
+def _codes(manifests: Sequence[Manifest]) -> tuple[set[str], set[str]]:
+    tags = {tag for m in manifests for tag in m.languages()}
+    programming = {tag for tag in tags if tag.endswith("-Code")}
+    return {tag.rpartition("-")[0] for tag in tags - programming}, programming
+
+
+def _mix(build: Build, name: str, manifests: Sequence[Manifest]) -> dict[str, Any]:
     recipe = load_recipe(name)
     settings = build.profile.mixes.get(name)
     cap = (settings.cap if settings else None) or recipe.cap
@@ -51,7 +89,27 @@ def _mix(build: Build, name: str, manifests: list[Manifest]) -> dict[str, Any]:
     return {"rows": sum(held.values()), "cap": cap, "sources": held}
 
 
-def _entry(manifest: Manifest) -> dict[str, Any]:
+def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest]) -> dict[str, Any]:
+    """Compare the plan with what is left of it."""
+    kept = [m for m in manifests if m in left]
+    gone = [m for m in manifests if m not in left]
+    mixes = {name: _mix(build, name, manifests)["rows"] - _mix(build, name, kept)["rows"] for name in recipe_names()}
+    languages = _codes(manifests)[0] - _codes(kept)[0]
+    return {
+        "sources": [m.name for m in gone],
+        "rows": sum(m.samples for m in gone),
+        "mixes": mixes,
+        "languages": sorted(languages),
+    }
+
+
+def _hours(rows: int, workers: int) -> dict[str, float]:
+    rates = yaml.safe_load((registry.manifest_root() / "rates.yaml").read_text("utf-8"))
+    return {step: round(rows / rate / workers / 3600, 2) for step, rate in rates.items()}
+
+
+def entry(manifest: Manifest) -> dict[str, Any]:
+    """Return what a table of sources has of one."""
     return {
         "name": manifest.name,
         "title": manifest.title,
@@ -59,42 +117,72 @@ def _entry(manifest: Manifest) -> dict[str, Any]:
         "task": manifest.task,
         "rows": manifest.samples,
         "subsets": len(manifest.subsets),
+        "languages": len(manifest.languages()),
         "licence": manifest.licence.id,
         "commercial": manifest.licence.commercial,
+        "redistribution": manifest.licence.redistribution,
+        "access": manifest.access.kind,
+        "download": manifest.download,
         "origin": manifest.origin.kind,
     }
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    """Print the plan as a table."""
+    """Print the plan as tables."""
     console = Console()
     corpus = plan["corpus"]
-    console.print(_source_table(f"profile {plan['profile']}", plan["by_source"]))
+    console.print(source_table(f"profile {plan['profile']}", plan["by_source"]))
     console.print(
-        f"{plan['sources']} sources, {plan['subsets']} subsets, {corpus['rows']:,} rows, "
-        f"{corpus['languages']} declared languages"
+        f"{plan['sources']} sources, {plan['subsets']} subsets, {corpus['rows']:,} rows; declared: "
+        f"{corpus['languages']} languages and {corpus['programming_languages']} programming languages, while "
+        f"{corpus['undeclared']} sources tell theirs by row"
     )
+    download = corpus["download"]
+    console.print(f"raw files: {size(download['bytes'])}, known of {download['of_sources']} sources")
     for name, rows in corpus["families"].items():
         console.print(f"  {name}: {rows:,}")
     for name, mix in plan["mixes"].items():
         cap = f"at most {mix['cap']:,} a source" if mix["cap"] else "uncapped"
         console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
+    console.print(_lost_table(plan["lost"]))
+    hours = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
+    console.print(f"hours, from the rates in manifests/rates.yaml: {hours}")
 
 
-def list_sources(*, as_json: bool) -> None:
-    """Print all sources."""
-    entries = [_entry(m) for m in registry.load_all()]
-    if as_json:
-        print(json.dumps(entries, ensure_ascii=False, indent=1))
-    else:
-        Console().print(_source_table(f"{len(entries)} sources", entries))
-
-
-def _source_table(title: str, entries: list[dict[str, Any]]) -> Table:
-    table = Table(title=title)
-    for column in ("source", "family", "task", "rows", "subsets", "licence", "origin"):
-        table.add_column(column, justify="right" if column in ("rows", "subsets") else "left")
-    for e in entries:
-        rows, subsets = f"{e['rows']:,}", str(e["subsets"])
-        table.add_row(e["name"], e["family"], e["task"], rows, subsets, e["licence"], e["origin"])
+def _lost_table(lost: dict[str, Any]) -> Table:
+    table = Table(title="what is lost")
+    for column in ("under", "sources", "rows", "languages", *(f"mix {name}" for name in recipe_names())):
+        table.add_column(column, justify="left" if column == "under" else "right")
+    for under, gone in lost.items():
+        counts = [len(gone["sources"]), gone["rows"], len(gone["languages"]), *gone["mixes"].values()]
+        table.add_row(under, *(f"{count:,}" for count in counts))
     return table
+
+
+def source_table(title: str, entries: list[dict[str, Any]]) -> Table:
+    """Return sources as a table."""
+    table = Table(title=title)
+    for column in ("source", "family", "task", "rows", "subsets", "raw", "licence", "access"):
+        counted = column in ("rows", "subsets", "raw")
+        table.add_column(column, justify="right" if counted else "left", no_wrap=counted or column == "source")
+    for e in entries:
+        licence = e["licence"] if e["commercial"] else f"{e['licence']} (non-commercial)"
+        counts = (f"{e['rows']:,}", str(e["subsets"]), size(e["download"]))
+        table.add_row(e["name"], e["family"], e["task"], *counts, licence, e["access"])
+    return table
+
+
+def size(count: int | None) -> str:
+    """Write bytes as people do.
+
+    >>> size(3_090_000_000), size(None)
+    ('3.09 GB', '?')
+
+    """
+    if count is None:
+        return "?"
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000  # type: ignore[assignment]
+    return f"{count:.3g} {unit}"

@@ -43,9 +43,9 @@ class Progress:
             self._line()
         return self
 
-    def advance(self, note: str, stats: dict[str, Any] | None = None) -> None:
-        """One more task is finished; `note` says which."""
-        self._done += 1
+    def advance(self, note: str, stats: dict[str, Any] | None = None, *, by: int = 1) -> None:
+        """So many more tasks are finished; `note` says which."""
+        self._done += by
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done, note=note)
         elif time.monotonic() - self._last >= LINE_EVERY_SECONDS:

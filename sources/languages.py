@@ -56,8 +56,8 @@ def tag_of(code: str, script: str | None = None) -> str:
         LanguageCodeError: no ISO 639-3 code belongs to it; so for collective codes (`roa`, `map`), which are
             families of languages, and for private and undetermined ones.
 
-    >>> tag_of("de"), tag_of("pt_BR"), tag_of("zh-hant"), tag_of("sr-Latn")
-    ('deu-Latn', 'por-Latn', 'zho-Hant', 'srp-Latn')
+    >>> tag_of("de"), tag_of("pt_BR"), tag_of("zh-hant"), tag_of("sr-Latn"), tag_of("hin")
+    ('deu-Latn', 'por-Latn', 'zho-Hant', 'srp-Latn', 'hin-Deva')
 
     """
     import langcodes
@@ -74,15 +74,38 @@ def tag_of(code: str, script: str | None = None) -> str:
         raise LanguageCodeError(
             f"{code!r} belongs to no ISO 639-3 language", remedy="map it in the manifest or the adapter"
         )
-    script = script or language.script or language.maximize().script or "Zyyy"
+    if script is None and language.script is None:
+        # Likely scripts are on record under the shorter code: `hi` has one, `hin` has none and would be Latin.
+        script = langcodes.Language.get(code.replace("_", "-")).maximize().script
+    script = script or language.script or "Zyyy"
     return f"{alpha3}-{script}"
+
+
+@cache
+def named_tag(name: str) -> str:
+    """Map the English name of a language to its tag.
+
+    Raises:
+        LanguageCodeError: no language has that name.
+
+    >>> named_tag("Welsh"), named_tag("Traditional Chinese"), named_tag("Moroccan Arabic")
+    ('cym-Latn', 'zho-Hant', 'ary-Arab')
+
+    """
+    import langcodes
+
+    try:
+        return tag_of(langcodes.find(name, "en").to_tag())
+    except LookupError:
+        raise LanguageCodeError(f"{name!r} names no language", remedy="map it in the manifest") from None
 
 
 _SPECIAL = {
     "zh-hans": "zho-Hans", "zh-hant": "zho-Hant", "zh-cn": "zho-Hans", "zh-tw": "zho-Hant",
     "zh-hk": "zho-Hant", "no": "nor-Latn", "sh": "hbs-Latn", "zxx": NO_LANGUAGE,
     # No likely script on record, so Latin would be guessed:
-    "azb": "azb-Arab", "prs": "prs-Arab",
+    "azb": "azb-Arab", "prs": "prs-Arab", "pbt": "pbt-Arab",
+    "acm": "acm-Arab", "acq": "acq-Arab", "acw": "acw-Arab", "afb": "afb-Arab", "ajp": "ajp-Arab",
     # On record as Han; the written corpora there are (Wikipedia, the Bible) are in Pe̍h-ōe-jī:
     "nan": "nan-Latn",
 }  # fmt: skip

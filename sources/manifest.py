@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sources.access import Access, Open
 from sources.languages import LanguageTag, check_tag
 
 Family = Literal["retrieval", "clustering", "classification"]
@@ -31,6 +32,9 @@ TextExpr = str | list[str]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HubOrigin(_Strict):
@@ -61,15 +65,26 @@ class PythonOrigin(_Strict):
     """Distribution names; those not installed are passed over with a line in the log."""
 
 
+class UrlOrigin(_Strict):
+    """Files behind plain addresses, `<base>/<file name>`; tables name them in full, without wildcards."""
+
+    kind: Literal["url"] = "url"
+    base: str = Field(pattern=r"^https?://\S+[^/]$")
+    sha256: dict[str, Digest] = {}
+    """File name → checksum, where the publisher states one."""
+
+
 class ManualOrigin(_Strict):
     """Files that a person has to fetch: where from, and how the folder below `local_root` is called."""
 
     kind: Literal["manual"] = "manual"
     url: str
     folder: str
+    sha256: dict[str, Digest] = {}
+    """File name → checksum, where the publisher states one."""
 
 
-Origin = Annotated[HubOrigin | AptOrigin | PythonOrigin | ManualOrigin, Field(discriminator="kind")]
+Origin = Annotated[HubOrigin | AptOrigin | PythonOrigin | UrlOrigin | ManualOrigin, Field(discriminator="kind")]
 
 
 class RawTable(_Strict):
@@ -79,7 +94,7 @@ class RawTable(_Strict):
     """Globs over the origin's file names (`sources.globs`)."""
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
     """Hub only: where this table lies in another repository than the origin's, perhaps at its own `@ref`."""
-    format: Literal["parquet", "jsonl", "csv", "tsv", "json", "deb822", "python", "json-map"]
+    format: Literal["parquet", "jsonl", "csv", "tsv", "json", "json-map", "text", "tmx", "deb822", "python"]
     fields: dict[str, ArrowType]
     header: list[str] | None = None
     """Column names of a csv or tsv file that has no header line, in file order."""
@@ -141,11 +156,16 @@ class Manifest(_Strict):
     shape: ShapeSpec
     subsets: dict[str, Subset] = Field(min_length=1)
     licence: Licence
+    access: Access = Open()
     citation: str = Field(min_length=3)
     samples: int = Field(ge=0)
     """Rows the published corpus has of this source (offline: rows measured when the manifest was written)."""
     instruction: str = Field(min_length=10)
     """What is asked and what is to be found, in this project's words."""
+    download: int | None = Field(default=None, ge=1)
+    """Bytes of the raw files, to three digits; null where nobody has stated them."""
+    confidence: Literal["high", "medium", "low"] = "high"
+    """How sure the raw schema is that this manifest states: high was read from the files or their card."""
     priority: int = 50
     """Which source keeps a duplicate: the lower number."""
     notes: str = ""
@@ -162,6 +182,8 @@ class Manifest(_Strict):
         declared = [s.samples for s in self.subsets.values() if s.samples is not None]
         if declared and len(declared) == len(self.subsets) and sum(declared) != self.samples:
             raise ValueError(f"samples is {self.samples} but the subsets sum to {sum(declared)}")
+        if self.access.kind == "manual" and self.origin.kind != "manual":
+            raise ValueError(f"access is manual, but the origin is {self.origin.kind}")
         return self
 
     def bound(self, subset: str) -> Manifest:
@@ -177,6 +199,12 @@ class Manifest(_Strict):
                 "shape": ShapeSpec.model_validate(_filled(self.shape.model_dump(), fill)),
                 "subsets": {subset: chosen},
             }
+        )
+
+    def tells_language_by_row(self) -> bool:
+        """Say whether some subset's language stands in a raw column."""
+        return any(
+            isinstance(lang, LangColumn) for s in self.subsets.values() for lang in (s.query_lang, s.positive_lang)
         )
 
     def languages(self) -> list[str]:

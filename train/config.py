@@ -63,6 +63,9 @@ class Optimiser(_Section):
 
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=0.01, ge=0)
+    embedding_rate: float = Field(default=1.0, gt=0)
+    """Learning rate of the token embedding, in multiples of the stage's. A new model's embedding wants a higher one:
+    its rows are seen rarely, and a rate that moves them fast enough makes the layers above collapse."""
     clip: float = Field(default=1.0, gt=0)
 
 

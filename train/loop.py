@@ -91,11 +91,12 @@ class Trainer:
 
     def _optimiser(self) -> torch.optim.AdamW:
         settings = self.run.settings.optimiser
-        wide = [p for p in self.model.parameters() if p.ndim > 1]
-        gains = [p for p in self.model.parameters() if p.ndim == 1]
+        tokens = list(self.model.embedding.parameters())
+        others = [p for p in self.model.parameters() if all(p is not own for own in tokens)]
         groups = [
-            {"params": wide, "weight_decay": settings.weight_decay},
-            {"params": gains, "weight_decay": 0.0},
+            {"params": tokens, "weight_decay": settings.weight_decay, "multiple": settings.embedding_rate},
+            {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.weight_decay, "multiple": 1.0},
+            {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
 
@@ -138,7 +139,7 @@ class Trainer:
             step, peak=stage.settings.learning_rate, warmup=stage.settings.warmup_steps, steps=stage.steps
         )
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["multiple"]
         self.model.embedding.rank = rank
         loss = self._backward(batch)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.optimiser.clip)

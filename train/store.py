@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curation.progress import Progress
 from sources.errors import StageError
 from train.identity import canonical_json, digest
 from train.mix import FAMILIES, SPLITS, Family, Mix
@@ -127,11 +128,22 @@ def open_store(mix: Mix, tokenizer: Tokenizer, root: Path) -> Store:
 
 
 def _build(mix: Mix, tokenizer: Tokenizer, folder: Path) -> None:
-    documents = _write(folder / "documents.arrow", DOCUMENT_SCHEMA, _documents(mix, tokenizer))
     codes: dict[tuple[str, str], int] = {}
-    for split in SPLITS:
-        _write(folder / f"{split}.arrow", SAMPLE_SCHEMA, _encoded_samples(mix, split, tokenizer, codes, documents))
+    with Progress("token ids", total=sum(map(mix.rows, ("documents", *SPLITS)))) as progress:
+
+        def write(kind: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+            return _write(folder / f"{kind}.arrow", schema, _counted(batches, kind, progress))
+
+        documents = write("documents", DOCUMENT_SCHEMA, _documents(mix, tokenizer))
+        for split in SPLITS:
+            write(split, SAMPLE_SCHEMA, _encoded_samples(mix, split, tokenizer, codes, documents))
     (folder / "datasets.json").write_text(canonical_json(list(codes)), "utf-8")
+
+
+def _counted(batches: Iterator[pa.RecordBatch], kind: str, progress: Progress) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        progress.advance(kind, by=batch.num_rows)
 
 
 def _documents(mix: Mix, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from sources.errors import UnknownNameError
+from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
 
@@ -13,6 +14,7 @@ _ORIGINS = {
     "hub": "sources.fetch.hub",
     "apt": "sources.fetch.apt",
     "python": "sources.fetch.python_env",
+    "url": "sources.fetch.url",
     "manual": "sources.fetch.local",
 }
 """Origin kind → module with `fetch(manifest, subset, options)`; imported when a source needs it."""
@@ -28,6 +30,7 @@ class FetchOptions:
         local_root: a folder with `<repository>/<file>` that is looked at before any network.
         files_per_table: take only the first files of each raw table (a pilot).
         offline: answer from what was fetched before, or fail; never touch the network.
+        lock: Hub repositories are read at its commits, and files that differ from it refused.
 
     """
 
@@ -36,6 +39,7 @@ class FetchOptions:
     local_root: str | None = None
     files_per_table: int | None = None
     offline: bool = False
+    lock: Lock | None = None
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
@@ -56,3 +60,18 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     origin = import_module(_ORIGINS[manifest.origin.kind])
     files: list[RawFile] = origin.fetch(manifest.bound(subset), subset, options)
     return files
+
+
+def origin_address(manifest: Manifest) -> str:
+    """Say where a source comes from, for people."""
+    origin = manifest.origin
+    if origin.kind == "hub":
+        mirrors = f" (mirrors: {', '.join(origin.mirrors)})" if origin.mirrors else ""
+        return f"https://huggingface.co/datasets/{origin.repo} at {origin.ref}{mirrors}"
+    if origin.kind == "manual":
+        return f"{origin.url} → <local_root>/{origin.folder}"
+    if origin.kind == "url":
+        return origin.base
+    if origin.kind == "apt":
+        return f"the machine's apt sources: {', '.join([*origin.indexes, *origin.packages])}"
+    return "Python files of the interpreter and of installed packages"

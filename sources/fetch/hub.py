@@ -10,19 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from sources.errors import CorpusError, FetchError, TransientError
+from sources.errors import FetchError, TransientError
 from sources.fetch import FetchOptions
 from sources.fetch.hub_errors import explained
 from sources.fetch.local import local_file, names_below
 from sources.fetch.matching import matching
-from sources.manifest import HubOrigin, Manifest
+from sources.fetch.retry import tried
+from sources.lock import Locked
+from sources.manifest import HubOrigin, Manifest, RawTable
 from sources.parts import RawFile
 
 TRIES = 3
@@ -31,6 +32,8 @@ PAUSE_S = 2.0
 """Before the second try; doubled before each further one."""
 _CHUNK = 1 << 20
 _Result = TypeVar("_Result")
+Revision = tuple[str, str]
+"""Repository (owner/name) and branch, tag or commit."""
 
 
 @dataclass(frozen=True)
@@ -55,53 +58,100 @@ _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
     """Download the files of a subset; see `sources.fetch.fetch`."""
-    origin = manifest.origin
-    assert isinstance(origin, HubOrigin)
     found: list[RawFile] = []
-    for key, table in manifest.tables.items():
-        where = f"{manifest.name}/{subset}: {table.repo or origin.repo}"
-        if table.repo is None:
-            candidates = [(origin.repo, origin.ref), *(_with_ref(mirror, "main") for mirror in origin.mirrors)]
-        else:
-            candidates = [_with_ref(table.repo, "main")]
-        files = _from_folder(candidates[0][0], key, table.files, options, where)
-        found += files or _from_hub(candidates, key, table.files, options, where)
+    for key, table, revisions in _tables(manifest):
+        where = f"{manifest.name}/{subset}: {revisions[0][0]}"
+
+        def take(revision: Revision, key: str = key, table: RawTable = table, where: str = where) -> list[RawFile]:
+            listing, names = _names(revision, table.files, options, where)
+            return [_file(listing, name, key, options) for name in names]
+
+        found += _from_folder(revisions[0], key, table.files, options, where) or _first(revisions, take, where)
     return found
 
 
-def _with_ref(repo: str, default: str) -> tuple[str, str]:
+def resolve(manifest: Manifest, options: FetchOptions) -> dict[Revision, Locked]:
+    """Resolve every revision a source's tables name and list the files they take; downloads nothing.
+
+    Of a table's repository and its mirrors, the first that answers is locked.
+
+    Raises:
+        FetchError: none answers, or a table's files are not there.
+        TransientError: the server may answer later.
+
+    """
+    found: dict[Revision, Locked] = {}
+    for subset in manifest.subsets:
+        for _, table, revisions in _tables(manifest.bound(subset)):
+            where = f"{manifest.name}/{subset}: {revisions[0][0]}"
+
+            def take(revision: Revision, table: RawTable = table, where: str = where) -> tuple[Revision, Locked]:
+                listing, names = _names(revision, table.files, options, where)
+                return revision, Locked(listing.commit, {name: listing.files[name] for name in names})
+
+            revision, locked = _first(revisions, take, where)
+            before = found[revision].files if revision in found else {}
+            found[revision] = Locked(locked.commit, {**before, **locked.files})
+    return found
+
+
+def _tables(manifest: Manifest) -> Iterator[tuple[str, RawTable, list[Revision]]]:
+    """Yield each table with the revisions it may come from, in order of preference."""
+    origin = manifest.origin
+    assert isinstance(origin, HubOrigin)
+    for key, table in manifest.tables.items():
+        if table.repo is None:
+            mirrors = (_with_ref(mirror, "main") for mirror in origin.mirrors)
+            yield key, table, [(origin.repo, origin.ref), *mirrors]
+        else:
+            yield key, table, [_with_ref(table.repo, "main")]
+
+
+def _with_ref(repo: str, default: str) -> Revision:
     name, _, ref = repo.partition("@")
     return name, ref or default
 
 
-def _from_folder(repo: str, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
+def _from_folder(revision: Revision, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
     """Return the files of a local folder that stands for the whole repository, or nothing where there is none."""
     if options.local_root is None:
         return []
-    folder = Path(options.local_root) / repo
+    folder = Path(options.local_root) / revision[0]
     names = names_below(folder)
     if not names:
         return []
     chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
+    if options.lock is not None:
+        locked = options.lock.find(*revision)
+        for name in chosen:
+            kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
+            locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
     return [local_file(folder, name, key) for name in chosen]
 
 
-def _from_hub(
-    candidates: list[tuple[str, str]], key: str, globs: list[str], options: FetchOptions, where: str
-) -> list[RawFile]:
-    """Take all files of a table from the first repository that gives them."""
+def _names(revision: Revision, globs: list[str], options: FetchOptions, where: str) -> tuple[Listing, list[str]]:
+    """List a revision and choose a table's files; a lock has to agree."""
+    locked = None if options.lock is None else options.lock.find(*revision)
+    listing = _listing(revision[0], revision[1] if locked is None else locked.commit, options)
+    names = matching(listing.files, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
+    if locked is not None:
+        for name in names:
+            locked.check(name, *listing.files[name], where)
+    return listing, names
+
+
+def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where: str) -> _Result:
+    """Take something from the first repository that gives it."""
     refusals: list[FetchError] = []
-    for repo, ref in candidates:
+    for revision in revisions:
         try:
-            listing = _listing(repo, ref, options)
-            names = matching(listing.files, globs, where=f"{where} at {ref}", most=options.files_per_table)
-            return [_file(listing, name, key, options) for name in names]
+            return take(revision)
         except FetchError as error:
             refusals.append(error)
     first = refusals[0]
     if len(refusals) > 1:
         mirrors = "; ".join(
-            f"mirror {c[0]}: {error.what}" for c, error in zip(candidates[1:], refusals[1:], strict=True)
+            f"mirror {c[0]}: {error.what}" for c, error in zip(revisions[1:], refusals[1:], strict=True)
         )
         raise FetchError(f"{first.what} ({mirrors})", where=first.where or where, remedy=first.remedy)
     raise first
@@ -203,17 +253,7 @@ def _identity(path: Path, kind: str) -> str:
 
 def _tried(call: Callable[[], _Result], where: str, repo: str) -> _Result:
     """Call, again after a pause where the failure may pass; failures come out as our errors."""
-    for left in reversed(range(TRIES)):
-        try:
-            return call()
-        except Exception as error:
-            ours = error if isinstance(error, CorpusError) else explained(error, where, repo)
-            if ours is None:
-                raise
-            if not isinstance(ours, TransientError) or left == 0:
-                raise ours from None
-            time.sleep(PAUSE_S * 2 ** (TRIES - 1 - left))
-    raise AssertionError("the last try returns or raises")
+    return tried(call, lambda error: explained(error, where, repo), tries=TRIES, pause_s=PAUSE_S)
 
 
 def _settle_client() -> None:

@@ -6,6 +6,7 @@ Its own messages are not passed on: they can hold signed addresses.
 from __future__ import annotations
 
 from sources.errors import CorpusError, FetchError, TransientError
+from sources.fetch.retry import chain
 
 
 def explained(error: BaseException, where: str, repo: str) -> CorpusError | None:
@@ -34,11 +35,11 @@ def explained(error: BaseException, where: str, repo: str) -> CorpusError | None
         ),
         (hub.OfflineModeIsEnabled, "HF_HUB_OFFLINE is set", f"unset it, {by_hand}"),
     ]
-    chain = _chain(error)
+    causes = chain(error)
     for kind, what, remedy in terminal:
-        if any(isinstance(found, kind) for found in chain):
+        if any(isinstance(found, kind) for found in causes):
             return FetchError(what, where=where, remedy=remedy)
-    for found in chain:
+    for found in causes:
         status = getattr(getattr(found, "response", None), "status_code", None)
         if status is not None:
             return _by_status(int(status), where, by_hand)
@@ -61,13 +62,3 @@ def _by_status(status: int, where: str, by_hand: str) -> CorpusError:
     if status in (401, 403):
         return FetchError(f"access refused (HTTP {status})", where=where, remedy=f"set a valid HF_TOKEN, {by_hand}")
     return FetchError(f"refused (HTTP {status})", where=where, remedy=f"check repository and `ref`, {by_hand}")
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """Return an exception and its causes: the client wraps a 429 of a download in a file-not-found."""
-    found: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in found:
-        found.append(current)
-        current = current.__cause__ or current.__context__
-    return found

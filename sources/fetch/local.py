@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import xxhash
@@ -27,11 +28,14 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     found = names_below(folder)
     if not found:
         raise FetchError(f"nothing in {folder}", where=where, remedy=remedy)
-    return [
+    chosen = [
         local_file(folder, name, key)
         for key, table in manifest.tables.items()
         for name in matching(found, table.files, where=f"{where}: {folder}", most=options.files_per_table)
     ]
+    for file in chosen:
+        checked(Path(file.path), origin.sha256.get(file.name), where=f"{where}: {file.path}", remedy=remedy)
+    return chosen
 
 
 def names_below(folder: Path) -> list[str]:
@@ -50,3 +54,24 @@ def local_file(folder: Path, name: str, table: str) -> RawFile:
         while chunk := file.read(_CHUNK):
             hasher.update(chunk)
     return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{hasher.hexdigest()}")
+
+
+def checked(path: Path, stated: str | None, *, where: str, remedy: str) -> str | None:
+    """Compare a file with the checksum a manifest states, if it does, and return it.
+
+    Raises:
+        FetchError: the file has another one.
+
+    """
+    if stated is None:
+        return None
+    sha256 = sha256_of(path)
+    if sha256 != stated:
+        raise FetchError(f"sha256 is {sha256}, the manifest states {stated}", where=where, remedy=remedy)
+    return sha256
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,6 +20,8 @@ _FORMATS = {
     "deb822": "sources.readers.deb822",
     "python": "sources.readers.python_source",
     "json-map": "sources.readers.json_map",
+    "text": "sources.readers.text_lines",
+    "tmx": "sources.readers.tmx",
 }
 """Format → module with `read(path, name, table, quarantine, *, batch_rows)`; imported when a file needs it."""
 

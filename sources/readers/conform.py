@@ -171,7 +171,7 @@ def from_objects(
     for field, kind in table.fields.items():
         values = [_plain(item.get(field)) if kind == "string" else item.get(field) for item in objects]
         try:
-            arrays.append(pa.array(values, SIMPLE.get(kind)))
+            arrays.append(_array(values, SIMPLE.get(kind)))
         except (*_REFUSED, UnicodeEncodeError):
             array, bad = _array_of_fitting(values, SIMPLE.get(kind))
             for row, reason in bad.items():
@@ -188,11 +188,18 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+def _array(values: list[Any], target: pa.DataType | None) -> pa.Array:
+    """Make an array, but no list out of a string: Arrow would take it for a sequence of characters."""
+    if target is not None and pa.types.is_list(target) and any(isinstance(value, str) for value in values):
+        raise pa.ArrowTypeError("a string where a list belongs")
+    return pa.array(values, target)
+
+
 def _array_of_fitting(values: list[Any], target: pa.DataType | None) -> tuple[pa.Array, dict[int, str]]:
     bad: dict[int, str] = {}
     for row, value in enumerate(values):
         try:
-            found = pa.array([value], target)
+            found = _array([value], target)
         except UnicodeEncodeError:
             bad[row] = "invalid-utf8"
         except _REFUSED:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
 
 from sources.languages import code_tag
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import batches, column, draft, text
+from sources.shapes.columns import batches, column, draft, kept, text
 from sources.shapes.pair import listed
 
 PER_FILE = True
@@ -28,11 +29,19 @@ class Args(BaseModel):
     code: Literal["query", "positive", "both"] = "positive"
     language: str | None = None
     """A column with the name of the programming language; null: the subset declares it."""
+    records: int | None = Field(default=None, ge=1)
+    """Take only this many records from the top of a file, where a dataset is split by position."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     """Yield one row a record; program text keeps its whitespace, for its language tag ends in `-Code`."""
-    for batch in batches(context):
+    for whole in batches(context):
+        batch = whole
+        if args.records is not None:
+            taken = pc.less(whole.records, args.records)
+            if taken.false_count:
+                context.filtered["held-out"] += taken.false_count
+            batch = kept(whole, taken)
         rows = draft(
             context,
             batch,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.errors import ManifestError, SchemaError
-from sources.languages import LanguageCodeError, tag_of
+from sources.languages import LanguageCodeError, code_tag, named_tag, tag_of
 from sources.manifest import LangColumn, TextExpr
 from sources.parts import Context, RawBatch
 from sources.schema import DRAFT_SCHEMA
@@ -22,7 +23,10 @@ def batches(context: Context) -> Iterator[RawBatch]:
 
 
 def column(columns: pa.Table, path: str) -> pa.Array:
-    """Return a raw column, or a field below it (`translation.en`), as one array.
+    """Return a raw column, or what is below it, as one array.
+
+    Steps of a path name a field of a struct (`translation.en`) or count in a list (`pair.0`); below a list of structs
+    or of lists they are taken in each of its elements, and the result is a list.
 
     Raises:
         ManifestError: the path starts at a field that the manifest does not declare.
@@ -39,8 +43,24 @@ def column(columns: pa.Table, path: str) -> pa.Array:
         )
     array = columns.column(head).combine_chunks()
     for name in rest:
-        array = struct_field(array, name, path)
+        array = _below(array, name, path)
     return array
+
+
+def _below(array: pa.Array, step: str, path: str) -> pa.Array:
+    if not pa.types.is_list(array.type):
+        return struct_field(array, step, path)
+    if step.isdecimal() and not pa.types.is_list(array.type.value_type):
+        return nth(array, int(step))
+    # A null list comes out empty: to a shape both hold no text.
+    return pa.ListArray.from_arrays(array.offsets, _below(array.values, step, path))
+
+
+def nth(lists: pa.ListArray, place: int) -> pa.Array:
+    """Return the element of each list at a place, from zero; null where the list is shorter, or null."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    starts = np.asarray(lists.offsets)[:-1]
+    return lists.values.take(pa.array(starts + place, mask=lengths <= place))
 
 
 def struct_field(structs: pa.Array, name: str, path: str) -> pa.Array:
@@ -88,6 +108,12 @@ def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:
     return whole
 
 
+def short(texts: pa.StringArray, fewest: int) -> pa.BooleanArray:
+    """Tell which texts have words, but fewer than `fewest`."""
+    words = pc.fill_null(pc.count_substring_regex(texts, r"\S+"), 0)
+    return pc.and_(pc.greater(words, 0), pc.less(words, fewest))
+
+
 def taken(batch: RawBatch, rows: np.ndarray | pa.Array) -> RawBatch:
     """Return the records at `rows` (which may repeat), in that order."""
     index = pa.array(rows)
@@ -102,27 +128,35 @@ def kept(batch: RawBatch, mask: pa.BooleanArray) -> RawBatch:
 def languages(context: Context, columns: pa.Table) -> tuple[pa.StringArray, pa.StringArray]:
     """Return (query, positive) language tags by row, as the subset declares them.
 
-    A raw value that is no known language stands in the column as it is; `sources.normalise` quarantines its row.
+    Raw values are codes or English names; one that is no known language stands in the column as it is, and
+    `sources.normalise` quarantines its row.
     """
     subset = context.manifest.subsets[context.subset_name]
     query = declared(subset.query_lang, columns)
     return query, query if subset.positive_lang is None else declared(subset.positive_lang, columns)
 
 
-def declared(lang: str | LangColumn, columns: pa.Table) -> pa.StringArray:
-    """Return the tag of each row; a raw value that is no known language is left as it is."""
+def declared(lang: str | LangColumn, columns: pa.Table, *, code: bool = False) -> pa.StringArray:
+    """Return the tag of each row; a raw value that is no known language is left as it is.
+
+    With `code`, raw values are names of programming languages, and an empty one is null.
+    """
     if isinstance(lang, str):
         return pa.repeat(pa.scalar(lang), columns.num_rows)
     encoded = column(columns, lang.column).cast(pa.string()).dictionary_encode()
-    tags = [_tag(value, lang) for value in encoded.dictionary.to_pylist()]
+    tags = [_tag(value, lang, code=code) for value in encoded.dictionary.to_pylist()]
     return pa.array(tags, pa.string()).take(encoded.indices)
 
 
-def _tag(value: str, lang: LangColumn) -> str:
-    try:
-        return lang.map.get(value) or tag_of(value)
-    except LanguageCodeError:
-        return value
+def _tag(value: str, lang: LangColumn, *, code: bool) -> str | None:
+    if value in lang.map:
+        return lang.map[value]
+    if code:
+        return code_tag(value) if value.strip() else None
+    for known in (tag_of, named_tag):
+        with suppress(LanguageCodeError):
+            return known(value)
+    return value
 
 
 def draft(

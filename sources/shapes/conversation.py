@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft, joined, struct_field, taken, text
+from sources.shapes.columns import as_text, batches, column, draft, joined, kept, short, struct_field, taken, text
 
 PER_FILE = True
 
@@ -30,7 +31,15 @@ class Args(BaseModel):
     instruction: TextExpr | None = None
     input: str | None = None
     """What the instruction is about; follows it after a line end where it is not empty."""
+    no_input: list[str] = []
+    """What `input` holds where there is none (`<noinput>`)."""
+    input_label: str | None = None
+    """What some inputs begin with to say that they are inputs; taken off."""
     output: TextExpr | None = None
+    min_words: int = Field(default=0, ge=0)
+    """Of `output`: a record with less is filtered, or takes `instead`."""
+    instead: TextExpr | None = None
+    """The reply where `output` is empty or too short, unless it is empty itself."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Args:
@@ -51,8 +60,25 @@ def _flat(context: Context, batch: RawBatch, args: Args) -> pa.Table:
     assert args.output is not None
     query = text(batch.columns, args.instruction)
     if args.input:
-        query = joined([query, pc.utf8_trim_whitespace(text(batch.columns, args.input))], "\n")
-    return draft(context, batch, query=query, positive=text(batch.columns, args.output))
+        about = pc.utf8_trim_whitespace(text(batch.columns, args.input))
+        if args.input_label:
+            about = pc.replace_substring_regex(about, f"^{re.escape(args.input_label)}\\s*", "")
+        about = pc.if_else(pc.is_in(about, pa.array(args.no_input, pa.string())), pa.scalar(None, pa.string()), about)
+        query = joined([query, about], "\n")
+    reply = text(batch.columns, args.output)
+    if args.instead:
+        other = text(batch.columns, args.instead)
+        worse = pc.or_(_empty(reply), short(reply, args.min_words))
+        reply = pc.if_else(pc.and_not(worse, _empty(other)), other, reply)
+    full = pc.invert(short(reply, args.min_words))
+    if full.false_count:
+        context.filtered["short-reply"] += full.false_count
+        batch, query, reply = kept(batch, full), query.filter(full), reply.filter(full)
+    return draft(context, batch, query=query, positive=reply)
+
+
+def _empty(texts: pa.StringArray) -> pa.BooleanArray:
+    return pc.equal(pc.fill_null(pc.utf8_trim_whitespace(texts), ""), "")
 
 
 def _turns(context: Context, batch: RawBatch, args: Args) -> pa.Table:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
 from sources.shapes.columns import as_text, batches, column, draft, draft_table, kept, languages, text
-from sources.shapes.pair import grouped
+from sources.shapes.pair import first_of, grouped
+from sources.spool import Spool
 from sources.text import normalised
 
 PER_FILE = False
 """Clustering needs a class as a whole. (Classification streams.)"""
+
+_ROWS = 16_384
+"""Clustered texts a yielded table: two of them a row, some as long as an article."""
+_SPOOLED = pa.schema([(name, pa.string()) for name in ("text", "label", "lang", "file")] + [("record", pa.int64())])
 
 
 class Args(BaseModel):
@@ -29,8 +35,14 @@ class Args(BaseModel):
     mode: Literal["clustering", "classification"]
     text: TextExpr = "text"
     label: str = "label"
+    label_from: Literal["column", "first", "file"] = "column"
+    """The class is the whole column; the first element of a list, or first word of a text; or the file's name without
+    folders and ending."""
     names: dict[str, str] = {}
     """Raw label → its name in words; raw labels not listed are quarantined. Empty: raw labels are the names."""
+
+    every: int = Field(default=1, ge=1)
+    """Take one record of this many, where files have many times what any mix takes and may be sorted by class."""
 
     @model_validator(mode="after")
     def _two_names(self) -> Args:
@@ -46,8 +58,8 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 def _named(context: Context, args: Args) -> Iterator[tuple[RawBatch, pa.StringArray, pa.StringArray]]:
     """Yield batches with their texts and label names; records with an empty text or unknown label are out."""
-    for whole in batches(context):
-        raw = as_text(column(whole.columns, args.label))
+    for whole in _sampled(context, args.every):
+        raw = _raw_labels(whole, args)
         names = raw
         if args.names:
             index = pc.index_in(raw, pa.array(list(args.names)))
@@ -65,6 +77,28 @@ def _named(context: Context, args: Args) -> Iterator[tuple[RawBatch, pa.StringAr
         yield kept(whole, good), texts.filter(good), names.filter(good)
 
 
+def _sampled(context: Context, every: int) -> Iterator[RawBatch]:
+    for batch in batches(context):
+        if every == 1:
+            yield batch
+        else:
+            mask = pa.array(np.asarray(batch.records) % every == 0)
+            context.filtered["not-sampled"] += mask.false_count
+            yield kept(batch, mask)
+
+
+def _raw_labels(batch: RawBatch, args: Args) -> pa.StringArray:
+    if args.label_from == "file":
+        member = batch.file.rpartition("!")[2]
+        return pa.repeat(pa.scalar(PurePosixPath(member).stem), batch.columns.num_rows)
+    found = column(batch.columns, args.label)
+    if args.label_from == "first":
+        if not pa.types.is_list(found.type):
+            found = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(found.cast(pa.string())))
+        found = first_of(found)
+    return as_text(found)
+
+
 def _classified(context: Context, args: Args) -> Iterator[pa.Table]:
     first, second = sorted(set(args.names.values()))
     for batch, texts, names in _named(context, args):
@@ -74,60 +108,64 @@ def _classified(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _clustered(context: Context, args: Args) -> Iterator[pa.Table]:
-    tables = []
-    for batch, texts, names in _named(context, args):
-        lang = languages(context, batch.columns)[0]
-        file = pa.repeat(pa.scalar(batch.file), len(texts))
-        columns = [normalised(texts), texts, names, lang, file, batch.records]
-        tables.append(pa.table(columns, names=["key", "text", "label", "lang", "file", "record"]))
-    if not tables:
-        return
-    rows = pa.concat_tables(tables).combine_chunks()
-    partner = _partners(rows["key"], rows["label"])
-    alone = partner < 0
-    if alone.any():
-        context.filtered["alone-in-class"] += int(alone.sum())
-    theirs = rows.take(pa.array(partner[~alone]))
-    rows = rows.filter(pa.array(~alone))
-    yield draft_table(
-        query=rows["text"],
-        positive=theirs["text"],
-        label=rows["label"],
-        langs=(rows["lang"], theirs["lang"]),
-        file=rows["file"],
-        record=rows["record"],
-    )
+    """Set the texts down on disk, keeping a hash and a class of each; pair those; take the texts up again."""
+    hashes, classes, codes = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)], dict[str, int]()
+    with Spool(_SPOOLED) as spool:
+        for batch, texts, names in _named(context, args):
+            lang = languages(context, batch.columns)[0]
+            file = pa.repeat(pa.scalar(batch.file), len(texts))
+            spool.add(pa.table([texts, names, lang, file, batch.records], schema=_SPOOLED))
+            digests = [xxhash.xxh3_64_intdigest(key.encode()) for key in normalised(texts).to_pylist()]
+            hashes.append(np.array(digests, np.uint64))
+            encoded = names.dictionary_encode()
+            known = np.array([codes.setdefault(n, len(codes)) for n in encoded.dictionary.to_pylist()], np.int32)
+            classes.append(known[encoded.indices.to_numpy()])
+        partner = _partners(np.concatenate(hashes), np.concatenate(classes))
+        paired = np.flatnonzero(partner >= 0)
+        if alone := len(partner) - len(paired):
+            context.filtered["alone-in-class"] += alone
+        for start in range(0, len(paired), _ROWS):
+            some = paired[start : start + _ROWS]
+            rows, theirs = spool.take(some), spool.take(partner[some])
+            yield draft_table(
+                query=rows["text"],
+                positive=theirs["text"],
+                label=rows["label"],
+                langs=(rows["lang"], theirs["lang"]),
+                file=rows["file"],
+                record=rows["record"],
+            )
 
 
-def _partners(keys: pa.ChunkedArray, labels: pa.ChunkedArray) -> np.ndarray:
+def _partners(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Choose for each text another one of its class: the next in a ring ordered by content hash.
 
     So the choice depends on what texts the class has, not on their order in the files, and every text is the
-    positive of exactly one other.
+    positive of exactly one other; repetitions of a text count as one. (Should two texts of a class share a hash, one
+    of them is nobody's positive.)
+
+    Args:
+        hashes: of the normalised texts, uint64.
+        classes: class numbers, int32.
 
     Returns:
         Row numbers, int64; -1 where the class has no other text.
 
     """
-    partner = np.full(len(keys), -1)
-    pairs = pc.binary_join_element_wise(labels, keys, "\x1f").combine_chunks().dictionary_encode()
-    codes = pairs.indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    texts = keys.take(pa.array(first)).to_pylist()
-    classes = labels.take(pa.array(first)).combine_chunks().dictionary_encode().indices.to_numpy()
-    hashes = np.array([xxhash.xxh3_64_intdigest(value.encode()) for value in texts], np.uint64)
-    # Ties of the hash within a class are broken by the text itself, which needs a Python sort only where they occur.
-    order = np.lexsort((hashes, classes))
-    tied = (classes[order][1:] == classes[order][:-1]) & (hashes[order][1:] == hashes[order][:-1])
-    if tied.any():
-        order = np.array(sorted(range(len(texts)), key=lambda i: (classes[i], hashes[i], texts[i])))
-    starts = np.flatnonzero(np.diff(classes[order], prepend=-1))
-    ends = np.append(starts[1:], len(order))
-    following = np.arange(1, len(order) + 1)
-    following[ends - 1] = starts
-    following[starts[ends - starts == 1]] = -1
-    of_unique = np.full(len(order), -1)
-    paired = following >= 0
-    of_unique[order[paired]] = first[order[following[paired]]]
-    partner[:] = of_unique[codes]
+    order = np.lexsort((hashes, classes))  # stable: of equal texts the first in the files leads
+    if not len(order):
+        return order
+    changes = np.diff(hashes[order], prepend=hashes[order[:1]]) != 0
+    new_class = np.diff(classes[order], prepend=-1) != 0
+    new_text = changes | new_class
+    place = np.cumsum(new_text) - 1
+    first = order[new_text]
+    starts = np.flatnonzero(new_class[new_text])
+    sizes = np.diff(starts, append=len(first))
+    following = np.arange(1, len(first) + 1)
+    following[starts + sizes - 1] = starts
+    target = first[following]
+    target[starts[sizes == 1]] = -1
+    partner = np.empty(len(order), np.int64)
+    partner[order] = target[place]
     return partner

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import batches, column, draft, taken, text
+from sources.shapes.columns import batches, column, draft, kept, nth, short, taken, text
 
 PER_FILE = True
 
@@ -26,43 +26,87 @@ class Args(BaseModel):
     positive: TextExpr
     negatives: list[str] = []
     """Columns of texts or of lists of texts; all their texts are negatives."""
+    max_negatives: int | None = Field(default=None, ge=1)
+    """The first of a record's negatives; null: all."""
     positives: Literal["first", "all"] = "first"
     """Where `positive` is a list column: its first text, or a row for each."""
+    scores: str | None = None
+    """A list of numbers beside the list column `positive`: its text with the highest one, not the first."""
+    separator: str | None = None
+    """What stands between several positives in one text; they are then taken as a list column's are."""
+    may_lack_positive: bool = False
+    """A record without a positive is no mistake of the source (a question nobody answered): filtered, not broken."""
+    min_words: int = Field(default=0, ge=0)
+    """Of the query and of the positive; a record with less of either is filtered."""
+    limit: int | None = Field(default=None, ge=1)
+    """Stop after this many rows of a file, where one file has many times what any mix takes."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     """Yield one row a record (or a positive)."""
+    left = args.limit
     for whole in batches(context):
         batch, positive = _positives(whole, args)
-        yield draft(
+        if args.may_lack_positive:
+            present = pc.not_equal(pc.fill_null(pc.utf8_trim_whitespace(positive), ""), "")
+            if present.false_count:
+                context.filtered["no-positive"] += present.false_count
+            batch, positive = kept(batch, present), positive.filter(present)
+        query = text(batch.columns, args.query)
+        if args.min_words:
+            long = pc.invert(pc.or_(short(query, args.min_words), short(positive, args.min_words)))
+            if long.false_count:
+                context.filtered["short-text"] += long.false_count
+            batch, query, positive = kept(batch, long), query.filter(long), positive.filter(long)
+        rows = draft(
             context,
             batch,
-            query=text(batch.columns, args.query),
+            query=query,
             positive=positive,
-            negatives=listed(batch.columns, args.negatives),
+            negatives=listed(batch.columns, args.negatives, args.max_negatives),
         )
+        yield rows.slice(0, left)
+        if left is not None:
+            left -= rows.num_rows
+            if left <= 0:
+                return
 
 
 def _positives(batch: RawBatch, args: Args) -> tuple[RawBatch, pa.StringArray]:
     if isinstance(args.positive, str):
         found = column(batch.columns, args.positive)
+        if args.separator is not None:
+            found = pc.split_pattern(found.cast(pa.string()), args.separator)
         if pa.types.is_list(found.type):
             found = found.cast(pa.list_(pa.string()))
             if args.positives == "all":
                 return taken(batch, pc.list_parent_indices(found)), pc.list_flatten(found)
+            if args.scores is not None:
+                return batch, best_of(found, column(batch.columns, args.scores))
             return batch, first_of(found)
     return batch, text(batch.columns, args.positive)
 
 
 def first_of(lists: pa.ListArray) -> pa.Array:
     """Return the first element of each list; null for empty and null lists."""
+    return nth(lists, 0)
+
+
+def best_of(lists: pa.ListArray, scores: pa.ListArray) -> pa.Array:
+    """Return the element of each list with the highest score, the first of equals; null where the two do not match."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    starts = np.asarray(lists.offsets)[:-1]
-    return lists.values.take(pa.array(starts, mask=lengths == 0))
+    matching = (lengths > 0) & (lengths == pc.fill_null(pc.list_value_length(scores), 0).to_numpy())
+    rows = pa.array(np.flatnonzero(matching))
+    parents = np.repeat(np.arange(len(rows)), lengths[matching])
+    score = np.asarray(pc.list_flatten(scores.take(rows)).cast(pa.float64()))
+    order = np.lexsort((-score, parents))
+    best = np.zeros(len(lists), np.int64)
+    best[matching] = order[np.unique(parents, return_index=True)[1]]
+    return pc.list_flatten(lists.take(rows)).take(pa.array(best, mask=~matching))
 
 
-def listed(columns: pa.Table, paths: list[str]) -> pa.ListArray | None:
-    """Gather the texts of several columns (texts or lists of texts) into one list a row; nulls are left out."""
+def listed(columns: pa.Table, paths: list[str], most: int | None = None) -> pa.ListArray | None:
+    """Gather the texts of several columns (texts or lists of texts), at most so many a row; nulls are left out."""
     if not paths:
         return None
     rows, texts = [], []
@@ -78,6 +122,9 @@ def listed(columns: pa.Table, paths: list[str]) -> pa.ListArray | None:
     row, flat = np.concatenate(rows), pa.concat_arrays(texts)
     present = flat.is_valid().to_numpy(zero_copy_only=False)
     order = np.flatnonzero(present)[np.argsort(row[present], kind="stable")]
+    if most is not None:
+        rank = np.arange(len(order)) - np.searchsorted(row[order], row[order])
+        order = order[rank < most]
     return grouped(flat.take(pa.array(order)), row[order], columns.num_rows)
 
 

@@ -1,5 +1,5 @@
 """Judgements: queries and documents in tables of their own, joined by id; a query's first relevant document is its
-positive, those judged irrelevant its negatives.
+positive (or its best one, or each in a row of its own), those judged irrelevant its negatives.
 
 Only the judgements that can matter and the documents they name are held in memory, so a collection of millions of
 passages streams through.
@@ -8,6 +8,7 @@ passages streams through.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,8 @@ class Table(BaseModel):
 
     id: str
     text: TextExpr
+    code: bool = False
+    """The language column has names of programming languages; where it has none, the query's language holds."""
 
 
 class Judgements(BaseModel):
@@ -66,11 +69,19 @@ class Args(BaseModel):
     queries: Table
     corpus: Table
     judgements: Judgements
+    positives: Literal["first", "best", "all"] = "first"
+    """Of a query's relevant documents: the first judged, the first with the highest score, or a row for each."""
     max_negatives: int = Field(default=24, ge=0)
+
+    @model_validator(mode="after")
+    def _best_by_score(self) -> Args:
+        if self.positives == "best" and self.judgements.score is None:
+            raise ValueError("`positives: best` needs a `score`")
+        return self
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row for each query with a relevant document, in order of their first relevant judgements."""
+    """Yield one row for each query with a relevant document (or for each of these), in order of the judgements."""
     judged, files = _judgements(context, args)
     if judged.is_empty():
         return
@@ -107,7 +118,8 @@ def _judgements(context: Context, args: Args) -> tuple[pl.DataFrame, list[str]]:
                 gathered.append(frame.with_columns(pl.lit(relevant).alias("relevant")))
             else:
                 score = np.asarray(column(batch.columns, spec.score).cast(pa.float64()))
-                gathered.append(frame.with_columns(pl.Series("relevant", score >= spec.relevant_from)))
+                frame = frame.with_columns(pl.Series("relevant", score >= spec.relevant_from))
+                gathered.append(frame.with_columns(score=score) if args.positives == "best" else frame)
         size += batch.columns.num_rows * len(both)
         if size > reduced + _SPILL:
             gathered = [_reduced(gathered, args)]
@@ -147,7 +159,8 @@ def _texts(context: Context, name: str, args: Args, lang: str | LangColumn | Non
     schema = {"id": wanted.dtype, "text": pl.String(), "lang": pl.String()}
     found, pending, size = [pl.DataFrame(schema=schema)], [], 0
     for batch in context.read(name):
-        tags = pa.nulls(batch.columns.num_rows, pa.string()) if lang is None else declared(lang, batch.columns)
+        none = pa.nulls(batch.columns.num_rows, pa.string())
+        tags = none if lang is None else declared(lang, batch.columns, code=spec.code)
         frame = pl.DataFrame(
             {
                 "id": _ids(batch.columns, spec.id, numbers=numbers),
@@ -179,8 +192,12 @@ def _without_missing(context: Context, judged: pl.DataFrame, files: list[str]) -
 def _rows(
     context: Context, args: Args, judged: pl.DataFrame, queries: pl.DataFrame, documents: pl.DataFrame, files: list[str]
 ) -> Iterator[pa.Table]:
-    positives = judged.filter("relevant").unique("query", keep="first", maintain_order=True)
-    if without := judged["query"].n_unique() - positives.height:
+    positives = judged.filter("relevant")
+    if args.positives == "best":
+        positives = positives.filter(pl.col("score") == pl.col("score").max().over("query"))
+    if args.positives != "all":
+        positives = positives.unique("query", keep="first", maintain_order=True)
+    if without := judged["query"].n_unique() - positives["query"].n_unique():
         context.filtered["no-positive"] += without
     slots = positives.select("query", pl.int_range(pl.len()).alias("slot"))
     negatives = (

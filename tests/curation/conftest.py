@@ -28,8 +28,8 @@ class Workshop:
 
     root: Path
 
-    def manifest(self, name: str, subsets: list[str], **changes: object) -> None:
-        data = MANIFEST | {"name": name, "subsets": {s: {"query_lang": "eng-Latn"} for s in subsets}} | changes
+    def manifest(self, name: str, names: list[str], **changes: object) -> None:
+        data = MANIFEST | {"name": name, "subsets": {s: {"query_lang": "eng-Latn"} for s in names}} | changes
         path = self.root / "manifests" / "sources" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(data))

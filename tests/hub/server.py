@@ -105,9 +105,15 @@ def git_oid(data: bytes) -> str:
 @contextmanager
 def serving(root: Path, **switches):
     """Run a Hub over `root` on a free local port."""
-    hub = Hub(root, **switches)
+    with running(Hub(root, **switches), HubHandler) as hub:
+        yield hub
 
-    class Handler(_Handler):
+
+@contextmanager
+def running(hub, handler):
+    """Run a server with this state and handler on a free local port."""
+
+    class Handler(handler):
         pass
 
     Handler.hub = hub
@@ -128,7 +134,7 @@ _API = re.compile(r"^/api/datasets/(?P<repo>[^/]+/[^/]+)(?:/(?P<what>revision|tr
 _RESOLVE = re.compile(r"^/(?P<kind>datasets|lfs)/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<name>.+)$")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class HubHandler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
 
@@ -151,6 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.cut_after = failure.cut_after if failure else None
         if failure and failure.status != 200:
             return self._send(failure.status, b"{}", failure.headers)
+        return self.routed(url)
+
+    def routed(self, url):
         if match := _API.match(url.path):
             return self._api(match, parse_qs(url.query))
         if match := _RESOLVE.match(url.path):

@@ -55,3 +55,17 @@ def test_nothing_at_all():
     with pytest.raises(FetchError, match="no file matches") as caught:
         matching([], ["x"], where="here")
     assert "it is empty" in caught.value.remedy
+
+
+def test_by_hand_with_a_checksum(tmp_path):
+    folder = tmp_path / "local/example-1.0"
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl").write_text("a")
+    options = FetchOptions(str(tmp_path / "raw"), local_root=str(tmp_path / "local"))
+    data = by_hand().model_dump()
+    data["origin"]["sha256"] = {"a.jsonl": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}
+    assert len(fetch(type(by_hand()).model_validate(data), "en", options)) == 1
+    (folder / "a.jsonl").write_text("b")
+    with pytest.raises(FetchError, match="sha256 is 3e23.*the manifest states ca97") as caught:
+        fetch(type(by_hand()).model_validate(data), "en", options)
+    assert "https://example.org/terms" in caught.value.remedy

@@ -2,7 +2,7 @@ from importlib.resources import files
 
 import pytest
 
-from sources.languages import LanguageCodeError, check_tag, code_tag, tag_of
+from sources.languages import LanguageCodeError, check_tag, code_tag, named_tag, tag_of
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,8 @@ from sources.languages import LanguageCodeError, check_tag, code_tag, tag_of
         ("no", "nor-Latn"), ("nb", "nob-Latn"), ("nn", "nno-Latn"), ("ms", "msa-Latn"), ("zsm", "zsm-Latn"),
         ("fa", "fas-Arab"), ("pes", "pes-Arab"), ("prs", "prs-Arab"), ("azb", "azb-Arab"), ("nan", "nan-Latn"),
         ("ckb", "ckb-Arab"), ("sr", "srp-Cyrl"), ("sr@latin", None), ("pt-BR", "por-Latn"), ("zxx", "zxx-Zxxx"),
-        ("pa-PK", "pan-Arab"), ("sw", "swa-Latn"), ("quz", "quz-Latn"),
+        ("pa-PK", "pan-Arab"), ("sw", "swa-Latn"), ("quz", "quz-Latn"), ("hin", "hin-Deva"), ("kor", "kor-Kore"),
+        ("zho", "zho-Hans"), ("ara", "ara-Arab"), ("khm", "khm-Khmr"), ("srp-Latn", "srp-Latn"), ("acm", "acm-Arab"),
     ],
 )  # fmt: skip
 def test_codes(code, tag):
@@ -27,6 +28,25 @@ def test_codes(code, tag):
 def test_the_source_may_know_the_script_better():
     assert tag_of("nan", "Hant") == "nan-Hant"
     assert tag_of("sr", "Latn") == "srp-Latn"
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("English", "eng-Latn"),
+        ("Simplified Chinese", "zho-Hans"),
+        ("Iranian Persian", "pes-Arab"),
+        ("thai", "tha-Thai"),
+    ],
+)
+def test_names(name, tag):
+    assert check_tag(named_tag(name)) == tag
+
+
+@pytest.mark.parametrize("name", ["Nolang", "", "roa", "Languageish", "und"])
+def test_what_names_no_language(name):
+    with pytest.raises(LanguageCodeError, match="names no language"):
+        named_tag(name)
 
 
 def collective() -> list[str]:

@@ -94,6 +94,16 @@ def test_jsonl_nested_fields_keep_texts_that_look_like_dates(tmp_path):
     assert [row["a"]["d"] for row in rows.values()] == ["2020-01-01", "2020-01-02"]
 
 
+@pytest.mark.parametrize(("kind", "at"), [("list<string>", 0), ("list<string>", 2), ("any", 1)])
+def test_a_string_is_no_list_of_characters(tmp_path, kind, at):
+    lines = [{"a": [f"text {i}"]} for i in range(3)]
+    lines[at] = {"a": "abc"}
+    text = "\n".join(json.dumps(line) for line in lines)
+    rows, bad = reading(write(tmp_path, "x.jsonl", text), format="jsonl", fields={"a": kind})
+    assert [row["a"] for row in rows.values()] == [[f"text {i}"] for i in range(3) if i != at]
+    assert bad == [("raw/x.jsonl", at, "wrong-type")]
+
+
 def test_jsonl_overlong_line(tmp_path, monkeypatch):
     monkeypatch.setattr(lines, "BLOCK_BYTES", 64)
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 300)

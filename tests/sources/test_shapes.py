@@ -83,6 +83,27 @@ def test_pair_with_every_kind_of_negative():
     assert [row["record"] for row in rows] == [0, 1, 2]
 
 
+def test_paths_into_lists():
+    records = [
+        {"q": ["i", "q1"], "p": [["i", "p1"], ["i", "x"]], "n": [["i", "n1"], ["i", "n2"]]},
+        {"q": ["i"], "p": [["i"]], "n": []},
+        {"q": None, "p": None, "n": None},
+        {"q": ["i", "q4"], "p": [["i", "p4"]], "n": [["i"], ["i", "n4"]]},
+    ]
+    args = {"query": "q.1", "positive": "p.1", "negatives": ["n.1"]}
+    for size in (None, 1):
+        rows, *_ = run("pair", args, size=size, records=records)
+        assert texts(rows) == [("q1", "p1"), (None, None), (None, None), ("q4", "p4")]
+        assert [row["negatives"] or [] for row in rows] == [["n1", "n2"], [], [], ["n4"]]
+
+
+def test_pair_leaves_out_short_texts_but_not_empty_ones():
+    records = [{"q": "a b", "p": "c d"}, {"q": "a", "p": "c d"}, {"q": "a b", "p": "c"}, {"q": "", "p": "c d"}]
+    rows, _, filtered = run("pair", {"query": "q", "positive": "p", "min_words": 2}, records=records)
+    assert texts(rows) == [("a b", "c d"), ("", "c d")]
+    assert filtered == {"short-text": 2}
+
+
 def test_pair_with_several_positives():
     records = [{"q": "a", "p": ["x", "y"]}, {"q": "b", "p": []}, {"q": "c", "p": ["z"]}]
     rows, *_ = run("pair", {"query": "q", "positive": "p"}, records=records)
@@ -92,11 +113,51 @@ def test_pair_with_several_positives():
         ("a", "x", 0), ("a", "y", 0), ("c", "z", 2)]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [None, 1])
+def test_pair_with_the_best_of_several_positives(size):
+    lists = [
+        (["x", "y"], [1, 7]),
+        (["z", "w"], [4, 4]),
+        ([], []),
+        (None, None),
+        (["u", "v"], [9]),
+        (["r", "s"], [None, -3]),
+    ]
+    records = [{"q": "q", "a": {"t": texts, "s": scores}} for texts, scores in lists]
+    rows, *_ = run("pair", {"query": "q", "positive": "a.t", "scores": "a.s"}, size=size, records=records)
+    assert [row["positive"] for row in rows] == ["y", "z", None, None, None, "s"]
+
+
+@pytest.mark.parametrize("size", [None, 1, 2])
+def test_pair_stops_at_a_limit(size):
+    records = [{"q": f"q{n}", "p": "p"} for n in range(5)]
+    rows, *_ = run("pair", {"query": "q", "positive": "p", "limit": 3}, size=size, records=records)
+    assert [row["query"] for row in rows] == ["q0", "q1", "q2"]
+
+
+def test_pair_below_lists_of_structs():
+    records = [{"q": "a", "p": [{"t": "x"}], "n": [{"t": "n1"}, {"t": "n2"}]}, {"q": "b", "p": [], "n": None},
+               {"q": "c", "p": None, "n": [{"t": "n3"}]}]  # fmt: skip
+    for size in (None, 1):
+        rows, *_ = run("pair", {"query": "q", "positive": "p.t", "negatives": ["n.t"]}, size=size, records=records)
+        assert texts(rows) == [("a", "x"), ("b", None), ("c", None)]
+        assert [row["negatives"] for row in rows] == [["n1", "n2"], [], ["n3"]]
+
+
+def test_pair_with_several_positives_in_one_text():
+    records = [{"q": "a", "p": "x.;\ny; z"}, {"q": "b", "p": " "}, {"q": "c", "p": None}, {"q": "d", "p": "w"}]
+    args = {"query": "q", "positive": "p", "separator": ";\n", "may_lack_positive": True}
+    rows, _, filtered = run("pair", args, records=records)
+    assert texts(rows) == [("a", "x."), ("d", "w")]
+    assert [row["record"] for row in rows] == [0, 3]
+    assert filtered == {"no-positive": 2}
+
+
 def test_language_by_row():
     langs = {"query_lang": {"column": "l", "map": {"xx": "zza-Latn"}}, "positive_lang": "eng-Latn"}
-    records = [{"q": "q", "p": "p", "l": code} for code in ("de", "xx", "roa", None)]
+    records = [{"q": "q", "p": "p", "l": code} for code in ("de", "Welsh", "xx", "roa", "Nolang", None)]
     rows, *_ = run("pair", {"query": "q", "positive": "p"}, langs, records=records)
-    assert [row["query_lang"] for row in rows] == ["deu-Latn", "zza-Latn", "roa", None]
+    assert [row["query_lang"] for row in rows] == ["deu-Latn", "cym-Latn", "zza-Latn", "roa", "Nolang", None]
     assert {row["positive_lang"] for row in rows} == {"eng-Latn"}
 
 
@@ -231,8 +292,33 @@ def test_conversation_flat():
     ]
     rows, *_ = run("conversation", {"instruction": "i", "input": "x", "output": "o"}, records=records)
     assert texts(rows) == [("Sum up.\nText.", "T"), ("Hi", "Ho"), ("A", "B")]
+    records[2]["x"] = "<noinput>"
+    args = {"instruction": "i", "input": "x", "no_input": ["<noinput>"], "output": "o"}
+    rows, *_ = run("conversation", args, records=records)
+    assert texts(rows) == [("Sum up.\nText.", "T"), ("Hi", "Ho"), ("A", "B")]
     with pytest.raises(ManifestError, match="either `messages`"):
         run("conversation", {"instruction": "i"}, records=records)
+
+
+def test_conversation_with_labelled_input():
+    records = [{"i": "Sum up.", "x": "Input: Text.", "o": "T"}, {"i": "Hi", "x": "Input:", "o": "Ho"}]
+    args = {"instruction": "i", "input": "x", "input_label": "Input:", "output": "o"}
+    rows, *_ = run("conversation", args, records=records)
+    assert texts(rows) == [("Sum up.\nText.", "T"), ("Hi", "Ho")]
+
+
+def test_conversation_with_short_replies():
+    records = [
+        {"i": "q", "o": output, "x": [{"r": other}] if other is not None else []}
+        for output, other in (("one two", "other"), ("one", "some more"), ("", "other"), ("one", ""), ("", None))
+    ]
+    args = {"instruction": "i", "output": "o", "min_words": 2}
+    rows, _, filtered = run("conversation", args, records=records)
+    assert [row["positive"] for row in rows] == ["one two", "", ""]
+    assert filtered == {"short-reply": 2}
+    rows, _, filtered = run("conversation", args | {"instead": "x.r.0"}, records=records)
+    assert [row["positive"] for row in rows] == ["one two", "some more", ""]
+    assert filtered == {"short-reply": 2}
 
 
 def test_code_language_by_row():
@@ -288,6 +374,30 @@ def test_qrels_with_triples(size, monkeypatch):
     assert [(row["query"], row["positive"], row["negatives"], row["record"]) for row in rows] == [
         ("q1", "H d10", ["d11", "d12"], 0), ("q2", "d12", ["d13"], 1)]  # fmt: skip
     assert bad == [("judgements", 5, "missing-document")]
+
+
+@pytest.mark.parametrize(
+    ("positives", "expected"),
+    [
+        ("first", [("q1", "H d10", 0), ("q2", "d12", 3)]),
+        ("best", [("q1", "d11", 1), ("q2", "d12", 3)]),
+        ("all", [("q1", "H d10", 0), ("q1", "d11", 1), ("q1", "d13", 2), ("q2", "d12", 3)]),
+    ],
+)
+def test_qrels_with_several_positives(positives, expected, monkeypatch):
+    monkeypatch.setattr(shape("qrels"), "_ROWS", 2)
+    judged = [(1, 10, "1"), (1, 11, "2"), (1, 13, "2"), (2, 12, "1"), (1, 12, "0")]
+    rows, *_ = qrels(
+        [{"q": str(q), "d": str(d), "s": s} for q, d, s in judged], more={"positives": positives},
+        query="q", document="d", score="s",
+    )  # fmt: skip
+    assert [(row["query"], row["positive"], row["record"]) for row in rows] == expected
+    assert all(row["negatives"] == (["d12"] if row["query"] == "q1" else []) for row in rows)
+
+
+def test_qrels_need_scores_to_tell_the_best():
+    with pytest.raises(ManifestError, match="needs a `score`"):
+        qrels([{"q": "1", "d": "10"}], more={"positives": "best"}, query="q", document="d")
 
 
 def test_qrels_positive_language_by_document():

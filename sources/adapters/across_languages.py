@@ -1,0 +1,132 @@
+"""Texts of a class in several languages: the positive is a text of the same class in another language.
+
+Of a class only so many texts in each language are held, those with the smallest content hashes: which ones depends
+neither on the order of the files nor on how they are cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.parts import Context, RawBatch
+from sources.shapes.columns import as_text, batches, column, draft_table, languages
+from sources.text import normalised
+
+PER_FILE = False
+
+_BYTES = 512 << 20
+"""Text gathered before what no class can hold is let go."""
+_ROWS = 16_384
+
+
+class Args(BaseModel):
+    """Columns, and how much of a class to take; the subset's query language tells the texts' languages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: str
+    label: str
+    code: bool = False
+    """The texts are programs."""
+    per_language: int = Field(ge=1)
+    """Texts of a class in one language."""
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row a text that its class has in another language too."""
+    files: list[str] = []
+    gathered: list[pl.DataFrame] = []
+    pending = seen = 0
+    for batch in batches(context):
+        frame = _frame(context, batch, args, files)
+        gathered.append(frame)
+        seen += frame.height
+        pending += int(frame.estimated_size())
+        if pending > _BYTES:
+            gathered, pending = [_held(gathered, args)], 0
+    if not seen:
+        return
+    held = _held(gathered, args)
+    if beyond := seen - held.height:
+        context.filtered["enough-of-class-and-language"] += beyond
+    # A program may be valid in two languages (C, C++); it would be its own translation.
+    texts = held.sort("label", "lang", "hash").unique(["label", "hash"], keep="first", maintain_order=True)
+    if repeated := held.height - texts.height:
+        context.filtered["same-in-two-languages"] += repeated
+    yield from _rows(context, texts, files)
+
+
+def _frame(context: Context, batch: RawBatch, args: Args, files: list[str]) -> pl.DataFrame:
+    """Return the good records of a batch; those without a text, class or language are quarantined."""
+    if batch.file not in files:
+        files.append(batch.file)
+    texts = normalised(as_text(column(batch.columns, args.text)), code=args.code)
+    label = as_text(column(batch.columns, args.label))
+    lang = languages(context, batch.columns)[0]
+    good = np.ones(len(texts), bool)
+    for reason, values in (("empty-query", texts), ("unknown-label", label), ("unknown-language", lang)):
+        empty = pc.equal(pc.fill_null(values, ""), "").to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(empty & good):
+            context.quarantine.add(batch.file, batch.records[row].as_py(), reason, texts[row].as_py() or "")
+        good &= ~empty
+    frame = pl.DataFrame(
+        {
+            "text": pl.from_arrow(texts),
+            "label": pl.from_arrow(label),
+            "lang": pl.from_arrow(lang),
+            "record": pl.from_arrow(batch.records),
+        }
+    ).filter(pl.Series(good))
+    hashes = np.array([xxhash.xxh3_64_intdigest(value.encode()) for value in frame["text"]], np.uint64)
+    return frame.with_columns(pl.Series("hash", hashes), pl.lit(files.index(batch.file), pl.Int32).alias("file"))
+
+
+def _held(gathered: list[pl.DataFrame], args: Args) -> pl.DataFrame:
+    whole = pl.concat(gathered).unique(["label", "lang", "hash"], keep="first", maintain_order=True)
+    return whole.filter(pl.col("hash").rank("ordinal").over("label", "lang") <= args.per_language)
+
+
+def _rows(context: Context, texts: pl.DataFrame, files: list[str]) -> Iterator[pa.Table]:
+    """Yield rows in raw order; `texts` are sorted by class and language."""
+    partner = _partners(texts)
+    there = partner >= 0
+    if alone := int((~there).sum()):
+        context.filtered["in-one-language-only"] += alone
+    order = texts.select("file", "record").with_row_index("at").filter(pl.Series(there)).sort("file", "record")["at"]
+    for start in range(0, len(order), _ROWS):
+        at = order[start : start + _ROWS].to_numpy()
+        rows, theirs = texts[at], texts[partner[at]]
+        yield draft_table(
+            query=_arrow(rows["text"]),
+            positive=_arrow(theirs["text"]),
+            label=_arrow(rows["label"]),
+            langs=(_arrow(rows["lang"]), _arrow(theirs["lang"])),
+            file=pa.array(files).take(rows["file"].to_arrow()),
+            record=rows["record"].to_arrow(),
+        )
+
+
+def _partners(texts: pl.DataFrame) -> np.ndarray:
+    """Choose for each text one of its class in another language, by its own hash; -1 where there is none.
+
+    A class is a ring of blocks, one a language; the candidates are what follows a text's block until it comes again.
+    """
+    classes = texts["label"].rle_id().to_numpy()
+    blocks = texts.select(pl.struct("label", "lang").rle_id()).to_series().to_numpy()
+    class_start, class_end = np.searchsorted(classes, classes), np.searchsorted(classes, classes, side="right")
+    block_start, block_end = np.searchsorted(blocks, blocks), np.searchsorted(blocks, blocks, side="right")
+    size = class_end - class_start
+    others = size - (block_end - block_start)
+    step = (texts["hash"].to_numpy() % np.maximum(others, 1).astype(np.uint64)).astype(np.int64)
+    partner = class_start + (block_end - class_start + step) % size
+    return np.where(others > 0, partner, -1)
+
+
+def _arrow(texts: pl.Series) -> pa.StringArray:
+    return texts.to_arrow().cast(pa.string())

@@ -1,0 +1,73 @@
+"""Many language pairs in one subset, in the clustering format: a pair of aligned sentences is a class of its own.
+
+Every file holds one pair, as a column of structs whose two fields are named by the languages. Directions alternate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.errors import SchemaError
+from sources.parts import Context, RawBatch
+from sources.shapes.columns import as_text, batches, column, declared, draft_table, kept, struct_field
+
+PER_FILE = True
+
+
+class Args(BaseModel):
+    """Where the structs are, and how many of them are taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str = "translation"
+    every: int = Field(default=1, ge=1)
+    """Take one record of this many: the files of all pairs begin with the same sentences."""
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row a record taken; texts left untranslated are filtered."""
+    for whole in batches(context):
+        taken = pa.array(np.asarray(whole.records) % args.every == 0)
+        if taken.false_count:
+            context.filtered["not-sampled"] += taken.false_count
+        batch = kept(whole, taken)
+        if batch.columns.num_rows:
+            yield _rows(context, batch, args)
+
+
+def _rows(context: Context, batch: RawBatch, args: Args) -> pa.Table:
+    codes, (first, second) = _sides(batch, args)
+    differs = pc.fill_null(pc.not_equal(first, second), fill_value=True)
+    if differs.false_count:
+        context.filtered["untranslated"] += differs.false_count
+    first, second, records = first.filter(differs), second.filter(differs), batch.records.filter(differs)
+    there = pa.array(np.asarray(records) // args.every % 2 == 0)
+    file = pa.repeat(pa.scalar(batch.file), len(records))
+    # The declared language is read by row; its raw value is the name of the field.
+    lang = context.manifest.subsets[context.subset_name].query_lang
+    tags = [lang if isinstance(lang, str) else declared(lang, pa.table({lang.column: [code]}))[0] for code in codes]
+    return draft_table(
+        query=pc.if_else(there, first, second),
+        positive=pc.if_else(there, second, first),
+        label=pc.binary_join_element_wise(file, records.cast(pa.string()), "#"),
+        langs=(pc.if_else(there, *tags), pc.if_else(there, *reversed(tags))),
+        file=file,
+        record=records,
+    )
+
+
+def _sides(batch: RawBatch, args: Args) -> tuple[list[str], list[pa.StringArray]]:
+    structs = column(batch.columns, args.column)
+    names = [field.name for field in structs.type] if pa.types.is_struct(structs.type) else []
+    if len(names) != 2:
+        raise SchemaError(
+            f"{args.column!r} has not two languages; found: {', '.join(names) or structs.type}",
+            where=batch.file,
+            remedy="correct the shape's arguments in the manifest, or pin another revision",
+        )
+    return names, [as_text(struct_field(structs, name, f"{args.column}.{name}")) for name in names]

@@ -1,0 +1,82 @@
+"""CLIRMatrix: titles of one Wikipedia judged against the articles of another.
+
+A line of a judgement file is a title with its results, `[["<article>", <0 to 6>], …]`: lists of mixed types, which is
+why the file is read as text. The best score is for the article about the same thing; those below it come from a
+ranking in the title's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sources.parts import Context, RawBatch
+from sources.shapes import qrels
+from sources.shapes.columns import column
+
+PER_FILE = False
+
+
+class Args(BaseModel):
+    """Which scores matter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    relevant: int = 6
+    negative: list[int] = [1, 2]
+    """Scores of given negatives: those above may be about nearly the same thing, 0 was not retrieved at all."""
+    max_negatives: int = Field(default=8, ge=0)
+
+
+class _Line(BaseModel):
+    src_id: str
+    src_query: str
+    tgt_results: list[tuple[str, int]]
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row for each title with a relevant article; the manifest's tables are `judgements` and `corpus`."""
+    titles, judgements = [], []
+    for batch in context.read("judgements"):
+        found = list(_lines(context, batch))
+        titles.append(_batch(batch.file, [(n, line.src_id, line.src_query) for n, line in found], "id", "text"))
+        judged = [
+            (number, line.src_id, document, score)
+            for number, line in found
+            for document, score in line.tgt_results
+            if score >= args.relevant or score in args.negative
+        ]
+        judgements.append(_batch(batch.file, judged, "title", "document", "score"))
+
+    def read(table: str) -> Iterator[RawBatch]:
+        own = {"queries": titles, "judgements": judgements}
+        return iter(own[table]) if table in own else context.read(table)
+
+    tables = context.manifest.tables
+    manifest = context.manifest.model_copy(update={"tables": tables | {"queries": tables["judgements"]}})
+    spec = qrels.Args(
+        queries=qrels.Table(id="id", text="text"),
+        corpus=qrels.Table(id="id", text="text"),
+        judgements=qrels.Judgements(query="title", document="document", score="score", relevant_from=args.relevant),
+        max_negatives=args.max_negatives,
+    )
+    yield from qrels.drafts(replace(context, manifest=manifest, read=read), spec)
+
+
+def _lines(context: Context, batch: RawBatch) -> Iterator[tuple[int, _Line]]:
+    for number, text in zip(batch.records.to_pylist(), column(batch.columns, "text").to_pylist(), strict=True):
+        try:
+            yield number, _Line.model_validate_json(text)
+        except ValidationError as error:
+            reason = "invalid-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-type"
+            context.quarantine.add(batch.file, number, reason, text)
+
+
+def _batch(file: str, rows: Sequence[tuple[int | str, ...]], *names: str) -> RawBatch:
+    records, *columns = zip(*rows, strict=True) if rows else [()] * (len(names) + 1)
+    types = [pa.int64() if name == "score" else pa.string() for name in names]
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    return RawBatch(pa.table(arrays, names=list(names)), file, pa.array(records, pa.int64()))

@@ -1,0 +1,42 @@
+"""Conversations written into one text, each turn behind a marker that tells who speaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.parts import Context
+from sources.shapes.columns import as_text, batches, column, draft, kept
+
+PER_FILE = True
+
+
+class Args(BaseModel):
+    """Arguments of the adapter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: str
+    user: str = Field(min_length=1)
+    assistant: str = Field(min_length=1)
+    """Markers that stand before the turns."""
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row a record: the user's first turn and the reply to it; what precedes and follows them is left."""
+    user, assistant = re.escape(args.user), re.escape(args.assistant)
+    turns = rf"(?s){user}(?P<asked>.*?){assistant}(?P<replied>.*?)(?:{user}|{assistant}|\z)"
+    for whole in batches(context):
+        texts = as_text(column(whole.columns, args.text))
+        found = pc.extract_regex(texts, turns)
+        complete = found.is_valid()
+        for row in np.flatnonzero(~complete.to_numpy(zero_copy_only=False)):
+            excerpt = texts[row].as_py() or ""
+            reason = "no-reply" if args.user in excerpt else "no-user-turn"
+            context.quarantine.add(whole.file, whole.records[row].as_py(), reason, excerpt)
+        asked, replied = (pc.struct_field(found, name).filter(complete) for name in ("asked", "replied"))
+        yield draft(context, kept(whole, complete), query=asked, positive=replied)

@@ -1,0 +1,231 @@
+"""Files behind plain addresses, `<base>/<file>`, over HTTP.
+
+A file lands in `<raw_root>/url/<source>/<key>/<file>`, whole and checked, by a rename. The key is the checksum the
+manifest states, or else stands for what the server says of the file (ETag, Last-Modified, size): a file that changes
+there gets another place here. What was fetched is listed in `.listing`, for runs offline and to ask a server only
+whether it has changed. A download that is cut goes on where it stopped, as long as the server has the same version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sources.errors import FetchError, ManifestError, TransientError
+from sources.fetch import FetchOptions
+from sources.fetch.local import checked, names_below, sha256_of
+from sources.fetch.matching import matching
+from sources.fetch.packing import locked
+from sources.fetch.retry import tried
+from sources.fetch.url_errors import explained
+from sources.fetch.version import Version
+from sources.manifest import Manifest, UrlOrigin
+from sources.parts import RawFile
+
+if TYPE_CHECKING:
+    import httpx2
+
+TRIES = 5
+"""In a row without a further byte."""
+PAUSE_S = 2.0
+"""Before the second try; doubled before each further one."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fetched file, as listed.
+
+    Attributes:
+        url: where it came from.
+        key: folder it lies in.
+        size: bytes.
+        sha256: of its content.
+        version: what the server said of it.
+
+    """
+
+    url: str
+    key: str
+    size: int
+    sha256: str
+    version: Version
+
+
+_fresh: dict[tuple[str, FetchOptions], Entry] = {}
+"""A server is asked once in a process, not once for each subset that needs the file."""
+
+
+def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
+    """Download the files of a subset; see `sources.fetch.fetch`."""
+    origin = manifest.origin
+    assert isinstance(origin, UrlOrigin)
+    where = f"{manifest.name}/{subset}"
+    local = Path(options.local_root or "") / manifest.name
+    present = names_below(local) if options.local_root else []
+    found: list[RawFile] = []
+    for key, table in manifest.tables.items():
+        if any(sign in name for name in table.files for sign in "*["):
+            raise ManifestError(
+                f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
+            )
+        if present:
+            names = matching(present, table.files, where=f"{where}: {local}", most=options.files_per_table)
+            found += [_from_folder(local, name, key, origin, where) for name in names]
+        else:
+            names = sorted(set(table.files))[: options.files_per_table]
+            found += [_from_server(manifest.name, name, key, origin, options) for name in names]
+    return found
+
+
+def _from_folder(folder: Path, name: str, key: str, origin: UrlOrigin, where: str) -> RawFile:
+    path = folder / name
+    remedy = f"fetch it again from {origin.base}/{name}, or correct `sha256` in the manifest"
+    sha256 = checked(path, origin.sha256.get(name), where=f"{where}: {path}", remedy=remedy)
+    return RawFile(key, name, str(path), path.stat().st_size, f"sha256:{sha256 or sha256_of(path)}")
+
+
+def _from_server(source: str, name: str, key: str, origin: UrlOrigin, options: FetchOptions) -> RawFile:
+    download = _Download(Path(options.raw_root) / "url" / source, name, origin)
+    known = (download.url, options)
+    if known not in _fresh:
+        _fresh[known] = _entry(download, options, where=f"{source}: {download.url}", by_hand=f"{source}/{name}")
+    entry = _fresh[known]
+    return RawFile(key, name, str(download.place(entry.key)), entry.size, f"sha256:{entry.sha256}")
+
+
+def _entry(download: _Download, options: FetchOptions, *, where: str, by_hand: str) -> Entry:
+    entry = download.listed()
+    if entry is not None and (options.offline or download.stated is not None):
+        return entry
+    if options.offline:
+        raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
+    with locked(download.part.with_suffix(".lock")):
+        return tried(
+            lambda: download.run(where),
+            lambda error: explained(error, where, f"put the file into <local_root>/{by_hand}"),
+            tries=TRIES,
+            pause_s=PAUSE_S,
+            progress=download.arrived,
+        )
+
+
+class _Download:
+    """One file on its way from a server to its place."""
+
+    def __init__(self, home: Path, name: str, origin: UrlOrigin) -> None:
+        self.home, self.name = home, name
+        self.url = f"{origin.base}/{name}"
+        self.stated = origin.sha256.get(name)
+        plain = quote(name, safe="")
+        self.listing = home / ".listing" / f"{plain}.json"
+        self.part = home / ".incoming" / f"{plain}.part"
+        self.begun = home / ".incoming" / f"{plain}.json"
+
+    def place(self, key: str) -> Path:
+        return self.home / key / self.name
+
+    def arrived(self) -> int:
+        return self.part.stat().st_size if self.part.is_file() else 0
+
+    def listed(self) -> Entry | None:
+        """Return what was fetched before, if it is still here and what the manifest asks for."""
+        try:
+            said = json.loads(self.listing.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        entry = Entry(**{**said, "version": Version(**said["version"])})
+        place = self.place(entry.key)
+        here = place.is_file() and place.stat().st_size == entry.size
+        return entry if here and entry.url == self.url and self.stated in (None, entry.sha256) else None
+
+    def run(self, where: str) -> Entry:
+        """Make one try: ask for the file, or for the rest of it, and put it into its place."""
+        import httpx2
+
+        entry, begun = self.listed(), self._begun()
+        have = self.arrived() if begun is not None else 0
+        # As the file is stored, not compressed for the way: its size and checksum are those of the stored form.
+        headers = {"Accept-Encoding": "identity"}
+        if begun is not None and have:
+            if have == begun.size:
+                return self._placed(begun, where, resumed=True)
+            headers |= {"Range": f"bytes={have}-", "If-Range": begun.validator or ""}
+        elif entry is not None:
+            headers |= entry.version.conditions()
+        timeout = httpx2.Timeout(60, connect=15)
+        with (
+            httpx2.Client(follow_redirects=True, timeout=timeout) as client,
+            client.stream("GET", self.url, headers=headers) as response,
+        ):
+            if response.status_code == 304 and entry is not None:
+                return entry
+            if response.status_code == 416 and have:
+                raise self._spoilt("the server has less than was fetched of it before", where)
+            response.raise_for_status()
+            version = Version.of(response.headers)
+            resumed = response.status_code == 206
+            if resumed:
+                if begun is None or not begun.goes_on(version, response.headers, have):
+                    raise self._spoilt("the file changed between two parts of it", where)
+                version = begun
+            elif entry is not None and version.tells and version == entry.version:
+                return entry
+            else:
+                _written(self.begun, asdict(version))
+            self._stream(response, resumed=resumed)
+        if version.size is not None and self.arrived() != version.size:
+            raise TransientError(f"{self.arrived()} of {version.size} bytes came", where=where, remedy="fetch again")
+        return self._placed(version, where, resumed=resumed)
+
+    def _begun(self) -> Version | None:
+        """Return the version that the part here is of, where it can be gone on with."""
+        try:
+            version = Version(**json.loads(self.begun.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        return version if version.validator is not None else None
+
+    def _stream(self, response: httpx2.Response, *, resumed: bool) -> None:
+        with self.part.open("ab" if resumed else "wb") as file:
+            for chunk in response.iter_raw():
+                file.write(chunk)
+
+    def _placed(self, version: Version, where: str, *, resumed: bool) -> Entry:
+        """Check a whole file and move it to its place."""
+        sha256 = sha256_of(self.part)
+        if self.stated not in (None, sha256):
+            if resumed:  # perhaps two parts that do not belong together
+                raise self._spoilt("what came in parts has not the checksum that the manifest states", where)
+            self._forget()
+            raise FetchError(
+                f"sha256 is {sha256}, the manifest states {self.stated}",
+                where=where,
+                remedy="the publisher may have replaced the file: look what is new, then correct `sha256`",
+            )
+        key = self.stated[:16] if self.stated else version.key or sha256[:16]
+        entry = Entry(self.url, key, self.part.stat().st_size, sha256, version)
+        target = self.place(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.part.replace(target)
+        _written(self.listing, asdict(entry))
+        self._forget()
+        return entry
+
+    def _spoilt(self, what: str, where: str) -> TransientError:
+        self._forget()
+        return TransientError(what, where=where, remedy="fetch again")
+
+    def _forget(self) -> None:
+        self.begun.unlink(missing_ok=True)
+        self.part.unlink(missing_ok=True)
+
+
+def _written(path: Path, data: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(data, sort_keys=True), "utf-8")
+    partial.replace(path)

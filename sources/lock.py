@@ -1,0 +1,116 @@
+"""The lock: which commit every Hub revision stood for, and what the files a manifest takes from it were.
+
+One JSON file, sorted, made by `curate lock`: a rebuild with it reads the very bytes of the build before, whatever
+happened to a branch since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sources.errors import FetchError, SettingsError
+
+VERSION = 1
+REMEDY = "run `curate lock` to accept what is there now, or restore the lock file"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One revision of one repository.
+
+    Attributes:
+        commit: 40 hexadecimal digits.
+        files: name → (bytes, ``sha256:…`` of large files or ``git:…`` object id), those a manifest takes.
+
+    """
+
+    commit: str
+    files: Mapping[str, tuple[int, str]]
+
+    def check(self, name: str, size: int, identity: str, where: str) -> None:
+        """Compare a file with what was locked.
+
+        Raises:
+            FetchError: the lock does not have it, or has it with other content.
+
+        """
+        locked = self.files.get(name)
+        if locked is None:
+            raise FetchError(f"{name} is not in the lock", where=where, remedy=REMEDY)
+        if locked != (size, identity):
+            raise FetchError(
+                f"{name} is not what was locked: {identity} of {size} bytes, locked {locked[1]} of {locked[0]} bytes",
+                where=where,
+                remedy=REMEDY,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Lock:
+    """All locked revisions, by repository and revision as manifests name them."""
+
+    revisions: Mapping[tuple[str, str], Locked] = field(default_factory=dict)
+
+    def find(self, repo: str, ref: str) -> Locked:
+        """Return what a revision was locked to.
+
+        Raises:
+            FetchError: it was not locked.
+
+        """
+        locked = self.revisions.get((repo, ref))
+        if locked is None:
+            raise FetchError("not in the lock", where=f"{repo} at {ref}", remedy="run `curate lock` to add it")
+        return locked
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Read a lock file; null where there is none.
+
+    Raises:
+        SettingsError: it is not a lock of this version.
+
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["version"] != VERSION:
+            raise ValueError(f"version {data['version']}, this program reads {VERSION}")
+        return Lock(
+            {
+                (entry["repo"], entry["ref"]): Locked(
+                    entry["commit"], {name: _file(said) for name, said in entry["files"].items()}
+                )
+                for entry in data["repositories"]
+            }
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"not a lock file: {error}", where=str(path), remedy="run `curate lock` again") from None
+
+
+def write_lock(path: Path, revisions: Mapping[tuple[str, str], Locked]) -> None:
+    """Write a lock file: sorted, one line a file, so that a change of upstream reads well as a diff."""
+    data = {
+        "version": VERSION,
+        "repositories": [
+            {
+                "repo": repo,
+                "ref": ref,
+                "commit": locked.commit,
+                "files": {name: f"{identity} {size}" for name, (size, identity) in sorted(locked.files.items())},
+            }
+            for (repo, ref), locked in sorted(revisions.items())
+        ],
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    partial.replace(path)
+
+
+def _file(text: str) -> tuple[int, str]:
+    identity, size = text.split(" ")
+    return int(size), identity

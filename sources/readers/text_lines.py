@@ -1,0 +1,43 @@
+"""Plain text, a record a line: the field `text`, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sources.errors import SchemaError
+from sources.manifest import RawTable
+from sources.parts import RawBatch
+from sources.quarantine import Quarantine
+from sources.readers.lines import blocks
+
+
+def read(path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int) -> Iterator[RawBatch]:
+    """Stream the lines of a file; see `sources.readers.read`. Empty lines are no records, but are counted."""
+    if dict(table.fields) != {"text": "string"}:
+        raise SchemaError("a text file has one field, `text`", where=name, remedy="declare `fields: {text: string}`")
+    for first, block in blocks(path, name, quarantine):
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        for start in range(0, len(lines), batch_rows):
+            yield from _batch(lines[start : start + batch_rows], first + start, name, quarantine)
+
+
+def _batch(lines: list[bytes], first: int, name: str, quarantine: Quarantine) -> Iterator[RawBatch]:
+    texts, numbers = [], []
+    for number, line in enumerate(lines, first):
+        try:
+            text = line.removesuffix(b"\r").decode()
+        except UnicodeDecodeError:
+            quarantine.add(name, number, "not-utf8", line[:200])
+            continue
+        if text:
+            texts.append(text)
+            numbers.append(number)
+    if texts:
+        columns = pa.table({"text": pa.array(texts, pa.string())})
+        yield RawBatch(columns, name, pa.array(np.array(numbers, np.int64)))

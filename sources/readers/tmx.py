@@ -1,0 +1,139 @@
+"""Translation memories (TMX): a record a unit, whose columns are the declared languages' segments.
+
+Units are cut out of the bytes and parsed a block at a time; a block that is not well-formed is parsed unit by unit,
+so that only the bad ones go. Record numbers count the units, bad ones included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+from sources.errors import SchemaError
+from sources.manifest import RawTable
+from sources.parts import RawBatch
+from sources.quarantine import Quarantine
+from sources.readers.conform import from_objects, require
+from sources.readers.opening import BrokenStreamError, open_binary
+
+BLOCK_BYTES = 1 << 20
+MAX_UNIT_BYTES = 16 << 20
+"""A longer unit is no sentence of any corpus; it is quarantined rather than held in memory."""
+_START = re.compile(rb"<tu(?=[\s>/])")
+_END = re.compile(rb"</tu\s*>")
+_TAIL = 4
+"""Bytes in which the start of a unit may hide at the end of a block."""
+_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_WITH_TEXT = {"hi"}
+"""Inline elements that hold text; the others hold codes of the format the text came from."""
+
+
+def read(
+    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
+) -> Iterator[RawBatch]:
+    """Stream a translation memory in UTF-8; see `sources.readers.read`.
+
+    Fields are language codes, matched as written save for case; a unit that lacks one has null there. Of several
+    segments in one language the first counts.
+
+    Raises:
+        SchemaError: the file has no units, or none of its first ones has a declared language.
+
+    """
+    checked = False
+    for first, units in _blocks(path, name, quarantine):
+        for start in range(0, len(units), batch_rows):
+            parsed = dict(_parsed(units[start : start + batch_rows], first + start, name, table, quarantine))
+            if not parsed:
+                continue
+            if not checked:
+                require({lang for segments in parsed.values() for lang in segments}, table, name)
+                checked = True
+            yield from_objects(list(parsed.values()), name, list(parsed), table, quarantine)
+
+
+def _blocks(path: Path, name: str, quarantine: Quarantine) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (number of the first unit, units as they stand, each from its start to the next one's)."""
+    number, held, in_unit, broken = 0, b"", False, None
+    with open_binary(path) as stream:
+        while True:
+            try:
+                data = stream.read(BLOCK_BYTES)
+            except BrokenStreamError as error:
+                data, broken = b"", error
+            held += data
+            starts = [match.start() for match in _START.finditer(held)]
+            in_unit = in_unit or bool(starts)
+            if not data:
+                break
+            if len(starts) > 1:
+                units = [held[a:b] for a, b in pairwise(starts)]
+                yield number, units
+                number += len(units)
+            held = held[starts[-1] :] if starts else held[-_TAIL:]
+            if len(held) > MAX_UNIT_BYTES:
+                quarantine.add(name, number, "oversized-record", held[:200])
+                number, held = number + 1, held[-_TAIL:]
+    units = [held[a:b] for a, b in zip(starts, [*starts[1:], len(held)], strict=True)]
+    if broken is not None:
+        whole = not units or _END.search(units[-1]) is not None
+        cut = b"" if whole else units.pop()
+        yield number, units
+        quarantine.add(name, number + len(units), "truncated-file", f"{broken}: {cut[:100]!r}")
+    elif in_unit:
+        yield number, units
+    else:
+        raise SchemaError("no translation units", where=name, remedy="check that it is TMX, and in UTF-8")
+
+
+def _parsed(
+    units: list[bytes], first: int, name: str, table: RawTable, quarantine: Quarantine
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (number, segment by language) of the well-formed units."""
+    fields = {field.lower(): field for field in table.fields}
+    ends = [_END.search(unit) for unit in units]
+    whole = [unit[: end.end()] if end else unit for unit, end in zip(units, ends, strict=True)]
+    try:
+        elements = list(ElementTree.fromstring(b"<b>%s</b>" % b"".join(whole)))  # noqa: S314 - no DTD, so no entities
+    except ElementTree.ParseError:
+        elements = []
+    if len(elements) == len(units):
+        yield from ((first + at, _segments(element, fields)) for at, element in enumerate(elements))
+        return
+    for number, unit in enumerate(whole, first):
+        try:
+            element = ElementTree.fromstring(unit)  # noqa: S314
+        except ElementTree.ParseError as error:
+            quarantine.add(name, number, _reason(unit), f"{error}: {unit[:150].decode('utf-8', 'backslashreplace')}")
+        else:
+            yield number, _segments(element, fields)
+
+
+def _reason(unit: bytes) -> str:
+    try:
+        unit.decode("utf-8")
+    except UnicodeDecodeError:
+        return "invalid-utf8"
+    return "invalid-xml"
+
+
+def _segments(unit: ElementTree.Element, fields: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for variant in unit.iterfind("tuv"):
+        lang = variant.get(_LANG) or variant.get("lang") or ""
+        segment = variant.find("seg")
+        if segment is not None:
+            text = segment.text or "" if not len(segment) else "".join(_text(segment))
+            found.setdefault(fields.get(lang.lower(), lang), text)
+    return found
+
+
+def _text(element: ElementTree.Element) -> Iterable[str]:
+    yield element.text or ""
+    for child in element:
+        if child.tag in _WITH_TEXT:
+            yield from _text(child)
+        yield child.tail or ""

@@ -1,0 +1,163 @@
+"""Judged pairs: a record holds a query and one document, and all records of a query make one row.
+
+Its first relevant document is the positive; the irrelevant ones, and those that records name as negatives, are its
+negatives. Of a query no more is held in memory than its row can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sources.manifest import TextExpr
+from sources.parts import Context, RawBatch
+from sources.shapes.columns import as_text, batches, column, draft_table, kept, languages, text
+from sources.shapes.pair import grouped, listed
+
+PER_FILE = False
+"""A query's records need not stand together."""
+
+_SPILL = 500_000
+"""Records gathered before those that no row can hold are let go."""
+_ROWS = 16_384
+"""Samples a yielded table: with their negatives they are large."""
+
+
+class Args(BaseModel):
+    """Columns, and what the labels mean."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: TextExpr
+    document: TextExpr
+    key: TextExpr | None = None
+    """What tells queries apart; null: their text."""
+    negatives: list[str] = []
+    """Columns of texts, or of lists of texts, that are irrelevant to the record's query."""
+    label: str | None = None
+    """Null: every document is relevant."""
+    relevant: list[str] = []
+    irrelevant: list[str] = []
+    between: list[str] = []
+    """Labels of documents that are neither: left out."""
+    max_negatives: int = Field(default=24, ge=0)
+
+    @model_validator(mode="after")
+    def _labels(self) -> Args:
+        if (self.label is None) != (not self.relevant):
+            raise ValueError("`label` and `relevant` go together")
+        return self
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row for each query with a relevant document, in order of their first relevant documents."""
+    positives, negatives, keys, gathered = [], [], [], 0
+    for whole in batches(context):
+        batch, relevant = _labelled(context, whole, args)
+        positive, negative = _split(context, batch, relevant, args)
+        positives.append(positive)
+        negatives.append(negative)
+        keys.append(pl.concat([positive["key"], negative["key"]]).unique())
+        gathered += batch.columns.num_rows
+        if gathered > _SPILL:
+            positives, negatives = [_first(positives)], [_held(negatives, args)]
+            keys, gathered = [pl.concat(keys).unique()], 0
+    if positives:
+        first = _first(positives)
+        if without := pl.concat(keys).n_unique() - first.height:
+            context.filtered["no-positive"] += without
+        yield from _rows(first, _held(negatives, args))
+
+
+def _labelled(context: Context, whole: RawBatch, args: Args) -> tuple[RawBatch, pa.BooleanArray]:
+    """Return the records that say something of their document, and whether it is relevant."""
+    if args.label is None:
+        return whole, pa.repeat(pa.scalar(value=True), whole.columns.num_rows)
+    label = as_text(column(whole.columns, args.label))
+    relevant, irrelevant, between = (
+        pc.is_in(label, pa.array(names, pa.string())) for names in (args.relevant, args.irrelevant, args.between)
+    )
+    if between.true_count:
+        context.filtered["neither-relevant-nor-irrelevant"] += between.true_count
+    said = pc.or_(relevant, irrelevant)
+    _quarantined(context, whole, "unknown-label", pc.invert(pc.or_(said, between)), label)
+    return kept(whole, said), relevant.filter(said)
+
+
+def _split(
+    context: Context, batch: RawBatch, relevant: pa.BooleanArray, args: Args
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the positives, with all that a row needs, and the negatives, as (key, text); empty texts are out."""
+    query, document = text(batch.columns, args.query), text(batch.columns, args.document)
+    key = query if args.key is None else text(batch.columns, args.key)
+    no_query, no_document = _empty(query), _empty(document)
+    _quarantined(context, batch, "empty-query", no_query, document)
+    _quarantined(context, batch, "empty-positive", pc.and_(relevant, pc.and_not(no_document, no_query)), query)
+    langs = languages(context, batch.columns)
+    whole = pl.DataFrame(
+        {
+            "key": pl.from_arrow(key),
+            "query": pl.from_arrow(query),
+            "positive": pl.from_arrow(document),
+            "query_lang": pl.from_arrow(langs[0]),
+            "positive_lang": pl.from_arrow(langs[1]),
+            "file": pl.repeat(batch.file, len(key), dtype=pl.String, eager=True),
+            "record": pl.from_arrow(batch.records),
+        }
+    )
+    good = pc.and_not(pc.invert(no_query), no_document)
+    positive = whole.filter(pl.from_arrow(pc.and_(good, relevant)))
+    judged = whole.filter(pl.from_arrow(pc.and_not(good, relevant)))
+    negatives = [judged.select("key", text="positive")]
+    given = listed(kept(batch, pc.invert(no_query)).columns, args.negatives)
+    if given is not None:
+        keys = key.filter(pc.invert(no_query)).take(pc.list_parent_indices(given))
+        negatives.append(pl.DataFrame({"key": pl.from_arrow(keys), "text": pl.from_arrow(pc.list_flatten(given))}))
+    return _first([positive]), _held(negatives, args)
+
+
+def _quarantined(
+    context: Context, batch: RawBatch, reason: str, mask: pa.BooleanArray, excerpt: pa.StringArray
+) -> None:
+    for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
+        context.quarantine.add(batch.file, batch.records[row].as_py(), reason, excerpt[row].as_py() or "")
+
+
+def _empty(texts: pa.StringArray) -> pa.BooleanArray:
+    return pc.equal(pc.fill_null(pc.utf8_trim_whitespace(texts), ""), "")
+
+
+def _first(positives: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(positives).unique("key", keep="first", maintain_order=True)
+
+
+def _held(negatives: list[pl.DataFrame], args: Args) -> pl.DataFrame:
+    """Return the first negatives of each query, as many as a row can hold."""
+    whole = pl.concat(negatives).unique(["key", "text"], keep="first", maintain_order=True)
+    return whole.filter(pl.int_range(pl.len()).over("key") < args.max_negatives)
+
+
+def _rows(positives: pl.DataFrame, negatives: pl.DataFrame) -> Iterator[pa.Table]:
+    slots = positives.select("key", pl.int_range(pl.len()).alias("slot"))
+    negatives = negatives.join(slots, on="key", how="inner", maintain_order="left").sort("slot", maintain_order=True)
+    slot = negatives["slot"].to_numpy()
+    for start in range(0, positives.height, _ROWS):
+        some = positives.slice(start, _ROWS)
+        low, high = np.searchsorted(slot, [start, start + some.height])
+        yield draft_table(
+            query=_arrow(some["query"]),
+            positive=_arrow(some["positive"]),
+            negatives=grouped(_arrow(negatives["text"][low:high]), slot[low:high] - start, some.height),
+            langs=(_arrow(some["query_lang"]), _arrow(some["positive_lang"])),
+            file=_arrow(some["file"]),
+            record=some["record"].to_arrow(),
+        )
+
+
+def _arrow(texts: pl.Series) -> pa.StringArray:
+    return texts.to_arrow().cast(pa.string())

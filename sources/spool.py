@@ -1,0 +1,60 @@
+"""Tables set down on disk and taken up again in another order: for shapes that need a whole subset of long texts."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+
+_ROWS = 16_384
+
+
+class Spool:
+    """Rows in a temporary file that is gone when the context ends; memory holds the rows asked for, no others."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._folder = tempfile.TemporaryDirectory(prefix="spool-")
+        self._path = str(Path(self._folder.name) / "rows.arrow")
+        self._writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(self._path, schema)
+        self._starts = [0]
+        self._chunks: list[pa.RecordBatch] = []
+
+    def __enter__(self) -> Spool:
+        """Return the spool itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Delete the file."""
+        if self._writer is not None:
+            self._writer.close()
+        self._chunks = []
+        self._folder.cleanup()
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows; not after the first `take`."""
+        assert self._writer is not None, "rows have been taken"
+        for batch in rows.to_batches(max_chunksize=_ROWS):
+            self._writer.write_batch(batch)
+            self._starts.append(self._starts[-1] + batch.num_rows)
+
+    def take(self, rows: np.ndarray) -> pa.Table:
+        """Return the rows with these numbers (which may repeat), in that order."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            reader = pa.ipc.open_file(pa.memory_map(self._path))
+            self._chunks = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        order = np.argsort(rows, kind="stable")
+        cuts = np.searchsorted(rows[order], self._starts)
+        pieces = [
+            chunk.take(pa.array(rows[order[low:high]] - start))
+            for chunk, start, low, high in zip(self._chunks, self._starts[:-1], cuts[:-1], cuts[1:], strict=True)
+            if low < high
+        ]
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        return pa.Table.from_batches(pieces, self._schema).combine_chunks().take(pa.array(back))

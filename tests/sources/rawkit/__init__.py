@@ -1,0 +1,1 @@
+"""What several raw fixtures build alike."""
