@@ -60,21 +60,26 @@ def _limited(batches: Iterator[pa.RecordBatch], most: int | None) -> Iterator[pa
             return
 
 
-def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
-    """Group batches into shards of exactly `rows` rows (the last may be shorter; none is empty)."""
-    shard: list[pa.RecordBatch] = []
-    room = rows
-    for whole in batches:
-        batch = whole
-        while batch.num_rows:
-            shard.append(batch.slice(0, room))
-            room -= shard[-1].num_rows
-            batch = batch.slice(shard[-1].num_rows)
-            if room == 0:
-                yield shard
-                shard, room = [], rows
-    if shard:
-        yield shard
+def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Group batches into shards of exactly `rows` rows (the last may be shorter; none is empty).
+
+    A shard is a stream, so that one of long texts does not have to fit into memory; it has to be consumed before the
+    next is asked for.
+    """
+    held = next(batches, None)
+
+    def shard() -> Iterator[pa.RecordBatch]:
+        nonlocal held
+        room = rows
+        while held is not None and room:
+            piece = held.slice(0, room)
+            room -= piece.num_rows
+            rest = held.slice(piece.num_rows)
+            held = rest if rest.num_rows else next(batches, None)
+            yield piece
+
+    while held is not None:
+        yield shard()
 
 
 def identity_of(manifest: Manifest) -> str:

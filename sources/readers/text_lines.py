@@ -33,7 +33,7 @@ def _batch(lines: list[bytes], first: int, name: str, quarantine: Quarantine) ->
         try:
             text = line.removesuffix(b"\r").decode()
         except UnicodeDecodeError:
-            quarantine.add(name, number, "not-utf8", line[:200])
+            quarantine.add(name, number, "invalid-utf8", line[:200])
             continue
         if text:
             texts.append(text)

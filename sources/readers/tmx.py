@@ -57,7 +57,7 @@ def read(
 
 def _blocks(path: Path, name: str, quarantine: Quarantine) -> Iterator[tuple[int, list[bytes]]]:
     """Yield (number of the first unit, units as they stand, each from its start to the next one's)."""
-    number, held, in_unit, broken = 0, b"", False, None
+    number, held, any_unit, broken = 0, b"", False, None
     with open_binary(path) as stream:
         while True:
             try:
@@ -66,26 +66,22 @@ def _blocks(path: Path, name: str, quarantine: Quarantine) -> Iterator[tuple[int
                 data, broken = b"", error
             held += data
             starts = [match.start() for match in _START.finditer(held)]
-            in_unit = in_unit or bool(starts)
+            any_unit = any_unit or bool(starts)
             if not data:
                 break
-            if len(starts) > 1:
-                units = [held[a:b] for a, b in pairwise(starts)]
-                yield number, units
-                number += len(units)
+            # The last unit may go on in the next block.
+            yield number, [held[start:end] for start, end in pairwise(starts)]
+            number += max(len(starts) - 1, 0)
             held = held[starts[-1] :] if starts else held[-_TAIL:]
             if len(held) > MAX_UNIT_BYTES:
                 quarantine.add(name, number, "oversized-record", held[:200])
                 number, held = number + 1, held[-_TAIL:]
-    units = [held[a:b] for a, b in zip(starts, [*starts[1:], len(held)], strict=True)]
-    if broken is not None:
-        whole = not units or _END.search(units[-1]) is not None
-        cut = b"" if whole else units.pop()
-        yield number, units
+    units = [held[start:end] for start, end in pairwise([*starts, len(held)])]
+    cut = units.pop() if broken and units and not _END.search(units[-1]) else b""
+    yield number, units
+    if broken:
         quarantine.add(name, number + len(units), "truncated-file", f"{broken}: {cut[:100]!r}")
-    elif in_unit:
-        yield number, units
-    else:
+    elif not any_unit:
         raise SchemaError("no translation units", where=name, remedy="check that it is TMX, and in UTF-8")
 
 

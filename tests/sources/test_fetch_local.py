@@ -66,6 +66,6 @@ def test_by_hand_with_a_checksum(tmp_path):
     data["origin"]["sha256"] = {"a.jsonl": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}
     assert len(fetch(type(by_hand()).model_validate(data), "en", options)) == 1
     (folder / "a.jsonl").write_text("b")
-    with pytest.raises(FetchError, match="sha256 is 3e23.*the manifest states ca97") as caught:
+    with pytest.raises(FetchError, match=r"sha256 is 3e23.*the manifest states ca97") as caught:
         fetch(type(by_hand()).model_validate(data), "en", options)
     assert "https://example.org/terms" in caught.value.remedy

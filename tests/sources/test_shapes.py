@@ -328,6 +328,14 @@ def test_code_language_by_row():
         ("eng-Latn", "python-Code"), ("eng-Latn", "cpp-Code")]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [None, 1, 2])
+def test_code_from_the_top_of_a_file(size):
+    records = [{"q": f"q{n}", "p": f"p{n}"} for n in range(5)]
+    rows, _, filtered = run("code", {"query": "q", "positive": "p", "records": 3}, size=size, records=records)
+    assert texts(rows) == [("q0", "p0"), ("q1", "p1"), ("q2", "p2")]
+    assert filtered == {"held-out": 2}
+
+
 def qrels(judgements, size=None, ids=str, more=None, **judged):
     args = {"queries": {"id": "i", "text": "t"}, "corpus": {"id": "i", "text": ["h", "t"]}, "judgements": judged}
     return run(
@@ -409,3 +417,25 @@ def test_qrels_positive_language_by_document():
         judgements=[{"q": "1", "d": "2", "s": 1}],
     )  # fmt: skip
     assert [(row["query_lang"], row["positive_lang"]) for row in rows] == [("eng-Latn", "fin-Latn")]
+
+
+def test_qrels_positive_language_by_name_of_a_programming_language():
+    langs = {"query_lang": "eng-Latn", "positive_lang": {"column": "l", "map": {"Sh": "bash-Code"}}}
+    args = {"queries": {"id": "i", "text": "t"}, "corpus": {"id": "i", "text": "t", "code": True},
+            "judgements": {"query": "q", "document": "d"}}  # fmt: skip
+    names = ["C++", "Sh", "lua", "", None]
+    rows, *_ = run(
+        "qrels", args, langs, queries=[{"i": f"q{n}", "t": "q"} for n in range(5)],
+        corpus=[{"i": f"d{n}", "t": "d", "l": name} for n, name in enumerate(names)],
+        judgements=[{"q": f"q{n}", "d": f"d{n}"} for n in range(5)],
+    )  # fmt: skip
+    assert [row["positive_lang"] for row in rows] == ["cpp-Code", "bash-Code", "lua-Code", "eng-Latn", "eng-Latn"]
+
+
+def test_pair_with_the_first_negatives_only():
+    records = [{"q": "q", "p": "p", "n": "n1", "m": ["n2", "n3", "n4"]}, {"q": "r", "p": "p", "n": None, "m": ["n5"]},
+               {"q": "s", "p": "p", "n": None, "m": None}]  # fmt: skip
+    rows, *_ = run(
+        "pair", {"query": "q", "positive": "p", "negatives": ["n", "m"], "max_negatives": 2}, records=records
+    )
+    assert [row["negatives"] for row in rows] == [["n1", "n2"], ["n5"], []]

@@ -1,0 +1,44 @@
+"""Columns out of file names."""
+
+import pytest
+
+from sources.errors import ManifestError, SchemaError
+from tests.sources.test_shapes import run
+
+LABEL = {
+    "kind": "label",
+    "args": {"mode": "clustering", "label": "language", "names": {"de": "German", "fr": "French"}},
+}
+ARGS = {"pattern": "^(?P<language>[a-z]+)_", "shape": LABEL}
+LANGS = {"query_lang": {"column": "language", "map": {"fr": "fra-Latn"}}}
+
+
+@pytest.mark.parametrize("size", [None, 1])
+def test_shape_sees_the_groups_of_the_pattern(size):
+    rows, bad, filtered = run(
+        "by_file", ARGS, LANGS, size,
+        de_a=[{"text": "eins"}, {"text": "zwei"}], fr_a=[{"text": "un"}, {"text": ""}],
+        fr_b=[{"text": "deux"}], en_a=[{"text": "one"}],
+    )  # fmt: skip
+    found = {(row["query"], row["positive"], row["label"], row["query_lang"], row["file"]) for row in rows}
+    assert found == {
+        ("eins", "zwei", "German", "deu-Latn", "de_a"),
+        ("zwei", "eins", "German", "deu-Latn", "de_a"),
+        ("un", "deux", "French", "fra-Latn", "fr_a"),
+        ("deux", "un", "French", "fra-Latn", "fr_b"),
+    }
+    assert bad == [("fr_a", 1, "empty-query"), ("en_a", 0, "unknown-label")]
+    assert not filtered
+
+
+def test_name_that_does_not_fit():
+    with pytest.raises(SchemaError, match="records: the name does not fit"):
+        run("by_file", ARGS, LANGS, records=[{"text": "eins"}])
+
+
+@pytest.mark.parametrize(
+    "args", [ARGS | {"pattern": "^[a-z]+_"}, ARGS | {"shape": {"kind": "label", "args": {"mode": "sorting"}}}]
+)
+def test_arguments_are_checked(args):
+    with pytest.raises(ManifestError, match=r"shape\.args"):
+        run("by_file", args, LANGS, de_a=[{"text": "eins"}])
