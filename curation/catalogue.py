@@ -56,8 +56,7 @@ def _about(manifest: Manifest) -> dict[str, str]:
         "task": families,
         "instruction": manifest.instruction,
         "rows": f"{manifest.samples:,}",
-        "languages": f"{len(manifest.languages())} declared"
-        + (", others told by row" if manifest.tells_language_by_row() else ""),
+        "languages": f"{manifest.language_count()}" + (", told by row" if manifest.language_columns() else ""),
         "origin": origin_address(manifest),
         "raw files": "; ".join(
             f"{key}: {', '.join(table.files)} ({table.format})" for key, table in manifest.tables.items()

@@ -88,6 +88,9 @@ def identity_of(manifest: Manifest) -> str:
     data = manifest.model_dump(mode="json", include=chosen)
     for subset in data["subsets"].values():
         del subset["samples"]
+        for lang in (subset["query_lang"], subset["positive_lang"]):
+            if isinstance(lang, dict):
+                del lang["count"]
     return digest(data)
 
 

@@ -70,7 +70,7 @@ def _corpus(manifests: Sequence[Manifest]) -> dict[str, Any]:
         "access": rows_by(lambda m: m.access.kind),
         "languages": len(natural),
         "programming_languages": len(programming),
-        "undeclared": sum(m.tells_language_by_row() for m in manifests),
+        "undeclared": sum(bool(m.language_columns()) for m in manifests),
         "download": {"bytes": sum(known), "of_sources": len(known)},
     }
 
@@ -117,7 +117,7 @@ def entry(manifest: Manifest) -> dict[str, Any]:
         "task": manifest.task,
         "rows": manifest.samples,
         "subsets": len(manifest.subsets),
-        "languages": len(manifest.languages()),
+        "languages": manifest.language_count(),
         "licence": manifest.licence.id,
         "commercial": manifest.licence.commercial,
         "redistribution": manifest.licence.redistribution,
@@ -162,12 +162,12 @@ def _lost_table(lost: dict[str, Any]) -> Table:
 def source_table(title: str, entries: list[dict[str, Any]]) -> Table:
     """Return sources as a table."""
     table = Table(title=title)
-    for column in ("source", "family", "task", "rows", "subsets", "raw", "licence", "access"):
-        counted = column in ("rows", "subsets", "raw")
+    for column in ("source", "family", "task", "rows", "langs", "raw", "licence", "access"):
+        counted = column in ("rows", "langs", "raw")
         table.add_column(column, justify="right" if counted else "left", no_wrap=counted or column == "source")
     for e in entries:
         licence = e["licence"] if e["commercial"] else f"{e['licence']} (non-commercial)"
-        counts = (f"{e['rows']:,}", str(e["subsets"]), size(e["download"]))
+        counts = (f"{e['rows']:,}", str(e["languages"]), size(e["download"]))
         table.add_row(e["name"], e["family"], e["task"], *counts, licence, e["access"])
     return table
 

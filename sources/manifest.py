@@ -110,6 +110,8 @@ class LangColumn(_Strict):
     column: str
     map: dict[str, LanguageTag] = {}
     """Raw value → tag, for values that `sources.languages.tag_of` does not know or would get wrong."""
+    count: int | None = Field(default=None, ge=1)
+    """How many languages the published corpus has of it, where that is known."""
 
 
 class Subset(_Strict):
@@ -201,11 +203,15 @@ class Manifest(_Strict):
             }
         )
 
-    def tells_language_by_row(self) -> bool:
-        """Say whether some subset's language stands in a raw column."""
-        return any(
-            isinstance(lang, LangColumn) for s in self.subsets.values() for lang in (s.query_lang, s.positive_lang)
-        )
+    def language_columns(self) -> list[LangColumn]:
+        """Return the raw columns that tell a language by row, over all subsets."""
+        said = (lang for s in self.subsets.values() for lang in (s.query_lang, s.positive_lang))
+        return [lang for lang in said if isinstance(lang, LangColumn)]
+
+    def language_count(self) -> int:
+        """Return how many languages, scripts apart, the source is known to have."""
+        declared = {tag.rpartition("-")[0] for tag in self.languages()}
+        return max([len(declared), *(column.count or 0 for column in self.language_columns())])
 
     def languages(self) -> list[str]:
         """Declared tags over all subsets, sorted; rows may add others where a column tells the language."""

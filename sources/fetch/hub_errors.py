@@ -59,6 +59,12 @@ def _by_status(status: int, where: str, by_hand: str) -> CorpusError:
         )
     if status == 408 or status >= 500:
         return TransientError(f"the server failed (HTTP {status})", where=where, remedy="try again later")
-    if status in (401, 403):
+    if status == 401:
+        return FetchError(
+            "the token in HF_TOKEN is not accepted (HTTP 401)",
+            where=where,
+            remedy="renew it, or unset it: open datasets need none",
+        )
+    if status == 403:
         return FetchError(f"access refused (HTTP {status})", where=where, remedy=f"set a valid HF_TOKEN, {by_hand}")
     return FetchError(f"refused (HTTP {status})", where=where, remedy=f"check repository and `ref`, {by_hand}")

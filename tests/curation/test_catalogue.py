@@ -1,6 +1,7 @@
 """`curate plan`, `curate sources` and `curate lock`: what the manifests say, before any work."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +20,19 @@ from tests.hub.server import serving
 OPEN = {"id": "CC0-1.0", "commercial": True, "redistribution": True}
 CLOSED = {"id": "LicenseRef-x", "commercial": False, "redistribution": False, "note": "Ask."}
 GATED = {"kind": "gated", "terms": "No resale of the texts."}
+
+
+def test_the_corpus_adds_up_before_anything_is_downloaded():
+    params = Path(__file__).resolve().parents[2] / "params.yaml"
+    said = CliRunner().invoke(app, ["plan", "--profile", "full", "--params", str(params), "--json"])
+    made = json.loads(said.stdout)
+    assert made["sources"] == 121
+    assert made["corpus"]["rows"] == 50_513_802
+    assert made["corpus"]["families"] == {
+        "retrieval": 44_698_699, "clustering": 5_450_183, "classification": 364_920,
+    }  # fmt: skip
+    assert made["mixes"]["retrieval"]["rows"] == 26_693_280
+    assert made["mixes"]["instruction"]["rows"] == 8_317_566
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ class Hub:
     lfs_from: int = 4096
     page: int = 7
     gated: set[str] = field(default_factory=set)
+    expired: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     seen: list[Request] = field(default_factory=list)
@@ -157,6 +158,8 @@ class HubHandler(BaseHTTPRequestHandler):
         self.cut_after = failure.cut_after if failure else None
         if failure and failure.status != 200:
             return self._send(failure.status, b"{}", failure.headers)
+        if self.headers.get("Authorization", "").removeprefix("Bearer ") in self.hub.expired:
+            return self._send(401, b"{}", {"X-Error-Message": "Invalid credentials in Authorization header"})
         return self.routed(url)
 
     def routed(self, url):

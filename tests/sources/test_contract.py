@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import langcodes
 import pyarrow as pa
 import pytest
 
@@ -20,6 +21,8 @@ from sources.text import normalised
 from tests.sources.raw import FIXTURES, raw_files
 
 SOURCES = registry.names()
+YOUNG = {"isv", "rsk", "tok"}
+"""ISO 639-3 codes of 2022 and later, which the register that langcodes carries does not have."""
 
 
 @dataclass
@@ -69,10 +72,31 @@ def test_manifest_is_complete(name):
     if manifest.licence.id.startswith("LicenseRef-"):
         assert manifest.licence.note, "a licence without an SPDX identifier needs a word on what it is"
     assert manifest.instruction.endswith(".")
+    assert manifest.samples > 0
+    if manifest.origin.kind == "manual":
+        assert manifest.access.kind == "manual", "say what a person has to do"
+    for tag in manifest.languages():
+        assert tag.endswith("-Code") or tag[:3] in YOUNG or langcodes.tag_is_valid(tag), tag
+    if manifest.licence.id.startswith("LicenseRef-"):
+        assert manifest.licence.note, "a licence without an SPDX identifier needs a word on what it is"
+    assert manifest.instruction.endswith(".")
+    assert manifest.samples > 0
+    if manifest.origin.kind == "manual":
+        assert manifest.access.kind == "manual", "say what a person has to do"
+    for tag in manifest.languages():
+        code, _, script = tag.rpartition("-")
+        if script != "Code":
+            assert langcodes.Language.get(code, normalize=False).is_valid(), tag
+            assert langcodes.Language.make(script=script).is_valid(), tag
     for subset in manifest.subsets:
         bound = manifest.bound(subset)
         arguments(shape(bound.shape.kind), bound)
         assert "{" not in bound.model_dump_json(include={"tables", "shape"}).replace('{"', "").replace("{}", "")
+
+
+def test_no_two_sources_share_an_instruction():
+    told = Counter(m.instruction for m in registry.load_all("ml-embed"))
+    assert not [text for text, count in told.items() if count > 1]
 
 
 def test_rows_have_the_schema_and_there_are_some(result):

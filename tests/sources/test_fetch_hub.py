@@ -222,6 +222,40 @@ def test_lasting_rate_limit_is_transient(server, tmp_path):
     assert "wait five minutes" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"RateLimit": '"api";r=0;t=41', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}, 41),
+        ({"Retry-After": "7"}, 7),
+        ({}, 0.01),
+    ],
+)
+def test_rate_limit_is_waited_out_as_the_server_asks(server, tmp_path, monkeypatch, headers, pause):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    server.failures.append(Failure("/revision/", 429, headers=headers))
+    assert len(fetch(manifest(), "en", options(server, tmp_path))) == 12
+    assert [round(seconds, 2) for seconds in slept] == [pause]
+
+
+def test_rate_limit_far_away_is_left_for_another_run(server, tmp_path):
+    server.failures.append(Failure("/revision/", 429, times=99, headers={"RateLimit": '"api";r=0;t=3000'}))
+    with pytest.raises(TransientError, match="429") as caught:
+        fetch(manifest(), "en", options(server, tmp_path))
+    assert "3000 s" in caught.value.remedy
+    assert server.requests("/revision/") == 1
+
+
+def test_expired_token_is_named_and_not_taken_for_a_missing_repository(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_expired")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    server.expired.add("hf_expired")
+    with pytest.raises(FetchError, match="the token in HF_TOKEN is not accepted") as caught:
+        fetch(manifest(), "en", options(server, tmp_path))
+    assert "unset it" in caught.value.remedy
+    assert "hf_expired" not in str(caught.value)
+
+
 def test_rate_limit_on_a_file_is_not_a_missing_file(server, tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "TRIES", 1)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client's own pauses, 15 s in all

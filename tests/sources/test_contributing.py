@@ -1,0 +1,56 @@
+"""What CONTRIBUTING says about adding a source is true: the file on that page is added and gives rows."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from sources import registry
+from sources.fetch import FetchOptions, fetch
+from sources.normalise import normalise, parts
+from sources.quarantine import Quarantine
+from tests.hub.server import serving
+
+PAGE = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
+
+
+def test_the_ten_lines_are_ten():
+    section = PAGE.read_text("utf-8").split("## How to add a source")[1].split("\n## ")[0]
+    assert [int(n) for n in re.findall(r"^(\d+)\. ", section, re.MULTILINE)] == list(range(1, 11))
+
+
+def test_what_the_page_names_is_there():
+    section = PAGE.read_text("utf-8").split("## How to add a source")[1].split("\n## ")[0]
+    named = set(re.findall(r"`([a-z0-9_]+)\.yaml`", section)) - {"params"}
+    assert named
+    assert named <= set(registry.names())
+
+
+def test_the_file_on_the_page_is_a_source(tmp_path, monkeypatch):
+    text = re.search(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]
+    name = yaml.safe_load(text)["name"]
+    path = tmp_path / "manifests" / "sources" / f"{name}.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    monkeypatch.setenv("CORPUS_MANIFESTS", str(tmp_path / "manifests"))
+    assert registry.names() == [name]
+    manifest = registry.load(name)
+    entries = [
+        {"question": "Hvað sást um miðnætti?", "entry": "Segl í norðri, hvarf í þoku.", "watch": "night"},
+        {"question": "Hver kveikti?", "entry": "Vörðurinn kveikti klukkan níu.", "watch": "day"},
+        {"question": "", "entry": "Ekkert að segja.", "watch": "night"},
+    ]
+    lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    with serving(tmp_path / "hub") as server:
+        server.add(manifest.origin.repo, "isl/train-0.jsonl", lines.encode())
+        server.add(manifest.origin.repo, "fao/train-0.jsonl", lines.encode())
+        files = fetch(manifest, "isl", FetchOptions(str(tmp_path / "raw"), endpoint=server.endpoint))
+    (part,) = parts(manifest, "isl", files)
+    quarantine, filtered = Quarantine(name, "isl"), {"where": 0}
+    (batch,) = normalise(part, manifest, quarantine, filtered)
+    (row,) = batch.to_pylist()
+    assert (row["query"], row["positive"]) == (entries[0]["question"], entries[0]["entry"])
+    assert (row["query_lang"], row["subset"]) == ("isl-Latn", "isl")
+    assert filtered == {"where": 1}
+    assert dict(quarantine.counts) == {"empty-query": 1}
