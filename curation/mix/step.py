@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.langid.step import judged_sources
 from curation.mix.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
 from curation.mix.card import dataset_card
 from curation.mix.recipe import Recipe, load_recipe
@@ -40,11 +42,13 @@ def run_mix(build: Build, name: str) -> StepResult:
             where=f"mix {name}",
             remedy="list one of the profile's sources in the mix file, or choose other sources",
         )
+    judged = judged_sources(build, rows, {source for source, _ in pools})
     result = StepResult(f"mix-{name}")
     with Progress(f"mix {name}", total=2 * len(pools)) as progress:
         states: dict[str, list[PoolState]] = defaultdict(list)
         for (source, subset), shards in pools.items():
-            states[source].append(judge_pool(build.store, source, subset, shards, settings))
+            state = judge_pool(build.store, source, subset, shards, settings, judged=source in judged)
+            states[source].append(state)
             progress.advance(f"judge {source}/{subset}")
         drop_twins([p for s in states for p in states[s] if registry.load(s).family == "retrieval"])
         for of_source in states.values():
@@ -96,8 +100,11 @@ class _MixWriter:
         self.validation.add(validation)
         self.documents.add(documents)
         for table in (train, validation):
-            for entry in table["language"].value_counts().to_pylist():
-                self.languages[entry["values"]] = self.languages.get(entry["values"], 0) + entry["counts"]
+            query, positive = table["language"], table["positive_language"]
+            # A sample counts once for each language it has on either side.
+            for languages in (query, positive.filter(pc.not_equal(query, positive))):
+                for entry in languages.value_counts().to_pylist():
+                    self.languages[entry["values"]] = self.languages.get(entry["values"], 0) + entry["counts"]
 
     def close(self, card: str) -> None:
         for part in (self.train, self.validation, self.documents):
