@@ -138,6 +138,7 @@ _RESOLVE = re.compile(r"^/(?P<kind>datasets|lfs)/(?P<repo>[^/]+/[^/]+)/resolve/(
 class HubHandler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer waits 40 ms for the client to confirm its head
 
     def log_message(self, *_args):
         pass
