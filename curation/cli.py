@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from curation.engine import Workers
+from curation.langid.cli import app as langid_app
 from curation.settings import load_profile
 from curation.steps import Build, StepResult
 from sources.errors import CorpusError, SettingsError, StageError, TransientError
@@ -23,6 +24,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 sources_app = typer.Typer(no_args_is_help=False)
 app.add_typer(sources_app, name="sources")
+app.add_typer(langid_app, name="langid")
 
 ProfileName = Annotated[str | None, typer.Option("--profile", help="Section of params.yaml.", envvar="CURATE_PROFILE")]
 Params = Annotated[Path, typer.Option("--params", help="The settings file; its folder holds work/ and out/.")]
@@ -185,12 +187,17 @@ def show(
     params: Params = PARAMS, rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
     row_id: Annotated[str | None, typer.Option(help="Show this row only.")] = None,
     *, quarantined: Annotated[bool, typer.Option(help="Show quarantined records instead.")] = False,
+    disagreements: Annotated[
+        bool, typer.Option("--disagreements", help="Show where declared and identified languages differ.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Look at rows of a source with everything the steps have found out about them."""
-    from curation.show import show_quarantine, show_rows
+    from curation.show import show_disagreements, show_quarantine, show_rows
 
     build = _build(profile, params)
-    if quarantined:
+    if disagreements:
+        show_disagreements(build, source)
+    elif quarantined:
         show_quarantine(build, source, subset, rows)
     else:
         show_rows(build, source, subset, rows, row_id)

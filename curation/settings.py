@@ -6,7 +6,7 @@ Unknown keys are refused with the nearest known one. The `train` section belongs
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -42,14 +42,40 @@ class NormaliseSettings(_Section):
     rows_per_part: int | None = None
 
 
+class SourceTrust(_Section):
+    """Whose word counts where the declared and the identified language of a text differ."""
+
+    policy: Literal["trust-declared", "trust-identified", "drop-disagreement"] = "trust-declared"
+    confidence: float = Field(default=0.9, ge=0, le=1)
+    """From which an identified language overrules the declared one, or drops the row."""
+
+
+class TrustSettings(_Section):
+    """A policy for every source."""
+
+    default: SourceTrust = SourceTrust()
+    sources: dict[str, SourceTrust] = {}
+
+    def of(self, source: str) -> SourceTrust:
+        """Return the policy of a source."""
+        return self.sources.get(source, self.default)
+
+    def __hash__(self) -> int:
+        """Hash by content: a loaded identifier is kept by its settings."""
+        return hash(self.model_dump_json())
+
+
 class LanguageSettings(_Section):
     """Which identifier, and what its answer is worth."""
 
-    backend: Literal["cld2", "fasttext"] = "cld2"
+    backend: Literal["bundled", "cld2", "fasttext", "heliport"] = "cld2"
     model: str | None = None
-    """fastText: a path, or `owner/name:file` on the Hub."""
+    """fastText: a path, or `owner/name:file` on the Hub. Bundled: another .lid file than the packaged one."""
+    policy: Literal["individual", "macro", "corpus"] = "corpus"
+    """What becomes of macrolanguages and their members: see `curation.langid.codes`."""
     code_declared: bool = True
     """Trust a source that declares a programming language."""
+    trust: TrustSettings = TrustSettings()
 
 
 class DedupSettings(_Section):
@@ -135,8 +161,8 @@ def _explained(error: ValidationError, where: str) -> CorpusError:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         model: Any = Profile
-        for part in first["loc"][:-1]:
-            annotation = model.model_fields[part].annotation if part in model.model_fields else MixSettings
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else MixSettings
+        for part in first["loc"][:-1]:  # a section, or a mapping of names to sections
+            fields = getattr(model, "model_fields", None)
+            model = fields[part].annotation if fields else get_args(model)[-1]
         return UnknownNameError("setting", str(first["loc"][-1]), model.model_fields, where=f"{where}: {place}")
     return SettingsError(f"{first['msg']} (got {first['input']!r})", where=f"{where}: {place}")

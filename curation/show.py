@@ -15,6 +15,7 @@ from sources import registry
 from sources.errors import StageError, UnknownNameError
 
 TEXT_CHARS = 400
+MOST_PAIRS = 40
 
 
 def show_rows(build: Build, source: str, subset: str | None, count: int, row_id: str | None) -> None:
@@ -27,7 +28,7 @@ def show_rows(build: Build, source: str, subset: str | None, count: int, row_id:
         rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
         first = pool_start.get(shard.subset, 0)
         pool_start[shard.subset] = first + shard.rows
-        beside = [_beside(build, shard, name) for name in ("languages", "clusters")]
+        beside = [_beside(build, shard, name) for name in ("languages", "verdicts", "clusters")]
         for i in range(rows.num_rows):
             row = rows.slice(i, 1).to_pylist()[0]
             if row_id and row["row_id"].hex() != row_id:
@@ -90,6 +91,10 @@ def _card(row: dict[str, Any]) -> Table:
             f"{row[f'{side}_code']}-{row[f'{side}_script']} ({row[f'{side}_confidence']:.2f})"
             for side in ("query", "positive")
         )
+    if "query_verdict" in row:
+        outcome = f"left out: {row['drop_reason']}" if row["drop_reason"] else "may stay"
+        final = f"{row['query_lang_final']} → {row['positive_lang_final']}"
+        lines["languages"] = f"{row['query_verdict']} → {row['positive_verdict']}; {final}; {outcome}"
     if "keep" in row:
         verdict = "kept" if row["keep"] else f"left out: {row['reason']} of {row['sample_cluster']:016x}"
         lines["dedup"] = f"{verdict}; document cluster {row['document_cluster']:016x}"
@@ -101,6 +106,32 @@ def _card(row: dict[str, Any]) -> Table:
     for text, score, kind in row["mined"][:5]:
         table.add_row(f"negative, {kind} {score:.1f}", escape(text[:TEXT_CHARS]))
     return table
+
+
+def show_disagreements(build: Build, source: str) -> None:
+    """Print a source's declared against identified languages, and the strongest disagreements."""
+    registry.load(source)
+    entry = build.load("identify").stats["sources"].get(source)
+    if entry is None or "disagreements" not in entry:
+        raise StageError("step identify has no verdicts on it", where=source, remedy="curate identify, or dvc repro")
+    console = Console()
+    console.print(escape(f"{source}: {entry['texts']:,} texts, policy {entry['trust']['policy']}"))
+    confused = Table()
+    for column in ("declared", "identified", "texts"):
+        confused.add_column(column, justify="right" if column == "texts" else "left")
+    pairs = [(count, was, code) for was, codes in entry["confusion"].items() for code, count in codes.items()]
+    for count, was, code in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:MOST_PAIRS]:
+        confused.add_row(escape(was), escape(code), f"{count:,}")
+    if len(pairs) > MOST_PAIRS:
+        confused.caption = f"the {MOST_PAIRS} commonest of {len(pairs):,} pairs"
+    console.print(confused)
+    strongest = Table(title="strongest disagreements")
+    for column in ("declared", "identified", "confidence", "text", "row"):
+        strongest.add_column(column, overflow="fold")
+    for found in entry["disagreements"]:
+        cells = (found["declared"], found["identified"], f"{found['confidence']:.2f}", found["text"])
+        strongest.add_row(*map(escape, cells), f"{found['row_id']} {found['side']}")
+    console.print(strongest)
 
 
 def show_quarantine(build: Build, source: str, subset: str | None, count: int) -> None:

@@ -133,6 +133,23 @@ def code_tag(name: str) -> str:
 
 
 _CODE_ALIASES = {
-    "c++": "cpp", "cs": "c#", "csharp": "c#", "golang": "go", "js": "javascript", "node.js": "javascript",
-    "py": "python", "python2": "python", "python3": "python", "rb": "ruby", "rs": "rust", "ts": "typescript",
+    "asm": "assembly", "asp.net": "c#", "bat": "batch", "cmd": "batch", "c++": "cpp",
+    "c-sharp": "c#", "cc": "cpp", "clj": "clojure", "coffee": "coffeescript", "common-lisp": "lisp", "cs": "c#",
+    "csharp": "c#", "cxx": "cpp", "delphi": "pascal", "docker": "dockerfile", "elisp": "lisp", "emacs-lisp": "lisp",
+    "erl": "erlang", "ex": "elixir", "exs": "elixir", "f90": "fortran", "fpc": "pascal", "freepascal": "pascal",
+    "fs": "f#", "fsharp": "f#", "gas": "assembly", "golang": "go", "gql": "graphql", "gradle": "groovy", "h": "c",
+    "hpp": "cpp", "hs": "haskell", "htm": "html", "html5": "html", "ipynb": "jupyter-notebook", "jl": "julia",
+    "js": "javascript", "json5": "json", "jsonc": "json", "jsonl": "json", "kt": "kotlin", "kts": "kotlin",
+    "m": "matlab", "make": "makefile", "mariadb": "sql", "masm": "assembly", "mjs": "javascript", "ml": "ocaml",
+    "mli": "ocaml", "mm": "objective-c", "mysql": "sql", "nasm": "assembly", "node": "javascript",
+    "node.js": "javascript", "nodejs": "javascript", "obj-c": "objective-c", "objc": "objective-c",
+    "objectivec": "objective-c", "objective-c++": "objective-c", "octave": "matlab", "pas": "pascal", "pl": "perl",
+    "plpgsql": "sql", "plsql": "sql", "pm": "perl", "postgres": "sql", "postgresql": "sql", "proto": "protobuf",
+    "ps1": "powershell", "pwsh": "powershell", "py": "python", "pycon": "python", "python2": "python",
+    "python3": "python", "rb": "ruby", "rlang": "r", "rs": "rust", "rscript": "r", "sbt": "scala", "sh": "shell",
+    "sqlite": "sql", "t-sql": "sql", "tex": "latex", "ts": "typescript", "tsql": "sql", "tsx": "typescript",
+    "vb": "vb.net", "vbnet": "vb.net", "vbs": "vbscript", "visual-basic": "vb.net",
+    "visual-basic-for-applications": "vba", "wasm": "webassembly", "wat": "webassembly", "x86": "assembly",
+    "x86asm": "assembly", "xhtml": "html", "xsl": "xml", "xslt": "xml", "yml": "yaml", "zsh": "shell",
 }  # fmt: skip
+"""Other names, info strings and extensions → the corpus's names. Its `bash` and `shell` are two; so they stay."""

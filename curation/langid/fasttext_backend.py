@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from curation.langid.identifier import UNDETERMINED
+from curation.langid import codes
+from curation.langid.identifier import UNDETERMINED, list_array
 from sources.errors import FetchError, SettingsError
-from sources.languages import LanguageCodeError, tag_of
 
 BATCH = 4096
-_SPACES = re.compile(r"\s+")
 
 
 class FastText:
@@ -36,27 +35,32 @@ class FastText:
                 self._model = fasttext.load_model(str(path))
             except ValueError as error:
                 raise SettingsError(f"not a fastText model: {error}", where=str(path)) from None
-        self._iso3: dict[str, str] = {}
+        labels = self._model.get_labels()
+        self._codes = codes.parsed(labels, codes.scheme_of(labels))
+
+    @property
+    def claimed(self) -> frozenset[str]:
+        """The languages of the model's labels."""
+        return codes.languages_of(self._codes.values())
 
     def codes(self, texts: pa.StringArray) -> tuple[list[str], list[float]]:
         """Return the best label of each text as ISO 639-3, and the model's probability for it."""
-        codes: list[str] = []
-        confidence: list[float] = []
-        lines = [_SPACES.sub(" ", text or "") for text in texts.to_pylist()]
-        for start in range(0, len(lines), BATCH):
-            labels, scores = self._model.predict(lines[start : start + BATCH], k=1)
-            codes += [self._code(label[0]) if len(label) else UNDETERMINED for label in labels]
-            confidence += [min(float(score[0]), 1.0) if len(score) else 0.0 for score in scores]
-        return codes, confidence
+        best = [row[0] for row in self._predicted(texts, 1)]
+        return [code for code, _ in best], [score for _, score in best]
 
-    def _code(self, label: str) -> str:
-        if label not in self._iso3:
-            name = label.removeprefix("__label__")
-            try:
-                self._iso3[label] = tag_of(re.split("[_-]", name)[0]).split("-")[0]
-            except LanguageCodeError:
-                self._iso3[label] = UNDETERMINED
-        return self._iso3[label]
+    def top(self, texts: pa.StringArray, k: int) -> pa.ListArray:
+        """Return the `k` best labels of each text as ISO 639-3: `ALTERNATIVES`, n."""
+        return list_array(list(self._predicted(texts, k)))
+
+    def _predicted(self, texts: pa.StringArray, k: int) -> Iterator[list[tuple[str, float]]]:
+        """Yield the answers for each text; `und` for refused labels, and where the model knows no part of a text."""
+        # A line is a text to fastText, and a null character is white space to it.
+        lines = pc.replace_substring(pc.fill_null(texts, ""), "\n", " ")
+        for start in range(0, len(lines), BATCH):
+            labels, scores = self._model.predict(lines[start : start + BATCH].to_pylist(), k=k)
+            for names, chances in zip(labels, scores, strict=True):
+                pairs = zip([self._codes[name] for name in names], chances, strict=True)
+                yield [(c, min(float(p), 1.0) if c != UNDETERMINED else 0.0) for c, p in pairs] or [(UNDETERMINED, 0.0)]
 
 
 def _located(model: str) -> Path:

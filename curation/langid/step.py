@@ -1,4 +1,4 @@
-"""Step `identify`: what language each text is in, beside what its source declares."""
+"""Step `identify`: what language each text is in, beside what its source declares, and what follows from both."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from curation import engine
 from curation.engine import Outputs, Task
 from curation.langid.interface import identify
-from curation.settings import LanguageSettings
+from curation.langid.verdicts import SIDES, VERDICTS, Judge, strongest
+from curation.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.steps import Build, Shard, StepResult, shards_of
-from curation.store import Store
+from curation.store import Marker, Store
+from sources import registry
+from sources.errors import StageError
 
-SIDES = ("query", "positive")
 LANGUAGES_SCHEMA = pa.schema(
     [
         pa.field(f"{side}_{name}", kind, nullable=False)
@@ -25,44 +27,24 @@ LANGUAGES_SCHEMA = pa.schema(
 )
 """Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und."""
 
-MACRO_MEMBERS = {
-    "ara": "arb", "zho": "cmn", "msa": "zsm", "nor": "nob", "fas": "pes", "est": "ekk", "lav": "lvs", "sqi": "als",
-    "uzb": "uzn", "aze": "azj", "mlg": "plt", "mon": "khk", "swa": "swh", "kur": "kmr", "pus": "pbt", "ori": "ory",
-    "nep": "npi", "yid": "ydd", "grn": "gug", "que": "quy", "orm": "gaz", "ful": "fuv", "kok": "gom", "srd": "sro",
-}  # fmt: skip
-"""Macrolanguage → the member that a source or a model means when it says only the macrolanguage's code."""
-
 
 class Identify:
     """Operation: a rows shard to identified languages."""
 
     name: ClassVar[str] = "languages"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: LanguageSettings) -> None:
-        self.settings = settings
+        self.settings = settings.model_copy(update={"trust": TrustSettings()})
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Identify both sides of one shard."""
         names = [name for side in SIDES for name in (side, f"{side}_lang")]
         rows = store.read_table(f"rows/{task.path}.rows.arrow", names)
-        columns: list[Any] = []
-        confusion: dict[str, Counter[str]] = {}
-        programming: set[str] = set()
-        for side in SIDES:
-            table = self._side(rows[side], rows[f"{side}_lang"])
-            columns += table.columns
-            tags = rows[f"{side}_lang"].to_pylist()
-            programming.update(tag.removesuffix("-Code") for tag in set(tags) if tag.endswith("-Code"))
-            declared = [tag.rpartition("-")[0] for tag in tags]
-            for was, found in zip(declared, table["code"].to_pylist(), strict=True):
-                confusion.setdefault(was, Counter())[found] += 1
+        columns = [column for side in SIDES for column in self._side(rows[side], rows[f"{side}_lang"]).columns]
         table = pa.table(columns, schema=LANGUAGES_SCHEMA)
         out.table("languages", table.to_batches(), LANGUAGES_SCHEMA)
-        return {
-            "confusion": {was: dict(sorted(found.items())) for was, found in sorted(confusion.items())},
-            "programming": sorted(programming),
-        }
+        return {}
 
     def _side(self, texts: Any, declared: Any) -> pa.Table:
         text = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
@@ -84,42 +66,82 @@ class Identify:
         )
 
 
-def agree(declared: str, identified: str) -> bool:
-    """Tell whether two codes mean the same, a macrolanguage and its usual member counted as one.
-
-    >>> agree("zho", "cmn"), agree("nob", "nor"), agree("deu", "nld")
-    (True, True, False)
-    """
-    return MACRO_MEMBERS.get(declared, declared) == MACRO_MEMBERS.get(identified, identified)
-
-
 def run_identify(build: Build) -> StepResult:
-    """Identify every shard and sum up declared against identified codes per source."""
+    """Identify every shard, judge it under its source's policy, and sum up per source.
+
+    Raises:
+        UnknownNameError: a policy is given for a source that there is none of.
+
+    """
     rows = build.load("normalise")
-    operation = Identify(build.profile.languages)
+    settings = build.profile.languages
+    for source in settings.trust.sources:
+        registry.load(source)
+    operation = Identify(settings)
     tasks = [Task(shard.path, (shard.xxh3,), None) for shard in rows.shards]
-    markers = engine.run(operation, tasks, build.store, build.workers)
     result = StepResult("identify")
-    confusion: dict[str, dict[str, Counter[str]]] = {}
-    programming: dict[str, set[str]] = {}
-    for shard, marker in zip(rows.shards, markers, strict=True):
+    for shard, marker in zip(rows.shards, engine.run(operation, tasks, build.store, build.workers), strict=True):
         (made,) = shards_of(shard.source, shard.subset, marker, operation.name, "languages")
         result.shards.append(Shard(shard.source, shard.subset, shard.path, shard.rows, made.xxh3))
-        source = confusion.setdefault(shard.source, {})
-        programming.setdefault(shard.source, set()).update(marker.stats["programming"])
-        for was, found in marker.stats["confusion"].items():
-            source.setdefault(was, Counter()).update(found)
-    result.stats = {
-        "sources": {
-            name: {
-                "confusion": {was: dict(found) for was, found in table.items()},
-                "texts": sum(found.total() for found in table.values()),
-                "agree": sum(n for was, found in table.items() for code, n in found.items() if agree(was, code)),
-                "undetermined": sum(found["und"] for found in table.values()),
-                "programming": sorted(programming[name]),
-            }
-            for name, table in confusion.items()
-        }
-    }
+    markers = _judge(build, rows.shards, result.shards)
+    of_source: dict[str, list[dict[str, Any]]] = {}
+    for shard, marker in zip(rows.shards, markers, strict=True):
+        of_source.setdefault(shard.source, []).append(marker.stats)
+    result.stats = {"sources": {name: _summed(found, settings.trust.of(name)) for name, found in of_source.items()}}
     build.save(result)
     return result
+
+
+def _judge(build: Build, rows: list[Shard], identified: list[Shard]) -> list[Marker]:
+    """Run the verdicts, each policy apart, and return the markers in the order of `rows`."""
+    settings = build.profile.languages
+    tasks: dict[SourceTrust, list[Task]] = {}
+    for shard, languages in zip(rows, identified, strict=True):
+        task = Task(shard.path, (shard.xxh3, languages.xxh3), None)
+        tasks.setdefault(settings.trust.of(shard.source), []).append(task)
+    markers: dict[str, Marker] = {}
+    for trust, chosen in tasks.items():
+        made = engine.run(Judge(settings, trust), chosen, build.store, build.workers)
+        markers |= {task.path: marker for task, marker in zip(chosen, made, strict=True)}
+    return [markers[shard.path] for shard in rows]
+
+
+def _summed(shards: list[dict[str, Any]], trust: SourceTrust) -> dict[str, Any]:
+    """Add up what `Judge` counted in the shards of one source."""
+    confusion: dict[str, Counter[str]] = {}
+    for stats in shards:
+        for was, found in stats["confusion"].items():
+            confusion.setdefault(was, Counter()).update(found)
+    verdicts = {name: sum(stats["verdicts"][name] for stats in shards) for name in VERDICTS}
+    return {
+        **verdicts,
+        "texts": sum(verdicts.values()),
+        "trust": trust.model_dump(mode="json"),
+        "overruled": sum(stats["overruled"] for stats in shards),
+        "dropped": dict(sum((Counter(stats["dropped"]) for stats in shards), Counter())),
+        "confusion": {was: dict(found) for was, found in confusion.items()},
+        "programming": sorted({name for stats in shards for name in stats["programming"]}),
+        "disagreements": strongest(stats["disagreements"] for stats in shards),
+    }
+
+
+def judged_sources(build: Build, rows: StepResult, sources: set[str]) -> set[str]:
+    """Return those of the sources whose verdicts change what a mix takes from them: whose word is not just trusted.
+
+    Raises:
+        StageError: their verdicts are missing, or were made from other rows or under another policy.
+
+    """
+    trust = build.profile.languages.trust
+    chosen = {name for name in sources if trust.of(name).policy != "trust-declared"}
+    if chosen:
+        made = build.load("identify")
+        then = {name: made.stats["sources"].get(name, {}).get("trust") for name in chosen}
+        same_rows = [(s.path, s.rows) for s in made.shards] == [(s.path, s.rows) for s in rows.shards]
+        if not same_rows or any(then[name] != trust.of(name).model_dump(mode="json") for name in chosen):
+            raise StageError(
+                "step identify was made from other rows or under another policy",
+                where=f"profile {build.name}",
+                remedy="curate identify, or dvc repro",
+            )
+    return chosen

@@ -92,7 +92,7 @@ def assemble(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
             own["source"], own["subset"], [manifest.family] * n, [manifest.task] * n,
-            _code(own["query_lang"]), _code(own["positive_lang"]), queries, documents.take(pa.array(positive)),
+            *_languages(store, pool, own, chosen), queries, documents.take(pa.array(positive)),
             pa.array(_clusters(store, pool)[chosen]), pa.array(positive + first_id),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
@@ -110,6 +110,15 @@ def assemble(
 def _clusters(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
     parts = [store.read_table(f"clusters/{s.path}.clusters.arrow", ["query_cluster"]) for s in pool.shards]
     return np.asarray(pa.concat_tables(parts)["query_cluster"].to_numpy())
+
+
+def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any, Any]) -> list[Any]:
+    """Return the two language columns: declared, or final where the source's verdicts count."""
+    if pool.judged:
+        names = ["query_lang_final", "positive_lang_final"]
+        parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", names) for s in pool.shards]
+        return [_code(column) for column in pa.concat_tables(parts).take(chosen).columns]
+    return [_code(own["query_lang"]), _code(own["positive_lang"])]
 
 
 def _one(column: Any) -> pa.Array:

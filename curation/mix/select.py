@@ -16,8 +16,17 @@ from curation.steps import Shard
 from curation.store import Store
 from curation.text.tokens import I64, U64, mix_all
 
-REASONS = ("train", "validation", "exact-duplicate", "near-duplicate", "no-negatives", "held-out-twin", "over-cap")
-TRAIN, VALIDATION, EXACT, NEAR, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
+REASONS = (
+    "train",
+    "validation",
+    "other-language",
+    "exact-duplicate",
+    "near-duplicate",
+    "no-negatives",
+    "held-out-twin",
+    "over-cap",
+)
+TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
 
 
 @dataclass
@@ -28,6 +37,7 @@ class PoolState:
         verdict: uint8[n] into `REASONS`.
         rank: uint64[n], seeded by the mix; lower goes first when a cap leaves rows out.
         document_cluster: int64[n].
+        judged: whether language verdicts count: where a source's word is trusted, nobody reads them.
 
     """
 
@@ -37,9 +47,12 @@ class PoolState:
     verdict: npt.NDArray[np.uint8]
     rank: U64
     document_cluster: I64
+    judged: bool = False
 
 
-def judge_pool(store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings) -> PoolState:
+def judge_pool(
+    store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, judged: bool = False
+) -> PoolState:
     """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools."""
     clusters = pa.concat_tables(store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards)
     rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow", ["row_id", "negatives"]) for s in shards)
@@ -52,8 +65,11 @@ def judge_pool(store: Store, source: str, subset: str, shards: list[Shard], sett
     reason = clusters["reason"]
     verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
     verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003
+    if judged:
+        parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", ["drop_reason"]) for s in shards]
+        verdict[pc.is_valid(pa.concat_tables(parts)["drop_reason"]).to_numpy()] = OTHER_LANGUAGE
     rank = mix_all(row_keys(rows) ^ np.uint64(settings.seed))
-    return PoolState(source, subset, shards, verdict, rank, clusters["document_cluster"].to_numpy())
+    return PoolState(source, subset, shards, verdict, rank, clusters["document_cluster"].to_numpy(), judged)
 
 
 def _uniform(keys: U64, seed: int) -> npt.NDArray[np.float64]:

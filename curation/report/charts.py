@@ -24,7 +24,7 @@ BLUE, SKY, ORANGE = "#2f6fde", "#7fb2f5", "#e8913a"
 STAGE_COLOURS = dict(
     zip(
         STAGES,
-        ("#9aa4b2", "#6b7686", "#c2453c", "#e8913a", "#c77fb4", "#8b5fc7", "#d9bd3c", SKY, BLUE),
+        ("#9aa4b2", "#6b7686", "#8a5a3c", "#c2453c", "#e8913a", "#c77fb4", "#8b5fc7", "#d9bd3c", SKY, BLUE),
         strict=True,
     )
 )

@@ -17,6 +17,7 @@ from sources.manifest import Manifest
 LOST = ("filtered", "quarantined")
 STAGES = (
     *LOST,
+    "other-language",
     "exact-duplicate",
     "near-duplicate",
     "no-negatives",
@@ -118,7 +119,9 @@ def funnel(inputs: Inputs, mix: StepResult | None) -> list[FunnelRow]:
     for source, entry in inputs.rows.stats["sources"].items():
         if mix is not None and source not in mix.stats["sources"]:
             continue
-        ends = {stage: sum(entry[stage].values()) for stage in LOST} | (mix.stats["sources"][source] if mix else {})
+        ends = {stage: sum(entry[stage].values()) for stage in LOST}
+        if mix:  # one made before a reason was thought of lost no row for it
+            ends |= dict.fromkeys(REASONS, 0) | mix.stats["sources"][source]
         row = FunnelRow(source, entry["rows"], ends)
         assert mix is None or sum(ends[stage] for stage in STAGES) == row.records, f"{source}: a record is unaccounted"
         found.append(row)

@@ -9,14 +9,15 @@ import langcodes
 import numpy as np
 import numpy.typing as npt
 
-from curation.langid.step import agree
+from curation.langid.identifier import UNDETERMINED
+from curation.langid.verdicts import NOT_NAMED, Disagreement, agree
 from curation.report.survey import SourceSurvey
+from curation.settings import SourceTrust
 from curation.steps import StepResult
 from sources.languages import NO_LANGUAGE
 
 _NAMES = {"hbs": "Serbo-Croatian"}
 """Where langcodes folds a macrolanguage onto a member."""
-UNDETERMINED = "und"
 SHOWN = 20
 
 
@@ -61,10 +62,24 @@ class Agreement:
 
     source: str
     texts: int
+    """Those that were identified."""
+    declared_only: int
     agree: int
     undetermined: int
     strongest: list[tuple[str, str, int]]
-    """(declared, identified, texts) of the strongest disagreements; undetermined texts are apart."""
+    """(declared, identified, texts) of the commonest disagreements; undetermined texts are apart."""
+    shown: list[Disagreement]
+    """The most confident disagreements, to look at."""
+    trust: SourceTrust
+    overruled: int
+    """Texts whose disagreement is as confident as the policy asks for."""
+    dropped: int
+    """Rows that the policy leaves out."""
+
+    @property
+    def disagree(self) -> int:
+        """What is neither agreed nor undetermined."""
+        return self.texts - self.agree - self.undetermined
 
 
 def agreement(identified: StepResult) -> list[Agreement]:
@@ -75,11 +90,18 @@ def agreement(identified: StepResult) -> list[Agreement]:
             (was, code, n)
             for was, codes in entry["confusion"].items()
             for code, n in codes.items()
-            if code != UNDETERMINED and not agree(was, code)
+            if code not in NOT_NAMED and not agree(was, code)
         ]
         strongest = sorted(differing, key=lambda d: (-d[2], d[0], d[1]))
-        found.append(Agreement(source, entry["texts"], entry["agree"], entry["undetermined"], strongest))
-    return sorted(found, key=lambda a: (a.agree / max(a.texts, 1), a.source))
+        found.append(
+            Agreement(  # a file from before there were verdicts lacks what follows them
+                source, entry["texts"] - entry.get("declared-only", 0), entry.get("declared-only", 0),
+                entry["agree"], entry["undetermined"], strongest, entry.get("disagreements", []),
+                SourceTrust.model_validate(entry.get("trust", {})),
+                entry.get("overruled", 0), sum(entry.get("dropped", {}).values()),
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda a: (not a.texts, a.agree / max(a.texts, 1), a.source))
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,6 @@ def confusion(identified: StepResult, natural: set[str]) -> Confusion | None:
     shares = np.zeros((len(largest), len(largest) + 2))
     for i, was in enumerate(largest):
         for code, n in texts[was].items():
-            other = len(largest) + (code == UNDETERMINED)
+            other = len(largest) + (code in NOT_NAMED)
             shares[i, largest.index(code) if code in largest else other] += n / texts[was].total()
     return Confusion(largest, [*largest, "other", UNDETERMINED], shares)

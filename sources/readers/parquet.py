@@ -14,6 +14,8 @@ from sources.parts import RawBatch
 from sources.quarantine import Quarantine
 from sources.readers.conform import conform, require
 
+BATCH_BYTES = 32 << 20
+
 
 def read(
     path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
@@ -33,9 +35,15 @@ def read(
         require(file.schema_arrow.names, table, name)
         start = 0
         for group in range(file.num_row_groups):
-            end = start + file.metadata.row_group(group).num_rows
+            about = file.metadata.row_group(group)
+            end = start + about.num_rows
+            # Long texts come in smaller batches, so that a batch has about the same size everywhere.
+            fitting = BATCH_BYTES * max(about.num_rows, 1) // max(about.total_byte_size, 1)
             batches = file.iter_batches(
-                batch_size=batch_rows, row_groups=[group], columns=list(table.fields), use_threads=False
+                batch_size=max(1, min(batch_rows, fitting)),
+                row_groups=[group],
+                columns=list(table.fields),
+                use_threads=False,
             )
             while start < end:
                 try:

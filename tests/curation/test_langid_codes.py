@@ -72,9 +72,9 @@ def test_corpus_codes_round_trip(code, script):
     assert parse_label(code) == (code, None)
     assert fold(code, "corpus") == code
     assert parse_label(tag_of(code)).code == code
-    # Through the individual code one comes back to the corpus's, or to the other one that it has for the same.
-    assert {fold(code, "individual"), fold(code, "macro")} & {fold(back := fold(code, "individual"), "macro"), back}
-    assert fold(fold(code, "individual"), "corpus") in CORPUS
+    back = fold(fold(code, "individual"), "corpus")  # another code only where the corpus has two for the same
+    assert back in CORPUS
+    assert fold(back, "macro") == fold(code, "macro")
 
 
 @policies
@@ -178,7 +178,7 @@ def test_where_libraries_fold_otherwise(code, individual, macro, corpus):
      ("prs", "fa-AF"), ("cnr", "sr-ME"), ("cmn", "zh"), ("arb", "ar")],
 )  # fmt: skip
 def test_why_the_table_is_ours(code, theirs):
-    """Langcodes folds two of these as ISO 639-3 does, and gives Serbo-Croatian to Serbia."""
+    """Langcodes folds few members as ISO 639-3 does, and gives Serbo-Croatian to Serbia."""
     assert langcodes.standardize_tag(code, macro=True) == theirs
     agrees = langcodes.Language.get(theirs, normalize=False).to_alpha3() == fold(code, "macro")
     assert agrees == (code in ("cmn", "arb", "prs"))

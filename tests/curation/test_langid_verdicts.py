@@ -156,7 +156,6 @@ def test_another_policy_identifies_nothing_again(made, calls):
     identified = list(calls)
     run_identify(made(DROP))
     assert calls == identified
-    assert len(identified) == 4, "two sides of two sources"
 
 
 def test_the_mix_leaves_out_what_is_dropped_with_a_counted_reason(made):
@@ -178,12 +177,11 @@ def test_the_mix_has_the_final_languages(made):
     build = made(OVERRULE)
     for run in (run_identify, run_dedup, run_mine):
         run(build)
-    stats = run_mix(build, "plain").stats
+    run_mix(build, "plain")
     found = samples(build)
     assert found["deu 0.9 wrong"]["language"] == "deu"
     assert found["deu 0.9 wrong"]["positive_language"] == "nld"
     assert found["nld 0.5 weak"]["language"] == "eng"
-    assert stats["sources"]["pairs"]["other-language"] == 0
 
 
 @pytest.mark.parametrize("change", ["not run", "another policy", "other rows"])
@@ -201,23 +199,17 @@ def test_the_mix_refuses_verdicts_that_are_not_of_this_build(made, change):
         run_mix(build, "plain")
 
 
-def many(count):
-    rng = random.Random(3)
-    return [
-        row(f"{rng.choice(['nld', 'eng'])} {rng.randrange(60, 64) / 100} w{i % 60}", f"eng 0.9 p{i}")
-        for i in range(count)
-    ]
-
-
 def test_the_strongest_disagreements_are_the_same_whatever_the_shards(made):
-    found = []
+    found, rng = [], random.Random(3)
+    said = [f"{rng.choice(['nld', 'eng'])} {rng.randrange(60, 64) / 100}" for _ in range(300)]
+    rows = [row(f"{words} w{i % 60}", f"eng 0.9 p{i}") for i, words in enumerate(said)]
     for shard_rows in (500, 33):
-        build = made(rows=many(300), shard_rows=shard_rows)
+        build = made(rows=rows, shard_rows=shard_rows)
         run_identify(build)
         found.append(build.load("identify").stats["sources"]["pairs"]["disagreements"])
     assert found[0] == found[1]
     assert len(found[0]) == len({d["text"] for d in found[0]}) == SHOWN
-    assert [d["confidence"] for d in found[0]] == sorted((d["confidence"] for d in found[0]), reverse=True)
+    assert sorted(found[0], key=lambda d: (-d["confidence"], d["row_id"])) == found[0]
     assert all((d["declared"], d["identified"], d["side"]) == ("eng-Latn", "nld-Latn", "query") for d in found[0])
 
 

@@ -1,0 +1,196 @@
+"""What is left of a text to identify: no addresses, tags, placeholders, numbers, hashes or control characters.
+
+One pass over Arrow's bytes; a text in which the first look finds nothing to strip is copied as it is. Words are left
+alone, digits in them included (`COVID-19`, transliterations like `ma3lesh`). White space collapses where a text is
+touched at all.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.langid.stripping import alphanumeric, blank, dropped, opaque
+from curation.text.tokens import decode, string_buffers
+
+U8 = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+_POINTS = 0x20000
+_IDEOGRAPHS = 0x33480
+"""Beyond the first two planes there are ideographs, up to here, and no other letters."""
+_CALM, _LETTER, _STOP, _LOOK = 0, 1, 2, 3
+"""Of bytes: says nothing; an ASCII letter; a full stop, of interest before a letter; may begin what is stripped."""
+
+
+def cleaned(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.StringArray, Mask]:
+    r"""Strip what has no language.
+
+    Addresses (URLs, e-mail, paths, @mentions), tags, entities and placeholders, numbers, hashes and other opaque
+    tokens, `code in backticks` and control characters become a space; invisible formatting goes without a trace. Of
+    #tags in other scripts than ASCII the sign goes and the word stays, and so it does where tags are all there is.
+
+    Args:
+        texts: string or large_string array of n texts; null reads as empty.
+
+    Returns:
+        The texts (string, n), and a mask (bool, n) of those in which nothing linguistic is left: no letter, or a
+        single ASCII one.
+
+    >>> text, nothing = cleaned(pa.array(["See https://a.org/b, $1 pages", "12 % of 3.5", "#joy", "d41d8cd98f00b2"]))
+    >>> text.to_pylist(), nothing.tolist()
+    (['See pages', '% of', 'joy', ''], [False, False, False, True])
+    """
+    offsets, data = string_buffers(texts)
+    out, starts = np.empty(len(data), np.uint8), np.zeros(len(offsets), np.int64)
+    nothing = np.zeros(len(offsets) - 1, np.bool_)
+    used = _clean(offsets, data, _kinds(), letters(), out, starts, nothing)
+    if used > np.iinfo(np.int32).max:
+        kind, width = pa.large_string(), np.int64
+    else:
+        kind, width = pa.string(), np.int32
+    buffers = [None, pa.py_buffer(starts.astype(width)), pa.py_buffer(out[:used])]
+    return pa.Array.from_buffers(kind, len(nothing), buffers), nothing
+
+
+@cache
+def letters() -> U8:
+    """Return, for each code point of the first two planes, whether it is a letter (uint8)."""
+    return np.array([unicodedata.category(chr(point))[0] == "L" for point in range(_POINTS)], np.uint8)
+
+
+@cache
+def _kinds() -> U8:
+    table = np.full(256, _CALM, np.uint8)
+    table[:0x20] = table[0x7F] = _LOOK
+    # C2: controls and the soft hyphen; E2: bidirectional marks; EE: private use; EF: byte order mark
+    table[[*b"<&$%{@#:/\\`0123456789", 0xC2, 0xE2, 0xEE, 0xEF]] = _LOOK
+    for letter in b"abcdefghijklmnopqrstuvwxyz":
+        table[[letter, letter - 32]] = _LETTER
+    table[ord(".")] = _STOP
+    return table
+
+
+@nb.njit(cache=True, nogil=True)
+def _clean(offsets, data, kinds, is_letter, out, starts, nothing):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    used = 0
+    for row in range(len(offsets) - 1):
+        start, end = offsets[row], offsets[row + 1]
+        if _untouched(data, start, end, kinds):
+            out[used : used + end - start] = data[start:end]
+            used += end - start
+        else:
+            first = used
+            used, found, tags = _strip(data, start, end, is_letter, out, first, False)
+            if found < 2 and tags:
+                used, found, tags = _strip(data, start, end, is_letter, out, first, True)
+            nothing[row] = found < 2
+        starts[row + 1] = used
+    return used
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _untouched(data, start, end, kinds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Tell whether there is nothing to strip and there are words; false when in doubt."""
+    found = 0
+    for i in range(start, end):
+        kind = kinds[data[i]]
+        if kind == _LETTER:
+            found += 1
+        elif kind == _LOOK or (kind == _STOP and i + 1 < end and kinds[data[i + 1]] == _LETTER):
+            return False
+    return found > 1
+
+
+@nb.njit(cache=True, nogil=True)
+def _strip(data, start, end, is_letter, out, first, keep_tags):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912
+    """Write what is left of one text to `out[first:]`; return (end in out, letters, #tags dropped).
+
+    A letter beyond ASCII counts as two: a single one can be a word.
+    """
+    used, token = first, first
+    found, before = 0, 0  # letters so far, and before the current token
+    tags = 0
+    i = start
+    while i < end:
+        byte = data[i]
+        if byte < 0x80 and alphanumeric(byte):
+            if 0x30 <= byte <= 0x39:
+                i_token = i - (used - token)
+                stop = opaque(data, i_token, end)
+                if stop > i:
+                    used, found, i = _gap(out, token, first), before, stop
+                    token = used
+                    continue
+                stop = i
+                while stop < end and data[stop] < 0x80 and alphanumeric(data[stop]):
+                    out[used] = data[stop]
+                    found += (data[stop] | 32) >= 0x61
+                    used, stop = used + 1, stop + 1
+                i = stop
+            else:
+                found += 1
+                out[used] = byte
+                used, i = used + 1, i + 1
+            continue
+        back, stop, tag = dropped(data, i, start, end, keep_tags)
+        if stop > i:
+            tags += tag
+            if back > 0:  # an address has begun before it showed: what is written of it goes
+                used = _unwritten(out, used, first, back)
+                found = _letters(out, first, used, is_letter)
+            if back >= 0:
+                used = _gap(out, used, first)
+            i = stop
+        elif byte < 0x80:
+            out[used] = byte
+            used, i = used + 1, i + 1
+        else:
+            point, width = decode(data, i, end)
+            found += 2 * _is_letter(point, is_letter)
+            for k in range(width):
+                out[used + k] = data[i + k]
+            used, i = used + width, i + width
+        token, before = used, found
+    while used > first and out[used - 1] == 0x20:
+        used -= 1
+    return used, found, tags
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _is_letter(point, is_letter):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return is_letter[point] if point < _POINTS else point < _IDEOGRAPHS
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _gap(out, used, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    if used > first and out[used - 1] != 0x20:
+        out[used] = 0x20
+        return used + 1
+    return used
+
+
+@nb.njit(cache=True, nogil=True)
+def _unwritten(out, used, first, back):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Go back over what is written of an address: at most `back` bytes, and no blank."""
+    while used > first and back and not blank(out[used - 1]):
+        used, back = used - 1, back - 1
+    return used
+
+
+@nb.njit(cache=True, nogil=True)
+def _letters(out, first, used, is_letter):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    found, i = 0, first
+    while i < used:
+        point, width = decode(out, i, used)
+        if point < 0x80:
+            found += 0x61 <= (point | 32) <= 0x7A
+        else:
+            found += 2 * _is_letter(point, is_letter)
+        i += width
+    return found

@@ -1,0 +1,142 @@
+"""`curate langid`: identify lines, and score an identifier on labelled files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
+
+import typer
+
+from curation.settings import LanguageSettings
+from sources.errors import SettingsError, UnknownNameError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from curation.langid.evaluation import Evaluation
+
+app = typer.Typer(no_args_is_help=True, help="Identify languages: lines, scores.")
+
+Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext or heliport.")]
+Model = Annotated[str | None, typer.Option("--model", help="A model file, or owner/name:file on the Hub.")]
+Folding = Annotated[str, typer.Option("--policy", help="Macrolanguages: individual, macro or corpus.")]
+
+_DEFAULT = LanguageSettings()
+CHUNK = 1 << 20
+"""Bytes at once, or what a slow pipe has by then."""
+SHOWN = 15
+
+
+@app.command()
+def predict(
+    path: Annotated[Path | None, typer.Argument(help="Lines to identify; none or -: standard input.")] = None,
+    backend: Backend = _DEFAULT.backend, model: Model = None, policy: Folding = _DEFAULT.policy,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Answers a line; more follow as code, number.")] = 1,
+) -> None:  # fmt: skip
+    """Write code-Script<TAB>confidence for every line, in order."""
+    import pyarrow as pa
+
+    from curation.langid.interface import identify
+
+    settings = _settings(backend, model, policy)
+    with _opened(path) as stream:
+        for lines in _chunks(stream):
+            found = identify(pa.array(lines, pa.string()), settings, top_k=top_k if top_k > 1 else None)
+            sys.stdout.write("".join(f"{line}\n" for line in _rows(found)))
+            sys.stdout.flush()
+
+
+@app.command()
+def evaluate(
+    paths: Annotated[list[Path], typer.Argument(help="Labelled files, or folders of Parquet files.")],
+    backend: Backend = _DEFAULT.backend, model: Model = None, policy: Folding = _DEFAULT.policy,
+    split: Annotated[str | None, typer.Option("--split", help="Rows of this split, where a file has any.")] = "test",
+    *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:  # fmt: skip
+    """Score a backend: accuracy and macro F1 over its own, the corpus's and the largest languages, and each one."""
+    from curation.langid.evaluation import evaluate
+
+    settings = _settings(backend, model, policy)
+    files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
+    if not files:
+        raise SettingsError("no labelled files", where=", ".join(map(str, paths)))
+    results = {str(file): evaluate(file, settings, split=split) for file in files}
+    if as_json:
+        named = {name: asdict(result) for name, result in results.items()}
+        print(json.dumps({**settings.model_dump(include={"backend", "model", "policy"}), "files": named}, indent=1))
+    else:
+        print_scores(results)
+
+
+def print_scores(results: dict[str, Evaluation]) -> None:
+    """Print the scores of each file, and the languages that go worst in the only one."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("file", "set", "languages", "texts", "accuracy", "recall", "macro F1")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for name, result in results.items():
+        for kind, s in result.sets.items():
+            shares = (f"{share:.3f}" for share in (s.accuracy, s.macro_recall, s.macro_f1))
+            table.add_row(Path(name).stem, kind, str(s.languages), f"{s.texts:,}", *shares)
+    console.print(table)
+    for name, result in results.items():
+        undetermined, rate = result.undetermined / max(result.texts, 1), result.texts / max(result.seconds, 1e-9)
+        console.print(
+            f"{Path(name).stem}: {undetermined:.1%} undetermined, calibration error {result.calibration_error:.3f}, "
+            f"{rate:,.0f} texts/s" + "".join(f", {n:,} of {label} left out" for label, n in result.refused.items()),
+            highlight=False,
+        )
+    if len(results) == 1:
+        (result,) = results.values()
+        worst = Table("code", "texts", "precision", "recall", "F1", "taken for", title="worst languages")
+        for language in sorted(result.languages, key=lambda each: (each.f1, -each.texts))[:SHOWN]:
+            shares = (f"{share:.3f}" for share in (language.precision, language.recall, language.f1))
+            confused = ", ".join(f"{code} {n:,}" for code, n in language.confused.items())
+            worst.add_row(language.code, f"{language.texts:,}", *shares, confused)
+        console.print(worst)
+
+
+def _settings(backend: str, model: str | None, policy: str) -> LanguageSettings:
+    from typing import get_args
+
+    fields = LanguageSettings.model_fields
+    for kind, name in (("backend", backend), ("policy", policy)):
+        if name not in get_args(fields[kind].annotation):
+            raise UnknownNameError(kind, name, get_args(fields[kind].annotation), where=f"--{kind}")
+    chosen: dict[str, Any] = {"backend": backend, "model": model, "policy": policy}
+    return LanguageSettings(**chosen)
+
+
+def _opened(path: Path | None) -> AbstractContextManager[BinaryIO]:
+    if path is None or str(path) == "-":
+        return nullcontext(sys.stdin.buffer)
+    if not path.is_file():
+        raise SettingsError("no such file", where=str(path))
+    return path.open("rb")
+
+
+def _chunks(stream: BinaryIO) -> Iterator[list[str]]:
+    """Yield lines as they come; only a line feed ends one, and bytes that are no UTF-8 become U+FFFD."""
+    rest = b""
+    while block := cast("BufferedReader", stream).read1(CHUNK):
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]
+    if rest:
+        yield [rest.decode("utf-8", "replace")]
+
+
+def _rows(found: pa.Table) -> Iterator[str]:
+    columns = [column.to_pylist() for column in found.columns]
+    for code, script, confidence, *more in zip(*columns, strict=True):
+        others = "".join(f"\t{o['code']}\t{o['confidence']:.4f}" for o in (more[0][1:] if more else ()))
+        yield f"{code}-{script}\t{confidence:.4f}{others}"

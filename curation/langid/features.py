@@ -1,0 +1,88 @@
+"""Character n-grams of texts as hashed features, straight from Arrow's buffers: what the bundled model reads.
+
+A text is read as letters, marks and single spaces: case is folded, everything else (digits, punctuation, symbols) is a
+space, apostrophes stay. Its features are the n-grams of one to `ORDERS` characters that hold no space inside, a space
+before or after marking a word's ends, and every whole word. At most `CHARACTERS` characters of a text are read.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from curation.text.tokens import decode
+
+ORDERS = 5
+CHARACTERS = 384
+"""About two sentences; what a language is shows long before that."""
+MOST = CHARACTERS * (ORDERS + 1)
+"""Features a text can have."""
+_TABLE = 0x20000
+_SPACE = 0x20
+_APOSTROPHES = "'\u2019\u02bc\u02bb\u2018`\u00b4"
+
+
+@cache
+def folding() -> npt.NDArray[np.uint32]:
+    """Return what each code point of the first two planes is read as; a space for all that is no letter or mark."""
+    table = np.full(_TABLE, _SPACE, np.uint32)
+    for point in range(_TABLE):
+        char = chr(point)
+        if unicodedata.category(char)[0] in "LM":
+            lower = char.lower()
+            table[point] = ord(lower) if len(lower) == 1 else point
+    for char in _APOSTROPHES:
+        table[ord(char)] = ord("'")
+    return table
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def read(data, start, end, table, points):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Write one text's characters to `points` (uint32), a space first and last; return how many there are."""
+    points[0] = _SPACE
+    count = 1
+    i = start
+    while i < end and count < CHARACTERS - 1:
+        point, width = decode(data, i, end)
+        i += width
+        char = table[point] if point < _TABLE else np.uint32(point)
+        if char == _SPACE and points[count - 1] == _SPACE:
+            continue
+        points[count] = char
+        count += 1
+    if points[count - 1] != _SPACE:
+        points[count] = _SPACE
+        count += 1
+    return count
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def hashed(points, count, mask, ids):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Write the features of `points[:count]` to `ids` (int64, below `mask` + 1); return how many there are."""
+    prime, golden = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
+    used = 0
+    word = np.uint64(0)
+    for i in range(count):
+        char = np.uint64(points[i])
+        if char == _SPACE:
+            if i and word:
+                ids[used] = np.int64(((word * golden) >> np.uint64(29)) & mask)
+                used += 1
+            word = np.uint64(0)
+        else:
+            word = (word + char + np.uint64(1)) * prime
+        key = np.uint64(0xCBF29CE484222325)
+        for order in range(min(ORDERS, count - i)):
+            char = np.uint64(points[i + order])
+            key = (key ^ char) * prime
+            if order or char != _SPACE:
+                mixed = key * golden
+                ids[used] = np.int64((mixed ^ (mixed >> np.uint64(32))) & mask)
+                used += 1
+            if order and char == _SPACE:
+                break
+    return used

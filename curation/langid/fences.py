@@ -1,0 +1,99 @@
+"""Fenced code in conversations: prose around it keeps its own language, the blocks have theirs.
+
+Rules are CommonMark's (section 4.5): three or more backticks or tildes, at most three spaces before them, closed by at
+least as many of the same or by the end of the text; the info string of backticks holds none. Within a list item,
+the item's own indentation does not count, and block quotes may stand before a fence.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.langid.code_names import code_name
+
+_HINT = r"(?:^|\n)[ \t>]*(?:```|~~~)|(?:^|\n)[ \t>]*(?:[-+*]|\d{1,9}[.)])[ \t]+(?:```|~~~)"
+_QUOTE = re.compile(r"(?: {0,3}>[ \t]?)+")
+_ITEM = re.compile(r" *(?:[-+*]|\d{1,9}[.)])(?: {1,4}(?! )| (?= {4}))")
+_OPENING = re.compile(r"( *)(`{3,}(?=[^`\n]*$)|~{3,})[ \t]*(.*?)[ \t]*$")
+_CLOSING = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*$")
+_INFO = re.compile(r"\{?\s*\.?(?:language-|lang-)?([^\s{},:;=]+)")
+
+
+class Block(NamedTuple):
+    """A fenced block: the corpus's name of its language (none: unnamed, or no programming language), its content."""
+
+    language: str | None
+    code: str
+
+
+class Split(NamedTuple):
+    """A text without its fenced blocks, and the blocks in order."""
+
+    prose: str
+    blocks: list[Block]
+
+
+def fenced(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray:
+    """Tell which texts (string array) may hold a fenced block; null reads as none."""
+    few = pc.or_(pc.match_substring(texts, "```"), pc.match_substring(texts, "~~~"))
+    if not pc.any(few).as_py():
+        return few.fill_null(False)  # noqa: FBT003
+    return pc.and_(few, pc.match_substring_regex(texts, _HINT)).fill_null(False)  # noqa: FBT003
+
+
+def split(text: str) -> Split:
+    r"""Take the fenced blocks out of a text.
+
+    >>> split("Try this:\n```py\nx = 1\n```\nIt works.")
+    Split(prose='Try this:\nIt works.', blocks=[Block(language='python', code='x = 1')])
+    """
+    prose: list[str] = []
+    blocks: list[Block] = []
+    content: list[str] = []
+    fence, info, indent, quoted = "", "", 0, False
+    margin = 0
+    for line in text.split("\n"):
+        quote = _QUOTE.match(line)
+        inner = line[quote.end() :] if quote and (quoted or not fence) else line
+        inner = inner.expandtabs(4) if inner[:1] in " \t" else inner.rstrip("\r")
+        if fence:
+            closing = _CLOSING.match(inner[min(margin, _indent(inner)) :])
+            ended = quoted and not quote
+            if not ended and not (closing and closing[1][0] == fence[0] and len(closing[1]) >= len(fence)):
+                content.append(inner[min(indent, _indent(inner)) :])
+                continue
+            blocks.append(Block(language_of(info), "\n".join(content)))
+            content, fence = [], ""
+            if not ended:
+                continue
+        if inner.strip() and _indent(inner) < margin:
+            margin = 0
+        item = _ITEM.match(inner)
+        if item and len(item[0]) - len(item[0].lstrip()) < margin + 4:
+            margin, inner = item.end(), " " * item.end() + inner[item.end() :]
+        opening = _OPENING.match(inner)
+        if opening and len(opening[1]) < margin + 4 and len(opening[1]) >= margin * bool(item):
+            fence, info, indent, quoted = opening[2], opening[3], len(opening[1]), quote is not None
+        else:
+            prose.append(line)
+    if fence:
+        blocks.append(Block(language_of(info), "\n".join(content)))
+    return Split("\n".join(prose), blocks)
+
+
+def language_of(info: str) -> str | None:
+    """Return the corpus's name for the language an info string names, if it names one.
+
+    >>> language_of("python title=x"), language_of("{.c++ .numberLines}"), language_of("text"), language_of("")
+    ('python', 'cpp', None, None)
+    """
+    word = _INFO.match(info)
+    return code_name(word[1]) if word else None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

@@ -1,0 +1,1 @@
+"""Training of the bundled identifier: collecting labelled text, fitting, calibrating."""

@@ -1,0 +1,180 @@
+"""Texts that train and test the model of `code_content`: snippets of programs, and what must not pass for them.
+
+Packages stand in `code_packages.tsv`, each on one side of the split; a file's extension says what it is in. Programs
+are cut into blocks and runs of lines; prose comes from the same packages' read-me files, change logs, catalogues and
+descriptions, as it stands there, markup and all.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+import xxhash
+
+from curation.langid.code_content import PROSE
+from curation.langid.code_names import code_name
+from curation.langid.fences import split
+
+CODE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("text", "label", "domain", "document", "split")])
+MOST_TRAIN, MOST_TEST = 6000, 800
+"""Snippets a label has at most; so do domains of prose, twice as many."""
+MOST_A_PACKAGE, MOST_A_FILE = 700, 8
+SHORTEST, LONGEST = 24, 1600
+"""Characters of a snippet."""
+
+_OWN = {
+    "cmakelists.txt": "cmake", "makefile": "makefile", "gnumakefile": "makefile", "rakefile": "ruby",
+    "gemfile": "ruby", "dockerfile": "dockerfile",
+}  # fmt: skip
+_EXTENSIONS = {
+    "py": "python", "php": "php", "inc": "", "java": "java", "cpp": "cpp", "cc": "cpp", "cxx": "cpp", "hpp": "cpp",
+    "hh": "cpp", "c": "c", "h": "c", "go": "go", "js": "javascript", "mjs": "javascript", "cs": "c#", "rb": "ruby",
+    "rs": "rust", "kt": "kotlin", "kts": "kotlin", "sql": "sql", "pas": "pascal", "pp": "pascal", "lpr": "pascal",
+    "d": "d", "hs": "haskell", "scala": "scala", "html": "html", "htm": "html", "sh": "shell", "bash": "shell",
+    "bats": "shell", "pl": "perl", "pm": "perl", "swift": "swift", "ml": "ocaml", "mli": "ocaml", "css": "css",
+    "ts": "typescript", "tsx": "typescript", "r": "r", "lisp": "lisp", "el": "lisp", "lsp": "lisp", "jsx": "jsx",
+    "m": "matlab", "mm": "objective-c", "json": "json", "xml": "xml", "svg": "svg", "yaml": "yaml", "yml": "yaml",
+    "s": "assembly", "asm": "assembly", "inc.asm": "assembly", "ps1": "powershell", "psm1": "powershell",
+    "lua": "lua", "dart": "dart", "graphql": "graphql", "gql": "graphql", "groovy": "groovy", "gradle": "groovy",
+    "clj": "clojure", "cljs": "clojure", "ex": "elixir", "exs": "elixir", "erl": "erlang", "f": "fortran",
+    "f90": "fortran", "tcl": "tcl", "scm": "scheme", "cmake": "cmake", "mk": "makefile", "v": "verilog",
+    "sv": "verilog", "vhd": "vhdl", "vhdl": "vhdl", "scss": "scss", "toml": "toml", "diff": "diff", "patch": "diff",
+    "vim": "vim", "proto": "protobuf", "coffee": "coffeescript", "vb": "vb.net", "bas": "vba", "cls": "vba",
+    "awk": "awk",
+}  # fmt: skip
+_CPP = re.compile(r"^\s*(?:class|template|namespace|using|public:|private:)\b|\bstd::|#include <\w+>", re.MULTILINE)
+_OBJC = re.compile(r"^\s*(?:@(?:interface|implementation|end|import|property)\b|#import\b)", re.MULTILINE)
+_COMMENT = re.compile(r"\s*(?:#(?!\s*(?:include|define|if|else|endif|import|undef|pragma)\b)|//|/?\*|--|;|%|\(\*|\"|')")
+_SKIPPED = re.compile(r"(?i)(?:^|/)(?:node_modules|vendor|third[-_]party|\.min\.)|\.min\.|(?:^|/)(?:locale|i18n|lang)/")
+_TEXT = re.compile(r"(?i)(?:^|/)(?:readme|changes|changelog|news|authors|copying|licen[cs]e|install|todo)[\w.-]*$|\.(?:md|rst|txt)$")
+_PO = re.compile(r'^(?:msgid|msgstr) ((?:"(?:[^"\\]|\\.)*"\s*)+)', re.MULTILINE)
+
+
+class Snippet(NamedTuple):
+    """A row of `CODE_SCHEMA`, without its split."""
+
+    text: str
+    label: str
+    domain: str
+    document: str
+
+
+def stable(text: str) -> int:
+    """Return a hash that is the same everywhere; archives hold names that are no UTF-8."""
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def label_of(name: str, content: str) -> str | None:
+    """Return the programming language of a file, by its name, where that says too little by its content."""
+    path = PurePosixPath(name.lower())
+    found = _OWN.get(path.name) or _EXTENSIONS.get(path.suffix[1:])
+    if found == "c" and _CPP.search(content):
+        return "cpp"
+    if found == "matlab" and _OBJC.search(content):
+        return "objective-c"
+    if found == "xml" and "<svg" in content:
+        return "svg"
+    if found == "php" and "<?" not in content:
+        return None
+    if not found and content.startswith("#!"):
+        command = re.match(r"#!\s*\S*/(?:env\s+)?(\w+)", content)
+        return code_name(command[1].replace("dash", "sh").replace("bash", "sh")) if command else None
+    return found or None
+
+
+def snippets(name: str, content: str, package: str) -> Iterator[Snippet]:
+    """Cut one file: programs into snippets, texts into paragraphs, catalogues into messages."""
+    document = f"{package}/{name}"
+    chance = random.Random(stable(document))  # noqa: S311
+    if _SKIPPED.search(name) and not name.endswith(".po"):
+        return
+    if name.endswith(".po"):
+        yield from _messages(content, document, chance)
+    elif name.endswith("package.json"):
+        described = re.search(r'"description": "((?:[^"\\]|\\.){20,})"', content)
+        if described:
+            yield Snippet(described[1].replace('\\"', '"'), PROSE, "descriptions", document)
+    elif _TEXT.search(name) and not name.lower().endswith("cmakelists.txt"):
+        yield from _paragraphs(content, document, chance)
+    else:
+        label = label_of(name, content)
+        if label:
+            yield from _programs(content, label, document, chance)
+
+
+def _programs(content: str, label: str, document: str, chance: random.Random) -> Iterator[Snippet]:
+    lines = content.replace("\r", "").split("\n")
+    if not lines or sum(map(len, lines)) > 200 * len(lines):  # minified
+        return
+    starts = [i for i in range(1, len(lines)) if lines[i][:1].strip() and not lines[i - 1].strip()]
+    for number in range(MOST_A_FILE):
+        if number % 2 and starts:  # a block between blank lines, as functions stand
+            start = chance.choice(starts)
+            later = [i for i in starts if i > start]
+            size = (later[0] if later else len(lines)) - start
+        else:
+            start = chance.randrange(len(lines))
+            size = int(2 ** chance.uniform(0.5, 5.5))
+        chosen = lines[start : start + min(size, 60)]
+        indent = min((len(line) - len(line.lstrip()) for line in chosen if line.strip()), default=0)
+        if chance.random() < 0.7:
+            chosen = [line[indent:] for line in chosen]
+        text = "\n".join(chosen).strip("\n")[:LONGEST].rstrip()
+        solid = sum(len(line.strip()) for line in chosen if not _COMMENT.match(line))
+        if len(text) >= SHORTEST and 2 * solid >= len(text.replace(" ", "")):
+            yield Snippet(text, label, "code", document)
+        comments = [_COMMENT.sub("", line).strip(" */#;-") for line in chosen if _COMMENT.match(line)]
+        said = " ".join(comments)
+        if len(said) > 60 and re.fullmatch(r"[\w\s.,:'()/-]+", said) and chance.random() < 0.3:
+            yield Snippet(said[:LONGEST], PROSE, "comments", document)
+
+
+def _paragraphs(content: str, document: str, chance: random.Random) -> Iterator[Snippet]:
+    prose = split(content.replace("\r", "")).prose
+    found = [part.strip("\n") for part in re.split(r"\n\s*\n", prose)]
+    found = [part for part in found if len(part) >= SHORTEST and not re.match(r"(?: {4}|\t|\$ )", part)]
+    # what in a read-me looks like a program may be one
+    found = [part for part in found if sum(part.count(sign) for sign in "{};=<>$") * 30 < len(part)]
+    for part in chance.sample(found, min(len(found), MOST_A_FILE)):
+        yield Snippet(part[:LONGEST], PROSE, "readme", document)
+
+
+def _messages(content: str, document: str, chance: random.Random) -> Iterator[Snippet]:
+    found = []
+    for match in _PO.finditer(content):
+        try:
+            text = "".join(json.loads(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"', match[1]))
+        except ValueError:
+            continue
+        if len(text) >= SHORTEST:
+            found.append(text[:LONGEST])
+    for text in chance.sample(found, min(len(found), 3 * MOST_A_FILE)):
+        yield Snippet(text, PROSE, "catalogues", document)
+
+
+def table(found: Iterator[tuple[Snippet, str]]) -> pa.Table:
+    """Make rows of `CODE_SCHEMA` of snippets and their splits: distinct, capped, the same whatever their order."""
+    ordered = sorted(found, key=lambda pair: stable(pair[0].text))
+    seen: set[str] = set()
+    label_rows: Counter[tuple[str, ...]] = Counter()
+    package_rows: Counter[tuple[str, str]] = Counter()
+    rows = []
+    for snippet, side in ordered:
+        package = snippet.document.split("/")[0]
+        key = re.sub(r"\W+", " ", snippet.text)
+        limit = (MOST_TRAIN if side == "train" else MOST_TEST) * (1 + (snippet.label == PROSE))
+        kind = (snippet.label, snippet.domain, side)
+        if key in seen or label_rows[kind] >= limit or package_rows[package, snippet.label] >= MOST_A_PACKAGE:
+            continue
+        seen.add(key)
+        label_rows[kind] += 1
+        package_rows[package, snippet.label] += 1
+        rows.append({**snippet._asdict(), "split": side})
+    return pa.Table.from_pylist(rows, CODE_SCHEMA)

@@ -1,0 +1,97 @@
+"""A look at the bytes of texts: which of them may not be in the normal form of `sources.text`."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+CLEAN, COMPOSING, SUSPECT = 0, 1, 2
+"""Nothing to do; only NFC may change it; something else is there to change."""
+
+_TABLE = 0x20000
+_PLAIN, _MARK, _BLANK, _ODD = 0, 1, 2, 3
+
+
+def scanned(texts: pa.StringArray, *, code: bool) -> npt.NDArray[np.uint8]:
+    """Return a verdict on each text (uint8, n); nulls are clean.
+
+    Args:
+        texts: string array of n texts.
+        code: tabs and runs of spaces are as they should be.
+
+    """
+    verdicts = np.zeros(len(texts), np.uint8)
+    _, offsets, data = texts.buffers()
+    if len(texts) and data is not None:
+        places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+        _scan(places, np.frombuffer(data, np.uint8), _kinds(), code, verdicts)
+    return verdicts
+
+
+@cache
+def _kinds() -> npt.NDArray[np.uint8]:
+    """Return the kind of every code point of the first two planes.
+
+    Odd are the controls and the byte-order mark; marks are what NFC may join to something before, or put in another
+    order, or change by itself (Unicode Standard Annex 15, section 9, quick check "no" and "maybe").
+    """
+    kinds = np.zeros(_TABLE, np.uint8)
+    for point in range(_TABLE):
+        char = chr(point)
+        if 0xD800 <= point < 0xE000:
+            continue
+        decomposed = unicodedata.decomposition(char)
+        if decomposed and not decomposed.startswith("<"):
+            for second in decomposed.split()[1:]:
+                kinds[int(second, 16)] = _MARK
+            if not unicodedata.is_normalized("NFC", char):
+                kinds[point] = _MARK
+        if unicodedata.combining(char):
+            kinds[point] = _MARK
+    kinds[0x1160:0x1200] = _MARK  # Hangul vowels and final consonants, which are composed by rule
+    kinds[[point for point in range(_TABLE) if chr(point).isspace()]] = _BLANK
+    kinds[[*range(0x20), *range(0x7F, 0xA0), 0xFEFF]] = _ODD
+    kinds[[0x09, 0x0A]] = _BLANK
+    return kinds
+
+
+@nb.njit(cache=True, nogil=True)
+def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for row in range(len(verdicts)):
+        verdict = CLEAN
+        point = blank = nb.int64(0)
+        start, end = offsets[row], offsets[row + 1]
+        i = start
+        while i < end:
+            before, first = blank, nb.int64(data[i])
+            at, width = i, 1
+            if first < 0x80:
+                point = first
+            elif first < 0xE0 and i + 1 < end:
+                point, width = ((first & 31) << 6) | (nb.int64(data[i + 1]) & 63), 2
+            elif first < 0xF0 and i + 2 < end:
+                point, width = (
+                    ((first & 15) << 12) | ((nb.int64(data[i + 1]) & 63) << 6) | (nb.int64(data[i + 2]) & 63),
+                    3,
+                )
+            elif i + 3 < end:
+                middle = ((nb.int64(data[i + 1]) & 63) << 12) | ((nb.int64(data[i + 2]) & 63) << 6)
+                point, width = ((first & 7) << 18) | middle | (nb.int64(data[i + 3]) & 63), 4
+            i += width
+            kind = kinds[point] if point < _TABLE else _MARK
+            blank = nb.int64(kind == _BLANK)
+            if kind == _PLAIN:
+                continue
+            if kind == _MARK:
+                verdict = COMPOSING
+                continue
+            run = not code and (point == 0x09 or (point == 0x20 and before))
+            if kind == _ODD or at == start or i >= end or run:
+                verdict = SUSPECT
+                break
+        verdicts[row] = verdict
