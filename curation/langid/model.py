@@ -62,7 +62,8 @@ class Weights:
             "bias": self.bias,
             "threshold": self.threshold,
         }
-        save_file(tensors, path, metadata={"version": str(VERSION), "labels": json.dumps(self.labels)})
+        save_file(tensors, path, metadata={"model": json.dumps({"version": VERSION, "labels": self.labels})})
+        path.chmod(0o644)
 
 
 def load_weights(path: Path) -> Weights:
@@ -76,8 +77,9 @@ def load_weights(path: Path) -> Weights:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("version") != str(VERSION):
+            # One entry: safetensors writes several in no fixed order.
+            metadata = json.loads((file.metadata() or {}).get("model", "{}"))
+            if metadata.get("version") != VERSION:
                 raise SettingsError(f"not a model of version {VERSION}", where=str(path), remedy="train it again")
             found = {name: file.get_tensor(name) for name in TENSORS}
     except (OSError, SafetensorError) as error:
@@ -85,7 +87,7 @@ def load_weights(path: Path) -> Weights:
             f"no language model: {error}", where=str(path), remedy="give the path of a .lid file"
         ) from None
     found["output"] = found["output"].astype(np.float32)
-    return Weights(tuple(json.loads(metadata["labels"])), **found)
+    return Weights(tuple(metadata["labels"]), **found)
 
 
 class Bundled:

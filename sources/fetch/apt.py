@@ -178,7 +178,7 @@ def _targets(home: Path) -> dict[str, Path]:
 
 
 def _take_package(home: Path, package: str) -> packing.Listing:
-    deb = _downloaded(home, package)
+    deb = downloaded(home, package)
     try:
         by_code = _messages(deb)
     except tarfile.TarError as error:
@@ -196,7 +196,7 @@ def _messages(deb: Path) -> dict[str, list[tuple[str, bytes]]]:
     """Read the message files of a package, by language code; nothing is unpacked to the disk."""
     by_code: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
     with subprocess.Popen(
-        [_tool("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [tool("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as unpacker:
         assert unpacker.stdout is not None
         with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:
@@ -209,7 +209,7 @@ def _messages(deb: Path) -> dict[str, list[tuple[str, bytes]]]:
     return by_code
 
 
-def _downloaded(home: Path, package: str) -> Path:
+def downloaded(home: Path, package: str) -> Path:
     folder = home / "cache" / "archives"
     if not any((home / "state/lists").glob("*Release")):
         _updated(home)
@@ -243,7 +243,7 @@ def _apt(home: Path, *arguments: str, folder: Path | None = None) -> bytes:
     """Run apt-get under the private configuration; what came of it is judged by the files it left."""
     try:
         done = subprocess.run(
-            [_tool("apt-get"), "-q", "-c", str(home / "apt.conf"), *arguments],
+            [tool("apt-get"), "-q", "-c", str(home / "apt.conf"), *arguments],
             cwd=folder or home,
             env=os.environ | {"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
@@ -258,7 +258,7 @@ def _apt(home: Path, *arguments: str, folder: Path | None = None) -> bytes:
     return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         raise MissingToolError(

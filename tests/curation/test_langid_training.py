@@ -184,6 +184,12 @@ def test_no_document_and_no_text_is_on_both_sides(drawn):
     assert all(table["label"].to_pylist().count(label) <= 5 for label in table["label"].to_pylist())
 
 
+def test_the_cap_leaves_the_halves_as_they_were():
+    drawn = [Passage(f"Die Datei {number:x} fehlt noch immer", "de", f"p/{number}") for number in range(3000)]
+    splits = rows(drawn, Limits(most_rows=600))[0]["split"].to_pylist()
+    assert 30 < splits.count("test") < 90  # one in ten
+
+
 def page(code, iso, *articles):
     body = "".join(
         f'<article data-number="{n}"><h2>{n}</h2><p>{text}</p></article>' for n, text in enumerate(articles, start=1)

@@ -25,7 +25,7 @@ from curation.langid.fences import split
 CODE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("text", "label", "domain", "document", "split")])
 MOST_TRAIN, MOST_TEST = 6000, 800
 """Snippets a label has at most; so do domains of prose, twice as many."""
-MOST_A_PACKAGE, MOST_A_FILE = 700, 8
+MOST_A_PACKAGE, MOST_A_FILE = 1500, 8
 SHORTEST, LONGEST = 24, 1600
 """Characters of a snippet."""
 
@@ -75,6 +75,8 @@ def label_of(name: str, content: str) -> str | None:
     """Return the programming language of a file, by its name, where that says too little by its content."""
     path = PurePosixPath(name.lower())
     found = _OWN.get(path.name) or _EXTENSIONS.get(path.suffix[1:])
+    if found not in (None, "svg", "html", "php") and content.lstrip().startswith("<?xml"):
+        return "svg" if "<svg" in content else "xml"
     if found == "c" and _CPP.search(content):
         return "cpp"
     if found == "matlab" and _OBJC.search(content):
@@ -97,7 +99,7 @@ def snippets(name: str, content: str, package: str) -> Iterator[Snippet]:
         return
     if name.endswith(".po"):
         yield from _messages(content, document, chance)
-    elif name.endswith("package.json"):
+    elif name.endswith("package.json") and stable(document) % 2:
         described = re.search(r'"description": "((?:[^"\\]|\\.){20,})"', content)
         if described:
             yield Snippet(described[1].replace('\\"', '"'), PROSE, "descriptions", document)
@@ -114,7 +116,7 @@ def _programs(content: str, label: str, document: str, chance: random.Random) ->
     if not lines or sum(map(len, lines)) > 200 * len(lines):  # minified
         return
     starts = [i for i in range(1, len(lines)) if lines[i][:1].strip() and not lines[i - 1].strip()]
-    for number in range(MOST_A_FILE):
+    for number in range(min(MOST_A_FILE + len(lines) // 100, 5 * MOST_A_FILE)):
         if number % 2 and starts:  # a block between blank lines, as functions stand
             start = chance.choice(starts)
             later = [i for i in starts if i > start]
@@ -163,18 +165,19 @@ def table(found: Iterator[tuple[Snippet, str]]) -> pa.Table:
     """Make rows of `CODE_SCHEMA` of snippets and their splits: distinct, capped, the same whatever their order."""
     ordered = sorted(found, key=lambda pair: stable(pair[0].text))
     seen: set[str] = set()
-    label_rows: Counter[tuple[str, ...]] = Counter()
-    package_rows: Counter[tuple[str, str]] = Counter()
+    taken: Counter[tuple[str, ...]] = Counter()
     rows = []
     for snippet, side in ordered:
-        package = snippet.document.split("/")[0]
-        key = re.sub(r"\W+", " ", snippet.text)
-        limit = (MOST_TRAIN if side == "train" else MOST_TEST) * (1 + (snippet.label == PROSE))
         kind = (snippet.label, snippet.domain, side)
-        if key in seen or label_rows[kind] >= limit or package_rows[package, snippet.label] >= MOST_A_PACKAGE:
+        caps = {kind: MOST_TRAIN if side == "train" else MOST_TEST}
+        if snippet.label == PROSE:
+            caps[kind] *= 2
+        else:
+            caps[*kind, snippet.document.split("/")[0]] = MOST_A_PACKAGE
+        key = re.sub(r"\W+", " ", snippet.text)
+        if key in seen or any(taken[group] >= cap for group, cap in caps.items()):
             continue
         seen.add(key)
-        label_rows[kind] += 1
-        package_rows[package, snippet.label] += 1
+        taken.update(caps.keys())
         rows.append({**snippet._asdict(), "split": side})
     return pa.Table.from_pylist(rows, CODE_SCHEMA)

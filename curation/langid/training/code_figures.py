@@ -39,7 +39,8 @@ def figures(model: CodeModel, table: pa.Table) -> dict[str, Any]:
         those named rightly; `prose`: texts and false positives of each domain.
 
     """
-    test = table.filter(pc.equal(table["split"], "test"))
+    known = pc.is_in(table["label"], pa.array(model.weights.labels))
+    test = table.filter(pc.and_(pc.equal(table["split"], "test"), known))
     found = model.code(test["text"])
     true = np.array(test["label"].to_pylist())
     said = np.array([name or PROSE for name in found.name.to_pylist()])

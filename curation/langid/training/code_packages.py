@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 import pyarrow as pa
 
-from curation.langid.code_content import PROSE
-from curation.langid.training.code_corpus import MOST_A_FILE, Snippet, snippets, stable, table
+from curation.langid.training.code_corpus import Snippet, snippets, stable, table
+from curation.langid.training.code_prose import READERS
 from curation.langid.training.packages import Package, Taken, take
 from sources.errors import CorpusError, TransientError
 from sources.fetch import apt
 
 log = logging.getLogger(__name__)
 LIST = Path(__file__).parent / "code_packages.tsv"
-_LARGEST = 200_000
+_LARGEST = 1_000_000
 """Bytes of a file that somebody wrote."""
-_MESSAGES = re.compile(r"(?:^|/)i18n/(?:.*/)?[a-z-]+\.json$")
 _HELD_OUT = 0.15
 
 
@@ -33,11 +30,11 @@ class Listed(NamedTuple):
         registry: `debian` for source packages, else as `packages.Package`.
         name: as the registry knows it.
         version: exact; empty for Debian.
-        side: `train`, `test`, or `both`: by folder.
+        side: `train`, `test`, or `both`: by document.
 
     """
 
-    registry: Literal["debian", "apt", "npm", "pip"]
+    registry: Literal["debian", "apt", "npm", "pip", "index"]
     name: str
     version: str
     side: Literal["train", "test", "both"]
@@ -69,34 +66,22 @@ def _all(work: Path) -> Iterator[tuple[Snippet, str]]:
             log.warning("left out: %s", error)
             continue
         for match, content in taken.members(r".*"):
-            if len(content) > _LARGEST and not _MESSAGES.search(match[0]):
+            reader = next((reader.read for reader in READERS if reader.files.search(match[0])), None)
+            if reader is None and len(content) > _LARGEST:
                 continue
             try:
                 text = content.decode("utf-8")
             except UnicodeDecodeError:
                 continue
-            if "\0" in text:
-                continue
-            cut = _messages if _MESSAGES.search(match[0]) else snippets
-            for snippet in cut(match[0], text, entry.name.replace("/", "-")):
-                yield snippet, _side(entry, match[0])
+            if "\0" not in text:
+                for snippet in (reader or snippets)(match[0], text, entry.name.replace("/", "-")):
+                    yield snippet, _side(entry, snippet.document)
 
 
-def _side(entry: Listed, name: str) -> str:
+def _side(entry: Listed, document: str) -> str:
     if entry.side != "both":
         return entry.side
-    folder = name.rpartition("/")[0]
-    return "test" if stable(folder) < _HELD_OUT * 2**64 else "train"
-
-
-def _messages(name: str, content: str, package: str) -> Iterator[Snippet]:
-    """Yield some messages of one language of MediaWiki, markup and all."""
-    try:
-        found = [text for key, text in json.loads(content).items() if key[0] != "@" and isinstance(text, str)]
-    except (ValueError, AttributeError):
-        return
-    for text in sorted(found, key=stable)[:MOST_A_FILE]:
-        yield Snippet(text, PROSE, "mediawiki", f"{package}/{name}")
+    return "test" if stable(document) < _HELD_OUT * 2**64 else "train"
 
 
 def _taken(entry: Listed, work: Path) -> Taken:

@@ -45,7 +45,7 @@ DOMAINS = {
     "messages": Domain(messages.PACKAGES, messages.read),
     "libreoffice": Domain(catalogues.LIBREOFFICE, partial(catalogues.read, shortest=4)),
     "descriptions": Domain(descriptions.PACKAGES, descriptions.read),
-    "samples": Domain(samples.PACKAGES, samples.read),
+    "samples": Domain(samples.PACKAGES, samples.read, samples.held_out),
 }
 _FIELDS = ("domain", "registry", "package", "version", "licence", "rows", "languages")
 

@@ -23,7 +23,7 @@ more than the macrolanguage, or its writers mix members.
 
 _SPECIAL = {
     "cbk-zam": "cbk", "fiu-vro": "vro", "bat-smg": "sgs", "be-x-old": "bel", "roa-rup": "rup", "zh-yue": "yue",
-    "zh-min-nan": "nan", "zh-classical": "lzh", "ku-arab": "ckb", "dgo": "doi", "son": "ses",
+    "zh-min-nan": "nan", "zh-classical": "lzh", "ku-arab": "ckb", "dgo": "doi", "son": "ses", "mo": "ron",
 }  # fmt: skip
 
 _REFUSED = {

@@ -12,8 +12,8 @@ from sources.adapters.mediawiki import cleaned
 PACKAGES = (Package("apt", "mediawiki", "GPL-2.0-or-later"),)
 
 _FILES = r"(?P<component>(?:[\w.+-]+/)*i18n(?:/[\w.+-]+)*)/(?P<code>[a-z0-9-]+)\.json"
-_CODES = {"als": "gsw", "simple": "en", "nrm": "nrf", "no": "nb", "mo": "ro-cyrl"}
-"""Wikimedia's own codes where ISO has another language under them."""
+_CODES = {"als": "gsw", "simple": "en", "nrm": "nrf", "no": "nb", "kr": "knc"}
+"""Wikimedia's own codes where ISO has another language, or several, under them."""
 
 
 def read(taken: Taken) -> Iterator[Passage]:

@@ -109,7 +109,7 @@ def take(package: Package, work: Path) -> Taken:
     if package.registry == "apt":
         home = work.absolute() / "apt"
         found = sorted((home / "cache" / "archives").glob(f"{package.name}_*.deb"))
-        path = found[-1] if found else apt._downloaded(home, package.name)
+        path = found[-1] if found else apt.downloaded(home, package.name)
         return Taken(package, path, unquote(path.stem.split("_")[1]))
     folder = work.absolute() / package.registry / f"{package.name.replace('/', '-')}-{package.version}"
     archive = "*.whl" if package.registry == "pip" else "*.tgz"
@@ -160,7 +160,7 @@ def _files(path: Path, wanted: re.Pattern[str]) -> Iterator[tuple[str, bytes]]:
                     yield name, wheel.read(name)
     elif path.suffix == ".deb":
         with subprocess.Popen(
-            [apt._tool("dpkg-deb"), "--fsys-tarfile", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [apt.tool("dpkg-deb"), "--fsys-tarfile", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as unpacker:
             assert unpacker.stdout is not None
             with tarfile.open(fileobj=unpacker.stdout, mode="r|") as archive:

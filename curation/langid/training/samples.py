@@ -35,3 +35,8 @@ def read(taken: Taken) -> Iterator[Passage]:
         for text, code in texts:
             if text.endswith((".", "?", "!")) or code == "luo":
                 yield Passage(text, code, f"{taken.package.project}/{text}")
+
+
+def held_out(_document: str) -> bool:
+    """Tell whether a sentence is held out: none is, there are too few."""
+    return False

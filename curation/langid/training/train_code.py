@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ I64 = npt.NDArray[np.int64]
 class CodeRecipe:
     """How the model is trained."""
 
+    least: int = 300
+    """Texts a label must have."""
     packages: int = 3
     """Packages a feature must be seen in."""
     texts: int = 12
@@ -68,7 +71,9 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
 
     """
     rows = table.filter(pc.equal(table["split"], "train")).combine_chunks()
-    labels = sorted(set(rows["label"].to_pylist()))
+    counts = Counter(rows["label"].to_pylist())
+    labels = sorted(label for label, count in counts.items() if count >= recipe.least)
+    rows = rows.filter(pc.is_in(rows["label"], pa.array(labels)))
     targets = np.array(pc.index_in(rows["label"], pa.array(labels)).to_numpy(), np.int64)
     packages = rows["document"].to_pylist()
     numbers = {name: i for i, name in enumerate(sorted({name.split("/")[0] for name in packages}))}
