@@ -29,7 +29,7 @@ from curation.store import Store
 from sources.manifest import Manifest
 from sources.parts import Part, RawFile
 
-ROWS = 480_000
+ROWS = 240_000
 LARGE_BYTES = 5 << 30
 WORDS = [w for w in dict.fromkeys(" ".join(str(m.__doc__) for m in (random, os, json, shutil)).split()) if w] + [
     "Ufer", "café", "naïve", "река", "город", "水", "東京", "مدينة", "नदी", "Straße",

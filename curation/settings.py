@@ -68,13 +68,15 @@ class TrustSettings(_Section):
 class LanguageSettings(_Section):
     """Which identifier, and what its answer is worth."""
 
-    backend: Literal["bundled", "cld2", "fasttext", "heliport"] = "cld2"
+    backend: Literal["bundled", "cld2", "fasttext", "heliport"] = "bundled"
     model: str | None = None
     """fastText: a path, or `owner/name:file` on the Hub. Bundled: another .lid file than the packaged one."""
     policy: Literal["individual", "macro", "corpus"] = "corpus"
     """What becomes of macrolanguages and their members: see `curation.langid.codes`."""
     code_declared: bool = True
     """Trust a source that declares a programming language."""
+    content: bool = True
+    """Look for program code, addresses, numbers and the like before asking for a language."""
     trust: TrustSettings = TrustSettings()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -189,20 +190,20 @@ def _negatives(lists: pa.ListArray, positive: pa.StringArray, code: pa.BooleanAr
     return pa.ListArray.from_arrays(pa.array(offsets), flat.filter(kept))
 
 
-_LENGTH = struct.Struct("<Q")
-
-
 def _row_ids(part: Part, query: pa.StringArray, positive: pa.StringArray) -> pa.Array:
     """Hash (source, subset, query, positive), each preceded by its length so that no two tuples run together."""
-    head = b"".join(_prefixed(text) for text in (part.source, part.subset))
-    digest, length = xxhash.xxh3_128_digest, _LENGTH.pack
-    ids = [
-        digest(b"".join((head, length(len(q)), q, length(len(p)), p)))
-        for q, p in zip(query.cast(pa.binary()).to_pylist(), positive.cast(pa.binary()).to_pylist(), strict=True)
-    ]
-    return pa.array(ids, pa.binary(16))
+    head = b"".join(struct.pack("<Q", len(text)) + text for text in (part.source.encode(), part.subset.encode()))
+    pieces = [piece for text in (query, positive) for piece in (_lengths(text), text.cast(pa.binary()))]
+    whole = pc.binary_join_element_wise(pa.scalar(head), *pieces, b"")
+    _, offsets, data = whole.buffers()
+    edges = np.frombuffer(offsets, np.int32)[whole.offset : whole.offset + len(whole) + 1].tolist()
+    digest, view = xxhash.xxh3_128_digest, memoryview(data) if len(whole) else memoryview(b"")
+    return pa.array([digest(view[a:b]) for a, b in itertools.pairwise(edges)], pa.binary(16))
 
 
-def _prefixed(text: str) -> bytes:
-    data = text.encode()
-    return _LENGTH.pack(len(data)) + data
+def _lengths(texts: pa.StringArray) -> pa.BinaryArray:
+    """Return the bytes of each text as eight bytes, little-endian."""
+    lengths = pc.binary_length(texts).cast(pa.int64())
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(lengths), [None, lengths.buffers()[1]]).cast(
+        pa.binary()
+    )

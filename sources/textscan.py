@@ -64,34 +64,37 @@ def _kinds() -> npt.NDArray[np.uint8]:
 def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for row in range(len(verdicts)):
         verdict = CLEAN
-        point = blank = nb.int64(0)
         start, end = offsets[row], offsets[row + 1]
         i = start
         while i < end:
-            before, first = blank, nb.int64(data[i])
-            at, width = i, 1
-            if first < 0x80:
-                point = first
-            elif first < 0xE0 and i + 1 < end:
-                point, width = ((first & 31) << 6) | (nb.int64(data[i + 1]) & 63), 2
-            elif first < 0xF0 and i + 2 < end:
-                point, width = (
-                    ((first & 15) << 12) | ((nb.int64(data[i + 1]) & 63) << 6) | (nb.int64(data[i + 2]) & 63),
-                    3,
-                )
-            elif i + 3 < end:
-                middle = ((nb.int64(data[i + 1]) & 63) << 12) | ((nb.int64(data[i + 2]) & 63) << 6)
-                point, width = ((first & 7) << 18) | middle | (nb.int64(data[i + 3]) & 63), 4
+            first = nb.int64(data[i])
+            if 0x20 < first < 0x7F:  # most bytes of most texts
+                i += 1
+                continue
+            at = i
+            point, width = _decoded(data, i, end, first)
             i += width
             kind = kinds[point] if point < _TABLE else _MARK
-            blank = nb.int64(kind == _BLANK)
             if kind == _PLAIN:
                 continue
             if kind == _MARK:
                 verdict = COMPOSING
                 continue
-            run = not code and (point == 0x09 or (point == 0x20 and before))
+            run = not code and (point == 0x09 or (point == 0x20 and i < end and data[i] == 0x20))
             if kind == _ODD or at == start or i >= end or run:
                 verdict = SUSPECT
                 break
         verdicts[row] = verdict
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _decoded(data, i, end, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the code point that starts at i, and its width; Arrow's strings are valid UTF-8."""
+    if first < 0x80:
+        return first, 1
+    if first < 0xE0:
+        return ((first & 31) << 6) | (nb.int64(data[i + 1]) & 63), 2
+    if first < 0xF0:
+        return ((first & 15) << 12) | ((nb.int64(data[i + 1]) & 63) << 6) | (nb.int64(data[i + 2]) & 63), 3
+    middle = ((nb.int64(data[i + 1]) & 63) << 12) | ((nb.int64(data[i + 2]) & 63) << 6)
+    return ((first & 7) << 18) | middle | (nb.int64(data[i + 3]) & 63), 4

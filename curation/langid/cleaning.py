@@ -50,12 +50,10 @@ def cleaned(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.StringArray, Mask]:
     out, starts = np.empty(len(data), np.uint8), np.zeros(len(offsets), np.int64)
     nothing = np.zeros(len(offsets) - 1, np.bool_)
     used = _clean(offsets, data, _kinds(), letters(), out, starts, nothing)
-    if used > np.iinfo(np.int32).max:
-        kind, width = pa.large_string(), np.int64
-    else:
-        kind, width = pa.string(), np.int32
-    buffers = [None, pa.py_buffer(starts.astype(width)), pa.py_buffer(out[:used])]
-    return pa.Array.from_buffers(kind, len(nothing), buffers), nothing
+    large = used > np.iinfo(np.int32).max
+    positions = pa.py_buffer(starts if large else starts.astype(np.int32))
+    buffers = [None, positions, pa.py_buffer(out[:used])]
+    return pa.Array.from_buffers(pa.large_string() if large else pa.string(), len(nothing), buffers), nothing
 
 
 @cache
@@ -86,9 +84,9 @@ def _clean(offsets, data, kinds, is_letter, out, starts, nothing):  # type: igno
             used += end - start
         else:
             first = used
-            used, found, tags = _strip(data, start, end, is_letter, out, first, False)
+            used, found, tags = _strip(data, start, end, is_letter, out, first, False)  # noqa: FBT003
             if found < 2 and tags:
-                used, found, tags = _strip(data, start, end, is_letter, out, first, True)
+                used, found, tags = _strip(data, start, end, is_letter, out, first, True)  # noqa: FBT003
             nothing[row] = found < 2
         starts[row + 1] = used
     return used

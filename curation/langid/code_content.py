@@ -29,6 +29,7 @@ PROSE = "prose"
 """The label of all that is no program: sentences, lists, tables, logs."""
 DENSITY = 40
 """A text with fewer symbols of programs than one in so many bytes is not read by the model."""
+_TENSORS = ("keys", "weights", "scale", "bias")
 _GROW = 4
 """Slots of the hash table a feature."""
 
@@ -73,9 +74,9 @@ class CodeWeights:
         """Write the model as safetensors; equal weights give equal bytes."""
         from safetensors.numpy import save_file
 
-        tensors = {"keys": self.keys, "weights": self.weights, "scale": self.scale, "bias": self.bias}
-        said = {"version": str(VERSION), "labels": json.dumps(self.labels), "threshold": repr(self.threshold)}
-        save_file(tensors, path, metadata=said)
+        tensors = {name: np.asarray(getattr(self, name)) for name in _TENSORS}
+        said = {"version": VERSION, "labels": self.labels, "threshold": self.threshold}
+        save_file(tensors, path, metadata={"model": json.dumps(said)})  # one entry: they come in no order
 
 
 def load_code_weights(path: Path) -> CodeWeights:
@@ -89,13 +90,13 @@ def load_code_weights(path: Path) -> CodeWeights:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            said = file.metadata() or {}
-            if said.get("version") != str(VERSION):
+            said = json.loads((file.metadata() or {}).get("model", "{}"))
+            if said.get("version") != VERSION:
                 raise SettingsError(f"not a code model of version {VERSION}", where=str(path), remedy="train it again")
-            found = [file.get_tensor(name) for name in ("keys", "weights", "scale", "bias")]
+            tensors = {name: file.get_tensor(name) for name in _TENSORS}
     except (OSError, SafetensorError) as error:
         raise SettingsError(f"no code model: {error}", where=str(path), remedy="restore it, or train it") from None
-    return CodeWeights(tuple(json.loads(said["labels"])), *found, threshold=float(said["threshold"]))
+    return CodeWeights(labels=tuple(said["labels"]), threshold=said["threshold"], **tensors)
 
 
 class CodeModel:
@@ -140,12 +141,12 @@ def code_model() -> CodeModel:
 
 
 def is_code(texts: pa.Array | pa.ChunkedArray) -> Code:
-    """Tell which texts are program code, and in which programming language.
+    r"""Tell which texts are program code, and in which programming language.
 
     Args:
         texts: string array of n texts; null reads as empty.
 
-    >>> found = is_code(pa.array(["def f(x):\\n    return x + 1", "The function returns one more."]))
+    >>> found = is_code(pa.array(["def f(x):\n    return x + 1", "The function returns one more."]))
     >>> found.mask.tolist(), found.name.to_pylist()
     ([True, False], ['python', None])
 
@@ -175,7 +176,8 @@ def _table(keys: U32) -> npt.NDArray[np.int32]:
 def worth_reading(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """Tell which texts the model reads (bool, n)."""
     offsets, data = string_buffers(texts)
-    return _gate(offsets, data, _symbols())
+    passed: npt.NDArray[np.bool_] = _gate(offsets, data, _symbols())
+    return passed
 
 
 @nb.njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from curation import engine
 from curation.engine import Outputs, Task
-from curation.langid.interface import identify
+from curation.langid.interface import identify, identity
 from curation.langid.verdicts import SIDES, VERDICTS, Judge, strongest
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.steps import Build, Shard, StepResult, shards_of
@@ -78,7 +78,8 @@ def run_identify(build: Build) -> StepResult:
     for source in settings.trust.sources:
         registry.load(source)
     operation = Identify(settings)
-    tasks = [Task(shard.path, (shard.xxh3,), None) for shard in rows.shards]
+    model = identity(settings)
+    tasks = [Task(shard.path, (shard.xxh3, model), None) for shard in rows.shards]
     result = StepResult("identify")
     for shard, marker in zip(rows.shards, engine.run(operation, tasks, build.store, build.workers), strict=True):
         (made,) = shards_of(shard.source, shard.subset, marker, operation.name, "languages")

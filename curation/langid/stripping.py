@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 U8 = npt.NDArray[np.uint8]
+F = TypeVar("F", bound=Callable[..., Any])
 
 TAG, COMMAND, ENTITY = 1000, 120, 10
 """Bytes after which an open `<`, backtick or `&` is none of a tag, a command, an entity."""
@@ -16,8 +18,8 @@ _FORMAT = 4
 """Bytes of a printf conversion between the sign and its letter."""
 
 
-def _njit(function: Any) -> Any:
-    return nb.njit(cache=True, nogil=True)(function)
+def _njit(function: F) -> F:
+    return cast(F, nb.njit(cache=True, nogil=True)(function))
 
 
 @_njit
@@ -69,7 +71,7 @@ def _back(data: U8, i: int, start: int) -> int:
 
 
 @_njit
-def opaque(data: U8, i: int, end: int) -> int:
+def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912
     """Return where a number, hash, code or other opaque token from i ends; i if it is a word.
 
     Opaque are: digits only; `0x1F`; seven hexadecimal digits or more, two of them decimal, with what follows in a
@@ -219,7 +221,7 @@ def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
 
 
 @_njit
-def _tag(data: U8, i: int, end: int) -> int:
+def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911
     """Return where a tag, comment or `<|token|>` from i ends; i if it is none."""
     after = _at(data, i + 1, end)
     limit = min(end, i + TAG)

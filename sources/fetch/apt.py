@@ -210,6 +210,7 @@ def _messages(deb: Path) -> dict[str, list[tuple[str, bytes]]]:
 
 
 def downloaded(home: Path, package: str) -> Path:
+    """Download one package into a private apt state, once; return the archive."""
     folder = home / "cache" / "archives"
     if not any((home / "state/lists").glob("*Release")):
         _updated(home)
@@ -259,6 +260,7 @@ def _apt(home: Path, *arguments: str, folder: Path | None = None) -> bytes:
 
 
 def tool(name: str) -> str:
+    """Return the path of a program, or raise `MissingToolError`."""
     path = shutil.which(name)
     if path is None:
         raise MissingToolError(

@@ -32,7 +32,7 @@ def make(root: Path, rows: int = 400, **profile: object) -> Path:
     settings = {
         "sources": {"include": ["pairs", "classes", "opinions"], "local_root": str(root / "raw")},
         "normalise": {"shard_rows": 60},
-        "languages": {"backend": "cld2"}, "dedup": {"shingle": 5}, "mining": {"keep": 5},
+        "languages": {"backend": "bundled"}, "dedup": {"shingle": 5}, "mining": {"keep": 5},
         "mixes": {"retrieval": {"validation": 0.1}, "instruction": {"validation": 0.1}},
     } | profile  # fmt: skip
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", "tiny": settings}))

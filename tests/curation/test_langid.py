@@ -34,8 +34,24 @@ def test_default_backend_needs_nothing():
 def test_any_text_gets_an_answer(texts):
     found = identify(pa.array(texts, pa.string()))
     assert found.num_rows == len(texts)
-    assert all(len(code) == 3 for code in found["code"].to_pylist())
+    pairs = zip(found["code"].to_pylist(), found["script"].to_pylist(), strict=True)
+    assert all(script == "Code" or (len(code) == 3 and len(script) == 4) for code, script in pairs)
     assert all(0 <= c <= 1 for c in found["confidence"].to_pylist())
+
+
+def test_code_comes_first_and_prose_around_it_keeps_its_language():
+    texts = [
+        "def area(r):\n    return 3.14159 * r * r\n\nprint(area(2))",
+        "Siin on näide, mis arvutab ringi pindala:\n```python\nprint(3.14159 * 2 * 2)\n```\nSee trükib arvu.",
+        "```rust\nfn main() {}\n```",
+        "12, 34.5 — 67 %\n89",
+        "https://example.org/a/b?c=1",
+    ]
+    found = identify(pa.array(texts))
+    assert found["code"].to_pylist() == ["python", "est", "rust", "zxx", "zxx"]
+    assert found["script"].to_pylist() == ["Code", "Latn", "Code", "Zxxx", "Zxxx"]
+    plain = identify(pa.array(texts[:1]), LanguageSettings(content=False))
+    assert plain["script"].to_pylist() == ["Latn"]
 
 
 @pytest.fixture(scope="module")

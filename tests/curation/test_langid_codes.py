@@ -228,7 +228,7 @@ def test_alternatives_fold_and_stay_distinct(answering):
         ("corpus", [["yue", "zho", "eng"], ["eng"], ["und", "nan"]]),
         ("macro", [["zho", "eng"], ["eng"], ["und", "zho"]]),
     ):
-        settings = LanguageSettings(backend="bundled", policy=policy)
+        settings = LanguageSettings(backend="bundled", policy=policy, content=False)
         found = identify(texts, settings, top_k=3)
         assert [[a["code"] for a in row] for row in found["alternatives"].to_pylist()] == expected
         assert found.drop_columns("alternatives").equals(identify(texts, settings))

@@ -5,7 +5,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.langid.cleaning import cleaned
@@ -43,11 +43,11 @@ STRIPPED = {
 }
 
 UNHARMED = [
-    "The quick brown fox", "Hola, ¿qué tal?", "ma3lesh ya 7abibi, 2oltelak", "ana b7ebak 3ala tool", "COVID-19 and MP3 in 3D",
-    "xin chào các bạn", "Привет, world, 世界!", "kya haal hai bhai", "C# und F# sind Sprachen", "naïve café", "א ב ג דה",
-    "می‌خواهم", "ಕ್ರಿಸ್ಮಸ್‍", "a < b and c > d", "Hawaiʻi and Hawai`i and O`ahu", "he/she and/or they", "it's 4ever yours",
-    "5-year-old 1st 2nd", "AT&T and R&B", "x = y", "木", "ไทย", "Ab", "l'été", "I'm lovin' it @ home", "win 7 % raise"[:3],
-    "x<y and z>w", "# Überschrift", "e.g. this one", "U.S. and U.K.", "hello.World",
+    "The quick brown fox", "Hola, ¿qué tal?", "ma3lesh ya 7abibi, 2oltelak", "ana b7ebak 3ala tool", "naïve café",
+    "COVID-19 and MP3 in 3D", "xin chào các bạn", "Привет, world, 世界!", "kya haal hai bhai", "א ב ג דה",
+    "C# und F# sind Sprachen", "می\u200cخواهم", "ಕ್ರಿಸ್ಮಸ್\u200d", "a < b and c > d", "Hawaiʻi and Hawai`i and O`ahu",
+    "he/she and/or they", "it's 4ever yours", "5-year-old 1st 2nd", "AT&T and R&B", "x = y", "木", "ไทย", "Ab",
+    "l'été", "I'm lovin' it @ home", "x<y and z>w", "# Überschrift", "e.g. this one", "U.S. and U.K.", "hello.World",
 ]  # fmt: skip
 
 NOTHING = [
@@ -81,6 +81,7 @@ def test_tags_are_words_where_there_is_nothing_else():
     assert empty("#sunset #love", "`hello world`") == [False, False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=80), max_size=6))
 def test_any_text_survives(texts):
     left, nothing = cleaned(pa.array(texts, pa.string()))
@@ -92,13 +93,17 @@ def test_any_text_survives(texts):
             assert none
 
 
-@given(st.lists(st.sampled_from("дом casa 家 בית منزل घर บ้าน maison Haus house ev talo ház".split()), min_size=1, max_size=12))
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["дом", "casa", "家", "בית", "منزل", "घर", "บ้าน", "maison", "Haus", "ház"]), min_size=1)
+)
 def test_plain_words_of_any_script_pass_as_they_are(words):
     text = " ".join(words)
     assert clean(text) == [text]
     assert empty(text) == [False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*STRIPPED, *UNHARMED]), max_size=8), st.integers(0, 3))
 def test_a_text_is_cleaned_alike_alone_in_company_and_in_a_slice(texts, skip):
     together = cleaned(pa.array(["x 1", *texts], pa.string()).slice(1))[0].to_pylist()
@@ -107,6 +112,7 @@ def test_a_text_is_cleaned_alike_alone_in_company_and_in_a_slice(texts, skip):
     assert cleaned(chunks)[0].to_pylist() == together
 
 
+@settings(deadline=None)
 @given(st.sampled_from([*STRIPPED, *UNHARMED]))
 def test_cleaning_twice_changes_nothing_more(text):
     once = clean(text)[0]
@@ -141,6 +147,7 @@ def test_prepared_takes_apart_prose_code_and_nothing():
     assert ready.confidence.dtype == "float32"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="`~ \nab#1.>-{}=", max_size=60), max_size=5))
 def test_prepared_answers_for_any_text(texts):
     ready = prepared(pa.array(texts, pa.string()))

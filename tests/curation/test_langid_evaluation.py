@@ -156,7 +156,7 @@ def test_lines_are_the_same_however_they_come(lines, piece):
 
 def test_evaluate_prints_a_table_or_json(labelled):
     found = json.loads(run("evaluate", labelled / "some.tsv", labelled, "--json").stdout)
-    assert found["backend"] == "cld2"
+    assert found["backend"] == "bundled"
     assert [result["sets"]["largest"]["macro_f1"] for result in found["files"].values()] == [1.0, 1.0]
     shown = run("evaluate", labelled / "some.tsv").stdout
     assert "largest" in shown

@@ -12,7 +12,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -53,7 +53,9 @@ _CPP = re.compile(r"^\s*(?:class|template|namespace|using|public:|private:)\b|\b
 _OBJC = re.compile(r"^\s*(?:@(?:interface|implementation|end|import|property)\b|#import\b)", re.MULTILINE)
 _COMMENT = re.compile(r"\s*(?:#(?!\s*(?:include|define|if|else|endif|import|undef|pragma)\b)|//|/?\*|--|;|%|\(\*|\"|')")
 _SKIPPED = re.compile(r"(?i)(?:^|/)(?:node_modules|vendor|third[-_]party|\.min\.)|\.min\.|(?:^|/)(?:locale|i18n|lang)/")
-_TEXT = re.compile(r"(?i)(?:^|/)(?:readme|changes|changelog|news|authors|copying|licen[cs]e|install|todo)[\w.-]*$|\.(?:md|rst|txt)$")
+_TEXT = re.compile(
+    r"(?i)(?:^|/)(?:readme|changes|changelog|news|authors|copying|licen[cs]e|install|todo)(?:\.\w+)?$|\.(?:md|rst)$"
+)
 _PO = re.compile(r'^(?:msgid|msgstr) ((?:"(?:[^"\\]|\\.)*"\s*)+)', re.MULTILINE)
 
 
@@ -71,7 +73,7 @@ def stable(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
 
 
-def label_of(name: str, content: str) -> str | None:
+def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911
     """Return the programming language of a file, by its name, where that says too little by its content."""
     path = PurePosixPath(name.lower())
     found = _OWN.get(path.name) or _EXTENSIONS.get(path.suffix[1:])
@@ -144,6 +146,7 @@ def _paragraphs(content: str, document: str, chance: random.Random) -> Iterator[
     found = [part for part in found if len(part) >= SHORTEST and not re.match(r"(?: {4}|\t|\$ )", part)]
     # what in a read-me looks like a program may be one
     found = [part for part in found if sum(part.count(sign) for sign in "{};=<>$") * 30 < len(part)]
+    found = [part for part in found if 2 * sum(map(str.isalpha, part)) > len("".join(part.split()))]
     for part in chance.sample(found, min(len(found), MOST_A_FILE)):
         yield Snippet(part[:LONGEST], PROSE, "readme", document)
 
@@ -169,7 +172,7 @@ def table(found: Iterator[tuple[Snippet, str]]) -> pa.Table:
     rows = []
     for snippet, side in ordered:
         kind = (snippet.label, snippet.domain, side)
-        caps = {kind: MOST_TRAIN if side == "train" else MOST_TEST}
+        caps: dict[tuple[str, ...], int] = {kind: MOST_TRAIN if side == "train" else MOST_TEST}
         if snippet.label == PROSE:
             caps[kind] *= 2
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,21 @@ import pyarrow.compute as pc
 
 from curation.langid.code_content import PROSE, CodeModel, CodeWeights
 
+MIXED = frozenset(("readme", "mail"))
 LENGTHS = (0, 60, 180, 540, 10_000)
 """Bounds of the classes of length, in characters."""
 
 
 def threshold(weights: CodeWeights, table: pa.Table, false_positives: float) -> CodeWeights:
-    """Set the threshold that lets at most so much of any held-out domain of prose pass for code."""
+    """Set the threshold that lets at most so much of any held-out domain of prose pass for code.
+
+    Read-me files and mail have programs in them without saying where: they do not count here.
+    """
     prose = table.filter(pc.and_(pc.equal(table["split"], "test"), pc.equal(table["label"], PROSE)))
     model = CodeModel(weights)
     column = weights.labels.index(PROSE)
     needed = []
-    for domain in pc.unique(prose["domain"]).to_pylist():
+    for domain in set(prose["domain"].to_pylist()) - MIXED:
         texts = prose.filter(pc.equal(prose["domain"], domain))["text"]
         needed.append(float(np.quantile(1 - model.probabilities(texts, every=False)[:, column], 1 - false_positives)))
     return dataclasses.replace(weights, threshold=round(min(max([0.5, *needed]) + 0.005, 0.995), 3))
@@ -58,7 +63,7 @@ def figures(model: CodeModel, table: pa.Table) -> dict[str, Any]:
         }
     by_length = {}
     code = true != PROSE
-    for low, high in zip(LENGTHS, LENGTHS[1:], strict=False):
+    for low, high in pairwise(LENGTHS):
         here = code & (lengths >= low) & (lengths < high)
         if here.any():
             by_length[f"{low}-{high}"] = {
@@ -68,7 +73,7 @@ def figures(model: CodeModel, table: pa.Table) -> dict[str, Any]:
             }
     prose = {}
     domains = np.array(test["domain"].to_pylist())
-    for domain in sorted(set(domains[~code])):
+    for domain in sorted(set(domains[~code].tolist())):
         here = ~code & (domains == domain)
         prose[domain] = {"texts": int(here.sum()), "false_positives": round(float(found.mask[here].mean()), 5)}
     macro = float(np.mean([row["f1"] for row in languages.values()]))

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
+import re
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +53,12 @@ class CodeRecipe:
     """Pull of every weight to zero, each time it is used."""
     false_positives: float = 0.001
     """Share of prose that may pass for code, in the worst domain."""
+    left_out: float = 0.4
+    """Share of the features left out of a text each time it is seen."""
+    quoted: float = 0.1
+    """Prose that is seen as a reply quotes it, too."""
+    mixed: float = 0.2
+    """Prose that is seen with some lines of a program in it, too: it is prose still."""
     seed: int = 1
 
 
@@ -73,7 +82,7 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
     rows = table.filter(pc.equal(table["split"], "train")).combine_chunks()
     counts = Counter(rows["label"].to_pylist())
     labels = sorted(label for label, count in counts.items() if count >= recipe.least)
-    rows = rows.filter(pc.is_in(rows["label"], pa.array(labels)))
+    rows = with_variants(rows.filter(pc.is_in(rows["label"], pa.array(labels))), recipe)
     targets = np.array(pc.index_in(rows["label"], pa.array(labels)).to_numpy(), np.int64)
     packages = rows["document"].to_pylist()
     numbers = {name: i for i, name in enumerate(sorted({name.split("/")[0] for name in packages}))}
@@ -90,6 +99,27 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
     scale = np.maximum(np.quantile(np.abs(weights), 0.9999, axis=0), 1e-6).astype(np.float32) / 127
     steps = np.clip(np.round(weights / scale), -127, 127).astype(np.int8)
     return CodeWeights(tuple(labels), kept, steps, scale, bias, 0.5)
+
+
+def with_variants(rows: pa.Table, recipe: CodeRecipe) -> pa.Table:
+    """Add prose in the forms that conversations give it: quoted, and with a few lines of a program in it."""
+    chance = random.Random(recipe.seed)  # noqa: S311
+    texts, labels, documents = (rows[name].to_pylist() for name in ("text", "label", "document"))
+    programs = [text for text, label in zip(texts, labels, strict=True) if label != PROSE]
+    more: list[tuple[str, str]] = []
+    for text, label, document in zip(texts, labels, documents, strict=True):
+        drawn = chance.random()
+        if label != PROSE:
+            continue
+        if drawn < recipe.quoted:
+            more.append((re.sub("^", "> ", textwrap.fill(text, 72), flags=re.MULTILINE), document))
+        elif drawn < recipe.quoted + recipe.mixed and len(text) >= 120:
+            program = chance.choice(programs)[: len(text) // 2]
+            start = text.rfind(" ", 0, len(text) * 2 // 3) + 1
+            more.append((f"{text[:start]}\n{program}\n{text[start:]}", document))
+    added = pa.table({"text": [text for text, _ in more], "document": [document for _, document in more]})
+    added = added.append_column("label", pa.array([PROSE] * len(more)))
+    return pa.concat_tables([rows.select(["text", "label", "document"]), added.select(["text", "label", "document"])])
 
 
 def featurise(texts: pa.Array | pa.ChunkedArray) -> Features:
@@ -113,7 +143,8 @@ def shared(read: Features, owner: I64, recipe: CodeRecipe) -> npt.NDArray[np.uin
 def _common(keys: npt.NDArray[np.uint32], group: I64, least: int) -> npt.NDArray[np.uint32]:
     pairs = np.unique((keys.astype(np.uint64) << np.uint64(32)) | group.astype(np.uint64))
     found, counts = np.unique((pairs >> np.uint64(32)).astype(np.uint32), return_counts=True)
-    return found[counts >= least]
+    kept: npt.NDArray[np.uint32] = found[counts >= least]
+    return kept
 
 
 def _rows(read: Features, kept: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
@@ -134,10 +165,10 @@ def fitted(
     for epoch in range(epochs):
         order = chance.permutation(len(targets))
         rate = np.float32(recipe.rate * (1 - epoch / epochs))
-        args = (rate, np.float32(recipe.decay), weights, squares, bias, square)
+        args = (rate, np.float32(recipe.decay), recipe.left_out, recipe.seed + epoch, weights, squares, bias, square)
         loss = _epoch(order, rows, read.starts, read.tokens, targets, value, *args)
         print(f"epoch {epoch + 1}/{epochs}: {len(kept)} features, loss {loss / len(targets):.4f}", flush=True)
-    return weights, bias
+    return weights * np.float32(np.sqrt(1 - recipe.left_out)), bias
 
 
 @nb.njit(cache=True)
@@ -153,15 +184,20 @@ def _featurise(offsets, data, keys, starts, tokens):  # type: ignore[no-untyped-
 
 
 @nb.njit(cache=True, fastmath=True)
-def _epoch(order, rows, starts, tokens, targets, value, rate, decay, weights, squares, bias, square):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _epoch(order, rows, starts, tokens, targets, value, rate, decay, left_out, seed, weights, squares, bias, square):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     classes = len(bias)
     z = np.empty(classes, np.float32)
+    seen = np.empty(MOST, np.int64)
+    np.random.seed(seed)
     loss = 0.0
     for row in order:
-        norm = np.float32(1 / np.sqrt(max(tokens[row], 1)))
+        norm = np.float32(1 / np.sqrt(max(tokens[row] * (1 - left_out), 1)))
         z[:] = 0
+        used = 0
         for j in range(starts[row], starts[row + 1]):
-            if rows[j] >= 0:
+            if rows[j] >= 0 and np.random.random() >= left_out:
+                seen[used] = rows[j]
+                used += 1
                 for c in range(classes):
                     z[c] += weights[rows[j], c]
         most = np.float32(-1e30)
@@ -181,13 +217,12 @@ def _epoch(order, rows, starts, tokens, targets, value, rate, decay, weights, sq
             square[c] += z[c] * z[c]
             bias[c] -= rate * z[c] / np.sqrt(square[c])
             z[c] *= norm
-        for j in range(starts[row], starts[row + 1]):
-            at = rows[j]
-            if at >= 0:
-                for c in range(classes):
-                    slope = z[c] + decay * weights[at, c]
-                    squares[at, c] += slope * slope
-                    weights[at, c] -= rate * slope / np.sqrt(squares[at, c])
+        for j in range(used):
+            at = seen[j]
+            for c in range(classes):
+                slope = z[c] + decay * weights[at, c]
+                squares[at, c] += slope * slope
+                weights[at, c] -= rate * slope / np.sqrt(squares[at, c])
     return loss
 
 
@@ -206,7 +241,7 @@ def main() -> None:
     weights = threshold(weights, table, recipe.false_positives)
     options.output.parent.mkdir(exist_ok=True)
     weights.save(options.output)
-    print(json.dumps(figures(CodeModel(weights), table), indent=1), PROSE)
+    print(json.dumps(figures(CodeModel(weights), table), indent=1))
 
 
 if __name__ == "__main__":
