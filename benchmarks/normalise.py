@@ -13,6 +13,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["POLARS_MAX_THREADS"] = "1"
@@ -77,14 +78,14 @@ def write(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def ours(kind: str, path: Path, out: Path) -> pa.Table:
+def ours(kind: str, path: Path, out: Path) -> tuple[Store, str]:
     """Run the step as a worker does: read, clean, judge, name, write a shard."""
     store = Store(str(out))
     raw = RawFile("records", path.name, str(path), path.stat().st_size, "xxh3:0")
     task = Task("bench/en/00000", ("0",), (Part("bench", "en", 0, (raw,)), manifest(kind)))
     outputs = Outputs(store, "rows", task.path)
     Normalise(NormaliseSettings(shard_rows=500_000)).run(task, store, outputs)
-    return store.read_table(outputs.written[0].path) if sys.argv[-1] != "--worker" else None
+    return store, outputs.written[0].path
 
 
 CONTROLS = {c: None for c in range(0x20) if c not in (9, 10)} | {0x7F: None, 0xFEFF: None}
@@ -102,7 +103,7 @@ def name(query: str, positive: str) -> bytes:
     return xxhash.xxh3_128_digest(f"{len(query)}{query}{len(positive)}{positive}".encode())
 
 
-def with_datasets(kind: str, path: Path, out: Path) -> list[str]:
+def with_datasets(kind: str, path: Path, out: Path) -> Any:
     """Load and map with datasets, batched, one process."""
     import datasets
 
@@ -116,8 +117,7 @@ def with_datasets(kind: str, path: Path, out: Path) -> list[str]:
 
     builder = {"jsonl": "json", "parquet": "parquet"}[kind]
     raw = datasets.load_dataset(builder, data_files=str(path), split="train", cache_dir=str(out))
-    made = raw.map(rows, batched=True, remove_columns=raw.column_names)
-    return made["query"][:]
+    return raw.map(rows, batched=True, remove_columns=raw.column_names)
 
 
 def with_datatrove(kind: str, path: Path, out: Path) -> None:
@@ -144,10 +144,11 @@ def with_datatrove(kind: str, path: Path, out: Path) -> None:
 
 def check(kind: str, path: Path, folder: Path) -> None:
     """Assert that all three make the same texts."""
-    table = ours(kind, path, folder / "ours")
+    store, made = ours(kind, path, folder / "ours")
+    table = store.read_table(made)
     queries = table["query"].to_pylist()
     assert table.num_rows == ROWS
-    assert queries == with_datasets(kind, path, folder / "datasets")
+    assert queries == with_datasets(kind, path, folder / "datasets")["query"][:]
     with_datatrove(kind, path, folder / "datatrove")
     found = pq.read_table(folder / "datatrove")
     assert found["text"].to_pylist() == table["positive"].to_pylist()

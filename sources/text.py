@@ -53,7 +53,10 @@ def _cleaned(texts: pa.StringArray, *, code: bool) -> pa.StringArray:
     """Apply every rule to every text."""
     texts = pc.replace_substring_regex(texts, _LINE_END, "\n")
     texts = pc.replace_substring_regex(texts, _CONTROL, "")
-    texts = pc.utf8_normalize(texts, form="NFC")
+    composing = _composing(texts)
+    if composing.any():
+        mask = pa.array(composing)
+        texts = pc.replace_with_mask(texts, mask, pc.utf8_normalize(texts.filter(mask), form="NFC"))
     if code:
         return pc.replace_substring_regex(pc.utf8_rtrim_whitespace(texts), r"^(?:[^\S\n]*\n)+", "")
     texts = pc.replace_substring_regex(texts, r"[ \t]{2,}|\t", " ")
@@ -63,8 +66,13 @@ def _cleaned(texts: pa.StringArray, *, code: bool) -> pa.StringArray:
 def _suspects(texts: pa.StringArray, *, code: bool) -> np.ndarray:
     """Tell which texts may not be in normal form (bool, n)."""
     verdicts = scanned(texts, code=code)
-    composing = np.flatnonzero(verdicts == COMPOSING)
-    values = texts.take(pa.array(composing)).to_pylist()
     suspects: np.ndarray = verdicts == SUSPECT
-    suspects[composing] = [not unicodedata.is_normalized("NFC", value) for value in values]
+    marked = np.flatnonzero(verdicts == COMPOSING)
+    suspects[marked] = _composing(texts.take(pa.array(marked)))
     return suspects
+
+
+def _composing(texts: pa.StringArray) -> np.ndarray:
+    """Tell which texts are not in NFC (bool, n); asking costs a fraction of what making it does."""
+    values = texts.to_pylist()
+    return np.array([value is not None and not unicodedata.is_normalized("NFC", value) for value in values], bool)

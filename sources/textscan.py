@@ -68,8 +68,8 @@ def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]
         i = start
         while i < end:
             first = nb.int64(data[i])
-            if 0x20 < first < 0x7F:  # most bytes of most texts
-                i += 1
+            if 0x20 < first < 0x7F or (first == 0x20 and start < i < end - 1 and data[i + 1] > 0x20):
+                i += 1  # most bytes of most texts
                 continue
             at = i
             point, width = _decoded(data, i, end, first)

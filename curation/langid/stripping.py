@@ -208,13 +208,10 @@ def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
     while stop < end and data[stop] < 0x80 and letter(data[stop]):
         stop += 1
     width = stop - i - 1
-    www = back == 3 and width and data[i - 1] == 0x77 and data[i - 2] == 0x77 and data[i - 3] == 0x77
-    if www:
-        return back, _address(data, i, end), 0
-    known = False
+    known = back == 3 and width > 0 and data[i - 1] == 0x77 and data[i - 2] == 0x77 and data[i - 3] == 0x77  # www.
     if back and width == 3 and not (stop < end and (alphanumeric(data[stop]) or data[stop] >= 0x80)):
         key = (nb.int64(data[i + 1]) << 16) | (nb.int64(data[i + 2]) << 8) | nb.int64(data[i + 3])
-        known = key in (0x636F6D, 0x6F7267, 0x6E6574, 0x656475, 0x676F76)  # com org net edu gov
+        known |= key in (0x636F6D, 0x6F7267, 0x6E6574, 0x656475, 0x676F76)  # com org net edu gov
     if known:
         return back, _address(data, i, end), 0
     return 0, i, 0
@@ -295,7 +292,7 @@ def _placeholder(data: U8, i: int, end: int, before: int) -> int:  # noqa: PLR09
     if begin > i + 1 and at > begin and _at(data, at, end) == 0x3A and data[at - 1] < 0x60:
         return at + 1
     if _at(data, at, end) != 0x7D or at - begin > 40:
-        return i - (byte == 0x24)
+        return int(i - (byte == 0x24))
     while _at(data, at, end) == 0x7D:
         at += 1
     return at

@@ -28,8 +28,8 @@ def read(
 ) -> Iterator[RawBatch]:
     """Stream a JSON lines file; see `sources.readers.read`."""
     checked = False
-    for first, data in blocks(path, name, quarantine):
-        columns = _parsed(data, table)
+    for first, lines, data in blocks(path, name, quarantine):
+        columns = _parsed(data, lines, table)
         if columns is not None:
             if not checked and (columns.num_rows and any(c.null_count == len(c) for c in columns.columns)):
                 require(_keys(data), table, name)
@@ -48,7 +48,7 @@ def read(
             yield from_objects(objects[start:stop], name, numbers[start:stop], table, quarantine)
 
 
-def _parsed(data: bytes, table: RawTable) -> pa.Table | None:
+def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
     """Parse a block with Arrow, or return null where the slow way is needed.
 
     That is: bad lines, blank lines (which would shift the record numbers), and nested fields, for which Arrow
@@ -58,15 +58,16 @@ def _parsed(data: bytes, table: RawTable) -> pa.Table | None:
         return None
     schema = pa.schema([(field, SIMPLE[kind]) for field, kind in table.fields.items()])
     try:
-        data.decode("utf-8")
+        # Arrow's parser does not look at UTF-8, its arrays do.
+        offsets = pa.py_buffer(np.array([0, len(data)], np.int32))
+        pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data)).validate(full=True)
         columns = pj.read_json(
             pa.BufferReader(data),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
             parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
-    except (UnicodeDecodeError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
     return columns if columns.num_rows == lines else None
 
 

@@ -14,13 +14,15 @@ MAX_LINE_BYTES = 64 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-def blocks(path: Path, file: str, quarantine: Quarantine, *, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+def blocks(
+    path: Path, file: str, quarantine: Quarantine, *, size: int = BLOCK_BYTES
+) -> Iterator[tuple[int, int, bytes]]:
     """Cut a file into blocks that end with a line end (the last may not).
 
     A cut compressed file yields the lines before the cut and one quarantined record, ``truncated-file``.
 
     Yields:
-        (zero-based number of the block's first line, bytes).
+        (zero-based number of the block's first line, how many lines it has, bytes).
 
     """
     line, held, carry = 0, b"", b""  # a block waits for the next, so that a last line without a line end joins it
@@ -30,9 +32,10 @@ def blocks(path: Path, file: str, quarantine: Quarantine, *, size: int = BLOCK_B
             try:
                 data = stream.read(size)
             except BrokenStreamError as error:
+                count = held.count(b"\n")
                 if held:
-                    yield line, held
-                line += held.count(b"\n")
+                    yield line, count, held
+                line += count
                 quarantine.add(file, line, "truncated-file", f"{error}: {carry[:100]!r}")
                 return
             if not data:
@@ -47,11 +50,12 @@ def blocks(path: Path, file: str, quarantine: Quarantine, *, size: int = BLOCK_B
                     carry, skipping = b"", True
                 continue
             if held:
-                yield line, held
-                line += held.count(b"\n")
+                count = held.count(b"\n")
+                yield line, count, held
+                line += count
             held, carry = carry + data[:end], data[end:]
             if skipping:
                 held, skipping = held[held.index(b"\n") + 1 :], False
                 line += 1
     if held or carry:
-        yield line, held + carry
+        yield line, held.count(b"\n") + bool(carry), held + carry

@@ -19,7 +19,7 @@ def read(path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batc
     """Stream the lines of a file; see `sources.readers.read`. Empty lines are no records, but are counted."""
     if dict(table.fields) != {"text": "string"}:
         raise SchemaError("a text file has one field, `text`", where=name, remedy="declare `fields: {text: string}`")
-    for first, block in blocks(path, name, quarantine):
+    for first, _, block in blocks(path, name, quarantine):
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()

@@ -22,6 +22,8 @@ from curation.langid.code_content import (
 from curation.langid.code_features import MOST, features
 from curation.langid.code_names import CORPUS_NAMES, OTHER_NAMES, code_name
 from curation.langid.fences import Block, fenced, language_of, split
+from curation.langid.training.code_corpus import CODE_SCHEMA, label_of, snippets, table
+from curation.langid.training.train_code import CodeRecipe, train
 from sources.errors import SettingsError
 from sources.languages import check_tag, code_tag
 
@@ -233,3 +235,45 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
         load_code_weights(tmp_path / "x.lid")
     with pytest.raises(SettingsError, match="no code model"):
         load_code_weights(tmp_path / "missing.lid")
+
+
+# its training
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "label"),
+    [("a/b.py", "x = 1", "python"), ("x.h", "int f(void);", "c"), ("x.h", "namespace a {}", "cpp"),
+     ("x.m", "@interface A\n@end", "objective-c"), ("x.m", "function y = f(x)", "matlab"),
+     ("run", "#!/bin/sh\n", "shell"), ("run", "#!/usr/bin/env python3\n", "python"), ("x.xml", "<?xml?><svg></svg>", "svg"), ("x.txt", "words", None),
+     ("CMakeLists.txt", "project(x)", "cmake"), ("x.ts", "<?xml version='1.0'?><TS>", "xml")],
+)  # fmt: skip
+def test_files_are_labelled_by_name_and_content(name, content, label):
+    assert label_of(name, content) == label
+
+
+def test_files_are_cut_into_snippets_alike_every_time():
+    source = inspect.getsource(json.decoder)
+    found = list(snippets("lib/decoder.py", source, "json"))
+    assert found == list(snippets("lib/decoder.py", source, "json"))
+    assert {snippet.label for snippet in found} <= {"python", PROSE}
+    readme = list(snippets("README.md", "Some words about the package.\n\n```py\nimport this\n```\n", "json"))
+    assert [(snippet.text, snippet.label) for snippet in readme] == [("Some words about the package.", PROSE)]
+    assert table((snippet, "train") for snippet in found + found).num_rows <= len(found)
+
+
+def test_training_learns_and_repeats_itself(tmp_path):
+    rows = [
+        {"text": text, "label": label, "domain": "code", "document": f"{number % 3}/{number}", "split": "train"}
+        for number in range(30)
+        for text, label in ((f"x{number} := f({number})\nreturn x", "go"), (f"Some words, {number} in all.", PROSE))
+    ]
+    recipe = CodeRecipe(least=1, packages=1, texts=1, size=8000, epochs=(1, 3))
+    for name in ("a", "b"):
+        weights = train(pa.Table.from_pylist(rows, CODE_SCHEMA), recipe)
+        weights.save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").stat().st_size <= recipe.size
+    assert CodeModel(weights).code(pa.array(["y := f(7)", "Other words, more of them."])).name.to_pylist() == [
+        "go",
+        None,
+    ]

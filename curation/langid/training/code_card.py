@@ -107,7 +107,7 @@ def _beside(table: pa.Table) -> str:
             sample.append((name, row["label"], row["text"]))
     ask_magika, both = _magika()
     sample = [row for row in sample if _UNLIKE.get(row[1], row[1]) in both]
-    rows = []
+    rows: list[tuple[str, str, float]] = []
     answers = {}
     for tool, ask in (("ours", _ours), ("magika", ask_magika)):
         started = time.process_time()
@@ -137,7 +137,7 @@ def _ours(texts: Sequence[str]) -> list[str]:
 
 def _magika() -> tuple[Answers, set[str]]:
     """Return what asks magika, and the names it can answer."""
-    from magika import Magika
+    from magika import Magika  # type: ignore[import-not-found, unused-ignore]
 
     tool = Magika()
     names = {code_name(str(label)) or PROSE for label in tool.get_output_content_types()}

@@ -52,6 +52,7 @@ _EXTENSIONS = {
 _CPP = re.compile(r"^\s*(?:class|template|namespace|using|public:|private:)\b|\bstd::|#include <\w+>", re.MULTILINE)
 _OBJC = re.compile(r"^\s*(?:@(?:interface|implementation|end|import|property)\b|#import\b)", re.MULTILINE)
 _COMMENT = re.compile(r"\s*(?:#(?!\s*(?:include|define|if|else|endif|import|undef|pragma)\b)|//|/?\*|--|;|%|\(\*|\"|')")
+_QUERY = re.compile(r"""(["'])((?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|CREATE)\s[^"'%{}$]{20,400})\1""")
 _SKIPPED = re.compile(r"(?i)(?:^|/)(?:node_modules|vendor|third[-_]party|\.min\.)|\.min\.|(?:^|/)(?:locale|i18n|lang)/")
 _TEXT = re.compile(
     r"(?i)(?:^|/)(?:readme|changes|changelog|news|authors|copying|licen[cs]e|install|todo)(?:\.\w+)?$|\.(?:md|rst)$"
@@ -117,6 +118,10 @@ def _programs(content: str, label: str, document: str, chance: random.Random) ->
     lines = content.replace("\r", "").split("\n")
     if not lines or sum(map(len, lines)) > 200 * len(lines):  # minified
         return
+    if label != "sql":
+        queries = [match[2].strip() for match in _QUERY.finditer(content)]
+        for query in chance.sample(queries, min(len(queries), MOST_A_FILE)):
+            yield Snippet(query, "sql", "code", document)
     starts = [i for i in range(1, len(lines)) if lines[i][:1].strip() and not lines[i - 1].strip()]
     for number in range(min(MOST_A_FILE + len(lines) // 100, 5 * MOST_A_FILE)):
         if number % 2 and starts:  # a block between blank lines, as functions stand

@@ -107,8 +107,9 @@ def _ask(home: Path, name: str) -> None:
     own = home / "source.list"
     options = ["-o", f"Dir::Etc::sourcelist={own}", "-o", "Dir::Etc::sourceparts=/dev/null"]
     if not own.is_file():
-        apt._updated(home)
-        form = "deb-src $(REPO_URI) $(SUITE) $(COMPONENT)|$(CREATED_BY)|$(ORIGIN)|$(LABEL)"
+        apt._configure(home, ["none"])
+        apt._apt(home, "update")
+        form = "deb-src $(REPO_URI) $(CODENAME) $(COMPONENT)|$(CREATED_BY)|$(ORIGIN)|$(LABEL)"
         said = apt._apt(home, "indextargets", "--format", form).decode().splitlines()
         lines = {line.split("|")[0] for line in said if line.endswith("|Packages|Debian|Debian")}
         own.write_text("\n".join(sorted(lines)) + "\n", "utf-8")

@@ -57,6 +57,8 @@ class CodeRecipe:
     """Share of the features left out of a text each time it is seen."""
     quoted: float = 0.1
     """Prose that is seen as a reply quotes it, too."""
+    flattened: float = 0.1
+    """Programs that are seen on one line, too, as some data sets keep them."""
     mixed: float = 0.2
     """Prose that is seen with some lines of a program in it, too: it is prose still."""
     seed: int = 1
@@ -102,24 +104,26 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
 
 
 def with_variants(rows: pa.Table, recipe: CodeRecipe) -> pa.Table:
-    """Add prose in the forms that conversations give it: quoted, and with a few lines of a program in it."""
+    """Add texts in other forms: prose quoted, or with a few lines of a program in it; programs on one line."""
     chance = random.Random(recipe.seed)  # noqa: S311
     texts, labels, documents = (rows[name].to_pylist() for name in ("text", "label", "document"))
     programs = [text for text, label in zip(texts, labels, strict=True) if label != PROSE]
-    more: list[tuple[str, str]] = []
+    more: list[dict[str, str]] = []
     for text, label, document in zip(texts, labels, documents, strict=True):
         drawn = chance.random()
+        changed = None
         if label != PROSE:
-            continue
-        if drawn < recipe.quoted:
-            more.append((re.sub("^", "> ", textwrap.fill(text, 72), flags=re.MULTILINE), document))
+            changed = " ".join(text.split()) if drawn < recipe.flattened and "\n" in text else None
+        elif drawn < recipe.quoted:
+            changed = re.sub("^", "> ", textwrap.fill(text, 72), flags=re.MULTILINE)
         elif drawn < recipe.quoted + recipe.mixed and len(text) >= 120:
             program = chance.choice(programs)[: len(text) // 2]
             start = text.rfind(" ", 0, len(text) * 2 // 3) + 1
-            more.append((f"{text[:start]}\n{program}\n{text[start:]}", document))
-    added = pa.table({"text": [text for text, _ in more], "document": [document for _, document in more]})
-    added = added.append_column("label", pa.array([PROSE] * len(more)))
-    return pa.concat_tables([rows.select(["text", "label", "document"]), added.select(["text", "label", "document"])])
+            changed = f"{text[:start]}\n{program}\n{text[start:]}"
+        if changed:
+            more.append({"text": changed, "label": label, "document": document})
+    rows = rows.select(["text", "label", "document"])
+    return pa.concat_tables([rows, pa.Table.from_pylist(more, rows.schema)])
 
 
 def featurise(texts: pa.Array | pa.ChunkedArray) -> Features:
@@ -137,7 +141,7 @@ def shared(read: Features, owner: I64, recipe: CodeRecipe) -> npt.NDArray[np.uin
     kept = _common(read.keys, text, recipe.texts)
     some = np.isin(read.keys, kept)
     kept = _common(read.keys[some], owner[some], recipe.packages)
-    return kept[kept != 0]
+    return np.delete(kept, np.flatnonzero(kept == 0))
 
 
 def _common(keys: npt.NDArray[np.uint32], group: I64, least: int) -> npt.NDArray[np.uint32]:
