@@ -29,6 +29,8 @@ PROSE = "prose"
 """The label of all that is no program: sentences, lists, tables, logs."""
 DENSITY = 40
 """A text with fewer symbols of programs than one in so many bytes is not read by the model."""
+NAMED = 0.4
+"""A text whose likeliest language is less likely is no program, only full of symbols: a formula, a table."""
 _TENSORS = ("keys", "weights", "scale", "bias")
 _GROW = 4
 """Slots of the hash table a feature."""
@@ -40,7 +42,7 @@ class Code(NamedTuple):
     Attributes:
         mask: bool, n; whether it is code.
         name: string, n; the corpus's name of the likeliest programming language, null where it is no code.
-        confidence: float32, n; the probability of that name, where it is no code: of being none.
+        confidence: float32, n; the probability of that name, where it is no code: of being none, about.
 
     """
 
@@ -122,16 +124,27 @@ class CodeModel:
         _predict(offsets, data, _symbols(), self._slots, w.keys, w.weights, w.scale, w.bias, self._prose, every, result)
         return result
 
-    def code(self, texts: pa.Array | pa.ChunkedArray) -> Code:
-        """Tell which texts are code, and in what."""
+    def scores(self, texts: pa.Array | pa.ChunkedArray) -> tuple[F32, npt.NDArray[np.int32], F32]:
+        """Return what n texts are judged by.
+
+        Returns:
+            The probability of being code (float32, n), 0 where none of its languages reaches `NAMED`; the likeliest
+            language (int32, n) and its probability (float32, n).
+
+        """
         probabilities = self.probabilities(texts, every=False)
-        prose = probabilities[:, self._prose].copy()
-        mask = 1 - prose >= self.weights.threshold
+        code = 1 - probabilities[:, self._prose]
         probabilities[:, self._prose] = -1
         best = probabilities.argmax(axis=1).astype(np.int32)
+        named = probabilities[np.arange(len(best)), best]
+        return np.where(named >= NAMED, code, np.float32(0)), best, named
+
+    def code(self, texts: pa.Array | pa.ChunkedArray) -> Code:
+        """Tell which texts are code, and in what."""
+        score, best, named = self.scores(texts)
+        mask = score >= self.weights.threshold
         name = self._names.take(pa.array(best, pa.int32(), mask=~mask))
-        confidence = np.where(mask, probabilities[np.arange(len(best)), best], prose)
-        return Code(mask, name, confidence)
+        return Code(mask, name, np.where(mask, named, 1 - score))
 
 
 @cache

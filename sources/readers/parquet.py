@@ -14,7 +14,7 @@ from sources.parts import RawBatch
 from sources.quarantine import Quarantine
 from sources.readers.conform import conform, require
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 8 << 20
 
 
 def read(

@@ -244,7 +244,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     ("name", "content", "label"),
     [("a/b.py", "x = 1", "python"), ("x.h", "int f(void);", "c"), ("x.h", "namespace a {}", "cpp"),
      ("x.m", "@interface A\n@end", "objective-c"), ("x.m", "function y = f(x)", "matlab"),
-     ("run", "#!/bin/sh\n", "shell"), ("run", "#!/usr/bin/env python3\n", "python"), ("x.xml", "<?xml?><svg></svg>", "svg"), ("x.txt", "words", None),
+     ("run", "#!/bin/sh\n", "shell"), ("run", "#!/usr/bin/env python3\n", "python"),
+     ("x.xml", "<?xml?><svg></svg>", "svg"), ("x.txt", "words", None),
      ("CMakeLists.txt", "project(x)", "cmake"), ("x.ts", "<?xml version='1.0'?><TS>", "xml")],
 )  # fmt: skip
 def test_files_are_labelled_by_name_and_content(name, content, label):

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.langid.code_content import CODE_MODEL, PROSE, code_model
+from curation.langid.code_content import CODE_MODEL, NAMED, PROSE, code_model
 from curation.langid.code_names import code_name
 from curation.langid.training.code_corpus import stable
 from curation.langid.training.code_figures import MIXED, figures
@@ -63,8 +63,8 @@ def card(table: pa.Table, recipe: CodeRecipe) -> str:
         "# The bundled model of programming languages",
         f"A linear model over hashed tokens (`curation/langid/code_features.py`): {len(weights.labels) - 1} languages "
         f"and prose, {len(weights.keys):,} features, {size / 1e6:.2f} MB. A text is code from a probability of "
-        f"{weights.threshold} on, whatever the language. Made by `python -m curation.langid.training.train_code` and "
-        "`python -m curation.langid.training.code_card`; nothing here is written by hand.",
+        f"{weights.threshold} on, whatever the language, if one is likelier than {NAMED}. "
+        "Made by `python -m curation.langid.training.train_code` and `python -m curation.langid.training.code_card`; nothing here is written by hand.",
         "## Recipe",
         "\n".join(f"- {name}: {value}" for name, value in dataclasses.asdict(recipe).items()),
         "## Texts",

@@ -55,7 +55,7 @@ _COMMENT = re.compile(r"\s*(?:#(?!\s*(?:include|define|if|else|endif|import|unde
 _QUERY = re.compile(r"""(["'])((?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|CREATE)\s[^"'%{}$]{20,400})\1""")
 _SKIPPED = re.compile(r"(?i)(?:^|/)(?:node_modules|vendor|third[-_]party|\.min\.)|\.min\.|(?:^|/)(?:locale|i18n|lang)/")
 _TEXT = re.compile(
-    r"(?i)(?:^|/)(?:readme|changes|changelog|news|authors|copying|licen[cs]e|install|todo)(?:\.\w+)?$|\.(?:md|rst)$"
+    r"(?i)(?:^|/)(?:readme|changes|changelog|news|authors|copying|licen[cs]e|install|todo)(?:\.\w+)?$|\.(?:md|rst|tex)$"
 )
 _PO = re.compile(r'^(?:msgid|msgstr) ((?:"(?:[^"\\]|\\.)*"\s*)+)', re.MULTILINE)
 
@@ -149,11 +149,11 @@ def _paragraphs(content: str, document: str, chance: random.Random) -> Iterator[
     prose = split(content.replace("\r", "")).prose
     found = [part.strip("\n") for part in re.split(r"\n\s*\n", prose)]
     found = [part for part in found if len(part) >= SHORTEST and not re.match(r"(?: {4}|\t|\$ )", part)]
-    # what in a read-me looks like a program may be one
-    found = [part for part in found if sum(part.count(sign) for sign in "{};=<>$") * 30 < len(part)]
+    if not document.endswith(".tex"):  # what in a read-me looks like a program may be one
+        found = [part for part in found if sum(part.count(sign) for sign in "{};=<>$") * 30 < len(part)]
     found = [part for part in found if 2 * sum(map(str.isalpha, part)) > len("".join(part.split()))]
     for part in chance.sample(found, min(len(found), MOST_A_FILE)):
-        yield Snippet(part[:LONGEST], PROSE, "readme", document)
+        yield Snippet(part[:LONGEST], PROSE, "latex" if document.endswith(".tex") else "readme", document)
 
 
 def _messages(content: str, document: str, chance: random.Random) -> Iterator[Snippet]:

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from curation.langid.code_content import PROSE, CodeModel, CodeWeights
 
-MIXED = frozenset(("readme", "mail"))
+_LOWEST = 0.9
+"""Threshold below which none goes: the held-out prose is not all there is."""
+MIXED = frozenset(("readme", "mail", "comments"))
 LENGTHS = (0, 60, 180, 540, 10_000)
 """Bounds of the classes of length, in characters."""
 
@@ -20,16 +22,15 @@ LENGTHS = (0, 60, 180, 540, 10_000)
 def threshold(weights: CodeWeights, table: pa.Table, false_positives: float) -> CodeWeights:
     """Set the threshold that lets at most so much of any held-out domain of prose pass for code.
 
-    Read-me files and mail have programs in them without saying where: they do not count here.
+    Read-me files, mail and comments have programs in them without saying where: they do not count here.
     """
     prose = table.filter(pc.and_(pc.equal(table["split"], "test"), pc.equal(table["label"], PROSE)))
     model = CodeModel(weights)
-    column = weights.labels.index(PROSE)
     needed = []
     for domain in set(prose["domain"].to_pylist()) - MIXED:
         texts = prose.filter(pc.equal(prose["domain"], domain))["text"]
-        needed.append(float(np.quantile(1 - model.probabilities(texts, every=False)[:, column], 1 - false_positives)))
-    return dataclasses.replace(weights, threshold=round(min(max([0.5, *needed]) + 0.005, 0.995), 3))
+        needed.append(float(np.quantile(model.scores(texts)[0], 1 - false_positives)))
+    return dataclasses.replace(weights, threshold=round(min(max([_LOWEST, *needed]) + 0.001, 0.995), 3))
 
 
 def figures(model: CodeModel, table: pa.Table) -> dict[str, Any]:

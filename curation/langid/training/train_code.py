@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
-import re
-import textwrap
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numba as nb
@@ -24,9 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.langid.code_content import CODE_MODEL, PROSE, CodeModel, CodeWeights
+from curation.langid.code_content import CODE_MODEL, CodeModel, CodeWeights
 from curation.langid.code_features import MOST, features
 from curation.langid.training.code_figures import figures, threshold
+from curation.langid.training.code_forms import Forms, with_forms
 from curation.langid.training.code_packages import collect
 from curation.text.tokens import string_buffers
 
@@ -55,12 +53,7 @@ class CodeRecipe:
     """Share of prose that may pass for code, in the worst domain."""
     left_out: float = 0.4
     """Share of the features left out of a text each time it is seen."""
-    quoted: float = 0.1
-    """Prose that is seen as a reply quotes it, too."""
-    flattened: float = 0.1
-    """Programs that are seen on one line, too, as some data sets keep them."""
-    mixed: float = 0.2
-    """Prose that is seen with some lines of a program in it, too: it is prose still."""
+    forms: Forms = field(default_factory=Forms)
     seed: int = 1
 
 
@@ -84,7 +77,7 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
     rows = table.filter(pc.equal(table["split"], "train")).combine_chunks()
     counts = Counter(rows["label"].to_pylist())
     labels = sorted(label for label, count in counts.items() if count >= recipe.least)
-    rows = with_variants(rows.filter(pc.is_in(rows["label"], pa.array(labels))), recipe)
+    rows = with_forms(rows.filter(pc.is_in(rows["label"], pa.array(labels))), recipe.forms, recipe.seed)
     targets = np.array(pc.index_in(rows["label"], pa.array(labels)).to_numpy(), np.int64)
     packages = rows["document"].to_pylist()
     numbers = {name: i for i, name in enumerate(sorted({name.split("/")[0] for name in packages}))}
@@ -101,29 +94,6 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
     scale = np.maximum(np.quantile(np.abs(weights), 0.9999, axis=0), 1e-6).astype(np.float32) / 127
     steps = np.clip(np.round(weights / scale), -127, 127).astype(np.int8)
     return CodeWeights(tuple(labels), kept, steps, scale, bias, 0.5)
-
-
-def with_variants(rows: pa.Table, recipe: CodeRecipe) -> pa.Table:
-    """Add texts in other forms: prose quoted, or with a few lines of a program in it; programs on one line."""
-    chance = random.Random(recipe.seed)  # noqa: S311
-    texts, labels, documents = (rows[name].to_pylist() for name in ("text", "label", "document"))
-    programs = [text for text, label in zip(texts, labels, strict=True) if label != PROSE]
-    more: list[dict[str, str]] = []
-    for text, label, document in zip(texts, labels, documents, strict=True):
-        drawn = chance.random()
-        changed = None
-        if label != PROSE:
-            changed = " ".join(text.split()) if drawn < recipe.flattened and "\n" in text else None
-        elif drawn < recipe.quoted:
-            changed = re.sub("^", "> ", textwrap.fill(text, 72), flags=re.MULTILINE)
-        elif drawn < recipe.quoted + recipe.mixed and len(text) >= 120:
-            program = chance.choice(programs)[: len(text) // 2]
-            start = text.rfind(" ", 0, len(text) * 2 // 3) + 1
-            changed = f"{text[:start]}\n{program}\n{text[start:]}"
-        if changed:
-            more.append({"text": changed, "label": label, "document": document})
-    rows = rows.select(["text", "label", "document"])
-    return pa.concat_tables([rows, pa.Table.from_pylist(more, rows.schema)])
 
 
 def featurise(texts: pa.Array | pa.ChunkedArray) -> Features:
