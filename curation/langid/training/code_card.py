@@ -64,7 +64,8 @@ def card(table: pa.Table, recipe: CodeRecipe) -> str:
         f"A linear model over hashed tokens (`curation/langid/code_features.py`): {len(weights.labels) - 1} languages "
         f"and prose, {len(weights.keys):,} features, {size / 1e6:.2f} MB. A text is code from a probability of "
         f"{weights.threshold} on, whatever the language, if one is likelier than {NAMED}. "
-        "Made by `python -m curation.langid.training.train_code` and `python -m curation.langid.training.code_card`; nothing here is written by hand.",
+        "Made by `python -m curation.langid.training.train_code` and `python -m curation.langid.training.code_card`; "
+        "nothing here is written by hand.",
         "## Recipe",
         "\n".join(f"- {name}: {value}" for name, value in dataclasses.asdict(recipe).items()),
         "## Texts",
