@@ -170,7 +170,7 @@ def test_a_machine_without_a_debian_archive_lacks_the_source(archive, tmp_path):
 def test_a_damaged_package_is_worth_another_try_and_does_not_stay(archive, tmp_path, monkeypatch):
     broken = tmp_path / "broken_1.0_all.deb"
     broken.write_bytes(b"!<arch>\n")
-    monkeypatch.setattr(apt, "_downloaded", lambda _home, _package: broken)
+    monkeypatch.setattr(apt, "downloaded", lambda _home, _package: broken)
     with pytest.raises(TransientError, match="damaged"):
         fetch(registry.load("mediawiki_messages"), "eo", FetchOptions(str(tmp_path / "raw")))
     assert not broken.exists()
