@@ -132,7 +132,7 @@ CODE = {
     "java": "public static int max(List<Integer> xs) {\n    int best = xs.get(0);\n    return best;\n}",
     "javascript": "const names = items.filter(x => x.ok).map(x => x.name);\nconsole.log(names.length);",
     "go": "func add(a, b int) (int, error) {\n\tif a < 0 {\n\t\treturn 0, errNegative\n\t}\n\treturn a + b, nil\n}",
-    "php": "public function total(): float\n{\n    foreach ($this->items as $item) {\n        $sum += $item->price;\n    }\n}",
+    "php": "public function total()\n{\n    foreach ($this->items as $item) {\n        $sum += $item->price;\n    }\n}",
     "ruby": 'def greet(name)\n  puts "Hello, #{name}!"\nend\n\n[1, 2].each do |x|\n  puts x\nend',
     "cpp": "std::vector<int> v;\nfor (auto it = v.begin(); it != v.end(); ++it) {\n    std::cout << *it << '\\n';\n}",
     "c": "static int count(const char *s)\n{\n\tint n = 0;\n\twhile (*s++)\n\t\tn++;\n\treturn n;\n}",
