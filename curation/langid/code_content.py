@@ -1,7 +1,7 @@
 """Programming language by content: a linear model over hashed tokens, 8 bits a weight, behind a look at the bytes.
 
-The look (`_worth_reading`) passes texts with a symbol of programs in every forty bytes, or lines as short; the model
-tells prose from code and its languages. What counts as code is set by a threshold that keeps prose prose.
+The look (`_worth_reading`) passes texts with a symbol of programs, or an end of a line, in every `DENSITY` bytes; the
+model tells prose from code and its languages. What counts as code is set by a threshold that keeps prose prose.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CODE_MODEL = Path(__file__).parent / "data" / "code.lid"
 VERSION = 1
 PROSE = "prose"
 """The label of all that is no program: sentences, lists, tables, logs."""
-DENSITY = 40
+DENSITY = 80
 """A text with fewer symbols of programs than one in so many bytes is not read by the model."""
 NAMED = 0.4
 """A text whose likeliest language is less likely is no program, only full of symbols: a formula, a table."""
