@@ -9,7 +9,7 @@ import pyarrow as pa
 from _timing import compare
 from datasketch import MinHash
 
-from curation.dedup.minhash import bands, jaccard, signatures
+from curation.dedup.minhash import bands, jaccard, signatures_of
 from curation.settings import DedupSettings
 from curation.text.tokens import tokenise
 
@@ -25,7 +25,7 @@ def documents(count: int) -> list[str]:
 
 
 def ours(texts: list[str]) -> None:
-    signed, _ = signatures(tokenise(pa.array(texts)), SETTINGS)
+    signed, _ = signatures_of(tokenise(pa.array(texts)), SETTINGS)
     bands(signed, SETTINGS)
 
 
@@ -44,7 +44,7 @@ def check() -> None:
     n = len(left)
     tokens = tokenise(pa.array(left + right))
     truth = jaccard(tokens, np.arange(n), np.arange(n, 2 * n), SETTINGS.shingle)
-    signed, _ = signatures(tokens, SETTINGS)
+    signed, _ = signatures_of(tokens, SETTINGS)
     error = np.sqrt((((signed[:n] == signed[n:]).mean(1) - truth) ** 2).mean())
     theory = np.sqrt((truth * (1 - truth) / SETTINGS.permutations).mean())
     print(f"estimator RMSE {error:.4f}, theory {theory:.4f}")

@@ -18,7 +18,7 @@ from curation.text.tokens import I64, U64, Tokens, mix64
 U32 = npt.NDArray[np.uint32]
 
 
-def signatures(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDArray[np.bool_]]:
+def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDArray[np.bool_]]:
     """Return MinHash signatures and which texts are long enough to have one.
 
     Args:
@@ -36,18 +36,51 @@ def signatures(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDArra
     return result, enough
 
 
-def bands(signature: U32, settings: DedupSettings) -> U64:
-    """Return band hashes, uint64[bands, n]: texts equal in one are candidates."""
+def bands(signature: U32, settings: DedupSettings) -> U32:
+    """Return band hashes, uint32[bands, n]: texts equal in one are candidates. No hash is 0: that is the caller's."""
     rows = settings.permutations // settings.bands
-    result = np.empty((settings.bands, len(signature)), np.uint64)
+    result = np.empty((settings.bands, len(signature)), np.uint32)
     _bands(signature, rows, result)
     return result
 
 
+def sketches(signature: U32) -> U64:
+    """Return one bit of each permutation's minimum, uint64[n, permutations // 64] (b-bit minwise hashing with b = 1).
+
+    Of two texts of similarity J a share (1 + J) / 2 of the bits agree (Li and König 2010, with few of all possible
+    shingles in a text). That is weaker evidence than a signature's J, at a thirty-second of its size.
+    """
+    result = np.empty((len(signature), signature.shape[1] // 64), np.uint64)
+    _sketches(signature, result)
+    return result
+
+
+def agreement(sketched: U64, left: I64, right: I64) -> npt.NDArray[np.int64]:
+    """Return how many bits agree in the sketches of each pair (left[i], right[i]), int64[pairs]."""
+    return np.asarray(_agreement(sketched, left, right))
+
+
+def shingle_sets(tokens: Tokens, shingle: int) -> tuple[U64, I64]:
+    """Return the set of shingles of every text.
+
+    Returns:
+        (uint64 hashes, sorted and unique within a text; int64[n + 1] offsets into them). A text with fewer tokens
+        than a shingle has none.
+
+    """
+    hashes, offsets = _shingle_sets(tokens.hashes, tokens.offsets, shingle)
+    return hashes, offsets
+
+
+def jaccard_of_sets(hashes: U64, offsets: I64, left: I64, right: I64) -> npt.NDArray[np.float64]:
+    """Return the Jaccard index of each pair (left[i], right[i]) of `shingle_sets`; two empty sets are equal, 1."""
+    return np.asarray(_jaccard(hashes, offsets, left, right))
+
+
 def jaccard(tokens: Tokens, left: I64, right: I64, shingle: int) -> npt.NDArray[np.float64]:
     """Return the true Jaccard index of the shingle sets of each pair (left[i], right[i]) of texts."""
-    shingles, offsets = _shingle_sets(tokens.hashes, tokens.offsets, shingle)
-    return np.asarray(_jaccard(shingles, offsets, left, right))
+    hashes, offsets = shingle_sets(tokens, shingle)
+    return jaccard_of_sets(hashes, offsets, left, right)
 
 
 @cache
@@ -87,7 +120,37 @@ def _bands(signature, rows, result):  # type: ignore[no-untyped-def]  # noqa: AN
             for j in range(band * rows, (band + 1) * rows):
                 key = (key + np.uint64(signature[i, j])) * base
                 key ^= key >> np.uint64(32)
-            result[band, i] = mix64(key)
+            result[band, i] = max(np.uint32(mix64(key) >> np.uint64(32)), np.uint32(1))
+
+
+@nb.njit(cache=True)
+def _sketches(signature, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(result.shape[0]):
+        for word in range(result.shape[1]):
+            bits = np.uint64(0)
+            for p in range(64):
+                bits |= np.uint64(signature[i, 64 * word + p] & np.uint32(1)) << np.uint64(p)
+            result[i, word] = bits
+
+
+@nb.njit(cache=True)
+def _agreement(sketched, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    result = np.empty(len(left), np.int64)
+    for pair in range(len(left)):
+        same = np.int64(0)
+        for word in range(sketched.shape[1]):
+            same += np.int64(_ones(~(sketched[left[pair], word] ^ sketched[right[pair], word])))
+        result[pair] = same
+    return result
+
+
+@nb.njit(nb.uint64(nb.uint64), cache=True, inline="always")
+def _ones(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Count the ones of a word; LLVM knows the idiom as `popcnt`."""
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
 @nb.njit(cache=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from curation.dedup.minhash import bands, signatures
+from curation.dedup.minhash import bands, signatures_of
 from curation.engine import Outputs, Task
 from curation.settings import DedupSettings
 from curation.store import Store
@@ -77,7 +77,7 @@ class Sign:
         short = {}
         for field in FIELDS:
             tokens = field_tokens(rows, family, field)
-            signature, enough = signatures(tokens, self.settings)
+            signature, enough = signatures_of(tokens, self.settings)
             hashed = bands(signature, self.settings)
             hashed[hashed == 0] = 1
             hashed[:, ~enough] = 0

@@ -10,7 +10,7 @@ from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup.minhash import bands, jaccard, signatures
+from curation.dedup.minhash import bands, jaccard, signatures_of
 from curation.dedup.step import run_dedup
 from curation.settings import DedupSettings
 from curation.text.tokens import tokenise
@@ -52,7 +52,7 @@ def test_estimator_is_as_good_as_theory_and_as_datasketch():
     left = [make_text(rng, 60) for _ in range(600)]
     right = [near(rng, text, rng.randrange(0, 12)) for text in left]
     truth = np.array([true_jaccard(a, b) for a, b in zip(left, right, strict=True)])
-    signed, enough = signatures(tokenise(pa.array(left + right)), SETTINGS)
+    signed, enough = signatures_of(tokenise(pa.array(left + right)), SETTINGS)
     assert enough.all()
     ours = (signed[:600] == signed[600:]).mean(1)
     theory = np.sqrt((truth * (1 - truth) / SETTINGS.permutations).mean())
@@ -97,7 +97,7 @@ def test_exact_hash_folds_case_and_space_but_not_punctuation():
 
 
 def test_short_texts_have_no_signature():
-    _, enough = signatures(tokenise(pa.array(["one two three four", "one two three four five"])), SETTINGS)
+    _, enough = signatures_of(tokenise(pa.array(["one two three four", "one two three four five"])), SETTINGS)
     assert enough.tolist() == [False, True]
 
 
@@ -175,7 +175,7 @@ def test_recall_over_similarity(workshop):
     rng = random.Random(5)
     left = [make_text(rng, 80) for _ in range(300)]
     right = [near(rng, text, 1) for text in left]
-    signed, _ = signatures(tokenise(pa.array(left + right)), SETTINGS)
+    signed, _ = signatures_of(tokenise(pa.array(left + right)), SETTINGS)
     hashed = bands(signed, SETTINGS)
     found = (hashed[:, :300] == hashed[:, 300:]).any(0)
     truth = np.array([true_jaccard(a, b) for a, b in zip(left, right, strict=True)])
