@@ -49,11 +49,17 @@ class Outputs:
         self.written: list[Output] = []
 
     def table(
-        self, suffix: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, at: str | None = None
+        self,
+        suffix: str,
+        batches: Iterable[pa.RecordBatch],
+        schema: pa.Schema,
+        *,
+        at: str | None = None,
+        compressed: bool = True,
     ) -> Output:
         """Write `<operation>/<task path>.<suffix>.arrow`, or with `at` instead of the task's path."""
         stem = self._stem if at is None else f"{self._operation}/{at}"
-        output = self._store.write_table(f"{stem}.{suffix}.arrow", batches, schema)
+        output = self._store.write_table(f"{stem}.{suffix}.arrow", batches, schema, compressed=compressed)
         self.written.append(output)
         return output
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sources.errors import CorpusError, SettingsError, UnknownNameError
 
@@ -85,12 +85,39 @@ class DedupSettings(_Section):
 
     shingle: int = Field(default=5, ge=1)
     """Tokens a shingle: words, or characters in scripts that write no spaces."""
-    permutations: int = Field(default=128, ge=16)
+    permutations: int = Field(default=128, ge=64, multiple_of=64)
     bands: int = Field(default=21, ge=1)
     """Rows a band are `permutations // bands`."""
     threshold: float = Field(default=0.8, gt=0, le=1)
     """True Jaccard from which a verified pair counts as near-duplicate."""
     seed: int = 1
+
+
+class TeacherSettings(_Section):
+    """Who scores documents for queries; a bare string stands for `model`."""
+
+    model: str = "bm25"
+    """`bm25`; a sentence-transformers model as `owner/name@COMMIT` on the Hub, as a folder, or as `package:NAME`;
+    `vectors:FOLDER` with vectors made elsewhere (`curation.mining.teachers.precomputed`)."""
+    query_prompt: str | None = None
+    """Put before every query; null: the model's own prompt for queries, if it has one."""
+    document_prompt: str | None = None
+    max_length: int | None = Field(default=None, ge=1)
+    """Tokens a text; null: the model's own limit."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the model's weights; vectors are kept in float16 whatever this says."""
+    batch_tokens: int = Field(default=16_384, ge=1)
+    """Tokens a batch, padding included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+    @property
+    def dense(self) -> bool:
+        """Tell whether it works by vectors."""
+        return self.model != "bm25"
 
 
 class MiningSettings(_Section):

@@ -77,19 +77,22 @@ class Store:
         with self.writing(path) as sink:
             sink.write(data)
 
-    def write_table(self, path: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Output:
-        """Write Arrow IPC (file format, lz4) atomically and return what was written.
+    def write_table(
+        self, path: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, compressed: bool = True
+    ) -> Output:
+        """Write Arrow IPC (file format) atomically and return what was written.
 
         Args:
             path: below the root, ending in ``.arrow``.
             batches: record batches in `schema`; consumed once.
             schema: written even when there is no batch.
+            compressed: by lz4; a table that is not is read without a copy where the disk is local.
 
         """
-        rows = 0
+        rows, options = 0, IPC_OPTIONS if compressed else pa.ipc.IpcWriteOptions()
         with self.writing(path) as sink:
             hashing = _HashingSink(sink)
-            with pa.ipc.new_file(pa.PythonFile(hashing, "w"), schema, options=IPC_OPTIONS) as writer:
+            with pa.ipc.new_file(pa.PythonFile(hashing, "w"), schema, options=options) as writer:
                 for batch in batches:
                     writer.write_batch(batch)
                     rows += batch.num_rows

@@ -1,0 +1,254 @@
+"""The whole of `curate dedup` on up to 50 million samples: time, memory, disk, and every planted duplicate looked up.
+
+    .venv/bin/python benchmarks/dedup_scale.py --millions 1 5 10 25 50 --workers 2
+
+The texts are the sample's own (`python3 tasks.py demo` makes them: package descriptions and interface messages in 400
+languages, and docstrings), cut into pieces and joined in new pairs. Of all rows 5 % are exact copies of an earlier row
+of another source (half of them in upper case or with white space added) and 5 % are near-duplicates: a changed last
+word, or a changed word in the middle of a longer text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+from _footprint import Footprint
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARD = 500_000
+FRESH, EXACT, NEAR = 0, 1, 2
+SOURCES = 10
+MANIFEST = {
+    "title": "Made for a benchmark", "collection": "offline", "task": "title-matching", "family": "retrieval",
+    "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
+    "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
+    "shape": {"kind": "pair"}, "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "citation": "This benchmark.", "samples": 1, "instruction": "Given a query, find its document.",
+    "subsets": {"all": {"query_lang": "eng-Latn"}},
+}  # fmt: skip
+
+
+def pieces(folder: Path) -> tuple[pa.Array, pa.Array]:
+    """Return (queries, pieces of 6 to 24 words) of the sample's rows."""
+    import polars as pl
+
+    files = sorted(folder.glob("*/*/*.rows.arrow"))
+    if not files:
+        raise SystemExit(f"no rows in {folder}: `python3 tasks.py demo` makes them")
+    tables = [pa.ipc.open_file(pa.memory_map(str(f))).read_all().select(["query", "positive"]) for f in files]
+    rows = pl.from_arrow(pa.concat_tables(tables)).filter(pl.col("positive").str.count_matches(" ") >= 6)
+    cut = rows.select(pl.col("positive").str.replace_all(r"\s+", " ").str.extract_all(r"(?:\S+ ){5,23}\S+")).explode(
+        "positive"
+    )
+    queries = rows.filter(pl.col("query").str.len_bytes() < 60)["query"].unique(maintain_order=True)
+    texts = cut["positive"].drop_nulls().unique(maintain_order=True)
+    return queries.to_arrow().cast(pa.string()), texts.filter(texts.str.len_bytes() < 160).to_arrow().cast(pa.string())
+
+
+def mix(x: np.ndarray, salt: int) -> np.ndarray:
+    """Hash row numbers (splitmix64)."""
+    with np.errstate(over="ignore"):
+        x = (x.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def kinds(rows: np.ndarray) -> np.ndarray:
+    draw = mix(rows, 1) % np.uint64(100)
+    kind = np.where(draw < 5, EXACT, np.where(draw < 10, NEAR, FRESH))
+    kind[rows < 1000] = FRESH
+    return kind
+
+
+def originals(rows: np.ndarray) -> np.ndarray:
+    """Return a fresh row before each of `rows`."""
+    found = (mix(rows, 2) % np.maximum(rows, 1).astype(np.uint64)).astype(np.int64)
+    while (kinds(found) != FRESH).any():
+        found = np.where(kinds(found) != FRESH, found - 1, found)
+    return found
+
+
+def texts(rows: np.ndarray, queries: pa.Array, parts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return query and positive of fresh rows."""
+
+    def draw(salt: int, n: int) -> pa.Array:
+        return pa.array((mix(rows, salt) % np.uint64(n)).astype(np.int64))
+
+    query = pc.binary_join_element_wise(queries.take(draw(3, len(queries))), queries.take(draw(4, len(queries))), " ")
+    positive = pc.binary_join_element_wise(parts.take(draw(5, len(parts))), parts.take(draw(6, len(parts))), " ")
+    return query, positive
+
+
+def row_texts(rows: np.ndarray, queries: pa.Array, parts: pa.Array) -> pa.Table:
+    """Return `query`, `positive` and `label` of any rows."""
+    kind = kinds(rows)
+    query, positive = texts(np.where(kind == FRESH, rows, originals(rows)), queries, parts)
+    upper = pc.utf8_upper(positive)
+    returns = pc.equal(pc.utf8_lower(upper), pc.utf8_lower(positive))  # ß and its like do not
+    loud = pc.and_(pa.array((kind == EXACT) & (mix(rows, 7) % np.uint64(2) == 0)), returns)
+    positive = pc.if_else(loud, pc.replace_substring(upper, " ", "  "), positive)
+    long = pc.greater_equal(pc.count_substring(positive, " "), 35)
+    middle = pc.replace_substring_regex(positive, r"^((?:\S+ ){16})\S+", r"\1changed")
+    last = pc.replace_substring_regex(positive, r"\S+$", "changed")
+    positive = pc.if_else(pa.array(kind == NEAR), pc.if_else(long, middle, last), positive)
+    return pa.table({"query": query, "positive": positive, "label": pa.nulls(len(rows), pa.string())})
+
+
+def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> pa.Table:
+    """Return rows `number * shard …` in the row schema."""
+    from sources.schema import ROW_SCHEMA
+
+    rows = np.arange(number * shard, (number + 1) * shard)
+    written = row_texts(rows, queries, parts)
+    query, positive = written["query"].chunk(0), written["positive"].chunk(0)
+    words = np.stack([mix(rows, 8).byteswap(), mix(rows, 9).byteswap()], 1)
+    n, source = len(rows), f"made_{number % SOURCES}"
+    tag = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), pa.array(["eng-Latn"])).cast(pa.string())
+    origin = pa.StructArray.from_arrays(
+        [pa.array([""] * n), pa.array(rows)], fields=list(ROW_SCHEMA.field("origin").type)
+    )
+    return pa.table(
+        [
+            pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, [None, pa.py_buffer(np.ascontiguousarray(words))]),
+            pa.array([source] * n), pa.array(["all"] * n), query, positive,
+            pa.ListArray.from_arrays(pa.array(np.zeros(n + 1, np.int32)), pa.array([], pa.string())),
+            pa.nulls(n, pa.string()), tag, tag, origin,
+        ],
+        schema=ROW_SCHEMA,
+    )  # fmt: skip
+
+
+def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.Array) -> object:
+    """Write the rows that are not there yet, and return the build."""
+    from curation.engine import Workers
+    from curation.settings import Profile
+    from curation.steps import Build, Shard, StepResult
+
+    manifests = root / "manifests" / "sources"
+    manifests.mkdir(parents=True, exist_ok=True)
+    for i in range(SOURCES):
+        data = MANIFEST | {"name": f"made_{i}", "priority": 10 + i}
+        (manifests / f"made_{i}.yaml").write_text(yaml.safe_dump(data))
+    os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
+    build = Build("scale", Profile(), root, Workers())
+    result = StepResult("normalise")
+    for number in range(millions * 1_000_000 // shard):
+        path = f"made_{number % SOURCES}/all/{number:05d}.00000"
+        file = root / "work" / "scale" / "rows" / f"{path}.rows.arrow"
+        if not file.is_file():
+            table = shard_table(number, shard, queries, parts)
+            build.store.write_table(f"rows/{path}.rows.arrow", table.to_batches(), table.schema)
+        result.shards.append(Shard(f"made_{number % SOURCES}", "all", path, shard, f"{number}-{shard}"))
+    result.shards.sort(key=lambda s: s.path)
+    build.save(result)
+    return build
+
+
+def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> np.ndarray:
+    """Return the true Jaccard index of every planted copy and its original."""
+    from curation.dedup.minhash import jaccard
+    from curation.dedup.signing import tokens_of
+    from curation.settings import DedupSettings
+
+    found = [np.zeros(0)]
+    for start in range(0, len(copies), 100_000):
+        here = copies[start : start + 100_000]
+        both = pa.concat_tables([row_texts(here, queries, parts), row_texts(originals(here), queries, parts)])
+        n = np.arange(len(here))
+        tokens = tokens_of(both, "retrieval")["sample"]
+        found.append(jaccard(tokens, n, n + len(here), DedupSettings().shingle))
+    return np.concatenate(found)
+
+
+def look_up(
+    build: object, result: object, shard: int, queries: pa.Array, parts: pa.Array
+) -> dict[str, dict[str, float] | int]:
+    """Find every planted duplicate in the clusters, and account for those that are elsewhere."""
+    from curation.settings import DedupSettings
+
+    settings = DedupSettings()
+    total = sum(s.rows for s in result.shards)
+    cluster, keep = np.empty(total, np.int64), np.empty(total, bool)
+    for s in result.shards:
+        first = int(s.path.rsplit("/", 1)[1].split(".")[0]) * shard
+        table = build.store.read_table(f"clusters/{s.path}.clusters.arrow", ["keep", "sample_cluster"])
+        cluster[first : first + s.rows] = table["sample_cluster"].to_numpy()
+        keep[first : first + s.rows] = table["keep"].to_numpy()
+    kind = kinds(np.arange(total))
+    exact, near = np.flatnonzero(kind == EXACT), np.flatnonzero(kind == NEAR)
+    assert (cluster[exact] == cluster[originals(exact)]).all(), "a planted exact copy was not found"
+    truth = similarity(near, queries, parts)
+    duplicate = truth >= settings.threshold
+    same = cluster[near] == cluster[originals(near)]
+    # In another cluster: dropped for a row that comes before the original, or missed by every band.
+    missed = keep[near] & keep[originals(near)] & ~same & duplicate
+    theory = float(((1 - truth[duplicate] ** (settings.permutations // settings.bands)) ** settings.bands).sum())
+    assert missed.sum() <= theory + 5 * theory**0.5 + 1, "more near-duplicates were missed than the bands explain"
+    assert not (same & ~duplicate & ~keep[near] & keep[originals(near)]).any(), (
+        "a row went for one it does not resemble"
+    )
+    return {
+        "exact": {"planted": len(exact), "found": len(exact)},
+        "near": {
+            "planted": len(near), "at or above the threshold": int(duplicate.sum()),
+            "of these in the original's cluster": int((same & duplicate).sum()),
+            "dropped or kept for a third row": int((~same & duplicate).sum() - missed.sum()),
+            "missed": int(missed.sum()), "missed in theory": round(theory, 1),
+        },
+        "dropped beyond the planted": int((~keep).sum() - len(exact) - (same & duplicate).sum()),
+    }  # fmt: skip
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--millions", type=int, nargs="+", default=[1])
+    arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--shard", type=int, default=SHARD)
+    arguments.add_argument("--root", type=Path, default=ROOT / "work" / "dedup-scale")
+    arguments.add_argument("--rows", type=Path, default=ROOT / "work" / "sample" / "rows")
+    chosen = arguments.parse_args()
+    queries, parts = pieces(chosen.rows)
+    print(f"{len(queries):,} queries and {len(parts):,} pieces of real text")
+    for millions in chosen.millions:
+        began = time.monotonic()
+        build = prepare(chosen.root, millions, chosen.shard, queries, parts)
+        print(f"{millions} million rows written in {time.monotonic() - began:.0f} s", flush=True)
+        print(json.dumps(measure(build, chosen, millions, queries, parts)), flush=True)
+
+
+def measure(
+    build: object, chosen: argparse.Namespace, millions: int, queries: pa.Array, parts: pa.Array
+) -> dict[str, object]:
+    """Run the step from nothing and return its figures."""
+    from dataclasses import replace
+
+    from curation.dedup.step import run_dedup
+    from curation.engine import Workers
+
+    work = chosen.root / "work" / "scale"
+    for name in ("signatures", "clusters", "merges", "dedup"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    build = replace(build, workers=Workers("local", chosen.workers))
+    began = time.monotonic()
+    with Footprint([work / name for name in ("signatures", "clusters", "merges", "dedup")]) as footprint:
+        result = run_dedup(build)
+    seconds = time.monotonic() - began
+    return {
+        "millions": millions, "workers": chosen.workers, "minutes": round(seconds / 60, 2),
+        "peak_memory_gib": round(footprint.memory / 2**30, 2), "peak_disk_gib": round(footprint.disk / 2**30, 2),
+        "planted": look_up(build, result, chosen.shard, queries, parts), "stats": result.stats,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Dedup of texts in memory, for other programs: the same code as the step, without shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.dedup import minhash
+from curation.dedup.folding import fold, least_agreement, merge, run_pairs
+from curation.dedup.joining import ShingleSets, join, ranks_of
+from curation.dedup.minhash import U32
+from curation.settings import DedupSettings
+from curation.text.tokens import tokenise
+
+AT_ONCE = 32_768
+
+
+def signatures(
+    texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None
+) -> tuple[U32, npt.NDArray[np.bool_]]:
+    """Return MinHash signatures and which texts are long enough to have one.
+
+    Args:
+        texts: n strings; Arrow arrays are read in place.
+        settings: in datasketch's terms; null: the defaults.
+
+    Returns:
+        (uint32[n, permutations], bool[n]). The share of equal values of two texts estimates the Jaccard index of
+        their sets of shingles (Broder 1997). A text with fewer tokens than a shingle has zeros and False.
+
+    """
+    return minhash.signatures_of(tokenise(_array(texts)), settings or DedupSettings())
+
+
+def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None) -> pa.Table:
+    """Find exact and near-duplicates.
+
+    Args:
+        texts: n strings; the first of a cluster is the one to keep.
+        settings: threshold, shingle and bands; null: the defaults.
+
+    Returns:
+        A table of n rows: `row` int64 (0 … n - 1), `cluster` int64 (the row that is kept for it), `keep` bool,
+        `reason` string (`exact-duplicate`: equal but for case and white space; `near-duplicate`: true Jaccard index
+        with the kept row at or above the threshold; null where the row is kept).
+
+    """
+    settings = settings or DedupSettings()
+    array = _array(texts)
+    n = len(array)
+    parts = [tokenise(array.slice(start, AT_ONCE)).exact for start in range(0, n, AT_ONCE)]
+    rows = np.arange(n, dtype=np.uint32)
+    leaders = fold(np.concatenate([np.zeros(0, np.uint64), *parts]), rows)
+    hashed = np.zeros((settings.bands, n), np.uint32)
+    sketched = np.zeros((n, settings.permutations // 64), np.uint64)
+    first = np.flatnonzero(leaders == rows)
+    for start in range(0, len(first), AT_ONCE):
+        here = first[start : start + AT_ONCE]
+        signed, enough = minhash.signatures_of(tokenise(array.take(pa.array(here))), settings)
+        banded = minhash.bands(signed, settings)
+        banded[:, ~enough] = 0
+        hashed[:, here], sketched[here] = banded, minhash.sketches(signed)
+    pairs = np.zeros(0, np.uint64)
+    least = least_agreement(settings.permutations, settings.threshold)
+    for band in hashed:
+        pairs = merge(pairs, run_pairs(band, rows, leaders, sketched, least))
+    needed = ranks_of(pairs)
+    hashes, offsets = minhash.shingle_sets(tokenise(array.take(pa.array(needed))), settings.shingle)
+    sets = ShingleSets(needed, (hashes >> np.uint64(32)).astype(np.uint32), offsets[:-1], np.diff(offsets))
+    keeper = rows.copy()
+    keeper[needed] = join(pairs, sets, settings.threshold).keeper
+    chosen = keeper[leaders]
+    verdict = np.where(chosen == rows, 0, np.where(leaders == rows, 2, 1))
+    reason = pa.array([None, "exact-duplicate", "near-duplicate"]).take(pa.array(verdict))
+    columns = [pa.array(rows.astype(np.int64)), pa.array(chosen.astype(np.int64)), pa.array(verdict == 0), reason]
+    return pa.table(columns, names=["row", "cluster", "keep", "reason"])
+
+
+def _array(texts: pa.Array | pa.ChunkedArray | Sequence[str]) -> pa.Array | pa.ChunkedArray:
+    return texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.large_string())

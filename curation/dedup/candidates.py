@@ -1,0 +1,125 @@
+"""Operations over one field of all rows: fold exact duplicates, find candidate pairs band by band, and merge them.
+
+No shuffle: a band is one column of all shards, four bytes a row, and bands know nothing of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from curation.dedup.folding import fold, least_agreement, merge, run_pairs
+from curation.dedup.joining import ranks_of
+from curation.dedup.minhash import U32
+from curation.dedup.ordering import ORDER
+from curation.dedup.shards import Corpus, flat, numbers
+from curation.engine import Outputs, Task
+from curation.settings import DedupSettings
+from curation.store import Store
+from curation.text.tokens import U64
+
+COLUMN_BYTES = 1 << 29
+"""Bands read at once: as many as fit so many bytes, since opening a thousand small shards costs more than reading."""
+
+PAIR_SCHEMA = pa.schema([pa.field("pair", pa.uint64(), nullable=False)])
+"""Lower rank in the high half, higher rank in the low half; sorted, none twice."""
+NEEDED_SCHEMA = pa.schema([pa.field("row", pa.uint32(), nullable=False), pa.field("rank", pa.uint32(), nullable=False)])
+"""Rows that stand in a pair, ascending by row number."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What one task of `Candidates` compares."""
+
+    corpus: Corpus
+    field: str
+    bands: tuple[int, ...]
+
+
+class Fold:
+    """Operation, one task a field: rows of equal text to the one that stays, and all sketches by rank."""
+
+    name: ClassVar[str] = "dedup/folded"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Fold one field; `task.payload` is a `Corpus`, the task's path the field."""
+        corpus: Corpus = task.payload
+        (ranks,) = flat(store, ORDER, "rank")
+        exact = corpus.column(store, [f"{task.path}_exact"], np.uint64)[f"{task.path}_exact"]
+        leaders = fold(exact, ranks)
+        sketch = np.empty((corpus.rows, self.settings.permutations // 64), np.uint64)
+        name = f"{task.path}_sketch"
+        sketch[ranks] = corpus.column(store, [name], np.uint64)[name]
+        kind = pa.binary(self.settings.permutations // 8)
+        schema = pa.schema([pa.field("leader", pa.uint32(), nullable=False), pa.field("sketch", kind, nullable=False)])
+        bits = pa.FixedSizeBinaryArray.from_buffers(kind, corpus.rows, [None, pa.py_buffer(sketch)])
+        out.table("folded", [pa.record_batch([pa.array(leaders), bits], schema=schema)], schema, compressed=False)
+        return {"rows": corpus.rows, "exact_duplicates": int((leaders != np.arange(corpus.rows)).sum())}
+
+
+def folded(store: Store, field: str) -> tuple[U32, U64]:
+    """Return the leaders and the sketches of a field, by rank."""
+    table = store.read_table(f"{Fold.name}/{field}.folded.arrow")
+    leaders, sketch = (table[name].chunk(0) for name in ("leader", "sketch"))
+    return numbers(leaders, np.uint32), numbers(sketch, np.uint64)
+
+
+class Candidates:
+    """Operation, one task a field and group of bands: rows that share a band and look alike."""
+
+    name: ClassVar[str] = "dedup/candidates"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Compare one group of bands; `task.payload` is a `Bands`."""
+        group: Bands = task.payload
+        (ranks,) = flat(store, ORDER, "rank")
+        leaders, sketch = folded(store, group.field)
+        names = [f"{group.field}_band_{band:02d}" for band in group.bands]
+        columns = group.corpus.column(store, names, np.uint32)
+        least = least_agreement(self.settings.permutations, self.settings.threshold)
+        pairs = np.zeros(0, np.uint64)
+        for name in names:
+            pairs = merge(pairs, run_pairs(columns.pop(name), ranks, leaders, sketch, least))
+        out.table("candidates", pa.table([pairs], schema=PAIR_SCHEMA).to_batches(), PAIR_SCHEMA)
+        return {"pairs": len(pairs)}
+
+
+def band_groups(rows: int, bands: int) -> list[tuple[int, ...]]:
+    """Return the bands that one task takes, for all tasks of a field."""
+    size = max(1, min(bands, COLUMN_BYTES // (4 * max(rows, 1))))
+    return [tuple(range(first, min(first + size, bands))) for first in range(0, bands, size)]
+
+
+class Pairs:
+    """Operation, one task a field: the pairs of all bands, each once, and the rows whose texts will be compared."""
+
+    name: ClassVar[str] = "dedup/pairs"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Merge the pairs of one field; `task.payload` is the list of paths of its candidates."""
+        pairs = np.zeros(0, np.uint64)
+        for path in task.payload:
+            pairs = merge(pairs, store.read_table(path)["pair"].to_numpy())
+        out.table("pairs", pa.table([pairs], schema=PAIR_SCHEMA).to_batches(), PAIR_SCHEMA)
+        ranks = ranks_of(pairs)
+        (row_of,) = flat(store, ORDER, "row")
+        rows = row_of[ranks]
+        order = np.argsort(rows)
+        needed = pa.table([rows[order], ranks[order]], schema=NEEDED_SCHEMA)
+        out.table("needed", needed.to_batches(), NEEDED_SCHEMA, compressed=False)
+        return {"pairs": len(pairs), "rows": len(rows)}

@@ -1,0 +1,141 @@
+"""From candidate pairs to clusters: true Jaccard, connected components, and chains cut at the row that stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from curation.dedup.folding import halves
+from curation.dedup.minhash import U32
+from curation.text.tokens import I64, U64
+
+MOST_COMPARED = 16
+"""A row is compared with the kept rows of at most so many neighbours' clusters: a hub stays linear in its pairs."""
+
+
+@dataclass(frozen=True)
+class ShingleSets:
+    """Shingle sets of some rows.
+
+    Attributes:
+        ranks: uint32[m], ascending.
+        hashes: uint32, sorted and unique within a row. Two sets of a and b shingles share a·b / 2³² by chance:
+            at ten thousand each, 0.02 of one shingle.
+        starts, lengths: int64[m], where each row's hashes are; the rows may lie in any order.
+
+    """
+
+    ranks: U32
+    hashes: U32
+    starts: I64
+    lengths: I64
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Clusters of the rows named in pairs.
+
+    Attributes:
+        ranks: uint32[m], ascending.
+        keeper: uint32[m], rank of the row that stays for this one: their true Jaccard index is at least the
+            threshold, or they are one row.
+        component: uint32[m], lowest rank that is reached over verified pairs.
+        verified: how many pairs are at or above the threshold.
+
+    """
+
+    ranks: U32
+    keeper: U32
+    component: U32
+    verified: int
+
+    @property
+    def chains(self) -> int:
+        """Rows that stay although a component has one before them: too far from every kept row they touch."""
+        return int((self.keeper == self.ranks).sum() - (self.component == self.ranks).sum())
+
+
+def join(pairs: U64, sets: ShingleSets, threshold: float) -> Joined:
+    """Verify candidate pairs and decide who stays.
+
+    Rows are taken in order of rank. One joins the lowest-ranked kept row that it is a verified neighbour of, or whose
+    cluster a verified neighbour is in and that it is itself near enough to; where there is none, it stays. So no row
+    goes for the sake of one it does not resemble, however long the chain between them.
+
+    Args:
+        pairs: uint64, sorted (`folding.run_pairs`); all their ranks are in `sets`.
+        sets: shingles of those rows.
+        threshold: of the Jaccard index.
+
+    """
+    left, right = (np.searchsorted(sets.ranks, half.astype(np.uint32)) for half in halves(pairs))
+    near = _verify(sets.hashes, sets.starts, sets.lengths, left, right, threshold)
+    left, right = left[near], right[near]
+    m = len(sets.ranks)
+    order = np.lexsort((left, right))
+    starts = np.searchsorted(right[order], np.arange(m + 1))
+    keeper = _keepers(sets.hashes, sets.starts, sets.lengths, starts, left[order], threshold)
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), (m, m))
+    _, label = connected_components(graph, directed=False)
+    first = np.full(m, m, np.int64)
+    np.minimum.at(first, label, np.arange(m))
+    return Joined(sets.ranks, sets.ranks[keeper], sets.ranks[first[label]], len(left))
+
+
+def ranks_of(pairs: U64) -> U32:
+    """Return the ranks that pairs name, ascending, each once."""
+    left, right = halves(pairs)
+    return np.unique(np.concatenate([left, right])).astype(np.uint32)
+
+
+@nb.njit(cache=True)
+def _similarity(hashes, starts, lengths, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    i, j = starts[left], starts[right]
+    i_end, j_end = i + lengths[left], j + lengths[right]
+    total = lengths[left] + lengths[right]
+    both = 0
+    while i < i_end and j < j_end:
+        a, b = hashes[i], hashes[j]
+        both += a == b
+        i += a <= b
+        j += b <= a
+    return both / (total - both) if total > both else 1.0
+
+
+@nb.njit(cache=True)
+def _verify(hashes, starts, lengths, left, right, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    near = np.empty(len(left), np.bool_)
+    for pair in range(len(left)):
+        size, other = lengths[left[pair]], lengths[right[pair]]
+        # The smaller set over the larger bounds the index from above.
+        possible = min(size, other) >= threshold * max(size, other)
+        near[pair] = possible and _similarity(hashes, starts, lengths, left[pair], right[pair]) >= threshold
+    return near
+
+
+@nb.njit(cache=True)
+def _keepers(hashes, starts, lengths, bounds, lower, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return who stays for each row; `lower[bounds[i]:bounds[i + 1]]` are the verified neighbours before row i."""
+    keeper = np.arange(len(lengths))
+    others = np.empty(MOST_COMPARED, np.int64)
+    for row in range(len(lengths)):
+        neighbours = lower[bounds[row] : bounds[row + 1]]
+        for neighbour in neighbours:
+            if keeper[neighbour] == neighbour:
+                keeper[row] = neighbour
+                break
+        held = 0
+        for neighbour in neighbours:
+            candidate = keeper[neighbour]
+            if held < MOST_COMPARED and candidate < keeper[row] and not (others[:held] == candidate).any():
+                others[held] = candidate
+                held += 1
+        for candidate in np.sort(others[:held]):
+            if _similarity(hashes, starts, lengths, candidate, row) >= threshold:
+                keeper[row] = candidate
+                break
+    return keeper

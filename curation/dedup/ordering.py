@@ -1,0 +1,100 @@
+"""Operation `dedup/order`: every row's rank, by (source priority, row id): the lowest of a cluster stays."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numba as nb
+import numpy as np
+import pyarrow as pa
+
+from curation.dedup.folding import rank_bits
+from curation.dedup.minhash import U32
+from curation.dedup.shards import Corpus
+from curation.engine import Outputs, Task
+from curation.settings import DedupSettings
+from curation.store import Store
+from curation.text.tokens import I64, U64
+from sources.errors import StageError
+
+ORDER_SCHEMA = pa.schema(
+    [
+        pa.field("rank", pa.uint32(), nullable=False),
+        pa.field("row", pa.uint32(), nullable=False),
+        pa.field("number", pa.int64(), nullable=False),
+    ]
+)
+"""`rank[row]` and its inverse `row[rank]`; `number[rank]` is the cluster number of a row that stays: 63 bits of its
+row id, so it does not change when other sources come or go."""
+ORDER = "dedup/order/all.order.arrow"
+
+
+class Order:
+    """Operation, one task: all row ids to ranks."""
+
+    name: ClassVar[str] = "dedup/order"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Rank all rows; `task.payload` is a `Corpus`.
+
+        Raises:
+            StageError: there are 2³² rows or more.
+
+        """
+        corpus: Corpus = task.payload
+        if corpus.rows >= 2**32:
+            raise StageError(f"{corpus.rows:,} rows are more than 32 bits can number", remedy="build in two profiles")
+        high, low = _row_ids(store, corpus)
+        rank, row = ranked(high, low, np.repeat([s.priority for s in corpus.shards], [s.rows for s in corpus.shards]))
+        number = (high[row] >> np.uint64(1)).astype(np.int64)
+        table = pa.table([rank, row, number], schema=ORDER_SCHEMA)
+        out.table("order", table.to_batches(), ORDER_SCHEMA, compressed=False)
+        return {"rows": corpus.rows}
+
+
+def ranked(high: U64, low: U64, priority: I64) -> tuple[U32, U32]:
+    """Return (rank of each row, row of each rank) by (priority, row id, row number); ids are two uint64 halves."""
+    bits = np.uint64(rank_bits(len(high)))
+    mask = np.uint64((1 << int(bits)) - 1)
+    parts = [np.zeros(0, np.uint32)]
+    for level in np.unique(priority):
+        rows = np.flatnonzero(priority == level).astype(np.uint64)
+        packed = (high[rows] >> bits << bits) | rows
+        packed.sort()
+        packed &= mask
+        row = packed.astype(np.uint32)
+        _settle(row, high, low)
+        parts.append(row)
+    row = np.concatenate(parts)
+    rank = np.empty_like(row)
+    rank[row] = np.arange(len(row), dtype=np.uint32)
+    return rank, row
+
+
+@nb.njit(cache=True)
+def _settle(row, high, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Sort by full ids what is sorted by their high bits already: insertion, linear where nothing is out of place."""
+    for i in range(1, len(row)):
+        held = row[i]
+        j = i
+        while j > 0 and (
+            high[row[j - 1]] > high[held] or (high[row[j - 1]] == high[held] and low[row[j - 1]] > low[held])
+        ):
+            row[j] = row[j - 1]
+            j -= 1
+        row[j] = held
+
+
+def _row_ids(store: Store, corpus: Corpus) -> tuple[U64, U64]:
+    high, low = np.empty(corpus.rows, np.uint64), np.empty(corpus.rows, np.uint64)
+    at = 0
+    for shard in corpus.shards:
+        for chunk in store.read_table(f"rows/{shard.path}.rows.arrow", ["row_id"])["row_id"].chunks:
+            words = np.frombuffer(chunk.buffers()[1], ">u8").reshape(-1, 2)[chunk.offset : chunk.offset + len(chunk)]
+            high[at : at + len(chunk)], low[at : at + len(chunk)] = words[:, 0], words[:, 1]
+            at += len(chunk)
+    return high, low
