@@ -1,6 +1,6 @@
 """The whole of `curate dedup` on up to 50 million samples: time, memory, disk, and every planted duplicate looked up.
 
-    .venv/bin/python benchmarks/dedup_scale.py --millions 1 5 10 25 50 --workers 2
+    .venv/bin/python benchmarks/dedup_scale.py --millions 1 5 10 25 50 --compare
 
 The texts are the sample's own (`python3 tasks.py demo` makes them: package descriptions and interface messages in 400
 languages, and docstrings), cut into pieces and joined in new pairs. Of all rows 5 % are exact copies of an earlier row
@@ -11,6 +11,7 @@ word, or a changed word in the middle of a longer text.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -112,7 +113,7 @@ def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> 
     written = row_texts(rows, queries, parts)
     query, positive = written["query"].chunk(0), written["positive"].chunk(0)
     words = np.stack([mix(rows, 8).byteswap(), mix(rows, 9).byteswap()], 1)
-    n, source = len(rows), f"made_{number % SOURCES}"
+    n, source = len(rows), source_of(number, shard)
     tag = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), pa.array(["eng-Latn"])).cast(pa.string())
     origin = pa.StructArray.from_arrays(
         [pa.array([""] * n), pa.array(rows)], fields=list(ROW_SCHEMA.field("origin").type)
@@ -126,6 +127,10 @@ def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> 
         ],
         schema=ROW_SCHEMA,
     )  # fmt: skip
+
+
+def source_of(number: int, shard: int) -> str:
+    return f"made_{number * shard // SHARD % SOURCES}"
 
 
 def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.Array) -> object:
@@ -143,12 +148,12 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
     build = Build("scale", Profile(), root, Workers())
     result = StepResult("normalise")
     for number in range(millions * 1_000_000 // shard):
-        path = f"made_{number % SOURCES}/all/{number:05d}.00000"
+        path = f"{source_of(number, shard)}/all/{number:05d}.00000"
         file = root / "work" / "scale" / "rows" / f"{path}.rows.arrow"
         if not file.is_file():
             table = shard_table(number, shard, queries, parts)
             build.store.write_table(f"rows/{path}.rows.arrow", table.to_batches(), table.schema)
-        result.shards.append(Shard(f"made_{number % SOURCES}", "all", path, shard, f"{number}-{shard}"))
+        result.shards.append(Shard(source_of(number, shard), "all", path, shard, f"{number}-{shard}"))
     result.shards.sort(key=lambda s: s.path)
     build.save(result)
     return build
@@ -212,18 +217,41 @@ def look_up(
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--millions", type=int, nargs="+", default=[1])
+    arguments.add_argument("--compare", action="store_true", help="also compare workers and shard sizes, at 1 million")
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--shard", type=int, default=SHARD)
     arguments.add_argument("--root", type=Path, default=ROOT / "work" / "dedup-scale")
     arguments.add_argument("--rows", type=Path, default=ROOT / "work" / "sample" / "rows")
     chosen = arguments.parse_args()
     queries, parts = pieces(chosen.rows)
+    assert SHARD % chosen.shard == 0, f"--shard must divide {SHARD}"
     print(f"{len(queries):,} queries and {len(parts):,} pieces of real text")
     for millions in chosen.millions:
         began = time.monotonic()
         build = prepare(chosen.root, millions, chosen.shard, queries, parts)
         print(f"{millions} million rows written in {time.monotonic() - began:.0f} s", flush=True)
         print(json.dumps(measure(build, chosen, millions, queries, parts)), flush=True)
+    if chosen.compare:
+        compare(chosen, queries, parts)
+
+
+def compare(chosen: argparse.Namespace, queries: pa.Array, parts: pa.Array) -> None:
+    """Assert that a million rows get the same clusters from one worker and two, and from five times as many shards."""
+    digests = set()
+    for workers, shard in ((1, SHARD), (2, SHARD), (2, SHARD // 5)):
+        shutil.rmtree(chosen.root, ignore_errors=True)
+        chosen.workers, chosen.shard = workers, shard
+        build = prepare(chosen.root, 1, shard, queries, parts)
+        measure(build, chosen, 1, queries, parts)
+        found = hashlib.sha256()
+        for suffix in ("clusters", "merges"):
+            paths = [f"{suffix}/{s.path}.{suffix}.arrow" for s in build.load("dedup").shards]
+            table = pa.concat_tables(build.store.read_table(path) for path in paths).combine_chunks()
+            for batch in table.to_batches():
+                found.update(batch.serialize())
+        digests.add(found.hexdigest())
+    assert len(digests) == 1, "clusters depend on workers or shards"
+    print("the same bytes from one worker and two, and from two shards and ten")
 
 
 def measure(

@@ -16,6 +16,7 @@ from sources.errors import StageError, UnknownNameError
 
 TEXT_CHARS = 400
 MOST_PAIRS = 40
+MOST_MERGED = 8
 
 
 def show_rows(build: Build, source: str, subset: str | None, count: int, row_id: str | None) -> None:
@@ -28,7 +29,7 @@ def show_rows(build: Build, source: str, subset: str | None, count: int, row_id:
         rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
         first = pool_start.get(shard.subset, 0)
         pool_start[shard.subset] = first + shard.rows
-        beside = [_beside(build, shard, name) for name in ("languages", "verdicts", "clusters")]
+        beside = [_beside(build, shard, name) for name in ("languages", "verdicts", "clusters", "merges")]
         for i in range(rows.num_rows):
             row = rows.slice(i, 1).to_pylist()[0]
             if row_id and row["row_id"].hex() != row_id:
@@ -101,6 +102,9 @@ def _card(row: dict[str, Any]) -> Table:
     for name, text in lines.items():
         if text:
             table.add_row(name, escape(str(text)[:TEXT_CHARS]))
+    for other in row.get("merged", [])[:MOST_MERGED]:
+        what = f"{other['source']} / {other['subset']} {other['row_id'].hex()}, {other['reason'].partition('-')[0]}"
+        table.add_row("stands for", escape(f"{what}: {other['positive'] or 'the same'}"[:TEXT_CHARS]))
     for text in row["negatives"][:5]:
         table.add_row("negative, given", escape(text[:TEXT_CHARS]))
     for text, score, kind in row["mined"][:5]:

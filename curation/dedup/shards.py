@@ -88,5 +88,10 @@ def numbers(array: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
 def flat(store: Store, path: str, *names: str) -> tuple[npt.NDArray[Any], ...]:
     """Read columns of a table that was written as one batch, uncompressed: no copy where the disk is local."""
     table = store.read_table(path, list(names))
-    chunks = [[chunk.to_numpy() for chunk in table[name].chunks] for name in names]
-    return tuple(c[0] if len(c) == 1 else np.concatenate(c) for c in chunks)
+    return tuple(_joined(table[name]) for name in names)
+
+
+def _joined(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    if column.num_chunks == 1:
+        return np.asarray(column.chunk(0).to_numpy())
+    return np.concatenate([np.zeros(0, column.type.to_pandas_dtype()), *(chunk.to_numpy() for chunk in column.chunks)])

@@ -69,8 +69,9 @@ def run_dedup(build: Build) -> StepResult:
         field: {"rows": corpus.rows, "exact_duplicates": exact.stats["exact_duplicates"], **near.stats}
         for field, exact, near in zip(FIELDS, folded, joined, strict=True)
     }
-    for entry in stats.values():
+    for field, entry in stats.items():
         entry["clusters"] = entry["rows"] - entry["exact_duplicates"] - entry["near_duplicates"]
+        entry["clusters"] -= 0 if field == "sample" else entry["chains_cut"]  # whole components
     result = StepResult("dedup", stats=stats | {"merges": merges.stats})
     by_path = {s.path: s for s in shards_of("", "", clusters, Cluster.name, "clusters")}
     merged = {s.path: s for s in shards_of("", "", merges, Merge.name, "merges")}

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.mix.inherit import inherit
 from curation.mix.recipe import Recipe, instructed, symmetric
 from curation.mix.select import TRAIN, VALIDATION, PoolState
 from curation.store import Store
@@ -21,6 +22,8 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("row_id", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("subset", pa.string(), nullable=False),
+        pa.field("provenance", pa.list_(pa.string()), nullable=False),
+        pa.field("licence", pa.string(), nullable=False),
         pa.field("family", pa.string(), nullable=False),
         pa.field("task", pa.string(), nullable=False),
         pa.field("language", pa.string(), nullable=False),
@@ -29,11 +32,14 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("positive", pa.string(), nullable=False),
         pa.field("query_cluster", pa.int64(), nullable=False),
         pa.field("positive_id", pa.int64(), nullable=False),
+        pa.field("other_positive_ids", pa.list_(pa.int64()), nullable=False),
         pa.field("negative_ids", pa.list_(pa.int64()), nullable=False),
     ]
 )
-"""A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id` and `negative_ids` are
-document numbers; hard negatives given by the source come before mined ones."""
+"""A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id`, `other_positive_ids` and
+`negative_ids` are document numbers; hard negatives given by a source come before mined ones. `provenance` names every
+source and subset that the sample was found in, its own first; the other positives are those of its near-duplicates;
+`licence` is the strictest of those sources."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -66,23 +72,26 @@ def assemble(
     rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow") for s in pool.shards)
     mined = store.read_table(f"negatives/{pool.source}/{pool.subset}.negatives.arrow", ["negatives"])
     own = rows.take(chosen)
-    given_lists = own["negatives"].combine_chunks()
+    taken = inherit(store, pool, own, chosen)
     mined_lists = mined["negatives"].take(chosen).combine_chunks()
-    given_starts, mined_starts = _starts(own["negatives"]), _starts(mined["negatives"].take(chosen))
+    given_starts, mined_starts = _starts(taken.negatives), _starts(mined["negatives"].take(chosen))
     mined_rows = mined_lists.flatten().to_numpy()
     needed = np.unique(np.concatenate([chosen, mined_rows]))
-    given_texts = given_lists.flatten()
-    texts = pa.concat_arrays([_one(rows["positive"].take(needed)), _one(given_texts)]).dictionary_encode()
+    given_texts, other_texts = taken.negatives.flatten(), taken.positives.flatten()
+    texts = pa.concat_arrays([_one(rows["positive"].take(needed)), given_texts, other_texts]).dictionary_encode()
     codes = texts.indices.to_numpy().astype(np.int64)
-    code_of = codes[: len(needed)]
-    given_codes = codes[len(needed) :]
+    code_of, given_codes, other_codes = np.split(codes, [len(needed), len(needed) + len(given_texts)])
+    positive = code_of[np.searchsorted(needed, chosen)]
+    other_starts = _starts(taken.positives)
     cluster = np.empty(len(texts.dictionary), np.int64)
     if len(given_codes):
         cluster[given_codes] = (tokenise(given_texts).exact >> np.uint64(1)).astype(np.int64)
+    cluster[other_codes] = np.repeat(pool.document_cluster[chosen], np.diff(other_starts))
     cluster[code_of[::-1]] = pool.document_cluster[needed[::-1]]
-    positive = code_of[np.searchsorted(needed, chosen)]
     mined_codes = code_of[np.searchsorted(needed, mined_rows)]
-    negatives, starts = _merge(given_starts, given_codes, mined_starts, mined_codes, positive, cluster, keep)
+    negatives, starts = _merge(
+        given_starts, given_codes, mined_starts, mined_codes, positive, other_starts, other_codes, cluster, keep
+    )
     documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
     queries = own["query"]
     if recipe.instructions:
@@ -91,9 +100,10 @@ def assemble(
     samples = pa.table(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
-            own["source"], own["subset"], [manifest.family] * n, [manifest.task] * n,
+            own["source"], own["subset"], taken.provenance, taken.licence, [manifest.family] * n, [manifest.task] * n,
             *_languages(store, pool, own, chosen), queries, documents.take(pa.array(positive)),
             pa.array(_clusters(store, pool)[chosen]), pa.array(positive + first_id),
+            pa.ListArray.from_arrays(pa.array(other_starts.astype(np.int32)), pa.array(other_codes + first_id)),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
         schema=SAMPLE_SCHEMA,
@@ -146,8 +156,10 @@ def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: in
 
 
 @nb.njit(cache=True)
-def _merge(given_starts, given, mined_starts, mined, positive, cluster, keep):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Join given and mined negatives: given first, none of the positive's cluster, none twice, at most `keep`."""
+def _merge(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    given_starts, given, mined_starts, mined, positive, other_starts, other, cluster, keep,  # noqa: ANN001
+):  # fmt: skip
+    """Join given and mined negatives: given first, none near any positive, none twice, at most `keep`."""
     n = len(positive)
     result = np.empty(len(given) + len(mined), np.int64)
     starts = np.zeros(n + 1, np.int64)
@@ -160,6 +172,8 @@ def _merge(given_starts, given, mined_starts, mined, positive, cluster, keep):  
             for i in range(bounds[row], bounds[row + 1]):
                 code = codes[i]
                 fresh = cluster[code] != cluster[positive[row]] and used - begin < keep
+                for j in range(other_starts[row], other_starts[row + 1]):
+                    fresh = fresh and cluster[code] != cluster[other[j]]
                 for j in range(begin, used):
                     fresh = fresh and result[j] != code
                 if fresh:

@@ -60,8 +60,8 @@ def judge_pool(
     verdict = np.full(rows.num_rows, TRAIN, np.uint8)
     fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), settings.seed)
     verdict[fraction < settings.validation] = VALIDATION
-    found = pc.add(pc.list_value_length(rows["negatives"]), pc.list_value_length(mined["negatives"]))
-    verdict[found.to_numpy() == 0] = NO_NEGATIVES
+    found = pc.add(pc.list_value_length(rows["negatives"]), pc.list_value_length(mined["negatives"])).to_numpy()
+    verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
     reason = clusters["reason"]
     verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
     verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003
@@ -70,6 +70,15 @@ def judge_pool(
         verdict[pc.is_valid(pa.concat_tables(parts)["drop_reason"]).to_numpy()] = OTHER_LANGUAGE
     rank = mix_all(row_keys(rows) ^ np.uint64(settings.seed))
     return PoolState(source, subset, shards, verdict, rank, clusters["document_cluster"].to_numpy(), judged)
+
+
+def _merged_negatives(store: Store, shards: list[Shard]) -> npt.NDArray[np.bool_]:
+    """Tell which rows have a duplicate whose source gave negatives."""
+    merged = pa.concat_tables(store.read_table(f"merges/{s.path}.merges.arrow") for s in shards)["merged"]
+    found = np.zeros(len(merged), bool)
+    lengths = pc.list_value_length(pc.struct_field(pc.list_flatten(merged), "negatives"))
+    found[pc.list_parent_indices(merged).filter(pc.greater(lengths, 0)).to_numpy()] = True
+    return found
 
 
 def _uniform(keys: U64, seed: int) -> npt.NDArray[np.float64]:

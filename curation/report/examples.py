@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.minhash import jaccard
-from curation.dedup.signing import field_tokens
+from curation.dedup.signing import tokens_of
 from curation.mining.retrieval import ORIGINS
 from curation.mining.step import row_keys
 from curation.report.gather import Inputs
@@ -80,7 +80,7 @@ class Pair:
     dropped: Place
     kept: Place
     similarity: float
-    """Jaccard index of the shingles; below the threshold where a third row joins the two."""
+    """Jaccard index of the shingles: never below the threshold."""
     fields: list[Compared]
 
 
@@ -154,7 +154,7 @@ def _pair(store: Store, inputs: Inputs, settings: DedupSettings, dropped: Place,
     family = inputs.manifests[dropped.source].family
     columns = ("query", "positive", "label")
     table = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
-    tokens = field_tokens(table, family, "sample")
+    tokens = tokens_of(table, family)["sample"]
     similarity = jaccard(tokens, np.array([0]), np.array([1]), settings.shingle)[0]
     compared = ("query", "positive") if family == "retrieval" else ("query", "label")
     fields = [

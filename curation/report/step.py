@@ -87,7 +87,6 @@ def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
         "task_chart": charts.task_chart(of_tasks),
         "surveys": surveys,
         "length_chart": charts.length_chart(surveys) if surveys else None,
-        "threshold": build.profile.dedup.threshold,
         "rows": examples.example_rows(build.store, surveys),
         "evaluation": evaluation,
         "model_charts": charts.evaluation_charts(evaluation, "ndcg@10") if evaluation else [],

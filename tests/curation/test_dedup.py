@@ -137,6 +137,21 @@ def test_planted_duplicates_are_found_and_nothing_else(workshop, shard_rows):
     assert len(set(table["document_cluster"])) == 120 + 50
 
 
+def test_clusters_do_not_depend_on_the_shard_size(workshop):
+    workshop.manifest("a", ["x"], priority=1)
+    workshop.manifest("b", ["x"], priority=2)
+    pools = planted(random.Random(6))
+    found = []
+    for shard_rows in (1000, 31):
+        build = workshop.build()
+        workshop.rows(build, pools, shard_rows)
+        shards = run_dedup(build).shards
+        tables = [build.store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards]
+        merges = [build.store.read_table(f"merges/{s.path}.merges.arrow") for s in shards]
+        found.append((pa.concat_tables(tables).combine_chunks(), pa.concat_tables(merges).combine_chunks()))
+    assert found[0] == found[1]
+
+
 def test_the_lower_priority_number_keeps_the_row(workshop):
     workshop.manifest("a", ["x"], priority=9)
     workshop.manifest("b", ["x"], priority=1)

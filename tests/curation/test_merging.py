@@ -1,0 +1,140 @@
+"""Nothing that a source said is lost with a duplicate: the kept row, and its sample, carry it."""
+
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.dedup.step import run_dedup
+from curation.mining.step import run_mine
+from curation.mix.licences import strictest
+from curation.mix.step import run_mix
+from curation.show import show_rows
+from sources.manifest import Licence
+
+FREE = {"id": "CC0-1.0", "commercial": True, "redistribution": True}
+SHARE = {"id": "CC-BY-SA-4.0", "commercial": True, "redistribution": True}
+CLOSED = {"id": "CC-BY-NC-4.0", "commercial": False, "redistribution": True}
+
+
+def text(rng: random.Random, length: int) -> str:
+    return " ".join(f"w{rng.randrange(4000)}" for _ in range(length))
+
+
+@pytest.fixture
+def sources(workshop):
+    """Three sources: b repeats a's first rows, exactly and nearly, and c its very first; each has rows of its own."""
+    rng = random.Random(2)
+    workshop.manifest("a", ["x"], priority=1, licence=FREE)
+    workshop.manifest("b", ["x", "y"], priority=2, licence=SHARE)
+    workshop.manifest("c", ["x"], priority=3, licence=CLOSED)
+    workshop.mix("all")
+    first = [{"query": text(rng, 6), "positive": text(rng, 40)} for _ in range(30)]
+    own = [{"query": text(rng, 6), "positive": text(rng, 40)} for _ in range(20)]
+    said = text(rng, 9)
+    return {
+        ("a", "x"): first,
+        ("b", "x"): [first[0] | {"negatives": [said]}, *own],
+        ("b", "y"): [first[1] | {"positive": first[1]["positive"] + " end"}],
+        ("c", "x"): [dict(first[0]), {"query": text(rng, 6), "positive": text(rng, 40)}],
+    }, said  # fmt: skip
+
+
+def merged(build, source: str) -> list[list[dict]]:
+    shards = [s for s in build.load("dedup").shards if s.source == source]
+    tables = [build.store.read_table(f"merges/{s.path}.merges.arrow") for s in shards]
+    return pa.concat_tables(tables)["merged"].to_pylist()
+
+
+@pytest.mark.parametrize("shard_rows", [1000, 7])
+def test_a_kept_row_carries_its_duplicates(workshop, sources, shard_rows):
+    pools, said = sources
+    build = workshop.build()
+    workshop.rows(build, pools, shard_rows)
+    stats = run_dedup(build).stats["merges"]
+    assert stats == {"merged": 3, "across_sources": 3}
+    first, second, *rest = merged(build, "a")
+    assert [(m["source"], m["subset"], m["reason"]) for m in first] == [
+        ("b", "x", "exact-duplicate"),
+        ("c", "x", "exact-duplicate"),
+    ]
+    assert [m["negatives"] for m in first] == [[said], []]
+    assert [m["positive"] for m in first] == [None, None]
+    assert [(m["subset"], m["positive"]) for m in second] == [("y", pools["b", "y"][0]["positive"])]
+    assert rest == [[]] * 28
+    assert not any(merged(build, "b") + merged(build, "c"))
+
+
+def test_a_sample_has_every_provenance_positive_negative_and_the_strictest_licence(workshop, sources):
+    pools, said = sources
+    build = workshop.build(mixes={"all": {"validation": 0.0}})
+    workshop.rows(build, pools)
+    run_dedup(build)
+    run_mine(build)
+    run_mix(build, "all")
+    folder = build.out / "mixes" / "all"
+    rows = {row["query"]: row for f in folder.glob("samples/*.parquet") for row in pq.read_table(f).to_pylist()}
+    texts = {row["document_id"]: row for f in folder.glob("documents/*") for row in pq.read_table(f).to_pylist()}
+    first, second, third = (rows[pools["a", "x"][i]["query"]] for i in range(3))
+    assert [first["provenance"], second["provenance"], third["provenance"]] == [
+        ["a/x", "b/x", "c/x"],
+        ["a/x", "b/y"],
+        ["a/x"],
+    ]
+    assert [first["licence"], second["licence"], third["licence"]] == ["CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0"]
+    assert texts[first["negative_ids"][0]]["text"] == said
+    (other,) = second["other_positive_ids"]
+    assert texts[other]["text"] == pools["b", "y"][0]["positive"]
+    assert texts[other]["cluster"] == texts[second["positive_id"]]["cluster"]
+    assert first["other_positive_ids"] == third["other_positive_ids"] == []
+    assert other not in second["negative_ids"]
+
+
+def test_a_row_whose_only_negatives_are_its_duplicates_stays(workshop, sources):
+    pools, _ = sources
+    pools = {("a", "x"): pools["a", "x"][:1], ("b", "x"): pools["b", "x"][:1]}
+    build = workshop.build(mixes={"all": {"validation": 0.0}})
+    workshop.rows(build, pools)
+    run_dedup(build)
+    run_mine(build)
+    assert run_mix(build, "all").stats["sources"]["a"]["train"] == 1
+
+
+def test_show_names_what_a_row_stands_for(workshop, sources, capsys):
+    pools, _ = sources
+    build = workshop.build()
+    workshop.rows(build, pools)
+    run_dedup(build)
+    show_rows(build, "a", None, 2, None)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("stands for") == 3
+    assert "c / x" in shown
+
+
+def test_removing_a_source_leaves_the_signatures_of_the_others(workshop, sources):
+    pools, _ = sources
+    build = workshop.build()
+    workshop.rows(build, pools)
+    run_dedup(build)
+    folder = build.root / "work" / "test" / "signatures"
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("[ac]/**/*.arrow")}
+    workshop.rows(build, {key: rows for key, rows in pools.items() if key[0] != "b"})
+    run_dedup(build)
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("[ac]/**/*.arrow")} == before
+    assert [len(m) for m in merged(build, "a")] == [1] + [0] * 29
+
+
+@pytest.mark.parametrize(
+    ("weaker", "stricter"),
+    [
+        (("CC0-1.0", True, True), ("MIT", True, True)),
+        (("CC-BY-4.0", True, True), ("CC-BY-SA-3.0", True, True)),
+        (("CC-BY-4.0", True, True), ("LicenseRef-unknown", True, True)),
+        (("GPL-3.0-only", True, True), ("CC-BY-NC-4.0", False, True)),
+        (("CC-BY-NC-SA-4.0", False, True), ("LicenseRef-private", False, False)),
+    ],
+)
+def test_licences_by_what_they_ask(weaker, stricter):
+    both = [Licence(id=i, commercial=c, redistribution=r) for i, c, r in (weaker, stricter)]
+    assert strictest(both) == strictest(both[::-1]) == both[1]
