@@ -20,14 +20,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 from _footprint import Footprint
+from _planted import EXACT, NEAR, SHARD, SOURCES, kinds, originals, pieces, row_texts, shard_table, source_of
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARD = 500_000
-FRESH, EXACT, NEAR = 0, 1, 2
-SOURCES = 10
 MANIFEST = {
     "title": "Made for a benchmark", "collection": "offline", "task": "title-matching", "family": "retrieval",
     "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
@@ -36,101 +33,6 @@ MANIFEST = {
     "citation": "This benchmark.", "samples": 1, "instruction": "Given a query, find its document.",
     "subsets": {"all": {"query_lang": "eng-Latn"}},
 }  # fmt: skip
-
-
-def pieces(folder: Path) -> tuple[pa.Array, pa.Array]:
-    """Return (queries, pieces of 6 to 24 words) of the sample's rows."""
-    import polars as pl
-
-    files = sorted(folder.glob("*/*/*.rows.arrow"))
-    if not files:
-        raise SystemExit(f"no rows in {folder}: `python3 tasks.py demo` makes them")
-    tables = [pa.ipc.open_file(pa.memory_map(str(f))).read_all().select(["query", "positive"]) for f in files]
-    rows = pl.from_arrow(pa.concat_tables(tables)).filter(pl.col("positive").str.count_matches(" ") >= 6)
-    cut = rows.select(pl.col("positive").str.replace_all(r"\s+", " ").str.extract_all(r"(?:\S+ ){5,23}\S+")).explode(
-        "positive"
-    )
-    queries = rows.filter(pl.col("query").str.len_bytes() < 60)["query"].unique(maintain_order=True)
-    texts = cut["positive"].drop_nulls().unique(maintain_order=True)
-    return queries.to_arrow().cast(pa.string()), texts.filter(texts.str.len_bytes() < 160).to_arrow().cast(pa.string())
-
-
-def mix(x: np.ndarray, salt: int) -> np.ndarray:
-    """Hash row numbers (splitmix64)."""
-    with np.errstate(over="ignore"):
-        x = (x.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
-
-
-def kinds(rows: np.ndarray) -> np.ndarray:
-    draw = mix(rows, 1) % np.uint64(100)
-    kind = np.where(draw < 5, EXACT, np.where(draw < 10, NEAR, FRESH))
-    kind[rows < 1000] = FRESH
-    return kind
-
-
-def originals(rows: np.ndarray) -> np.ndarray:
-    """Return a fresh row before each of `rows`."""
-    found = (mix(rows, 2) % np.maximum(rows, 1).astype(np.uint64)).astype(np.int64)
-    while (kinds(found) != FRESH).any():
-        found = np.where(kinds(found) != FRESH, found - 1, found)
-    return found
-
-
-def texts(rows: np.ndarray, queries: pa.Array, parts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return query and positive of fresh rows."""
-
-    def draw(salt: int, n: int) -> pa.Array:
-        return pa.array((mix(rows, salt) % np.uint64(n)).astype(np.int64))
-
-    query = pc.binary_join_element_wise(queries.take(draw(3, len(queries))), queries.take(draw(4, len(queries))), " ")
-    positive = pc.binary_join_element_wise(parts.take(draw(5, len(parts))), parts.take(draw(6, len(parts))), " ")
-    return query, positive
-
-
-def row_texts(rows: np.ndarray, queries: pa.Array, parts: pa.Array) -> pa.Table:
-    """Return `query`, `positive` and `label` of any rows."""
-    kind = kinds(rows)
-    query, positive = texts(np.where(kind == FRESH, rows, originals(rows)), queries, parts)
-    upper = pc.utf8_upper(positive)
-    returns = pc.equal(pc.utf8_lower(upper), pc.utf8_lower(positive))  # ß and its like do not
-    loud = pc.and_(pa.array((kind == EXACT) & (mix(rows, 7) % np.uint64(2) == 0)), returns)
-    positive = pc.if_else(loud, pc.replace_substring(upper, " ", "  "), positive)
-    long = pc.greater_equal(pc.count_substring(positive, " "), 35)
-    middle = pc.replace_substring_regex(positive, r"^((?:\S+ ){16})\S+", r"\1changed")
-    last = pc.replace_substring_regex(positive, r"\S+$", "changed")
-    positive = pc.if_else(pa.array(kind == NEAR), pc.if_else(long, middle, last), positive)
-    return pa.table({"query": query, "positive": positive, "label": pa.nulls(len(rows), pa.string())})
-
-
-def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> pa.Table:
-    """Return rows `number * shard …` in the row schema."""
-    from sources.schema import ROW_SCHEMA
-
-    rows = np.arange(number * shard, (number + 1) * shard)
-    written = row_texts(rows, queries, parts)
-    query, positive = written["query"].chunk(0), written["positive"].chunk(0)
-    words = np.stack([mix(rows, 8).byteswap(), mix(rows, 9).byteswap()], 1)
-    n, source = len(rows), source_of(number, shard)
-    tag = pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), pa.array(["eng-Latn"])).cast(pa.string())
-    origin = pa.StructArray.from_arrays(
-        [pa.array([""] * n), pa.array(rows)], fields=list(ROW_SCHEMA.field("origin").type)
-    )
-    return pa.table(
-        [
-            pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, [None, pa.py_buffer(np.ascontiguousarray(words))]),
-            pa.array([source] * n), pa.array(["all"] * n), query, positive,
-            pa.ListArray.from_arrays(pa.array(np.zeros(n + 1, np.int32)), pa.array([], pa.string())),
-            pa.nulls(n, pa.string()), tag, tag, origin,
-        ],
-        schema=ROW_SCHEMA,
-    )  # fmt: skip
-
-
-def source_of(number: int, shard: int) -> str:
-    return f"made_{number * shard // SHARD % SOURCES}"
 
 
 def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.Array) -> object:
@@ -217,6 +119,7 @@ def look_up(
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--millions", type=int, nargs="+", default=[1])
+    arguments.add_argument("--plot", type=Path, help="draw the figures into this SVG")
     arguments.add_argument("--compare", action="store_true", help="also compare workers and shard sizes, at 1 million")
     arguments.add_argument("--workers", type=int, default=2)
     arguments.add_argument("--shard", type=int, default=SHARD)
@@ -226,13 +129,35 @@ def main() -> None:
     queries, parts = pieces(chosen.rows)
     assert SHARD % chosen.shard == 0, f"--shard must divide {SHARD}"
     print(f"{len(queries):,} queries and {len(parts):,} pieces of real text")
+    figures = []
     for millions in chosen.millions:
         began = time.monotonic()
         build = prepare(chosen.root, millions, chosen.shard, queries, parts)
         print(f"{millions} million rows written in {time.monotonic() - began:.0f} s", flush=True)
-        print(json.dumps(measure(build, chosen, millions, queries, parts)), flush=True)
+        figures.append(measure(build, chosen, millions, queries, parts))
+        print(json.dumps(figures[-1]), flush=True)
+    if chosen.plot:
+        plot(figures, chosen.plot)
     if chosen.compare:
         compare(chosen, queries, parts)
+
+
+def plot(figures: list[dict[str, object]], path: Path) -> None:
+    """Draw time, memory and disk over the number of samples."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams |= {"svg.hashsalt": "dedup", "svg.fonttype": "none", "font.family": "sans-serif"}
+    from matplotlib import pyplot
+
+    sizes = [f["millions"] for f in figures]
+    figure, axes = pyplot.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
+    shown = (("minutes", "minutes, two cores"), ("peak_memory_gib", "peak memory, GiB"), ("peak_disk_gib", "disk, GiB"))
+    for axis, (name, title) in zip(axes, shown, strict=True):
+        axis.plot(sizes, [f[name] for f in figures], marker="o", color="#2a6f97")
+        axis.set(title=title, xlabel="million samples", xlim=(0, None), ylim=(0, None))
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def compare(chosen: argparse.Namespace, queries: pa.Array, parts: pa.Array) -> None:
