@@ -1,1 +1,8 @@
-"""The 3D-ML trainer: nested embedding ranks, layers and dimensions on the curated mixes."""
+"""The 3D-ML trainer: nested embedding ranks, layers and dimensions on the curated mixes.
+
+Importing it is enough for transformers and sentence-transformers to load an export in efficiency mode.
+"""
+
+from train.registration import register_when_needed
+
+register_when_needed()

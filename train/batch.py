@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from train.columns import Column
 from train.mix import Family
 from train.plan import Ints, Plan, choose_negatives
 from train.presets import Preset
@@ -18,25 +19,31 @@ from train.store import Store
 
 @dataclass(frozen=True)
 class Targets:
-    """Who is scored against whom: B queries, N distinct documents, C in-batch columns, K negatives.
+    """Who is scored against whom: B of a step's Q queries, N distinct documents, C in-batch columns, K negatives.
 
     Attributes:
+        query_B: int64, the queries that are scored here; those of one process, or all.
+        document_D: int64, the documents that are here where each text counts once; likewise.
         positive_B: int64, each query's own positive among the N documents.
         negatives_BK: int64, each query's own negatives among the N documents.
         negatives_mask_BK: true where a negative counts.
         columns_C: int64, the documents that in-batch scores are taken against.
         column_B: int64, each query's own positive among the columns.
         columns_mask_BC: true where a column counts as a negative of the query; its own positive's is false.
+        queries_mask_BQ: true where another query counts as a negative, of the query or of its positive.
         in_batch: the family has the in-batch term.
 
     """
 
+    query_B: Tensor
+    document_D: Tensor
     positive_B: Tensor
     negatives_BK: Tensor
     negatives_mask_BK: Tensor
     columns_C: Tensor
     column_B: Tensor
     columns_mask_BC: Tensor
+    queries_mask_BQ: Tensor
     in_batch: bool
 
     def to(self, device: torch.device) -> Targets:
@@ -44,16 +51,38 @@ class Targets:
         moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return replace(self, **moved)
 
+    def share(self, at: int, of: int) -> Targets:
+        """Return the part that one of several processes scores; the parts' losses add up to the whole's."""
+        by_query = [name for name in vars(self) if "_B" in name]
+        parts: dict[str, Any] = {name: getattr(self, name).tensor_split(of)[at] for name in (*by_query, "document_D")}
+        return replace(self, **parts)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step needs: a stream of B queries followed by N distinct documents, and the targets."""
+    """What one step needs.
+
+    Attributes:
+        source: all queries are of one.
+        family: of the source.
+        segments: a stream of Q queries followed by N distinct documents.
+        targets: who is scored against whom.
+        query_rows: int64 (Q), rows of the mix's training samples.
+        document_rows: int64 (N), rows of the mix's documents, ascending.
+
+    """
 
     source: str
     family: Family
     segments: Segments
-    queries: int
     targets: Targets
+    query_rows: Ints
+    document_rows: Ints
+
+    @property
+    def queries(self) -> int:
+        """How many texts of the stream are queries."""
+        return len(self.query_rows)
 
 
 def make_batch(
@@ -94,7 +123,7 @@ def make_batch(
         in_batch=dataset.family == "retrieval",
     )
     segments = Segments.concatenate([samples.queries.gather(rows), store.documents.gather(documents)])
-    return Batch(dataset.source, dataset.family, segments, len(rows), targets)
+    return Batch(dataset.source, dataset.family, segments, targets, samples.row[rows], documents)
 
 
 def make_targets(
@@ -103,7 +132,7 @@ def make_targets(
     negatives: Ints,
     present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
     query_cluster: Ints,
-    cluster: Ints,
+    cluster: Ints | Column,
     mask_repeats: bool,
     in_batch: bool,
 ) -> tuple[Targets, Ints]:
@@ -111,7 +140,8 @@ def make_targets(
 
     With `mask_repeats`, a document stands in one column however many queries have it as positive, and these are not
     scored as negatives: near-duplicates of the query's own positive, positives of near-duplicates of the query,
-    and second copies among its own negatives. Without, columns are the B positives as they come.
+    queries that share an answer with the query, and second copies among its own negatives. Without, columns are the B
+    positives as they come.
 
     Args:
         positive: int64 (B), document rows.
@@ -127,31 +157,38 @@ def make_targets(
 
     """
     documents = np.unique(np.concatenate([positive, negatives[present]]))
+    cluster_N = cluster[documents]
+    at_B = np.searchsorted(documents, positive)
+    at_BK = np.searchsorted(documents, np.where(present, negatives, documents[0]))
     b = len(positive)
-    columns = np.unique(positive) if mask_repeats else positive
-    own = np.searchsorted(columns, positive) if mask_repeats else np.arange(b)
+    columns = np.unique(at_B) if mask_repeats else at_B
+    own = np.searchsorted(columns, at_B) if mask_repeats else np.arange(b)
     others = np.ones((b, len(columns)), bool)
     others[np.arange(b), own] = False
+    strangers = ~np.eye(b, dtype=bool)
     counts = present.copy()
     if mask_repeats:
         _, asked = np.unique(query_cluster, return_inverse=True)
-        _, said = np.unique(cluster[columns], return_inverse=True)
+        _, said = np.unique(cluster_N[columns], return_inverse=True)
         answers = np.zeros((asked.max() + 1, said.max() + 1), bool)
         answers[asked, said[own]] = True
         others = ~answers[asked][:, said]
-        counts &= cluster[negatives] != cluster[positive][:, None]
+        strangers = others[:, own] & others[:, own].T
+        counts &= cluster_N[at_BK] != cluster_N[at_B][:, None]
         k = negatives.shape[1]
         earlier = np.tril(np.ones((k, k), bool), -1)
-        same = negatives[:, :, None] == negatives[:, None, :]
+        same = at_BK[:, :, None] == at_BK[:, None, :]
         counts &= ~(same & earlier & present[:, None, :]).any(axis=2)
-    at = np.searchsorted(documents, np.where(present, negatives, documents[0]))
     targets = Targets(
-        positive_B=torch.from_numpy(np.searchsorted(documents, positive)),
-        negatives_BK=torch.from_numpy(at),
+        query_B=torch.arange(b),
+        document_D=torch.arange(len(documents)),
+        positive_B=torch.from_numpy(at_B),
+        negatives_BK=torch.from_numpy(at_BK),
         negatives_mask_BK=torch.from_numpy(counts),
-        columns_C=torch.from_numpy(np.searchsorted(documents, columns)),
+        columns_C=torch.from_numpy(columns),
         column_B=torch.from_numpy(own),
         columns_mask_BC=torch.from_numpy(others),
+        queries_mask_BQ=torch.from_numpy(strangers),
         in_batch=in_batch,
     )
     return targets, documents

@@ -1,25 +1,23 @@
-"""The `train3d` command: fit, evaluate, export."""
+"""The `train3d` command: tokenise, fit, evaluate, export, prune."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from curation.engine import Workers
 from sources.errors import CorpusError
-from train.config import load_settings
 from train.identity import canonical_json
+from train.settings_file import load_settings
 
-if TYPE_CHECKING:
-    from train.run import Run
-
-LINE_EVERY_SECONDS = 5.0
+Engine = Literal["local", "ray"]
+Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
+ExportMode = Literal["compatible", "efficient"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, evaluate and export 3D-ML embeddings.")
 
@@ -27,6 +25,7 @@ ParamsOption = Annotated[Path, typer.Option("--params", help="Settings file.")]
 ProfileOption = Annotated[str | None, typer.Option("--profile", help="Profile in it; default: the file's own.")]
 WorkOption = Annotated[Path | None, typer.Option("--work", help="Default: work/<profile>/train.")]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Finished model. Default: out/<profile>/model.")]
+WorkersOption = Annotated[int, typer.Option("--workers", help="Processes that tokenise; 0: one per core.")]
 
 PARAMS = Path("params.yaml")
 
@@ -39,17 +38,47 @@ def fit(
     out: Annotated[Path | None, typer.Option("--out", help="Default: out/<profile>/model.")] = None,
     work: WorkOption = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    workers: WorkersOption = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained on what, and stop.")] = False,
 ) -> None:
-    """Train the tokenizer and the model, stage by stage, and export the model at full size."""
+    """Train the tokenizer and the model, stage by stage, and export the model at full size.
+
+    Over several GPUs: `torchrun --nproc-per-node N -m train.cli fit …`.
+    """
     name, settings = load_settings(params, profile)
     out, work = out or _model_folder(name), work or _work_folder(name)
+    from train.fitting import train
+    from train.preflight import outline
     from train.run import Run, finished_key
 
-    run = Run(settings, work)
+    run = Run(settings, work, Workers(count=workers))
+    if dry_run:
+        _say(outline(run))
+        return
     if resume and finished_key(out) == run.key:
         _say(f"{out} is complete for these settings and inputs; nothing to do")
         return
-    _fit(run, out, resume=resume)
+    train(run, out, resume=resume, say=_say)
+
+
+@app.command()
+def tokenise(
+    *,
+    params: ParamsOption = PARAMS,
+    profile: ProfileOption = None,
+    work: WorkOption = None,
+    workers: WorkersOption = 0,
+    engine: Annotated[Engine, typer.Option(help="Local processes, or Ray Core tasks.")] = "local",
+    ray_address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
+) -> None:
+    """Turn the mixes of all stages into token ids; `fit` does it too, if it has not been done."""
+    name, settings = load_settings(params, profile)
+    from train.run import Run
+
+    run = Run(settings, work or _work_folder(name), Workers(engine, workers, ray_address))
+    for mix in run.mixes:
+        store = run.store(mix)
+        _say(f"{mix.root}: {len(store.documents):,} documents, {len(store.train.queries):,} samples to train on")
 
 
 @app.command()
@@ -60,17 +89,37 @@ def evaluate(
     model: ModelOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Default: out/<profile>/evaluation.json.")] = None,
     work: WorkOption = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="A heat map too: .svg or .png.")] = None,
+    metric: Annotated[Metric, typer.Option(help="Which to show; the report has all.")] = "ndcg@10",
+    mteb: Annotated[list[str] | None, typer.Option("--mteb", metavar="TASK", help="An MTEB task instead.")] = None,
+    instructions: Annotated[
+        bool | None, typer.Option(help="MTEB: give the tasks' instructions. Default: if it was trained with some.")
+    ] = None,
 ) -> None:
-    """Measure retrieval on held-out pairs at every depth, dimension and rank, trained and untrained."""
+    """Measure retrieval on held-out pairs at every depth, dimension and rank, or run MTEB's tasks on an export."""
     name, settings = load_settings(params, profile)
-    from train.evaluate import evaluate as measure
-    from train.evaluate import show
+    folder, work = model or _model_folder(name), work or _work_folder(name)
+    if mteb:
+        from train import mteb_model
+        from train.run import description
 
-    result = measure(settings, model or _model_folder(name), work or _work_folder(name))
-    report = report or Path("out") / name / "evaluation.json"
+        instructed = description(folder).get("instructed", False) if instructions is None else instructions
+        encoder = mteb_model.open_model(folder, instructed=instructed, device=settings.device)
+        result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), work / "mteb")
+        mteb_model.show(result, Console())
+        report = report or Path("out") / name / "mteb.json"
+    else:
+        from train.evaluate import evaluate as measure
+        from train.evaluate import show
+        from train.heatmap import draw
+
+        result = measure(settings, folder, work)
+        show(result, Console(), metric)
+        if picture is not None:
+            draw(result, picture, metric=metric)
+        report = report or _report(name)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(canonical_json(result), "utf-8")
-    show(result, Console())
     _say(f"written to {report}")
 
 
@@ -84,72 +133,60 @@ def export(
     layers: Annotated[int | None, typer.Option(help="Keep so many layers.")] = None,
     dim: Annotated[int | None, typer.Option(help="Keep so many dimensions.")] = None,
     rank: Annotated[int | None, typer.Option(help="Keep so many embedding ranks.")] = None,
+    mode: Annotated[ExportMode, typer.Option(help="A plain token embedding, or its two factors.")] = "compatible",
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write onnx/model.onnx too.")] = False,
 ) -> None:
     """Write a cut of the finished model as a sentence-transformers folder."""
     name, settings = load_settings(params, profile)
+    from train.card import Card
     from train.export import choose
     from train.export import export as write
-    from train.run import load
+    from train.run import description, load
 
-    embedder, shape, tokenizer = load(model or _model_folder(name), settings)
+    folder = model or _model_folder(name)
+    embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
-    write(embedder, tokenizer, to, cut=cut, dims=shape.dims, prompts=settings.export.prompts)
-    _say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}")
+    write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=settings.export.prompts, mode=mode)
+    report = _report(name)
+    evaluation = json.loads(report.read_text("utf-8")) if report.is_file() and model is None else None
+    card = Card.of(to.resolve().name, description(folder), cut, mode, settings.export.prompts, evaluation)
+    (to / "README.md").write_text(card.markdown(), "utf-8")
+    if onnx:
+        from train.onnx_export import write_onnx
+
+        write_onnx(to, dim=cut.dim)
+    _say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
 
 
-def _fit(run: Run, out: Path, *, resume: bool) -> None:
-    from train.export import choose
-    from train.export import export as write
-    from train.loop import Trainer, forget
-    from train.run import NATIVE, describe
+@app.command()
+def prune(
+    *,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
+    params: ParamsOption = PARAMS,
+    profile: ProfileOption = None,
+    work: WorkOption = None,
+    size: Annotated[str | None, typer.Option(help="80M, 160M or 330M, of Qwen3-0.6B.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Keep the first so many layers.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Keep so many state channels.")] = None,
+    intermediate: Annotated[int | None, typer.Option(help="Keep so many neurons a layer.")] = None,
+    texts: Annotated[int, typer.Option(help="Documents of the first mix to measure activity on.")] = 2000,
+) -> None:
+    """Write a smaller backbone to train on: the profile's, structurally pruned."""
+    name, settings = load_settings(params, profile)
+    from train.prune import write_pruned
+    from train.run import Run
 
-    if not resume:
-        forget(run)
-    _say("preparing tokenizer, token ids and model")
-    trainer = Trainer(run)
-    if trainer.position.done:
-        _say(f"resuming after step {trainer.position.done} of {trainer.total_steps}")
-    for _ in _watched(trainer.steps(), done=trainer.position.done, total=trainer.total_steps):
-        pass
-    (out / NATIVE).mkdir(parents=True, exist_ok=True)
-    (out / NATIVE / "run.json").unlink(missing_ok=True)
-    trainer.save_untrained(out)
-    trainer.save_trained(out)
-    shape, settings = trainer.shape, run.settings
-    write(trainer.model, run.tokenizer, out, cut=choose(shape), dims=shape.dims, prompts=settings.export.prompts)
-    describe(out, run, shape, trainer.model.config)
-    _say(f"written to {out}")
-
-
-def _watched(entries: Iterable[dict[str, Any]], *, done: int, total: int) -> Iterator[dict[str, Any]]:
-    """Pass log entries on: a bar on a terminal, a JSON line every few seconds on standard error otherwise."""
-    from rich import progress
-
-    console = Console(stderr=True)
-    columns = (
-        progress.TextColumn("[bold]train"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.description}"),
-    )
-    last = 0.0
-    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=total, completed=done)
-        for entry in entries:
-            brief = {k: entry[k] for k in ("stage", "source", "loss")}
-            rate = round(entry["tokens"] / max(entry["seconds"], 1e-9))
-            bar.update(task, advance=1, description=f"{brief['stage']} loss {brief['loss']:.3f} {rate} tokens/s")
-            finished = entry["step"] + 1
-            if not console.is_terminal and (time.monotonic() - last >= LINE_EVERY_SECONDS or finished == total):
-                last = time.monotonic()
-                line = {"done": finished, "total": total, **brief, "tokens_per_second": rate}
-                print(json.dumps(line), file=sys.stderr, flush=True)
-            yield entry
+    sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
+    made = write_pruned(Run(settings, work or _work_folder(name)), to, size=size, sizes=sizes, texts=texts)
+    _say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
 
 
 def _model_folder(profile: str) -> Path:
     return Path("out") / profile / "model"
+
+
+def _report(profile: str) -> Path:
+    return Path("out") / profile / "evaluation.json"
 
 
 def _work_folder(profile: str) -> Path:
@@ -167,3 +204,7 @@ def main() -> None:
     except CorpusError as error:
         _say(f"error: {error}")
         sys.exit(1)
+
+
+if __name__ == "__main__":  # for torchrun
+    main()

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from sources.errors import SettingsError, UnknownNameError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 SMALLEST_DIM = 8
-LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
-SMALLEST_RANK = 64
 
 
 class _Section(BaseModel):
@@ -37,25 +29,59 @@ class RandomQwen3(_Section):
 
 
 class Pretrained(_Section):
-    """A decoder that transformers' AutoModel loads: a folder, or a Hub repository at a revision."""
+    """A model that transformers' AutoModel loads, say Qwen3 or EuroBERT: a folder, or a Hub repository's revision."""
 
     kind: Literal["pretrained"]
     path: str
     revision: str | None = None
 
 
+Size = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(gt=0)]
+Sizes = Annotated[
+    Annotated[dict[Size, Weight], Tag("weights")] | Annotated[tuple[Size, ...], Tag("sizes")],
+    Discriminator(lambda value: "weights" if isinstance(value, dict) else "sizes"),
+]
+"""Sizes that are trained, as a list, or as a mapping to what each weighs."""
 Backbone = Annotated[RandomQwen3 | Pretrained, Field(discriminator="kind")]
 
 
+class Distillation(_Section):
+    """A teacher that the model follows beside its own loss; its width, depth and tokenizer are its own."""
+
+    on: Literal["scores", "embeddings"]
+    """`scores`: its distribution over a query's candidates. `embeddings`: its vectors, prefix by prefix."""
+    teacher: str
+    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors, one a text of the mix."""
+    revision: str | None = None
+    query_prompt: str = ""
+    """What the teacher reads before a query."""
+    weight: float = Field(default=1.0, gt=0)
+    """Factor of the teacher's term."""
+    temperature: float = Field(default=0.05, gt=0)
+    """The teacher's scores are divided by it."""
+
+
 class Objective(_Section):
-    """Which form of the 3D-ML objective, over which dimensions and layers."""
+    """Which form of the 3D-ML objective, over which dimensions and layers.
+
+    Each of the three can be switched off: `dims: []` leaves the full width (no MRL), `layers: []` the full depth
+    (no MLL), and `ranks: []` beside this section a plain token embedding (no MEL).
+    """
 
     preset: Literal["default", "upstream"] = "default"
     temperature: float = Field(default=0.05, gt=0)
-    dims: tuple[int, ...] | None = None
-    """Prefix dimensions; null: 8, 16, … below the hidden size, and the hidden size."""
-    layers: tuple[int, ...] | None = None
-    """Null: those of 1, 2, 4, 8, 16, 24, 32, 40, 48 below the depth, and the depth."""
+    dims: Sizes | None = None
+    """Prefix dimensions, the hidden size always among them; a mapping gives the factors of their losses.
+    Null: 8, 16, … below the hidden size, and the hidden size."""
+    layers: Sizes | None = None
+    """Trained depths, the full depth always among them; a mapping gives their shares in the mean.
+    Null: those of 1, 2, 4, 8, 16, 24, 32, 40, 48 below the depth, and the depth."""
+    bidirectional: bool = False
+    """Retrieval: each positive is asked for its query too, among all queries; the in-batch term is the mean of both."""
+    same_side: bool = False
+    """Retrieval: other queries are negatives of a query, and with `bidirectional` other positives of a positive."""
+    distillation: Distillation | None = None
 
 
 class Optimiser(_Section):
@@ -86,9 +112,13 @@ class Stage(_Section):
     steps: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0)
     batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak; null: the published recipe's for the pretrained backbone's size."""
     warmup_steps: int = Field(default=0, ge=0)
     negatives: Negatives = Negatives()
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose mean gradient makes up a step. It smooths; it adds no negatives, as each batch is scored by itself.
+    A larger `batch_size` adds them, in the same memory."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Stage:
@@ -115,6 +145,34 @@ class Export(_Section):
     prompts: dict[str, str] = {"query": "", "document": ""}
 
 
+class Memory(_Section):
+    """What a step may take of a device. It changes no number: cached gradients are those of a step kept whole."""
+
+    caching: Literal["auto", "always", "never"] = "auto"
+    """Whether a step is encoded twice, a chunk at a time, instead of kept whole; `auto`: where it does not fit."""
+    gib: float | None = Field(default=None, gt=0)
+    """What a process may use; null: 90 % of the device's memory, on a CPU divided by the processes."""
+
+
+class Lora(_Section):
+    """Train low-rank additions to the layers' matrices (and the token embedding), and nothing else of the backbone."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Watching(_Section):
+    """What is seen of a run while it goes; no number depends on it."""
+
+    tensorboard: bool = False
+    """Write scalars to `tensorboard/` in the run's folder."""
+    wandb: str | None = None
+    """Project to send scalars to."""
+    peak_tflops: float | None = Field(default=None, gt=0)
+    """What the device can do in the run's precision, for the share of it that is used; null: measured at the start."""
+
+
 class TrainSettings(_Section):
     """The section `train` of a profile."""
 
@@ -124,16 +182,26 @@ class TrainSettings(_Section):
     objective: Objective = Objective()
     optimiser: Optimiser = Optimiser()
     export: Export = Export()
+    watching: Watching = Watching()
     ranks: tuple[int, ...] | None = None
-    """Embedding ranks, the largest being stored; null: 64, 128, … up to the hidden size's half, 512 at most."""
+    """Embedding ranks, the largest being stored; null: 64, 128, … up to the hidden size's half, 512 at most.
+    Empty, or the hidden size alone: a plain embedding, not nested."""
     max_length: int = Field(default=1024, ge=2)
     """Tokens a text, the end-of-text token included."""
     seed: int = 0
     threads: int = Field(default=2, ge=1)
     """CPU threads. Sums are split by it, so it is part of what a result depends on."""
     device: str = "cpu"
-    chunk_tokens: int = Field(default=4096, ge=1)
-    """Padded tokens that go through the backbone at once."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the backbone's arithmetic; weights, their updates and the loss are float32 either way."""
+    chunk_tokens: int = Field(default=16384, ge=1)
+    """Tokens that go through the backbone at once."""
+    compile: bool = False
+    """Compile each layer; worth its minute on CUDA."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes: each holds the whole model, or a shard of it."""
+    memory: Memory = Memory()
+    lora: Lora | None = None
     checkpoint_every: int = Field(default=100, ge=1)
 
     @model_validator(mode="after")
@@ -142,114 +210,3 @@ class TrainSettings(_Section):
         if len(set(names)) < len(names):
             raise ValueError("stages must have different names")
         return self
-
-
-def dims_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
-    """Return the prefix dimensions, ascending, ending in the hidden size.
-
-    Raises:
-        SettingsError: a given dimension is larger than the hidden size.
-
-    """
-    chosen = settings.objective.dims
-    if chosen is None:
-        doubling = [SMALLEST_DIM << i for i in range(hidden_size.bit_length()) if SMALLEST_DIM << i < hidden_size]
-        return (*doubling, hidden_size)
-    return _nested("objective.dims", chosen, hidden_size)
-
-
-def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
-    """Return the trained depths, ascending, ending in the backbone's own.
-
-    Raises:
-        SettingsError: a given layer is deeper than the backbone.
-
-    """
-    chosen = settings.objective.layers
-    if chosen is None:
-        return (*(layer for layer in LAYER_SET if layer < depth), depth)
-    return _nested("objective.layers", chosen, depth)
-
-
-def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
-    """Return the embedding ranks, ascending; the last is the rank stored.
-
-    Raises:
-        SettingsError: a given rank is larger than the hidden size.
-
-    """
-    if settings.ranks is None:
-        largest = max(min(512, hidden_size // 2), min(SMALLEST_RANK, hidden_size))
-        return (*range(SMALLEST_RANK, largest, SMALLEST_RANK), largest)
-    ranks = tuple(sorted(set(settings.ranks)))
-    if not ranks or not 1 <= ranks[0] <= ranks[-1] <= hidden_size:
-        raise SettingsError(f"{settings.ranks} are no ranks of a {hidden_size} wide embedding", where="train.ranks")
-    return ranks
-
-
-def _nested(where: str, chosen: tuple[int, ...], full: int) -> tuple[int, ...]:
-    nested = tuple(sorted({*chosen, full}))
-    if nested[-1] > full or nested[0] < 1:
-        raise SettingsError(f"{chosen} must lie between 1 and {full}", where=f"train.{where}")
-    return nested
-
-
-def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
-    """Read the `train` section of one profile.
-
-    Args:
-        path: `params.yaml`.
-        profile: its name; null takes the file's `profile` entry.
-
-    Returns:
-        The profile's name and its settings.
-
-    Raises:
-        SettingsError: no such file, not YAML, no `train` section, or a value or key that it refuses.
-        UnknownNameError: no such profile.
-
-    """
-    try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError("no such file", where=str(path), remedy="run from the checkout, or give --params") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"not YAML: {error}", where=str(path)) from None
-    profiles = {key: value for key, value in (data or {}).items() if isinstance(value, dict)}
-    name = profile or str((data or {}).get("profile", "sample"))
-    if name not in profiles:
-        raise UnknownNameError("profile", name, profiles, where=str(path))
-    if not profiles[name].get("train"):
-        raise SettingsError("this profile trains nothing", where=f"{path}: {name}", remedy=f"add `{name}.train`")
-    try:
-        return name, TrainSettings.model_validate(profiles[name]["train"])
-    except ValidationError as error:
-        raise _explained(error, f"{path}: {name}.train") from None
-
-
-def _explained(error: ValidationError, where: str) -> SettingsError:
-    """Turn the first thing pydantic refuses into our own error."""
-    first = error.errors()[0]
-    place = ".".join([where, *(str(part) for part in first["loc"])])
-    if first["type"] != "extra_forbidden":
-        return SettingsError(f"{first['msg']} (got {first['input']!r})", where=place)
-    key = str(first["loc"][-1])
-    known = sorted(_fields_at(TrainSettings, first["loc"][:-1]))
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"one of: {', '.join(known)}"
-    return SettingsError(f"unknown setting {key!r}", where=place, remedy=remedy)
-
-
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterator[str]:
-    """Yield the fields of the model that stands at `loc` below `model`."""
-    if not loc:
-        yield from model.model_fields
-        return
-    part, rest = loc[0], loc[1:]
-    below: list[Any] = [model.model_fields[part].annotation] if part in model.model_fields else []
-    while below:
-        annotation = below.pop()
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            # A union's tag and a tuple's index are part of the place but not fields: step over them.
-            yield from _fields_at(annotation, tuple(p for p in rest if p in annotation.model_fields))
-        below.extend(get_args(annotation))

@@ -17,7 +17,7 @@ from train.mix import Mix
 from train.model import Embedder
 from train.plan import Ints
 from train.ranking import Pool, make_pool, metrics, ranks
-from train.run import Shape, configure, load, store_of
+from train.run import DIGESTS, Shape, configure, load, store_of
 from train.store import Store
 
 HEADLINE = "ndcg@10"
@@ -41,7 +41,7 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path) -> dict[str, Any
     """
     configure(settings)
     tokenizer = load(folder, settings)[2]
-    store = store_of(Mix(Path(settings.evaluation.mix)), tokenizer, settings, work)
+    store = store_of(Mix(Path(settings.evaluation.mix), work / DIGESTS), tokenizer, settings, work)
     pool = make_pool(store, **settings.evaluation.model_dump(exclude={"mix"}))
     if not len(pool.queries):
         raise StageError(
@@ -50,7 +50,7 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path) -> dict[str, Any
     report: dict[str, Any] = {"queries": len(pool.queries), "documents": len(pool.documents), "by_source": {}}
     for name in ("untrained", "trained"):
         model, shape, _ = load(folder, settings, weights=name)
-        rows = list(_cells(model, shape, store, pool))
+        rows = list(cells(model, shape, store, pool))
         report[name] = [
             {"layers": layers, "dim": dim, "rank": rank, **metrics(found)} for layers, dim, rank, found in rows
         ]
@@ -61,7 +61,7 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path) -> dict[str, Any
 
 
 @torch.no_grad()
-def _cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[tuple[int, int, int, Ints]]:
+def cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[tuple[int, int, int, Ints]]:
     """Yield layers, dim, rank and the ranks of the positives; the full size comes last."""
     queries, documents = store.validation.queries.gather(pool.queries), store.documents.gather(pool.documents)
     clusters = store.cluster[pool.documents]
@@ -82,27 +82,26 @@ def _by_source(store: Store, pool: Pool, found: Ints) -> dict[str, dict[str, flo
     }
 
 
-def show(report: dict[str, Any], console: Console) -> None:
-    """Print one heat map a rank: depths down, dimensions across, trained nDCG@10 and the untrained one beside it."""
-    trained, untrained = report["trained"], {_place(c): c[HEADLINE] for c in report["untrained"]}
-    top = max(c[HEADLINE] for c in trained) or 1.0
+def show(report: dict[str, Any], console: Console, metric: str = HEADLINE) -> None:
+    """Print one heat map a rank: depths down, dimensions across, the trained model and the untrained one beside it."""
+    trained, untrained = report["trained"], {_place(c): c[metric] for c in report["untrained"]}
+    top = max(c[metric] for c in trained) or 1.0
     dims = sorted({c["dim"] for c in trained})
     for rank in sorted({c["rank"] for c in trained}):
-        table = Table(title=f"{HEADLINE}, embedding rank {rank} (untrained in brackets)", title_justify="left")
+        table = Table(title=f"{metric}, embedding rank {rank} (untrained in brackets)", title_justify="left")
         table.add_column("layers", justify="right")
         for dim in dims:
             table.add_column(f"dim {dim}", justify="right")
         for layers in sorted({c["layers"] for c in trained}):
             cells = [c for c in trained if (c["layers"], c["rank"]) == (layers, rank)]
             cells.sort(key=lambda cell: int(cell["dim"]))
-            shown = [f"{_heat(c[HEADLINE] / top)}{c[HEADLINE]:.3f}[/] ({untrained[_place(c)]:.3f})" for c in cells]
+            shown = [f"{_heat(c[metric] / top)}{c[metric]:.3f}[/] ({untrained[_place(c)]:.3f})" for c in cells]
             table.add_row(str(layers), *shown)
         console.print(table)
-    ratio = report["ratio_full_size"]
+    before, after = untrained[_place(trained[-1])], trained[-1][metric]
     console.print(
-        f"{report['queries']} queries in {report['documents']} documents; full size: "
-        f"{trained[-1][HEADLINE]:.4f}, untrained {report['untrained'][-1][HEADLINE]:.4f}"
-        + (f", {ratio:.1f} times as much" if ratio else "")
+        f"{report['queries']} queries in {report['documents']} documents; "
+        f"full size: {after:.4f}, untrained {before:.4f}" + (f", {after / before:.1f} times as much" if before else "")
     )
 
 

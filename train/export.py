@@ -1,24 +1,21 @@
-"""Export as a sentence-transformers folder: plain weights of the chosen depth, dimension and embedding rank."""
+"""Export as a sentence-transformers folder: a chosen depth, dimension and embedding rank, plain or factorised."""
 
 from __future__ import annotations
 
 import copy
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import save_file
+from typing import Any, Literal
 
 from sources.errors import SettingsError
-from train.identity import canonical_json
+from train.embedding import FactorizedEmbedding
+from train.layout import write_layout
 from train.model import Embedder
 from train.run import Shape
 
-MODULES = "sentence_transformers.models"
-"""Module paths that every version of sentence-transformers and the common servers know."""
+Mode = Literal["compatible", "efficient"]
+PREFIX, TABLE = "backbone.", "embed_tokens."
 
 
 @dataclass(frozen=True)
@@ -49,64 +46,51 @@ def choose(shape: Shape, *, layers: int | None = None, dim: int | None = None, r
 
 
 def export(
-    model: Embedder, tokenizer: Any, folder: Path, *, cut: Cut, dims: Sequence[int], prompts: dict[str, str]
+    model: Embedder,
+    tokenizer: Any,
+    folder: Path,
+    *,
+    cut: Cut,
+    shape: Shape,
+    prompts: Mapping[str, str],
+    mode: Mode = "compatible",
 ) -> None:
     """Write the folder; files of the same names are replaced, others stay.
 
-    The token embedding is multiplied out, so that any program that knows the backbone's architecture loads it.
-    Vectors have unit length at the exported dimension; cut further, they have to be normalised again.
+    Vectors have unit length at the exported dimension; cut further, they have to be normalised again. Both modes give
+    the same vectors.
 
     Args:
         model: as trained.
         tokenizer: ends texts itself; its `model_max_length` becomes the model's.
         folder: where to.
         cut: what is kept of the model.
-        dims: trained prefix dimensions, for servers that let callers choose.
+        shape: what the model was trained at; servers are told the dimensions that callers may choose.
         prompts: by name; texts put before a query or a document.
+        mode: `compatible` multiplies the token embedding out, so that any program that knows the backbone's
+            architecture loads it; `efficient` keeps its factors, and needs `import train`.
+
+    Raises:
+        SettingsError: the efficient mode does not know the backbone's architecture, or the embedding has no factors.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    dims = [dim for dim in dims if dim <= cut.dim]
-    backbone = cut_backbone(model, cut)
+    backbone = cut_backbone(model, cut, mode)
     backbone.config.is_matryoshka = True
-    backbone.config.matryoshka_dimensions = dims
+    backbone.config.matryoshka_dimensions = [dim for dim in shape.dims if dim <= cut.dim]
     backbone.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    modules = ["Transformer", "Pooling", "Normalize"]
-    hidden = backbone.config.hidden_size
-    if cut.dim < hidden:
-        # The first dimensions, as a linear map: unlike `truncate_dim` it comes before the normalisation.
-        modules.insert(2, "Dense")
-    paths = ["" if i == 0 else f"{i}_{module}" for i, module in enumerate(modules)]
-    for old in folder.glob("[0-9]_*"):
-        shutil.rmtree(old)
-    for path in paths[1:]:
-        (folder / path).mkdir()
-    listing = [
-        {"idx": i, "name": str(i), "path": path, "type": f"{MODULES}.{module}"}
-        for i, (path, module) in enumerate(zip(paths, modules, strict=True))
-    ]
-    _write(folder / "modules.json", listing)
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": tokenizer.model_max_length, "do_lower_case": False})
-    _write(
-        folder / "config_sentence_transformers.json",
-        {
-            "model_type": "SentenceTransformer",
-            "prompts": prompts,
-            "default_prompt_name": None,
-            "similarity_fn_name": "cosine",
-        },
-    )
-    pooling = {"word_embedding_dimension": hidden, "pooling_mode_lasttoken": True, "include_prompt": True}
-    for mode in ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens"):
-        pooling[f"pooling_mode_{mode}"] = False
-    _write(folder / "1_Pooling" / "config.json", pooling)
-    if cut.dim < hidden:
-        _write_dense(folder / "2_Dense", hidden, cut.dim)
+    hidden, length = backbone.config.hidden_size, tokenizer.model_max_length
+    write_layout(folder, hidden=hidden, dim=cut.dim, max_length=length, prompts=prompts)
 
 
-def cut_backbone(model: Embedder, cut: Cut) -> Any:
-    """Return a plain transformers model of the cut: fewer layers, embedding multiplied out, final norm in place."""
+def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
+    """Return a transformers model of the cut: fewer layers, a smaller embedding, the final norm in place.
+
+    Raises:
+        SettingsError: see `export`.
+
+    """
     from transformers import AutoModel
 
     config = copy.deepcopy(model.config)
@@ -115,29 +99,46 @@ def cut_backbone(model: Embedder, cut: Cut) -> Any:
         # A configuration that says more layer types than layers does not load.
         config.layer_types = config.layer_types[: cut.layers]
     auto: Any = AutoModel
-    plain = auto.from_config(config)
-    prefix = "backbone."
+    # The trainer's own attention is for packed streams.
+    make = auto.from_config if mode == "compatible" else _factorized(model, config, cut.rank)
+    plain = make(config, attn_implementation="sdpa")
     wanted = plain.state_dict()
     state = {
-        name.removeprefix(prefix): value
+        name.removeprefix(PREFIX): value
         for name, value in model.state_dict().items()
-        if name.removeprefix(prefix) in wanted
+        if name.removeprefix(PREFIX) in wanted
     }
-    state["embed_tokens.weight"] = model.embedding.product(cut.rank)
+    if mode == "compatible":
+        state[f"{TABLE}weight"] = model.embedding.product(cut.rank)
+    else:
+        state[f"{TABLE}left"] = state[f"{TABLE}left"][:, : cut.rank].contiguous()
+        state[f"{TABLE}right"] = state[f"{TABLE}right"][: cut.rank].contiguous()
     plain.load_state_dict({name: value.cpu() for name, value in state.items()})
     return plain.eval()
 
 
-def _write_dense(folder: Path, hidden: int, dim: int) -> None:
-    config = {
-        "in_features": hidden,
-        "out_features": dim,
-        "bias": False,
-        "activation_function": "torch.nn.modules.linear.Identity",
-    }
-    _write(folder / "config.json", config)
-    save_file({"linear.weight": torch.eye(dim, hidden)}, folder / "model.safetensors")
+def _factorized(model: Embedder, config: Any, rank: int) -> Any:
+    """Return what makes a model of the backbone's architecture with a factorised embedding of a rank."""
+    from train.modeling_factorized import MODELS
 
+    if not isinstance(model.embedding, FactorizedEmbedding):
+        raise SettingsError(
+            "the model was trained with a plain token embedding, which has no factors",
+            where="--mode efficient",
+            remedy="export it with --mode compatible",
+        )
+    if config.model_type not in MODELS:
+        raise SettingsError(
+            f"no factorised {config.model_type} is known",
+            where="--mode efficient",
+            remedy=f"use --mode compatible, or add it to train/modeling_factorized.py, beside {', '.join(MODELS)}",
+        )
+    config_class, model_class = MODELS[config.model_type]
 
-def _write(path: Path, data: Any) -> None:
-    path.write_text(canonical_json(data), "utf-8")
+    def make(config: Any, *, attn_implementation: str) -> Any:
+        said = {name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")}
+        return model_class._from_config(
+            config_class(**said, embedding_rank=rank), attn_implementation=attn_implementation
+        )
+
+    return make

@@ -1,92 +1,51 @@
-"""The model: a transformers decoder with a factorised token embedding, read out at several depths."""
+"""The model: a transformers backbone with a nested token embedding, over packed streams, read out at several depths."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sources.errors import SettingsError
+from train import attention
 from train.config import Pretrained, RandomQwen3
-from train.segments import Segments, rectangle
-
-
-class Encoder(Protocol):
-    """Turns texts into pooled states: all that the loop, the objective and the evaluation know of a model.
-
-    A packed encoder (one stream, attention by segment) or one that caches gradients chunk by chunk takes this place
-    without a change elsewhere.
-    """
-
-    def __call__(self, segments: Segments) -> Tensor:
-        """Return the normed last-token states, layers × texts × hidden size, texts in the order given."""
-        ...
-
-
-class FactorizedEmbedding(nn.Module):
-    """Token embedding U·V of which any leading part is an embedding too.
-
-    The product over the vocabulary is never formed: tokens are looked up in U and multiplied by V.
-
-    Attributes:
-        left: U, vocabulary × largest rank.
-        right: V, largest rank × hidden size.
-        rank: how many columns of U and rows of V are used; the loop changes it every step.
-
-    """
-
-    def __init__(self, left: Tensor, right: Tensor) -> None:
-        super().__init__()
-        self.left, self.right = nn.Parameter(left), nn.Parameter(right)
-        self.rank = left.shape[1]
-
-    @classmethod
-    def from_weight(cls, weight: Tensor, rank: int) -> FactorizedEmbedding:
-        """Factorise a vocabulary × hidden size embedding by its SVD: U·S and V, cut to `rank`."""
-        # V and S² of E are the eigenvectors and eigenvalues of EᵀE: hidden × hidden, whatever the vocabulary.
-        wide = weight.detach().double()
-        _, vectors = torch.linalg.eigh(wide.T @ wide)
-        right = vectors.T.flip(0)[:rank]
-        # The sign of an eigenvector is the library's whim.
-        signs = right.gather(1, right.abs().argmax(1, keepdim=True)).sign()
-        right = right * signs
-        return cls((wide @ right.T).to(weight.dtype).contiguous(), right.to(weight.dtype).contiguous())
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Look tokens up at the current rank."""
-        return functional.embedding(ids, self.left)[..., : self.rank] @ self.right[: self.rank]
-
-    @torch.no_grad()
-    def product(self, rank: int) -> Tensor:
-        """Return the vocabulary × hidden size embedding of a rank (for export only)."""
-        return self.left[:, :rank] @ self.right[:rank]
+from train.embedding import TokenEmbedding, empty_embedding
+from train.packing import Packing, Rows, share_out
+from train.segments import Segments
 
 
 class Embedder(nn.Module):
-    """Encoder over right-padded chunks of texts of like length, on any device.
+    """Encoder over packed streams, on any device.
 
     The final norm is taken out of the backbone and applied to the pooled rows only, of all layers alike: a layer's
     state is bit for bit that of a model cut to that depth.
+
+    Attributes:
+        layers: depths that are read out, ascending.
+        chunk_tokens: tokens that go through the backbone at once.
+        autocast: half-precision type of the backbone's arithmetic; none: that of the weights.
+
     """
 
     def __init__(self, backbone: Any, *, layers: Sequence[int], chunk_tokens: int) -> None:
         super().__init__()
-        assert isinstance(backbone.get_input_embeddings(), FactorizedEmbedding)
+        assert isinstance(backbone.get_input_embeddings(), TokenEmbedding)
+        attention.register()
+        backbone.set_attn_implementation(attention.NAME)
         self.norm = backbone.norm
         backbone.norm = nn.Identity()
         self.backbone = backbone
         self.layers, self.chunk_tokens = tuple(layers), chunk_tokens
+        self.autocast: torch.dtype | None = None
 
     @property
-    def embedding(self) -> FactorizedEmbedding:
-        """The token embedding, whose `rank` may be changed at any time."""
-        embedding: FactorizedEmbedding = self.backbone.get_input_embeddings()
+    def embedding(self) -> TokenEmbedding:
+        """The token embedding, whose `rank` may be changed at any time to another that is nested in it."""
+        embedding: TokenEmbedding = self.backbone.get_input_embeddings()
         return embedding
 
     @property
@@ -97,49 +56,54 @@ class Embedder(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.embedding.right.device
+        return next(self.parameters()).device
 
-    def forward(self, segments: Segments) -> Tensor:
-        """Encode texts chunk by chunk (see `Encoder`)."""
-        groups = list(segments.chunks(self.chunk_tokens))
-        order = np.concatenate(groups)
-        ordered = segments.take(order)
-        # One lookup for all chunks: its backward pass writes a gradient as large as the embedding table.
-        embedded_TH = self.embedding(torch.from_numpy(ordered.ids).to(self.device))
-        parts = embedded_TH.split([int(segments.lengths[group].sum()) for group in groups])
-        pooled = [self._pooled(part, segments.lengths[group]) for part, group in zip(parts, groups, strict=True)]
-        place = torch.from_numpy(np.argsort(order)).to(self.device)
-        return torch.cat(pooled, dim=1).index_select(1, place)
+    def forward(self, segments: Segments, chunks: Sequence[Rows] | None = None) -> Tensor:
+        """Encode texts, chunk by chunk.
 
-    def _pooled(self, embedded_TH: Tensor, lengths: NDArray[np.int32]) -> Tensor:
-        """Return the normed last-token states of one chunk (layers × texts × hidden size)."""
-        at, mask = (torch.from_numpy(a).to(self.device) for a in rectangle(lengths))
-        output = self.backbone(
-            inputs_embeds=functional.embedding(at, embedded_TH),
-            attention_mask=mask,
-            output_hidden_states=list(self.layers),
-            use_cache=False,
-        )
-        last = torch.from_numpy(lengths.astype(np.int64) - 1).to(self.device)
-        row = torch.arange(len(last), device=self.device)
-        states: Tensor = self.norm(torch.stack([output.hidden_states[layer][row, last] for layer in self.layers]))
-        return states
+        Args:
+            segments: the texts.
+            chunks: indices of the texts to encode (see `share_out`); none: all of them, in chunks of `chunk_tokens`.
+
+        Returns:
+            The normed last-token states, layers × texts × hidden size: of the texts in the chunks' order, or of all in
+            the order given.
+
+        """
+        if chunks is not None:
+            return torch.cat([self._states(segments, rows) for rows in chunks], dim=1)
+        (chunks,) = share_out(segments.lengths, tokens=self.chunk_tokens)
+        place = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(self.device)
+        return self.forward(segments, chunks).index_select(1, place)
+
+    def _states(self, segments: Segments, rows: Rows) -> Tensor:
+        # Nothing to do is done with one text, and thrown away: every process takes part in every pass.
+        part = segments.take(rows if len(rows) else np.zeros(1, np.int64))
+        packing = Packing.of(part.lengths, self.device)
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            output = self.backbone(
+                inputs_embeds=self.embedding(torch.from_numpy(part.ids).to(self.device))[None],
+                output_hidden_states=list(self.layers),
+                use_cache=False,
+                **packing.arguments,
+            )
+            last_LNH = torch.stack([output.hidden_states[layer][0, packing.last] for layer in self.layers])
+            states_LNH: Tensor = self.norm(last_LNH.to(torch.promote_types(last_LNH.dtype, torch.float32)))
+        return states_LNH[:, : len(rows)]
+
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """Compile each layer of the backbone by itself: one short compilation serves all, whatever the lengths."""
+        for layer in self.backbone.layers:
+            layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
 
 
-def factorise(backbone: Any, rank: int) -> Any:
-    """Replace the backbone's token embedding by its factorisation of a rank; returns the backbone."""
-    backbone.set_input_embeddings(FactorizedEmbedding.from_weight(backbone.get_input_embeddings().weight, rank))
-    return backbone
-
-
-def empty_embedder(config: Any, *, layers: Sequence[int], rank: int, chunk_tokens: int) -> Embedder:
+def empty_embedder(config: Any, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int) -> Embedder:
     """Return a model of a configuration whose weights are still to be loaded."""
     from transformers import AutoModel
 
     auto: Any = AutoModel
     backbone = auto.from_config(config)
-    left, right = torch.empty(config.vocab_size, rank), torch.empty(rank, config.hidden_size)
-    backbone.set_input_embeddings(FactorizedEmbedding(left, right))
+    backbone.set_input_embeddings(empty_embedding(config.vocab_size, config.hidden_size, ranks))
     return Embedder(backbone, layers=layers, chunk_tokens=chunk_tokens)
 
 
@@ -201,12 +165,25 @@ def _calmed(model: Any) -> Any:
 
 
 def checked(model: Any, where: str) -> Any:
-    """Return the model if the trainer can read it out, or raise `SettingsError`."""
+    """Return the model if the trainer can pack its texts and read it out, or raise `SettingsError`."""
+    name, config = type(model).__name__, model.config
     weight = getattr(model.get_input_embeddings(), "weight", None)
     if weight is None or not isinstance(getattr(model, "norm", None), nn.Module) or not hasattr(model, "layers"):
         raise SettingsError(
-            f"{type(model).__name__} has no token embedding, layers and final norm as decoders do",
+            f"{name} has no token embedding, layers and final norm as decoders do",
             where=where,
-            remedy="use a decoder such as Qwen3",
+            remedy="use a backbone such as Qwen3 or EuroBERT",
+        )
+    if set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:
+        raise SettingsError(
+            f"{name} has layers whose attention is not full: {', '.join(sorted(set(config.layer_types)))}",
+            where=where,
+            remedy="use a backbone whose layers all see the whole text",
+        )
+    if getattr(config, "attention_dropout", 0.0):
+        raise SettingsError(
+            f"{name} drops attention weights ({config.attention_dropout}), which packed attention on CUDA cannot",
+            where=where,
+            remedy='set "attention_dropout": 0.0 in its config.json',
         )
     return model

@@ -1,19 +1,23 @@
 """Which rows, negatives and embedding rank a step uses: a function of (seed, stage, step) and of nothing else.
 
 Random numbers come from a counter-based generator keyed by the place they are used at, so a resumed run needs no
-state: it asks for the next step.
+state: it asks for the next step. Orders are computed where they are asked for, so no step reads or makes anything of
+the mix's size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+ROUNDS = 32
 
 
 class Draw(IntEnum):
@@ -24,6 +28,7 @@ class Draw(IntEnum):
     NEGATIVES = 2
     RANK = 3
     POOL = 4
+    DROPOUT = 5
 
 
 def raw(draw: Draw, n: int, *place: int) -> NDArray[np.uint64]:
@@ -43,9 +48,32 @@ def raw(draw: Draw, n: int, *place: int) -> NDArray[np.uint64]:
     return values
 
 
-def permutation(draw: Draw, n: int, *place: int) -> Ints:
-    """Return a random order of 0 … n-1 that belongs to a place."""
-    return np.argsort(raw(draw, n, *place), kind="stable")
+def shuffled(draw: Draw, n: int, at: Ints, *place: int) -> Ints:
+    """Return where positions of 0 … n-1 go in the random order that belongs to a place; nothing of size n is made.
+
+    Swap-or-not (Hoang, Morris and Rogaway, CRYPTO 2012): each round pairs x with pivot - x modulo n, and a random bit
+    of the pair says whether the two change places. It is a permutation whatever the bits are and whatever n is.
+
+    Args:
+        draw: what the order is for.
+        n: how many are shuffled.
+        at: some of 0 … n-1.
+        place: as for `raw`.
+
+    """
+    drawn = raw(draw, 2 * ROUNDS, *place)
+    size, x = np.uint64(n), np.asarray(at).astype(np.uint64)
+    for pivot, salt in zip(drawn[:ROUNDS] % size, drawn[ROUNDS:], strict=True):
+        partner = np.where(x <= pivot, pivot - x, pivot + size - x)
+        x = np.where(_mixed(np.maximum(x, partner) ^ salt) >> np.uint64(63), partner, x)
+    return x.astype(np.int64)
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hash 64-bit integers (the finaliser of splitmix64)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def choose_rank(ranks: Sequence[int], *place: int) -> int:
@@ -81,13 +109,25 @@ def choose_negatives(stored: Sequence[int], wanted: int, *place: int, per_sample
     return np.where(np.arange(order.shape[1])[None, :] < taken[:, None], order, 0), taken
 
 
+class Rows(Protocol):
+    """The rows of a dataset, by position: an array, or something that takes no room."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, at: Ints) -> Ints:
+        """Return the rows at some positions."""
+        ...
+
+
 @dataclass(frozen=True)
 class Plan:
     """The batches of one stage.
 
     Every epoch shuffles each dataset, cuts it into whole batches, and shuffles all (dataset, batch) pairs together:
     datasets stay mixed to the last step. Rows that fill no whole batch rest for the epoch, other ones each time;
-    a dataset smaller than a batch gives one batch of all it has.
+    a dataset smaller than a batch gives one batch of all it has. A step costs the same whatever the sizes are.
 
     Attributes:
         rows: for each dataset, its sample rows.
@@ -97,13 +137,12 @@ class Plan:
 
     """
 
-    rows: tuple[Ints, ...]
+    rows: Sequence[Rows]
     batch_size: int
     seed: int
     stage: int
-    _orders: dict[int, tuple[int, Ints]] = field(default_factory=dict, compare=False, repr=False)
 
-    @property
+    @cached_property
     def batches(self) -> Ints:
         """Batches an epoch has of each dataset."""
         return np.array([max(len(rows) // self.batch_size, min(len(rows), 1)) for rows in self.rows], np.int64)
@@ -116,25 +155,10 @@ class Plan:
     def step(self, step: int) -> tuple[int, Ints]:
         """Return the dataset and the sample rows (int64, in drawn order) of a step of the stage, from 0."""
         epoch, at = divmod(step, self.steps_per_epoch)
-        pair = int(self._pairs(epoch)[at])
+        pair = int(shuffled(Draw.ORDER, self.steps_per_epoch, np.array([at]), self.seed, self.stage, epoch)[0])
         ends = np.cumsum(self.batches)
         dataset = int(np.searchsorted(ends, pair, side="right"))
-        batch = pair - int(ends[dataset] - self.batches[dataset])
+        first = (pair - int(ends[dataset] - self.batches[dataset])) * self.batch_size
         own = self.rows[dataset]
-        order = self._order(dataset, epoch)
-        return dataset, own[order[batch * self.batch_size : (batch + 1) * self.batch_size]]
-
-    def _pairs(self, epoch: int) -> Ints:
-        kept = self._orders.get(-1)
-        if kept is None or kept[0] != epoch:
-            order = permutation(Draw.ORDER, self.steps_per_epoch, self.seed, self.stage, epoch)
-            kept = self._orders[-1] = (epoch, order)
-        return kept[1]
-
-    def _order(self, dataset: int, epoch: int) -> Ints:
-        """Return a dataset's order in an epoch; the latest is kept, as most steps ask for it again."""
-        kept = self._orders.get(dataset)
-        if kept is None or kept[0] != epoch:
-            order = permutation(Draw.ROWS, len(self.rows[dataset]), self.seed, self.stage, epoch, dataset)
-            kept = self._orders[dataset] = (epoch, order)
-        return kept[1]
+        at_own = np.arange(first, min(first + self.batch_size, len(own)))
+        return dataset, own[shuffled(Draw.ROWS, len(own), at_own, self.seed, self.stage, epoch, dataset)]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from train.plan import Draw, Ints, permutation
+from train.plan import Draw, Ints, shuffled
 from train.store import Store
 
 CUTOFF = 10
@@ -52,30 +52,64 @@ def make_pool(store: Store, *, queries: int, documents: int | None, distractors:
 
     """
     held_out = store.validation
-    family = np.array([d.family == "retrieval" for d in store.datasets], bool)
-    eligible = np.flatnonzero(family[held_out.dataset])
-    chosen = np.sort(eligible[permutation(Draw.POOL, len(eligible), seed, 0)[:queries]])
+    eligible = _eligible(store)
+    chosen = np.sort(eligible[_some(len(eligible), queries, seed, 0)])
     own = np.unique(held_out.positive[chosen])
     others = np.setdiff1d(held_out.positive[eligible], own)
     room = len(others) if documents is None else max(0, documents - len(own))
-    others = others[permutation(Draw.POOL, len(others), seed, 1)[:room]]
-    rest = np.setdiff1d(np.arange(len(store.documents)), held_out.positive)
-    rest = rest[permutation(Draw.POOL, len(rest), seed, 2)[:distractors]]
+    others = others[_some(len(others), room, seed, 1)]
+    rest = _distractors(store, distractors, seed)
     pool = np.sort(np.concatenate([own, others, rest]))
     known = tuple(np.flatnonzero(row) for row in _known(store, chosen, store.cluster[pool]))
     return Pool(chosen, pool, np.searchsorted(pool, held_out.positive[chosen]), known)
 
 
+def _some(n: int, wanted: int, seed: int, use: int) -> Ints:
+    """Return positions below `n`, at most `wanted` of them, drawn at random."""
+    return shuffled(Draw.POOL, max(n, 1), np.arange(min(n, wanted)), seed, use)
+
+
+def _eligible(store: Store) -> Ints:
+    """Return the held-out rows of the retrieval family, ascending."""
+    codes = [code for code, dataset in enumerate(store.datasets) if dataset.family == "retrieval"]
+    rows = [store.validation.dataset.of(code) for code in codes]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *(own[np.arange(len(own))] for own in rows)]))
+
+
+def _distractors(store: Store, wanted: int, seed: int) -> Ints:
+    """Draw documents that no held-out row has as its positive; all of them where there are no more."""
+    n, positive = len(store.documents), np.unique(store.validation.positive[np.arange(len(store.validation.positive))])
+    found = np.empty(0, np.int64)
+    first = 0
+    while len(found) < wanted and first < n:
+        at = np.arange(first, min(n, first + 2 * wanted))
+        drawn = shuffled(Draw.POOL, n, at, seed, 2)
+        found = np.concatenate([found, drawn[~np.isin(drawn, positive)]])
+        first += len(at)
+    return found[:wanted]
+
+
 def _known(store: Store, chosen: Ints, pool_clusters: Ints) -> Iterator[NDArray[np.bool_]]:
     """Yield for each query which of the pool's documents are known to answer it, from both splits."""
-    asked = np.concatenate([s.query_cluster for s in (store.train, store.validation)])
-    answered = store.cluster[np.concatenate([s.positive for s in (store.train, store.validation)])]
+    clusters = store.validation.query_cluster[chosen]
+    asked, answered = _answers(store, np.unique(clusters))
     order = np.argsort(asked, kind="stable")
     asked, answered = asked[order], answered[order]
-    clusters = store.validation.query_cluster[chosen]
     firsts, lasts = np.searchsorted(asked, clusters, "left"), np.searchsorted(asked, clusters, "right")
     for first, last in zip(firsts, lasts, strict=True):
         yield np.isin(pool_clusters, answered[first:last])
+
+
+def _answers(store: Store, clusters: Ints) -> tuple[Ints, Ints]:
+    """Return query cluster and positive's cluster of every sample whose query cluster is one of `clusters`, sorted."""
+    asked, answered = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for samples in (store.train, store.validation):
+        for first, values in samples.query_cluster.parts():
+            at = np.minimum(np.searchsorted(clusters, values), len(clusters) - 1)
+            rows = np.flatnonzero(clusters[at] == values)
+            asked.append(values[rows].astype(np.int64))
+            answered.append(store.cluster[samples.positive[first + rows]])
+    return np.concatenate(asked), np.concatenate(answered)
 
 
 def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: Ints, dims: Sequence[int]) -> Ints:

@@ -11,17 +11,22 @@ from typing import Any
 
 import torch
 
+from curation.engine import Workers
 from sources.errors import StageError
 from train.checkpoint import load_weights
-from train.config import Pretrained, TrainSettings, dims_of, layers_of, ranks_of
+from train.config import Pretrained, TrainSettings
+from train.embedding import nest
 from train.identity import canonical_json, content_digest, digest
 from train.mix import Mix
-from train.model import Embedder, build_backbone, empty_embedder, factorise
-from train.store import Store, open_store
+from train.model import Embedder, build_backbone, empty_embedder
+from train.preflight import Sizes, sizes_of
+from train.settings_file import dims_of, layers_of, ranks_of
+from train.store import HERE, Store, open_store
 from train.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
 
-VERSION = 1
-NOT_IN_KEY = {"evaluation", "export", "checkpoint_every"}
+VERSION = 2
+NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
+DIGESTS = "digests.json"
 NATIVE = "train3d"
 """Folder of the trainer's own files inside the model folder; beside it lies what sentence-transformers loads."""
 
@@ -41,11 +46,29 @@ class Run:
 
     settings: TrainSettings
     work: Path
+    workers: Workers = HERE
+    """Who tokenises; no number depends on it."""
 
     @cached_property
     def mixes(self) -> tuple[Mix, ...]:
         """The mixes of the stages, in stage order."""
-        return tuple(Mix(Path(stage.mix)) for stage in self.settings.stages)
+        return tuple(Mix(Path(stage.mix), self.work / DIGESTS) for stage in self.settings.stages)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The backbone's sizes, from its configuration."""
+        return sizes_of(self.settings.backbone)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What is nested in the model, known before a weight is read.
+
+        Raises:
+            SettingsError: a rank or dimension above the width, or a layer beyond the depth.
+
+        """
+        width, depth = self.sizes.hidden, self.sizes.layers
+        return Shape(layers_of(self.settings, depth), dims_of(self.settings, width), ranks_of(self.settings, width))
 
     @cached_property
     def key(self) -> str:
@@ -57,7 +80,7 @@ class Run:
         if isinstance(self.settings.backbone, Pretrained) and Path(self.settings.backbone.path).is_dir():
             del settings["backbone"]["path"]
             files = sorted(p for p in Path(self.settings.backbone.path).iterdir() if p.is_file())
-            inputs.append(content_digest(files))
+            inputs.append(content_digest(files, remembered=self.work / DIGESTS))
         return digest([VERSION, settings, inputs])
 
     @property
@@ -84,26 +107,20 @@ class Run:
 
     def store(self, mix: Mix) -> Store:
         """Return a mix as this run's token ids."""
-        return store_of(mix, self.tokenizer, self.settings, self.work)
+        return store_of(mix, self.tokenizer, self.settings, self.work, self.workers)
 
     def model(self) -> tuple[Embedder, Shape]:
         """Make the untrained model, and say what is nested in it."""
         settings = self.settings
         backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
-        config = backbone.config
-        shape = Shape(
-            layers_of(settings, config.num_hidden_layers),
-            dims_of(settings, config.hidden_size),
-            ranks_of(settings, config.hidden_size),
-        )
-        factorise(backbone, shape.ranks[-1])
-        model = Embedder(backbone, layers=shape.layers, chunk_tokens=settings.chunk_tokens)
-        return model.to(settings.device), shape
+        nest(backbone, self.shape.ranks)
+        model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens)
+        return model.to(settings.device), self.shape
 
 
-def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path) -> Store:
+def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path, workers: Workers = HERE) -> Store:
     """Return a mix as token ids of a tokenizer, made once and kept in the work folder."""
-    return open_store(mix, encoder_of(tokenizer, max_length=settings.max_length), work / "stores")
+    return open_store(mix, encoder_of(tokenizer, max_length=settings.max_length), work / "stores", workers)
 
 
 def configure(settings: TrainSettings) -> None:
@@ -122,14 +139,32 @@ def configure(settings: TrainSettings) -> None:
 def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
     """Write the model's configuration and, last, the file that says the run is complete."""
     config.save_pretrained(folder / NATIVE)
-    data = {"key": run.key, "shape": asdict(shape), "max_length": run.settings.max_length}
+    settings, backbone = run.settings, run.settings.backbone
+    # A folder's name means nothing elsewhere.
+    hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
+    data = {
+        "key": run.key,
+        "shape": asdict(shape),
+        "max_length": settings.max_length,
+        "backbone": hub,
+        "instructed": run.mixes[-1].instructed,
+        "stages": [
+            [stage.name, mix.root.name, len(run.store(mix).train.queries)]
+            for stage, mix in zip(settings.stages, run.mixes, strict=True)
+        ],
+    }
     (folder / NATIVE / "run.json").write_text(canonical_json(data), "utf-8")
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """Return what `describe` wrote of the complete run in a model folder; empty if there is none."""
+    path = folder / NATIVE / "run.json"
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
 def finished_key(folder: Path) -> str | None:
     """Return the key of the complete run in a model folder, if there is one."""
-    path = folder / NATIVE / "run.json"
-    return str(json.loads(path.read_text("utf-8"))["key"]) if path.is_file() else None
+    return description(folder).get("key")
 
 
 def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> tuple[Embedder, Shape, Any]:
@@ -152,12 +187,11 @@ def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> 
     native = folder / NATIVE
     if finished_key(folder) is None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
-    said = json.loads((native / "run.json").read_text("utf-8"))["shape"]
-    shape = Shape(**{name: tuple(values) for name, values in said.items()})
+    shape = Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
     model = empty_embedder(
         AutoConfig.from_pretrained(native),
         layers=shape.layers,
-        rank=shape.ranks[-1],
+        ranks=shape.ranks,
         chunk_tokens=settings.chunk_tokens,
     )
     load_weights(native / f"{weights}.safetensors", model)

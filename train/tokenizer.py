@@ -50,7 +50,10 @@ def append_token(tokenizer: Tokenizer, eos: str) -> None:
 
     eos_id = tokenizer.token_to_id(eos)
     if eos_id is None:
-        raise SettingsError(f"the tokenizer does not know its end-of-text token {eos!r}")
+        raise SettingsError(
+            f"the tokenizer does not know its end-of-text token {eos!r}",
+            remedy="set `eos_token` in tokenizer_config.json to a token of its vocabulary",
+        )
     if tokenizer.encode("a").ids[-1] == eos_id:
         return
     ending = processors.TemplateProcessing(single=f"$A {eos}", pair=f"$A $B:1 {eos}:1", special_tokens=[(eos, eos_id)])
@@ -87,7 +90,11 @@ def load_pretrained(path: str, *, revision: str | None, max_length: int) -> Any:
     except (OSError, ValueError) as error:
         raise SettingsError(f"no tokenizer: {error}", where=f"train.backbone.path: {path}") from None
     if not tokenizer.is_fast or tokenizer.eos_token is None:
-        raise SettingsError("needs a fast tokenizer with an end-of-text token", where=f"train.backbone.path: {path}")
+        raise SettingsError(
+            "the tokenizer is no fast one, or has no end-of-text token",
+            where=f"train.backbone.path: {path}",
+            remedy="set `eos_token` in tokenizer_config.json; a slow tokenizer has to be converted",
+        )
     append_token(tokenizer.backend_tokenizer, tokenizer.eos_token)
     # Padding is never told from text by its id, so a model without a padding token may share it with EOS.
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token

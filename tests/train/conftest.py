@@ -5,12 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import settings as hypothesis_settings
 from typer.testing import CliRunner
 
 from tests.train.synthetic import params_for, write_mix, write_params
 from train.cli import app
-from train.config import TrainSettings, load_settings
+from train.config import TrainSettings
 from train.run import Run
+from train.settings_file import load_settings
+
+# A busy machine is no failure.
+hypothesis_settings.register_profile("train", deadline=None)
+hypothesis_settings.load_profile("train")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Threads over matrices as small as these only wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from sources.errors import SettingsError, StageError, UnknownNameError
 from tests.train.synthetic import params_for, write_params
 from train import cli
-from train.config import dims_of, layers_of, load_settings, ranks_of
 from train.loop import Trainer
+from train.settings_file import dims_of, layers_of, load_settings, ranks_of
 
 
 def test_a_complete_run_is_not_run_again(fitted: Path, params, work, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +118,37 @@ def test_sizes_beyond_the_backbone_are_refused(mix: Path, tmp_path: Path) -> Non
             sizes(settings, 32)
     with pytest.raises(SettingsError, match="between 1 and 3"):
         layers_of(settings, 3)
+
+
+def test_a_dry_run_says_what_would_be_trained_and_makes_nothing(params: Path, tmp_path: Path) -> None:
+    arguments = [
+        "fit",
+        "--params",
+        str(params),
+        "--out",
+        str(tmp_path / "m"),
+        "--work",
+        str(tmp_path / "w"),
+        "--dry-run",
+    ]
+    result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    assert "nested layers 1, 2, 3; dimensions 8, 16, 32; ranks 8, 16" in result.stderr
+    assert "retrieval: 60 steps of 24 queries out of 204 from 3 datasets, 240 documents" in result.stderr
+    assert not (tmp_path / "m").exists()
+    assert not list((tmp_path / "w").rglob("*.arrow"))
+
+
+def test_a_dry_run_refuses_too(mix: Path, tmp_path: Path) -> None:
+    path = write_params(tmp_path / "params.yaml", params_for(mix, ranks=[33]))
+    result = CliRunner().invoke(cli.app, ["fit", "--params", str(path), "--work", str(tmp_path), "--dry-run"])
+    assert isinstance(result.exception, SettingsError)
+
+
+def test_tokenising_is_a_command_of_its_own(params: Path, tmp_path: Path) -> None:
+    arguments = ["tokenise", "--params", str(params), "--work", str(tmp_path), "--workers", "1"]
+    result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    assert "240 documents, 204 samples to train on" in result.stderr
+    assert len(list(tmp_path.rglob("store.json"))) == 1
 
 
 def test_errors_are_words_and_an_exit_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:

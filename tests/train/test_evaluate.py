@@ -77,16 +77,25 @@ def test_evaluation_covers_every_size_and_training_helped(
     fitted: Path, params: Path, work: Path, tmp_path: Path
 ) -> None:
     arguments = ["evaluate", "--params", str(params), "--model", str(fitted), "--work", str(work)]
-    for name in ("a.json", "b.json"):
-        result = CliRunner().invoke(app, [*arguments, "--report", str(tmp_path / name)], catch_exceptions=False)
+    for name in ("a", "b"):
+        files = ["--report", str(tmp_path / f"{name}.json"), "--picture", str(tmp_path / f"{name}.svg")]
+        result = CliRunner().invoke(app, [*arguments, *files], catch_exceptions=False)
         assert result.exit_code == 0
-    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    for kind in ("json", "svg"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
     assert "embedding rank 16" in result.stdout
     report = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    other = CliRunner().invoke(app, [*arguments, "--report", str(tmp_path / "c.json"), "--metric", "mrr@10"])
+    assert f"full size: {report['trained'][-1]['mrr@10']:.4f}" in other.stdout.replace("\n", " ")
     sizes = [(c["layers"], c["dim"], c["rank"]) for c in report["trained"]]
     assert sorted(sizes) == sorted({(la, d, r) for la in (1, 2, 3) for d in (8, 16, 32) for r in (8, 16)})
     assert sizes == [(c["layers"], c["dim"], c["rank"]) for c in report["untrained"]]
     assert sizes[-1] == (3, 32, 16)
     assert (report["queries"], report["documents"]) == (20, 34)
     assert report["ratio_full_size"] > 1.5
+    picture = (tmp_path / "a.svg").read_text("utf-8")
+    for cell in report["trained"]:
+        assert f"{cell['ndcg@10']:.3f}".removeprefix("0") in picture
+    for text in ("rank 8", "rank 16", "20 queries in 34 documents"):
+        assert text in picture
     assert {s: v["queries"] for s, v in report["by_source"]["trained"].items()}.keys() == {"alpha", "beta"}

@@ -1,20 +1,35 @@
 from __future__ import annotations
 
+import itertools
 import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
+from click.testing import Result
 from safetensors import safe_open
 from sentence_transformers import SentenceTransformer
-from transformers import AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, EuroBertConfig, Qwen3Config
 from typer.testing import CliRunner
 
+from sources.errors import SettingsError
 from tests.train.synthetic import params_for, write_params
+from train import onnx_export
 from train.cli import app
-from train.config import TrainSettings, load_settings
-from train.run import Run, load
+from train.config import TrainSettings
+from train.embedding import nest
+from train.export import Cut, cut_backbone
+from train.export import export as write
+from train.model import Embedder
+from train.run import Run, Shape, load
+from train.segments import Segments
+from train.settings_file import load_settings
 from train.tokenizer import encoder_of
 
 
@@ -26,17 +41,16 @@ def texts(mix: Path) -> list[str]:
 
 @torch.no_grad()
 def ours(folder: Path, settings: TrainSettings, texts: list[str], *, layers: int, dim: int, rank: int) -> torch.Tensor:
-    import numpy as np
-
-    from train.segments import Segments
-
     model, shape, tokenizer = load(folder, settings)
     model.embedding.rank = rank
     encoder = encoder_of(tokenizer, max_length=settings.max_length)
     ids = [encoder.encode(text).ids for text in texts]
-    lengths = np.array([len(i) for i in ids], np.int32)
-    states = model(Segments(np.concatenate([np.array(i, np.int32) for i in ids]), lengths))
+    states = model(segments_of(ids))
     return torch.nn.functional.normalize(states[shape.layers.index(layers)][:, :dim], dim=1)
+
+
+def segments_of(ids: list[list[int]]) -> Segments:
+    return Segments(np.concatenate([np.array(i, np.int32) for i in ids]), np.array([len(i) for i in ids], np.int32))
 
 
 def theirs(folder: Path, texts: list[str]) -> torch.Tensor:
@@ -50,12 +64,21 @@ def test_the_fitted_folder_loads_and_gives_the_same_vectors(fitted: Path, settin
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(len(texts)), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("layers", "dim", "rank"), [(1, 32, 16), (3, 8, 16), (3, 32, 8), (2, 16, 8)], ids=str)
-def test_cuts_give_the_same_vectors(fitted: Path, params, settings, texts, tmp_path, layers, dim, rank) -> None:
+def export(params: Path, fitted: Path, to: Path, *options: str) -> Result:
+    arguments = ["export", "--params", str(params), "--model", str(fitted), "--to", str(to), *options]
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.parametrize("mode", ["compatible", "efficient"])
+@pytest.mark.parametrize(
+    ("layers", "dim", "rank"), [(1, 32, 16), (2, 32, 16), (3, 32, 16), (3, 8, 16), (3, 32, 8), (2, 16, 8)], ids=str
+)
+def test_every_depth_dimension_and_rank_gives_the_same_vectors_in_both_modes(
+    fitted: Path, params, settings, texts, tmp_path, layers, dim, rank, mode
+) -> None:
     to = tmp_path / "cut"
-    sizes = ["--layers", str(layers), "--dim", str(dim), "--rank", str(rank)]
-    arguments = ["export", "--params", str(params), "--model", str(fitted), "--to", str(to), *sizes]
-    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+    sizes = ["--layers", str(layers), "--dim", str(dim), "--rank", str(rank), "--mode", mode]
+    assert export(params, fitted, to, *sizes).exit_code == 0
     vectors = theirs(to, texts)
     assert vectors.shape == (len(texts), dim)
     torch.testing.assert_close(
@@ -65,7 +88,100 @@ def test_cuts_give_the_same_vectors(fitted: Path, params, settings, texts, tmp_p
     assert config["num_hidden_layers"] == layers == len(config["layer_types"])
     assert config["is_matryoshka"] is True
     assert config["matryoshka_dimensions"] == [d for d in (8, 16, 32) if d <= dim]
-    assert config["model_type"] == "qwen3"
+    assert config["model_type"] == ("qwen3" if mode == "compatible" else "factorized_qwen3")
+    with safe_open(to / "model.safetensors", "pt") as weights:
+        shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys() if "embed" in name}  # noqa: SIM118
+    vocabulary = config["vocab_size"]
+    assert shapes == (
+        {"embed_tokens.weight": (vocabulary, 32)}
+        if mode == "compatible"
+        else {"embed_tokens.left": (vocabulary, rank), "embed_tokens.right": (rank, 32)}
+    )
+
+
+@pytest.mark.slow
+def test_importing_train_is_enough_to_load_the_efficient_mode(fitted: Path, params: Path, tmp_path: Path) -> None:
+    assert export(params, fitted, tmp_path / "cut", "--mode", "efficient").exit_code == 0
+    load = f"print(type(SentenceTransformer({str(tmp_path / 'cut')!r}, device='cpu')[0].auto_model).__name__)"
+    from_st = "from sentence_transformers import SentenceTransformer"
+    for program in (f"import train\n{from_st}\n{load}", f"{from_st}\nimport train\n{load}"):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "FactorizedQwen3Model"
+    light = "import sys, train, train.store; print('transformers' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "eurobert"])
+def test_every_registered_architecture_exports_both_ways(kind: str, run: Run, texts, tmp_path: Path) -> None:
+    names = {"vocab_size": len(run.tokenizer), "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "pad_token_id": 0}
+    config = {"qwen3": Qwen3Config, "eurobert": EuroBertConfig}[kind](**names, **heads)
+    backbone = nest(AutoModel.from_config(config).eval(), [4, 8])
+    model = Embedder(backbone, layers=[1, 2], chunk_tokens=64).eval()
+    encoder = encoder_of(run.tokenizer, max_length=24)
+    for layers, mode in itertools.product((1, 2), ("compatible", "efficient")):
+        folder = tmp_path / f"{layers}-{mode}"
+        shape = Shape((1, 2), (8, 16), (4, 8))
+        write(model, run.tokenizer, folder, cut=Cut(layers, 16, 4), shape=shape, prompts={}, mode=mode)
+        model.embedding.rank = 4
+        with torch.no_grad():
+            states = model(segments_of([encoder.encode(text).ids for text in texts]))[layers - 1]
+        expected = torch.nn.functional.normalize(states, dim=1)
+        torch.testing.assert_close(theirs(folder, texts), expected, rtol=0, atol=1e-5)
+
+
+def test_a_plain_embedding_has_no_factors_to_export(run: Run, tmp_path: Path) -> None:
+    config = Qwen3Config(vocab_size=20, hidden_size=16, intermediate_size=24, num_hidden_layers=1, head_dim=8,
+                         num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
+    model = Embedder(nest(AutoModel.from_config(config), [16]), layers=[1], chunk_tokens=64)
+    with pytest.raises(SettingsError, match="plain token embedding") as caught:
+        cut_backbone(model, Cut(1, 16, 16), "efficient")
+    assert "--mode compatible" in caught.value.remedy
+
+
+def test_the_card_says_how_to_load_and_what_may_be_cut(fitted: Path, params: Path, tmp_path: Path) -> None:
+    card = (fitted / "README.md").read_text("utf-8")
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["library_name"] == "sentence-transformers"
+    assert "base_model" not in head
+    assert "| may be cut to | 8, 16 |" in card
+    assert "- retrieval: 204 queries of the mix mix" in card
+    assert "import train" not in card
+    assert export(params, fitted, tmp_path / "cut", "--mode", "efficient", "--dim", "16").exit_code == 0
+    card = (tmp_path / "cut" / "README.md").read_text("utf-8")
+    assert "import train" in card
+    code = card.split("```python\n")[1].split("```")[0].replace('"cut', f'"{tmp_path}/cut')
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(find_spec("onnxscript") is None or find_spec("onnxruntime") is None, reason="ONNX is optional")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mode", ["compatible", "efficient"])
+def test_onnx_gives_the_same_vectors(fitted: Path, params: Path, settings, texts, tmp_path: Path, mode: str) -> None:
+    import onnxruntime
+
+    to = tmp_path / "cut"
+    done = export(params, fitted, to, "--layers", "2", "--dim", "16", "--mode", mode, "--onnx")
+    assert done.exit_code == 0, done.exception
+    session = onnxruntime.InferenceSession(str(to / "onnx" / "model.onnx"))
+    expected = ours(fitted, settings, texts, layers=2, dim=16, rank=16)
+    tokenizer = AutoTokenizer.from_pretrained(to)
+    for rows in ([0], [1, 2, 3, 4]):
+        fed = tokenizer([texts[i] for i in rows], padding=True, truncation=True, return_tensors="np")
+        fed = {name: fed[name].astype("int64") for name in ("input_ids", "attention_mask")}
+        (vectors,) = session.run(["sentence_embedding"], fed)
+        torch.testing.assert_close(torch.from_numpy(vectors), expected[rows], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnxscript"])
+def test_onnx_says_what_to_install(fitted: Path, params: Path, tmp_path: Path, monkeypatch, name: str) -> None:
+    known = onnx_export.importlib.util.find_spec
+    monkeypatch.setattr(onnx_export.importlib.util, "find_spec", lambda n: None if n == name else known(n) or n)
+    result = export(params, fitted, tmp_path / "cut", "--onnx")
+    assert isinstance(result.exception, SettingsError)
+    assert "open-ml-embed[onnx]" in result.exception.remedy
 
 
 def test_a_prefix_of_a_full_vector_is_the_cut_vector(fitted: Path, settings, texts) -> None:

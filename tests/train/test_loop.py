@@ -37,7 +37,7 @@ def whole(settings: TrainSettings, work: Path, tmp_path_factory: pytest.TempPath
     return facts(trainer.steps()), {k: v.clone() for k, v in trainer.model.state_dict().items()}
 
 
-@pytest.mark.parametrize("stops", [[6], [4, 5, 61], [60]])
+@pytest.mark.parametrize("stops", [[1], [6], [4, 5, 61], [59], [60], [64, 65]])
 def test_a_stopped_run_goes_on_to_the_same_bits(settings, work, tmp_path, whole, stops: list[int]) -> None:
     seen: dict[int, tuple[object, ...]] = {}
     for stop in [*stops, STEPS]:
@@ -49,6 +49,21 @@ def test_a_stopped_run_goes_on_to_the_same_bits(settings, work, tmp_path, whole,
     assert all(torch.equal(value, whole[1][name]) for name, value in trainer.model.state_dict().items())
     lines = [json.loads(line) for line in trainer.log.read_text("utf-8").splitlines()]
     assert facts(lines) == whole[0]
+
+
+def test_a_change_that_is_not_about_numbers_goes_on_to_the_same_bits(settings, work, tmp_path, whole) -> None:
+    half = list(itertools.islice(Trainer(fresh(settings, work, tmp_path)).steps(), 30))
+    changed = settings.model_copy(
+        update={
+            "evaluation": settings.evaluation.model_copy(update={"queries": 7}),
+            "export": settings.export.model_copy(update={"prompts": {"query": "Query: ", "document": ""}}),
+            "watching": settings.watching.model_copy(update={"peak_tflops": 1.0}),
+            "checkpoint_every": 13,
+        }
+    )
+    trainer = Trainer(fresh(changed, work, tmp_path))
+    assert trainer.position.done == 28
+    assert facts(half)[:28] + facts(trainer.steps()) == whole[0]
 
 
 def test_what_a_kill_leaves_half_written_does_not_count(settings, work, tmp_path, whole) -> None:

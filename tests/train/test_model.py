@@ -5,16 +5,15 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import AutoModel, Qwen3Config
 
 from sources.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
+from train.embedding import FactorizedEmbedding, nest
 from train.export import Cut, cut_backbone
-from train.model import Embedder, FactorizedEmbedding, build_backbone, factorise
+from train.model import Embedder, build_backbone
 from train.run import Run
-from train.segments import Segments, rectangle
+from train.segments import Segments
 
 LENGTHS = [5, 1, 17, 3, 3, 24, 9, 2, 11, 5]
 
@@ -50,7 +49,7 @@ def test_a_layers_state_is_bit_for_bit_that_of_a_model_cut_there(model: Embedder
     segments = texts(vocabulary=model.config.vocab_size)
     config = copy.deepcopy(model.config)
     config.num_hidden_layers, config.layer_types = layers, config.layer_types[:layers]
-    backbone = factorise(AutoModel.from_config(config), 16)
+    backbone = nest(AutoModel.from_config(config), [16])
     cut = Embedder(backbone, layers=[layers], chunk_tokens=model.chunk_tokens).eval()
     wanted = cut.state_dict()
     cut.load_state_dict({name: value for name, value in model.state_dict().items() if name in wanted})
@@ -104,23 +103,6 @@ def test_a_step_at_a_rank_leaves_the_other_columns_alone() -> None:
     assert not embedding.right.grad[3:].any()
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=30), st.integers(1, 100))
-def test_chunks_hold_every_text_once_and_rectangles_its_tokens(lengths: list[int], tokens: int) -> None:
-    segments = texts(vocabulary=100, lengths=lengths)
-    groups = list(segments.chunks(tokens))
-    assert sorted(np.concatenate(groups)) == list(range(len(lengths)))
-    for group in groups:
-        part = segments.take(group)
-        at, mask = rectangle(part.lengths)
-        assert at.size <= tokens or len(group) == 1
-        assert at.max() < len(part.ids)
-        for row, own, i in zip(at, mask.astype(bool), group, strict=True):
-            assert np.array_equal(part.ids[row[own]], split(segments)[i])
-            assert own[: lengths[i]].all()
-            assert not own[lengths[i] :].any()
-    assert 0 <= segments.padding(tokens) < 1
-
-
 def test_a_pretrained_backbone_is_loaded_and_factorised(tmp_path, run: Run) -> None:
     config = Qwen3Config(
         vocab_size=len(run.tokenizer),
@@ -134,7 +116,7 @@ def test_a_pretrained_backbone_is_loaded_and_factorised(tmp_path, run: Run) -> N
     saved = AutoModel.from_config(config).eval()
     saved.save_pretrained(tmp_path)
     backbone = build_backbone(Pretrained(kind="pretrained", path=str(tmp_path)), run.tokenizer, max_length=8, seed=0)
-    model = Embedder(factorise(backbone, 16), layers=[1, 2], chunk_tokens=64).eval()
+    model = Embedder(nest(backbone, [8, 16]), layers=[1, 2], chunk_tokens=64).eval()
     segments = texts(vocabulary=300)
     with torch.no_grad():
         states = model(segments)

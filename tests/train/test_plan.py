@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.plan import Draw, Plan, choose_negatives, choose_rank, permutation, raw
+from train.plan import Draw, Plan, choose_negatives, choose_rank, raw, shuffled
 
 SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(any)
 
@@ -44,7 +44,7 @@ def test_a_step_depends_on_its_number_only() -> None:
 
 def test_epochs_seeds_and_stages_differ() -> None:
     orders = {
-        permutation(Draw.ROWS, 50, seed, stage, epoch, 0).tobytes()
+        shuffled(Draw.ROWS, 50, np.arange(50), seed, stage, epoch, 0).tobytes()
         for seed in range(3)
         for stage in range(3)
         for epoch in range(3)
@@ -54,7 +54,30 @@ def test_epochs_seeds_and_stages_differ() -> None:
 
 
 def test_the_random_stream_is_the_one_every_machine_has() -> None:
-    assert permutation(Draw.ROWS, 10, 1, 2, 3, 4).tolist() == [5, 1, 8, 9, 6, 2, 4, 7, 3, 0]
+    assert raw(Draw.ROWS, 2, 1, 2, 3, 4).tolist() == [15921587221921183309, 4538586178805429200]
+    assert shuffled(Draw.ROWS, 10, np.arange(10), 1, 2, 3, 4).tolist() == [2, 7, 5, 3, 8, 0, 6, 1, 9, 4]
+
+
+@given(st.integers(1, 300), st.integers(0, 2**63))
+def test_a_shuffle_is_a_permutation_wherever_it_is_asked(n: int, seed: int) -> None:
+    whole = shuffled(Draw.ROWS, n, np.arange(n), seed)
+    assert sorted(whole) == list(range(n))
+    at = np.arange(n)[:: max(1, n // 7)]
+    assert np.array_equal(shuffled(Draw.ROWS, n, at, seed), whole[at])
+
+
+def test_every_order_of_a_few_is_as_likely_as_any_other() -> None:
+    counts = Counter(shuffled(Draw.ROWS, 4, np.arange(4), seed).tobytes() for seed in range(2400))
+    assert len(counts) == 24
+    # Chi-square with 23 degrees of freedom: 50 is passed once in a thousand times.
+    assert sum((n - 100) ** 2 / 100 for n in counts.values()) < 50
+
+
+def test_neighbours_are_torn_apart_in_a_large_shuffle() -> None:
+    n = 10**12
+    to = shuffled(Draw.ROWS, n, np.arange(5 * 10**11, 5 * 10**11 + 4000), 0).astype(float) / n
+    assert np.histogram(to, 8, (0, 1))[0].min() > 420
+    assert abs(np.corrcoef(to[:-1], to[1:])[0, 1]) < 0.05
 
 
 def test_the_tail_of_an_epoch_has_the_datasets_of_its_whole() -> None:

@@ -1,0 +1,227 @@
+"""What nesting is for: plain models against nested ones, cut in embedding rank, in depth and in dimensions.
+
+    .venv/bin/python benchmarks/train_effects.py --docs         # all seeds, table and pictures into docs/
+    .venv/bin/python benchmarks/train_effects.py --smoke        # two minutes: everything runs, nothing is learned
+
+Five kinds of one small model, made and trained alike but for what is nested: nothing (plain), ranks (MEL), layers
+(MLL), dimensions (MRL), all three (3D). Each is then cut: its token embedding to smaller ranks (the plain one's by its
+SVD), its depth, its vectors. nDCG@10 of held-out queries of the sample's retrieval mix (`python3 tasks.py demo` makes
+it; without it, a made-up language of word-for-word ciphers). Trained runs are kept below `--work`, and resumed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "out" / "sample" / "mixes" / "retrieval"
+DOCS = ROOT / "docs"
+KINDS = {"plain": (), "MEL": ("ranks",), "MLL": ("layers",), "MRL": ("dims",), "3D": ("ranks", "layers", "dims")}
+LAYERS, DIMS, RANKS = (1, 2, 4, 6), (8, 16, 32, 64, 128), (8, 16, 32, 64, 128)
+AXES = {"rank": (RANKS, "MEL"), "layers": (LAYERS, "MLL"), "dim": (DIMS, "MRL")}
+TITLES = {"rank": "rank of the token embedding", "layers": "layers", "dim": "dimensions"}
+SEEDS = (0, 1, 2)
+METRIC = "ndcg@10"
+
+
+def settings_of(kind: str, seed: int, mix: Path, *, smoke: bool) -> Any:
+    """Return the training section of one kind of model."""
+    from train.config import TrainSettings
+
+    nested = KINDS[kind]
+    stage = {"name": "effects", "mix": str(mix), "steps": 6 if smoke else 600, "batch_size": 32 if smoke else 128}
+    return TrainSettings.model_validate(
+        {
+            "backbone": {"kind": "random-qwen3", "vocab_size": 8192, "hidden_size": DIMS[-1], "layers": LAYERS[-1],
+                         "heads": 2, "kv_heads": 1, "head_dim": 64, "intermediate_size": 256},
+            "max_length": 48, "threads": 1, "seed": seed, "checkpoint_every": 200,
+            "ranks": RANKS if "ranks" in nested else [],
+            "objective": {"layers": LAYERS if "layers" in nested else [], "dims": DIMS if "dims" in nested else []},
+            "optimiser": {"embedding_rate": 12},
+            "stages": [stage | {"learning_rate": 3e-4, "warmup_steps": 50, "negatives": {"retrieval": 2}}],
+            "evaluation": {"mix": str(mix), "queries": 100 if smoke else 1000},
+        }
+    )  # fmt: skip
+
+
+def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict[str, Any]:
+    """Train a model, cut it along every axis, and return its scores by axis and size."""
+    import torch
+
+    from train.embedding import FactorizedEmbedding, PlainEmbedding
+    from train.evaluate import cells
+    from train.loop import Trainer
+    from train.ranking import make_pool, metrics
+    from train.run import Run, Shape
+
+    settings = settings_of(kind, seed, mix, smoke=smoke)
+    trainer = Trainer(Run(settings, work))
+    began = time.perf_counter()
+    for _ in trainer.steps():
+        pass
+    seconds = time.perf_counter() - began
+    model = trainer.model.eval()
+    if isinstance(model.embedding, PlainEmbedding):
+        # The factors of the whole table: any leading part of them is its best approximation of that rank.
+        table = model.embedding.weight.detach()
+        model.backbone.set_input_embeddings(FactorizedEmbedding.from_weight(table, table.shape[1]))
+    model.layers = LAYERS
+    store = trainer.stages[0].store
+    pool = make_pool(store, **settings.evaluation.model_dump(exclude={"mix"}))
+    found = {
+        (layers, dim, rank): metrics(places)[METRIC]
+        for layers, dim, rank, places in cells(model, Shape(LAYERS, DIMS, RANKS), store, pool)
+    }
+    full = (LAYERS[-1], DIMS[-1], RANKS[-1])
+    order = ("layers", "dim", "rank")
+    scores = {
+        axis: {size: found[tuple(size if name == axis else whole for name, whole in zip(order, full, strict=True))]
+               for size in AXES[axis][0]}
+        for axis in AXES
+    }  # fmt: skip
+    assert torch.isfinite(model.embedding.left).all()
+    return {"kind": kind, "seed": seed, "seconds": seconds, "queries": len(pool.queries),
+            "documents": len(pool.documents), "full": found[full], "scores": scores}  # fmt: skip
+
+
+def made_up(root: Path) -> Path:
+    """Write a mix whose documents are ciphers of their queries, for a machine without the sample."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if root.is_dir():
+        return root
+    rng = random.Random(0)
+    words = [a + b + c for a in "kltmnprs" for b in "aeiou" for c in ("bel", "dun", "fir", "gom", "hat", "lin")]
+    cipher = dict(zip(words, rng.sample([w[::-1] for w in words], len(words)), strict=True))
+    texts = [rng.sample(words, rng.randint(2, 6)) for _ in range(12_000)]
+    rows = [
+        {"source": "cipher", "family": "retrieval", "query": " ".join(text), "query_cluster": i, "positive_id": i,
+         "negative_ids": rng.sample(range(len(texts)), 4)}
+        for i, text in enumerate(texts)
+    ]  # fmt: skip
+    documents = [{"document_id": i, "text": " ".join(cipher[w] for w in t), "cluster": i} for i, t in enumerate(texts)]
+    for folder in ("samples", "documents"):
+        (root / folder).mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows[1000:]), root / "samples" / "train-00000.parquet")
+    pq.write_table(pa.Table.from_pylist(rows[:1000]), root / "samples" / "validation-00000.parquet")
+    pq.write_table(pa.Table.from_pylist(documents), root / "documents" / "documents-00000.parquet")
+    return root
+
+
+def means(results: list[dict[str, Any]], kind: str, axis: str) -> dict[int, tuple[float, float, float]]:
+    """Return mean, least and most over the seeds, by size."""
+    own = [result["scores"][axis] for result in results if result["kind"] == kind]
+    by_size = {int(size): [scores[size] for scores in own] for size in own[0]}
+    return {size: (float(np.mean(v)), min(v), max(v)) for size, v in by_size.items()}
+
+
+def tables(results: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield one markdown table an axis."""
+    seeds = len({result["seed"] for result in results})
+    for axis, (sizes, nested) in AXES.items():
+        yield f"| {TITLES[axis]} | {' | '.join(map(str, sizes))} |\n| --- |{' --- |' * len(sizes)}"
+        for kind in ("plain", nested, "3D"):
+            cells = [f"{mean:.3f} ± {(most - least) / 2:.3f}" for mean, least, most in
+                     (means(results, kind, axis)[size] for size in sizes)]  # fmt: skip
+            label = "plain, cut by SVD" if (kind, axis) == ("plain", "rank") else kind
+            yield f"| {label} | {' | '.join(cells)} |"
+        yield ""
+    first = results[0]
+    yield (
+        f"nDCG@10, mean and half the range of {seeds} seeds; {first['queries']:,} held-out queries in "
+        f"{first['documents']:,} documents."
+    )
+
+
+def draw(results: list[dict[str, Any]], path: Path) -> None:
+    """Draw the three axes side by side."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": "effects", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+        for plot, (axis, (sizes, nested)) in zip(figure.subplots(1, 3, sharey=True), AXES.items(), strict=True):
+            for kind, colour in (("plain", "tab:gray"), (nested, "tab:blue"), ("3D", "tab:orange")):
+                values = np.array([means(results, kind, axis)[size] for size in sizes])
+                plot.fill_between(range(len(sizes)), values[:, 1], values[:, 2], color=colour, alpha=0.2, linewidth=0)
+                plot.plot(range(len(sizes)), values[:, 0], "o-", color=colour, markersize=3, label=kind)
+            plot.set_xticks(range(len(sizes)), [str(size) for size in sizes])
+            plot.set_xlabel(TITLES[axis])
+            plot.set_ylim(bottom=0)
+            plot.grid(axis="y", alpha=0.3)
+            plot.legend(frameon=False)
+        figure.get_axes()[0].set_ylabel("nDCG@10")
+        figure.savefig(path, metadata={"Date": None})
+
+
+def check(results: list[dict[str, Any]]) -> None:
+    """Assert the published effects in kind."""
+    rank = {kind: means(results, kind, "rank") for kind in ("plain", "MEL")}
+    lost = {kind: 1 - rank[kind][RANKS[1]][0] / rank[kind][RANKS[-1]][0] for kind in rank}
+    assert lost["plain"] > 2 * lost["MEL"], "cutting a plain embedding by its SVD should cost far more than a MEL one"
+    for axis, nested in (("layers", "MLL"), ("dim", "MRL")):
+        smallest = AXES[axis][0][0]
+        plain, own = (means(results, kind, axis)[smallest][0] for kind in ("plain", nested))
+        assert own > 1.2 * plain, f"{nested} should beat a plain model cut to {smallest} {axis}"
+
+
+def write_docs(results: list[dict[str, Any]]) -> None:
+    """Put the tables between the marks in docs/training.md, and the picture beside it."""
+    draw(results, DOCS / "training-effects.svg")
+    page = DOCS / "training.md"
+    before, _, rest = page.read_text("utf-8").partition("<!-- effects -->\n")
+    after = rest.partition("<!-- /effects -->\n")[2]
+    text = "\n".join(tables(results))
+    page.write_text(f"{before}<!-- effects -->\n{text}\n<!-- /effects -->\n{after}", "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, default=ROOT / "work" / "effects")
+    parser.add_argument("--processes", type=int, default=2, help="runs at once, one thread each")
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--docs", action="store_true", help="write tables and picture into docs/")
+    parser.add_argument("--one", nargs=3, metavar=("KIND", "SEED", "MIX"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    work = options.work / "smoke" if options.smoke else options.work
+    if options.one:
+        kind, seed, mix = options.one
+        print(json.dumps(run_one(kind, int(seed), Path(mix), work, smoke=options.smoke)))
+        return
+    mix = SAMPLE if SAMPLE.is_dir() and not options.smoke else made_up(options.work / "cipher")
+    jobs = [(kind, seed) for seed in (SEEDS[:1] if options.smoke else SEEDS) for kind in KINDS]
+
+    def child(job: tuple[str, int]) -> dict[str, Any]:
+        command = [sys.executable, __file__, "--work", str(options.work), "--one", job[0], str(job[1]), str(mix)]
+        command += ["--smoke"] if options.smoke else []
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        if said.returncode:
+            raise SystemExit(said.stderr)
+        result: dict[str, Any] = json.loads(said.stdout.splitlines()[-1])
+        print(f"{job[0]} seed {job[1]}: nDCG@10 {result['full']:.3f} whole, {result['seconds']:.0f} s", flush=True)
+        return result
+
+    first = child(jobs[0])  # alone: it makes tokenizer and token ids for all
+    with ThreadPoolExecutor(options.processes) as pool:
+        results = [first, *pool.map(child, jobs[1:])]
+    print("\n".join(tables(results)))
+    if not options.smoke:
+        check(results)
+    if options.docs:
+        write_docs(results)
+
+
+if __name__ == "__main__":
+    main()
