@@ -1,0 +1,329 @@
+"""The step: leaks reported exactly, by themselves where a source is its own test set, and kept out of every mix."""
+
+import json
+from collections import Counter
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+from curation.decontaminate.catalogue import load_catalogue
+from curation.decontaminate.step import run_decontaminate, with_folders
+from curation.decontaminate.verdict import contaminated_clusters
+from curation.dedup.step import run_dedup
+from curation.engine import Workers
+from curation.fetching import run_fetch
+from curation.mining.step import run_mine
+from curation.mix.step import run_mix
+from curation.normalising import run_normalise
+from curation.report.step import run_report
+from curation.settings import Profile
+from curation.show import show_rows
+from curation.steps import Build
+from sources import registry
+from sources.errors import FetchError, StageError
+from tests.hub.server import serving
+from tests.sources.raw import FIXTURES
+
+SENTENCE = "The keeper of the second lighthouse wrote down every ship that he had seen between the two storms"
+GERMAN = "Der Wärter des zweiten Leuchtturms schrieb jedes Schiff auf, das er zwischen den Stürmen gesehen hatte"
+QUESTION = "who wrote down every ship between the storms"
+LONG = (
+    "In the north the ferries leave at six, whatever the weather says, and nobody waits for them; the crews drink "
+    "their coffee standing, the mail goes on board last, and by seven the quay belongs to the gulls again until noon"
+)
+NOISE = [
+    {"query": f"how many {w} are there in room {i}", "positive": f"There are {i} {w}, as far as anybody has counted."}
+    for i, w in enumerate(("chairs", "lamps", "maps", "clocks", "doors", "stoves", "kettles", "plants"), 2)
+]
+
+
+def folder(root, name="heldout", queries=(QUESTION,), documents=(SENTENCE, LONG)):
+    """Write an evaluation set in BEIR's layout: every query is judged by every document."""
+    home = root / name
+    (home / "qrels").mkdir(parents=True)
+    for part, texts in (("queries", queries), ("corpus", documents)):
+        lines = [json.dumps({"_id": f"{part[0]}{i}", "text": text}) + "\n" for i, text in enumerate(texts)]
+        (home / f"{part}.jsonl").write_text("".join(lines))
+    judged = [f"q{i}\tc{j}\t1\n" for i in range(len(queries)) for j in range(len(documents))]
+    (home / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(judged))
+    return home
+
+
+LEAKS = [
+    {"query": QUESTION, "positive": "the keeper did"},
+    {"query": "  Who wrote down EVERY ship  between the storms?", "positive": "it was the keeper, they say"},
+    {"query": "what is in the log", "positive": f"It was a hard winter. {SENTENCE} of that winter. Nobody read it."},
+    {"query": "when do they leave", "positive": LONG.replace("until noon", "until one")},
+    {"query": "was steht im Buch", "positive": GERMAN},
+    {"query": "a clean one", "positive": "with a clean document of its own"},
+]
+
+
+@pytest.fixture
+def leaky(workshop):
+    """A source with every kind of leak, a clean one, and an evaluation set; `normalise` has run."""
+    workshop.manifest("leaky", ["x"])
+    workshop.manifest("clean", ["x"])
+    workshop.mix("all")
+    folder(workshop.root)
+
+    def build(shard_rows=1000, workers=1, sets=("./heldout",), rows=None, **settings):
+        made = workshop.build(decontaminate={"sets": list(sets)} | settings, mixes={"all": {"validation": 0.0}})
+        made = Build(made.name, made.profile, made.root, Workers("local", workers))
+        workshop.rows(made, {("leaky", "x"): rows or LEAKS, ("clean", "x"): NOISE}, shard_rows=shard_rows)
+        return made
+
+    return build
+
+
+def columns(build, result, source="leaky"):
+    paths = [s.path for s in result.shards if s.source == source]
+    return [r for p in paths for r in build.store.read_table(f"contamination/{p}.contamination.arrow").to_pylist()]
+
+
+def test_planted_leaks_are_reported_exactly(leaky):
+    build = leaky()
+    result = run_decontaminate(build)
+    told = [
+        {side: (r[f"{side}_overlap"], r[f"{side}_text"]) for side in ("query", "document") if r[f"{side}_overlap"]}
+        for r in columns(build, result)
+    ]
+    assert told == [
+        {"query": ("exact", "heldout/default/query/q0")},
+        {"query": ("exact", "heldout/default/query/q0")},
+        {"document": ("contained", "heldout/default/document/c0")},
+        {"document": ("near", "heldout/default/document/c1")},
+        {},  # a translation is not found
+        {},
+    ]
+    assert [r["contaminated"] for r in columns(build, result)] == [True] * 4 + [False] * 2
+    assert all(r["query_tasks"] == ["heldout"] * bool(r["query_overlap"]) for r in columns(build, result))
+    assert result.stats["sources"] == {
+        "clean": {"rows": 8, "contaminated": 0, "tasks": {}},
+        "leaky": {
+            "rows": 6,
+            "contaminated": 4,
+            "tasks": {
+                "heldout": {
+                    "found": 3,
+                    "rows": {
+                        "query": {"exact": 2, "near": 0, "contained": 0},
+                        "document": {"exact": 0, "near": 1, "contained": 1},
+                    },
+                }
+            },
+        },
+    }
+    task = result.stats["tasks"]["heldout"]
+    assert (task["texts"], task["too_short"], task["found"]) == (3, 0, 3)
+    reasons = Counter((e["side"], e["reason"], e["source"]) for e in task["examples"])
+    assert reasons == {
+        ("query", "exact", "leaky"): 2,
+        ("document", "contained", "leaky"): 1,
+        ("document", "near", "leaky"): 1,
+    }
+    assert result.stats["distrust"] == [
+        {"source": "leaky", "task": None, "share": round(4 / 6, 4), "found": 4, "of": 6},
+    ]
+
+
+def test_a_source_is_distrusted_for_a_share_of_the_task(leaky):
+    folder_settings = {"distrust": {"found": 0.5, "at_least": 3, "contaminated": 0.9}}
+    result = run_decontaminate(leaky(**folder_settings))
+    assert result.stats["distrust"] == [
+        {"source": "leaky", "task": "heldout", "share": 1.0, "found": 3, "of": 3},
+    ]
+
+
+def test_contaminated_rows_are_in_no_mix_and_have_a_reason(leaky, capsys):
+    near = {"query": "what is in the log", "positive": f"It was a hard winter. {SENTENCE} of that winter. They slept."}
+    build = leaky(rows=[*LEAKS, near])
+    run_dedup(build)
+    run_decontaminate(build)
+    run_mine(build)
+    made = run_mix(build, "all")
+    funnel = made.stats["sources"]["leaky"]
+    assert (funnel["contaminated"], funnel["near-duplicate"]) == (4, 1)
+    assert made.stats["sources"]["clean"]["contaminated"] == 0
+    samples = [p.read_bytes() for p in (build.out / "mixes" / "all" / "samples").glob("*.parquet")]
+    assert samples
+    import pyarrow.parquet as pq
+
+    queries = [
+        q
+        for p in (build.out / "mixes" / "all" / "samples").glob("*.parquet")
+        for q in pq.read_table(p)["query"].to_pylist()
+    ]
+    assert QUESTION not in queries
+    assert "what is in the log" not in queries
+    show_rows(build, "leaky", None, 1, None)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "query exact (1.00) with heldout/default/query/q0 of heldout; contaminated" in said.replace(" │ │ │ ", " ")
+
+
+def test_a_kept_row_falls_with_the_contaminated_row_it_stands_for(leaky):
+    """It carries that row's positives."""
+    words = " ".join(f"word{i}" for i in range(60))
+    pair = [{"query": "one and the same", "positive": f"{words} {tail}"} for tail in ("first end", "second end")]
+    build = leaky(rows=[*pair, *LEAKS[4:]], sets=["./one"])
+    folder(build.root, "one", queries=["no query of ours"], documents=["word58 word59 second end"])
+    run_dedup(build)
+    run_decontaminate(build)
+    flags = [r["contaminated"] for r in columns(build, build.load("decontaminate"))]
+    assert sum(flags) == 0  # four words inside of a page are too few
+    (build.root / "one" / "corpus.jsonl").write_text(
+        json.dumps({"_id": "c0", "text": " ".join(f"word{i}" for i in range(52, 60)) + " second end"}) + "\n"
+    )
+    run_decontaminate(build)
+    assert [r["contaminated"] for r in columns(build, build.load("decontaminate"))] == [False, True, False, False]
+    clusters = build.store.read_table("clusters/leaky/x/00000.00000.clusters.arrow")["sample_cluster"].to_pylist()
+    assert clusters[0] == clusters[1]
+    assert contaminated_clusters(build, build.load("normalise")).tolist() == [clusters[1]]
+
+
+def test_only_the_sides_that_are_asked_for_cost_a_row(leaky):
+    build = leaky(drop=["query"])
+    result = run_decontaminate(build)
+    assert [r["contaminated"] for r in columns(build, result)] == [True, True, False, False, False, False]
+    assert sum(bool(r["document_overlap"]) for r in columns(build, result)) == 2
+
+
+def test_the_same_bytes_whatever_workers_and_shards(leaky):
+    build = leaky()
+    whole = run_decontaminate(build)
+    rows = columns(build, whole)
+    small = leaky(shard_rows=2, workers=2)
+    cut = run_decontaminate(small)
+    assert columns(small, cut) == rows
+    assert {**cut.stats} == {**whole.stats}
+    one = {s.path: s.xxh3 for s in cut.shards}
+    again = leaky(shard_rows=2)
+    for path in (again.root / "work" / "test" / "contamination").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    assert {s.path: s.xxh3 for s in run_decontaminate(again).shards} == one
+
+
+def test_without_evaluation_sets_nothing_is_to_be_done(leaky):
+    build = leaky(sets=[])
+    run_dedup(build)
+    run_mine(build)
+    assert run_mix(build, "all").stats["sources"]["leaky"]["contaminated"] == 0
+    result = run_decontaminate(build)
+    assert (result.shards, result.stats["tasks"]) == ([], {})
+    run_mix(build, "all")
+    assert "names no evaluation sets" in run_report(build).read_text()
+
+
+def test_a_mix_wants_the_step_of_its_rows(leaky):
+    unaware = leaky(sets=[])
+    run_dedup(unaware)
+    run_mine(unaware)
+    build = leaky()
+    with pytest.raises(StageError, match="step decontaminate has not been run"):
+        run_mix(build, "all")
+    run_decontaminate(build)
+    run_mix(build, "all")
+    unaware = leaky(sets=[], rows=LEAKS[:3])
+    run_dedup(unaware)
+    run_mine(unaware)
+    with pytest.raises(StageError, match="made from other rows"):
+        run_mix(build, "all")
+
+
+def test_more_folders_can_be_named_on_the_command(leaky):
+    build = leaky(sets=[])
+    result = run_decontaminate(with_folders(build, [build.root / "heldout"]))
+    assert result.stats["sources"]["leaky"]["contaminated"] == 4
+    with pytest.raises(FetchError, match="no such folder"):
+        run_decontaminate(with_folders(build, [build.root / "nowhere"]))
+
+
+def test_a_text_of_many_tasks_is_counted_for_each(leaky):
+    build = leaky(sets=["./a", "./b"])
+    folder(build.root, "a")
+    folder(build.root, "b", queries=[QUESTION.upper() + "?", "something else entirely"])
+    result = run_decontaminate(build)
+    first = columns(build, result)[0]
+    assert (first["query_tasks"], first["query_text"]) == (["a", "b"], "a/default/query/q0")
+    found = {name: entry["found"] for name, entry in result.stats["tasks"].items()}
+    assert found == {"a": 3, "b": 3}
+    assert {e["evaluation_id"].split("/")[0] for e in result.stats["tasks"]["b"]["examples"]} == {"b"}
+
+
+def test_the_report_shows_tasks_examples_and_sources_to_distrust(leaky):
+    build = leaky()
+    run_decontaminate(build)
+    html = run_report(build).read_text()
+    assert "Sources to distrust" in html
+    assert "4 of its 6 rows are contaminated" in html
+    assert "heldout/default/document/c1" in html
+
+
+# --- sources that are their own test sets
+
+
+SOURCES = ("mkqa", "sib200", "squad")
+
+
+def own_test_sets(root, monkeypatch):
+    """Put the fixtures of three sources on a Hub, and two of MTEB's tasks that read the same repositories."""
+    real = {
+        name: yaml.safe_load((registry.manifest_root() / "sources" / f"{name}.yaml").read_text()) for name in SOURCES
+    }
+    tasks = load_catalogue().tasks
+    chosen = [tasks[name] for name in ("MKQARetrieval", "SIB200Classification", "SIB200ClusteringS2S")]
+    folder = root / "manifests"
+    (folder / "sources").mkdir(parents=True)
+    (folder / "evaluations").mkdir()
+    (folder / "evaluations" / "task_types.yaml").write_text(
+        (registry.manifest_root() / "evaluations" / "task_types.yaml").read_text()
+    )
+    header = {"mteb": "as committed", "benchmarks": []}
+    lines = [json.dumps(header)]
+    for task in chosen:
+        source = "mkqa" if task.name.startswith("MKQA") else "sib200"
+        kept = {name: task.subsets[name] for name in FIXTURES[source].SUBSETS if name in task.subsets}
+        lines.append(task.model_copy(update={"subsets": kept, "benchmarks": []}).model_dump_json())
+    (folder / "evaluations" / "mteb.jsonl").write_text("\n".join(lines) + "\n")
+    for name, data in real.items():
+        data["subsets"] = {key: data["subsets"][key] for key in FIXTURES[name].SUBSETS}
+        for subset in data["subsets"].values():
+            subset.pop("samples", None)
+        (folder / "sources" / f"{name}.yaml").write_text(yaml.safe_dump(data))
+        FIXTURES[name].build(root / "raw")
+    revisions = [(real[name]["origin"]["repo"], real[name]["origin"].get("ref", "main")) for name in SOURCES]
+    for repo, ref in {*revisions, *((task.repo, task.revision) for task in chosen)}:
+        branch = root / "hub" / repo / quote(ref, safe="")
+        branch.parent.mkdir(parents=True, exist_ok=True)
+        branch.symlink_to(root / "raw" / repo)
+    monkeypatch.setenv("CORPUS_MANIFESTS", str(folder))
+
+
+def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypatch):
+    own_test_sets(tmp_path, monkeypatch)
+    with serving(tmp_path / "hub", page=500) as server:
+        profile = Profile.model_validate(
+            {
+                "sources": {"include": list(SOURCES), "endpoint": server.endpoint},
+                "decontaminate": {"mteb": {"tasks": ["*"]}, "distrust": {"at_least": 2}},
+            }
+        )
+        build = Build("test", profile, tmp_path, Workers("local", 1))
+        run_fetch(build)
+        run_normalise(build)
+        result = run_decontaminate(build)
+    listed = {(entry["source"], entry["task"]) for entry in result.stats["distrust"]}
+    assert listed == {
+        ("mkqa", None), ("mkqa", "MKQARetrieval"),
+        ("sib200", None), ("sib200", "SIB200Classification"), ("sib200", "SIB200ClusteringS2S"),
+    }  # fmt: skip
+    shares = {entry["task"]: entry["share"] for entry in result.stats["distrust"] if entry["task"]}
+    assert shares["SIB200ClusteringS2S"] == 1.0
+    assert shares["SIB200Classification"] > 0.8  # the source leaves out a sentence without a label
+    assert shares["MKQARetrieval"] > 0.9
+    assert result.stats["sources"]["squad"]["contaminated"] == 0
+    html = run_report(build).read_text()
+    assert "Sources to distrust" in html
+    assert "of SIB200ClusteringS2S" in html
