@@ -1,61 +1,247 @@
-"""MinHash signatures from raw text, one core, shingling included: ours beside datasketch, estimator error asserted."""
+"""MinHash beside its peers: signatures a second on one core, estimator error, and pairs found against brute force.
+
+    pip install --no-deps --target work/peers rensa daft text-dedup click-option-group
+    .venv/bin/python benchmarks/dedup.py --peers work/peers
+
+Every contestant is given the same Python strings, makes its own shingles of five words and signs them, in the fastest
+way that its interface offers: datasketch by `bulk`, which draws permutations once; rensa a matrix at a time; Daft a
+column at a time, outside its planner; datatrove without its tokeniser; text-dedup with xxh3. What is not
+installed is left out. All of it is pinned to one core, before any of them can start threads, and timed by CPU time.
+"""
 
 from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+os.environ |= dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS", "DAFT_NUM_THREADS"], "1")
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 import random
 
 import numpy as np
 import pyarrow as pa
+import xxhash
+from _near_duplicates import SHINGLE, Pair, brute_force, pairs
 from _timing import compare
-from datasketch import MinHash
 
-from curation.dedup.minhash import bands, jaccard, signatures_of
+from curation.dedup import cluster, signatures
+from curation.dedup.minhash import bands
 from curation.settings import DedupSettings
-from curation.text.tokens import tokenise
 
-SETTINGS = DedupSettings()
 WORDS = 114
+SETTINGS = (DedupSettings(), DedupSettings(permutations=256, bands=42))
 
 
-def documents(count: int) -> list[str]:
-    """Return random documents of the length usual in such benchmarks."""
-    rng = random.Random(0)
-    vocabulary = [f"w{i}" for i in range(20_000)]
+@dataclass(frozen=True)
+class Contestant:
+    """`sign` takes texts and is what is timed; `values` makes an array[n, permutations] of what it returns."""
+
+    name: str
+    sign: Callable[[list[str]], Any]
+    values: Callable[[Any], np.ndarray]
+    timed: int
+    """On so many texts."""
+
+
+def documents(count: int, seed: int = 0) -> list[str]:
+    """Return documents of lower-case ASCII words, which every contestant cuts alike."""
+    rng = random.Random(seed)
+    letters = "etaoinshrdlucmwfgypbvkjxqz"
+    vocabulary = ["".join(rng.choices(letters, k=min(1 + int(rng.expovariate(0.25)), 14))) for _ in range(20_000)]
     return [" ".join(rng.choices(vocabulary, k=WORDS)) for _ in range(count)]
 
 
-def ours(texts: list[str]) -> None:
-    signed, _ = signatures_of(tokenise(pa.array(texts)), SETTINGS)
-    bands(signed, SETTINGS)
+def shingled(texts: list[str]) -> list[list[str]]:
+    """Return every text's shingles, as quickly as Python can."""
+    assert SHINGLE == 5
+    return [list(map(" ".join, zip(w, w[1:], w[2:], w[3:], w[4:], strict=False))) for w in map(str.split, texts)]
 
 
-def datasketch(texts: list[str]) -> None:
-    for text in texts:
+def ours(settings: DedupSettings) -> Contestant:
+    def sign(texts: list[str]) -> np.ndarray:
+        signed, _ = signatures(pa.array(texts), settings)
+        bands(signed, settings)
+        return signed
+
+    return Contestant("ours", sign, lambda signed: signed, 20_000)
+
+
+def datasketch(permutations: int) -> Contestant:
+    from datasketch import MinHash
+
+    def sign(texts: list[str]) -> list[MinHash]:
+        return MinHash.bulk([[s.encode() for s in each] for each in shingled(texts)], num_perm=permutations)
+
+    return Contestant("datasketch", sign, lambda made: np.stack([m.hashvalues for m in made]), 1000)
+
+
+def rensa(permutations: int) -> Contestant:
+    from rensa import RMinHash
+
+    def sign(texts: list[str]) -> Any:
+        return RMinHash.digest_matrix_from_token_sets(shingled(texts), permutations, 1)
+
+    return Contestant("rensa", sign, lambda matrix: np.array(matrix.to_rows()), 5000)
+
+
+def daft(permutations: int) -> Contestant:
+    from daft import Series
+
+    def sign(texts: list[str]) -> Any:
+        return Series.from_arrow(pa.array(texts)).minhash(permutations, SHINGLE)
+
+    return Contestant("Daft", sign, lambda made: np.array(made.to_pylist()), 5000)
+
+
+def datatrove(permutations: int) -> Contestant:
+    from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
+    from datatrove.utils.word_tokenizers import WordTokenizer
+
+    class Split(WordTokenizer):
+        """What its spaCy and NLTK tokenisers would do here, at no cost."""
+
+        word_tokenize = staticmethod(str.split)
+        sent_tokenize = span_tokenize = None
+
+    config = MinhashConfig(n_grams=SHINGLE, num_buckets=permutations // 8, hashes_per_bucket=8)
+    step = MinhashDedupSignature("/dev/null", config, Split())
+    step._hash_func = lambda shingle: xxhash.xxh64_intdigest(shingle.encode())  # its own, but xxhash 4 refuses strings
+
+    def sign(texts: list[str]) -> list[list[list[int]]]:
+        return [step.get_signature(step.get_shingles(text)) for text in texts]
+
+    return Contestant("datatrove", sign, lambda made: np.array(made, np.uint64).reshape(len(made), -1), 300)
+
+
+def text_dedup(permutations: int) -> Contestant:
+    from text_dedup.minhash import embed_func
+    from text_dedup.utils import xxh3_32hash
+
+    rng, prime = np.random.RandomState(42), np.uint64((1 << 61) - 1)
+    draw = tuple(rng.randint(low, prime, permutations, np.uint64) for low in (1, 0))
+    cuts = [(i, i + 8) for i in range(0, permutations, 8)]
+
+    def sign(texts: list[str]) -> list[dict[str, Any]]:
+        return [
+            embed_func(
+                text, i, num_perm=permutations, ngram_size=SHINGLE, min_length=SHINGLE, hashranges=cuts,
+                permutations=draw, hash_func=xxh3_32hash, dtype=np.uint64, max_hash=np.uint32((1 << 32) - 1),
+                modulo_prime=prime,
+            )
+            for i, text in enumerate(texts)
+        ]  # fmt: skip
+
+    def values(made: list[dict[str, Any]]) -> np.ndarray:
+        return np.array([np.frombuffer(b"".join(each["__signatures__"]), ">u8") for each in made])
+
+    return Contestant("text-dedup", sign, values, 500)
+
+
+def contestants(settings: DedupSettings) -> list[Contestant]:
+    """Return ours and whoever is installed."""
+    found = [ours(settings)]
+    for peer in (datasketch, rensa, daft, datatrove, text_dedup):
+        try:
+            found.append(peer(settings.permutations))
+        except ImportError as error:
+            print(f"left out: {peer.__name__} ({error}); install it as this file's first lines say")
+    return found
+
+
+def cut(documents: list[str], rng: random.Random) -> list[str]:
+    """Return documents with a stretch replaced: Jaccard indices from 0 to 1."""
+    other = [f"other{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{chr(97 + i // 676)}" for i in range(17_000)]
+    result = []
+    for text in documents:
         words = text.split()
-        sketch = MinHash(SETTINGS.permutations)
-        sketch.update_batch([" ".join(words[i : i + 5]).encode() for i in range(len(words) - 4)])
+        first = rng.randrange(len(words) - 20)
+        last = rng.randrange(first, len(words))
+        result.append(" ".join([*words[:first], *rng.choices(other, k=last - first), *words[last:]]))
+    return result
 
 
-def check() -> None:
-    """Assert that the estimator errs no more than theory says."""
-    rng = random.Random(1)
-    left = documents(2000)
-    right = [" ".join(t.split()[: rng.randrange(20, WORDS)]) for t in left]
-    n = len(left)
-    tokens = tokenise(pa.array(left + right))
-    truth = jaccard(tokens, np.arange(n), np.arange(n, 2 * n), SETTINGS.shingle)
-    signed, _ = signatures_of(tokens, SETTINGS)
-    error = np.sqrt((((signed[:n] == signed[n:]).mean(1) - truth) ** 2).mean())
-    theory = np.sqrt((truth * (1 - truth) / SETTINGS.permutations).mean())
-    print(f"estimator RMSE {error:.4f}, theory {theory:.4f}")
-    assert error < 1.1 * theory
+def errors(rivals: list[Contestant], settings: DedupSettings) -> None:
+    """Print every contestant's root mean square error beside theory's, and assert ours."""
+    left = documents(1500, seed=1)
+    right = cut(left, random.Random(2))
+    truth = np.array([brute_force(a, b) for a, b in zip(left, right, strict=True)])
+    theory = np.sqrt((truth * (1 - truth) / settings.permutations).mean())
+    print(f"\nestimator, {settings.permutations} permutations: theory {theory:.4f}")
+    for rival in rivals:
+        signed, copied = (rival.values(rival.sign(texts)) for texts in (left, right))
+        error = (signed == copied).mean(1) - truth
+        rmse = np.sqrt((error**2).mean())
+        print(f"  {rival.name:12} RMSE {rmse:.4f}, {rmse / theory:.3f} of theory, bias {error.mean():+.4f}")
+        assert rival.name != "ours" or rmse < 1.1 * theory
+
+
+def found(settings: DedupSettings) -> None:
+    """Print the share of labelled pairs found, by similarity and by kind; assert recall and precision."""
+    made = pairs(60, seed=3)
+    rng = random.Random(4)
+    texts = [text for pair in made for text in (pair.left, pair.right)]
+    order = rng.sample(range(len(texts)), len(texts))
+    clusters = np.array(cluster([texts[i] for i in order], settings)["cluster"])
+    kept = np.empty(len(texts), int)
+    kept[order] = np.array(order)[clusters]
+    together = kept[0::2] == kept[1::2]
+    signed, enough = signatures(texts, settings)
+    assert enough.all()
+    hashed = bands(signed, settings)
+    candidate = (hashed[:, 0::2] == hashed[:, 1::2]).any(0)
+    truth = np.array([pair.jaccard for pair in made])
+    rows = settings.permutations // settings.bands
+    print(f"\n{len(made)} labelled pairs, {settings.bands} bands of {rows} rows, threshold {settings.threshold}")
+    print(f"  {'Jaccard':12} {'pairs':>6} {'candidates':>11} {'theory':>8} {'found':>8}")
+    edges = [0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.01]
+    for low, high in pairwise(edges):
+        here = (truth >= low) & (truth < high)
+        expected = 1 - (1 - truth[here] ** rows) ** settings.bands
+        line = f"{here.sum():6} {candidate[here].mean():11.4f} {expected.mean():8.4f} {together[here].mean():8.4f}"
+        print(f"  {low:.2f} – {min(high, 1):.2f}  {line}")
+    _by_kind(made, truth >= settings.threshold, together)
+    joined = np.flatnonzero(kept != np.arange(len(texts)))
+    right = [brute_force(texts[i], texts[kept[i]]) >= settings.threshold for i in joined]
+    recall = together[truth >= settings.threshold].mean()
+    print(f"  recall from the threshold on {recall:.4f}, precision of {len(right)} found pairs {np.mean(right):.4f}")
+    assert recall >= 0.99
+    assert all(right)
+
+
+def _by_kind(made: list[Pair], near: np.ndarray, together: np.ndarray) -> None:
+    kinds: dict[str, list[bool]] = defaultdict(list)
+    for pair, is_near, is_found in zip(made, near, together, strict=True):
+        if is_near:
+            kinds[pair.language].append(is_found)
+            kinds[pair.length].append(is_found)
+    print("  recall from the threshold on: " + ", ".join(f"{k} {np.mean(v):.3f}" for k, v in kinds.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default="work/peers", help="where those that are not in the environment are")
+    sys.path.append(parser.parse_args().peers)
+    for settings in SETTINGS:
+        rivals = contestants(settings)
+        errors(rivals, settings)
+        compare(
+            f"\n{settings.permutations} permutations, documents of {WORDS} words, a second of one core",
+            {rival.name: (partial(rival.sign, documents(rival.timed)), rival.timed) for rival in rivals},
+            rounds=5,
+            clock=time.process_time,
+        )
+        found(settings)
 
 
 if __name__ == "__main__":
-    check()
-    texts = documents(20_000)
-    ours(texts[:10])
-    compare(
-        f"MinHash, {SETTINGS.permutations} permutations, {WORDS}-word documents",
-        {"ours": (lambda: ours(texts), len(texts)), "datasketch": (lambda: datasketch(texts[:1000]), 1000)},
-    )
+    main()

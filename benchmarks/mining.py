@@ -1,70 +1,278 @@
-"""BM25 negatives of one pool, one core, tokenising included: ours (with masks) beside bm25s (top k only)."""
+"""Hard-negative mining beside its peers: the whole job on the same vectors, the search itself, disguises, and BM25.
+
+    pip install --no-deps --target work/peers faiss-cpu FlagEmbedding==1.2.11
+    .venv/bin/python benchmarks/mining.py --peers work/peers
+
+FlagEmbedding 1.2.11 is the last release with its miner inside; the script in its repository has not changed since.
+Every miner runs in a process of its own, reads the same float16 vectors and texts, retrieves 100 and keeps 24 by the
+f2llm rules as far as it has them, and ends with the texts of the negatives on the disk. Ours also finds the
+near-duplicates of every text in that time. What is not installed is left out.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
 
-import bm25s
 import numpy as np
 import pyarrow as pa
+from _mining_contestants import CONTESTANTS, read
 from _timing import compare
+from datasets import load_from_disk
 
-from curation.mining.bm25 import build_index, query_terms, score_one
-from curation.mining.retrieval import Pool, mine_retrieval
+sys.path.append(str(Path(__file__).parents[1]))
+from curation.mining.api import mine_pool
+from curation.mining.masks import Ragged, build_masks
+from curation.mining.negatives import Negatives
+from curation.mining.retrievers import LexicalRetriever
+from curation.mining.rules import Pool
+from curation.mining.search import exact_topk
+from curation.mining.vectors import NpyVectors
 from curation.settings import MiningSettings
 from curation.text.tokens import tokenise
+from tests.curation.disguises import disguised, word_vectors
 
-DOCUMENTS, QUERIES = 20_000, 20_000
-SETTINGS = MiningSettings(retrieved=100, keep=24, shortage="keep")
-
-
-def texts() -> tuple[list[str], list[str]]:
-    """Return (queries, documents) with Zipf-like words; query i is about document i."""
-    rng = random.Random(0)
-    documents = [" ".join(f"w{int(30_000 * rng.random() ** 4)}" for _ in range(60)) for _ in range(DOCUMENTS)]
-    return [" ".join(rng.sample(d.split(), 6)) for d in documents[:QUERIES]], documents
-
-
-def pool(queries: list[str], documents: list[str]) -> Pool:
-    """Build the pool the way `curate mine` does."""
-    asked = tokenise(pa.array(queries), for_search=True)
-    searched = tokenise(pa.array(documents), for_search=True)
-    n = np.arange(len(documents))
-    key = np.random.default_rng(0).integers(0, 2**63, len(n)).astype(np.uint64)
-    return Pool(searched, asked, n.astype(np.int32), asked.exact, searched.exact, n, n, np.zeros(len(n), np.int32), key)
+DIM = 384
+SUBJECTS = 2000
+READ = 2000
+"""Queries whose negatives are looked at."""
+F2LLM = {"skip": 5, "ceiling": 0.8, "share": 0.95}
+DISGUISE_RULES = {
+    "the first 24": {"skip": 0, "ceiling": None, "share": None},
+    "below 95 % of the positive": {"skip": 0, "ceiling": None, "share": 0.95},
+    "f2llm": F2LLM,
+}
 
 
-def theirs(queries: list[str], documents: list[str]) -> np.ndarray:
-    index = bm25s.BM25(k1=1.5, b=0.75, method="lucene", backend="numba")
-    index.index([d.split() for d in documents], show_progress=False)
-    found, _ = index.retrieve([q.split() for q in queries], k=100, show_progress=False, n_threads=1)
-    return found
+def write_folder(
+    folder: Path, queries: list[str], documents: list[str], positives: list[int], vectors: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Write what every contestant reads."""
+    for side, columns in (("queries", {"text": queries, "positive": positives}), ("documents", {"text": documents})):
+        table = pa.table(columns)
+        with pa.ipc.new_file(str(folder / f"{side}.arrow"), table.schema) as sink:
+            sink.write_table(table)
+    np.save(folder / "queries.npy", vectors[0].astype(np.float16))
+    np.save(folder / "documents.npy", vectors[1].astype(np.float16))
+    with (folder / "queries.jsonl").open("w") as sink:
+        for text, positive in zip(queries, positives, strict=True):
+            sink.write(json.dumps({"query": text, "pos": [documents[positive]]}) + "\n")
+    with (folder / "documents.jsonl").open("w") as sink:
+        sink.writelines(json.dumps({"text": text}) + "\n" for text in documents)
 
 
-def check(queries: list[str], documents: list[str]) -> None:
-    """Assert that both find the same scores."""
-    index = build_index(tokenise(pa.array(documents), for_search=True), k1=1.5, b=0.75)
-    terms, offsets = query_terms(index, tokenise(pa.array(queries[:20]), for_search=True))
-    oracle = bm25s.BM25(k1=1.5, b=0.75, method="lucene")
-    oracle.index([d.split() for d in documents], show_progress=False)
-    for i in range(20):
-        scores, touched = np.zeros(len(documents), np.float32), np.empty(len(documents), np.int32)
-        score_one(terms[offsets[i] : offsets[i + 1]], index.starts, index.documents, index.impacts, scores, touched)
-        np.testing.assert_allclose(
-            scores / 2.5, oracle.get_scores(sorted(set(queries[i].split()))), rtol=1e-3, atol=1e-3
+def made_up(folder: Path, n: int) -> None:
+    """Write n queries and n documents: vectors around subjects, a query near its positive, texts of 30 words."""
+    rng, words = np.random.default_rng(0), random.Random(0)
+    vocabulary = [f"word{i}" for i in range(50_000)]
+    centres = rng.standard_normal((SUBJECTS, DIM), dtype=np.float32)
+    documents = centres[rng.integers(0, SUBJECTS, n)] + 0.8 * rng.standard_normal((n, DIM), dtype=np.float32)
+    queries = documents + 0.9 * rng.standard_normal((n, DIM), dtype=np.float32)
+    for side in (queries, documents):
+        np.divide(side, np.linalg.norm(side, axis=1, keepdims=True), out=side)
+    texts = [" ".join(words.choices(vocabulary, k=30)) for _ in range(n)]
+    asked = [" ".join(text.split()[:8]) for text in texts]
+    write_folder(folder, asked, texts, list(range(n)), (queries, documents))
+
+
+def run(name: str, folder: Path, peers: str) -> dict[str, float] | None:
+    """Run one contestant; null if it is not installed."""
+    script = Path(__file__).with_name("_mining_contestants.py")
+    environment = os.environ | {"PYTHONPATH": peers, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, script, name, folder], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        missing = [
+            line for line in done.stderr.splitlines() if "ModuleNotFoundError" in line or "StopIteration" in line
+        ]
+        if not missing:
+            sys.exit(done.stderr)
+        print(f"  {name}: left out, {missing[-1]}")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def whole_job(n: int, peers: str, rounds: int) -> None:
+    print(f"the whole job, {n:,} queries × {n:,} documents × {DIM} dimensions, {len(os.sched_getaffinity(0))} cores")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made_up(folder, n)
+        (folder / "rules.json").write_text(json.dumps(F2LLM))
+        results: dict[str, list[dict[str, float]]] = {}
+        output: dict[str, list[tuple[str, list[str]]]] = {}
+        for _ in range(rounds):
+            for contestant in CONTESTANTS:
+                if found := run(contestant, folder, peers):
+                    results.setdefault(contestant, []).append(found)
+                    output[contestant] = read_output(folder)
+        agree(output)
+    print(f"  {'':30} {'seconds':>9} {'peak MB':>9} {'imports MB':>11} {'ours: faster':>13} {'smaller':>9}")
+    own = results["ours"]
+    for contestant, found in results.items():
+        seconds, peak, imported = (
+            float(np.median([one[key] for one in found])) for key in ("seconds", "peak", "imported")
         )
-    print("scores equal bm25s's on 20 queries")
+        faster = seconds / np.median([one["seconds"] for one in own])
+        smaller = peak / np.median([one["peak"] for one in own])
+        sizes = f"{peak / 2**20:9,.0f} {imported / 2**20:11,.0f}"
+        print(f"  {contestant:30} {seconds:9.1f} {sizes} {faster:12.2f}× {smaller:8.2f}×")
+
+
+def agree(output: dict[str, list[tuple[str, list[str]]]]) -> None:
+    """Assert that ours found what sentence-transformers did: of these made-up texts none is another's duplicate."""
+    ours = dict(output["ours"])
+    for contestant, rows in output.items():
+        if contestant.startswith("sentence-transformers"):
+            pairs = [(set(ours[query]), set(texts)) for query, texts in rows]
+            shared = sum(len(a & b) for a, b in pairs) / sum(len(a | b) for a, b in pairs)
+            print(f"  negatives shared with {contestant}: {shared:.2%}")
+            assert shared > 0.999
+
+
+def product_rate() -> dict[str, float]:
+    """Return this machine's matrix products a second, in GFLOP/s, by the two libraries at hand."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((rows, DIM), dtype=np.float32) for rows in (4096, 8192))
+    out = np.empty((4096, 8192), np.float32)
+    a, b, c = map(torch.from_numpy, (left, right, out))
+    rates: dict[str, list[float]] = {"numpy": [], "torch": []}
+    for _ in range(15):
+        for name, product in (
+            ("numpy", lambda: np.matmul(left, right.T, out=out)),
+            ("torch", lambda: torch.mm(a, b.T, out=c)),
+        ):
+            start = time.perf_counter()
+            product()
+            rates[name].append(2 * left.shape[0] * right.shape[0] * DIM / (time.perf_counter() - start) / 1e9)
+    return {name: float(np.median(values)) for name, values in rates.items()}
+
+
+def search_rate(n: int) -> None:
+    queries = min(n, 20_000)
+    print(f"exact search, {queries:,} queries × {n:,} documents, top 100, beside the bare product of the same machine")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made_up(folder, n)
+        asked = NpyVectors(folder / "queries.npy").block(0, queries)
+        documents = NpyVectors(folder / "documents.npy")
+        found = exact_topk(asked[:100], documents, 100)
+        brute = asked[:100].astype(np.float64) @ documents.block(0, n).astype(np.float64).T
+        assert (np.argsort(-brute, axis=1, kind="stable")[:, :100] == found.ids).mean() > 0.999
+        shares = []
+        for _ in range(3):
+            before = product_rate()
+            start = time.perf_counter()
+            exact_topk(asked, documents, 100)
+            rate = 2 * queries * n * DIM / (time.perf_counter() - start) / 1e9
+            after = product_rate()
+            bare = {name: (before[name] + after[name]) / 2 for name in before}
+            shares.append(rate / max(bare.values()))
+            beside = ", ".join(f"{name} {speed:.0f}" for name, speed in bare.items())
+            print(f"  search {rate:6.0f} GFLOP/s; {beside}: {shares[-1]:.0%}")
+        print(f"  median share of the faster product: {np.median(shares):.0%}")
+
+
+def disguises(peers: str) -> None:
+    made = disguised(400)
+    answers = {q: {made.documents[d] for d in own} for q, own in zip(made.queries, made.answers, strict=True)}
+    print(f"positives in disguise, of all negatives of {len(made.queries):,} queries")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        vectors = word_vectors(made.queries), word_vectors(made.documents)
+        write_folder(folder, made.queries, made.documents, [own[0] for own in made.positives], vectors)
+        for title, rules in DISGUISE_RULES.items():
+            (folder / "rules.json").write_text(json.dumps(rules))
+            for contestant in CONTESTANTS:
+                if run(contestant, folder, peers) is None:
+                    continue
+                rows = read_output(folder)
+                wrong = sum(text in answers[query] for query, texts in rows for text in texts)
+                print(f"  {title:28} {contestant:30} {wrong:6,} of {sum(len(texts) for _, texts in rows):,}")
+                assert wrong == 0 or contestant != "ours"
+
+
+def read_output(folder: Path) -> list[tuple[str, list[str]]]:
+    """Read what a contestant wrote, of the first queries, and remove it."""
+    if (path := folder / "negatives.arrow").exists():
+        rows = [(row["query"], row["negatives"]) for row in read(folder, "negatives").slice(0, READ).to_pylist()]
+        path.unlink()
+    elif (path := folder / "found").exists():
+        written = load_from_disk(path)
+        rows = [(row["query"], row["answer"][1:]) for row in written.select(range(min(READ, len(written))))]
+        shutil.rmtree(path)
+    else:
+        path = folder / "found.jsonl"
+        with path.open() as lines:
+            rows = [(row["query"], row["neg"]) for row in map(json.loads, islice(lines, READ))]
+        path.unlink()
+    return rows
+
+
+def bm25(n: int) -> None:
+    try:
+        import bm25s
+    except ModuleNotFoundError:
+        print("BM25: left out, bm25s is not installed")
+        return
+    rng = random.Random(0)
+    documents = [" ".join(f"w{int(30_000 * rng.random() ** 4)}" for _ in range(60)) for _ in range(n)]
+    queries = [" ".join(rng.sample(d.split(), 6)) for d in documents]
+    settings = MiningSettings(preset="none")
+    links = Ragged.of([[i] for i in range(n)])
+
+    def ours() -> Negatives:
+        asked, searched = (tokenise(pa.array(texts), for_search=True) for texts in (queries, documents))
+        pool = Pool(
+            build_masks(links, np.arange(n), texts=(asked.exact, searched.exact)), Ragged.of([[]] * n), asked.exact
+        )
+        return mine_pool(LexicalRetriever(asked, searched, k1=1.5, b=0.75, threads=1), pool, settings)
+
+    def theirs() -> None:
+        index = bm25s.BM25(k1=1.5, b=0.75, method="lucene", backend="numba")
+        index.index([d.split() for d in documents], show_progress=False)
+        index.retrieve([q.split() for q in queries], k=100, show_progress=False, n_threads=1)
+
+    index = bm25s.BM25(k1=1.5, b=0.75, method="lucene")
+    index.index([d.split() for d in documents], show_progress=False)
+    mined = ours()
+    for i in range(20):
+        part = slice(mined.offsets[i], mined.offsets[i + 1])
+        expected = index.get_scores(sorted(set(queries[i].split())))[mined.ids[part]] * 2.5  # Lucene leaves k1 + 1 out
+        np.testing.assert_allclose(mined.scores[part], expected, rtol=1e-3)
+    theirs()
+    contestants = {"ours, with masks": (ours, n), "bm25s (numba)": (theirs, n)}
+    compare(f"BM25, {n:,} queries × {n:,} documents, top 100, one core, tokenising included", contestants)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default="work/peers", help="folder of packages to compare with")
+    parser.add_argument("--size", type=int, default=100_000, help="queries, and documents")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", choices=["disguises", "search", "job", "bm25"])
+    chosen = parser.parse_args()
+    parts = {
+        "disguises": lambda: disguises(chosen.peers),
+        "search": lambda: search_rate(chosen.size),
+        "job": lambda: whole_job(chosen.size, chosen.peers, chosen.rounds),
+        "bm25": lambda: bm25(min(chosen.size, 20_000)),
+    }
+    for name, part in parts.items():
+        if chosen.only in (None, name):
+            part()
 
 
 if __name__ == "__main__":
-    asked, searched = texts()
-    check(asked, searched)
-    mine_retrieval(pool(asked[:50], searched[:50]), SETTINGS)
-    theirs(asked[:50], searched[:200])
-    compare(
-        f"BM25, {QUERIES:,} queries × {DOCUMENTS:,} documents, top 100",
-        {
-            "ours": (lambda: mine_retrieval(pool(asked, searched), SETTINGS), QUERIES),
-            "bm25s (numba)": (lambda: theirs(asked, searched), QUERIES),
-        },
-    )
+    main()

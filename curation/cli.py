@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from curation.decontaminate.cli import app as evaluations_app
 from curation.engine import Workers
 from curation.langid.cli import app as langid_app
 from curation.settings import load_profile
@@ -25,6 +26,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 sources_app = typer.Typer(no_args_is_help=False)
 app.add_typer(sources_app, name="sources")
 app.add_typer(langid_app, name="langid")
+app.add_typer(evaluations_app, name="evaluations")
 
 ProfileName = Annotated[str | None, typer.Option("--profile", help="Section of params.yaml.", envvar="CURATE_PROFILE")]
 Params = Annotated[Path, typer.Option("--params", help="The settings file; its folder holds work/ and out/.")]
@@ -108,17 +110,50 @@ def _dedup() -> Callable[[Build], StepResult]:
     return run_dedup
 
 
-def _mine() -> Callable[[Build], StepResult]:
-    from curation.mining.step import run_mine
-
-    return run_mine
-
-
 _verb("fetch", "Bring the raw files of every source here.", _fetch)
 _verb("normalise", "Turn raw files into rows.", _normalise)
 _verb("identify", "Identify the language of every text.", _identify)
 _verb("dedup", "Find exact and near-duplicates across all sources.", _dedup)
-_verb("mine", "Find hard negatives for every row.", _mine)
+
+
+@app.command()
+def decontaminate(
+    profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    ray_address: Address = None,
+    evaluation: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder with queries.jsonl, corpus.jsonl and qrels/, beside the profile's sets."),
+    ] = None,
+    *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Find the rows that evaluation sets have too; `curate evaluations` lists what there is."""
+    from curation.decontaminate.origins import chosen_sets
+    from curation.decontaminate.step import run_decontaminate, with_folders
+
+    build = with_folders(_build(profile, params, workers, engine, ray_address), evaluation or [])
+    if dry_run:
+        sets = chosen_sets(build.profile.decontaminate, build.root)
+        print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
+        return
+    with _alone(build):
+        run_decontaminate(build)
+
+
+@app.command()
+def mine(
+    profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    ray_address: Address = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Instead of the profile's: bm25, owner/name@COMMIT, a folder, package:NAME, vectors:FOLDER."),
+    ] = None,
+    *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Find hard negatives for every row."""
+    from curation.mining.step import run_mine, with_teacher
+
+    build = _build(profile, params, workers, engine, ray_address)
+    _step(run_mine, with_teacher(build, teacher) if teacher else build, dry_run=dry_run, what="mine")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -91,6 +91,9 @@ class Workers:
     count: int = 0
     """0: one per core."""
     ray_address: str | None = None
+    gpus: float = 0
+    """Ray only: share of a GPU for each worker. Where the cluster has GPUs, the workers are then actors, one after the
+    other as far as the GPUs reach: what they have loaded onto theirs stays there from task to task."""
 
     @property
     def number(self) -> int:
@@ -200,19 +203,18 @@ def _run_ray(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
         local: dict[str, Any] = {"num_cpus": workers.number, "include_dashboard": False}
         ray.init(address=workers.ray_address, log_to_driver=False, **({} if workers.ray_address else local))
     try:
-        remote = ray.remote(num_cpus=1, max_retries=2)(_execute)
+        free = _ray_workers(ray, workers) * IN_FLIGHT_PER_WORKER
         waiting = iter(jobs)
-        running: dict[Any, int] = {}
+        running: dict[Any, tuple[int, Callable[..., Any]]] = {}
         while True:
-            while len(running) < IN_FLIGHT_PER_WORKER * workers.number:
-                job = next(waiting, None)
-                if job is None:
-                    break
-                running[remote.remote(*job[1])] = job[0]
+            while free and (job := next(waiting, None)) is not None:
+                submit = free.pop(0)
+                running[submit(*job[1])] = job[0], submit
             if not running:
                 return
             (done, *_), _rest = ray.wait(list(running), num_returns=1)
-            index = running.pop(done)
+            index, submit = running.pop(done)
+            free.append(submit)
             try:
                 yield index, ray.get(done)
             except ray.exceptions.RayTaskError as error:
@@ -220,3 +222,17 @@ def _run_ray(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
     finally:
         if started:
             ray.shutdown()
+
+
+class _Actor:
+    def execute(self, *job: Any) -> Marker:
+        return _execute(*job)
+
+
+def _ray_workers(ray: Any, workers: Workers) -> list[Callable[..., Any]]:
+    """Return how to hand a job to each worker: plain tasks, or actors where GPUs are wanted and there are some."""
+    actors = int(ray.cluster_resources().get("GPU", 0) / workers.gpus) if workers.gpus else 0
+    if not actors:
+        return [ray.remote(num_cpus=1, max_retries=2)(_execute).remote] * workers.number
+    actor = ray.remote(num_cpus=1, num_gpus=workers.gpus, max_restarts=2, max_task_retries=2)(_Actor)
+    return [actor.remote().execute.remote for _ in range(actors)]

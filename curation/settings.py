@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from curation.mining.presets import PRESETS
 from sources.errors import CorpusError, SettingsError, UnknownNameError
 
 
@@ -120,19 +121,120 @@ class TeacherSettings(_Section):
         return self.model != "bm25"
 
 
-class MiningSettings(_Section):
-    """How hard negatives are chosen."""
+class MtebSettings(_Section):
+    """Which of MTEB's tasks (`manifests/evaluations/mteb.jsonl`); none by default."""
 
+    benchmarks: list[str] = []
+    """By mteb's names, as `MTEB(Multilingual, v2)`."""
+    tasks: list[str] = []
+    """Names or patterns (`MIRACL*`, `*`) beside those of the benchmarks."""
+    types: list[str] = []
+    """Only of these types; empty: all."""
+    languages: list[str] = []
+    """Only tasks with one of these tags; empty: all."""
+    exclude: list[str] = []
+    """Names or patterns."""
+
+
+class DistrustSettings(_Section):
+    """When a source is listed as one to distrust, for one evaluation task or on the whole."""
+
+    found: float = Field(default=0.1, gt=0, le=1)
+    """Share of a task's texts that the source holds."""
+    at_least: int = Field(default=5, ge=1)
+    """And so many of them: a task of three texts proves little."""
+    contaminated: float = Field(default=0.05, gt=0, le=1)
+    """Share of the source's rows that are contaminated, by whatever tasks."""
+
+
+class DecontaminationSettings(_Section):
+    """Against which evaluation sets rows are held, and what counts as the same text. Lengths are in words."""
+
+    mteb: MtebSettings = MtebSettings()
+    sets: list[str] = []
+    """Names in `manifests/evaluations/sets`, or folders in BEIR's layout (whatever has a slash in it)."""
+    documents: Literal["judged", "all"] = "judged"
+    """Of a retrieval task's corpus: the documents that a judgement of the split names, or every one."""
+    drop: list[Literal["query", "document"]] = ["query", "document"]
+    """On which side of a row an overlap keeps it out of the mixes; the other side's is reported only."""
+    shortest: int = Field(default=3, ge=1)
+    """Evaluation texts below it are not looked for: `yes`, `1984`, `Paris` are nobody's."""
+    ngram: int = Field(default=8, ge=4)
+    run: int = Field(default=13, ge=4)
+    """An unbroken run of so many words of an evaluation text is contamination, whatever the share."""
+    share: float = Field(default=0.7, gt=0, le=1)
+    """So is a text of which n-grams of the row cover this share."""
+    common: int = Field(default=10, ge=1)
+    """An n-gram of more evaluation texts than this is a phrase, and proves nothing."""
+    shingle: int = Field(default=5, ge=1)
+    threshold: float = Field(default=0.8, gt=0, le=1)
+    """True Jaccard index of the shingles from which a row and an evaluation text are near-duplicates."""
+    distrust: DistrustSettings = DistrustSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DecontaminationSettings:
+        if self.run < self.ngram:
+            raise ValueError(f"run ({self.run}) is shorter than ngram ({self.ngram}): it could not be seen")
+        return self
+
+
+class MiningSettings(_Section):
+    """How hard negatives are chosen: a preset's rules, and whatever is said besides. A preset never says who scores."""
+
+    preset: str = "f2llm"
+    """One of `curation.mining.presets`."""
+    teacher: TeacherSettings = TeacherSettings()
+    second_opinion: str | None = None
+    """A cross-encoder that scores what the teacher found, named like a teacher; rules then go by its scores."""
+    language: Literal["same", "any", "cross"] = "same"
+    """Negatives in the positive's language, in any, or in others only."""
+    pools: dict[str, list[str]] = {}
+    """Name → retrieval sources that share their documents; the others each search their own."""
     retrieved: int = Field(default=100, ge=1)
-    skip_top: int = Field(default=0, ge=0)
+    """Candidates for each query, the best that no mask keeps out; the rules look at these."""
+    skip_top: int = Field(default=5, ge=0)
+    skip_from: Literal["ranking", "survivors"] = "ranking"
+    """Skip the first of all candidates, or of those that pass the rules below."""
+    below: float | None = 0.8
+    """A candidate must score below this; ignored for BM25, whose scores have no scale."""
+    below_positive: float | None = Field(default=0.95, gt=0)
+    """A candidate must score below this share of the positive's score p: below p - |p|·(1 - share)."""
+    margin: float | None = None
+    """A candidate must score at least so much below the positive."""
+    positives: Literal["min", "max", "mean"] = "min"
+    """Which score stands for those of several positives."""
+    max_rank: int | None = Field(default=None, ge=0)
+    """A query whose positive has more candidates above it gets no negatives: teacher and source disagree."""
     keep: int = Field(default=24, ge=1)
-    below_positive: float = Field(default=0.95, gt=0)
-    """A candidate must score below this share of the positive's score."""
-    shortage: Literal["keep", "drop", "fill"] = "fill"
-    """With fewer than `keep`: keep what there is, drop the row, or fill at random (origin recorded)."""
+    keep_classification: int = Field(default=1, ge=1)
+    """For sources of the classification family, instead of `keep`."""
+    pick: Literal["top", "random"] = "top"
+    """The best of those that pass, or any."""
+    shortage: Literal["keep", "drop", "relax", "fill"] = "fill"
+    """With fewer than `keep`: keep what there is, drop the row, take what the rules rejected, lowest score first, or
+    fill at random. The origin of each negative is recorded."""
+    approximate_above: int = Field(default=20_000_000, ge=1)
+    """Documents in a pool from which a dense search is approximate (faiss), its recall measured and recorded."""
     k1: float = 1.5
     b: float = 0.75
     seed: int = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name = data.get("preset", "f2llm")
+        if name not in PRESETS:
+            raise UnknownNameError("preset", str(name), PRESETS, where="mining.preset")
+        return PRESETS[name] | data
+
+    @model_validator(mode="after")
+    def _possible(self) -> MiningSettings:
+        skipped = self.skip_top if self.skip_from == "ranking" else 0
+        if self.retrieved - skipped < self.keep:
+            raise ValueError(f"of {self.retrieved} retrieved, {skipped} skipped, {self.keep} cannot be kept")
+        return self
 
 
 class MixSettings(_Section):
@@ -152,6 +254,7 @@ class Profile(_Section):
     normalise: NormaliseSettings = NormaliseSettings()
     languages: LanguageSettings = LanguageSettings()
     dedup: DedupSettings = DedupSettings()
+    decontaminate: DecontaminationSettings = DecontaminationSettings()
     mining: MiningSettings = MiningSettings()
     mixes: dict[str, MixSettings] = {"retrieval": MixSettings(), "instruction": MixSettings()}
     train: dict[str, Any] = {}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from curation.mining.retrieval import ORIGINS
+from curation.decontaminate.rows import SIDES
+from curation.mining.grouping import documents_of
+from curation.mining.negatives import ORIGINS
 from curation.steps import Build, Shard
 from sources import registry
 from sources.errors import StageError, UnknownNameError
 
 TEXT_CHARS = 400
 MOST_PAIRS = 40
+MOST_NEGATIVES = 8
+_TABLES = ("languages", "verdicts", "clusters", "contamination", "merges")
 MOST_MERGED = 8
 
 
@@ -24,19 +30,16 @@ def show_rows(build: Build, source: str, subset: str | None, count: int, row_id:
     shards = _shards(build, source, subset)
     console = Console()
     shown = 0
-    pool_start: dict[str, int] = {}
     for shard in shards:
         rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
-        first = pool_start.get(shard.subset, 0)
-        pool_start[shard.subset] = first + shard.rows
-        beside = [_beside(build, shard, name) for name in ("languages", "verdicts", "clusters", "merges")]
+        beside = [_beside(build, shard, name) for name in _TABLES]
         for i in range(rows.num_rows):
             row = rows.slice(i, 1).to_pylist()[0]
             if row_id and row["row_id"].hex() != row_id:
                 continue
             for table in beside:
                 row |= table.slice(i, 1).to_pylist()[0] if table is not None else {}
-            row["mined"] = _negatives(build, shard, first + i)
+            row["mined"] = _negatives(build, shard, i)
             console.print(_card(row))
             shown += 1
             if shown == count or row_id:
@@ -65,16 +68,19 @@ def _beside(build: Build, shard: Shard, operation: str) -> pa.Table | None:
         return None
 
 
-def _negatives(build: Build, shard: Shard, pool_row: int) -> list[tuple[str, float, str]]:
+def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:
+    """Return lines about what was mined for a row: the positive's score and rank, and the first negatives."""
     try:
-        mined = build.store.read_table(f"negatives/{shard.source}/{shard.subset}.negatives.arrow")
+        mined = build.store.read_table(f"negatives/{shard.path}.negatives.arrow").slice(row, 1).to_pylist()[0]
     except FileNotFoundError:
         return []
-    row = mined.slice(pool_row, 1).to_pylist()[0]
-    pool = [s for s in build.load("normalise").shards if (s.source, s.subset) == (shard.source, shard.subset)]
-    texts = pa.concat_tables(build.store.read_table(f"rows/{s.path}.rows.arrow", ["positive"]) for s in pool)
-    found = zip(row["negatives"], row["scores"], row["origins"], strict=True)
-    return [(texts["positive"][at].as_py(), score, ORIGINS[origin]) for at, score, origin in found]
+    score, rank = mined["positive_score"], mined["positive_rank"]
+    lines = [] if math.isnan(score) else [("teacher", f"positive {score:.3f}, {rank} candidates above it")]
+    numbers = np.array(mined["negatives"][:MOST_NEGATIVES], np.int32)
+    texts = documents_of(build, shard.source, shard.subset).texts(numbers).to_pylist()
+    for text, score, origin in zip(texts, mined["scores"], mined["origins"], strict=False):
+        lines.append((f"negative, {ORIGINS[origin]}{'' if math.isnan(score) else f' {score:.3f}'}", text))
+    return lines
 
 
 def _card(row: dict[str, Any]) -> Table:
@@ -96,6 +102,8 @@ def _card(row: dict[str, Any]) -> Table:
         outcome = f"left out: {row['drop_reason']}" if row["drop_reason"] else "may stay"
         final = f"{row['query_lang_final']} → {row['positive_lang_final']}"
         lines["languages"] = f"{row['query_verdict']} → {row['positive_verdict']}; {final}; {outcome}"
+    if "contaminated" in row:
+        lines["evaluation"] = _overlaps(row)
     if "keep" in row:
         verdict = "kept" if row["keep"] else f"left out: {row['reason']} of {row['sample_cluster']:016x}"
         lines["dedup"] = f"{verdict}; document cluster {row['document_cluster']:016x}"
@@ -105,11 +113,20 @@ def _card(row: dict[str, Any]) -> Table:
     for other in row.get("merged", [])[:MOST_MERGED]:
         what = f"{other['source']} / {other['subset']} {other['row_id'].hex()}, {other['reason'].partition('-')[0]}"
         table.add_row("stands for", escape(f"{what}: {other['positive'] or 'the same'}"[:TEXT_CHARS]))
-    for text in row["negatives"][:5]:
-        table.add_row("negative, given", escape(text[:TEXT_CHARS]))
-    for text, score, kind in row["mined"][:5]:
-        table.add_row(f"negative, {kind} {score:.1f}", escape(text[:TEXT_CHARS]))
+    for name, text in row["mined"] or [("negative, given", text) for text in row["negatives"][:MOST_NEGATIVES]]:
+        table.add_row(name, escape(text[:TEXT_CHARS]))
     return table
+
+
+def _overlaps(row: dict[str, Any]) -> str:
+    """Say with which evaluation sets a row overlaps, how, and what follows."""
+    said = [
+        f"{side} {row[f'{side}_overlap']} ({row[f'{side}_score']:.2f}) with {row[f'{side}_text']}"
+        f" of {', '.join(row[f'{side}_tasks'])}"
+        for side in SIDES
+        if row[f"{side}_overlap"]
+    ]
+    return "; ".join([*said, "contaminated" if row["contaminated"] else "may stay"]) if said else "nothing of any set"
 
 
 def show_disagreements(build: Build, source: str) -> None:

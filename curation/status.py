@@ -8,16 +8,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from curation.decontaminate.rows import Contaminate
 from curation.dedup.clustering import Cluster
 from curation.dedup.signing import Sign
 from curation.langid.step import Identify
-from curation.mining.step import Mine
+from curation.mining.aligning import Align
+from curation.mining.embeddings import Embed
+from curation.mining.pools import Collect
+from curation.mining.searching import Search
 from curation.mix.recipe import recipe_names
 from curation.normalising import Normalise
 from curation.steps import STEPS, Build, StepResult
 from sources.errors import StageError
 
-OPERATIONS = (Normalise.name, Identify.name, Sign.name, Cluster.name, Mine.name)
+OPERATIONS = tuple(
+    operation.name for operation in (Normalise, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
+)
 
 
 def make_status(build: Build) -> dict[str, Any]:

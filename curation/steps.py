@@ -19,7 +19,7 @@ from sources import registry
 from sources.errors import StageError
 from sources.manifest import Manifest
 
-STEPS = ("fetch", "normalise", "identify", "dedup", "mine")
+STEPS = ("fetch", "normalise", "identify", "dedup", "decontaminate", "mine")
 
 
 @dataclass(frozen=True)

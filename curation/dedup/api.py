@@ -43,9 +43,10 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
         settings: threshold, shingle and bands; null: the defaults.
 
     Returns:
-        A table of n rows: `row` int64 (0 … n - 1), `cluster` int64 (the row that is kept for it), `keep` bool,
-        `reason` string (`exact-duplicate`: equal but for case and white space; `near-duplicate`: true Jaccard index
-        with the kept row at or above the threshold; null where the row is kept).
+        A table of n rows: `row` int64 (0 … n - 1), `cluster` int64 (the row that is kept for it), `component` int64
+        (the first row reached over near-duplicates of near-duplicates), `keep` bool, `reason` string
+        (`exact-duplicate`: equal but for case and white space; `near-duplicate`: true Jaccard index with the kept row
+        at or above the threshold; null where the row is kept).
 
     """
     settings = settings or DedupSettings()
@@ -70,13 +71,14 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     needed = ranks_of(pairs)
     hashes, offsets = minhash.shingle_sets(tokenise(array.take(pa.array(needed))), settings.shingle)
     sets = ShingleSets(needed, (hashes >> np.uint64(32)).astype(np.uint32), offsets[:-1], np.diff(offsets))
-    keeper = rows.copy()
-    keeper[needed] = join(pairs, sets, settings.threshold).keeper
+    joined = join(pairs, sets, settings.threshold)
+    keeper, component = rows.copy(), rows.copy()
+    keeper[needed], component[needed] = joined.keeper, joined.component
     chosen = keeper[leaders]
     verdict = np.where(chosen == rows, 0, np.where(leaders == rows, 2, 1))
     reason = pa.array([None, "exact-duplicate", "near-duplicate"]).take(pa.array(verdict))
-    columns = [pa.array(rows.astype(np.int64)), pa.array(chosen.astype(np.int64)), pa.array(verdict == 0), reason]
-    return pa.table(columns, names=["row", "cluster", "keep", "reason"])
+    numbers = [pa.array(column.astype(np.int64)) for column in (rows, chosen, component[leaders])]
+    return pa.table([*numbers, pa.array(verdict == 0), reason], names=["row", "cluster", "component", "keep", "reason"])
 
 
 def _array(texts: pa.Array | pa.ChunkedArray | Sequence[str]) -> pa.Array | pa.ChunkedArray:

@@ -15,15 +15,16 @@ from curation.dedup.folding import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ranks_of
 from curation.dedup.minhash import U32
 from curation.dedup.ordering import ORDER
-from curation.dedup.shards import Corpus, flat, numbers
+from curation.dedup.shards import Corpus, flat
 from curation.engine import Outputs, Task
 from curation.settings import DedupSettings
 from curation.store import Store
 from curation.text.tokens import U64
 
-COLUMN_BYTES = 1 << 29
+COLUMN_BYTES = 1 << 30
 """Bands read at once: as many as fit so many bytes, since opening a thousand small shards costs more than reading."""
 
+LEADER_SCHEMA = pa.schema([pa.field("leader", pa.uint32(), nullable=False)])
 PAIR_SCHEMA = pa.schema([pa.field("pair", pa.uint64(), nullable=False)])
 """Lower rank in the high half, higher rank in the low half; sorted, none twice."""
 NEEDED_SCHEMA = pa.schema([pa.field("row", pa.uint32(), nullable=False), pa.field("rank", pa.uint32(), nullable=False)])
@@ -40,7 +41,7 @@ class Bands:
 
 
 class Fold:
-    """Operation, one task a field: rows of equal text to the one that stays, and all sketches by rank."""
+    """Operation, one task a field: rows of equal text to the one that stays."""
 
     name: ClassVar[str] = "dedup/folded"
     version: ClassVar[int] = 1
@@ -54,21 +55,15 @@ class Fold:
         (ranks,) = flat(store, ORDER, "rank")
         exact = corpus.column(store, [f"{task.path}_exact"], np.uint64)[f"{task.path}_exact"]
         leaders = fold(exact, ranks)
-        sketch = np.empty((corpus.rows, self.settings.permutations // 64), np.uint64)
-        name = f"{task.path}_sketch"
-        sketch[ranks] = corpus.column(store, [name], np.uint64)[name]
-        kind = pa.binary(self.settings.permutations // 8)
-        schema = pa.schema([pa.field("leader", pa.uint32(), nullable=False), pa.field("sketch", kind, nullable=False)])
-        bits = pa.FixedSizeBinaryArray.from_buffers(kind, corpus.rows, [None, pa.py_buffer(sketch)])
-        out.table("folded", [pa.record_batch([pa.array(leaders), bits], schema=schema)], schema, compressed=False)
+        table = pa.table([leaders], schema=LEADER_SCHEMA)
+        out.table("folded", table.to_batches(), LEADER_SCHEMA, compressed=False)
         return {"rows": corpus.rows, "exact_duplicates": int((leaders != np.arange(corpus.rows)).sum())}
 
 
-def folded(store: Store, field: str) -> tuple[U32, U64]:
-    """Return the leaders and the sketches of a field, by rank."""
-    table = store.read_table(f"{Fold.name}/{field}.folded.arrow")
-    leaders, sketch = (table[name].chunk(0) for name in ("leader", "sketch"))
-    return numbers(leaders, np.uint32), numbers(sketch, np.uint64)
+def folded(store: Store, field: str) -> U32:
+    """Return, by rank, the rank of the row that stays of those of equal text."""
+    (leaders,) = flat(store, f"{Fold.name}/{field}.folded.arrow", "leader")
+    return leaders
 
 
 class Candidates:
@@ -84,15 +79,22 @@ class Candidates:
         """Compare one group of bands; `task.payload` is a `Bands`."""
         group: Bands = task.payload
         (ranks,) = flat(store, ORDER, "rank")
-        leaders, sketch = folded(store, group.field)
+        leaders = folded(store, group.field)
         names = [f"{group.field}_band_{band:02d}" for band in group.bands]
-        columns = group.corpus.column(store, names, np.uint32)
+        columns = group.corpus.column(store, [*names, f"{group.field}_sketch"], np.uint32)
+        sketch = _by_rank(columns.pop(f"{group.field}_sketch"), ranks)
         least = least_agreement(self.settings.permutations, self.settings.threshold)
         pairs = np.zeros(0, np.uint64)
         for name in names:
             pairs = merge(pairs, run_pairs(columns.pop(name), ranks, leaders, sketch, least))
         out.table("candidates", pa.table([pairs], schema=PAIR_SCHEMA).to_batches(), PAIR_SCHEMA)
         return {"pairs": len(pairs)}
+
+
+def _by_rank(values: U64, ranks: U32) -> U64:
+    result = np.empty_like(values)
+    result[ranks] = values
+    return result
 
 
 def band_groups(rows: int, bands: int) -> list[tuple[int, ...]]:

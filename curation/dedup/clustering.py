@@ -67,7 +67,7 @@ def kept(store: Store, field: str, column: str) -> tuple[U32, U32]:
         column: `keeper`, or `component` for the first row of the whole component.
 
     """
-    leaders, _ = folded(store, field)
+    leaders = folded(store, field)
     ranks, chosen = flat(store, f"{Join.name}/{field}.joined.arrow", "rank", column)
     keeper = np.arange(len(leaders), dtype=np.uint32)
     keeper[ranks] = chosen

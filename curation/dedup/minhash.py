@@ -1,7 +1,10 @@
 """MinHash signatures and band hashes over token shingles (Broder 1997; banding after Indyk and Motwani 1998).
 
-The permutations are Dietzfelbinger's multiply-add-shift on 32-bit keys, `(a·x + b) >> 32` with 64-bit a and b:
-exactly two-independent and two multiplications a lane, where the usual `(a·x + b) mod (2⁶¹ - 1)` needs a division.
+A permutation is `(a·x + b) mod 2³²` with odd a, of a shingle's 32-bit key x: linear permutations (Bohman, Cooper and
+Frieze 2000), which for sets without structure are min-wise independent up to a vanishing bias. The keys have none,
+they are the high half of a finalised 64-bit hash; so one 32-bit multiplication a lane does, where
+`(a·x + b) mod (2⁶¹ - 1)` takes several wide ones and a reduction. Pairs (a, b) are drawn independently, hence a
+signature's values err independently. The low bits of a product know little of a: see `sketches`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from curation.settings import DedupSettings
 from curation.text.tokens import I64, U64, Tokens, mix64
 
 U32 = npt.NDArray[np.uint32]
+
+BLOCK = 1024
+"""Shingles hashed at a time: a row of any length takes 8 kB."""
 
 
 def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDArray[np.bool_]]:
@@ -48,16 +54,12 @@ def sketches(signature: U32) -> U64:
     """Return one bit of each permutation's minimum, uint64[n, permutations // 64] (b-bit minwise hashing with b = 1).
 
     Of two texts of similarity J a share (1 + J) / 2 of the bits agree (Li and König 2010, with few of all possible
-    shingles in a text). That is weaker evidence than a signature's J, at a thirty-second of its size.
+    shingles in a text). That is weaker evidence than a signature's J, at a thirty-second of its size. The bit is one
+    of a hash of the minimum: its own lowest is the shingle's lowest or the opposite, whatever the multiplier.
     """
     result = np.empty((len(signature), signature.shape[1] // 64), np.uint64)
     _sketches(signature, result)
     return result
-
-
-def agreement(sketched: U64, left: I64, right: I64) -> npt.NDArray[np.int64]:
-    """Return how many bits agree in the sketches of each pair (left[i], right[i]), int64[pairs]."""
-    return np.asarray(_agreement(sketched, left, right))
 
 
 def shingle_sets(tokens: Tokens, shingle: int) -> tuple[U64, I64]:
@@ -84,38 +86,66 @@ def jaccard(tokens: Tokens, left: I64, right: I64, shingle: int) -> npt.NDArray[
 
 
 @cache
-def _permutations(number: int, seed: int) -> tuple[U64, U64]:
+def _permutations(number: int, seed: int) -> tuple[U32, U32]:
     random = np.random.Generator(np.random.Philox(key=seed))
-    draw = random.integers(0, 2**64, (2, number), np.uint64)
-    return draw[0] | np.uint64(1), draw[1]
+    draw = random.integers(0, 2**32, (2, number), np.uint32)
+    return draw[0] | np.uint32(1), draw[1]
+
+
+@nb.njit(cache=True)
+def _shingle_hashes(hashes, first, count, shingle, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Hash the shingles that start at tokens `first` to `first + count - 1`: a polynomial, rolled on, then mixed."""
+    base = np.uint64(0x9FB21C651E98DF25)
+    key, leaving, power = np.uint64(0), np.uint64(0), np.uint64(1)
+    for j in range(first, first + shingle - 1):
+        key = key * base + hashes[j]
+        power *= base
+    for i in range(count):
+        key = (key - leaving) * base + hashes[first + i + shingle - 1]
+        leaving = hashes[first + i] * power
+        result[i] = mix64(key)
 
 
 @nb.njit(cache=True)
 def _signatures(hashes, offsets, shingle, multipliers, addends, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    number = len(multipliers)
-    low = np.empty(number, np.uint32)
-    base = np.uint64(0x9FB21C651E98DF25)
+    block = np.empty(BLOCK, np.uint64)
     for row in range(len(offsets) - 1):
-        first, last = offsets[row], offsets[row + 1] - shingle
-        if last < first:
-            continue
-        low[:] = np.uint32(0xFFFFFFFF)
-        for i in range(first, last + 1):
-            key = np.uint64(0)
-            for j in range(shingle):
-                key = key * base + hashes[i + j]
-            key = mix64(key) >> np.uint64(32)
-            for p in range(number):
-                value = np.uint32((multipliers[p] * key + addends[p]) >> np.uint64(32))
-                low[p] = min(low[p], value)
-        result[row] = low
+        first, left = offsets[row], offsets[row + 1] - offsets[row] - shingle + 1
+        if left > 0:
+            result[row] = np.uint32(0xFFFFFFFF)
+        while left > 0:
+            count = min(left, BLOCK)
+            _shingle_hashes(hashes, first, count, shingle, block)
+            block[count : (count + 7) // 8 * 8] = block[0]
+            _lower(block, count, multipliers, addends, result[row])
+            first, left = first + count, left - count
+
+
+@nb.njit(cache=True)
+def _lower(block, count, multipliers, addends, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Take shingles into the minima, eight on each way through them; `block` is filled up to a multiple of eight."""
+    half = np.uint64(32)
+    for i in range(0, count, 8):
+        a, b = np.uint32(block[i] >> half), np.uint32(block[i + 1] >> half)
+        c, d = np.uint32(block[i + 2] >> half), np.uint32(block[i + 3] >> half)
+        e, f = np.uint32(block[i + 4] >> half), np.uint32(block[i + 5] >> half)
+        g, h = np.uint32(block[i + 6] >> half), np.uint32(block[i + 7] >> half)
+        for p in range(len(low)):
+            m, t = multipliers[p], addends[p]
+            four = min(_lane(m, a, t), _lane(m, b, t), _lane(m, c, t), _lane(m, d, t))
+            low[p] = min(four, _lane(m, e, t), _lane(m, f, t), _lane(m, g, t), _lane(m, h, t), low[p])
+
+
+@nb.njit(nb.uint32(nb.uint32, nb.uint32, nb.uint32), cache=True, inline="always")
+def _lane(multiplier, key, addend):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return np.uint32(multiplier * key + addend)
 
 
 @nb.njit(cache=True)
 def _bands(signature, rows, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     base = np.uint64(0xD6E8FEB86659FD93)
-    for band in range(result.shape[0]):
-        for i in range(len(signature)):
+    for i in range(len(signature)):
+        for band in range(result.shape[0]):
             key = np.uint64(band)
             for j in range(band * rows, (band + 1) * rows):
                 key = (key + np.uint64(signature[i, j])) * base
@@ -129,28 +159,10 @@ def _sketches(signature, result):  # type: ignore[no-untyped-def]  # noqa: ANN00
         for word in range(result.shape[1]):
             bits = np.uint64(0)
             for p in range(64):
-                bits |= np.uint64(signature[i, 64 * word + p] & np.uint32(1)) << np.uint64(p)
+                low = signature[i, 64 * word + p]
+                mixed = np.uint32((low ^ (low >> np.uint32(15))) * np.uint32(0x2C1B3C6D))
+                bits |= np.uint64(mixed >> np.uint32(31)) << np.uint64(p)
             result[i, word] = bits
-
-
-@nb.njit(cache=True)
-def _agreement(sketched, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    result = np.empty(len(left), np.int64)
-    for pair in range(len(left)):
-        same = np.int64(0)
-        for word in range(sketched.shape[1]):
-            same += np.int64(_ones(~(sketched[left[pair], word] ^ sketched[right[pair], word])))
-        result[pair] = same
-    return result
-
-
-@nb.njit(nb.uint64(nb.uint64), cache=True, inline="always")
-def _ones(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Count the ones of a word; LLVM knows the idiom as `popcnt`."""
-    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
 @nb.njit(cache=True)
@@ -158,21 +170,16 @@ def _shingle_sets(hashes, offsets, shingle):  # type: ignore[no-untyped-def]  # 
     n = len(offsets) - 1
     starts = np.zeros(n + 1, np.int64)
     result = np.empty(len(hashes), np.uint64)
-    base = np.uint64(0x9FB21C651E98DF25)
     used = 0
     for row in range(n):
-        begin = used
-        for i in range(offsets[row], offsets[row + 1] - shingle + 1):
-            key = np.uint64(0)
-            for j in range(shingle):
-                key = key * base + hashes[i + j]
-            result[used] = mix64(key)
-            used += 1
-        part = np.sort(result[begin:used])
-        used = begin
-        for i in range(len(part)):
-            if i == 0 or part[i] != part[i - 1]:
-                result[used] = part[i]
+        count = max(offsets[row + 1] - offsets[row] - shingle + 1, 0)
+        own = result[used : used + count]
+        if count:
+            _shingle_hashes(hashes, offsets[row], count, shingle, own)
+            own.sort()
+        for i in range(count):
+            if i == 0 or own[i] != result[used - 1]:
+                result[used] = own[i]
                 used += 1
         starts[row + 1] = used
     return result[:used].copy(), starts

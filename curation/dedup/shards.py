@@ -59,7 +59,7 @@ class Corpus:
         """Read columns of the signatures; several at once cost one pass over the files.
 
         Returns:
-            name → array[rows], or array[rows, words] for a sketch.
+            name → array[rows]; a sketch, whatever `dtype` is, as uint64[rows, words].
 
         """
         found: dict[str, npt.NDArray[Any]] = {}
@@ -68,21 +68,19 @@ class Corpus:
             for name in names:
                 at = start
                 for chunk in table[name].chunks:
-                    values = numbers(chunk, dtype)
+                    values = _numbers(chunk, dtype)
                     if name not in found:
-                        found[name] = np.empty((self.rows, *values.shape[1:]), dtype)
+                        found[name] = np.empty((self.rows, *values.shape[1:]), values.dtype)
                     found[name][at : at + len(values)] = values
                     at += len(values)
         return {name: found.get(name, np.zeros(0, dtype)) for name in names}
 
 
-def numbers(array: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
-    """Return a fixed-width array without nulls as numpy; one of binary(k) as rows of words of `dtype`."""
-    flat = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.zeros(0, dtype)
+def _numbers(array: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
     if not pa.types.is_fixed_size_binary(array.type):
-        return flat[array.offset : array.offset + len(array)]
-    flat = flat.reshape(-1, array.type.byte_width // flat.itemsize)
-    return flat[array.offset : array.offset + len(array)]
+        return np.asarray(array.to_numpy().astype(dtype, copy=False))
+    words = np.frombuffer(array.buffers()[1], np.uint64).reshape(-1, array.type.byte_width // 8)
+    return words[array.offset : array.offset + len(array)]
 
 
 def flat(store: Store, path: str, *names: str) -> tuple[npt.NDArray[Any], ...]:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from curation.engine import Outputs, Task
 from curation.langid.codes import LabelRefusedError, members, resolve
 from curation.langid.identifier import UNDETERMINED
-from curation.mining.step import row_keys
+from curation.row_keys import row_keys
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.store import Store
 from sources.languages import NO_LANGUAGE

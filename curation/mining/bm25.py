@@ -1,7 +1,6 @@
 """Exact BM25 over hashed tokens, one pool at a time (Robertson and Zaragoza 2009; the idf of Lucene).
 
-Scores are accumulated in a fixed order and ties go to the lower document number, so the result is one and the same
-on every machine. Masks are applied while candidates are gathered: what must not be a negative never takes a place.
+Scores are accumulated in a fixed order, so the result is one and the same on every machine.
 """
 
 from __future__ import annotations
@@ -10,12 +9,9 @@ from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 
+from curation.mining.heaps import F32, I32
 from curation.text.tokens import I64, U64, Tokens
-
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
     return cells % (len(index.terms) + 1), np.concatenate([[0], np.cumsum(counts)])
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def score_one(terms, starts, documents, impacts, scores, touched):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Add up one query's scores into `scores` (float32[n], zero before); return how many documents were touched."""
     used = 0
@@ -85,40 +81,3 @@ def score_one(terms, starts, documents, impacts, scores, touched):  # type: igno
                 used += 1
             scores[document] += impacts[i]
     return used
-
-
-@nb.njit(cache=True)
-def push(heap_scores, heap_documents, size, most, score, document):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Keep the `most` best (score, then lower document) in a binary heap whose root is the worst; return the size."""
-    if size == most:
-        worst = heap_scores[0]
-        if score < worst or (score == worst and document > heap_documents[0]):
-            return size
-        i = 0
-        while True:
-            child = 2 * i + 1
-            if child >= size:
-                break
-            other = child + 1
-            if other < size and (
-                heap_scores[other] < heap_scores[child]
-                or (heap_scores[other] == heap_scores[child] and heap_documents[other] > heap_documents[child])
-            ):
-                child = other
-            if heap_scores[child] < score or (heap_scores[child] == score and heap_documents[child] > document):
-                heap_scores[i], heap_documents[i] = heap_scores[child], heap_documents[child]
-                i = child
-            else:
-                break
-        heap_scores[i], heap_documents[i] = score, document
-        return size
-    i = size
-    while i > 0:
-        parent = (i - 1) // 2
-        if heap_scores[parent] > score or (heap_scores[parent] == score and heap_documents[parent] < document):
-            heap_scores[i], heap_documents[i] = heap_scores[parent], heap_documents[parent]
-            i = parent
-        else:
-            break
-    heap_scores[i], heap_documents[i] = score, document
-    return size + 1

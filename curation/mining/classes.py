@@ -1,83 +1,99 @@
-"""Negatives of the clustering family: members of other classes, balanced over the classes, seeded by row."""
+"""Negatives where rows carry a class: members of other classes, balanced over the classes, seeded by query."""
 
 from __future__ import annotations
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 
-from curation.mining.retrieval import ORIGINS, Negatives
-from curation.settings import MiningSettings
-from curation.text.tokens import U64, mix64
+from curation.mining.heaps import I32
+from curation.mining.masks import masked_by
+from curation.mining.negatives import ORIGINS, REASONS, Negatives
+from curation.mining.rules import Pool, is_known
+from curation.text.tokens import I64, mix64, mix_all
+
+GIVEN, CLASS = ORIGINS.index("given"), ORIGINS.index("class")
+GOLDEN = 0x9E3779B97F4A7C15
+DRAWS = 8
+"""How many members are looked at for each negative wanted, at most."""
+TRIES = 4
+"""How many of one class, before the next has its turn."""
 
 
-def mine_classes(
-    label: npt.NDArray[np.int64], document_exact: U64, row_key: U64, settings: MiningSettings
-) -> Negatives:
-    """Draw negatives for n rows.
+def mine_classes(query_label: I64, members: I32, member_label: I64, pool: Pool, keep: int, seed: int) -> Negatives:
+    """Draw negatives for n queries; those that the source gives come first.
 
     Args:
-        label: int64[n], class numbers 0 … c - 1.
-        document_exact: uint64[n], hash of each row's positive; a text that also stands in the query's class
-            is never drawn for it.
-        row_key: uint64[n], from the row id: the draw does not depend on the order of rows.
-        settings: `keep` and `seed`.
+        query_label: int64[n], class numbers from 0 up; negative: none, and nothing is drawn.
+        members: int32[p], document numbers, one for each class that the document's text stands in.
+        member_label: int64[p], those classes.
+        pool: masks, given negatives, and the keys that make a draw independent of the order of rows.
+        keep: negatives for each query.
+        seed: another one draws others.
 
-    Each further negative comes from the next class of a cycle that starts, and steps, at random.
+    Each further negative comes from the next class of a cycle that starts at random, and is a random member of it:
+    never one with a near-duplicate in the query's class, never one that a mask keeps out.
     """
-    n = len(label)
-    members = np.argsort(label, kind="stable").astype(np.int32)
-    starts = np.searchsorted(label[members], np.arange((label.max() if n else -1) + 2))
-    own = np.unique(np.stack([label.astype(np.uint64), document_exact], 1), axis=0)
-    own_starts = np.searchsorted(own[:, 0], np.arange(len(starts)))
-    rows = np.full((n, settings.keep), -1, np.int32)
+    n, masks = len(query_label), pool.masks
+    order = np.lexsort((members, member_label))
+    members, member_label = members[order], member_label[order]
+    classes, starts = np.unique(member_label, return_index=True)
+    clusters = np.unique(np.stack([member_label, masks.document_cluster[members]], 1), axis=0)
+    bounds = np.searchsorted(clusters[:, 0], query_label), np.searchsorted(clusters[:, 0], query_label, "right")
+    seeds = mix_all(pool.keys ^ mix64(np.uint64(seed)))
+    ids, origins = np.full((n, keep), -1, np.int32), np.full((n, keep), CLASS, np.int8)
+    counts = np.zeros(len(REASONS), np.int64)
     _draw(
-        label,
-        document_exact,
-        row_key,
-        members,
-        starts,
-        own[:, 1].copy(),
-        own_starts,
-        np.uint64(settings.seed),
-        rows,
-    )
-    found = rows >= 0
-    count = int(found.sum())
+        query_label, classes, np.append(starts, len(members)), members, np.ascontiguousarray(clusters[:, 1]), *bounds,
+        masks, pool.given, seeds, ids, origins, counts,
+    )  # fmt: skip
+    taken = ids >= 0
+    offsets = np.concatenate([[0], np.cumsum(taken.sum(1))])
+    rejected = dict(zip(REASONS[1:], counts[1:].tolist(), strict=True))
+    unknown = np.full(n, np.nan, np.float32)
     return Negatives(
-        rows[found],
-        np.concatenate([[0], np.cumsum(found.sum(1))]),
-        np.zeros(count, np.float32),
-        np.full(count, ORIGINS.index("class"), np.int8),
-        np.zeros(n, np.float32),
-        np.full(n, -1, np.int32),
-    )
+        offsets, ids[taken], np.full(offsets[-1], np.nan, np.float32), origins[taken], unknown,
+        np.full(n, -1, np.int32), rejected, [],
+    )  # fmt: skip
 
 
 @nb.njit(cache=True)
-def _draw(label, exact, row_key, members, starts, own, own_starts, seed, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    classes = len(starts) - 1
-    if classes < 2:
-        return
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    for row in range(len(label)):
-        draw = mix64(row_key[row] ^ mix64(seed))
-        mine = label[row]
-        first, last = own_starts[mine], own_starts[mine + 1]
-        other = nb.int64(draw % np.uint64(classes - 1))
+def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    query_label, classes, starts, members, clusters, own_first, own_last, masks, given, seeds, ids, origins, counts  # noqa: ANN001
+):  # fmt: skip
+    keep = ids.shape[1]
+    for row in range(len(query_label)):
         taken = 0
-        for _ in range(4 * rows.shape[1]):
-            if taken == rows.shape[1]:
+        for i in range(given.offsets[row], given.offsets[row + 1]):
+            reason = masked_by(masks, row, given.values[i])
+            counts[reason] += reason > 0
+            known = is_known(ids[row], taken, masks.document_cluster, given.values[i])
+            if reason == 0 and taken < keep and not known:
+                ids[row, taken], origins[row, taken] = given.values[i], GIVEN
+                taken += 1
+        own = np.searchsorted(classes, query_label[row])
+        others = len(classes) - (own < len(classes) and classes[own] == query_label[row])
+        if query_label[row] < 0 or others == 0:
+            continue
+        draw = mix64(seeds[row])
+        other = nb.int64(draw % np.uint64(others))
+        before, tries = taken, 0
+        for _ in range(DRAWS * (keep - taken)):
+            if taken == keep:
                 break
-            other = (other + 1) % (classes - 1)
-            chosen = other + (other >= mine)
-            draw = mix64(draw + golden)
+            if taken > before or tries == TRIES:
+                before, tries = taken, 0
+                other = (other + 1) % others
+            tries += 1
+            chosen = other + (others < len(classes) and other >= own)
+            draw = mix64(draw + np.uint64(GOLDEN))
             size = starts[chosen + 1] - starts[chosen]
-            candidate = members[starts[chosen] + nb.int64(draw % np.uint64(size))]
-            place = first + np.searchsorted(own[first:last], exact[candidate])
-            known = place < last and own[place] == exact[candidate]
-            for i in range(taken):
-                known = known or exact[rows[row, i]] == exact[candidate]
-            if not known:
-                rows[row, taken] = candidate
+            document = members[starts[chosen] + nb.int64(draw % np.uint64(size))]
+            cluster = masks.document_cluster[document]
+            place = own_first[row] + np.searchsorted(clusters[own_first[row] : own_last[row]], cluster)
+            if place < own_last[row] and clusters[place] == cluster:
+                continue
+            reason = masked_by(masks, row, document)
+            counts[reason] += reason > 0
+            if reason == 0 and not is_known(ids[row], taken, masks.document_cluster, document):
+                ids[row, taken] = document
                 taken += 1

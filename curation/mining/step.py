@@ -1,141 +1,158 @@
-"""Step `mine`: negatives for every pool (source, subset), as row numbers within the pool; texts stay in the rows."""
+"""Step `mine`: pools of distinct texts, their vectors where the teacher is dense, negatives for every row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from curation import engine
-from curation.engine import Outputs, Task
-from curation.mining.classes import mine_classes
-from curation.mining.retrieval import ORIGINS, Negatives, Pool, mine_retrieval
+from curation.decontaminate.verdict import has_evaluation_sets
+from curation.engine import Task
+from curation.mining.aligning import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
+from curation.mining.embeddings import embed
+from curation.mining.grouping import MinedPool, pools_of
+from curation.mining.pools import Chunk, Collect
+from curation.mining.searching import BLOCK_QUERIES, BlockRef, Search
+from curation.mining.tallies import BM25_WIDTH, BOUNDED_WIDTH, added, spread_examples
+from curation.mining.teachers.protocol import load_teacher
 from curation.settings import MiningSettings
-from curation.steps import Build, Shard, StepResult, output_ending
-from curation.store import Store
-from curation.text.tokens import tokenise
-from sources import registry
-
-NEGATIVES_SCHEMA = pa.schema(
-    [
-        pa.field("negatives", pa.list_(pa.int32()), nullable=False),
-        pa.field("scores", pa.list_(pa.float32()), nullable=False),
-        pa.field("origins", pa.list_(pa.int8()), nullable=False),
-        pa.field("positive_score", pa.float32(), nullable=False),
-        pa.field("positive_rank", pa.int32(), nullable=False),
-    ]
-)
-"""Row-aligned with the pool (its rows shards in order). A negative is the pool row whose positive it is; `origins`
-index `curation.mining.retrieval.ORIGINS`; `positive_rank` is how many documents scored above the positive, or -1."""
-
-
-@dataclass(frozen=True)
-class PoolRef:
-    """The shards of one pool and the family that decides how it is mined."""
-
-    family: str
-    paths: tuple[str, ...]
-
-
-class Mine:
-    """Operation: one pool to its negatives."""
-
-    name: ClassVar[str] = "negatives"
-    version: ClassVar[int] = 1
-
-    def __init__(self, settings: MiningSettings) -> None:
-        self.settings = settings
-
-    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Mine one pool; `task.payload` is a `PoolRef`."""
-        pool: PoolRef = task.payload
-        rows = pa.concat_tables(store.read_table(f"rows/{path}.rows.arrow") for path in pool.paths)
-        clusters = pa.concat_tables(store.read_table(f"clusters/{path}.clusters.arrow") for path in pool.paths)
-        if pool.family == "classification":
-            found = _none(rows.num_rows)
-        elif pool.family == "clustering":
-            label = np.unique(rows["label"].to_numpy(), return_inverse=True)[1].astype(np.int64)
-            found = mine_classes(label, tokenise(rows["positive"]).exact, row_keys(rows), self.settings)
-        else:
-            found = mine_retrieval(_pool(rows, clusters), self.settings)
-        out.table("negatives", _table(found).to_batches(), NEGATIVES_SCHEMA)
-        kept = np.diff(found.offsets)
-        return {
-            "rows": rows.num_rows,
-            "short": int((kept < self.settings.keep).sum()) if pool.family != "classification" else 0,
-            "origins": {name: int((found.origins == i).sum()) for i, name in enumerate(ORIGINS)},
-        }
-
-
-def row_keys(rows: pa.Table) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """Return the first eight bytes of each row id, uint64: uniform, and the row's own for ever."""
-    ids = rows["row_id"].combine_chunks()
-    chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
-    raw = b"".join(bytes(c.buffers()[1])[c.offset * 16 : (c.offset + len(c)) * 16] for c in chunks if len(c))
-    return np.frombuffer(raw, ">u8").astype(np.uint64)[::2].copy()
-
-
-def _pool(rows: pa.Table, clusters: pa.Table) -> Pool:
-    query, document = tokenise(rows["query"]), tokenise(rows["positive"])
-    crosses = _crosses(rows)
-    field = "query" if crosses else "positive"
-    asked = tokenise(rows["query"], for_search=True)
-    searched = asked if crosses else tokenise(rows[field], for_search=True)
-    _, first, unit = np.unique((query if crosses else document).exact, return_index=True, return_inverse=True)
-    by_first = np.empty(len(first), np.int32)
-    by_first[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
-    language = np.unique(rows["positive_lang"].to_numpy(), return_inverse=True)[1]
-    return Pool(
-        searched, asked, by_first[unit], query.exact, document.exact, clusters["query_cluster"].to_numpy(),
-        clusters["document_cluster"].to_numpy(), language.astype(np.int32), row_keys(rows),
-    )  # fmt: skip
-
-
-def _crosses(rows: pa.Table) -> bool:
-    """Tell whether most rows ask in one natural language for a document in another."""
-    ask, answer = rows["query_lang"], rows["positive_lang"]
-    code = pc.or_(pc.ends_with(ask, "-Code"), pc.ends_with(answer, "-Code"))
-    crossing = pc.and_(pc.not_equal(ask, answer), pc.invert(code))
-    return bool((pc.mean(crossing.cast(pa.float32())).as_py() or 0) > 0.5)
-
-
-def _none(rows: int) -> Negatives:
-    empty = np.zeros(0, np.int32)
-    return Negatives(
-        empty, np.zeros(rows + 1, np.int64), empty.astype(np.float32), empty.astype(np.int8),
-        np.zeros(rows, np.float32), np.full(rows, -1, np.int32),
-    )  # fmt: skip
-
-
-def _table(found: Negatives) -> pa.Table:
-    offsets = pa.array(found.offsets.astype(np.int32))
-    lists = [pa.ListArray.from_arrays(offsets, pa.array(v)) for v in (found.rows, found.scores, found.origins)]
-    return pa.table([*lists, pa.array(found.positive_score), pa.array(found.positive_rank)], schema=NEGATIVES_SCHEMA)
+from curation.steps import Build, StepResult, shards_of
+from curation.store import digest
+from sources.errors import StageError
 
 
 def run_mine(build: Build) -> StepResult:
-    """Mine every pool."""
-    rows, clusters = build.load("normalise").by_pool(), build.load("dedup").by_pool()
-    operation = Mine(build.profile.mining)
-    tasks = []
-    for (source, subset), shards in rows.items():
-        inputs = [s.xxh3 for s in (*shards, *clusters[source, subset])]
-        pool = PoolRef(registry.load(source).family, tuple(s.path for s in shards))
-        tasks.append(Task(f"{source}/{subset}", (pool.family, *inputs), pool))
-    markers = engine.run(operation, tasks, build.store, build.workers)
-    result = StepResult("mine")
-    totals: dict[str, Any] = {}
-    for (source, subset), marker in zip(rows, markers, strict=True):
-        output = output_ending(marker, "negatives")
-        result.shards.append(Shard(source, subset, f"{source}/{subset}", output.rows, output.xxh3))
-        entry = totals.setdefault(source, {"rows": 0, "short": 0, "origins": dict.fromkeys(ORIGINS, 0)})
-        entry["rows"] += marker.stats["rows"]
-        entry["short"] += marker.stats["short"]
-        for name, count in marker.stats["origins"].items():
-            entry["origins"][name] += count
-    result.stats = {"sources": totals}
+    """Mine every pool.
+
+    Raises:
+        StageError: a step before is missing, or was made from other rows.
+        SettingsError: the teacher, or a pool of the settings, cannot be.
+
+    """
+    rows, settings = build.load("normalise"), build.profile.mining
+    if settings.teacher.dense:
+        load_teacher(settings.teacher)  # what cannot be a teacher is refused before any work
+    pools = list(pools_of(rows, settings).values())
+    _collect(build, rows, pools)
+    _search(build, [pool for pool in pools if pool.family == "retrieval"])
+    _draw(build, [pool for pool in pools if pool.family != "retrieval"])
+    markers = [marker for pool in pools for marker in pool.aligned]
+    made = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
+    result = StepResult("mine", [replace(s, xxh3=made[s.path].xxh3) for s in rows.shards])
+    result.stats = {"settings": settings.model_dump(mode="json"), **_figures(pools, settings)}
     build.save(result)
     return result
+
+
+def with_teacher(build: Build, model: str) -> Build:
+    """Return the same build with another teacher; prompts, length and dtype stay the profile's."""
+    settings = build.profile.mining
+    teacher = settings.teacher.model_copy(update={"model": model})
+    mining = settings.model_copy(update={"teacher": teacher})
+    return replace(build, profile=build.profile.model_copy(update={"mining": mining}))
+
+
+def _collect(build: Build, rows: StepResult, pools: list[MinedPool]) -> None:
+    beside = [build.load(step) for step in ("dedup", *(("decontaminate",) if has_evaluation_sets(build) else ()))]
+    known = [{s.path: s.xxh3 for s in step.shards} for step in beside if step.shards]
+    for step in beside:
+        if step.shards and [(s.path, s.rows) for s in step.shards] != [(s.path, s.rows) for s in rows.shards]:
+            raise StageError(
+                f"step {step.step} was made from other rows",
+                where=f"profile {build.name}",
+                remedy=f"curate {step.step}, or dvc repro",
+            )
+    tasks = []
+    for pool in pools:
+        known_of = [of[s.path] for of in known for s in pool.shards]
+        reference = replace(pool.reference, decontaminated=len(known) > 1)
+        tasks.append(Task(pool.name, (*reference.hashes, *known_of), reference))
+    markers = engine.run(Collect(build.profile.dedup), tasks, build.store, build.workers)
+    for pool, marker in zip(pools, markers, strict=True):
+        pool.collected = marker
+
+
+def _search(build: Build, pools: list[MinedPool]) -> None:
+    settings, store = build.profile.mining, build.store
+    vectors: Sequence[Any] = [None] * len(pools)
+    if settings.teacher.dense:
+        texts = [
+            (p.reference, {side: [Chunk(*c) for c in chunks] for side, chunks in p.collected.stats["chunks"].items()})
+            for p in pools
+        ]
+        vectors = embed(store, build.workers, texts, settings.teacher)
+    # a search uses all cores by itself; Ray counts cores, so there a task has one, or a GPU
+    alone = build.workers.kind == "local"
+    workers = replace(build.workers, count=1) if alone else replace(build.workers, gpus=float(settings.teacher.dense))
+    tasks = []
+    for pool, readers in zip(pools, vectors, strict=True):
+        pair = (readers["query"], readers["document"]) if readers else None
+        searched = digest([pool.identity, [reader.hashes for reader in pair or ()], _opinion_identity(settings)])
+        for number, start in enumerate(range(0, pool.collected.stats["queries"], BLOCK_QUERIES)):
+            stop = min(start + BLOCK_QUERIES, pool.collected.stats["queries"])
+            ref = BlockRef(pool.reference, start, stop, pair, threads=0 if alone else 1)
+            tasks.append(Task(block_path(pool.name, number), (searched, f"{start}-{stop}"), ref))
+    markers = iter(engine.run(Search(settings), tasks, store, workers))
+    aligning = []
+    for pool in pools:
+        pool.mined = [next(markers) for _ in range(0, pool.collected.stats["queries"], BLOCK_QUERIES)]
+        inputs = (pool.identity, *(marker.outputs[0].xxh3 for marker in pool.mined))
+        aligning += [Task(s.path, inputs, AlignRef(pool.name, s.path)) for s in pool.shards]
+    keyed = AlignSettings(keep=settings.keep, width=_width(settings))
+    markers = iter(engine.run(Align(keyed), aligning, store, build.workers))
+    for pool in pools:
+        pool.aligned = [next(markers) for _ in pool.shards]
+
+
+def _opinion_identity(settings: MiningSettings) -> str | None:
+    if settings.second_opinion is None:
+        return None
+    from curation.mining.teachers.cross_encoder import load_second_opinion
+
+    return load_second_opinion(settings.second_opinion).identity
+
+
+def _width(settings: MiningSettings) -> float:
+    return BOUNDED_WIDTH if settings.teacher.dense or settings.second_opinion else BM25_WIDTH
+
+
+def _draw(build: Build, pools: list[MinedPool]) -> None:
+    tasks = [
+        Task(p.name, (p.identity, p.family, *p.reference.hashes),
+             ClassesRef(p.reference, p.family, tuple(s.rows for s in p.shards)))
+        for p in pools
+    ]  # fmt: skip
+    markers = engine.run(DrawClasses(build.profile.mining), tasks, build.store, build.workers)
+    for pool, marker in zip(pools, markers, strict=True):
+        pool.aligned = [marker]
+
+
+def _figures(pools: list[MinedPool], settings: MiningSettings) -> dict[str, Any]:
+    """Return what the report shows, by source and by pool; a source is its own pool unless the settings say more."""
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    examples: dict[str, list[Any]] = defaultdict(list)
+    for pool in pools:
+        owners = pool.shards if pool.mined else pool.shards[:1]
+        for shard, marker in zip(owners, pool.aligned, strict=True):
+            rows[shard.source].append({k: v for k, v in marker.stats.items() if k != "rejected"})
+        found[pool.label].append({name: pool.collected.stats[name] for name in ("queries", "documents")})
+        for marker in (*pool.mined, *(() if pool.mined else pool.aligned)):
+            found[pool.label].append(
+                {name: marker.stats[name] for name in ("rejected", "chosen") if name in marker.stats}
+            )
+            examples[pool.label] += marker.stats.get("examples", [])
+    recall = {p.label: min(m.stats["recall"] for m in p.mined) for p in pools if p.mined}
+    return {
+        "width": _width(settings),
+        "sources": {source: added(tallies) for source, tallies in sorted(rows.items())},
+        "pools": {
+            label: added(counts) | {
+                "sources": sorted({s.source for p in pools if p.label == label for s in p.shards}),
+                "recall": recall.get(label), "examples": spread_examples(examples[label]),
+            }
+            for label, counts in sorted(found.items())
+        },
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.mining.grouping import PoolDocuments
 from curation.mix.inherit import inherit
 from curation.mix.recipe import Recipe, instructed, symmetric
 from curation.mix.select import TRAIN, VALIDATION, PoolState
 from curation.store import Store
-from curation.text.tokens import mix_all, tokenise
+from curation.text.tokens import I64, mix_all, tokenise
 from sources.manifest import Manifest
 
 SAMPLE_SCHEMA = pa.schema(
@@ -64,31 +66,34 @@ class Assembled:
 
 
 def assemble(
-    store: Store, pool: PoolState, manifest: Manifest, recipe: Recipe, *, first_id: int, keep: int, seed: int
-) -> Assembled:
+    store: Store, pool: PoolState, offered: PoolDocuments, manifest: Manifest, recipe: Recipe, *, first_id: int,
+    keep: int, seed: int,
+) -> Assembled:  # fmt: skip
     """Gather one pool's samples, in rank order, and the documents that they name."""
     chosen = np.flatnonzero(pool.verdict <= VALIDATION)
     chosen = chosen[np.argsort(pool.rank[chosen], kind="stable")]
     rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow") for s in pool.shards)
-    mined = store.read_table(f"negatives/{pool.source}/{pool.subset}.negatives.arrow", ["negatives"])
+    mined = pa.concat_tables(
+        store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in pool.shards
+    )
     own = rows.take(chosen)
     taken = inherit(store, pool, own, chosen)
     mined_lists = mined["negatives"].take(chosen).combine_chunks()
     given_starts, mined_starts = _starts(taken.negatives), _starts(mined["negatives"].take(chosen))
-    mined_rows = mined_lists.flatten().to_numpy()
-    needed = np.unique(np.concatenate([chosen, mined_rows]))
+    needed, mined_places = np.unique(mined_lists.flatten().to_numpy(), return_inverse=True)
     given_texts, other_texts = taken.negatives.flatten(), taken.positives.flatten()
-    texts = pa.concat_arrays([_one(rows["positive"].take(needed)), given_texts, other_texts]).dictionary_encode()
+    found = [_one(own["positive"]), offered.texts(needed).cast(pa.string()), given_texts, other_texts]
+    texts = pa.concat_arrays(found).dictionary_encode()
     codes = texts.indices.to_numpy().astype(np.int64)
-    code_of, given_codes, other_codes = np.split(codes, [len(needed), len(needed) + len(given_texts)])
-    positive = code_of[np.searchsorted(needed, chosen)]
+    positive, needed_codes, given_codes, other_codes = np.split(codes, np.cumsum([len(part) for part in found[:3]]))
     other_starts = _starts(taken.positives)
     cluster = np.empty(len(texts.dictionary), np.int64)
     if len(given_codes):
         cluster[given_codes] = (tokenise(given_texts).exact >> np.uint64(1)).astype(np.int64)
     cluster[other_codes] = np.repeat(pool.document_cluster[chosen], np.diff(other_starts))
-    cluster[code_of[::-1]] = pool.document_cluster[needed[::-1]]
-    mined_codes = code_of[np.searchsorted(needed, mined_rows)]
+    cluster[needed_codes] = offered.clusters(needed)
+    cluster[positive[::-1]] = pool.document_cluster[chosen[::-1]]
+    mined_codes = needed_codes[mined_places]
     negatives, starts = _merge(
         given_starts, given_codes, mined_starts, mined_codes, positive, other_starts, other_codes, cluster, keep
     )
@@ -110,11 +115,27 @@ def assemble(
     )  # fmt: skip
     d = len(documents)
     document_table = pa.table(
-        [pa.array(np.arange(d) + first_id), documents, pa.array(cluster), [pool.source] * d, [pool.subset] * d],
+        [
+            pa.array(np.arange(d) + first_id),
+            documents,
+            pa.array(cluster),
+            *_places(pool, offered, needed, needed_codes, positive, d),
+        ],
         schema=DOCUMENT_SCHEMA,
     )
     train = pa.array(pool.verdict[chosen] == TRAIN)
     return Assembled(samples.filter(train), samples.filter(pc.invert(train)), document_table)
+
+
+def _places(
+    pool: PoolState, offered: PoolDocuments, needed: I64, needed_codes: I64, positive: I64, size: int
+) -> Iterator[pa.Array]:
+    """Yield source and subset of every document; a negative may be from another source that shares the pool."""
+    for own, others in zip((pool.source, pool.subset), offered.places(needed), strict=True):
+        names = np.full(size, own, object)
+        names[needed_codes] = others
+        names[positive] = own
+        yield pa.array(names, pa.string())
 
 
 def _clusters(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.mining.step import row_keys
+from curation.row_keys import row_keys
 from curation.settings import MixSettings
 from curation.steps import Shard
 from curation.store import Store
@@ -22,11 +22,12 @@ REASONS = (
     "other-language",
     "exact-duplicate",
     "near-duplicate",
+    "contaminated",
     "no-negatives",
     "held-out-twin",
     "over-cap",
 )
-TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
+TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, CONTAMINATED, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
 
 
 @dataclass
@@ -51,17 +52,30 @@ class PoolState:
 
 
 def judge_pool(
-    store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, judged: bool = False
-) -> PoolState:
-    """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools."""
+    store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, contaminated: I64,
+    judged: bool = False,
+) -> PoolState:  # fmt: skip
+    """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools.
+
+    Args:
+        store: of the build.
+        source: of the pool.
+        subset: of the pool.
+        shards: its rows.
+        settings: of the mix.
+        contaminated: sample clusters with a row that overlaps with an evaluation set, ascending.
+        judged: whether language verdicts count.
+
+    """
     clusters = pa.concat_tables(store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards)
     rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow", ["row_id", "negatives"]) for s in shards)
-    mined = store.read_table(f"negatives/{source}/{subset}.negatives.arrow", ["negatives"])
+    mined = pa.concat_tables(store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in shards)
     verdict = np.full(rows.num_rows, TRAIN, np.uint8)
     fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), settings.seed)
     verdict[fraction < settings.validation] = VALIDATION
     found = pc.add(pc.list_value_length(rows["negatives"]), pc.list_value_length(mined["negatives"])).to_numpy()
     verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
+    verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
     reason = clusters["reason"]
     verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
     verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.decontaminate.verdict import contaminated_clusters
 from curation.langid.step import judged_sources
+from curation.mining.grouping import documents_of
 from curation.mix.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
 from curation.mix.card import dataset_card
 from curation.mix.recipe import Recipe, load_recipe
@@ -42,12 +44,15 @@ def run_mix(build: Build, name: str) -> StepResult:
             where=f"mix {name}",
             remedy="list one of the profile's sources in the mix file, or choose other sources",
         )
+    contaminated = contaminated_clusters(build, rows)
     judged = judged_sources(build, rows, {source for source, _ in pools})
     result = StepResult(f"mix-{name}")
     with Progress(f"mix {name}", total=2 * len(pools)) as progress:
         states: dict[str, list[PoolState]] = defaultdict(list)
         for (source, subset), shards in pools.items():
-            state = judge_pool(build.store, source, subset, shards, settings, judged=source in judged)
+            state = judge_pool(
+                build.store, source, subset, shards, settings, contaminated=contaminated, judged=source in judged
+            )
             states[source].append(state)
             progress.advance(f"judge {source}/{subset}")
         drop_twins([p for s in states for p in states[s] if registry.load(s).family == "retrieval"])
@@ -59,7 +64,7 @@ def run_mix(build: Build, name: str) -> StepResult:
             manifest = registry.load(source)
             for pool in of_source:
                 made = assemble(
-                    build.store, pool, manifest, recipe,
+                    build.store, pool, documents_of(build, source, pool.subset), manifest, recipe,
                     first_id=writer.documents.rows, keep=build.profile.mining.keep, seed=settings.seed,
                 )  # fmt: skip
                 writer.add(made.train, made.validation, made.documents)

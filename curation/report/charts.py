@@ -24,7 +24,7 @@ BLUE, SKY, ORANGE = "#2f6fde", "#7fb2f5", "#e8913a"
 STAGE_COLOURS = dict(
     zip(
         STAGES,
-        ("#9aa4b2", "#6b7686", "#8a5a3c", "#c2453c", "#e8913a", "#c77fb4", "#8b5fc7", "#d9bd3c", SKY, BLUE),
+        ("#9aa4b2", "#6b7686", "#8a5a3c", "#c2453c", "#e8913a", "#5b8c3a", "#c77fb4", "#8b5fc7", "#d9bd3c", SKY, BLUE),
         strict=True,
     )
 )
@@ -132,6 +132,34 @@ def length_chart(surveys: dict[str, SourceSurvey]) -> Markup:
             axes.set_title(side, fontsize=9, color=INK, loc="left", fontweight="bold")
             axes.spines["bottom"].set_visible(False)
         return to_svg(figure, "lengths", "Distribution of text lengths by source, log scale, queries and positives")
+
+
+def score_chart(scores: dict[str, tuple[dict[str, int], dict[str, int]]], width: float) -> Markup:
+    """Draw how a teacher scores positives and negatives, a line of hills for each source.
+
+    Args:
+        scores: source → bin → count, of positives and of negatives.
+        width: of a bin; bin i begins at i times the width.
+
+    """
+    names = list(scores)[:MOST_BARS]
+    with style():
+        figure, axes = _figure(0.42 * len(names) + 0.5)
+        for place, name in enumerate(names):
+            for counts, colour in zip(scores[name], (BLUE, ORANGE), strict=True):
+                bins = np.array(sorted(map(int, counts)), np.int64)
+                if not len(bins):
+                    continue
+                height = np.zeros(bins[-1] - bins[0] + 3)
+                height[bins - bins[0] + 1] = [counts[str(i)] for i in bins]
+                edges = (np.arange(len(height)) + bins[0] - 1) * width
+                top = place + 0.3 - 0.92 * height / height.max()
+                axes.fill_between(edges, place + 0.3, top, step="post", color=colour, alpha=0.6, linewidth=0)
+        _list(axes, names)
+        axes.set_ylim(len(names) - 0.45, -1.1)
+        axes.set_xlabel("score")
+        axes.spines["bottom"].set_visible(False)
+        return to_svg(figure, "scores", "Distribution of the teacher's scores by source, positives and negatives")
 
 
 def evaluation_charts(evaluation: Evaluation, metric: str) -> list[tuple[str, Markup]]:

@@ -17,12 +17,13 @@ import pyarrow.compute as pc
 
 from curation.dedup.minhash import jaccard
 from curation.dedup.signing import tokens_of
-from curation.mining.retrieval import ORIGINS
-from curation.mining.step import row_keys
+from curation.mining.grouping import documents_of
+from curation.mining.negatives import ORIGINS
 from curation.report.gather import Inputs
 from curation.report.survey import Place, SourceSurvey, lowest
+from curation.row_keys import row_keys
 from curation.settings import DedupSettings
-from curation.steps import StepResult
+from curation.steps import Build, StepResult
 from curation.store import Store
 
 CHARS = 200
@@ -196,11 +197,11 @@ class MinedRow:
     negatives: list[tuple[str, str]]
 
 
-def mined_rows(store: Store, inputs: Inputs, surveys: dict[str, SourceSurvey]) -> list[MinedRow]:
+def mined_rows(build: Build, surveys: dict[str, SourceSurvey]) -> list[MinedRow]:
     """Draw a row with negatives from each of the largest sources."""
     found: list[MinedRow] = []
     for source in sorted(surveys, key=lambda name: (-surveys[name].rows, name)):
-        example = _mined_row(store, inputs, surveys[source].drawn)
+        example = _mined_row(build, surveys[source].drawn)
         if example is not None:
             found.append(example)
         if len(found) == NEGATIVE_ROWS:
@@ -208,29 +209,16 @@ def mined_rows(store: Store, inputs: Inputs, surveys: dict[str, SourceSurvey]) -
     return found
 
 
-def _mined_row(store: Store, inputs: Inputs, drawn: list[Place]) -> MinedRow | None:
-    """Return the first of the drawn rows that has a negative."""
+def _mined_row(build: Build, drawn: list[Place]) -> MinedRow | None:
+    """Return the first of the drawn rows that has a negative, with its first ones."""
     for place in drawn:
-        (row,) = read_rows(store, [place])
-        mined = _mined_of(store, inputs.rows, place)
-        negatives = [("given", text) for text in row["negatives"]] + mined
-        if negatives:
-            shown = [(origin, cut(text)) for origin, text in negatives[:NEGATIVES_PER_ROW]]
+        mined = build.store.read_table(f"negatives/{place.path}.negatives.arrow", ["negatives", "origins"])
+        line = mined.slice(place.index, 1).to_pylist()[0]
+        if line["negatives"]:
+            (row,) = read_rows(build.store, [place])
+            numbers = np.array(line["negatives"][:NEGATIVES_PER_ROW], np.int32)
+            found = documents_of(build, place.source, place.subset).texts(numbers).to_pylist()
+            shown = [(ORIGINS[origin], cut(text)) for origin, text in zip(line["origins"], found, strict=False)]
             texts, tags = ((cut(row["query"]), cut(row["positive"])), (row["query_lang"], row["positive_lang"]))
             return MinedRow(place.source, place.subset, *texts, *tags, shown)
     return None
-
-
-def _mined_of(store: Store, rows: StepResult, place: Place) -> list[tuple[str, str]]:
-    """Return (origin, text) of a row's first mined negatives, the best first."""
-    shards = rows.by_pool()[place.source, place.subset]
-    starts = np.cumsum([0, *(shard.rows for shard in shards)])
-    number = next(i for i, shard in enumerate(shards) if shard.path == place.path)
-    pool = f"negatives/{place.source}/{place.subset}.negatives.arrow"
-    mined = store.read_table(pool, ["negatives", "origins"]).slice(int(starts[number]) + place.index, 1).to_pylist()[0]
-    places = []
-    for row in mined["negatives"][:NEGATIVES_PER_ROW]:
-        i = int(np.searchsorted(starts, row, side="right")) - 1
-        places.append(Place(0, place.source, place.subset, shards[i].path, row - int(starts[i])))
-    texts = [row["positive"] for row in read_rows(store, places)]
-    return [(ORIGINS[origin], text) for origin, text in zip(mined["origins"], texts, strict=False)]

@@ -20,6 +20,7 @@ STAGES = (
     "other-language",
     "exact-duplicate",
     "near-duplicate",
+    "contaminated",
     "no-negatives",
     "held-out-twin",
     "over-cap",
@@ -37,6 +38,7 @@ class Inputs:
     rows: StepResult
     identified: StepResult | None
     dedup: StepResult | None
+    decontaminated: StepResult | None
     mined: StepResult | None
     mixes: dict[str, StepResult | None]
     skipped: dict[str, str]
@@ -57,6 +59,7 @@ def load_inputs(build: Build) -> Inputs:
         rows=rows,
         identified=_load(build, "identify"),
         dedup=_load(build, "dedup"),
+        decontaminated=_load(build, "decontaminate"),
         mined=_load(build, "mine"),
         mixes={name: _load(build, f"mix-{name}") for name in recipe_names()},
         skipped=dict(sorted(rows.skipped.items())),
@@ -77,12 +80,10 @@ def _load(build: Build, step: str) -> StepResult | None:
 def _check_same_rows(inputs: Inputs) -> None:
     """Refuse a step's file that is older than the rows: row-aligned tables would show one row's facts at another."""
     shards = [(s.path, s.rows) for s in inputs.rows.shards]
-    for step in (inputs.identified, inputs.dedup):
+    compared = inputs.decontaminated if inputs.decontaminated and inputs.decontaminated.shards else None
+    for step in (inputs.identified, inputs.dedup, compared, inputs.mined):
         if step and [(s.path, s.rows) for s in step.shards] != shards:
             raise _stale(step.step)
-    pools = {key: sum(s.rows for s in of_pool) for key, of_pool in inputs.rows.by_pool().items()}
-    if inputs.mined and {(s.source, s.subset): s.rows for s in inputs.mined.shards} != pools:
-        raise _stale("mine")
     for mix in filter(None, inputs.mixes.values()):
         for source, verdicts in mix.stats["sources"].items():
             entry = inputs.rows.stats["sources"].get(source)
@@ -212,6 +213,10 @@ def key_figures(
         sample = inputs.dedup.stats["sample"]
         duplicates = sample["exact_duplicates"] + sample["near_duplicates"]
         found.append(Figure("duplicates", f"{duplicates:,}", f"{sample['near_duplicates']:,} of them near-duplicates"))
+    if inputs.decontaminated and inputs.decontaminated.stats["tasks"]:
+        held = sum(entry["contaminated"] for entry in inputs.decontaminated.stats["sources"].values())
+        tasks = inputs.decontaminated.stats["tasks"]
+        found.append(Figure("contaminated", f"{held:,}", f"rows, by {len(tasks):,} evaluation sets"))
     found.append(Figure("quarantined", f"{quarantined:,}", "records kept aside, with reasons"))
     if scores:
         before = "" if scores[1] is None else f"{scores[1]:.3f} before training"

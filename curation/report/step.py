@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from curation.mix.recipe import load_recipe
 from curation.report import charts, examples
+from curation.report.contamination import contamination
 from curation.report.gather import (
     LOST,
     STAGES,
@@ -24,6 +25,7 @@ from curation.report.gather import (
 )
 from curation.report.languages import LanguageRow, agreement, confusion, declared
 from curation.report.model import read_evaluation
+from curation.report.negatives import negatives_section
 from curation.report.survey import SourceSurvey, survey
 from curation.steps import Build
 from curation.store import Store
@@ -35,6 +37,7 @@ SECTIONS = {
     "tasks": "Tasks",
     "lengths": "Lengths",
     "duplicates": "Duplicates",
+    "contamination": "Evaluation sets",
     "negatives": "Negatives",
     "rows": "Example rows",
     "model": "Model",
@@ -101,7 +104,8 @@ def _of_steps(build: Build, inputs: Inputs, surveys: dict[str, SourceSurvey], na
         "agreement": agreement(inputs.identified) if inputs.identified else None,
         "confusion_chart": charts.confusion_chart(table) if table else None,
         "duplicates": examples.duplicates(build.store, inputs, build.profile.dedup) if inputs.dedup else None,
-        "mined": examples.mined_rows(build.store, inputs, surveys) if inputs.mined else None,
+        "contamination": contamination(inputs.decontaminated) if inputs.decontaminated else None,
+        "mined": negatives_section(build, inputs, surveys) if inputs.mined else None,
     }
 
 

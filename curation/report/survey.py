@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.mining.step import row_keys
+from curation.row_keys import row_keys
 from curation.steps import Shard, StepResult
 from curation.store import Store
 from curation.text.tokens import I64, U64

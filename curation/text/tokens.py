@@ -15,11 +15,12 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from numba.extending import intrinsic
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
-SEPARATOR, WORD, SINGLE, UPPER = 0, 1, 2, 3
+SEPARATOR, WORD, SINGLE, UPPER, SPACE = 0, 1, 2, 3, 4
 _TABLE = 0x20000
 _NO_SPACES = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0x1B00, 0x1B7F),
@@ -58,12 +59,14 @@ def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False) -> 
 
     """
     offsets, data = string_buffers(texts)
-    classes, lower = character_tables()
-    hashes = np.empty(len(data) // 2 + len(offsets) + 1, np.uint64)
+    hashes = np.empty(len(data) // 2 + len(offsets), np.uint64)  # pages that no token reaches are never touched
     starts = np.zeros(len(offsets), np.int64)
     exact = np.empty(len(offsets) - 1, np.uint64)
-    used = _tokenise(offsets, data, classes, lower, hashes, starts, exact, for_search)
-    return Tokens(hashes[:used].copy(), starts, exact)
+    padded = np.append(data, np.zeros(8, np.uint8))  # words are read eight bytes at a time
+    used = _tokenise(offsets, padded, _folding_table(), hashes, starts, exact)
+    if for_search:
+        used = _search_tokens(offsets, data, *character_tables(), hashes, starts)
+    return Tokens(hashes[:used], starts, exact)
 
 
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.uint8]]:
@@ -101,12 +104,36 @@ def character_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
     return classes, lower
 
 
+@cache
+def _folding_table() -> npt.NDArray[np.uint32]:
+    """Return `class << 24 | lower-case code point` of the first two Unicode planes, all words alike, white space apart.
+
+    KELVIN SIGN, alone among letters beyond ASCII to have a lower case within it, stays itself (NFC has no such sign).
+    """
+    classes, lower = character_tables()
+    points = np.arange(_TABLE, dtype=np.uint32)
+    lower = np.where((points >= 0x80) & (lower < 0x80), points, lower)
+    kinds = np.where(classes == UPPER, WORD, classes).astype(np.uint32)
+    kinds[[point for point in range(_TABLE) if chr(point).isspace()]] = SPACE
+    return np.asarray(kinds << np.uint32(24) | lower)
+
+
 @nb.njit(nb.uint64(nb.uint64), cache=True, inline="always")
 def mix64(x: np.uint64) -> np.uint64:
     """Finalise a 64-bit hash (the splitmix64 finaliser, Steele et al. 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+@intrinsic
+def count_ones(typing_context, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Count the ones of a uint64: LLVM's `ctpop`, one instruction where the processor has it."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        return builder.ctpop(arguments[0])
+
+    return nb.uint64(nb.uint64), generate
 
 
 @nb.njit(cache=True)
@@ -135,13 +162,98 @@ def decode(data: npt.NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
 
 
 @nb.njit(cache=True)
-def _tokenise(offsets, data, classes, lower, hashes, starts, exact, for_search):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, PLR0915
+def _tokenise(offsets, data, table, hashes, starts, exact):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Hash words and single characters; `data` has eight bytes more than `offsets` say.
+
+    A word is hashed by units: letters beyond ASCII one by one, a run of ASCII letters and digits by eights from its
+    start. The text as a whole is a chain of its words, its other characters, and whether white space lies before each.
+    """
+    used = 0
+    for row in range(len(offsets) - 1):
+        i, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        whole, gap = np.uint64(1), np.uint64(0)
+        while i < end:
+            begun, token = i, np.uint64(0x51ED270B)
+            entry, width = np.uint64(table[data[i]]), np.uint64(1)
+            while i < end and (data[i] >= 0x80 or table[data[i]] >> np.uint32(24) == WORD):
+                if data[i] < 0x80:
+                    folded, length = _ascii_run(_eight_bytes(data, i), end - i)
+                    token = _stir(token, folded)
+                    i += length
+                    continue
+                point, read = decode(data, np.int64(i), np.int64(end))
+                entry, width = np.uint64(point), np.uint64(read)
+                if point < len(table):
+                    entry = np.uint64(table[point])
+                elif point < 0x40000:
+                    entry |= np.uint64(SINGLE << 24)
+                if entry >> np.uint64(24) != WORD:
+                    break
+                token = _stir(token, ~entry)
+                i += width
+            piece = entry
+            if i > begun:
+                piece = mix64(token)
+                hashes[used] = piece
+                used += 1
+            else:
+                i += width
+                if entry >> np.uint64(24) == SPACE:
+                    gap = np.uint64(whole != 1) << np.uint64(63)
+                    continue
+                if entry >> np.uint64(24) == SINGLE:
+                    piece = mix64(entry)
+                    hashes[used] = piece
+                    used += 1
+            whole, gap = _stir(whole, piece ^ gap), np.uint64(0)
+        starts[row + 1] = used
+        exact[row] = mix64(whole)
+    return used
+
+
+@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
+def _stir(state, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    state = (state ^ value) * np.uint64(0x9E3779B97F4A7C15)
+    return state ^ (state >> np.uint64(32))
+
+
+@nb.njit(cache=True)
+def _eight_bytes(data, i):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return `data[i : i + 8]` as a little-endian word; written so that LLVM makes it one load."""
+    low = np.uint64(data[i]) | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
+    low |= np.uint64(data[i + np.uint64(2)]) << np.uint64(16) | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
+    low |= np.uint64(data[i + np.uint64(4)]) << np.uint64(32) | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
+    return low | np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
+
+
+@nb.njit(nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64), cache=True)
+def _ascii_run(eight, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the ASCII letters and digits that the eight bytes begin with, in lower case, and how many they are.
+
+    All eight at once: with its top bit set a byte is compared by subtraction without borrowing from the next. Bytes
+    from `left` on are not the text's.
+    """
+    tops, ones = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
+    low = eight & ~tops
+    point = low | tops
+    capital = (point - ones * np.uint64(ord("A"))) & ~(point - ones * np.uint64(ord("Z") + 1)) & tops
+    folded = low | (capital >> np.uint64(2))
+    cased = folded | tops
+    letter = (cased - ones * np.uint64(ord("a"))) & ~(cased - ones * np.uint64(ord("z") + 1))
+    digit = (point - ones * np.uint64(ord("0"))) & ~(point - ones * np.uint64(ord("9") + 1))
+    stop = ~((letter | digit) & ~eight) & tops
+    if left < 8:
+        stop |= tops << (left * np.uint64(8))
+    first = stop & (~stop + np.uint64(1))
+    return folded & ((first >> np.uint64(7)) - np.uint64(1)), count_ones(~stop & (stop - np.uint64(1))) >> np.uint64(3)
+
+
+@nb.njit(cache=True)
+def _search_tokens(offsets, data, classes, lower, hashes, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     golden = np.uint64(0x9E3779B97F4A7C15)
     used = 0
     for row in range(len(offsets) - 1):
         i, end = offsets[row], offsets[row + 1]
-        whole = np.uint64(1)
-        gap = False
         token = np.uint64(0)
         open_token = False
         previous_class = 0
@@ -157,24 +269,13 @@ def _tokenise(offsets, data, classes, lower, hashes, starts, exact, for_search):
                 folded = np.uint64(lower[point])
             elif point < 0x40000:
                 kind = SINGLE
-            # the text as a whole, with white space collapsed
-            if point == 32 or (9 <= point <= 13) or point in (0xA0, 0x3000):
-                gap = True
-            else:
-                if gap and whole != np.uint64(1):
-                    whole = (whole ^ np.uint64(32)) * golden
-                    whole ^= whole >> np.uint64(29)
-                gap = False
-                whole = (whole ^ folded) * golden
-                whole ^= whole >> np.uint64(29)
-            # its tokens
             word = kind in (WORD, UPPER)
-            if open_token and (not word or (for_search and kind == UPPER and previous_class == WORD)):
+            if open_token and (not word or (kind == UPPER and previous_class == WORD)):
                 hashes[used] = mix64(token)
                 used += 1
                 open_token = False
             if single_run and kind != SINGLE:
-                if for_search and single_run == 1:
+                if single_run == 1:
                     hashes[used] = mix64(previous_single)
                     used += 1
                 single_run = 0
@@ -186,15 +287,11 @@ def _tokenise(offsets, data, classes, lower, hashes, starts, exact, for_search):
                 token ^= token >> np.uint64(29)
             elif kind == SINGLE:
                 single = (folded + np.uint64(0x2545F491)) * golden
-                if not for_search:
-                    hashes[used] = mix64(single)
-                    used += 1
-                elif single_run:
+                if single_run:
                     hashes[used] = mix64(previous_single * np.uint64(31) + single)
                     used += 1
                 previous_single = single
                 single_run += 1
             previous_class = kind
         starts[row + 1] = used
-        exact[row] = mix64(whole)
     return used

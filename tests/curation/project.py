@@ -15,7 +15,16 @@ import yaml
 
 from tests.curation.conftest import MANIFEST
 
-STEPS = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("mine",), ("mix", "retrieval"), ("mix", "instruction"))
+STEPS = (
+    ("fetch",),
+    ("normalise",),
+    ("identify",),
+    ("dedup",),
+    ("decontaminate",),
+    ("mine",),
+    ("mix", "retrieval"),
+    ("mix", "instruction"),
+)
 
 
 def make(root: Path, rows: int = 400, **profile: object) -> Path:
@@ -23,8 +32,10 @@ def make(root: Path, rows: int = 400, **profile: object) -> Path:
     rng = random.Random(0)
     _raw(root / "raw", rng, rows)
     _manifests(root / "manifests" / "sources")
+    _evaluation(root / "raw")
     mixes = root / "manifests" / "mixes"
     mixes.mkdir(parents=True)
+    (root / "manifests" / "evaluations").mkdir()
     plain = {"name": "retrieval", "title": "Plain", "sources": ["pairs"], "cap": None, "instructions": False}
     told = {"name": "instruction", "title": "Told", "sources": "all", "cap": 150, "instructions": True}
     for recipe in (plain, told):
@@ -32,7 +43,8 @@ def make(root: Path, rows: int = 400, **profile: object) -> Path:
     settings = {
         "sources": {"include": ["pairs", "classes", "opinions"], "local_root": str(root / "raw")},
         "normalise": {"shard_rows": 60},
-        "languages": {"backend": "bundled"}, "dedup": {"shingle": 5}, "mining": {"keep": 5},
+        "languages": {"backend": "bundled"}, "dedup": {"shingle": 5},
+        "decontaminate": {"sets": ["raw/leaked"]}, "mining": {"keep": 5},
         "mixes": {"retrieval": {"validation": 0.1}, "instruction": {"validation": 0.1}},
     } | profile  # fmt: skip
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", "tiny": settings}))
@@ -59,6 +71,17 @@ def _raw(folder: Path, rng: random.Random, rows: int) -> None:
     (folder / "classes" / "all.tsv").write_text("\n".join(table) + "\n")
     texts = [_text(rng, 8) for _ in range(rows)]
     pq.write_table(pa.table({"t": texts, "l": [i % 2 for i in range(rows)]}), folder / "opinions" / "all.parquet")
+
+
+def _evaluation(raw: Path) -> None:
+    """Write an evaluation set of a few pairs that the source `pairs` has too."""
+    lines = [json.loads(line) for line in (raw / "pairs" / "part-1.jsonl").read_text().splitlines()[50:60]]
+    (raw / "leaked" / "qrels").mkdir(parents=True)
+    for name, field in (("queries", "q"), ("corpus", "d")):
+        texts = [json.dumps({"_id": str(i), "text": line[field]}) for i, line in enumerate(lines)]
+        (raw / "leaked" / f"{name}.jsonl").write_text("\n".join(texts) + "\n")
+    judged = ["query-id\tcorpus-id\tscore", *(f"{i}\t{i}\t1" for i in range(len(lines)))]
+    (raw / "leaked" / "qrels" / "test.tsv").write_text("\n".join(judged) + "\n")
 
 
 def _manifests(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from curation.dedup.step import run_dedup
 from curation.mining.bm25 import build_index, query_terms, score_one
-from curation.mining.retrieval import ORIGINS
+from curation.mining.negatives import ORIGINS
 from curation.mining.step import run_mine
 from curation.text.tokens import tokenise
 
@@ -40,7 +40,7 @@ def test_scores_equal_bm25s():
 
 
 def mined(workshop, pools, **mining):
-    build = workshop.build(mining=mining)
+    build = workshop.build(mining={"skip_top": 0} | mining)
     workshop.rows(build, pools)
     run_dedup(build)
     result = run_mine(build)

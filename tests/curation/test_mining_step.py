@@ -1,0 +1,410 @@
+"""Step `mine` from rows to negatives: who may be one, in which order, from which pool, and the same after any death."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.dedup.step import run_dedup
+from curation.mining.grouping import documents_of
+from curation.mining.negatives import ORIGINS
+from curation.mining.step import run_mine
+from curation.mining.teachers.protocol import load_teacher
+from curation.settings import TeacherSettings
+from curation.steps import Build
+from sources.errors import SettingsError, StageError
+from tests.curation import project
+from tests.curation.models import make_cross_encoder, make_encoder
+
+WORDS = [f"w{i}" for i in range(300)]
+PLAIN = {"skip_top": 0, "below": None, "retrieved": 20, "keep": 8, "shortage": "keep"}
+
+
+def make_text(rng: random.Random, length: int) -> str:
+    return " ".join(f"w{int(300 * rng.random() ** 2)}" for _ in range(length))
+
+
+def make_rows(count: int, seed: int = 0, **more: object) -> list[dict]:
+    rng = random.Random(seed)
+    return [{"query": make_text(rng, 4), "positive": make_text(rng, 20)} | more for _ in range(count)]
+
+
+def mine(workshop, rows, shard_rows=1000, **mining) -> tuple[Build, dict]:
+    """Mine with `PLAIN` rules but for what is said; return the build, and each pool's rows with texts for numbers."""
+    build = workshop.build(mining=PLAIN | mining)
+    workshop.rows(build, rows, shard_rows)
+    run_dedup(build)
+    result = run_mine(build)
+    found: dict = {}
+    for shard in result.shards:
+        documents = documents_of(build, shard.source, shard.subset)
+        for row in build.store.read_table(f"negatives/{shard.path}.negatives.arrow").to_pylist():
+            texts = documents.texts(np.array(row["negatives"], np.int32)).to_pylist()
+            origins = [ORIGINS[origin] for origin in row["origins"]]
+            found.setdefault((shard.source, shard.subset), []).append(row | {"texts": texts, "origins": origins})
+    return build, found
+
+
+def texts_of(found, key=("a", "x")) -> list[list[str]]:
+    return [row["texts"] for row in found[key]]
+
+
+def test_a_positive_in_disguise_is_never_mined(workshop):
+    """The same passage twice, nearly the same passage, across subsets, and the same query with other positives."""
+    rng = random.Random(3)
+    rows, subsets = [], {("a", "x"): [], ("a", "y"): []}
+    for topic in range(30):
+        query = f"topic{topic} about subject{topic}"
+        passage = f"topic{topic} about subject{topic} " + " ".join(f"v{rng.randrange(3000)}" for _ in range(60))
+        nearly = passage.rsplit(" ", 1)[0] + " changed"
+        rows += [{"query": query, "positive": passage}, {"query": f"{query} too", "positive": passage}]
+        rows += [{"query": f"{query} again", "positive": nearly}]
+        rows += [{"query": query.upper(), "positive": f"another answer {make_text(rng, 30)}"}]
+    for i, row in enumerate(rows):
+        subsets["a", "xy"[i % 2]].append(row)
+    workshop.manifest("a", ["x", "y"])
+    _, found = mine(workshop, subsets, keep=24, retrieved=100, shortage="fill")
+    taken = {key: iter(of) for key, of in found.items()}
+    for i, row in enumerate(rows):
+        mined = next(taken["a", "xy"[i % 2]])
+        family = rows[i // 4 * 4 : i // 4 * 4 + 4]
+        positives = {other["positive"] for other in family[:3]}
+        if i % 4 == 3:
+            positives.add(row["positive"])
+        if i % 4 == 0:  # asked twice: the other answer is an answer to this one too
+            positives.add(family[3]["positive"])
+        assert i % 4 == 3 or not positives & set(mined["texts"])
+        assert row["positive"] not in mined["texts"]
+        assert len(mined["texts"]) == len(set(mined["texts"])) == 24
+
+
+def test_given_negatives_come_first_but_for_positives_in_disguise(workshop):
+    rows = make_rows(40)
+    passage = " ".join(f"v{i}" for i in range(60))
+    rows[0] |= {"positive": passage, "negatives": ["given one", passage.upper(), passage + " more", "given two"]}
+    rows[1] |= {"query": "given one", "positive": "an answer"}
+    workshop.manifest("a", ["x"])
+    build, found = mine(workshop, {("a", "x"): rows})
+    first = found["a", "x"][0]
+    assert first["texts"][:2] == ["given one", "given two"]
+    assert first["origins"][:2] == ["given", "given"]
+    assert set(first["origins"][2:]) == {"mined"}
+    assert not {passage, passage.upper(), passage + " more"} & set(first["texts"])
+    # a given negative is a document like any other
+    assert found["a", "x"][1]["texts"] == [] or "given one" not in found["a", "x"][1]["texts"]
+    stats = build.load("mine").stats
+    assert stats["sources"]["a"]["origins"]["given"] == 2
+    assert stats["pools"]["a"]["rejected"]["own-positive"] >= 1
+    assert stats["pools"]["a"]["rejected"]["near-positive"] >= 1
+
+
+def test_a_source_is_one_pool_and_the_settings_can_join_several(workshop):
+    for name in ("a", "b", "c"):
+        workshop.manifest(name, ["x", "y"])
+    pools = {(s, sub): make_rows(20, hash_of(s + sub)) for s in "abc" for sub in "xy"}
+    own = {key: {row["positive"] for row in rows} for key, rows in pools.items()}
+    _, found = mine(workshop, pools)
+    for (source, subset), rows in found.items():
+        texts = {text for row in rows for text in row["texts"]}
+        assert texts & own[source, "x"]
+        assert texts & own[source, "y"]
+        assert texts <= own[source, "x"] | own[source, "y"]
+        assert subset in "xy"
+    build, found = mine(workshop, pools, pools={"both": ["a", "b"]})
+    texts = {text for row in found["a", "x"] for text in row["texts"]}
+    assert texts & (own["b", "x"] | own["b", "y"])
+    assert texts <= own["a", "x"] | own["a", "y"] | own["b", "x"] | own["b", "y"]
+    assert {text for row in found["c", "x"] for text in row["texts"]} <= own["c", "x"] | own["c", "y"]
+    assert build.load("mine").stats["pools"]["both"]["sources"] == ["a", "b"]
+
+
+def hash_of(name: str) -> int:
+    return sum(map(ord, name))
+
+
+@pytest.mark.parametrize(
+    ("pools", "message"),
+    [({"a": ["b"]}, "name of a source"), ({"p": ["a"], "q": ["a"]}, "stands in pool p"), ({"p": ["k"]}, "clustering")],
+)
+def test_pools_that_cannot_be(workshop, pools, message):
+    for name in ("a", "b"):
+        workshop.manifest(name, ["x"])
+    workshop.manifest("k", ["x"], family="clustering")
+    with pytest.raises(SettingsError, match=message):
+        mine(workshop, {("a", "x"): make_rows(3), ("b", "x"): make_rows(3, 1)}, pools=pools)
+
+
+@pytest.mark.parametrize(("policy", "wanted"), [("same", {0}), ("cross", {1}), ("any", {0, 1})])
+def test_negatives_speak_the_language_that_the_policy_says(workshop, policy, wanted):
+    workshop.manifest("a", ["x"])
+    languages = ["eng-Latn", "deu-Latn"]
+    rows = [
+        row | {"positive_lang": languages[i % 2], "query_lang": languages[i % 2], "positive": f"{row['positive']} {i}"}
+        for i, row in enumerate(make_rows(60))
+    ]
+    _, found = mine(workshop, {("a", "x"): rows}, language=policy)
+    for i, texts in enumerate(texts_of(found)):
+        assert {(int(text.rsplit(" ", 1)[1]) + i) % 2 for text in texts} <= wanted
+    assert {(int(t.rsplit(" ", 1)[1]) + i) % 2 for i, texts in enumerate(texts_of(found)) for t in texts} == wanted
+
+
+def test_bitext_searches_by_the_query_and_answers_with_translations(workshop):
+    """Also where two languages ask for one document, and where a pool holds plain questions besides."""
+    workshop.manifest("a", ["x", "y", "z"])
+    names = ["red apple pie", "red apple cake", "green tea", "black tea pot", "blue sky"]
+    german = ["roter apfel strudel", "roter apfel kuchen", "grüner tee", "schwarzer tee pott", "blauer himmel"]
+    answers = [f"tõlge number {i}" for i in range(5)]
+    pools = {
+        ("a", sub): [
+            {"query": q, "positive": d, "query_lang": lang, "positive_lang": "est-Latn"}
+            for q, d in zip(asked, answers, strict=True)
+        ]
+        for sub, asked, lang in (("x", names, "eng-Latn"), ("y", german, "deu-Latn"))
+    }
+    pools["a", "z"] = [{"query": f"q{i} moon", "positive": f"q{i} the moon {i}"} for i in range(2)]
+    _, found = mine(workshop, pools)
+    pairs = [[answers[1]], [answers[0]], [answers[3]], [answers[2]], []]
+    assert texts_of(found) == texts_of(found, ("a", "y")) == pairs
+    assert texts_of(found, ("a", "z")) == [["q1 the moon 1"], ["q0 the moon 0"]]
+
+
+def test_class_negatives_come_from_other_classes_balanced(workshop):
+    workshop.manifest("a", ["x"], family="clustering")
+    rng = random.Random(4)
+    rows = [
+        {"query": make_text(rng, 9), "positive": f"{make_text(rng, 9)} {i}", "label": f"c{i % 5}"} for i in range(200)
+    ]
+    rows += [{"query": "in two classes", "positive": "shared text", "label": label} for label in ("c0", "c1")]
+    label_of = {row["positive"]: row["label"] for row in rows}
+    for i, texts in enumerate(texts_of(mine(workshop, {("a", "x"): rows}, 50)[1])):
+        labels = [label_of[text] for text in texts if text != "shared text"]
+        assert len(texts) == 8
+        assert rows[i]["label"] not in labels
+        assert max(labels.count(label) for label in labels) <= 3
+        if rows[i]["label"] in ("c0", "c1"):
+            assert "shared text" not in texts
+
+
+def test_classification_has_its_other_label_and_no_more(workshop):
+    workshop.manifest("a", ["x"], family="classification")
+    names = ["good", "bad"]
+    rows = [
+        {"query": f"q {i}", "positive": names[i % 2], "negatives": [names[1 - i % 2]], "label": names[i % 2]}
+        for i in range(9)
+    ]
+    build, found = mine(workshop, {("a", "x"): rows}, 4)
+    assert texts_of(found) == [row["negatives"] for row in rows]
+    assert build.load("mine").stats["sources"]["a"]["short"] == 0
+
+
+def test_duplicate_queries_share_their_negatives_and_each_row_has_its_line(workshop):
+    rows = make_rows(30)
+    rows += [row | {"positive": make_text(random.Random(i), 20)} for i, row in enumerate(rows[:10])]
+    workshop.manifest("a", ["x"])
+    build, found = mine(workshop, {("a", "x"): rows}, 7)
+    assert texts_of(found)[30:] == texts_of(found)[:10]
+    result = build.load("mine")
+    assert [(s.path, s.rows) for s in result.shards] == [(s.path, s.rows) for s in build.load("normalise").shards]
+    assert result.stats["pools"]["a"]["queries"] == 30
+    assert result.stats["sources"]["a"]["rows"] == 40
+
+
+@pytest.mark.parametrize("shard_rows", [9, 1000])
+@pytest.mark.parametrize("family", ["retrieval", "clustering"])
+def test_the_same_negatives_whatever_the_shards_and_blocks(workshop, monkeypatch, shard_rows, family):
+    workshop.manifest("a", ["x", "y"], family=family)
+    label = {} if family == "retrieval" else {"label": "c"}
+    pools = {("a", sub): [r | label for r in make_rows(60, i)] for i, sub in enumerate("xy")}
+    for i, row in enumerate(row for rows in pools.values() for row in rows):
+        row.update({"label": f"c{i % 4}"} if label else {})
+    _, expected = mine(workshop, pools, 25, shortage="fill")
+    for module in ("searching", "step", "aligning"):
+        monkeypatch.setattr(f"curation.mining.{module}.BLOCK_QUERIES", 11)
+    _, found = mine(workshop, pools, shard_rows, shortage="fill")
+    fields = ("texts", "scores", "origins", "positive_score", "positive_rank")
+    for key, rows in expected.items():
+        for name in fields:
+            assert str([row[name] for row in found[key]]) == str([row[name] for row in rows])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_encoder(tmp_path_factory.mktemp("encoder"), WORDS, prompts={"query": "w1 w2 ", "document": ""})
+
+
+def test_a_dense_teacher_ranks_by_its_own_vectors(workshop, model):
+    rows = make_rows(120)
+    rows[7] |= {"query": rows[6]["query"]}
+    workshop.manifest("a", ["x"])
+    build, found = mine(workshop, {("a", "x"): rows}, 50, teacher=str(model), keep=5)
+    teacher = load_teacher(TeacherSettings(model=str(model)))
+    documents = [row["positive"] for row in rows]
+    asked = teacher.encode([row["query"] for row in rows], "query").astype(np.float16).astype(np.float64)
+    written = teacher.encode(documents, "document").astype(np.float16).astype(np.float64)
+    scores = asked @ written.T
+    for i, row in enumerate(found["a", "x"]):
+        positives = [j for j in range(120) if rows[j]["query"] == rows[i]["query"]]
+        p = min(scores[i, j] for j in positives)
+        allowed = [j for j in range(120) if j not in positives]
+        best = sorted(allowed, key=lambda j: -scores[i, j])[:20]
+        kept = [j for j in best if scores[i, j] < p - abs(p) * 0.05][:5]
+        assert row["texts"] == [documents[j] for j in kept]
+        assert row["scores"] == pytest.approx([scores[i, j] for j in kept], abs=1e-6)
+        assert row["positive_score"] == pytest.approx(p, abs=1e-6)
+        assert row["positive_rank"] == sum(scores[i, j] > p for j in best)
+    stats = build.load("mine").stats
+    assert stats["settings"]["teacher"]["model"] == str(model)
+    assert sum(stats["sources"]["a"]["positive_scores"].values()) == 120
+
+
+def test_precomputed_vectors_give_what_the_model_gives(workshop, model, tmp_path):
+    from curation.mining.teachers.precomputed import text_id
+
+    rows = make_rows(80)
+    workshop.manifest("a", ["x"])
+    _, expected = mine(workshop, {("a", "x"): rows}, teacher=str(model))
+    teacher = load_teacher(TeacherSettings(model=str(model)))
+    for side, folder, column in (("query", "queries", "query"), ("document", "documents", "positive")):
+        texts = sorted({row[column] for row in rows})
+        (tmp_path / "vectors" / folder).mkdir(parents=True)
+        np.save(tmp_path / "vectors" / folder / "all.npy", teacher.encode(texts, side))
+        (tmp_path / "vectors" / folder / "all.ids.txt").write_text("\n".join(map(text_id, texts)))
+    _, found = mine(workshop, {("a", "x"): rows}, teacher=f"vectors:{tmp_path / 'vectors'}")
+    assert texts_of(found) == texts_of(expected)
+
+
+def test_a_second_opinion_decides(workshop, tmp_path):
+    from sentence_transformers import CrossEncoder
+    from torch.nn import Sigmoid
+
+    cross = make_cross_encoder(tmp_path, WORDS)
+    rows = make_rows(40)
+    workshop.manifest("a", ["x"])
+    _, found = mine(workshop, {("a", "x"): rows}, second_opinion=str(cross), keep=5, below_positive=None)
+    own = CrossEncoder(str(cross), device="cpu", activation_fn=Sigmoid())
+    for row, given in zip(found["a", "x"], rows, strict=True):
+        expected = own.predict([(given["query"], text) for text in [given["positive"], *row["texts"]]])
+        assert [row["positive_score"], *row["scores"]] == pytest.approx(expected.tolist(), abs=1e-5)
+        assert row["scores"] == sorted(row["scores"], reverse=True)
+
+
+def test_steps_before_must_have_been_run_on_these_rows(workshop):
+    workshop.manifest("a", ["x"])
+    build = workshop.build()
+    workshop.rows(build, {("a", "x"): make_rows(10)})
+    with pytest.raises(StageError, match="dedup has not been run"):
+        run_mine(build)
+    run_dedup(build)
+    workshop.rows(build, {("a", "x"): make_rows(11)})
+    with pytest.raises(StageError, match="made from other rows"):
+        run_mine(build)
+
+
+def test_a_teacher_that_is_not_there_stops_before_any_work(workshop):
+    workshop.manifest("a", ["x"])
+    with pytest.raises(SettingsError, match="no such folder"):
+        mine(workshop, {("a", "x"): make_rows(10)}, teacher="no/such-folder")
+    assert not (workshop.root / "work" / "test" / "pools").exists()
+
+
+def test_documents_that_an_evaluation_set_holds_are_left_out(workshop, monkeypatch):
+    monkeypatch.setattr("curation.mining.step.has_evaluation_sets", lambda build: True)
+    workshop.manifest("a", ["x"])
+    rows = make_rows(30)
+    build = workshop.build(mining=PLAIN | {"shortage": "fill"})
+    made = workshop.rows(build, {("a", "x"): rows}, 10)
+    run_dedup(build)
+    made.step = "decontaminate"
+    build.save(made)
+    for shard in made.shards:
+        overlap = pa.array(["exact" if i == 3 else None for i in range(10)], pa.string())
+        table = pa.table({"document_overlap": overlap})
+        build.store.write_table(f"contamination/{shard.path}.contamination.arrow", table.to_batches(), table.schema)
+    run_mine(build)
+    documents = documents_of(build, "a", "x")
+    known = {rows[i]["positive"] for i in (3, 13, 23)}
+    for shard in made.shards:
+        for row in build.store.read_table(f"negatives/{shard.path}.negatives.arrow").to_pylist():
+            assert not known & set(documents.texts(np.array(row["negatives"])).to_pylist())
+
+
+def test_the_command_takes_another_teacher(model, tmp_path):
+    root = project.make(tmp_path, rows=60, decontaminate={})
+    for step in ("fetch", "normalise", "dedup"):
+        project.curate(root, step, "--workers", "1")
+    project.curate(root, "mine", "--teacher", str(model), "--workers", "1")
+    made = json.loads((root / "out/tiny/steps/mine.json").read_text())
+    assert made["stats"]["settings"]["teacher"]["model"] == str(model)
+    refused = project.curate(root, "mine", "--teacher", "no/such-folder", check=False)
+    assert refused.returncode == 1
+    assert "remedy" in refused.stderr
+
+
+SMALL = """
+import sys
+from curation import cli
+from curation.mining import aligning, pools, searching, step
+
+pools.CHUNK_TEXTS = 32
+searching.BLOCK_QUERIES = step.BLOCK_QUERIES = aligning.BLOCK_QUERIES = 32
+sys.argv = ["curate", "mine", "--workers", "1"]
+cli.main()
+"""
+"""The verb, with tasks small enough that there is always one to die in."""
+
+
+def start_mining(root):
+    return subprocess.Popen(
+        [sys.executable, "-c", SMALL], cwd=root, env=project.environment(root) | {"PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def mine_killed(root, rng: random.Random, kills: int) -> int:
+    """Kill the verb by SIGKILL whenever it has done a few more tasks, and begin again; return how often it died."""
+    for died in range(kills):
+        process = start_mining(root)
+        enough = done_tasks(root) + rng.randrange(1, 6)
+        while process.poll() is None and done_tasks(root) < enough:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.02))
+        if process.poll() is not None:
+            assert process.returncode == 0
+            return died
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert start_mining(root).wait() == 0
+    return kills
+
+
+def done_tasks(root) -> int:
+    operations = ("pools", "embeddings", "mined", "negatives")
+    return sum(1 for name in operations for _ in (root / "work/tiny" / name).rglob("*.done.json"))
+
+
+@pytest.mark.slow
+def test_the_same_bytes_after_being_killed_anywhere(model, tmp_path):
+    """Six deaths in a dense teacher's work: collecting, embedding, searching, aligning."""
+    settings = {"mining": PLAIN | {"teacher": str(model), "shortage": "fill"}, "normalise": {"shard_rows": 60},
+                "decontaminate": {}}  # fmt: skip
+    trees = []
+    for name in ("whole", "killed"):
+        root = project.make(tmp_path / name, rows=150, **settings)
+        for step in ("fetch", "normalise", "dedup"):
+            project.curate(root, step, "--workers", "1")
+        if name == "whole":
+            assert start_mining(root).wait() == 0
+            assert done_tasks(root) > 40
+        else:
+            assert mine_killed(root, random.Random(5), kills=6) == 6
+        trees.append(project.tree(root))
+    assert trees[0].keys() == trees[1].keys()
+    assert [path for path in trees[0] if trees[0][path] != trees[1][path]] == []

@@ -1,0 +1,151 @@
+"""Tokens against a slow tokeniser of Python strings, and whatever bytes a buffer may hold."""
+
+import unicodedata
+
+import numba as nb
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from curation.text.tokens import count_ones, string_buffers, tokenise
+
+UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+HARD = [
+    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x1BFF), (0x3000, 0x312F), (0x31A0, 0x4DBF),
+    (0xA000, 0xABFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1B000, 0x1B16F),
+]  # fmt: skip
+SAMPLES = [
+    *"aZ09_ .é", "ß", "Å", "K", "İ", "\u0301", "\u200d", "中", "の", "ไ", "ก", "ก\u0e34", "한", "ا", "שָׁ",
+    "क्षि", "Ж", "ǅ",
+    "𝒜", "𠀀", "😀", "\u00a0", "\u3000", "\u2009", "\n", "abcdefgh", "ABCDEFGHIJ", "x" * 17,
+]  # fmt: skip
+"""Letters, marks, digits and spaces of all widths, and words around the eight bytes that are read at a time."""
+texts = st.text(st.sampled_from("".join(SAMPLES)) | st.characters(codec="utf-8"), max_size=30)
+joined = st.lists(st.sampled_from(SAMPLES), max_size=12).map("".join)
+
+
+def folded(char: str) -> str:
+    kelvin = char == "\N{KELVIN SIGN}"
+    return char if kelvin or unicodedata.category(char)[0] not in "LMN" or len(char.lower()) > 1 else char.lower()
+
+
+def kind(char: str) -> str:
+    if ord(char) >= 0x20000:
+        return "single" if ord(char) < 0x40000 else "other"
+    if unicodedata.category(char)[0] not in "LMN":
+        return "other"
+    return "single" if unicodedata.name(char, "").startswith(UNSPACED) else "word"
+
+
+def words(text: str) -> list[str]:
+    found, open_word = [], False
+    for char in text:
+        if kind(char) == "word" and open_word:
+            found[-1] += folded(char)
+        elif kind(char) != "other":
+            found.append(folded(char))
+        open_word = kind(char) == "word"
+    return found
+
+
+def known(text: str) -> bool:
+    """Tell whether the oracle knows the script of every character: the table has more of those without spaces."""
+    strange = (c for c in text if any(first <= ord(c) <= last for first, last in HARD) and c not in "\u2009\u3000")
+    return all(unicodedata.name(c, "").startswith(UNSPACED) for c in strange)
+
+
+def same_partition(hashes, things) -> bool:
+    """Tell whether equal things, and only those, have equal hashes."""
+    return len(set(hashes)) == len(set(things)) == len(set(zip(hashes, things, strict=True)))
+
+
+def from_bytes(rows: list[bytes]) -> pa.Array:
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    return pa.Array.from_buffers(
+        pa.large_string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(rows))]
+    )
+
+
+@given(st.lists((texts | joined).filter(known), min_size=1, max_size=8))
+@example(
+    ["elvin Kelvin \N{KELVIN SIGN}elvin kelvin", "abcdefgh abcdefghi abcdefg", "abcdefghé ABCDEFGHÉ abcdefg\u0301h"]
+)
+@settings(max_examples=400, deadline=None)
+def test_tokens_are_those_of_the_slow_tokeniser(batch):
+    got = tokenise(pa.array(batch))
+    expected = [words(text) for text in batch]
+    assert np.diff(got.offsets).tolist() == list(map(len, expected))
+    assert same_partition(got.hashes.tolist(), [word for each in expected for word in each])
+
+
+@given(st.lists(texts | joined, min_size=1, max_size=8))
+@example(["a b", " a\n b ", "a\u2009b", "A B", "ab", "a  b.", "a b .", "", " \t"])
+@settings(max_examples=400, deadline=None)
+def test_exact_is_equal_where_folded_text_with_single_spaces_is(batch):
+    whole = [" ".join("".join(map(folded, text)).split()) for text in batch]
+    assert same_partition(tokenise(pa.array(batch)).exact.tolist(), whole)
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=6), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_tokens_of_a_text_do_not_depend_on_its_neighbours(batch, for_search):
+    together = tokenise(pa.array(batch), for_search=for_search)
+    for i, text in enumerate(batch):
+        alone = tokenise(pa.array([text]), for_search=for_search)
+        assert together.hashes[together.offsets[i] : together.offsets[i + 1]].tolist() == alone.hashes.tolist()
+        assert together.exact[i] == alone.exact[0]
+
+
+@given(st.lists(st.binary(max_size=20) | st.sampled_from([b"\xc3", b"\xed\xa0\x80x", b"\xf0\x9f\x98"]), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_bytes_that_are_no_text_are_read_alone_too(rows):
+    """Unpaired surrogates, cut characters, bytes that start nothing: a row never reads into the next."""
+    together = tokenise(from_bytes(rows))
+    for i, row in enumerate(rows):
+        alone = tokenise(from_bytes([row]))
+        assert together.hashes[together.offsets[i] : together.offsets[i + 1]].tolist() == alone.hashes.tolist()
+        assert together.exact[i] == alone.exact[0]
+        assert len(alone.hashes) <= len(row) // 2 + 1
+
+
+def test_slices_chunks_and_nulls():
+    array = pa.array(["dropped", "one Two", None, "three", "dropped"])
+    whole = tokenise(pa.array(["one two", "", "three"]))
+    for cut in (
+        array.slice(1, 3),
+        array.cast(pa.large_string()).slice(1, 3),
+        pa.chunked_array([array[1:3], array[3:4]]),
+    ):
+        got = tokenise(cut)
+        assert got.hashes.tolist() == whole.hashes.tolist()
+        assert got.offsets.tolist() == whole.offsets.tolist() == [0, 2, 2, 3]
+        assert got.exact.tolist() == whole.exact.tolist()
+    assert len(tokenise(pa.chunked_array([], pa.string()))) == 0
+    assert string_buffers(pa.array([], pa.string()))[0].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "shingling", "searching"),
+    [
+        ("Hello wörld, foo_bar", 4, 4), ("日本語のテスト", 7, 6), ("สวัสดี", 6, 5), ("", 0, 0), ("+-*/", 0, 0),
+        ("camelCase", 1, 2), ("𠀀𠀁", 2, 1), ("הַשָּׁלוֹם", 1, 1), ("a\u0300 b", 2, 2), ("नमस्ते दुनिया", 2, 2),
+    ],
+)  # fmt: skip
+def test_tokens_by_script(text, shingling, searching):
+    assert len(tokenise(pa.array([text])).hashes) == shingling
+    assert len(tokenise(pa.array([text]), for_search=True).hashes) == searching
+
+
+def test_one_long_row_of_anything_is_read():
+    for text, tokens in [("a" * 10**6, 1), ("a " * 10**6, 10**6), ("中" * 10**6, 10**6), (" -" * 10**6, 0)]:
+        assert len(tokenise(pa.array([text])).hashes) == tokens
+
+
+def test_ones_are_counted():
+    @nb.njit
+    def count(word):
+        return count_ones(word)
+
+    assert [count(np.uint64(x)) for x in (0, 1, 0x8000000000000001, 2**64 - 1)] == [0, 1, 2, 64]
