@@ -31,9 +31,9 @@ from datasets import load_from_disk
 
 sys.path.append(str(Path(__file__).parents[1]))
 from curation.mining.api import mine_pool
+from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives
-from curation.mining.retrievers import LexicalRetriever
 from curation.mining.rules import Pool
 from curation.mining.search import exact_topk
 from curation.mining.vectors import NpyVectors

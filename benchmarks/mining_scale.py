@@ -92,7 +92,7 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
         topic = topic_of(numbers, topics)
         n = len(numbers)
         columns = {
-            "row_id": [int(i).to_bytes(16, "big") for i in numbers * 0x9E3779B97F4A7C15 % 2**61],
+            "row_id": [(i * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).to_bytes(16, "big") for i in numbers.tolist()],
             "source": ["made"] * n, "subset": ["all"] * n, "query": [query_of(t) for t in topic.tolist()],
             "positive": [text_of(i, topics) for i in numbers.tolist()], "negatives": [[]] * n, "label": [None] * n,
             "query_lang": ["eng-Latn"] * n, "positive_lang": ["eng-Latn"] * n,

@@ -231,7 +231,7 @@ if __name__ == "__main__":
     logging.set_verbosity_error()
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     with tempfile.TemporaryDirectory() as root:
-        full = Texts(queries=64, negatives=7)
+        full = Texts(queries=32, negatives=7)
         share = full.padding(by_column=False)
         print(f"{len(full.batch.segments.ids):,} tokens; all padded to the longest: {share:.0%} padding")
         race(
@@ -245,7 +245,7 @@ if __name__ == "__main__":
             },
             {"rewrite": 0.02},
         )
-        plain = Texts(queries=256, negatives=0)
+        plain = Texts(queries=128, negatives=0)
         share = plain.padding(by_column=True)
         print(f"{len(plain.batch.segments.ids):,} tokens; columns padded to their longest: {share:.0%} padding")
         race(

@@ -194,7 +194,7 @@ class TrainSettings(_Section):
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the backbone's arithmetic; weights, their updates and the loss are float32 either way."""
-    chunk_tokens: int = Field(default=16384, ge=1)
+    chunk_tokens: int = Field(default=8192, ge=1)
     """Tokens that go through the backbone at once."""
     compile: bool = False
     """Compile each layer; worth its minute on CUDA."""

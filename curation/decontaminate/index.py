@@ -86,7 +86,7 @@ class BuildIndex:
     """Operation, one task: the texts of all sets to the index."""
 
     name: ClassVar[str] = "index"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: IndexSettings) -> None:
         self.settings = settings

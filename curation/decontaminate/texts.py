@@ -46,7 +46,7 @@ class Gather:
     """Operation: one evaluation set to its texts."""
 
     name: ClassVar[str] = "texts"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: TextSettings) -> None:
         self.settings = settings

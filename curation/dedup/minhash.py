@@ -148,8 +148,7 @@ def _bands(signature, rows, result):  # type: ignore[no-untyped-def]  # noqa: AN
         for band in range(result.shape[0]):
             key = np.uint64(band)
             for j in range(band * rows, (band + 1) * rows):
-                key = (key + np.uint64(signature[i, j])) * base
-                key ^= key >> np.uint64(32)
+                key = (key ^ np.uint64(signature[i, j])) * base
             result[band, i] = max(np.uint32(mix64(key) >> np.uint64(32)), np.uint32(1))
 
 

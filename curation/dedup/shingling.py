@@ -41,7 +41,7 @@ class Shingle:
     """Operation: a rows shard to the shingle sets of its candidates."""
 
     name: ClassVar[str] = "dedup/shingles"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings

@@ -71,7 +71,7 @@ class Sign:
     """Operation: a rows shard to its hashes."""
 
     name: ClassVar[str] = "signatures"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings

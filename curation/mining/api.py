@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.mining.heaps import F32, I32
+from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives, gather
 from curation.mining.opinion import Opinion, reconsidered
-from curation.mining.retrievers import DenseRetriever, LexicalRetriever, Retriever
+from curation.mining.retrievers import DenseRetriever, Retriever
 from curation.mining.rules import Pool, choose
 from curation.mining.vectors import Vectors, as_vectors
 from curation.settings import DedupSettings, MiningSettings

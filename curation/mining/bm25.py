@@ -6,9 +6,11 @@ Scores are accumulated in a fixed order, so the result is one and the same on ev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from curation.mining.heaps import F32, I32
 from curation.text.tokens import I64, U64, Tokens
@@ -67,6 +69,14 @@ def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
     cells = np.unique(query_of[known] * np.int64(len(index.terms) + 1) + place[known])
     counts = np.bincount(cells // (len(index.terms) + 1), minlength=len(tokens))
     return cells % (len(index.terms) + 1), np.concatenate([[0], np.cumsum(counts)])
+
+
+def take_tokens(tokens: Tokens, texts: npt.NDArray[np.integer[Any]]) -> Tokens:
+    """Return the tokens of some texts, in the order given."""
+    lengths = np.diff(tokens.offsets)[texts]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+    return Tokens(tokens.hashes[np.repeat(tokens.offsets[texts], lengths) + position], offsets, tokens.exact[texts])
 
 
 @nb.njit(cache=True, nogil=True)

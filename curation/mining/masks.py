@@ -6,6 +6,7 @@ near-duplicates of each other share a query cluster, and then each one's positiv
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numba as nb
@@ -151,6 +152,21 @@ def build_masks(
 def no_masks(queries: int) -> Masks:
     """Return masks that admit everything."""
     return build_masks(Ragged(np.zeros(queries + 1, np.int64), np.zeros(0, np.int32)), np.zeros(0, np.int64))
+
+
+def by_language(masks: Masks, rows: I64 | None) -> Iterator[tuple[int, I64, I32]]:
+    """Yield (language, queries, documents to search): one language after the other where it must be the same."""
+    rows = np.arange(len(masks.group)) if rows is None else rows
+    if masks.language != 1:
+        yield 0, rows, np.arange(len(masks.document_cluster), dtype=np.int32)
+        return
+    by_query = rows[np.argsort(masks.query_language[rows], kind="stable")]
+    by_document = np.argsort(masks.document_language, kind="stable").astype(np.int32)
+    asked, written = masks.query_language[by_query], masks.document_language[by_document]
+    for language in np.unique(asked):
+        first, last = np.searchsorted(asked, [language, language + 1])
+        low, high = np.searchsorted(written, [language, language + 1])
+        yield int(language), by_query[first:last], by_document[low:high]
 
 
 @nb.njit(cache=True, nogil=True)

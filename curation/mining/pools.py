@@ -101,7 +101,7 @@ class Collect:
     """Operation: a pool's rows to its distinct texts, and links to them."""
 
     name: ClassVar[str] = "pools"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
@@ -127,7 +127,9 @@ class Collect:
             ("asked", asked, ASKED_SCHEMA),
             ("queries", queries, QUERY_SCHEMA),
         ):
-            out.table(name, frame.select(schema.names).to_arrow().cast(schema).to_batches(), schema)
+            # polars cuts a frame into chunks as its threads went along: they must not become record batches
+            table = frame.select(schema.names).to_arrow().cast(schema).combine_chunks()
+            out.table(name, table.to_batches(), schema)
         query_of = _numbers(asks, queries, each).to_arrow()
         document_of = _numbers(stands, documents, ["exact"]).to_arrow()
         row = stand = 0

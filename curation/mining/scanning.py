@@ -55,49 +55,61 @@ class Tile(NamedTuple):
 @nb.njit(cache=True, nogil=True)
 def scan(tile, product):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Offer every document that may enter; `product` is float32[rows, columns]."""
-    columns = product.shape[1]
+    columns, most = product.shape[1], tile.best.scores.shape[1]
+    documents, ids, masks = tile.documents, tile.ids, tile.masks
     for row in range(len(tile.rows)):
-        least = _least(tile, row)
+        # local names: a tuple of many arrays is dear to hand about in the inner loop
+        query, number, slack, line = tile.queries[row], tile.rows[row], tile.slack[row], product[row]
+        scores, held_ids, held = tile.best.scores[row], tile.best.ids[row], tile.best.held[row]
+        least = _least(scores, held, most, slack)
         for start in range(0, columns, _CHUNK):
             stop = min(start + _CHUNK, columns)
-            if stop - start == _CHUNK and not _any_reaches(product[row, start:stop], least):
+            if stop - start == _CHUNK and not _any_reaches(line[start:stop], least):
                 continue
             for column in range(start, stop):
-                if product[row, column] >= least:
-                    _offer(tile, row, column, product[row, column])
-                    least = _least(tile, row)
+                if line[column] < least:
+                    continue
+                if masked_by(masks, number, ids[column]):
+                    _keep_out(tile.kept_out, row, line[column] + slack, query, documents[column], ids[column])
+                    continue
+                held = push(scores, held_ids, held, dot(query, documents[column]), ids[column])
+                least = _least(scores, held, most, slack)
+        tile.best.held[row] = held
 
 
 @nb.njit(cache=True, nogil=True)
 def offer_listed(tile, rows, columns, products):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Offer single documents: int64 places in the tile, and their products, float32."""
+    most = tile.best.scores.shape[1]
     for i in range(len(rows)):
-        if products[i] >= _least(tile, rows[i]):
-            _offer(tile, rows[i], columns[i], products[i])
+        row, column = rows[i], columns[i]
+        scores, held_ids, held = tile.best.scores[row], tile.best.ids[row], tile.best.held[row]
+        if products[i] < _least(scores, held, most, tile.slack[row]):
+            continue
+        query, document, number = tile.queries[row], tile.documents[column], tile.ids[column]
+        if masked_by(tile.masks, tile.rows[row], number):
+            _keep_out(tile.kept_out, row, products[i] + tile.slack[row], query, document, number)
+        else:
+            tile.best.held[row] = push(scores, held_ids, held, dot(query, document), number)
 
 
 @nb.njit(cache=True, nogil=True)
 def _any_reaches(values, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Compare a whole chunk, of fixed length and without a branch: that compiles to vector instructions."""
-    found = False
+    """Compare a whole chunk: of fixed length, without a branch and in integers, so that it compiles to vectors."""
+    found = np.uint32(0)
     for i in range(_CHUNK):
-        found |= values[i] >= least
-    return found
+        found |= np.uint32(values[i] >= least)
+    return found != 0
 
 
 @nb.njit(cache=True, nogil=True)
-def _least(tile, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    if tile.best.held[row] < tile.best.scores.shape[1]:
-        return np.float32(-np.inf)
-    return np.float32(tile.best.scores[row, 0] - tile.slack[row])
+def _least(scores, held, most, slack):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return np.float32(scores[0] - slack) if held == most else np.float32(-np.inf)
 
 
 @nb.njit(cache=True, nogil=True)
-def _offer(tile, row, column, product):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    number = tile.ids[column]
-    heaps = tile.kept_out if masked_by(tile.masks, tile.rows[row], number) else tile.best
-    most = heaps.scores.shape[1]
-    if most == 0 or (heaps.held[row] == most and product < heaps.scores[row, 0] - tile.slack[row]):
-        return
-    score = dot(tile.queries[row], tile.documents[column])
-    heaps.held[row] = push(heaps.scores[row], heaps.ids[row], heaps.held[row], score, number)
+def _keep_out(heaps, row, at_most, query, document, number):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Remember a document that a mask keeps out and that scores `at_most` so much, if it is among the best of those."""
+    most, held = heaps.scores.shape[1], heaps.held[row]
+    if most and (held < most or at_most >= heaps.scores[row, 0]):
+        heaps.held[row] = push(heaps.scores[row], heaps.ids[row], held, dot(query, document), number)

@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.engine import Outputs, Task
+from curation.mining.bm25 import take_tokens
 from curation.mining.embeddings import StoredVectors
 from curation.mining.heaps import I32
+from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import ORIGINS, Negatives, gather
 from curation.mining.opinion import Opinion, reconsidered
 from curation.mining.pools import Collect, PoolRef, read_texts
-from curation.mining.retrievers import DenseRetriever, LexicalRetriever, Retriever
+from curation.mining.retrievers import DenseRetriever, Retriever
 from curation.mining.rules import Pool, choose
 from curation.mining.vectors import Vectors
 from curation.settings import MiningSettings
@@ -67,7 +69,7 @@ class Search:
     """Operation: a block of queries to its negatives."""
 
     name: ClassVar[str] = "mined"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: MiningSettings) -> None:
         self.settings = settings
@@ -98,8 +100,8 @@ class Search:
             ]
             for e in found.examples
         ]
-        chosen = int((found.origins == ORIGINS.index("mined")).sum())
-        return {"rejected": found.rejected, "chosen": chosen, "examples": examples, "recall": recall}
+        taken = int((found.origins == ORIGINS.index("mined")).sum())
+        return {"rejected": found.rejected, "chosen": taken, "examples": examples, "recall": recall}
 
 
 def negatives_table(found: Negatives) -> pa.Table:
@@ -236,14 +238,6 @@ def _tokens(store: Store, pool: PoolRef, places: pa.Table, column: str) -> Token
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     hashes, exact = (np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "exact"))
     return Tokens(hashes, np.concatenate([[0], np.cumsum(lengths)]), exact)
-
-
-def take_tokens(tokens: Tokens, texts: npt.NDArray[np.integer[Any]]) -> Tokens:
-    """Return the tokens of some texts, in the order given."""
-    lengths = np.diff(tokens.offsets)[texts]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    return Tokens(tokens.hashes[np.repeat(tokens.offsets[texts], lengths) + position], offsets, tokens.exact[texts])
 
 
 def joined_tokens(tokens: Tokens, lists: Ragged) -> Tokens:

@@ -42,7 +42,11 @@ class Contamination:
 def contamination(step: StepResult) -> Contamination:
     """Gather the section's figures, the larger first."""
     stats = step.stats
-    found = [{"name": name, **entry} for name, entry in stats["tasks"].items() if entry["found"]]
+    found = [
+        {"name": name, "sought": entry["texts"] - entry["too_short"], **entry}
+        for name, entry in stats["tasks"].items()
+        if entry["found"]
+    ]
     found.sort(key=lambda entry: (-entry["found"], entry["name"]))
     overlaps = [
         Overlap(source, task, side, [counts[reason] for reason in REASONS], held["found"])

@@ -234,11 +234,8 @@ def _ascii_run(eight, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
     from `left` on are not the text's.
     """
     tops, ones = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
-    low = eight & ~tops
-    point = low | tops
-    capital = (point - ones * np.uint64(ord("A"))) & ~(point - ones * np.uint64(ord("Z") + 1)) & tops
-    folded = low | (capital >> np.uint64(2))
-    cased = folded | tops
+    folded = eight | ones * np.uint64(0x20)  # capitals become small letters, digits stay, the rest is not looked at
+    cased, point = folded | tops, eight | tops
     letter = (cased - ones * np.uint64(ord("a"))) & ~(cased - ones * np.uint64(ord("z") + 1))
     digit = (point - ones * np.uint64(ord("0"))) & ~(point - ones * np.uint64(ord("9") + 1))
     stop = ~((letter | digit) & ~eight) & tops

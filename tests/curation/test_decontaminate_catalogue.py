@@ -111,6 +111,15 @@ def test_the_committed_catalogue_is_whole():
     assert size < 1_500_000
 
 
+@pytest.mark.filterwarnings("ignore")  # mteb's own, and those of what it imports
+def test_the_committed_catalogue_is_what_mteb_says_where_it_is_installed(tmp_path):
+    mteb = pytest.importorskip("mteb")
+    if mteb.__version__ != load_catalogue().version:
+        pytest.skip("another version")
+    enumerate_tasks(tmp_path / "mteb.jsonl")
+    assert (tmp_path / "mteb.jsonl").read_bytes() == (catalogue.evaluation_root() / "mteb.jsonl").read_bytes()
+
+
 @pytest.mark.parametrize("name", set_names())
 def test_described_sets_break_no_rule(name):
     manifest = load_set(name)

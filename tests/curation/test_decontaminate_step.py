@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from urllib.parse import quote
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -22,6 +24,7 @@ from curation.show import show_rows
 from curation.steps import Build
 from sources import registry
 from sources.errors import FetchError, StageError
+from tests.curation.conftest import MANIFEST
 from tests.hub.server import serving
 from tests.sources.raw import FIXTURES
 
@@ -146,10 +149,6 @@ def test_contaminated_rows_are_in_no_mix_and_have_a_reason(leaky, capsys):
     funnel = made.stats["sources"]["leaky"]
     assert (funnel["contaminated"], funnel["near-duplicate"]) == (4, 1)
     assert made.stats["sources"]["clean"]["contaminated"] == 0
-    samples = [p.read_bytes() for p in (build.out / "mixes" / "all" / "samples").glob("*.parquet")]
-    assert samples
-    import pyarrow.parquet as pq
-
     queries = [
         q
         for p in (build.out / "mixes" / "all" / "samples").glob("*.parquet")
@@ -238,6 +237,42 @@ def test_more_folders_can_be_named_on_the_command(leaky):
     assert result.stats["sources"]["leaky"]["contaminated"] == 4
     with pytest.raises(FetchError, match="no such folder"):
         run_decontaminate(with_folders(build, [build.root / "nowhere"]))
+
+
+def described(root, name, **changes):
+    """Write an evaluation set that is described as a source is."""
+    data = MANIFEST | {"name": name, "subsets": {"x": {"query_lang": "eng-Latn"}}} | changes
+    path = root / "manifests" / "evaluations" / "sets" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(data))
+
+
+def test_a_set_may_be_described_as_a_source_is(leaky, tmp_path, monkeypatch, capsys):
+    shape = {"kind": "pair", "args": {"query": "q", "positive": "d"}}
+    tables = {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string", "d": "string"}}}
+    origin = {"kind": "manual", "url": "nowhere", "folder": "ours"}
+    described(tmp_path, "ours", origin=origin, tables=tables, shape=shape)
+    described(tmp_path, "packaged", origin={"kind": "apt", "packages": ["nothing"]}, tables=tables, shape=shape)
+    (tmp_path / "ours").mkdir()
+    lines = [{"q": QUESTION, "d": SENTENCE}, {"q": "", "d": "without a question"}]
+    (tmp_path / "ours" / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing-here"))
+    build = leaky(sets=["ours", "packaged"])
+    chosen = build.profile.sources.model_copy(update={"local_root": str(tmp_path)})
+    build = replace(build, profile=build.profile.model_copy(update={"sources": chosen}))
+    result = run_decontaminate(build)
+    assert list(result.stats["tasks"]) == ["ours"]
+    assert [bool(r["query_overlap"]) for r in columns(build, result)] == [True, True, False, False, False, False]
+    assert columns(build, result)[0]["query_text"].startswith("ours/x/query/")
+    assert result.skipped == {"packaged": "apt-get is not installed"}
+    assert "skipped packaged" in capsys.readouterr().err
+    assert "packaged was skipped: apt-get is not installed" in run_report(build).read_text()
+
+
+def test_sets_that_cannot_be_had_are_named_together(leaky, capsys):
+    with pytest.raises(StageError, match="2 of 3 evaluation sets could not be had: a, b"):
+        run_decontaminate(leaky(sets=["./a", "./heldout", "./b"]))
+    assert capsys.readouterr().err.count("no such folder") == 2
 
 
 def test_a_text_of_many_tasks_is_counted_for_each(leaky):

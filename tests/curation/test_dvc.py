@@ -35,7 +35,7 @@ def test_a_changed_cap_reruns_its_mix_alone(tmp_path):
     shutil.copy(CHECKOUT / "dvc.yaml", root)
     dvc(root, "init", "--no-scm", "--quiet")
     first = ran(dvc(root, "repro", *MIXES))
-    assert first == {"fetch", "normalise", "identify", "dedup", "mine", *MIXES}
+    assert first == {"fetch", "normalise", "identify", "dedup", "decontaminate", "mine", *MIXES}
     assert ran(dvc(root, "repro", *MIXES)) == set()
     settings = yaml.safe_load((root / "params.yaml").read_text())
     settings["tiny"]["mixes"]["instruction"]["cap"] = 20

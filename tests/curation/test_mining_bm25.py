@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.mining.bm25 import build_index, query_terms, score_one
+from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
-from curation.mining.retrievers import LexicalRetriever
 from curation.mining.rules import Pool
 from curation.settings import MiningSettings
 from curation.text.tokens import tokenise
@@ -74,3 +74,46 @@ def test_the_retriever_equals_sorting_everything(seed, m, k, threads):
     expected = [scores[q, d] if scores[q, d] else np.nan for q, d in flat]
     np.testing.assert_array_equal(scored.positives, np.array(expected, np.float32))
     assert scored.given.tolist() == [scores[q, d] for q in range(n) for d in given[q]]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40))
+@settings(deadline=None, max_examples=30)
+def test_each_language_is_searched_as_if_it_were_alone(seed, m):
+    """Whichever rows are asked for, and whatever other languages the pool holds."""
+    rng, numbers = random.Random(seed), np.random.default_rng(seed)
+    n = 12
+    queries = [make_text(rng, rng.randrange(0, 5), 20) for _ in range(n)]
+    documents = [make_text(rng, rng.randrange(0, 8), 20) for _ in range(m)]
+    asks, speaks = numbers.integers(0, 3, n).astype(np.int32), numbers.integers(0, 4, m).astype(np.int32)
+    positives = [numbers.integers(0, m, numbers.integers(1, 3)).tolist() for _ in range(n)]
+    chosen = MiningSettings(preset="none", retrieved=30)
+
+    def search(q: list[int], d: list[int], rows: np.ndarray | None = None, **languages):
+        where = {document: place for place, document in enumerate(d)}
+        lists = Ragged.of([[where[p] for p in positives[i]] for i in q])
+        pool = Pool(build_masks(lists, np.arange(len(d)), **languages), Ragged.of([[]] * len(q)), np.zeros(len(q)))
+        retriever = LexicalRetriever(
+            tokens([queries[i] for i in q]), tokens([documents[i] for i in d]), k1=1.5, b=0.75, threads=1
+        )
+        lines = {}
+        for scored in retriever.blocks(pool, chosen, rows):
+            own = np.split(scored.positives, np.cumsum(lists.counts(scored.rows))[:-1])
+            for i, row in enumerate(scored.rows):
+                held = scored.found.ids[i] >= 0
+                ids = [d[x] for x in scored.found.ids[i][held]]
+                lines[q[row]] = ids, scored.found.scores[i][held].tolist(), np.nan_to_num(own[i]).tolist()
+        return lines
+
+    everything = list(range(n)), list(range(m))
+    together = search(*everything, languages=(asks, speaks), language="same")
+    assert sorted(together) == list(range(n))
+    some = np.sort(numbers.permutation(n)[:5])
+    assert search(*everything, some, languages=(asks, speaks), language="same") == {
+        row: together[row] for row in some.tolist()
+    }
+    for language in np.unique(asks):
+        q = np.flatnonzero(asks == language).tolist()
+        named = {p for i in q for p in positives[i]}
+        d = sorted(named | set(np.flatnonzero(speaks == language).tolist()))
+        alone = search(q, d, languages=(asks[q], speaks[d]), language="same")
+        assert alone == {row: together[row] for row in q}

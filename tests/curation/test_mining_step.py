@@ -1,6 +1,5 @@
 """Step `mine` from rows to negatives: who may be one, in which order, from which pool, and the same after any death."""
 
-import json
 import os
 import random
 import signal
@@ -12,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
+from curation.cli import app
 from curation.dedup.step import run_dedup
 from curation.mining.grouping import documents_of
 from curation.mining.negatives import ORIGINS
@@ -336,16 +337,16 @@ def test_documents_that_an_evaluation_set_holds_are_left_out(workshop, monkeypat
             assert not known & set(documents.texts(np.array(row["negatives"])).to_pylist())
 
 
-def test_the_command_takes_another_teacher(model, tmp_path):
-    root = project.make(tmp_path, rows=60, decontaminate={})
-    for step in ("fetch", "normalise", "dedup"):
-        project.curate(root, step, "--workers", "1")
-    project.curate(root, "mine", "--teacher", str(model), "--workers", "1")
-    made = json.loads((root / "out/tiny/steps/mine.json").read_text())
-    assert made["stats"]["settings"]["teacher"]["model"] == str(model)
-    refused = project.curate(root, "mine", "--teacher", "no/such-folder", check=False)
-    assert refused.returncode == 1
-    assert "remedy" in refused.stderr
+def test_the_command_takes_another_teacher(workshop, model):
+    workshop.manifest("a", ["x"])
+    build, _ = mine(workshop, {("a", "x"): make_rows(20)})
+    profile = {"sources": {"collection": "offline"}, "mining": PLAIN}
+    (workshop.root / "params.yaml").write_text(yaml.safe_dump({"profile": "test", "test": profile}))
+    verb = ["mine", "--params", str(workshop.root / "params.yaml"), "--workers", "1", "--teacher"]
+    app([*verb, str(model)], standalone_mode=False)
+    assert build.load("mine").stats["settings"]["teacher"]["model"] == str(model)
+    with pytest.raises(SettingsError, match="no such folder"):
+        app([*verb, "no/such-folder"], standalone_mode=False)
 
 
 SMALL = """
