@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "out" / "sample" / "mixes" / "retrieval"
 DOCS = ROOT / "docs"
 KINDS = {"plain": (), "MEL": ("ranks",), "MLL": ("layers",), "MRL": ("dims",), "3D": ("ranks", "layers", "dims")}
-LAYERS, DIMS, RANKS = (1, 2, 4, 6), (8, 16, 32, 64, 128), (8, 16, 32, 64, 128)
+LAYERS, DIMS, RANKS = (1, 2, 4), (8, 16, 32, 64, 128), (8, 16, 32, 64, 128)
 AXES = {"rank": (RANKS, "MEL"), "layers": (LAYERS, "MLL"), "dim": (DIMS, "MRL")}
 TITLES = {"rank": "rank of the token embedding", "layers": "layers", "dim": "dimensions"}
 SEEDS = (0, 1, 2)
@@ -40,16 +40,16 @@ def settings_of(kind: str, seed: int, mix: Path, *, smoke: bool) -> Any:
     from train.config import TrainSettings
 
     nested = KINDS[kind]
-    stage = {"name": "effects", "mix": str(mix), "steps": 6 if smoke else 600, "batch_size": 32 if smoke else 128}
+    stage = {"name": "effects", "mix": str(mix), "steps": 6 if smoke else 300, "batch_size": 32 if smoke else 128}
     return TrainSettings.model_validate(
         {
             "backbone": {"kind": "random-qwen3", "vocab_size": 8192, "hidden_size": DIMS[-1], "layers": LAYERS[-1],
                          "heads": 2, "kv_heads": 1, "head_dim": 64, "intermediate_size": 256},
-            "max_length": 48, "threads": 1, "seed": seed, "checkpoint_every": 200,
+            "max_length": 48, "threads": 1, "seed": seed, "checkpoint_every": 100,
             "ranks": RANKS if "ranks" in nested else [],
             "objective": {"layers": LAYERS if "layers" in nested else [], "dims": DIMS if "dims" in nested else []},
             "optimiser": {"embedding_rate": 12},
-            "stages": [stage | {"learning_rate": 3e-4, "warmup_steps": 50, "negatives": {"retrieval": 2}}],
+            "stages": [stage | {"learning_rate": 3e-4, "warmup_steps": 30, "negatives": {"retrieval": 2}}],
             "evaluation": {"mix": str(mix), "queries": 100 if smoke else 1000},
         }
     )  # fmt: skip

@@ -65,7 +65,7 @@ class TorchMultiplier:
         product = torch.from_numpy(tile.queries).to(self._device) @ documents.T
         least = tile.least()
         if np.isneginf(least).any():
-            scan(tile, product.cpu().numpy())
+            scan(tile, product.cpu().numpy(), np.zeros((0, 0), np.uint8))
             return
         rows, columns = (product >= torch.from_numpy(least).to(self._device)[:, None]).nonzero(as_tuple=True)
         offer_listed(tile, rows.cpu().numpy(), columns.cpu().numpy(), product[rows, columns].cpu().numpy())

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba as nb
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 

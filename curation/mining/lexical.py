@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from curation.mining.bm25 import Index, build_index, query_terms, score_one, take_tokens
+from curation.mining.bm25 import Index, build_index, query_terms, score_best, score_of, take_tokens
 from curation.mining.heaps import I32, empty_heaps, push
 from curation.mining.masks import Ragged, by_language, masked_by
 from curation.mining.retrievers import MASKED
@@ -94,10 +94,9 @@ def _block(rows: I64, part: _Part, pool: Pool, k: int) -> Scored:
     best, kept_out = empty_heaps(len(rows), k), empty_heaps(len(rows), MASKED)
     positives, given = pool.masks.positives.take(rows), pool.given.take(rows)
     positive_scores, given_scores = (np.zeros(len(lists.values), np.float32) for lists in (positives, given))
-    index = part.built
     _retrieve(
-        rows, part.place[rows], part.documents, part.terms, part.starts, index.starts, index.documents, index.impacts,
-        pool.masks, best, kept_out, _within(positives, part), positive_scores, _within(given, part), given_scores,
+        rows, part.place[rows], part.documents, part.terms, part.starts, part.built, pool.masks, best, kept_out,
+        _within(positives, part), positive_scores, _within(given, part), given_scores,
     )  # fmt: skip
     positive_scores[positive_scores == 0] = np.nan
     return Scored(rows, finished(best, kept_out), positive_scores, given_scores)
@@ -109,22 +108,21 @@ def _within(lists: Ragged, part: _Part) -> Ragged:
 
 @nb.njit(cache=True, nogil=True)
 def _retrieve(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    rows, places, numbers, terms, term_starts, starts, documents, impacts, masks, best, kept_out,  # noqa: ANN001
+    rows, places, numbers, terms, term_starts, index, masks, best, kept_out,  # noqa: ANN001
     positives, positive_scores, given, given_scores,  # noqa: ANN001
 ):  # fmt: skip
-    scores = np.zeros(len(numbers), np.float32)
-    touched = np.empty(len(numbers), np.int32)
+    scores, touched = np.zeros(len(numbers), np.float32), np.empty(len(numbers), np.int32)
     most = best.scores.shape[1]
+    heap = np.empty(most, np.float32), np.empty(most, np.int32)
     for i in range(len(rows)):
         row, place = rows[i], places[i]
         asked = terms[term_starts[place] : term_starts[place + 1]]
-        used = score_one(asked, starts, documents, impacts, scores, touched)
         for j in range(positives.offsets[i], positives.offsets[i + 1]):
-            positive_scores[j] = scores[positives.values[j]]
+            positive_scores[j] = score_of(asked, index, positives.values[j])
         for j in range(given.offsets[i], given.offsets[i + 1]):
-            given_scores[j] = scores[given.values[j]]
-        for t in range(used):
-            document = touched[t]
+            given_scores[j] = score_of(asked, index, given.values[j])
+        used = score_best(asked, index, scores, touched, masks, row, numbers, heap)
+        for document in touched[:used]:
             score = scores[document]
             scores[document] = 0.0
             if best.held[i] == most and score < best.scores[i, 0]:

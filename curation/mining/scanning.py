@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from curation.mining.dots import dot
 from curation.mining.heaps import F32, I32, Heaps, push
 from curation.mining.masks import Masks, masked_by
 from curation.mining.vectors import F64, I64
 
-_CHUNK = 64
+CHUNK = 64
+U8 = npt.NDArray[np.uint8]
 
 
 class Tile(NamedTuple):
@@ -53,8 +55,16 @@ class Tile(NamedTuple):
 
 
 @nb.njit(cache=True, nogil=True)
-def scan(tile, product):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Offer every document that may enter; `product` is float32[rows, columns]."""
+def scan(tile, product, reached):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Offer every document that may enter.
+
+    Args:
+        tile: what was multiplied.
+        product: float32[rows, columns].
+        reached: uint8[rows, chunks of 64 columns], 0 where nothing of a chunk can enter; empty: not known yet.
+
+    """
+    known = reached.size > 0
     columns, most = product.shape[1], tile.best.scores.shape[1]
     documents, ids, masks = tile.documents, tile.ids, tile.masks
     for row in range(len(tile.rows)):
@@ -62,9 +72,12 @@ def scan(tile, product):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         query, number, slack, line = tile.queries[row], tile.rows[row], tile.slack[row], product[row]
         scores, held_ids, held = tile.best.scores[row], tile.best.ids[row], tile.best.held[row]
         least = _least(scores, held, most, slack)
-        for start in range(0, columns, _CHUNK):
-            stop = min(start + _CHUNK, columns)
-            if stop - start == _CHUNK and not _any_reaches(line[start:stop], least):
+        for start in range(0, columns, CHUNK):
+            stop = min(start + CHUNK, columns)
+            if known:
+                if not reached[row, start // CHUNK]:
+                    continue
+            elif stop - start == CHUNK and not _any_reaches(line[start:stop], least):
                 continue
             for column in range(start, stop):
                 if line[column] < least:
@@ -97,7 +110,7 @@ def offer_listed(tile, rows, columns, products):  # type: ignore[no-untyped-def]
 def _any_reaches(values, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Compare a whole chunk: of fixed length, without a branch and in integers, so that it compiles to vectors."""
     found = np.uint32(0)
-    for i in range(_CHUNK):
+    for i in range(CHUNK):
         found |= np.uint32(values[i] >= least)
     return found != 0
 

@@ -6,30 +6,27 @@ Ties go to the lower id.
 A matrix product in float32 finds who can be among the best, and nothing else. Whatever the order of its additions, it
 errs by at most γ·‖q‖·‖d‖ with γ = nu / (1 - nu), u = 2⁻²⁴ (Higham 2002, Accuracy and Stability of Numerical
 Algorithms, section 3.1): a document whose product falls short of the worst of the current k best by more than that
-cannot enter, and only the others are scored. There are few of them, so the search costs little more than the product.
+cannot enter, and only the others are scored. There are few of them, so the search costs little more than the product;
+and the product may be a coarse one (`curation.mining.halves`) as long as its error is bounded.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from queue import SimpleQueue
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from curation.mining.heaps import F32, I32, Heaps, empty_heaps, sort_heaps
 from curation.mining.masks import Masks, no_masks
-from curation.mining.scanning import Tile, scan
+from curation.mining.processor import fastest
+from curation.mining.scanning import Tile
 from curation.mining.vectors import F64, I64, Vectors, as_vectors, padded
 from sources.errors import SettingsError
 
-TILE_ROWS = 256
-"""Queries whose products with one block of documents lie in memory at once, for each thread."""
 UNDERFLOW = 1e-30
 """More than the products of a sum can lose below float32's smallest normal number."""
 
@@ -199,45 +196,9 @@ class Multiplier(Protocol):
         """Do a tile of any height."""
 
 
-class CpuMultiplier:
-    """The cores of a machine: each multiplies a part of the queries, looks through it while cached, takes the next."""
-
-    query_block = 8192
-    document_block = 4096
-
-    def __init__(self, threads: int) -> None:
-        self._threads = threads or len(os.sched_getaffinity(0))
-        self._free: SimpleQueue[F32] = SimpleQueue()
-
-    def __enter__(self) -> Self:
-        self._pool = ThreadPoolExecutor(self._threads)
-        self._limits = threadpool_limits(1, user_api="blas")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-        self._limits.restore_original_limits()
-
-    def scan(self, tile: Tile) -> None:
-        """Do a tile of any height."""
-        if self._free.empty():
-            for _ in range(self._threads):
-                self._free.put(np.empty((TILE_ROWS, len(tile.ids)), np.float32))
-        rows = range(0, len(tile.rows), TILE_ROWS)
-        for _ in self._pool.map(lambda start: self._part(tile.part(slice(start, start + TILE_ROWS))), rows):
-            pass
-
-    def _part(self, tile: Tile) -> None:
-        buffer = self._free.get()
-        product = buffer[: len(tile.rows), : len(tile.ids)]
-        np.matmul(tile.queries, tile.documents.T, out=product)
-        scan(tile, product)
-        self._free.put(buffer)
-
-
 def _multiplier(device: str, threads: int) -> Multiplier:
     if device == "cpu":
-        return CpuMultiplier(threads)
+        return fastest(threads)
     from curation.mining.accelerator import TorchMultiplier
 
     return TorchMultiplier(device, threads)

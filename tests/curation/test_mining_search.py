@@ -1,10 +1,15 @@
 """Exact search against a brute-force definition, bit for bit, whatever the blocks, threads or device."""
 
+from contextlib import nullcontext
+from unittest.mock import patch
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.mining import halves
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
 from curation.mining.search import exact_topk, search
 from curation.mining.vectors import NpyVectors, score_pairs
@@ -47,15 +52,18 @@ def vectors(seed: int, n: int, dim: int, kind: str) -> np.ndarray:
 @given(
     st.integers(0, 2**31), st.integers(0, 20), st.integers(0, 300), st.integers(1, 40), st.integers(1, 40),
     st.sampled_from(["plain", "ties", "wide", "close"]), st.integers(1, 30), st.integers(1, 350), st.integers(1, 3),
-    st.sampled_from(["cpu", "cpu:0"]),
+    st.sampled_from(["cpu", "float32", "cpu:0"]),
 )  # fmt: skip
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=200)
 def test_equals_brute_force_bit_for_bit(seed, n, m, dim, k, kind, query_block, document_block, threads, device):
+    """On a processor without bfloat16, `cpu` and `float32` are one."""
     queries, documents = vectors(seed, n, dim, kind), vectors(seed + 1, m, dim, kind)
     scores, ids = best_of(defined_scores(queries, documents), np.ones((n, m), bool), k)
-    found = exact_topk(
-        queries, documents, k, query_block=query_block, document_block=document_block, threads=threads, device=device
-    )
+    with patch.object(halves, "supported", lambda: False) if device == "float32" else nullcontext():
+        found = exact_topk(
+            queries, documents, k, query_block=query_block, document_block=document_block, threads=threads,
+            device=device.replace("float32", "cpu"),
+        )  # fmt: skip
     assert found.ids.tolist() == ids.tolist()
     assert found.scores.tobytes() == scores.tobytes()
 
@@ -131,6 +139,41 @@ def test_files_are_read_block_by_block(tmp_path):
     expected, found = exact_topk(queries, documents, 9), exact_topk(queries, stored, 9, document_block=13)
     assert found.ids.tolist() == expected.ids.tolist()
     assert found.scores.tobytes() == expected.scores.tobytes()
+
+
+@pytest.mark.parametrize("panels", [True, False])
+def test_halves_are_the_nearest_and_what_rounding_took_is_known(panels):
+    made = vectors(7, 100, 24, "wide")
+    made[0, :4] = [0, -0.0, 1e-40, -1.2e-38]
+    packed, lengths, taken = halves.pack(made, panels=panels, among=halves.PANEL)
+    lines = packed.transpose(0, 2, 1).reshape(128, 12) if panels else packed
+    assert not lines[100:].any()
+    rounded = np.ascontiguousarray(lines[:100]).view(np.uint16).astype(np.uint32) << 16
+    expected = torch.from_numpy(made).bfloat16().float().numpy()
+    expected[np.abs(expected) < 2.0**-126] = 0  # as the instruction reads them
+    np.testing.assert_array_equal(rounded.view(np.float32), expected)
+    wide = made.astype(np.float64)
+    np.testing.assert_allclose(lengths, np.linalg.norm(wide, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(taken, np.linalg.norm(wide - expected, axis=1), rtol=1e-12)
+
+
+@pytest.mark.skipif(not halves.supported(), reason="this processor has no instruction for it")
+@given(st.integers(0, 2**31), st.integers(1, 30), st.integers(1, 200), st.integers(1, 40))
+@settings(deadline=None, max_examples=40)
+def test_products_of_halves_are_within_their_bound_and_flagged(seed, n, m, pairs):
+    left, right = vectors(seed, n, 2 * pairs, "plain"), vectors(seed + 1, m, 2 * pairs, "plain")
+    rows, lengths, taken = halves.pack(left, panels=False, among=halves.ROWS)
+    panels, wide, lost = halves.pack(right, panels=True, among=halves.PANEL)
+    out = np.empty((len(rows), len(panels) * halves.PANEL), np.float32)
+    least = np.full(len(rows), np.inf, np.float32)
+    least[:n] = np.random.default_rng(seed).standard_normal(n) * pairs**0.5
+    reached = np.empty((len(rows), len(panels)), np.uint8)
+    halves.multiply(rows, panels, out, least, reached)
+    exact = left.astype(np.float64) @ right.astype(np.float64).T
+    bound = taken[:, None] * wide + (lengths + taken)[:, None] * lost + 1e-4
+    assert (np.abs(out[:n, :m] - exact) <= bound).all()
+    flags = (out.reshape(len(rows), -1, halves.PANEL) >= least[:, None, None]).any(-1)
+    np.testing.assert_array_equal(reached, flags)
 
 
 def test_pairs_are_scored_by_the_same_definition():
