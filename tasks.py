@@ -19,6 +19,7 @@ STAMP = VENV / "installed"
 QUICK = (
     "tests/sources/test_text.py",
     "tests/sources/test_shapes.py",
+    "tests/sources/test_shapes_retrieval.py",
     "tests/sources/test_contract.py",
     "tests/curation/test_engine.py",
 )

@@ -40,7 +40,7 @@ def settings_of(kind: str, seed: int, mix: Path, *, smoke: bool) -> Any:
     from train.config import TrainSettings
 
     nested = KINDS[kind]
-    stage = {"name": "effects", "mix": str(mix), "steps": 6 if smoke else 300, "batch_size": 32 if smoke else 128}
+    stage = {"name": "effects", "mix": str(mix), "steps": 6 if smoke else 200, "batch_size": 32 if smoke else 96}
     return TrainSettings.model_validate(
         {
             "backbone": {"kind": "random-qwen3", "vocab_size": 8192, "hidden_size": DIMS[-1], "layers": LAYERS[-1],

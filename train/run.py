@@ -19,8 +19,8 @@ from train.embedding import nest
 from train.identity import canonical_json, content_digest, digest
 from train.mix import Mix
 from train.model import Embedder, build_backbone, empty_embedder
-from train.preflight import Sizes, sizes_of
 from train.settings_file import dims_of, layers_of, ranks_of
+from train.sizes import Sizes, sizes_of
 from train.store import HERE, Store, open_store
 from train.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
 

@@ -130,7 +130,7 @@ def _retriever(
     settings: MiningSettings, device: str, threads: int,
 ) -> Retriever:  # fmt: skip
     if vectors is None and settings.teacher.dense:
-        from curation.mining.teachers.protocol import load_teacher
+        from curation.mining.teachers.loading import load_teacher
 
         teacher = load_teacher(settings.teacher)
         vectors = (_embed(teacher, asked, "query"), _embed(teacher, written, "document"))

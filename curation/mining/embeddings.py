@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict
 from curation import engine
 from curation.engine import Outputs, Task, Workers
 from curation.mining.pools import Chunk, PoolRef, read_texts
-from curation.mining.teachers.protocol import Side, load_teacher
+from curation.mining.teachers.loading import load_teacher
+from curation.mining.teachers.protocol import Side
 from curation.settings import TeacherSettings
 from curation.store import Marker, Store
 

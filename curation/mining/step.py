@@ -16,7 +16,7 @@ from curation.mining.grouping import MinedPool, pools_of
 from curation.mining.pools import Chunk, Collect
 from curation.mining.searching import BLOCK_QUERIES, BlockRef, Search
 from curation.mining.tallies import BM25_WIDTH, BOUNDED_WIDTH, added, spread_examples
-from curation.mining.teachers.protocol import load_teacher
+from curation.mining.teachers.loading import load_teacher
 from curation.settings import MiningSettings
 from curation.steps import Build, StepResult, shards_of
 from curation.store import digest

@@ -78,3 +78,20 @@ def row_table(source: str, subset: str, rows: list[dict], start: int = 0) -> pa.
 def workshop(tmp_path, monkeypatch) -> Workshop:
     monkeypatch.setenv("CORPUS_MANIFESTS", str(tmp_path / "manifests"))
     return Workshop(tmp_path)
+
+
+@pytest.fixture
+def corpus(workshop) -> Build:
+    """Rows of three families, hostile texts among them, for the report; no step after `normalise` has run."""
+    from tests.curation.hostile import make_corpus
+
+    return make_corpus(workshop)
+
+
+@pytest.fixture
+def whole(corpus) -> Build:
+    """`corpus` after every step, ready for the report."""
+    from tests.curation.hostile import run_every_step
+
+    run_every_step(corpus)
+    return corpus

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from curation.cli import app
 from sources.errors import FetchError, UnknownNameError
-from tests.curation.test_decontaminate_step import folder
+from tests.curation.leaks import folder
 
 
 def run(*arguments):

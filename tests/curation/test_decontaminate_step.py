@@ -1,66 +1,25 @@
-"""The step: leaks reported exactly, by themselves where a source is its own test set, and kept out of every mix."""
+"""The step: planted leaks are reported exactly, and kept out of every mix."""
 
 import json
 from collections import Counter
 from dataclasses import replace
-from urllib.parse import quote
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from curation.decontaminate.catalogue import load_catalogue
 from curation.decontaminate.step import run_decontaminate, with_folders
 from curation.decontaminate.verdict import contaminated_clusters
 from curation.dedup.step import run_dedup
 from curation.engine import Workers
-from curation.fetching import run_fetch
 from curation.mining.step import run_mine
 from curation.mix.step import run_mix
-from curation.normalising import run_normalise
 from curation.report.step import run_report
-from curation.settings import Profile
 from curation.show import show_rows
 from curation.steps import Build
-from sources import registry
 from sources.errors import FetchError, StageError
 from tests.curation.conftest import MANIFEST
-from tests.hub.server import serving
-from tests.sources.raw import FIXTURES
-
-SENTENCE = "The keeper of the second lighthouse wrote down every ship that he had seen between the two storms"
-GERMAN = "Der Wärter des zweiten Leuchtturms schrieb jedes Schiff auf, das er zwischen den Stürmen gesehen hatte"
-QUESTION = "who wrote down every ship between the storms"
-LONG = (
-    "In the north the ferries leave at six, whatever the weather says, and nobody waits for them; the crews drink "
-    "their coffee standing, the mail goes on board last, and by seven the quay belongs to the gulls again until noon"
-)
-NOISE = [
-    {"query": f"how many {w} are there in room {i}", "positive": f"There are {i} {w}, as far as anybody has counted."}
-    for i, w in enumerate(("chairs", "lamps", "maps", "clocks", "doors", "stoves", "kettles", "plants"), 2)
-]
-
-
-def folder(root, name="heldout", queries=(QUESTION,), documents=(SENTENCE, LONG)):
-    """Write an evaluation set in BEIR's layout: every query is judged by every document."""
-    home = root / name
-    (home / "qrels").mkdir(parents=True)
-    for part, texts in (("queries", queries), ("corpus", documents)):
-        lines = [json.dumps({"_id": f"{part[0]}{i}", "text": text}) + "\n" for i, text in enumerate(texts)]
-        (home / f"{part}.jsonl").write_text("".join(lines))
-    judged = [f"q{i}\tc{j}\t1\n" for i in range(len(queries)) for j in range(len(documents))]
-    (home / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(judged))
-    return home
-
-
-LEAKS = [
-    {"query": QUESTION, "positive": "the keeper did"},
-    {"query": "  Who wrote down EVERY ship  between the storms?", "positive": "it was the keeper, they say"},
-    {"query": "what is in the log", "positive": f"It was a hard winter. {SENTENCE} of that winter. Nobody read it."},
-    {"query": "when do they leave", "positive": LONG.replace("until noon", "until one")},
-    {"query": "was steht im Buch", "positive": GERMAN},
-    {"query": "a clean one", "positive": "with a clean document of its own"},
-]
+from tests.curation.leaks import LEAKS, NOISE, QUESTION, SENTENCE, folder
 
 
 @pytest.fixture
@@ -294,71 +253,3 @@ def test_the_report_shows_tasks_examples_and_sources_to_distrust(leaky):
     assert "Sources to distrust" in html
     assert "4 of its 6 rows are contaminated" in html
     assert "heldout/default/document/c1" in html
-
-
-# --- sources that are their own test sets
-
-
-SOURCES = ("mkqa", "sib200", "squad")
-
-
-def own_test_sets(root, monkeypatch):
-    """Put the fixtures of three sources on a Hub, and two of MTEB's tasks that read the same repositories."""
-    real = {
-        name: yaml.safe_load((registry.manifest_root() / "sources" / f"{name}.yaml").read_text()) for name in SOURCES
-    }
-    tasks = load_catalogue().tasks
-    chosen = [tasks[name] for name in ("MKQARetrieval", "SIB200Classification", "SIB200ClusteringS2S")]
-    folder = root / "manifests"
-    (folder / "sources").mkdir(parents=True)
-    (folder / "evaluations").mkdir()
-    (folder / "evaluations" / "task_types.yaml").write_text(
-        (registry.manifest_root() / "evaluations" / "task_types.yaml").read_text()
-    )
-    header = {"mteb": "as committed", "benchmarks": []}
-    lines = [json.dumps(header)]
-    for task in chosen:
-        source = "mkqa" if task.name.startswith("MKQA") else "sib200"
-        kept = {name: task.subsets[name] for name in FIXTURES[source].SUBSETS if name in task.subsets}
-        lines.append(task.model_copy(update={"subsets": kept, "benchmarks": []}).model_dump_json())
-    (folder / "evaluations" / "mteb.jsonl").write_text("\n".join(lines) + "\n")
-    for name, data in real.items():
-        data["subsets"] = {key: data["subsets"][key] for key in FIXTURES[name].SUBSETS}
-        for subset in data["subsets"].values():
-            subset.pop("samples", None)
-        (folder / "sources" / f"{name}.yaml").write_text(yaml.safe_dump(data))
-        FIXTURES[name].build(root / "raw")
-    revisions = [(real[name]["origin"]["repo"], real[name]["origin"].get("ref", "main")) for name in SOURCES]
-    for repo, ref in {*revisions, *((task.repo, task.revision) for task in chosen)}:
-        branch = root / "hub" / repo / quote(ref, safe="")
-        branch.parent.mkdir(parents=True, exist_ok=True)
-        branch.symlink_to(root / "raw" / repo)
-    monkeypatch.setenv("CORPUS_MANIFESTS", str(folder))
-
-
-def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypatch):
-    own_test_sets(tmp_path, monkeypatch)
-    with serving(tmp_path / "hub", page=500) as server:
-        profile = Profile.model_validate(
-            {
-                "sources": {"include": list(SOURCES), "endpoint": server.endpoint},
-                "decontaminate": {"mteb": {"tasks": ["*"]}, "distrust": {"at_least": 2}},
-            }
-        )
-        build = Build("test", profile, tmp_path, Workers("local", 1))
-        run_fetch(build)
-        run_normalise(build)
-        result = run_decontaminate(build)
-    listed = {(entry["source"], entry["task"]) for entry in result.stats["distrust"]}
-    assert listed == {
-        ("mkqa", None), ("mkqa", "MKQARetrieval"),
-        ("sib200", None), ("sib200", "SIB200Classification"), ("sib200", "SIB200ClusteringS2S"),
-    }  # fmt: skip
-    shares = {entry["task"]: entry["share"] for entry in result.stats["distrust"] if entry["task"]}
-    assert shares["SIB200ClusteringS2S"] == 1.0
-    assert shares["SIB200Classification"] > 0.8  # the source leaves out a sentence without a label
-    assert shares["MKQARetrieval"] > 0.9
-    assert result.stats["sources"]["squad"]["contaminated"] == 0
-    html = run_report(build).read_text()
-    assert "Sources to distrust" in html
-    assert "of SIB200ClusteringS2S" in html

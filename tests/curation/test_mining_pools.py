@@ -11,7 +11,7 @@ from curation.engine import Task, Workers
 from curation.mining import embeddings, pools
 from curation.mining.embeddings import Embed, StoredVectors, embed
 from curation.mining.pools import Collect, PoolRef, read_texts
-from curation.mining.teachers.protocol import load_teacher
+from curation.mining.teachers.loading import load_teacher
 from curation.settings import DedupSettings, TeacherSettings
 from tests.curation.models import make_encoder
 

@@ -1,61 +1,16 @@
-"""Step `mine` from rows to negatives: who may be one, in which order, from which pool, and the same after any death."""
+"""Step `mine` from rows to negatives: who may be one, in which order, from which pool."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import yaml
 
-from curation.cli import app
 from curation.dedup.step import run_dedup
 from curation.mining.grouping import documents_of
-from curation.mining.negatives import ORIGINS
 from curation.mining.step import run_mine
-from curation.mining.teachers.protocol import load_teacher
-from curation.settings import TeacherSettings
-from curation.steps import Build
 from sources.errors import SettingsError, StageError
-from tests.curation import project
-from tests.curation.models import make_cross_encoder, make_encoder
-
-WORDS = [f"w{i}" for i in range(300)]
-PLAIN = {"skip_top": 0, "below": None, "retrieved": 20, "keep": 8, "shortage": "keep"}
-
-
-def make_text(rng: random.Random, length: int) -> str:
-    return " ".join(f"w{int(300 * rng.random() ** 2)}" for _ in range(length))
-
-
-def make_rows(count: int, seed: int = 0, **more: object) -> list[dict]:
-    rng = random.Random(seed)
-    return [{"query": make_text(rng, 4), "positive": make_text(rng, 20)} | more for _ in range(count)]
-
-
-def mine(workshop, rows, shard_rows=1000, **mining) -> tuple[Build, dict]:
-    """Mine with `PLAIN` rules but for what is said; return the build, and each pool's rows with texts for numbers."""
-    build = workshop.build(mining=PLAIN | mining)
-    workshop.rows(build, rows, shard_rows)
-    run_dedup(build)
-    result = run_mine(build)
-    found: dict = {}
-    for shard in result.shards:
-        documents = documents_of(build, shard.source, shard.subset)
-        for row in build.store.read_table(f"negatives/{shard.path}.negatives.arrow").to_pylist():
-            texts = documents.texts(np.array(row["negatives"], np.int32)).to_pylist()
-            origins = [ORIGINS[origin] for origin in row["origins"]]
-            found.setdefault((shard.source, shard.subset), []).append(row | {"texts": texts, "origins": origins})
-    return build, found
-
-
-def texts_of(found, key=("a", "x")) -> list[list[str]]:
-    return [row["texts"] for row in found[key]]
+from tests.curation.mining_rows import PLAIN, make_rows, make_text, mine, texts_of
 
 
 def test_a_positive_in_disguise_is_never_mined(workshop):
@@ -236,67 +191,6 @@ def test_the_same_negatives_whatever_the_shards_and_blocks(workshop, monkeypatch
             assert str([row[name] for row in found[key]]) == str([row[name] for row in rows])
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_encoder(tmp_path_factory.mktemp("encoder"), WORDS, prompts={"query": "w1 w2 ", "document": ""})
-
-
-def test_a_dense_teacher_ranks_by_its_own_vectors(workshop, model):
-    rows = make_rows(120)
-    rows[7] |= {"query": rows[6]["query"]}
-    workshop.manifest("a", ["x"])
-    build, found = mine(workshop, {("a", "x"): rows}, 50, teacher=str(model), keep=5)
-    teacher = load_teacher(TeacherSettings(model=str(model)))
-    documents = [row["positive"] for row in rows]
-    asked = teacher.encode([row["query"] for row in rows], "query").astype(np.float16).astype(np.float64)
-    written = teacher.encode(documents, "document").astype(np.float16).astype(np.float64)
-    scores = asked @ written.T
-    for i, row in enumerate(found["a", "x"]):
-        positives = [j for j in range(120) if rows[j]["query"] == rows[i]["query"]]
-        p = min(scores[i, j] for j in positives)
-        allowed = [j for j in range(120) if j not in positives]
-        best = sorted(allowed, key=lambda j: -scores[i, j])[:20]
-        kept = [j for j in best if scores[i, j] < p - abs(p) * 0.05][:5]
-        assert row["texts"] == [documents[j] for j in kept]
-        assert row["scores"] == pytest.approx([scores[i, j] for j in kept], abs=1e-6)
-        assert row["positive_score"] == pytest.approx(p, abs=1e-6)
-        assert row["positive_rank"] == sum(scores[i, j] > p for j in best)
-    stats = build.load("mine").stats
-    assert stats["settings"]["teacher"]["model"] == str(model)
-    assert sum(stats["sources"]["a"]["positive_scores"].values()) == 120
-
-
-def test_precomputed_vectors_give_what_the_model_gives(workshop, model, tmp_path):
-    from curation.mining.teachers.precomputed import text_id
-
-    rows = make_rows(80)
-    workshop.manifest("a", ["x"])
-    _, expected = mine(workshop, {("a", "x"): rows}, teacher=str(model))
-    teacher = load_teacher(TeacherSettings(model=str(model)))
-    for side, folder, column in (("query", "queries", "query"), ("document", "documents", "positive")):
-        texts = sorted({row[column] for row in rows})
-        (tmp_path / "vectors" / folder).mkdir(parents=True)
-        np.save(tmp_path / "vectors" / folder / "all.npy", teacher.encode(texts, side))
-        (tmp_path / "vectors" / folder / "all.ids.txt").write_text("\n".join(map(text_id, texts)))
-    _, found = mine(workshop, {("a", "x"): rows}, teacher=f"vectors:{tmp_path / 'vectors'}")
-    assert texts_of(found) == texts_of(expected)
-
-
-def test_a_second_opinion_decides(workshop, tmp_path):
-    from sentence_transformers import CrossEncoder
-    from torch.nn import Sigmoid
-
-    cross = make_cross_encoder(tmp_path, WORDS)
-    rows = make_rows(40)
-    workshop.manifest("a", ["x"])
-    _, found = mine(workshop, {("a", "x"): rows}, second_opinion=str(cross), keep=5, below_positive=None)
-    own = CrossEncoder(str(cross), device="cpu", activation_fn=Sigmoid())
-    for row, given in zip(found["a", "x"], rows, strict=True):
-        expected = own.predict([(given["query"], text) for text in [given["positive"], *row["texts"]]])
-        assert [row["positive_score"], *row["scores"]] == pytest.approx(expected.tolist(), abs=1e-5)
-        assert row["scores"] == sorted(row["scores"], reverse=True)
-
-
 def test_steps_before_must_have_been_run_on_these_rows(workshop):
     workshop.manifest("a", ["x"])
     build = workshop.build()
@@ -307,13 +201,6 @@ def test_steps_before_must_have_been_run_on_these_rows(workshop):
     workshop.rows(build, {("a", "x"): make_rows(11)})
     with pytest.raises(StageError, match="made from other rows"):
         run_mine(build)
-
-
-def test_a_teacher_that_is_not_there_stops_before_any_work(workshop):
-    workshop.manifest("a", ["x"])
-    with pytest.raises(SettingsError, match="no such folder"):
-        mine(workshop, {("a", "x"): make_rows(10)}, teacher="no/such-folder")
-    assert not (workshop.root / "work" / "test" / "pools").exists()
 
 
 def test_documents_that_an_evaluation_set_holds_are_left_out(workshop, monkeypatch):
@@ -335,77 +222,3 @@ def test_documents_that_an_evaluation_set_holds_are_left_out(workshop, monkeypat
     for shard in made.shards:
         for row in build.store.read_table(f"negatives/{shard.path}.negatives.arrow").to_pylist():
             assert not known & set(documents.texts(np.array(row["negatives"])).to_pylist())
-
-
-def test_the_command_takes_another_teacher(workshop, model):
-    workshop.manifest("a", ["x"])
-    build, _ = mine(workshop, {("a", "x"): make_rows(20)})
-    profile = {"sources": {"collection": "offline"}, "mining": PLAIN}
-    (workshop.root / "params.yaml").write_text(yaml.safe_dump({"profile": "test", "test": profile}))
-    verb = ["mine", "--params", str(workshop.root / "params.yaml"), "--workers", "1", "--teacher"]
-    app([*verb, str(model)], standalone_mode=False)
-    assert build.load("mine").stats["settings"]["teacher"]["model"] == str(model)
-    with pytest.raises(SettingsError, match="no such folder"):
-        app([*verb, "no/such-folder"], standalone_mode=False)
-
-
-SMALL = """
-import sys
-from curation import cli
-from curation.mining import aligning, pools, searching, step
-
-pools.CHUNK_TEXTS = 32
-searching.BLOCK_QUERIES = step.BLOCK_QUERIES = aligning.BLOCK_QUERIES = 32
-sys.argv = ["curate", "mine", "--workers", "1"]
-cli.main()
-"""
-"""The verb, with tasks small enough that there is always one to die in."""
-
-
-def start_mining(root):
-    return subprocess.Popen(
-        [sys.executable, "-c", SMALL], cwd=root, env=project.environment(root) | {"PYTHONPATH": str(Path.cwd())},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-
-
-def mine_killed(root, rng: random.Random, kills: int) -> int:
-    """Kill the verb by SIGKILL whenever it has done a few more tasks, and begin again; return how often it died."""
-    for died in range(kills):
-        process = start_mining(root)
-        enough = done_tasks(root) + rng.randrange(1, 6)
-        while process.poll() is None and done_tasks(root) < enough:
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.02))
-        if process.poll() is not None:
-            assert process.returncode == 0
-            return died
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert start_mining(root).wait() == 0
-    return kills
-
-
-def done_tasks(root) -> int:
-    operations = ("pools", "embeddings", "mined", "negatives")
-    return sum(1 for name in operations for _ in (root / "work/tiny" / name).rglob("*.done.json"))
-
-
-@pytest.mark.slow
-def test_the_same_bytes_after_being_killed_anywhere(model, tmp_path):
-    """Six deaths in a dense teacher's work: collecting, embedding, searching, aligning."""
-    settings = {"mining": PLAIN | {"teacher": str(model), "shortage": "fill"}, "normalise": {"shard_rows": 60},
-                "decontaminate": {}}  # fmt: skip
-    trees = []
-    for name in ("whole", "killed"):
-        root = project.make(tmp_path / name, rows=150, **settings)
-        for step in ("fetch", "normalise", "dedup"):
-            project.curate(root, step, "--workers", "1")
-        if name == "whole":
-            assert start_mining(root).wait() == 0
-            assert done_tasks(root) > 40
-        else:
-            assert mine_killed(root, random.Random(5), kills=6) == 6
-        trees.append(project.tree(root))
-    assert trees[0].keys() == trees[1].keys()
-    assert [path for path in trees[0] if trees[0][path] != trees[1][path]] == []

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from curation.mining.teachers.cross_encoder import SecondOpinion
+from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.precomputed import PrecomputedVectors, text_id
-from curation.mining.teachers.protocol import load_teacher
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, length_sorted
 from curation.settings import TeacherSettings
 from sources.errors import SettingsError, StageError

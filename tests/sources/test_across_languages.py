@@ -5,7 +5,7 @@ import random
 import pytest
 
 from sources.adapters import across_languages
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 LANGS = {"query_lang": {"column": "lang", "map": {"C": "c-Code", "Go": "go-Code", "Ruby": "ruby-Code"}}}
 ARGS = {"text": "code", "label": "problem", "code": True, "per_language": 3}

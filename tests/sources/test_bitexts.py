@@ -3,7 +3,7 @@
 import pytest
 
 from sources.errors import SchemaError
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 LANGS = {"query_lang": {"column": "language", "map": {"no": "nob-Latn"}}}
 

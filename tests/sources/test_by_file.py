@@ -3,7 +3,7 @@
 import pytest
 
 from sources.errors import ManifestError, SchemaError
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 LABEL = {
     "kind": "label",

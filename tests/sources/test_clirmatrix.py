@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 LANGS = {"query_lang": "yid-Hebr", "positive_lang": "eng-Latn"}
 CORPUS = [{"id": str(n), "text": f"article {n}"} for n in range(10)]

@@ -8,7 +8,7 @@ from sources.errors import FetchError
 from sources.fetch import FetchOptions, fetch
 from sources.fetch.matching import matching
 from sources.globs import any_match
-from tests.sources.test_fetch_hub import manifest
+from tests.sources.hub_set import manifest
 
 
 def by_hand():

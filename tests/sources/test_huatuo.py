@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sources.test_shapes import run, texts
+from tests.sources.shaping import run, texts
 
 
 @pytest.mark.parametrize(

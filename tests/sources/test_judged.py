@@ -4,7 +4,7 @@ import pytest
 
 from sources.errors import ManifestError
 from sources.shapes import shape
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 GRADED = {"query": "q", "document": "d", "key": ["shop", "id"], "label": "l", "relevant": ["E"],
           "irrelevant": ["I", "C"], "between": ["S"]}  # fmt: skip

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from sources.spool import Spool
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 CLUSTER = {"mode": "clustering", "text": "x", "label": "y"}
 

@@ -10,7 +10,7 @@ from sources.fetch import FetchOptions, fetch, hub
 from sources.fetch.hub import resolve
 from sources.lock import Lock, Locked, read_lock, write_lock
 from tests.hub.server import serving
-from tests.sources.test_fetch_hub import PLAIN, manifest, options
+from tests.sources.hub_set import PLAIN, manifest, options
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sources.shapes import paraphrase
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 ARGS = {"first": "a", "second": "b", "label": "same", "same": "yes", "different": "no"}
 

@@ -10,7 +10,7 @@ from sources.errors import SchemaError
 from sources.manifest import Manifest
 from sources.parts import Context, RawBatch
 from sources.quarantine import Quarantine
-from tests.sources.test_shapes import run, texts
+from tests.sources.shaping import run, texts
 
 ARGS = {"problems": {"d": {"table": "train_d", "sections": {"title": "", "given": "Given"}}}}
 PROBLEMS = [{"title": "A", "given": ""}, {"title": "B", "given": None}, {"title": "C", "given": "n"}]

@@ -3,7 +3,7 @@
 import pytest
 
 from sources.errors import SchemaError
-from tests.sources.test_shapes import run, texts
+from tests.sources.shaping import run, texts
 
 ARGS = {"query": "q", "answers": ["code", "prose"]}
 

