@@ -69,7 +69,7 @@ class Search:
     """Operation: a block of queries to its negatives."""
 
     name: ClassVar[str] = "mined"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: MiningSettings) -> None:
         self.settings = settings
