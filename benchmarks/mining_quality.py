@@ -88,7 +88,7 @@ def score(root: Path, profile: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=3000, help="of each part of a source")
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--negatives", type=int, default=3)
     parser.add_argument("--root", type=Path, default=ROOT / "work" / "mining-quality")
