@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 KEEP, RETRIEVED = 24, 100
-SLICE = 1024
+SLICE = 256
 OUTPUT = pa.schema([("query", pa.string()), ("negatives", pa.list_(pa.string()))])
 
 
@@ -34,6 +34,7 @@ def ours(rules: dict[str, Any]) -> Callable[[Path], None]:
     from curation.mining.api import mine
     from curation.mining.vectors import NpyVectors
     from curation.settings import MiningSettings
+    from curation.text.tokens import one_array
 
     settings = MiningSettings(
         preset="f2llm", retrieved=RETRIEVED, skip_top=rules["skip"], skip_from="survivors", below=rules["ceiling"],
@@ -43,7 +44,7 @@ def ours(rules: dict[str, Any]) -> Callable[[Path], None]:
     def job(folder: Path) -> None:
         queries, documents = read(folder, "queries"), read(folder, "documents")
         vectors = NpyVectors(folder / "queries.npy"), NpyVectors(folder / "documents.npy")
-        texts = documents["text"].combine_chunks()
+        texts = one_array(documents["text"])
         found = mine(queries["text"], texts, queries["positive"].to_numpy(), settings, embeddings=vectors)
         with pa.ipc.new_file(str(folder / "negatives.arrow"), OUTPUT) as sink:
             for start in range(0, len(found), SLICE):

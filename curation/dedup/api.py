@@ -13,9 +13,9 @@ from curation.dedup.folding import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join, ranks_of
 from curation.dedup.minhash import U32
 from curation.settings import DedupSettings
-from curation.text.tokens import tokenise
+from curation.text.tokens import one_array, tokenise
 
-AT_ONCE = 32_768
+AT_ONCE = 8192
 
 
 def signatures(
@@ -50,7 +50,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
 
     """
     settings = settings or DedupSettings()
-    array = _array(texts)
+    array = one_array(_array(texts))
     n = len(array)
     parts = [tokenise(array.slice(start, AT_ONCE)).exact for start in range(0, n, AT_ONCE)]
     rows = np.arange(n, dtype=np.uint32)

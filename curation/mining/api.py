@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.memory import give_back
 from curation.mining.heaps import F32, I32
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives, gather
 from curation.mining.opinion import Opinion, reconsidered
 from curation.mining.retrievers import DenseRetriever, Retriever
-from curation.mining.rules import Pool, choose
+from curation.mining.rules import Pool, Scored, choose
 from curation.mining.vectors import Vectors, as_vectors
 from curation.settings import DedupSettings, MiningSettings
-from curation.text.tokens import I64, U64, mix_all, tokenise
+from curation.text.tokens import I64, U64, mix_all, one_array, tokenise
 from sources.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 Texts = Any
 """A sequence of str, an Arrow array of strings (which carries no type that could say so), or a matrix."""
 Array = npt.NDArray[Any]
-AT_ONCE = 32_768
+AT_ONCE = 8192
+EMBEDDED_AT_ONCE = 32_768
 
 
 class PairScorer(Protocol):
@@ -96,10 +99,12 @@ def mine(
     exact = None if asked is None or written is None else (_exact(asked), _exact(written))
     if clusters is None:
         clusters = (_clusters(asked, dedup), _clusters(written, dedup)) if exact else (np.arange(n), np.arange(m))
+        give_back()  # what finding them took
     for name, pair in (("clusters", clusters), ("languages", languages), ("labels", labels), ("embeddings", vectors)):
         if pair is not None and (len(pair[0]), len(pair[1])) != (n, m):
             raise SettingsError(f"{name} are {len(pair[0])} and {len(pair[1])} for {n} queries and {m} documents")
-    links, offered = _lists(positives, n, m, "positives"), _lists(given or [[]] * n, n, m, "given")
+    links = _lists(positives, n, m, "positives")
+    offered = Ragged.empty(n) if given is None else _lists(given, n, m, "given")
     masks = build_masks(
         links, np.asarray(clusters[1]), query_cluster=np.asarray(clusters[0]), texts=exact,
         languages=_numbered(languages) if languages else None, language=settings.language, labels=labels,
@@ -117,12 +122,15 @@ def mine(
 
 def mine_pool(retriever: Retriever, pool: Pool, settings: MiningSettings, opinion: Opinion | None = None) -> Negatives:
     """Find and choose negatives for every query of a pool, a block of queries at a time."""
-    parts = []
     bounded = retriever.bounded or opinion is not None
-    for block in retriever.blocks(pool, settings):
+
+    def chosen(block: Scored) -> tuple[I64, Negatives]:
         scored = reconsidered(block, pool, opinion) if opinion else block
-        parts.append((scored.rows, choose(scored, pool, settings, bounded=bounded)))
-    return gather(parts, recall=retriever.recall)
+        return scored.rows, choose(scored, pool, settings, bounded=bounded)
+
+    found = gather(map(chosen, retriever.blocks(pool, settings)))
+    give_back()
+    return replace(found, recall=retriever.recall)
 
 
 def _retriever(
@@ -141,16 +149,16 @@ def _retriever(
 
 
 def _embed(teacher: Teacher, texts: Any, side: Side) -> Array:
-    starts = range(0, max(len(texts), 1), AT_ONCE)
-    parts = [teacher.encode(texts.slice(start, AT_ONCE).to_pylist(), side).astype(np.float16) for start in starts]
+    starts = range(0, max(len(texts), 1), EMBEDDED_AT_ONCE)
+    slices = (texts.slice(start, EMBEDDED_AT_ONCE).to_pylist() for start in starts)
+    parts = [teacher.encode(part, side).astype(np.float16) for part in slices]
     return np.concatenate(parts)
 
 
 def _texts(given: Texts) -> pa.Array | None:
     if isinstance(given, np.ndarray) and given.ndim == 2:
         return None
-    array = given if isinstance(given, pa.Array | pa.ChunkedArray) else pa.array(given, pa.large_string())
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return one_array(given if isinstance(given, pa.Array | pa.ChunkedArray) else pa.array(given, pa.large_string()))
 
 
 def _exact(texts: pa.Array) -> U64:
@@ -174,14 +182,14 @@ def _lists(given: Any, n: int, m: int, name: str) -> Ragged:
     if isinstance(given, Ragged):
         lists = given
     elif isinstance(given, np.ndarray) or (len(given) and isinstance(given[0], int | np.integer)):
-        lists = Ragged.of([[int(one)] for one in given])
+        lists = Ragged(np.arange(len(given) + 1), np.asarray(given))
     else:
         lists = Ragged.of([list(map(int, one)) for one in given])
     if len(lists.offsets) != n + 1:
         raise SettingsError(f"{name}: {len(lists.offsets) - 1} lists for {n} queries")
     if len(lists.values) and (lists.values.min() < 0 or lists.values.max() >= m):
         raise SettingsError(f"{name}: a number is not between 0 and {m - 1}", remedy="they are places in `documents`")
-    return lists
+    return Ragged(lists.offsets, lists.values.astype(np.int32))
 
 
 def _numbered(languages: tuple[Sequence[str], Sequence[str]]) -> tuple[I32, I32]:

@@ -50,6 +50,11 @@ class Ragged(NamedTuple):
         offsets = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
         return cls(offsets, np.array([value for one in lists for value in one], np.int32))
 
+    @classmethod
+    def empty(cls, n: int) -> Ragged:
+        """Return n empty lists."""
+        return cls(np.zeros(n + 1, np.int64), np.zeros(0, np.int32))
+
     def counts(self, rows: I64) -> I64:
         """Return how long some of the lists are."""
         return self.offsets[rows + 1] - self.offsets[rows]
@@ -151,7 +156,7 @@ def build_masks(
 
 def no_masks(queries: int) -> Masks:
     """Return masks that admit everything."""
-    return build_masks(Ragged(np.zeros(queries + 1, np.int64), np.zeros(0, np.int32)), np.zeros(0, np.int64))
+    return build_masks(Ragged.empty(queries), np.zeros(0, np.int64))
 
 
 def by_language(masks: Masks, rows: I64 | None) -> Iterator[tuple[int, I64, I32]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -87,36 +88,35 @@ def nothing(queries: int) -> Negatives:
     )  # fmt: skip
 
 
-def gather(parts: Sequence[tuple[I64, Negatives]], *, recall: float = 1.0) -> Negatives:
-    """Join parts in the order of their queries.
+def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
+    """Join parts in the order of their queries, one column after the other: little is held twice at any time.
 
     Args:
         parts: (int64 query numbers, their negatives); together every number from 0 to n - 1, once.
-        recall: see `Negatives`.
 
     """
-    parts = [(np.zeros(0, np.int64), nothing(0)), *parts]
-    rows = np.concatenate([rows for rows, _ in parts])
-    back = np.argsort(rows)
-    counts = np.concatenate([np.diff(part.offsets) for _, part in parts])
-    first = np.cumsum(counts) - counts
-    offsets = np.concatenate([[0], np.cumsum(counts[back])])
-    place = np.repeat(first[back] - offsets[:-1], counts[back]) + np.arange(offsets[-1])
+    columns: dict[str, list[npt.NDArray[Any]]] = {}
     rejected = dict.fromkeys(REASONS[1:], 0)
     by_reason: dict[str, list[Rejected]] = {}
-    for _, part in parts:
+    for numbers, part in chain([(np.zeros(0, np.int64), nothing(0))], parts):
+        arrays = {name: getattr(part, name) for name in ("ids", "scores", "origins", "positive_score", "positive_rank")}
+        for name, array in (arrays | {"rows": numbers, "counts": np.diff(part.offsets)}).items():
+            columns.setdefault(name, []).append(array)
         for reason, count in part.rejected.items():
             rejected[reason] += count
         for example in part.examples:
             by_reason.setdefault(example.reason, []).append(example)
-    ids, scores, origins = (
-        np.concatenate([getattr(part, name) for _, part in parts])[place] for name in ("ids", "scores", "origins")
-    )
-    positive_score, positive_rank = (
-        np.concatenate([getattr(part, name) for _, part in parts])[back] for name in ("positive_score", "positive_rank")
-    )
+    rows, counts = (np.concatenate(columns.pop(name)) for name in ("rows", "counts"))
+    back = np.argsort(rows)
+    offsets = np.concatenate([[0], np.cumsum(counts[back])])
+    place: Any = slice(None)
+    if not (rows[1:] > rows[:-1]).all():
+        first = np.cumsum(counts) - counts
+        place = np.repeat(first[back] - offsets[:-1], counts[back]) + np.arange(offsets[-1])
+    joined = {name: np.concatenate(columns.pop(name))[place] for name in ("ids", "scores", "origins")}
+    joined |= {name: np.concatenate(columns.pop(name))[back] for name in ("positive_score", "positive_rank")}
     examples = []
     for found in (by_reason[reason] for reason in REASONS if reason in by_reason):
-        first = draw_order(np.array([example.query for example in found]))[:EXAMPLES]
-        examples += [found[i] for i in first]
-    return Negatives(offsets, ids, scores, origins, positive_score, positive_rank, rejected, examples, recall)
+        drawn = draw_order(np.array([example.query for example in found]))[:EXAMPLES]
+        examples += [found[i] for i in drawn]
+    return Negatives(offsets=offsets, rejected=rejected, examples=examples, **joined)

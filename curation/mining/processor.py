@@ -5,6 +5,8 @@ takes the next. In bfloat16 where the processor has instructions for it, in floa
 from __future__ import annotations
 
 import os
+import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Self
@@ -25,8 +27,8 @@ assert halves.PANEL == CHUNK
 class CpuMultiplier:
     """Products in float32, by the library that numpy uses."""
 
-    query_block = 8192
-    document_block = 2048
+    query_block = 4096
+    document_block = 1024
 
     def __init__(self, threads: int) -> None:
         self._threads = threads or len(os.sched_getaffinity(0))
@@ -68,12 +70,12 @@ class HalvesMultiplier(CpuMultiplier):
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        self._queries: F32 | None = None
+        self._queries: Callable[[], F32 | None] = lambda: None
 
     def scan(self, tile: Tile) -> None:
         """Do a tile of any height."""
-        if self._queries is not tile.queries:
-            self._queries = tile.queries
+        if self._queries() is not tile.queries:
+            self._queries = weakref.ref(tile.queries)
             self._rows = halves.pack(tile.queries, panels=False, among=TILE_ROWS)
         _, lengths, taken = self._rows
         self._panels, longest, most_taken = halves.pack(tile.documents, panels=True, among=halves.PANEL)

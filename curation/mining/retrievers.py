@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import starmap
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 MASKED = 32
 """Masked candidates that are reported for each query, at most: the best."""
-PAIRS_AT_ONCE = 16_384
+PAIRS_AT_ONCE = 512
 
 
 class Retriever(Protocol):
@@ -73,8 +75,10 @@ class DenseRetriever:
                     among=among, device=self.device, query_block=self.query_block,
                     document_block=self.document_block, threads=self.threads,
                 )  # fmt: skip
-            for here, part in found:
-                yield Scored(here, part, self._pairs(here, pool.masks.positives), self._pairs(here, pool.given))
+            yield from starmap(partial(self._scored, pool), found)
+
+    def _scored(self, pool: Pool, rows: I64, found: Found) -> Scored:
+        return Scored(rows, found, self._pairs(rows, pool.masks.positives), self._pairs(rows, pool.given))
 
     def _index(self, language: int, among: I32, masks: Masks, settings: MiningSettings) -> ApproximateSearch:
         """Return the index of a language's documents, made and measured once."""

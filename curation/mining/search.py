@@ -130,12 +130,23 @@ def search(
     with multiplier, ThreadPoolExecutor(1) as reader:
         for start in range(0, max(len(rows), 1), query_block):
             here = rows[start : start + query_block]
-            best, kept_out = empty_heaps(len(here), k), empty_heaps(len(here), masked)
-            asked, lengths = padded(read_rows(queries, here), start, "queries")
-            for ids, block, norms in _ahead(reader, documents, among, document_block):
-                slack = _error_bound(asked.shape[1]) * lengths * norms.max() + UNDERFLOW
-                multiplier.scan(Tile(asked, block, slack, here, ids, masks, best, kept_out))
-            yield here, finished(best, kept_out)
+            blocks = _ahead(reader, documents, among, document_block)
+            asked = padded(read_rows(queries, here), start, "queries")
+            heaps = empty_heaps(len(here), k), empty_heaps(len(here), masked)
+            _scan(multiplier, blocks, here, *asked, masks, *heaps)
+            del asked
+            yield here, finished(*heaps)
+            del heaps
+
+
+def _scan(
+    multiplier: Multiplier, blocks: Iterator[tuple[I32, F32, F64]], rows: I64, asked: F32, lengths: F64, masks: Masks,
+    best: Heaps, kept_out: Heaps,
+) -> None:  # fmt: skip
+    """Offer all documents to a block of queries."""
+    for ids, block, norms in blocks:
+        slack = _error_bound(asked.shape[1]) * lengths * norms.max() + UNDERFLOW
+        multiplier.scan(Tile(asked, block, slack, rows, ids, masks, best, kept_out))
 
 
 def _ahead(reader: Executor, documents: Vectors, among: I32, size: int) -> Iterator[tuple[I32, F32, F64]]:

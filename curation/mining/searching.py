@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -88,7 +88,7 @@ class Search:
                 chosen = choose(judged, ready.pool, self.settings, bounded=bounded)
                 parts.append((judged.rows - ref.start, chosen))
             recall = min(recall, retriever.recall)
-        found = gather(parts, recall=recall)
+        found = replace(gather(parts), recall=recall)
         out.table("negatives", negatives_table(found).to_batches(), NEGATIVES_SCHEMA)
         examples = [
             [

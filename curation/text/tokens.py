@@ -69,11 +69,18 @@ def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False) -> 
     return Tokens(hashes[:used], starts, exact)
 
 
+def one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the same strings in one array: without a copy where they are in one (`combine_chunks` makes one)."""
+    if not isinstance(texts, pa.ChunkedArray):
+        return texts
+    if texts.num_chunks == 1:
+        return texts.chunk(0)
+    return pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], texts.type)
+
+
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.uint8]]:
     """Return (offsets int64[n + 1], bytes uint8) of a string array; null reads as empty."""
-    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], pa.string())
+    array = one_array(texts)
     if array.null_count:
         array = array.fill_null("")
     kind = np.int64 if pa.types.is_large_string(array.type) else np.int32
