@@ -132,6 +132,7 @@ def test_no_queries_and_no_documents():
     ("change", "message"),
     [
         ({"positives": [0, 3]}, "not between 0 and 2"),
+        ({"positives": np.array([0, 2**32])}, "not between 0 and 2"),
         ({"positives": [0]}, "1 lists for 2 queries"),
         ({"given": [[0]]}, "given: 1 lists for 2 queries"),
         ({"queries": ["a", "b"]}, "of different kinds"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.text.tokens import count_ones, string_buffers, tokenise
+from curation.text.tokens import count_ones, one_array, string_buffers, tokenise
 
 UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 HARD = [
@@ -149,3 +149,12 @@ def test_ones_are_counted():
         return count_ones(word)
 
     assert [count(np.uint64(x)) for x in (0, 1, 0x8000000000000001, 2**64 - 1)] == [0, 1, 2, 64]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_strings_in_one_piece_are_not_copied(kind):
+    piece = pa.array(["a", None, "中"], kind)
+    assert one_array(piece) is piece
+    assert one_array(pa.chunked_array([piece])).buffers()[2].address == piece.buffers()[2].address
+    assert one_array(pa.chunked_array([piece, piece[1:]])).to_pylist() == ["a", None, "中", None, "中"]
+    assert one_array(pa.chunked_array([], kind)).equals(pa.array([], kind))
