@@ -62,7 +62,7 @@ def _about(manifest: Manifest) -> dict[str, str]:
             f"{key}: {', '.join(table.files)} ({table.format})" for key, table in manifest.tables.items()
         ),
         "raw fields": ", ".join(f"{n}: {t}" for table in manifest.tables.values() for n, t in table.fields.items()),
-        "download": size(manifest.download),
+        "download": size(manifest.download) + (f" ({manifest.download_basis})" if manifest.download_basis else ""),
         "shape": f"{manifest.shape.kind} {json.dumps(manifest.shape.args, ensure_ascii=False)}",
         "only where": json.dumps(manifest.where, ensure_ascii=False) if manifest.where else "",
         "raw schema": f"{manifest.confidence} confidence",

@@ -47,6 +47,8 @@ PARAMS = Path("params.yaml")
 def _build(profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray: str | None = None) -> Build:
     if engine not in ("local", "ray"):
         raise SettingsError(f"unknown engine {engine!r}", where="--engine", remedy="local or ray")
+    if workers < 0:
+        raise SettingsError(f"{workers} workers cannot work", where="--workers", remedy="a number, or 0: one per core")
     name, settings = load_profile(params, profile)
     kind: Any = engine
     return Build(name, settings, params.resolve().parent, Workers(kind, workers, ray))
@@ -184,7 +186,7 @@ def report(profile: ProfileName = None, params: Params = PARAMS) -> None:
 def plan(
     profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
     task: Task = None, licence: Licence = None, access: Access = None,
-    workers: Annotated[int, typer.Option(help="How many share the work, for the hours.")] = 1,
+    workers: Annotated[int, typer.Option(help="How many share the work, for the hours; 0: one per core.")] = 1,
     *, without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -192,10 +194,11 @@ def plan(
     from curation.plan import make_plan, print_plan
     from curation.selection import Filter
 
-    if without_gated and access is None:
-        access = "open,manual,dead"
+    build = _build(profile, params, workers)
     chosen = Filter(language, family, task, licence, access)
-    made = make_plan(_build(profile, params), chosen, workers=workers)
+    if without_gated:
+        chosen = chosen.without("gated")
+    made = make_plan(build, chosen, workers=build.workers.number)
     print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_plan(made)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from curation.progress import Progress
 from curation.steps import Build
 from sources import registry
-from sources.errors import FetchError, StageError, TransientError
+from sources.errors import CorpusError, FetchError, StageError, TransientError
 from sources.fetch import FetchOptions
 from sources.fetch.hub import resolve
 from sources.lock import Lock, read_lock, write_lock
@@ -38,7 +38,10 @@ def run_lock(build: Build) -> str:
     with Progress("lock", total=len(manifests)) as progress:
         for manifest in manifests:
             try:
-                revisions |= resolve(manifest, options)
+                unlocked: dict[tuple[str, str], CorpusError] = {}
+                revisions |= resolve(manifest, options, unlocked)
+                for (repo, ref), error in unlocked.items():
+                    print(f"locked {manifest.name} without {repo} at {ref}: {error.what}", file=sys.stderr)
             except (FetchError, TransientError) as error:
                 failed[manifest.name] = str(error)
                 print(f"not locked: {manifest.name}: {error}", file=sys.stderr)

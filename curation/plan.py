@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
+from curation.hours import basis, basis_lines, hours, load_rates
 from curation.mix.recipe import load_recipe, recipe_names
 from curation.selection import Filter
 from curation.steps import Build
-from sources import registry
 from sources.manifest import Manifest
 
 LOSSES = {
@@ -29,9 +28,11 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     """Return what the profile's sources will give.
 
     Rows are those of the published corpus (or measured, for the offline sources); a profile that takes slices
-    (`rows_per_part`, `files_per_table`) will give at most that. ``download`` adds up the raw files whose size is
-    known and says of how many sources it is; ``languages`` counts what manifests declare, and ``undeclared`` the
-    sources whose raw records tell theirs.
+    (`rows_per_part`, `files_per_table`) will give at most that. The corpus and each mix have the same sums: a mix's
+    are of what its cap leaves of each source, but for ``download``, as a raw file is fetched whole. That adds up what
+    is stated: of ``of_sources`` sources, of ``approximate`` of them roughly, and of ``unknown`` not at all.
+    ``languages`` counts what manifests declare, and ``undeclared`` the sources whose raw records tell theirs.
+    ``basis`` says what ``hours`` rest on.
 
     Args:
         build: the profile.
@@ -41,29 +42,32 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     """
     everything = build.manifests()
     manifests = (chosen or Filter()).choose(everything)
+    rates = load_rates()
     return {
         "profile": build.name,
         "sources": len(manifests),
         "subsets": sum(len(m.subsets) for m in manifests),
-        "corpus": _corpus(manifests),
+        "corpus": _sums(manifests, {m.name: m.samples for m in manifests}),
         "mixes": {name: _mix(build, name, manifests) for name in recipe_names()},
         "lost": {what: _lost(build, manifests, left.choose(everything)) for what, left in LOSSES.items()},
-        "hours": _hours(sum(m.samples for m in manifests), workers),
+        "hours": hours(rates, sum(m.samples for m in manifests), workers),
+        "basis": basis(rates, build.profile, workers),
         "by_source": [entry(m) for m in manifests],
     }
 
 
-def _corpus(manifests: Sequence[Manifest]) -> dict[str, Any]:
+def _sums(manifests: Sequence[Manifest], rows: Mapping[str, int]) -> dict[str, Any]:
+    """Add sources up, each with so many rows."""
+
     def rows_by(key: Callable[[Manifest], str]) -> dict[str, int]:
         counts = Counter[str]()
         for manifest in manifests:
-            counts[key(manifest)] += manifest.samples
+            counts[key(manifest)] += rows[manifest.name]
         return dict(sorted(counts.items()))
 
-    known = [m.download for m in manifests if m.download is not None]
     natural, programming = _codes(manifests)
     return {
-        "rows": sum(m.samples for m in manifests),
+        "rows": sum(rows[m.name] for m in manifests),
         "families": rows_by(lambda m: m.family),
         "tasks": rows_by(lambda m: m.task),
         "licences": rows_by(lambda m: m.licence.id),
@@ -71,7 +75,17 @@ def _corpus(manifests: Sequence[Manifest]) -> dict[str, Any]:
         "languages": len(natural),
         "programming_languages": len(programming),
         "undeclared": sum(bool(m.language_columns()) for m in manifests),
-        "download": {"bytes": sum(known), "of_sources": len(known)},
+        "download": _download(manifests),
+    }
+
+
+def _download(manifests: Sequence[Manifest]) -> dict[str, int]:
+    known = [m.download for m in manifests if m.download is not None]
+    return {
+        "bytes": sum(known),
+        "of_sources": len(known),
+        "approximate": sum(bool(m.download_basis) for m in manifests),
+        "unknown": len(manifests) - len(known),
     }
 
 
@@ -83,10 +97,11 @@ def _codes(manifests: Sequence[Manifest]) -> tuple[set[str], set[str]]:
 
 def _mix(build: Build, name: str, manifests: Sequence[Manifest]) -> dict[str, Any]:
     recipe = load_recipe(name)
+    held = [m for m in manifests if recipe.holds(m.name)]
     settings = build.profile.mixes.get(name)
     cap = (settings.cap if settings else None) or recipe.cap
-    held = {m.name: min(m.samples, cap or m.samples) for m in manifests if recipe.holds(m.name)}
-    return {"rows": sum(held.values()), "cap": cap, "sources": held}
+    rows = {m.name: min(m.samples, cap or m.samples) for m in held}
+    return {**_sums(held, rows), "cap": cap, "sources": rows}
 
 
 def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest]) -> dict[str, Any]:
@@ -101,11 +116,6 @@ def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest])
         "mixes": mixes,
         "languages": sorted(languages),
     }
-
-
-def _hours(rows: int, workers: int) -> dict[str, float]:
-    rates = yaml.safe_load((registry.manifest_root() / "rates.yaml").read_text("utf-8"))
-    return {step: round(rows / rate / workers / 3600, 2) for step, rate in rates.items()}
 
 
 def entry(manifest: Manifest) -> dict[str, Any]:
@@ -123,13 +133,14 @@ def entry(manifest: Manifest) -> dict[str, Any]:
         "redistribution": manifest.licence.redistribution,
         "access": manifest.access.kind,
         "download": manifest.download,
+        "download_basis": manifest.download_basis,
         "origin": manifest.origin.kind,
     }
 
 
 def print_plan(plan: dict[str, Any]) -> None:
     """Print the plan as tables."""
-    console = Console()
+    console = Console(highlight=False)
     corpus = plan["corpus"]
     console.print(source_table(f"profile {plan['profile']}", plan["by_source"]))
     console.print(
@@ -138,15 +149,42 @@ def print_plan(plan: dict[str, Any]) -> None:
         f"{corpus['undeclared']} sources tell theirs by row"
     )
     download = corpus["download"]
-    console.print(f"raw files: {size(download['bytes'])}, known of {download['of_sources']} sources")
-    for name, rows in corpus["families"].items():
-        console.print(f"  {name}: {rows:,}")
+    console.print(
+        f"raw files: {size(download['bytes'])}, known of {download['of_sources']} of {plan['sources']} sources "
+        f"(of {download['approximate']} of them roughly); nobody has stated those of the other {download['unknown']}"
+    )
+    mixes = {f"mix {name}": mix for name, mix in plan["mixes"].items()}
+    console.print(_sums_table({"corpus": {**corpus, "sources": plan["by_source"]}, **mixes}))
     for name, mix in plan["mixes"].items():
         cap = f"at most {mix['cap']:,} a source" if mix["cap"] else "uncapped"
         console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
     console.print(_lost_table(plan["lost"]))
-    hours = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
-    console.print(f"hours, from the rates in manifests/rates.yaml: {hours}")
+    told = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
+    workers = plan["basis"]["workers"]
+    console.print(f"hours of {workers} worker{'s' if workers > 1 else ''}, by manifests/rates.yaml: {told}")
+    for line in basis_lines(plan["basis"]):
+        console.print(line, markup=False)
+
+
+def _sums_table(parts: dict[str, dict[str, Any]]) -> Table:
+    """Return the sums side by side: rows by family, task, licence and access, in the corpus's order."""
+    table = Table(title="totals")
+    for column in ("rows by", "", *parts):
+        table.add_column(column, justify="right" if column in parts else "left", no_wrap=column in parts)
+    table.add_row("", "all", *(f"{part['rows']:,}" for part in parts.values()))
+    table.add_row("", "sources", *(str(len(part["sources"])) for part in parts.values()))
+    for heading, key in (("family", "families"), ("task", "tasks"), ("licence", "licences"), ("access", "access")):
+        table.add_section()
+        for number, name in enumerate(parts["corpus"][key]):
+            counts = (f"{part[key].get(name, 0):,}" for part in parts.values())
+            table.add_row("" if number else heading, name, *counts)
+    table.add_section()
+    for label, key in (("languages", "languages"), ("programming languages", "programming_languages")):
+        table.add_row("", label, *(str(part[key]) for part in parts.values()))
+    table.add_row("", "raw files, known", *(size(part["download"]["bytes"]) for part in parts.values()))
+    known = (f"{d['of_sources']}, not of {d['unknown']}" for d in (part["download"] for part in parts.values()))
+    table.add_row("", "of sources", *known)
+    return table
 
 
 def _lost_table(lost: dict[str, Any]) -> Table:
@@ -167,7 +205,8 @@ def source_table(title: str, entries: list[dict[str, Any]]) -> Table:
         table.add_column(column, justify="right" if counted else "left", no_wrap=counted or column == "source")
     for e in entries:
         licence = e["licence"] if e["commercial"] else f"{e['licence']} (non-commercial)"
-        counts = (f"{e['rows']:,}", str(e["languages"]), size(e["download"]))
+        raw = f"{'~' if e['download_basis'] else ''}{size(e['download'])}"
+        counts = (f"{e['rows']:,}", str(e["languages"]), raw)
         table.add_row(e["name"], e["family"], e["task"], *counts, licence, e["access"])
     return table
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import get_args
 
-from sources.errors import UnknownNameError
+from sources.errors import SettingsError, UnknownNameError
 from sources.languages import LanguageCodeError, code_tag, is_tag, tag_of
 from sources.manifest import Family, Manifest, Task
 
@@ -58,6 +58,22 @@ class Filter:
         ):
             tag_of(self.language)
         return chosen
+
+    def without(self, kind: str) -> Filter:
+        """Return this filter with one kind of access taken out of those it admits.
+
+        Raises:
+            SettingsError: it admits no other.
+
+        """
+        left = [one for one in (self._access() or ACCESS) if one != kind]
+        if not left:
+            raise SettingsError(
+                f"access {self.access} without {kind} leaves no source",
+                where="--access",
+                remedy=f"leave out --access or --without-{kind}, or name other kinds: {', '.join(ACCESS)}",
+            )
+        return replace(self, access=",".join(left))
 
     def _admits(self, manifest: Manifest) -> bool:
         licence = manifest.licence

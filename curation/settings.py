@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from curation.mining.presets import PRESETS
+from curation.params import read_section
 from sources.errors import CorpusError, SettingsError, UnknownNameError
+from sources.manifest import Collection
 
 
 class _Section(BaseModel):
@@ -22,7 +23,7 @@ class _Section(BaseModel):
 class SourceSettings(_Section):
     """Which sources, and how much of each."""
 
-    collection: Literal["offline", "ml-embed"] | None = None
+    collection: Collection | None = None
     """Null: only those in `include`."""
     include: list[str] = []
     exclude: list[str] = []
@@ -92,6 +93,12 @@ class DedupSettings(_Section):
     threshold: float = Field(default=0.8, gt=0, le=1)
     """True Jaccard from which a verified pair counts as near-duplicate."""
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _rows_in_every_band(self) -> DedupSettings:
+        if self.bands > self.permutations:
+            raise ValueError(f"bands ({self.bands}) above permutations ({self.permutations}): some would hold no value")
+        return self
 
 
 class TeacherSettings(_Section):
@@ -268,22 +275,13 @@ def load_profile(path: Path, name: str | None) -> tuple[str, Profile]:
         name: the profile; null takes the file's `profile` entry.
 
     Raises:
-        SettingsError: no such file, not YAML, or a value that a section refuses.
+        SettingsError: no such file, not YAML, no profiles in it, or a value that a section refuses.
         UnknownNameError: no such profile.
 
     """
+    name, section = read_section(path, name)
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError("no such file", where=str(path), remedy="run from the checkout, or give --params") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"not YAML: {error}", where=str(path)) from None
-    profiles = {key: value for key, value in data.items() if isinstance(value, dict)}
-    name = name or str(data.get("profile", "sample"))
-    if name not in profiles:
-        raise UnknownNameError("profile", name, profiles, where=str(path))
-    try:
-        return name, Profile.model_validate(profiles[name])
+        return name, Profile.model_validate(section)
     except ValidationError as error:
         raise _explained(error, f"{path}, profile {name}") from None
 

@@ -23,6 +23,10 @@ Task = Literal[
     "summarisation", "text-to-code", "title-matching", "topic-classification",
 ]  # fmt: skip
 
+Collection = Literal["ml-embed", "community", "offline"]
+"""`ml-embed`: one of the 121 of the published corpus. `community`: added to them since, from a hub or another origin.
+`offline`: real text that needs no hub."""
+
 ArrowType = Literal["string", "bool", "int64", "float64", "list<string>", "struct", "list<struct>", "any"]
 """Type a raw column must be castable to; `struct`, `list<struct>` and `any` are left as the file has them."""
 
@@ -145,8 +149,7 @@ class Manifest(_Strict):
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
-    collection: Literal["ml-embed", "offline"]
-    """`ml-embed`: one of the 121 of the published corpus. `offline`: real text that needs no hub."""
+    collection: Collection
     task: Task
     family: Family
     symmetric: bool = False
@@ -161,11 +164,14 @@ class Manifest(_Strict):
     access: Access = Open()
     citation: str = Field(min_length=3)
     samples: int = Field(ge=0)
-    """Rows the published corpus has of this source (offline: rows measured when the manifest was written)."""
+    """Rows the published corpus has of this source (of other collections: rows measured when it was written)."""
     instruction: str = Field(min_length=10)
     """What is asked and what is to be found, in this project's words."""
     download: int | None = Field(default=None, ge=1)
     """Bytes of the raw files, to three digits; null where nobody has stated them."""
+    download_basis: str = ""
+    """What was stated instead, where `download` is not of just the files taken: some of them, the whole repository, the
+    same records in another form. The figure is then an order of magnitude."""
     confidence: Literal["high", "medium", "low"] = "high"
     """How sure the raw schema is that this manifest states: high was read from the files or their card."""
     priority: int = 50
@@ -184,6 +190,8 @@ class Manifest(_Strict):
         declared = [s.samples for s in self.subsets.values() if s.samples is not None]
         if declared and len(declared) == len(self.subsets) and sum(declared) != self.samples:
             raise ValueError(f"samples is {self.samples} but the subsets sum to {sum(declared)}")
+        if self.download_basis and self.download is None:
+            raise ValueError("download_basis says what `download` is of, and there is no `download`")
         if self.access.kind == "manual" and self.origin.kind != "manual":
             raise ValueError(f"access is manual, but the origin is {self.origin.kind}")
         return self

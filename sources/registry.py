@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from sources.errors import ManifestError, UnknownNameError
-from sources.manifest import Manifest
+from sources.manifest import Collection, Manifest
 
 
 def manifest_root() -> Path:
@@ -50,7 +50,7 @@ def _load(path: Path, _version: int) -> Manifest:
     return manifest
 
 
-def load_all(collection: str | None = None) -> Iterator[Manifest]:
+def load_all(collection: Collection | None = None) -> Iterator[Manifest]:
     """Yield the manifests in name order, all of them or those of one collection."""
     for name in names():
         manifest = load(name)

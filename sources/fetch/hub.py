@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from sources.errors import FetchError, TransientError
+from sources.errors import CorpusError, FetchError, TransientError
 from sources.fetch import FetchOptions
 from sources.fetch.hub_errors import explained
 from sources.fetch.local import local_file, names_below
@@ -66,14 +66,21 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
             listing, names = _names(revision, table.files, options, where)
             return [_file(listing, name, key, options) for name in names]
 
-        found += _from_folder(revisions[0], key, table.files, options, where) or _first(revisions, take, where)
+        found += _from_folder(revisions, key, table.files, options, where) or _first(revisions, take, where)
     return found
 
 
-def resolve(manifest: Manifest, options: FetchOptions) -> dict[Revision, Locked]:
+def resolve(
+    manifest: Manifest, options: FetchOptions, unlocked: dict[Revision, CorpusError] | None = None
+) -> dict[Revision, Locked]:
     """Resolve every revision a source's tables name and list the files they take; downloads nothing.
 
-    Of a table's repository and its mirrors, the first that answers is locked.
+    A table's repository is locked, and every mirror that answers: a build by the lock can then do without the first.
+
+    Args:
+        manifest: of the source.
+        options: where to ask.
+        unlocked: collects why repositories were left out that others stand in for.
 
     Raises:
         FetchError: none answers, or a table's files are not there.
@@ -84,14 +91,22 @@ def resolve(manifest: Manifest, options: FetchOptions) -> dict[Revision, Locked]
     for subset in manifest.subsets:
         for _, table, revisions in _tables(manifest.bound(subset)):
             where = f"{manifest.name}/{subset}: {revisions[0][0]}"
-
-            def take(revision: Revision, table: RawTable = table, where: str = where) -> tuple[Revision, Locked]:
-                listing, names = _names(revision, table.files, options, where)
-                return revision, Locked(listing.commit, {name: listing.files[name] for name in names})
-
-            revision, locked = _first(revisions, take, where)
-            before = found[revision].files if revision in found else {}
-            found[revision] = Locked(locked.commit, {**before, **locked.files})
+            refusals: dict[Revision, CorpusError] = {}
+            for revision in revisions:
+                try:
+                    listing, names = _names(revision, table.files, options, where)
+                except (FetchError, TransientError) as error:
+                    refusals[revision] = error
+                    continue
+                before = found[revision].files if revision in found else {}
+                found[revision] = Locked(listing.commit, {**before, **{name: listing.files[name] for name in names}})
+            later = [error for error in refusals.values() if isinstance(error, TransientError)]
+            if later and (len(refusals) == len(revisions) or refusals.get(revisions[0]) is later[0]):
+                raise later[0]
+            if len(refusals) == len(revisions):
+                raise _all_refused(refusals, where)
+            if unlocked is not None:
+                unlocked |= refusals
     return found
 
 
@@ -112,17 +127,23 @@ def _with_ref(repo: str, default: str) -> Revision:
     return name, ref or default
 
 
-def _from_folder(revision: Revision, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
-    """Return the files of a local folder that stands for the whole repository, or nothing where there is none."""
+def _from_folder(
+    revisions: list[Revision], key: str, globs: list[str], options: FetchOptions, where: str
+) -> list[RawFile]:
+    """Return the files of a local folder that stands for the whole repository, or nothing where there is none.
+
+    A lock has to agree: with the repository's own files, or a mirror's where it had gone before it could be locked.
+    """
     if options.local_root is None:
         return []
-    folder = Path(options.local_root) / revision[0]
+    folder = Path(options.local_root) / revisions[0][0]
     names = names_below(folder)
     if not names:
         return []
     chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
     if options.lock is not None:
-        locked = options.lock.find(*revision)
+        held = [revision for revision in revisions if revision in options.lock.revisions]
+        locked = options.lock.find(*(held or revisions)[0])
         for name in chosen:
             kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
             locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
@@ -142,19 +163,22 @@ def _names(revision: Revision, globs: list[str], options: FetchOptions, where: s
 
 def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where: str) -> _Result:
     """Take something from the first repository that gives it."""
-    refusals: list[FetchError] = []
+    refusals: dict[Revision, CorpusError] = {}
     for revision in revisions:
         try:
             return take(revision)
         except FetchError as error:
-            refusals.append(error)
-    first = refusals[0]
-    if len(refusals) > 1:
-        mirrors = "; ".join(
-            f"mirror {c[0]}: {error.what}" for c, error in zip(revisions[1:], refusals[1:], strict=True)
-        )
-        raise FetchError(f"{first.what} ({mirrors})", where=first.where or where, remedy=first.remedy)
-    raise first
+            refusals[revision] = error
+    raise _all_refused(refusals, where)
+
+
+def _all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusError:
+    """Make one error of what the origin and its mirrors say; a single one speaks for itself."""
+    first, *others = refusals.values()
+    if not others:
+        return first
+    mirrors = "; ".join(f"mirror {c[0]}: {e.what}" for c, e in zip(list(refusals)[1:], others, strict=True))
+    return FetchError(f"{first.what} ({mirrors})", where=first.where or where, remedy=first.remedy)
 
 
 def _listing(repo: str, ref: str, options: FetchOptions) -> Listing:
@@ -194,7 +218,7 @@ def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
                 files[entry.path] = (entry.size, f"sha256:{large.sha256}" if large else f"git:{entry.blob_id}")
         return Listing(repo, commit, files)
 
-    listing = _tried(ask, f"{repo} at {ref}", repo)
+    listing = _tried(ask, f"{repo} at {ref}", repo, ref)
     saved.parent.mkdir(parents=True, exist_ok=True)
     temporary = saved.with_name(f".{saved.name}.{os.getpid()}")
     temporary.write_text(json.dumps(asdict(listing), sort_keys=True), "utf-8")
@@ -211,7 +235,7 @@ def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFi
     if not (target.is_file() and target.stat().st_size == size):
         if options.offline:
             raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
-        _tried(lambda: _downloaded(listing, name, root, target, options), where, listing.repo)
+        _tried(lambda: _downloaded(listing, name, root, target, options), where, listing.repo, listing.commit)
     return RawFile(key, name, str(target), size, identity)
 
 
@@ -251,9 +275,9 @@ def _identity(path: Path, kind: str) -> str:
     return f"{kind}:{hasher.hexdigest()}"
 
 
-def _tried(call: Callable[[], _Result], where: str, repo: str) -> _Result:
+def _tried(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:
     """Call, again after a pause where the failure may pass; failures come out as our errors."""
-    return tried(call, lambda error: explained(error, where, repo), tries=TRIES, pause_s=PAUSE_S)
+    return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S)
 
 
 def _settle_client() -> None:

@@ -5,12 +5,23 @@ Its own messages are not passed on: they can hold signed addresses.
 
 from __future__ import annotations
 
+import re
+
 from sources.errors import CorpusError, FetchError, TransientError
+from sources.fetch.matching import CONVERTED
 from sources.fetch.retry import chain
 
 
-def explained(error: BaseException, where: str, repo: str) -> CorpusError | None:
-    """Translate an exception of the client, or return null for one that is not about fetching (a full disk)."""
+def explained(error: BaseException, where: str, repo: str, ref: str) -> CorpusError | None:
+    """Translate an exception of the client, or return null for one that is not about fetching (a full disk).
+
+    Args:
+        error: as caught.
+        where: what was asked for.
+        repo: owner/name.
+        ref: the branch, tag or commit that was asked for.
+
+    """
     from huggingface_hub import errors as hub
 
     card = f"https://huggingface.co/datasets/{repo}"
@@ -23,11 +34,7 @@ def explained(error: BaseException, where: str, repo: str) -> CorpusError | None
             f"accept its terms at {card} and set HF_TOKEN, {by_hand}",
         ),
         (hub.DisabledRepoError, "access to the repository is disabled", f"name a mirror in the manifest, {by_hand}"),
-        (
-            hub.RevisionNotFoundError,
-            "the repository has no such revision",
-            f"see {card}/tree/main for its branches, and correct `ref` in the manifest",
-        ),
+        (hub.RevisionNotFoundError, *_no_revision(ref, card, f"<local_root>/{repo}")),
         (
             hub.RepositoryNotFoundError,
             "no such repository, or a private one",
@@ -48,6 +55,23 @@ def explained(error: BaseException, where: str, repo: str) -> CorpusError | None
     if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
         return TransientError(f"the connection failed ({type(error).__name__})", where=where, remedy="try again")
     return None
+
+
+def _no_revision(ref: str, card: str, folder: str) -> tuple[str, str]:
+    """Say what is missing, and the remedy: branches of conversions come and go without the publisher."""
+    if ref == CONVERTED:
+        return (
+            f"the Hub has no Parquet conversion of it (no branch {CONVERTED})",
+            f"where {card}/tree/main has data files, name those in the manifest without `ref`; or name a mirror that "
+            f"is converted; or convert it yourself, as its loading script does, put the files into {folder}, "
+            "and set `sources.local_root`",
+        )
+    if re.fullmatch("[0-9a-f]{40}", ref):
+        return (
+            "the repository has this commit no more",
+            "run `curate lock` to lock what is there now; where the manifest pins the commit, correct its `ref`",
+        )
+    return "the repository has no such revision", f"see {card}/tree/main for its branches, and correct `ref`"
 
 
 def _by_status(status: int, where: str, by_hand: str) -> CorpusError:

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from sources.errors import FetchError
 from sources.globs import any_match
 
+CONVERTED = "refs/convert/parquet"
+"""The branch where the Hub puts its conversion of a dataset, if it has made one."""
+
 
 def matching(names: Iterable[str], globs: list[str], *, where: str, most: int | None = None) -> list[str]:
     """Return the names that the globs cover, sorted, at most `most` of them.
@@ -24,7 +27,8 @@ def matching(names: Iterable[str], globs: list[str], *, where: str, most: int | 
         raise FetchError(
             f"only a part of the dataset is there: {partial[0]}",
             where=where,
-            remedy="name files of the main branch in the manifest, or put complete ones into <local_root>",
+            remedy="name files of the main branch in the manifest, or a mirror that has them all; or convert the "
+            "dataset yourself, put the files into <local_root>/<repository>, and set `sources.local_root`",
         )
     if not found:
         raise FetchError(

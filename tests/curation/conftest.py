@@ -21,6 +21,18 @@ MANIFEST = {
     "citation": "This project's tests.", "samples": 1, "instruction": "Given a query, find its document.",
 }  # fmt: skip
 
+OPEN = {"id": "CC0-1.0", "commercial": True, "redistribution": True}
+CLOSED = {"id": "LicenseRef-x", "commercial": False, "redistribution": False, "note": "Ask."}
+RATES = {
+    "measured_on": "a toy", "command": "toy run", "caution": "toys are quick",
+    "steps": {
+        "normalise": {"rows_per_second": 1000},
+        "mine": {"rows_per_second": 10, "settings": {"mining.keep": 8, "mining.teacher.model": "bm25"}},
+    },
+    "unmeasured": {"train": "nobody has"},
+}  # fmt: skip
+GATED = {"kind": "gated", "terms": "No resale of the texts."}
+
 
 @dataclass
 class Workshop:
@@ -78,6 +90,25 @@ def row_table(source: str, subset: str, rows: list[dict], start: int = 0) -> pa.
 def workshop(tmp_path, monkeypatch) -> Workshop:
     monkeypatch.setenv("CORPUS_MANIFESTS", str(tmp_path / "manifests"))
     return Workshop(tmp_path)
+
+
+@pytest.fixture
+def library(workshop):
+    """Four sources that differ in all that one can ask for."""
+    tags = {"de": "deu-Latn", "sr": "srp-Cyrl", "zu": "zul-Latn", "py": "python-Code"}
+    subsets = {code: {"query_lang": tag} for code, tag in tags.items()}
+
+    def add(name, codes, samples, **more):
+        workshop.manifest(name, [], subsets={c: subsets[c] for c in codes}, samples=samples, **more)
+
+    add("stories", ["de", "sr"], 700, licence=OPEN, download=3_000_000)
+    add("tweets", ["zu"], 50, licence=CLOSED, family="clustering", task="topic-classification")
+    add("laws", ["de"], 250, licence=OPEN, access=GATED, origin={"kind": "hub", "repo": "court/laws"})
+    add("snippets", ["py"], 30, task="code-to-text")
+    workshop.mix("retrieval", sources=["stories", "snippets"])
+    workshop.mix("instruction", cap=100)
+    (workshop.root / "manifests/rates.yaml").write_text(yaml.safe_dump(RATES))
+    return workshop
 
 
 @pytest.fixture

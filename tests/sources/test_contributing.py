@@ -2,10 +2,14 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import yaml
 
+from curation.plan import make_plan
+from curation.settings import load_profile
+from curation.steps import Build
 from sources import registry
 from sources.fetch import FetchOptions, fetch
 from sources.normalise import normalise, parts
@@ -27,8 +31,32 @@ def test_what_the_page_names_is_there():
     assert named <= set(registry.names())
 
 
+def manifest_on_the_page() -> str:
+    return re.search(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]
+
+
+def test_the_corpus_stays_the_corpus_with_the_file_added(tmp_path, monkeypatch):
+    text = manifest_on_the_page()
+    name = yaml.safe_load(text)["name"]
+    shutil.copytree(PAGE.parent / "manifests", tmp_path / "manifests")
+    (tmp_path / "manifests/sources" / f"{name}.yaml").write_text(text)
+    before = registry.names()
+    monkeypatch.setenv("CORPUS_MANIFESTS", str(tmp_path / "manifests"))
+    assert registry.names() == sorted([*before, name])
+    assert [m.name for m in registry.load_all("community")] == [name]
+    corpus = list(registry.load_all("ml-embed"))
+    assert (len(corpus), sum(m.samples for m in corpus)) == (121, 50_513_802)
+    # What `sources.include` in params.yaml asks for comes on top, and in no other way.
+    params = yaml.safe_load((PAGE.parent / "params.yaml").read_text("utf-8"))
+    params["mine"] = {"sources": {"collection": "ml-embed", "include": [name]}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    for profile, sources, rows in (("full", 121, 50_513_802), ("mine", 122, 50_516_202)):
+        made = make_plan(Build(*load_profile(tmp_path / "params.yaml", profile), tmp_path))
+        assert (made["sources"], made["corpus"]["rows"]) == (sources, rows)
+
+
 def test_the_file_on_the_page_is_a_source(tmp_path, monkeypatch):
-    text = re.search(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]
+    text = manifest_on_the_page()
     name = yaml.safe_load(text)["name"]
     path = tmp_path / "manifests" / "sources" / f"{name}.yaml"
     path.parent.mkdir(parents=True)

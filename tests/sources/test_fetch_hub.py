@@ -159,12 +159,35 @@ def test_conversion_branch(server, tmp_path):
     assert len(fetch(manifest(["default/train/*.parquet"], ref=ref), "en", options(server, tmp_path))) == 1
 
 
+def test_missing_conversion_says_what_to_do_instead(server, tmp_path):
+    with pytest.raises(FetchError, match="the Hub has no Parquet conversion of it") as caught:
+        fetch(manifest(["default/train/*.parquet"], ref="refs/convert/parquet"), "en", options(server, tmp_path))
+    assert caught.value.where == "org/set at refs/convert/parquet"
+    for way in ("https://huggingface.co/datasets/org/set/tree/main", "mirror", "<local_root>/org/set", "convert it"):
+        assert way in caught.value.remedy
+    server.add("org/copy", "default/train/0000.parquet", PLAIN, ref="refs/convert/parquet")
+    source = manifest(
+        ["default/train/*.parquet"], ref="refs/convert/parquet", mirrors=["org/copy@refs/convert/parquet"]
+    )
+    assert len(fetch(source, "en", options(server, tmp_path))) == 1, "as the remedy says"
+
+
+def test_conversion_made_by_hand_takes_the_place_of_a_missing_one(server, tmp_path):
+    home = tmp_path / "local/org/set/default/train"
+    home.mkdir(parents=True)
+    (home / "0000.parquet").write_bytes(PLAIN)
+    source = manifest(["default/train/*.parquet"], ref="refs/convert/parquet")
+    assert len(fetch(source, "en", options(server, tmp_path, local_root=str(tmp_path / "local")))) == 1
+
+
 def test_partial_conversion_is_refused(server, tmp_path):
     ref = "refs/convert/parquet"
     server.add("org/set", "default/partial-train/0000.parquet", PLAIN, ref=ref)
     for glob in ("default/train/*.parquet", "default/*/*.parquet"):
-        with pytest.raises(FetchError, match="only a part of the dataset is there: default/partial-train"):
+        with pytest.raises(FetchError, match="only a part of the dataset is there: default/partial-train") as caught:
             fetch(manifest([glob], ref=ref), "en", options(server, tmp_path))
+        for way in ("main branch", "mirror", "convert the dataset yourself", "sources.local_root"):
+            assert way in caught.value.remedy
 
 
 def test_unknown_subset(server, tmp_path):

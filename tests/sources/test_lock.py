@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 import pytest
 
-from sources.errors import FetchError, SettingsError
+from sources.errors import FetchError, SettingsError, TransientError
 from sources.fetch import FetchOptions, fetch, hub
 from sources.fetch.hub import resolve
 from sources.lock import Lock, Locked, read_lock, write_lock
-from tests.hub.server import serving
+from tests.hub.server import Failure, serving
 from tests.sources.hub_set import PLAIN, manifest, options
 
 
@@ -48,6 +48,15 @@ def test_locked_commit_is_read_on_another_machine(server, tmp_path):
     assert {f.name: (f.size, f.identity) for f in files} == lock.find("org/set", "main").files
 
 
+def test_a_locked_commit_that_is_gone_has_a_remedy_of_its_own(server, tmp_path):
+    lock = Lock(resolve(manifest(), options(server, tmp_path)))
+    server.add("org/set", "data/train-01.jsonl", PLAIN * 9)
+    hub._listings.clear()
+    with pytest.raises(FetchError, match="has this commit no more") as caught:
+        fetch(manifest(), "en", options(server, tmp_path, lock=lock))
+    assert "curate lock" in caught.value.remedy
+
+
 def test_a_file_renamed_upstream_is_still_there_under_the_lock(server, tmp_path):
     lock = Lock(resolve(manifest(), options(server, tmp_path)))
     move_on(server)
@@ -80,6 +89,90 @@ def test_the_mirror_is_locked_where_the_origin_is_gone(server, tmp_path):
     found = resolve(source, options(server, tmp_path))
     assert list(found) == [("org/set", "main")]
     assert fetch(source, "en", options(server, tmp_path, lock=Lock(found)))
+
+
+@pytest.fixture
+def mirrored(server):
+    """A source with a mirror, whose files are the same by name and not by content."""
+    for number in range(3):
+        server.add("org/copy", f"data/train-{number:02d}.jsonl", PLAIN * (number + 5))
+    return manifest(mirrors=["org/copy"])
+
+
+def vanish(server, repo="org/set"):
+    shutil.rmtree(server.root / repo)
+    hub._listings.clear()
+
+
+def test_mirrors_are_locked_too_each_to_its_commit(server, tmp_path, mirrored):
+    found = resolve(mirrored, options(server, tmp_path))
+    assert {revision: locked.commit for revision, locked in found.items()} == {
+        (repo, "main"): server.commit(repo, "main") for repo in ("org/set", "org/copy")
+    }
+    assert len(found["org/copy", "main"].files) == 3
+
+
+def test_a_locked_mirror_steps_in_for_an_origin_that_vanishes_later(server, tmp_path, mirrored):
+    lock = Lock(resolve(mirrored, options(server, tmp_path)))
+    assert all("/org/set/" in f.path for f in fetch(mirrored, "en", options(server, tmp_path, lock=lock)))
+    move_on(server, "org/copy")
+    vanish(server)
+    files = fetch(mirrored, "en", options(server, tmp_path, lock=lock))
+    assert all("/org/copy/" in file.path for file in files)
+    assert {f.name: (f.size, f.identity) for f in files} == lock.find("org/copy", "main").files
+
+
+def test_a_mirror_that_is_not_as_it_was_locked_does_not_step_in(server, tmp_path, mirrored):
+    lock = Lock(resolve(mirrored, options(server, tmp_path)))
+    server.add("org/copy", "data/train-01.jsonl", PLAIN * 9)
+    vanish(server)
+    with pytest.raises(
+        FetchError, match=r"no such repository.*mirror org/copy: the repository has this commit no more"
+    ):
+        fetch(mirrored, "en", options(server, tmp_path, lock=lock))
+
+
+def test_an_old_lock_without_the_mirror_does_not_let_it_in(server, tmp_path, mirrored):
+    lock = Lock(resolve(manifest(), options(server, tmp_path)))
+    vanish(server)
+    with pytest.raises(FetchError, match=r"no such repository.*mirror org/copy: not in the lock"):
+        fetch(mirrored, "en", options(server, tmp_path, lock=lock))
+
+
+@pytest.mark.parametrize("status", [None, 503])
+def test_a_mirror_that_does_not_answer_is_left_out_of_the_lock_and_named(server, tmp_path, mirrored, status):
+    if status is None:
+        vanish(server, "org/copy")
+    else:
+        server.failures.append(Failure("/org/copy/", status, times=999))
+    unlocked = {}
+    found = resolve(mirrored, options(server, tmp_path), unlocked)
+    assert list(found) == [("org/set", "main")]
+    assert list(unlocked) == [("org/copy", "main")]
+
+
+def test_an_origin_that_only_rests_is_not_replaced_by_its_mirror_in_the_lock(server, tmp_path, mirrored):
+    server.failures.append(Failure("/org/set/", 503, times=999))
+    with pytest.raises(TransientError, match="503"):
+        resolve(mirrored, options(server, tmp_path))
+
+
+def test_when_no_mirror_can_be_locked_either_all_are_named(server, tmp_path, mirrored):
+    vanish(server)
+    vanish(server, "org/copy")
+    with pytest.raises(FetchError, match=r"no such repository.*mirror org/copy: no such repository"):
+        resolve(mirrored, options(server, tmp_path))
+
+
+def test_a_folder_may_agree_with_the_mirror_where_the_origin_could_not_be_locked(server, tmp_path, mirrored):
+    vanish(server)
+    lock = Lock(resolve(mirrored, options(server, tmp_path)))
+    shutil.copytree(server.root / "org/copy/main", tmp_path / "copy/org/set")
+    local = options(server, tmp_path, lock=lock, local_root=str(tmp_path / "copy"))
+    assert len(fetch(mirrored, "en", local)) == 3
+    (tmp_path / "copy/org/set/data/train-02.jsonl").write_bytes(b"{}\n")
+    with pytest.raises(FetchError, match="is not what was locked"):
+        fetch(mirrored, "en", local)
 
 
 def test_what_is_not_locked_is_refused(server, tmp_path):
