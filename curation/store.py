@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import fsspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
@@ -100,11 +102,20 @@ class Store:
 
     def read_table(self, path: str, columns: list[str] | None = None) -> pa.Table:
         """Read a shard, or some of its columns, memory-mapped where the disk is local."""
-        if self._local:
-            with pa.memory_map(self.full(path)) as source:
-                return _read_ipc(source, columns)
-        with self.fs.open(self.full(path), "rb") as source:
-            return _read_ipc(source, columns)
+        with self._reading(path) as source:
+            return _selected(_opened(source, columns).read_all(), columns)
+
+    def read_rows(self, path: str, rows: npt.NDArray[np.integer[Any]], columns: list[str] | None = None) -> pa.Table:
+        """Read some rows of a shard, by their numbers, ascending: in memory are they and one batch, not the shard."""
+        with self._reading(path) as source:
+            reader = _opened(source, columns)
+            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+            return _selected(take_rows(batches, rows, reader.schema), columns)
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[Any]:
+        with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
+            yield source
 
     def read_marker(self, path: str, key: str) -> Marker | None:
         """Return the marker of a task if it was written for `key` and all its outputs are whole."""
@@ -145,9 +156,33 @@ class _HashingSink(io.RawIOBase):
         return len(data)
 
 
-def _read_ipc(source: Any, columns: list[str] | None) -> pa.Table:
+def take_rows(batches: Iterable[pa.RecordBatch], rows: npt.NDArray[np.integer[Any]], schema: pa.Schema) -> pa.Table:
+    """Take rows from one batch after the other.
+
+    `pa.Table.take` first joins all chunks of a column, and the offsets of a `string` column end at 2 GiB.
+
+    Args:
+        batches: in `schema`; read as far as there are rows to take.
+        rows: numbers through all batches, ascending.
+        schema: of the result.
+
+    """
+    parts, first, done = [], 0, 0
+    if len(rows):
+        for batch in batches:
+            stop = int(np.searchsorted(rows, first + batch.num_rows))
+            if stop > done:
+                parts.append(batch.take(pa.array(rows[done:stop] - first)))
+            first, done = first + batch.num_rows, stop
+            if done == len(rows):
+                break
+    assert done == len(rows), "a row number is beyond the last row"
+    return pa.Table.from_batches(parts, schema)
+
+
+def _opened(source: Any, columns: list[str] | None) -> Any:
     if columns is None:
-        return pa.ipc.open_file(source).read_all()
+        return pa.ipc.open_file(source)
     schema = pa.ipc.open_file(source).schema
     missing = [name for name in columns if name not in schema.names]
     if missing:
@@ -156,7 +191,12 @@ def _read_ipc(source: Any, columns: list[str] | None) -> pa.Table:
         )
     indices = [schema.get_field_index(name) for name in columns]
     options = pa.ipc.IpcReadOptions(included_fields=indices)
-    return pa.ipc.open_file(source, options=options).read_all().select(columns)
+    return pa.ipc.open_file(source, options=options)
+
+
+def _selected(table: pa.Table, columns: list[str] | None) -> pa.Table:
+    """Bring the columns into the order asked for: a reader gives them in that of the file."""
+    return table if columns is None else table.select(columns)
 
 
 def canonical_json(data: Any) -> bytes:

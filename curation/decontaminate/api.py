@@ -9,6 +9,7 @@ import pyarrow as pa
 from curation.decontaminate.index import IndexSettings, build_index, unique_texts
 from curation.decontaminate.matching import REASONS, match
 from curation.settings import DecontaminationSettings
+from curation.text.arrays import text_array
 
 
 def overlaps(
@@ -19,7 +20,7 @@ def overlaps(
     """Find which texts hold which evaluation texts.
 
     Args:
-        texts: n strings.
+        texts: n strings; a lone surrogate in a Python string reads as U+FFFD.
         evaluated: m strings; those that differ in case, white space and outer punctuation alone are one, the first.
         settings: what counts; null: the defaults.
 
@@ -29,7 +30,7 @@ def overlaps(
 
     """
     settings = settings or DecontaminationSettings()
-    sought = _array(evaluated)
+    sought = text_array(evaluated)
     number = pa.array(range(len(sought)), pa.int64())
     columns = {"subset": pa.repeat("", len(sought)), "role": pa.repeat("query", len(sought)), "text_id": number}
     table = pa.table(columns | {"text": sought}).cast(
@@ -37,12 +38,8 @@ def overlaps(
     )
     known, owners, ids = unique_texts([table])
     index = build_index(known["text"], owners, IndexSettings.of(settings))
-    hits = match(_array(texts), index, known, settings)
+    hits = match(text_array(texts), index, known, settings)
     first = ids["text_id"].take(pa.array(owners[0][:-1][hits.texts])).cast(pa.int64())
     reasons = pa.array(REASONS).take(pa.array(hits.reasons))
     names = ["row", "evaluated", "reason", "score"]
     return pa.table([pa.array(hits.rows), first, reasons, pa.array(hits.scores)], names=names)
-
-
-def _array(texts: pa.Array | pa.ChunkedArray | Sequence[str]) -> pa.Array | pa.ChunkedArray:
-    return texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.large_string())

@@ -149,8 +149,8 @@ def unique_texts(tables: list[pa.Table]) -> tuple[pa.Table, tuple[I64, I32, U8],
     sets = np.repeat(np.arange(len(tables), dtype=np.int32), [table.num_rows for table in tables])
     roles = pc.index_in(whole["role"].cast(pa.string()), pa.array(ROLES)).to_numpy().astype(np.uint8)
     starts = np.searchsorted(text[order], np.arange(len(first) + 1))
-    kept = whole.select(["text"]).take(pa.array(first[by_first])).cast(_TEXTS)
-    ids = whole.select(_IDS.names).take(pa.array(order)).cast(_IDS)
+    kept = whole.select(["text"]).cast(_TEXTS).take(pa.array(first[by_first]))
+    ids = whole.select(_IDS.names).cast(_IDS).take(pa.array(order))
     return kept, (starts, sets[order], roles[order]), ids
 
 

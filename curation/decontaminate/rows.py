@@ -17,7 +17,7 @@ from curation.decontaminate.units import U8
 from curation.engine import Outputs, Task
 from curation.row_keys import row_keys
 from curation.settings import DecontaminationSettings, DistrustSettings, MtebSettings
-from curation.store import Store
+from curation.store import Store, take_rows
 from curation.text.tokens import I64
 
 SIDES = {"query": "query", "document": "positive"}
@@ -203,7 +203,8 @@ def _examples(
     groups = np.diff(np.concatenate([np.flatnonzero(starts), [len(order)]]))
     few = order[_counting(groups) < EXAMPLES]
     hit = entries.hits[few]
-    own = rows.take(pa.array(entries.rows[few]))
+    which, place = np.unique(entries.rows[few], return_inverse=True)
+    own = take_rows(rows.to_batches(), which, rows.schema).take(pa.array(place))
     other = texts["text"].take(pa.array(hits.texts[hit])).to_pylist()
     shown = [_around(text, sought) for text, sought in zip(own[column].to_pylist(), other, strict=True)]
     return pa.table(

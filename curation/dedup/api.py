@@ -13,6 +13,7 @@ from curation.dedup.folding import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join, ranks_of
 from curation.dedup.minhash import U32
 from curation.settings import DedupSettings
+from curation.text.arrays import text_array
 from curation.text.tokens import one_array, tokenise
 
 AT_ONCE = 8192
@@ -24,7 +25,7 @@ def signatures(
     """Return MinHash signatures and which texts are long enough to have one.
 
     Args:
-        texts: n strings; Arrow arrays are read in place.
+        texts: n strings; Arrow arrays are read in place, a lone surrogate in a Python string reads as U+FFFD.
         settings: in datasketch's terms; null: the defaults.
 
     Returns:
@@ -32,14 +33,14 @@ def signatures(
         their sets of shingles (Broder 1997). A text with fewer tokens than a shingle has zeros and False.
 
     """
-    return minhash.signatures_of(tokenise(_array(texts)), settings or DedupSettings())
+    return minhash.signatures_of(tokenise(text_array(texts)), settings or DedupSettings())
 
 
 def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None) -> pa.Table:
     """Find exact and near-duplicates.
 
     Args:
-        texts: n strings; the first of a cluster is the one to keep.
+        texts: n strings, as in `signatures`; the first of a cluster is the one to keep.
         settings: threshold, shingle and bands; null: the defaults.
 
     Returns:
@@ -50,7 +51,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
 
     """
     settings = settings or DedupSettings()
-    array = one_array(_array(texts))
+    array = one_array(text_array(texts))
     n = len(array)
     parts = [tokenise(array.slice(start, AT_ONCE)).exact for start in range(0, n, AT_ONCE)]
     rows = np.arange(n, dtype=np.uint32)
@@ -79,7 +80,3 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     reason = pa.array([None, "exact-duplicate", "near-duplicate"]).take(pa.array(verdict))
     numbers = [pa.array(column.astype(np.int64)) for column in (rows, chosen, component[leaders])]
     return pa.table([*numbers, pa.array(verdict == 0), reason], names=["row", "cluster", "component", "keep", "reason"])
-
-
-def _array(texts: pa.Array | pa.ChunkedArray | Sequence[str]) -> pa.Array | pa.ChunkedArray:
-    return texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.large_string())

@@ -57,7 +57,7 @@ class Shingle:
         touched = np.unique(np.concatenate([rows for rows, _ in wanted]))
         batches = []
         if len(touched):
-            table = store.read_table(f"rows/{task.path}.rows.arrow", TEXTS).take(touched)
+            table = store.read_rows(f"rows/{task.path}.rows.arrow", touched, TEXTS)
             tokens = tokens_of(table, stretch.family)
             for number, (field, (rows, ranks)) in enumerate(zip(FIELDS, wanted, strict=True)):
                 hashes, offsets = shingle_sets(tokens[field], self.settings.shingle)

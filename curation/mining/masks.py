@@ -105,6 +105,7 @@ def build_masks(
     document_cluster: I64,
     *,
     query_cluster: I64 | None = None,
+    elsewhere: tuple[I64, I64] | None = None,
     texts: tuple[U64, U64] | None = None,
     languages: tuple[I32, I32] | None = None,
     language: LanguagePolicy = "any",
@@ -117,6 +118,7 @@ def build_masks(
         positives: document numbers for each query; may be empty for some.
         document_cluster: int64[m], any numbers, equal for near-duplicates.
         query_cluster: int64[n], likewise; null: every query stands alone.
+        elsewhere: int64 clusters of queries, and of documents that answer them without being linked here; any number.
         texts: hashes of the queries' and the documents' texts, uint64[n] and uint64[m].
         languages: int32[n], of the negatives that each query wants or not, and int32[m], of the documents.
         language: how they must compare.
@@ -125,9 +127,13 @@ def build_masks(
 
     """
     n = len(positives.offsets) - 1
-    group = np.arange(n) if query_cluster is None else np.unique(query_cluster, return_inverse=True)[1]
-    pair_group = np.repeat(group, np.diff(positives.offsets))
-    pair_cluster = document_cluster[positives.values]
+    numbers, group = np.unique(np.arange(n) if query_cluster is None else query_cluster, return_inverse=True)
+    asking, answering = elsewhere or (np.zeros(0, np.int64),) * 2
+    present = np.isin(asking, numbers)
+    pair_group = np.concatenate(
+        [np.repeat(group, np.diff(positives.offsets)), np.searchsorted(numbers, asking[present])]
+    )
+    pair_cluster = np.concatenate([document_cluster[positives.values], answering[present]])
     order = np.lexsort((pair_cluster, pair_group))
     pair_group, pair_cluster = pair_group[order], pair_cluster[order]
     new = np.ones(len(order), bool)

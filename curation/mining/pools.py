@@ -20,8 +20,9 @@ from scipy.sparse.csgraph import connected_components
 
 from curation.dedup.api import cluster
 from curation.engine import Outputs, Task
+from curation.mining.answers import ANSWER_SCHEMA, answer_texts, answers_of
 from curation.settings import DedupSettings
-from curation.store import Store, digest
+from curation.store import Store, digest, take_rows
 from curation.text.tokens import tokenise
 
 CHUNK_TEXTS = 8192
@@ -70,6 +71,10 @@ LINK_SCHEMA = pa.schema(
 )
 """Row-aligned with a rows shard: the numbers of its query, its positive, and its given negatives."""
 
+ELSEWHERE_SCHEMA = pa.schema([pa.field(name, pa.int64(), nullable=False) for name in ("query_cluster", "cluster")])
+"""Clusters of queries, and of the documents that answer them in other pools; those of this pool's documents, if some
+resemble them."""
+
 
 @dataclass(frozen=True)
 class PoolRef:
@@ -80,6 +85,7 @@ class PoolRef:
         paths: of the rows shards.
         hashes: of each: the xxh3 of its rows.
         decontaminated: whether there are `contamination` tables beside them that tell documents to leave out.
+        answered: whether there is an `answers` table of what other pools answer.
 
     """
 
@@ -87,6 +93,7 @@ class PoolRef:
     paths: tuple[str, ...]
     hashes: tuple[str, ...]
     decontaminated: bool = False
+    answered: bool = False
 
 
 class Chunk(NamedTuple):
@@ -101,7 +108,7 @@ class Collect:
     """Operation: a pool's rows to its distinct texts, and links to them."""
 
     name: ClassVar[str] = "pools"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
@@ -122,8 +129,11 @@ class Collect:
         asks = asks.with_columns(text=_numbers(asks, asked, ["exact"]))
         each = ["text", "language", "wanted"]
         queries = asks.group_by(each, maintain_order=True).agg(pl.first("exact", "cluster"))
+        answers = answers_of(store, pool.name) if pool.answered else ANSWER_SCHEMA.empty_table()
+        documents, elsewhere = _fill_clusters(store, pool, documents, answers, self.settings)
         for name, frame, schema in (
-            ("documents", _fill_clusters(store, pool, documents, self.settings), DOCUMENT_SCHEMA),
+            ("documents", documents, DOCUMENT_SCHEMA),
+            ("elsewhere", elsewhere, ELSEWHERE_SCHEMA),
             ("asked", asked, ASKED_SCHEMA),
             ("queries", queries, QUERY_SCHEMA),
         ):
@@ -215,46 +225,55 @@ def read_texts(
     """
     at = places.select(["shard", "row", "given"]).take(pa.array(numbers))
     shard, row, given = (at[name].to_numpy() for name in ("shard", "row", "given"))
-    parts, order = [], []
+    parts, back, held = [], np.empty(len(numbers), np.int64), 0
     for number in np.unique(shard).tolist():
         of_shard = shard == number
         for names, here in ((column, of_shard & (given == POSITIVE)), ("negatives", of_shard & (given != POSITIVE))):
             if not here.any():
                 continue
-            texts = store.read_table(f"rows/{pool.paths[number]}.rows.arrow", [names])[names].take(pa.array(row[here]))
+            rows, own = np.unique(row[here], return_inverse=True)
+            texts = store.read_rows(f"rows/{pool.paths[number]}.rows.arrow", rows, [names])[names]
             if names == "negatives":
                 starts = np.concatenate([[0], np.cumsum(pc.list_value_length(texts).to_numpy())])[:-1]
-                texts = pc.list_flatten(texts).take(pa.array(starts + given[here]))
+                each = pa.table([pc.list_flatten(texts)], [names])
+                flat, own = np.unique(starts[own] + given[here], return_inverse=True)
+                texts = take_rows(each.to_batches(), flat, each.schema)[names]
             parts.append(texts.cast(pa.large_string()))
-            order.append(np.flatnonzero(here))
+            back[here] = held + own
+            held += len(texts)
     if not parts:
         return pa.array([], pa.large_string())
-    back = np.argsort(np.concatenate(order))
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(pa.array(back)).combine_chunks()
 
 
-def _fill_clusters(store: Store, pool: PoolRef, documents: pl.DataFrame, settings: DedupSettings) -> pl.DataFrame:
+def _fill_clusters(
+    store: Store, pool: PoolRef, documents: pl.DataFrame, answers: pa.Table, settings: DedupSettings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give documents that are nobody's positive the cluster of what they resemble, or one of their own.
 
-    Dedup looks at positives. A given negative that is nearly one of them would pass for another document here, and be
-    mined for the very rows that it answers. One that resembles two positives makes one cluster of theirs.
+    Dedup looks at positives. A given negative that is nearly one of them, of this pool or of another that answers the
+    same query, would pass for another document here, and be mined for the very rows that it answers. One that resembles
+    two positives makes one cluster of theirs.
     """
     alone = documents["cluster"].is_null().to_numpy()
-    if not alone.any():
-        return documents
-    n = len(documents)
-    numbers = np.argsort(alone, kind="stable")
-    texts = read_texts(store, pool, documents.to_arrow(), numbers)
-    reached = numbers[cluster(texts, settings)["component"].to_numpy()]
     own = pl.Series((documents["exact"].to_numpy() >> np.uint64(1)).astype(np.int64))
-    known = documents["cluster"].fill_null(own).to_numpy()
-    names, held = np.unique(known, return_inverse=True)
-    ends = np.concatenate([np.arange(n), numbers]), np.concatenate([n + held, reached])
-    graph = coo_array((np.ones(2 * n, np.int8), ends), (n + len(names), n + len(names)))
-    _, first, joined = np.unique(
-        connected_components(graph, directed=False)[1][:n], return_index=True, return_inverse=True
-    )
-    return documents.with_columns(cluster=pl.Series(known[first[joined]]))
+    known = np.concatenate([documents["cluster"].fill_null(own).to_numpy(), answers["document_cluster"].to_numpy()])
+    if alone.any():
+        n, total = len(documents), len(known)
+        numbers = np.argsort(alone, kind="stable")
+        texts = [read_texts(store, pool, documents.to_arrow(), numbers), *answer_texts(store, answers)]
+        nodes = np.concatenate([numbers, np.arange(n, total)])
+        reached = nodes[cluster(pa.concat_arrays(texts), settings)["component"].to_numpy()]
+        names, held = np.unique(known, return_inverse=True)
+        ends = np.concatenate([np.arange(total), nodes]), np.concatenate([total + held, reached])
+        graph = coo_array((np.ones(2 * total, np.int8), ends), (total + len(names), total + len(names)))
+        _, first, joined = np.unique(
+            connected_components(graph, directed=False)[1][:total], return_index=True, return_inverse=True
+        )
+        known = known[first[joined]]
+    found = documents.with_columns(cluster=pl.Series(known[: len(documents)]))
+    elsewhere = {"query_cluster": answers["query_cluster"].to_numpy(), "cluster": known[len(documents) :]}
+    return found, pl.DataFrame(elsewhere)
 
 
 def _chunks(texts: pl.DataFrame, pool: PoolRef) -> list[Chunk]:

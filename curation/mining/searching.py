@@ -69,7 +69,7 @@ class Search:
     """Operation: a block of queries to its negatives."""
 
     name: ClassVar[str] = "mined"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __init__(self, settings: MiningSettings) -> None:
         self.settings = settings
@@ -135,6 +135,7 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
     stem = f"{Collect.name}/{ref.pool.name}"
     queries = store.read_table(f"{stem}.queries.arrow")
     documents = store.read_table(f"{stem}.documents.arrow")
+    elsewhere = store.read_table(f"{stem}.elsewhere.arrow")
     links = pa.concat_tables(store.read_table(f"{Collect.name}/{path}.links.arrow") for path in ref.pool.paths)
     n = queries.num_rows
     asked = links["query"].to_numpy()
@@ -143,6 +144,7 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
         lists_of(n, asked, links["positive"].to_numpy()),
         documents["cluster"].to_numpy(),
         query_cluster=queries["cluster"].to_numpy(),
+        elsewhere=(elsewhere["query_cluster"].to_numpy(), elsewhere["cluster"].to_numpy()),
         texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
         languages=numbered(queries["wanted"], documents["language"]),
         language=settings.language,

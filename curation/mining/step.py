@@ -11,6 +11,7 @@ from curation import engine
 from curation.decontaminate.verdict import has_evaluation_sets
 from curation.engine import Task
 from curation.mining.aligning import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
+from curation.mining.answers import Answers, AnswersRef
 from curation.mining.embeddings import embed
 from curation.mining.grouping import MinedPool, pools_of
 from curation.mining.pools import Chunk, Collect
@@ -64,14 +65,24 @@ def _collect(build: Build, rows: StepResult, pools: list[MinedPool]) -> None:
                 where=f"profile {build.name}",
                 remedy=f"curate {step.step}, or dvc repro",
             )
+    answers = _answers(build, [pool for pool in pools if pool.family == "retrieval"], known[0]) if known else {}
     tasks = []
     for pool in pools:
         known_of = [of[s.path] for of in known for s in pool.shards]
-        reference = replace(pool.reference, decontaminated=len(known) > 1)
-        tasks.append(Task(pool.name, (*reference.hashes, *known_of), reference))
+        answered = [answers[pool.name]] if pool.name in answers else []
+        reference = replace(pool.reference, decontaminated=len(known) > 1, answered=bool(answered))
+        tasks.append(Task(pool.name, (*reference.hashes, *known_of, *answered), reference))
     markers = engine.run(Collect(build.profile.dedup), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
+
+
+def _answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> dict[str, str]:
+    """Find what every pool needs to know of the others; return a hash of it by the pool's name."""
+    ref = AnswersRef(tuple((pool.name, pool.reference.paths) for pool in pools))
+    inputs = tuple(clusters[path] for _, paths in ref.pools for path in paths)
+    (marker,) = engine.run(Answers(), [Task("all", (digest(ref.pools), *inputs), ref)], build.store, build.workers)
+    return {pool.name: output.xxh3 for pool, output in zip(pools, marker.outputs, strict=True)}
 
 
 def _search(build: Build, pools: list[MinedPool]) -> None:

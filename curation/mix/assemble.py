@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.mining.grouping import PoolDocuments
+from curation.mix.admitting import Asked, admitted
 from curation.mix.inherit import inherit
 from curation.mix.recipe import Recipe, instructed, symmetric
 from curation.mix.select import TRAIN, VALIDATION, PoolState
+from curation.settings import DedupSettings
 from curation.store import Store
-from curation.text.tokens import I64, mix_all, tokenise
+from curation.text.tokens import I64, mix_all, one_array, tokenise
 from sources.manifest import Manifest
 
 SAMPLE_SCHEMA = pa.schema(
@@ -40,7 +42,7 @@ SAMPLE_SCHEMA = pa.schema(
 )
 """A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id`, `other_positive_ids` and
 `negative_ids` are document numbers; hard negatives given by a source come before mined ones. `provenance` names every
-source and subset that the sample was found in, its own first; the other positives are those of its near-duplicates;
+source and subset that the sample was found in, its own first; the other positives are those of its duplicates;
 `licence` is the strictest of those sources."""
 
 DOCUMENT_SCHEMA = pa.schema(
@@ -56,6 +58,16 @@ DOCUMENT_SCHEMA = pa.schema(
 near-duplicates: a trainer masks them for each other."""
 
 
+_ROWS = pa.schema(
+    [
+        pa.field("row_id", pa.binary(16)), pa.field("source", pa.string()), pa.field("subset", pa.string()),
+        pa.field("query_lang", pa.string()), pa.field("positive_lang", pa.string()),
+        pa.field("query", pa.large_string()), pa.field("positive", pa.large_string()),
+    ]
+)  # fmt: skip
+PIECE = 16_384
+
+
 @dataclass(frozen=True)
 class Assembled:
     """Tables of one pool: `SAMPLE_SCHEMA` twice, `DOCUMENT_SCHEMA` once."""
@@ -67,47 +79,52 @@ class Assembled:
 
 def assemble(
     store: Store, pool: PoolState, offered: PoolDocuments, manifest: Manifest, recipe: Recipe, *, first_id: int,
-    keep: int, seed: int,
+    dedup: DedupSettings, keep: int, seed: int,
 ) -> Assembled:  # fmt: skip
     """Gather one pool's samples, in rank order, and the documents that they name."""
     chosen = np.flatnonzero(pool.verdict <= VALIDATION)
     chosen = chosen[np.argsort(pool.rank[chosen], kind="stable")]
-    rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow") for s in pool.shards)
+    own = _rows(store, pool, chosen)
     mined = pa.concat_tables(
         store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in pool.shards
     )
-    own = rows.take(chosen)
     taken = inherit(store, pool, own, chosen)
+    query_cluster = _clusters(store, pool)[chosen]
+    foreign = offered.pool.name if manifest.family == "retrieval" else None
+    query, positive_text = one_array(own["query"]), one_array(own["positive"])
+    asked = Asked(foreign, pool.shards, query, positive_text, query_cluster, taken.positives)
+    given, given_texts, given_clusters = admitted(store, asked, taken.negatives, dedup)
     mined_lists = mined["negatives"].take(chosen).combine_chunks()
-    given_starts, mined_starts = _starts(taken.negatives), _starts(mined["negatives"].take(chosen))
+    mined_starts = _starts(mined_lists)
     needed, mined_places = np.unique(mined_lists.flatten().to_numpy(), return_inverse=True)
-    given_texts, other_texts = taken.negatives.flatten(), taken.positives.flatten()
-    found = [_one(own["positive"]), offered.texts(needed).cast(pa.string()), given_texts, other_texts]
+    other_texts = taken.positives.flatten().cast(pa.large_string())
+    found = [positive_text, offered.texts(needed), given_texts, other_texts]
     texts = pa.concat_arrays(found).dictionary_encode()
     codes = texts.indices.to_numpy().astype(np.int64)
     positive, needed_codes, given_codes, other_codes = np.split(codes, np.cumsum([len(part) for part in found[:3]]))
     other_starts = _starts(taken.positives)
     cluster = np.empty(len(texts.dictionary), np.int64)
-    if len(given_codes):
-        cluster[given_codes] = (tokenise(given_texts).exact >> np.uint64(1)).astype(np.int64)
+    cluster[given_codes] = given_clusters
     cluster[other_codes] = np.repeat(pool.document_cluster[chosen], np.diff(other_starts))
+    if manifest.family != "retrieval":  # members of a class that one query stands with, and no near-duplicates
+        cluster[other_codes] = (tokenise(other_texts).exact >> np.uint64(1)).astype(np.int64)
     cluster[needed_codes] = offered.clusters(needed)
     cluster[positive[::-1]] = pool.document_cluster[chosen[::-1]]
-    mined_codes = needed_codes[mined_places]
     negatives, starts = _merge(
-        given_starts, given_codes, mined_starts, mined_codes, positive, other_starts, other_codes, cluster, keep
-    )
+        given.offsets, given_codes[given.values], mined_starts, needed_codes[mined_places], positive, other_starts,
+        other_codes, cluster, keep,
+    )  # fmt: skip
     documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
-    queries = own["query"]
+    queries = query
     if recipe.instructions:
-        queries = pc.binary_join_element_wise(instructed(manifest), queries, "")
+        queries = pc.binary_join_element_wise(_instruction(manifest), queries, _NOTHING)
     n = len(chosen)
     samples = pa.table(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
             own["source"], own["subset"], taken.provenance, taken.licence, [manifest.family] * n, [manifest.task] * n,
-            *_languages(store, pool, own, chosen), queries, documents.take(pa.array(positive)),
-            pa.array(_clusters(store, pool)[chosen]), pa.array(positive + first_id),
+            *_languages(store, pool, own, chosen), _strings(queries), _strings(documents.take(pa.array(positive))),
+            pa.array(query_cluster), pa.array(positive + first_id),
             pa.ListArray.from_arrays(pa.array(other_starts.astype(np.int32)), pa.array(other_codes + first_id)),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
@@ -117,7 +134,7 @@ def assemble(
     document_table = pa.table(
         [
             pa.array(np.arange(d) + first_id),
-            documents,
+            _strings(documents),
             pa.array(cluster),
             *_places(pool, offered, needed, needed_codes, positive, d),
         ],
@@ -125,6 +142,24 @@ def assemble(
     )
     train = pa.array(pool.verdict[chosen] == TRAIN)
     return Assembled(samples.filter(train), samples.filter(pc.invert(train)), document_table)
+
+
+def _rows(store: Store, pool: PoolState, chosen: I64) -> pa.Table:
+    """Return rows in the order asked for; texts as large_string, since those of a pool may pass 2 GiB."""
+    ordered = np.sort(chosen)
+    parts, start = [_ROWS.empty_table()], 0
+    for shard in pool.shards:
+        here = ordered[slice(*np.searchsorted(ordered, [start, start + shard.rows]))] - start
+        parts.append(store.read_rows(f"rows/{shard.path}.rows.arrow", here, _ROWS.names).cast(_ROWS))
+        start += shard.rows
+    return pa.concat_tables(parts).take(pa.array(np.searchsorted(ordered, chosen)))
+
+
+def _strings(texts: Any) -> pa.ChunkedArray:
+    """Return large_string as string, in pieces that can be: copied, since a slice has the offsets of the whole."""
+    whole = one_array(texts)
+    pieces = [pa.concat_arrays([whole.slice(i, PIECE)]).cast(pa.string()) for i in range(0, len(whole), PIECE)]
+    return pa.chunked_array(pieces, pa.string())
 
 
 def _places(
@@ -152,12 +187,6 @@ def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[
     return [_code(own["query_lang"]), _code(own["positive_lang"])]
 
 
-def _one(column: Any) -> pa.Array:
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
 def _starts(lists: Any) -> np.ndarray[Any, Any]:
     return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
 
@@ -167,13 +196,20 @@ def _code(tags: Any) -> Any:
     return pc.replace_substring_regex(tags, "-[A-Z][a-z]{3}$", "")
 
 
+_NOTHING = pa.scalar("", pa.large_string())
+
+
+def _instruction(manifest: Manifest) -> pa.Scalar:
+    return pa.scalar(instructed(manifest), pa.large_string())
+
+
 def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: int) -> pa.Array:
     """Put the instruction before a share of the documents; which ones depends on seed and text alone."""
     if not (recipe.instructions and recipe.instructed_documents and symmetric(manifest)):
         return texts
     draw = mix_all(tokenise(texts).exact ^ np.uint64(seed)) >> np.uint64(11)
     some = pa.array(draw.astype(np.float64) / 2**53 < recipe.instructed_documents)
-    return pc.if_else(some, pc.binary_join_element_wise(instructed(manifest), texts, ""), texts)
+    return pc.if_else(some, pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING), texts)
 
 
 @nb.njit(cache=True)

@@ -15,17 +15,19 @@ from curation.store import Store
 from sources import registry
 
 LISTS = pl.List(pl.String)
+TEXTS = pa.large_list(pa.large_string())
+"""Of a whole pool: more than 32-bit offsets may reach."""
 
 
 @dataclass(frozen=True)
 class Inherited:
-    """Of n samples, each its own first and then what its duplicates had, nothing twice.
+    """What n samples take over from their duplicates, nothing twice; provenances begin with their own.
 
     Attributes:
         provenance: list<string>[n], `source/subset`.
         licence: string[n], the strictest of those sources.
-        positives: list<string>[n], of near-duplicates, without the sample's own.
-        negatives: list<string>[n], given by the sources.
+        positives: large_list<large_string>[n], of near-duplicates, in class families of exact ones too; not its own.
+        negatives: large_list<large_string>[n], given to the duplicates by their sources.
 
     """
 
@@ -37,9 +39,8 @@ class Inherited:
 
 def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any, Any]) -> Inherited:
     """Gather what the `chosen` rows of a pool take over; `own` is those rows."""
-    parts = [store.read_table(f"merges/{s.path}.merges.arrow") for s in pool.shards]
-    merged: Any = pl.from_arrow(pa.concat_tables(parts).take(chosen))
-    rows: Any = pl.from_arrow(own.select(["positive", "negatives"]))
+    merged = _merged(store, pool, chosen)
+    rows: Any = pl.from_arrow(own.select(["positive"]))
     name = f"{pool.source}/{pool.subset}"
     frame = rows.with_columns(merged["merged"]).with_row_index()
     found = (
@@ -64,16 +65,25 @@ def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any
             maintain_order=True
         ),
         positives=pl.col("other").fill_null(none),
-        negatives=pl.concat_list("negatives", pl.col("merged.negatives").fill_null(none)).list.unique(
-            maintain_order=True
-        ),
+        negatives=pl.col("merged.negatives").fill_null(none).list.unique(maintain_order=True),
     )
     return Inherited(
         _arrow(result["provenance"], pa.list_(pa.string())),
         _licences(result["provenance"]),
-        _arrow(result["positives"], pa.list_(pa.string())),
-        _arrow(result["negatives"], pa.list_(pa.string())),
+        _arrow(result["positives"], TEXTS),
+        _arrow(result["negatives"], TEXTS),
     )
+
+
+def _merged(store: Store, pool: PoolState, chosen: np.ndarray[Any, Any]) -> Any:
+    """Read what was merged into the `chosen` rows."""
+    rows, parts, first = np.sort(chosen), [], 0
+    for shard in pool.shards:
+        here = rows[slice(*np.searchsorted(rows, [first, first + shard.rows]))] - first
+        parts.append(store.read_rows(f"merges/{shard.path}.merges.arrow", here))
+        first += shard.rows
+    found: Any = pl.from_arrow(pa.concat_tables(parts))
+    return found[np.searchsorted(rows, chosen)]
 
 
 def _licences(provenance: pl.Series) -> pa.Array:

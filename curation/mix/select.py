@@ -68,12 +68,12 @@ def judge_pool(
 
     """
     clusters = pa.concat_tables(store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards)
-    rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow", ["row_id", "negatives"]) for s in shards)
+    rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow", ["row_id"]) for s in shards)
     mined = pa.concat_tables(store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in shards)
     verdict = np.full(rows.num_rows, TRAIN, np.uint8)
     fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), settings.seed)
     verdict[fraction < settings.validation] = VALIDATION
-    found = pc.add(pc.list_value_length(rows["negatives"]), pc.list_value_length(mined["negatives"])).to_numpy()
+    found = pc.list_value_length(mined["negatives"]).to_numpy()
     verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
     verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
     reason = clusters["reason"]

@@ -48,8 +48,8 @@ def read_rows(store: Store, places: list[Place]) -> list[dict[str, Any]]:
     """Return whole rows, in the order of `places`; every shard is opened once."""
     found: dict[Place, dict[str, Any]] = {}
     for path in sorted({place.path for place in places}):
-        here = sorted(place for place in places if place.path == path)
-        table = store.read_table(f"rows/{path}.rows.arrow").take(pa.array([place.index for place in here]))
+        here = sorted((place for place in places if place.path == path), key=lambda place: place.index)
+        table = store.read_rows(f"rows/{path}.rows.arrow", np.array([place.index for place in here]))
         found |= dict(zip(here, table.to_pylist(), strict=True))
     return [found[place] for place in places]
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba.extending import intrinsic
 
+from curation.text.arrays import joined
+
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
@@ -70,12 +72,8 @@ def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False) -> 
 
 
 def one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the same strings in one array: without a copy where they are in one (`combine_chunks` makes one)."""
-    if not isinstance(texts, pa.ChunkedArray):
-        return texts
-    if texts.num_chunks == 1:
-        return texts.chunk(0)
-    return pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], texts.type)
+    """Return the same strings in one array: without a copy where they are in one, as large_string past 2 GiB."""
+    return joined(texts) if isinstance(texts, pa.ChunkedArray) else texts
 
 
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.uint8]]:

@@ -1,11 +1,13 @@
 """The step against brute force: who stays, why, and what cluster numbers depend on."""
 
 import random
+import shutil
 
 import pyarrow as pa
 import pytest
 
 from curation.dedup.step import run_dedup
+from curation.store import Store
 
 
 def words(text: str, k: int = 5) -> set[tuple[str, ...]]:
@@ -104,3 +106,66 @@ def test_cluster_numbers_survive_a_new_source(workshop):
         shard = run_dedup(build).shards[-1]
         numbers.append(build.store.read_table(f"clusters/{shard.path}.clusters.arrow")["sample_cluster"].to_pylist())
     assert numbers[0][40:] == numbers[1][40:]
+
+
+def written(build) -> dict[str, bytes]:
+    folder = build.root / "work" / "test"
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for name in ("clusters", "merges")
+        for path in sorted((folder / name).rglob("*.arrow"))
+    }
+
+
+def test_the_same_bytes_however_many_bands_a_task_takes(workshop, monkeypatch):
+    workshop.manifest("a", ["x"], priority=1)
+    workshop.manifest("b", ["x"], priority=2)
+    build = workshop.build()
+    rows = sum(s.rows for s in workshop.rows(build, planted(random.Random(8)), 31).shards)
+    folder, found = build.root / "work" / "test", []
+    for bands, tasks in ((21, 1), (5, 5), (1, 21)):
+        monkeypatch.setattr("curation.dedup.candidates.COLUMN_BYTES", 4 * rows * bands)
+        for name in ("signatures", "dedup", "clusters", "merges"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        stats = run_dedup(build).stats
+        for field in ("sample", "query", "document"):
+            assert len(list((folder / "dedup" / "candidates" / field).glob("*.candidates.arrow"))) == tasks
+        found.append((written(build), stats))
+    assert found[0] == found[1] == found[2]
+    assert found[0][1]["merges"]["merged"] == 40
+    assert len(found[0][0]) == 2 * (4 + 3)
+
+
+@pytest.mark.parametrize(("gathered", "read"), [(1, ["0", "1", "0"]), (1 << 40, ["0", "1"])])
+def test_the_same_merges_however_many_shards_are_gathered_at_once(workshop, monkeypatch, gathered, read):
+    """Of b's two shards, the first has duplicates of both of a's, the second of the first: three pairs of shards."""
+    workshop.manifest("a", ["x"], priority=1)
+    workshop.manifest("b", ["x"], priority=2)
+    rows = planted(random.Random(9))["a", "x"][:40]
+    build = workshop.build()
+    workshop.rows(build, {("a", "x"): rows, ("b", "x"): rows[::-1]}, 31)
+    run_dedup(build)
+    before, paths, real = written(build), [], Store.read_rows
+    monkeypatch.setattr(Store, "read_rows", lambda self, path, *rest: paths.append(path) or real(self, path, *rest))
+    monkeypatch.setattr("curation.dedup.merging.GATHERED_BYTES", gathered)
+    shutil.rmtree(build.root / "work" / "test" / "merges")
+    run_dedup(build)
+    assert written(build) == before
+    assert paths == [f"rows/b/x/00000.0000{number}.rows.arrow" for number in read]
+
+
+def test_a_shard_with_much_to_merge_has_several_batches_of_the_same_rows(workshop, monkeypatch):
+    workshop.manifest("a", ["x"], priority=1)
+    workshop.manifest("b", ["x"], priority=2)
+    build = workshop.build()
+    workshop.rows(build, planted(random.Random(9)))
+    found = []
+    for most in (1 << 30, 900, 1):
+        monkeypatch.setattr("curation.dedup.merging.BATCH_BYTES", most)
+        shutil.rmtree(build.root / "work" / "test" / "merges", ignore_errors=True)
+        path = run_dedup(build).shards[0].path
+        found.append(build.store.read_table(f"merges/{path}.merges.arrow"))
+    whole, parted, single = found
+    assert [table["merged"].num_chunks for table in (whole, single)] == [1, 40 + 1]
+    assert 1 < parted["merged"].num_chunks < 40
+    assert whole["merged"].to_pylist() == parted["merged"].to_pylist() == single["merged"].to_pylist()

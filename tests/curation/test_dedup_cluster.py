@@ -12,7 +12,8 @@ from curation.dedup import cluster, signatures
 from curation.dedup.folding import ALL_PAIRS, NEIGHBOURS, fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join
 from curation.dedup.ordering import ranked
-from curation.settings import DedupSettings
+from curation.settings import DedupSettings, load_profile
+from sources.errors import SettingsError
 
 SURE = DedupSettings(bands=64)
 """Two values a band: a pair at the threshold is missed with probability 10⁻²⁹."""
@@ -203,3 +204,15 @@ def test_clusters_do_not_depend_on_how_many_texts_are_signed_at_once(monkeypatch
     whole = cluster(found)
     monkeypatch.setattr("curation.dedup.api.AT_ONCE", 7)
     assert cluster(found).equals(whole)
+
+
+@pytest.mark.parametrize("permutations", [64, 128])
+def test_a_band_has_one_value_at_least(tmp_path, permutations):
+    rng = random.Random(7)
+    found = [" ".join(f"w{rng.randrange(300)}" for _ in range(30)) for _ in range(20)]
+    most = DedupSettings(permutations=permutations, bands=permutations)
+    assert cluster([*found, found[3] + " end"], most)["cluster"].to_pylist() == [*range(20), 3]
+    path = tmp_path / "params.yaml"
+    path.write_text(f"sample: {{dedup: {{permutations: {permutations}, bands: {permutations + 1}}}}}")
+    with pytest.raises(SettingsError, match=rf"bands \({permutations + 1}\) above permutations \({permutations}\)"):
+        load_profile(path, "sample")

@@ -133,6 +133,11 @@ def test_columns_are_read_by_name(tmp_path):
         ("sample: {mixes: {retrieval: {capp: 2}}}", UnknownNameError, "cap"),
         ("smaple: {}", UnknownNameError, "smaple"),
         ("sample: [", SettingsError, "not YAML"),
+        ("", SettingsError, "the file holds nothing"),
+        ("# all commented out\n", SettingsError, "the file holds nothing"),
+        ("- sample\n- full", SettingsError, "the file holds a list.*\n.*one section a profile"),
+        ("sample", SettingsError, "the file holds only 'sample'"),
+        ("profile: full", UnknownNameError, "sample"),
     ],
 )
 def test_wrong_settings_say_what_would_be_right(tmp_path, text, error, says):

@@ -91,6 +91,57 @@ def test_a_sample_has_every_provenance_positive_negative_and_the_strictest_licen
     assert other not in second["negative_ids"]
 
 
+@pytest.fixture
+def classes(workshop):
+    """Two clustering sources of the same texts and labels: the positive is any member of the class."""
+    rng = random.Random(4)
+    for name, priority in (("a", 1), ("b", 2)):
+        workshop.manifest(name, ["x"], priority=priority, family="clustering")
+    workshop.mix("all")
+    texts = [(text(rng, 12), f"class {i % 2}") for i in range(20)]
+    members = {label: [text(rng, 30) for _ in range(3)] for label in ("class 0", "class 1")}
+    of = {
+        name: [{"query": t, "label": label, "positive": members[label][at]} for t, label in texts]
+        for at, name in enumerate("ab")
+    }
+    of["b"][1] |= {"positive": of["a"][1]["positive"].upper() + " "}
+    of["b"].append(of["b"][0] | {"positive": members["class 0"][2]})
+    return {(name, "x"): rows for name, rows in of.items()}
+
+
+def test_an_exact_duplicate_of_text_and_label_keeps_its_other_positive(workshop, classes):
+    build = workshop.build(mixes={"all": {"validation": 0.0}})
+    workshop.rows(build, classes, 7)
+    assert run_dedup(build).stats["merges"] == {"merged": 21, "across_sources": 21}
+    ours, theirs = classes["a", "x"], classes["b", "x"]
+    first, second, third, *_ = merged(build, "a")
+    assert {m["reason"] for m in first + second + third} == {"exact-duplicate"}
+    assert {m["positive"] for m in first} == {theirs[0]["positive"], theirs[20]["positive"]}
+    assert [m["positive"] for m in second] == [None]  # the same but for case and white space
+    assert [m["positive"] for m in third] == [theirs[2]["positive"]]
+    run_mine(build)
+    run_mix(build, "all")
+    folder = build.out / "mixes" / "all"
+    rows = {row["query"]: row for f in folder.glob("samples/*.parquet") for row in pq.read_table(f).to_pylist()}
+    texts = {
+        row["document_id"]: row["text"] for f in folder.glob("documents/*") for row in pq.read_table(f).to_pylist()
+    }
+    others = [{texts[i] for i in rows[ours[row]["query"]]["other_positive_ids"]} for row in range(3)]
+    assert others == [{theirs[0]["positive"], theirs[20]["positive"]}, set(), {theirs[2]["positive"]}]
+
+
+def test_a_positive_that_a_near_duplicate_of_the_list_has_is_carried_once(workshop, sources):
+    pools, _ = sources
+    row = pools["a", "x"][1]
+    copies = [row | {"positive": row["positive"] + " end"}, row | {"positive": row["positive"] + "  END"}]
+    build = workshop.build()
+    workshop.rows(build, pools | {("b", "y"): copies})
+    run_dedup(build)
+    _, second, *_ = merged(build, "a")
+    assert [m["reason"] for m in second if m["positive"] is None] == ["exact-duplicate"]
+    assert [m["reason"] for m in second if m["positive"] is not None] == ["near-duplicate"]
+
+
 def test_a_row_whose_only_negatives_are_its_duplicates_stays(workshop, sources):
     pools, _ = sources
     pools = {("a", "x"): pools["a", "x"][:1], ("b", "x"): pools["b", "x"][:1]}

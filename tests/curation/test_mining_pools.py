@@ -202,3 +202,14 @@ def test_ray_actors_give_the_same_bytes(workshop, model, monkeypatch):
         ray.shutdown()
     assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.arrow")} == here
     assert len(here) == len(list(folder.rglob("*.done.json"))) > 4
+
+
+def test_texts_are_read_in_any_order_repeated_or_not(workshop):
+    build, pool, _ = collect(workshop, make_rows(100), shard_rows=9)
+    rng = np.random.default_rng(2)
+    for name, column in (("documents", "positive"), ("asked", "query")):
+        texts = texts_of(build, pool, name, column)
+        places = build.store.read_table(f"pools/{pool.name}.{name}.arrow")
+        numbers = rng.integers(0, len(texts), 3 * len(texts))
+        assert read_texts(build.store, pool, places, numbers, column).to_pylist() == [texts[i] for i in numbers]
+    assert len(read_texts(build.store, pool, places, numbers[:0])) == 0

@@ -42,6 +42,37 @@ def test_a_positive_in_disguise_is_never_mined(workshop):
         assert len(mined["texts"]) == len(set(mined["texts"])) == 24
 
 
+def test_what_another_source_answers_is_never_mined(workshop):
+    """The same question in two sources, with two answers; each source also holds what the other answers, or nearly."""
+    rng = random.Random(4)
+    pools = {("a", "x"): [], ("b", "x"): []}
+    for topic in range(30):
+        query, tail = f"topic{topic} about subject{topic}", " ".join(f"v{rng.randrange(3000)}" for _ in range(60))
+        answer, other = f"topic{topic} subject{topic} {tail}", f"topic{topic} subject{topic} {make_text(rng, 40)}"
+        nearly = answer.rsplit(" ", 1)[0] + " changed"
+        pools["a", "x"] += [
+            {"query": query, "positive": other, "negatives": [answer.upper(), nearly] if topic % 2 else []},
+            {
+                "query": f"of something else {topic}",
+                "positive": f"{make_text(rng, 5)} {nearly}" if topic % 2 else answer,
+            },
+        ]
+        pools["b", "x"] += [
+            {"query": query.upper(), "positive": answer},
+            {"query": f"of another thing {topic}", "positive": other + " too"},
+        ]
+    for name in "ab":
+        workshop.manifest(name, ["x"])
+    build, found = mine(workshop, pools, keep=24, retrieved=100, shortage="fill")
+    for (source, _), mined in found.items():
+        answers = [row["positive"].casefold() for row in pools["b" if source == "a" else "a", "x"][::2]]
+        for topic, (own, said) in enumerate(zip(mined[::2], answers, strict=True)):
+            assert len(own["texts"]) == 24
+            assert said not in {text.casefold() for text in own["texts"]}, topic
+            assert not any(text.startswith(said[:200]) for text in own["texts"]), topic
+    assert build.load("mine").stats["pools"]["a"]["rejected"]["near-query-positive"] >= 30
+
+
 def test_given_negatives_come_first_but_for_positives_in_disguise(workshop):
     rows = make_rows(40)
     passage = " ".join(f"v{i}" for i in range(60))

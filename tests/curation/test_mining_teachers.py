@@ -183,6 +183,14 @@ def test_precomputed_files_that_are_not_what_they_should_be(tmp_path, ids, vecto
         PrecomputedVectors(tmp_path).encode(["x"], "query")
 
 
+def test_a_model_without_safetensors_is_refused(model, tmp_path):
+    shutil.copytree(model, tmp_path / "m")
+    for path in list((tmp_path / "m").rglob("*.safetensors")):
+        path.rename(path.with_suffix(".bin"))
+    with pytest.raises(SettingsError, match=r"does not load.*\n.*safetensors"):
+        teacher(tmp_path / "m").encode(["w1"], "query")
+
+
 @pytest.mark.parametrize("batch_tokens", [1, 100, 10_000])
 def test_a_second_opinion_is_the_cross_encoders_own_whatever_the_batches(tmp_path, batch_tokens):
     folder = make_cross_encoder(tmp_path, WORDS)

@@ -183,3 +183,31 @@ def test_rolling_files_hold_every_row_once(tmp_path_factory, limit, sizes):
     parts = [pq.read_table(p)["n"].to_pylist() for p in sorted(folder.glob("*.parquet"))]
     assert [n for part in parts for n in part] == list(range(start))
     assert all(len(part) == limit for part in parts[:-1])
+
+
+def test_negatives_of_a_duplicate_are_taken_over_unless_they_answer_the_query(workshop):
+    rng = random.Random(5)
+    query, answer, other = text(rng, 8), text(rng, 60), text(rng, 60)
+    nearly = [told.rsplit(" ", 1)[0] + " changed" for told in (answer, other)]
+    for name in "abc":
+        workshop.manifest(name, ["x"])
+    workshop.mix("plain", sources=["a", "b", "c"])
+    wrong = [answer.upper(), other, *nearly, query.title()]
+    more = {name: [{"query": text(rng, 8), "positive": text(rng, 20)} for _ in range(30)] for name in "abc"}
+    build = workshop.build(mixes={"plain": {"validation": 0.0}})
+    pools = {
+        ("a", "x"): [{"query": query, "positive": answer}, *more["a"]],
+        ("b", "x"): [{"query": query, "positive": answer, "negatives": ["one of another kind", *wrong]}, *more["b"]],
+        ("c", "x"): [{"query": query.upper(), "positive": other}, *more["c"]],
+    }
+    workshop.rows(build, pools)
+    run_dedup(build)
+    run_mine(build)
+    run_mix(build, "plain")
+    docs = documents(build, "plain")
+    (sample,) = [row for row in samples(build, "plain") if row["query"] == query]
+    assert sample["provenance"] in (["a/x", "b/x"], ["b/x", "a/x"])
+    negatives = {docs[i]["text"] for i in sample["negative_ids"]}
+    assert "one of another kind" in negatives
+    assert len(negatives) > 1
+    assert not negatives & set(wrong)

@@ -1,0 +1,99 @@
+"""Text beyond what 32-bit offsets reach, and Python strings that UTF-8 has no bytes for."""
+
+import resource
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.decontaminate.api import overlaps
+from curation.dedup import cluster, signatures
+from curation.store import Store, take_rows
+from curation.text.tokens import one_array, string_buffers
+
+MEGABYTE = 1 << 20
+ROWS, CHUNKS = 1 << 10, 48
+"""Of 64 KiB each: a chunk has 64 MB, all of them 3 GiB."""
+
+
+@pytest.fixture(scope="module")
+def chunk():
+    """A batch of 64 MB of text; a row begins with its number."""
+    texts = [f"{i:05d}".ljust(64 << 10, "x") for i in range(ROWS)]
+    numbers = pa.array(np.arange(ROWS))
+    return pa.record_batch([numbers, pa.array(texts)], names=["number", "text"])
+
+
+def used() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_rows_of_three_gigabytes_of_text_are_taken_without_joining_it(chunk):
+    table = pa.Table.from_batches([chunk] * CHUNKS)
+    wanted = np.array([0, 1, ROWS, 20 * ROWS + 7, 20 * ROWS + 7, CHUNKS * ROWS - 1], np.uint32)
+    with pytest.raises(pa.ArrowInvalid, match="overflow"):
+        table.take(pa.array(wanted))  # why there is a helper
+    before = used()
+    taken = take_rows(table.to_batches(), wanted, table.schema)
+    assert taken["number"].to_pylist() == [0, 1, 0, 7, 7, ROWS - 1]
+    assert [text[:5] for text in taken["text"].to_pylist()] == ["00000", "00001", "00000", "00007", "00007", "01023"]
+    assert used() - before < 64 * MEGABYTE
+
+
+def test_a_shard_of_three_gigabytes_gives_a_few_rows(chunk, tmp_path):
+    store = Store(str(tmp_path))
+    store.write_table("rows/a.rows.arrow", [chunk] * CHUNKS, chunk.schema)
+    before = used()
+    taken = store.read_rows("rows/a.rows.arrow", np.array([5, 40 * ROWS + 3]), ["text", "number"])
+    assert taken.column_names == ["text", "number"]
+    assert taken["number"].to_pylist() == [5, 3]
+    assert [text[:5] for text in taken["text"].to_pylist()] == ["00005", "00003"]
+    assert used() - before < 512 * MEGABYTE
+
+
+@pytest.mark.parametrize("rows", [[], [0], [3], [0, 1, 2, 3, 4], [1, 1, 4]])
+@pytest.mark.parametrize("columns", [None, ["b"], ["b", "a"]])
+def test_rows_read_are_those_of_the_whole_table(tmp_path, rows, columns):
+    table = pa.table({"a": ["v", "w", None, "y", "z"], "b": [[1], [], [2, 3], [4], [5]]})
+    store = Store(str(tmp_path))
+    store.write_table("t.arrow", table.to_batches(max_chunksize=2), table.schema)
+    found = store.read_rows("t.arrow", np.array(rows, np.int64), columns)
+    expected = table.take(pa.array(rows, pa.int64()))
+    assert found.equals(expected if columns is None else expected.select(columns))
+
+
+def test_nothing_is_read_beyond_the_last_row_wanted():
+    batches = iter(pa.table({"a": [1, 2, 3, 4]}).to_batches(max_chunksize=1))
+    assert take_rows(batches, np.array([1]), pa.schema([("a", pa.int64())]))["a"].to_pylist() == [2]
+    assert next(batches)["a"].to_pylist() == [3]
+
+
+def test_a_row_beyond_the_last_is_no_row():
+    table = pa.table({"a": [1, 2]})
+    with pytest.raises(AssertionError, match="beyond the last"):
+        take_rows(table.to_batches(), np.array([1, 2]), table.schema)
+
+
+def test_chunks_that_32_bits_do_not_reach_are_joined_as_large_strings(monkeypatch):
+    texts = ["four", None, "中", "", "some", "text"]
+    chunked = pa.chunked_array([texts[:2], texts[2:3], texts[3:]], pa.string())
+    size = sum(len(text.encode()) for text in texts if text)
+    for most, kind in ((size, pa.string()), (size - 1, pa.large_string())):
+        monkeypatch.setattr("curation.text.arrays.MOST_BYTES", most)
+        assert one_array(chunked).type == kind
+        assert one_array(chunked).to_pylist() == texts
+        offsets, data = string_buffers(chunked)
+        assert offsets.tolist() == [0, 4, 4, 7, 7, 11, 15]
+        assert data.tobytes() == "four中sometext".encode()
+
+
+HALVES = ["a text with \ud83d half a pair in it", "a text with \ufffd half a pair in it", "\udc00", "another text"]
+
+
+def test_half_a_surrogate_pair_reads_as_the_replacement_character():
+    assert cluster(HALVES)["cluster"].to_pylist() == [0, 0, 2, 3]
+    signed, enough = signatures(HALVES)
+    assert (signed[0] == signed[1]).all()
+    assert enough.tolist() == [True, True, False, False]
+    found = overlaps(HALVES[:2], [HALVES[0], HALVES[3]])
+    assert list(zip(found["row"].to_pylist(), found["evaluated"].to_pylist(), strict=True)) == [(0, 0), (1, 0)]
