@@ -82,7 +82,7 @@ def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict
     model = trainer.model.eval()
     if kind == "plain":
         tokenizer, folder = trainer.run.tokenizer, work / f"plain-{seed}"
-        export(model, tokenizer, folder, cut=choose(trainer.shape), shape=trainer.shape, prompts={})
+        export(model, tokenizer, folder, cut=choose(trainer.shape), shape=trainer.shape, prompts={}, instructed=False)
     if isinstance(model.embedding, PlainEmbedding):
         # The factors of the whole table: any leading part of them is its best approximation of that rank.
         table = model.embedding.weight.detach()

@@ -94,6 +94,7 @@ def batches(kind: str, first: int, rows: int, documents: int) -> Iterator[pa.Rec
                 pa.array(cluster_of(at)),
                 pa.array(positive_of(at, documents).astype(np.int32)),
                 lists(len(at), NEGATIVES, negatives.ravel()),
+                pa.array(at),
             ],
             schema=SAMPLE_SCHEMA,
         )
@@ -159,6 +160,7 @@ def child(folder: Path) -> None:
         took.append(time.perf_counter() - began)
         code, rows = plan.step(step)
         assert (store.train.dataset[rows] == code).all()
+        assert np.array_equal(store.train.row[rows], rows)
         assert np.array_equal(store.train.query_cluster[rows], cluster_of(rows))
         assert np.array_equal(store.train.positive[rows], positive_of(rows, documents))
         assert np.array_equal(store.cluster[store.train.positive[rows]], cluster_of(positive_of(rows, documents)))

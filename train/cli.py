@@ -12,6 +12,7 @@ from rich.console import Console
 
 from curation.engine import Workers
 from sources.errors import CorpusError
+from train.config import TrainSettings
 from train.identity import canonical_json
 from train.settings_file import load_settings
 
@@ -47,7 +48,8 @@ def fit(
     """
     name, settings = load_settings(params, profile)
     out, work = out or _model_folder(name), work or _work_folder(name)
-    from train.fitting import train
+    from train.distributed import leads
+    from train.fitting import refresh, train
     from train.preflight import outline
     from train.run import Run, finished_key
 
@@ -56,7 +58,10 @@ def fit(
         _say(outline(run))
         return
     if resume and finished_key(out) == run.key:
-        _say(f"{out} is complete for these settings and inputs; nothing to do")
+        if leads():
+            anew = refresh(run, out)
+            done = "its prompts are now those of `export.prompts`" if anew else "nothing to do"
+            _say(f"{out} is complete for these settings and inputs; {done}")
         return
     train(run, out, resume=resume, say=_say)
 
@@ -98,14 +103,19 @@ def evaluate(
 ) -> None:
     """Measure retrieval on held-out pairs at every depth, dimension and rank, or run MTEB's tasks on an export."""
     name, settings = load_settings(params, profile)
+    settings = _here(settings)
     folder, work = model or _model_folder(name), work or _work_folder(name)
     if mteb:
         from train import mteb_model
-        from train.run import description
+        from train.export import instructed_by
 
-        instructed = description(folder).get("instructed", False) if instructions is None else instructions
+        said = instructed_by(folder) if instructions is None else instructions
+        instructed = bool(said)
         encoder = mteb_model.open_model(folder, instructed=instructed, device=settings.device)
-        result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), work / "mteb")
+        if said is None:
+            _say(f"{folder} does not say whether it was trained with instructions; it gets none (--instructions)")
+        results = mteb_model.results_of(folder, work, instructed=instructed)
+        result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), results)
         mteb_model.show(result, Console())
         report = report or Path("out") / name / "mteb.json"
     else:
@@ -138,18 +148,20 @@ def export(
 ) -> None:
     """Write a cut of the finished model as a sentence-transformers folder."""
     name, settings = load_settings(params, profile)
+    settings = _here(settings)
     from train.card import Card
-    from train.export import choose
+    from train.export import choose, instructed_by
     from train.export import export as write
     from train.run import description, load
 
     folder = model or _model_folder(name)
     embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
-    write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=settings.export.prompts, mode=mode)
+    prompts, instructed = settings.export.prompts, bool(instructed_by(folder))
+    write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=prompts, instructed=instructed, mode=mode)
     report = _report(name)
     evaluation = json.loads(report.read_text("utf-8")) if report.is_file() and model is None else None
-    card = Card.of(to.resolve().name, description(folder), cut, mode, settings.export.prompts, evaluation)
+    card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
     (to / "README.md").write_text(card.markdown(), "utf-8")
     if onnx:
         from train.onnx_export import write_onnx
@@ -179,6 +191,16 @@ def prune(
     sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
     made = write_pruned(Run(settings, work or _work_folder(name)), to, size=size, sizes=sizes, texts=texts)
     _say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
+
+
+def _here(settings: TrainSettings) -> TrainSettings:
+    """Return settings for this machine: on its CPU where it has not the device that trains."""
+    from train.devices import present
+
+    if present(settings.device):
+        return settings
+    _say(f"there is no {settings.device} on this machine (train.device): on the CPU instead")
+    return settings.model_copy(update={"device": "cpu"})
 
 
 def _model_folder(profile: str) -> Path:

@@ -80,6 +80,13 @@ class Group:
             dist.all_reduce(values)
         return values
 
+    def least(self, values: Tensor) -> Tensor:
+        """Return the least of each value over the processes."""
+        if self.size > 1:
+            values = values.clone()
+            dist.all_reduce(values, dist.ReduceOp.MIN)
+        return values
+
 
 class _Gather(torch.autograd.Function):
     @staticmethod

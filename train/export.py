@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any, Literal
 
 from sources.errors import SettingsError
 from train.embedding import FactorizedEmbedding
+from train.identity import canonical_json
 from train.layout import write_layout
 from train.model import Embedder
-from train.run import Shape
+from train.run import NATIVE, Shape, description
 
 Mode = Literal["compatible", "efficient"]
 PREFIX, TABLE = "backbone.", "embed_tokens."
+RECORD = f"{NATIVE}/export.json"
+"""What an export says of itself that sentence-transformers has no place for."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def export(
     cut: Cut,
     shape: Shape,
     prompts: Mapping[str, str],
+    instructed: bool,
     mode: Mode = "compatible",
 ) -> None:
     """Write the folder; files of the same names are replaced, others stay.
@@ -67,6 +72,7 @@ def export(
         cut: what is kept of the model.
         shape: what the model was trained at; servers are told the dimensions that callers may choose.
         prompts: by name; texts put before a query or a document.
+        instructed: the model's queries carried instructions; MTEB's are given to it then.
         mode: `compatible` multiplies the token embedding out, so that any program that knows the backbone's
             architecture loads it; `efficient` keeps its factors, and needs `import train`.
 
@@ -82,6 +88,15 @@ def export(
     tokenizer.save_pretrained(folder)
     hidden, length = backbone.config.hidden_size, tokenizer.model_max_length
     write_layout(folder, hidden=hidden, dim=cut.dim, max_length=length, prompts=prompts)
+    (folder / NATIVE).mkdir(exist_ok=True)
+    (folder / RECORD).write_text(canonical_json({"instructed": instructed}), "utf-8")
+
+
+def instructed_by(folder: Path) -> bool | None:
+    """Return whether the model in a folder was trained with instructions; None if the folder does not say."""
+    path = folder / RECORD
+    said = json.loads(path.read_text("utf-8")) if path.is_file() else description(folder)
+    return said.get("instructed")
 
 
 def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from train.card import Card
-from train.distributed import leads, leave
+from train.distributed import leave
 from train.export import choose, export
-from train.loop import Trainer, forget
-from train.run import NATIVE, Run, describe, description
+from train.layout import prompts_of, write_prompts
+from train.loop import Trainer
+from train.run import NATIVE, Run, describe, description, shape_of
 from train.watching import watched
 
 
@@ -23,13 +24,11 @@ def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> N
         say: takes a line for whoever is watching.
 
     Raises:
-        CorpusError: see `train.preflight.check`.
+        CorpusError: see `train.preflight.check`; or the device is not here.
 
     """
-    if not resume and leads():
-        forget(run)
     say("preparing tokenizer, token ids and model")
-    trainer = Trainer(run)
+    trainer = Trainer(run, resume=resume)
     done, total = trainer.position.done, trainer.total_steps
     entries = trainer.steps()
     if trainer.group.leads:
@@ -47,10 +46,27 @@ def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> N
     (out / NATIVE / "run.json").unlink(missing_ok=True)
     trainer.save_untrained(out)
     trainer.save_trained(model, out)
-    shape, settings = trainer.shape, run.settings
-    cut, prompts = choose(shape), settings.export.prompts
-    export(model, run.tokenizer, out, cut=cut, shape=shape, prompts=prompts)
+    shape, prompts, instructed = trainer.shape, run.settings.export.prompts, run.mixes[-1].instructed
+    export(model, run.tokenizer, out, cut=choose(shape), shape=shape, prompts=prompts, instructed=instructed)
     describe(out, run, shape, model.config)
+    _write_card(out, run)
+    say(f"written to {out}")
+
+
+def refresh(run: Run, out: Path) -> bool:
+    """Bring a complete run's folder up to date with what may change without training; returns whether it changed.
+
+    That is `export.prompts`, which stands beside the weights and in the card: no weight is read.
+    """
+    prompts = run.settings.export.prompts
+    if prompts_of(out) == prompts:
+        return False
+    _write_card(out, run)
+    write_prompts(out, prompts)  # last: what is looked at
+    return True
+
+
+def _write_card(out: Path, run: Run) -> None:
+    cut, prompts = choose(shape_of(out)), run.settings.export.prompts
     card = Card.of(out.resolve().name, description(out), cut, "compatible", prompts)
     (out / "README.md").write_text(card.markdown(), "utf-8")
-    say(f"written to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from train.identity import canonical_json
 
 MODULES = "sentence_transformers.models"
 """Module paths that every version of sentence-transformers and the common servers know."""
+PROMPTS = "config_sentence_transformers.json"
 POOLING_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
 
@@ -43,13 +45,24 @@ def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompt
     ]
     _write(folder / "modules.json", listing)
     _write(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
-    said = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    _write(folder / "config_sentence_transformers.json", {"model_type": "SentenceTransformer", **said})
+    write_prompts(folder, prompts)
     pooling: dict[str, Any] = {f"pooling_mode_{mode}": mode == "lasttoken" for mode in POOLING_MODES}
     pooling |= {"word_embedding_dimension": hidden, "include_prompt": True}
     _write(folder / "1_Pooling" / "config.json", pooling)
     if dim < hidden:
         _write_dense(folder / "2_Dense", hidden, dim)
+
+
+def write_prompts(folder: Path, prompts: Mapping[str, str]) -> None:
+    """Write the file that says a folder's prompts."""
+    said = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    _write(folder / PROMPTS, {"model_type": "SentenceTransformer", **said})
+
+
+def prompts_of(folder: Path) -> dict[str, str] | None:
+    """Return the prompts that a folder says; None if it says none."""
+    path = folder / PROMPTS
+    return dict(json.loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
 
 
 def _write_dense(folder: Path, hidden: int, dim: int) -> None:

@@ -19,6 +19,7 @@ from train import checkpoint
 from train.batch import make_batch
 from train.checkpoint import Position
 from train.config import Stage
+from train.devices import require
 from train.distill import TeacherVectors, open_teacher
 from train.distributed import join, spread, whole
 from train.flops import Cost, measured_peak, memory_used
@@ -75,13 +76,26 @@ def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
 class Trainer:
     """Runs what is left of a run and keeps checkpoints and a log of it in the run's work folder."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, resume: bool = True) -> None:
+        """Prepare everything.
+
+        Args:
+            run: what to train.
+            resume: go on from the last checkpoint; otherwise what the run left is deleted, once nothing is refused.
+
+        Raises:
+            CorpusError: see `train.preflight.check`; or the device is not here.
+
+        """
         settings = run.settings
+        require(settings.device)  # joining takes one
         self.run, self.group = run, join(settings.device)
         configure(settings)
         with self.group.leader_first():
             check(run)
             self.stages = [self._stage(i) for i in range(len(settings.stages))]
+            if not resume and self.group.leads:
+                shutil.rmtree(run.folder, ignore_errors=True)
         self.model, self.shape = run.model()
         if settings.lora is not None:
             add_lora(self.model, settings.lora)
@@ -269,11 +283,6 @@ class Trainer:
         partial.replace(self.log)
         with self.log.open("a", encoding="utf-8") as log:
             yield log
-
-
-def forget(run: Run) -> None:
-    """Delete what a run left in its work folder, so that it starts anew."""
-    shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def _table(values: torch.Tensor, shape: Shape) -> dict[str, dict[str, float]]:

@@ -30,7 +30,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that a process needs.
+    """Bytes that a process needs: of several, the one that needs most and has least.
 
     Attributes:
         weights: of the model, or of the shard.
@@ -88,7 +88,11 @@ class Estimate:
 
 
 def estimate(replica: Replica, memory: Memory) -> Estimate:
-    """Estimate what training takes on this process; runs the model on a few hundred tokens, changes nothing."""
+    """Estimate what training takes; runs the model on a few hundred tokens, changes nothing.
+
+    All processes must ask. They get the same figures, the worst that any of them found: whether a step is encoded once
+    or twice is decided by them, and processes that decide otherwise would wait for each other for ever.
+    """
     model = replica.model
     local = [(_local(parameter), parameter.requires_grad) for parameter in model.parameters()]
     weights = sum(tensor.numel() * tensor.element_size() for tensor, _ in local)
@@ -103,11 +107,15 @@ def estimate(replica: Replica, memory: Memory) -> Estimate:
     at_all = max(0, few - round(per_token * PROBE_TOKENS * PROBE_TEXTS[0]))
     # On the way back a layer makes about as much again as it kept.
     per_token *= 1 + 1 / len(model.backbone.layers)
+    available = _available(memory, model.device, replica.group.size)
+    found = [available, -weights, -updates - at_all, -round(per_token)]
+    available, *taken = replica.group.least(torch.tensor(found, device=model.device)).tolist()
+    weights, training, most_per_token = (-bytes_ for bytes_ in taken)
     return Estimate(
         weights=weights,
-        training=updates + at_all,
-        per_token=round(per_token),
-        available=_available(memory, model.device, replica.group.size),
+        training=training,
+        per_token=most_per_token,
+        available=available,
         chunk_tokens=model.chunk_tokens,
         caching=memory.caching,
     )

@@ -121,7 +121,7 @@ class Mix:
     @property
     def instructed(self) -> bool:
         """Tell whether queries carry an instruction: those of a mix all do, or none does."""
-        first: str = next(self.batches("train")).column("query")[0].as_py()
+        first: str = next(batch for batch in self.batches("train") if batch.num_rows).column("query")[0].as_py()
         return first.startswith(INSTRUCTION)
 
     def rows(self, kind: str) -> int:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sources.errors import SettingsError, UnknownNameError
+from train.identity import content_digest, digest
+from train.run import DIGESTS, NATIVE
 
 LAYOUT = "Instruct: {instruction}\nQuery: "
 """What stands before a query in the instruction mix; documents are bare."""
@@ -27,10 +29,17 @@ def open_model(folder: Path, *, instructed: bool, device: str = "cpu") -> Any:
         device: where it runs.
 
     Raises:
-        SettingsError: mteb is not installed.
+        SettingsError: mteb is not installed, or the folder holds no export.
 
     """
     _mteb()
+    if not (folder / "modules.json").is_file():
+        # Its name would be looked for on the Hub.
+        raise SettingsError(
+            "no exported model",
+            where=f"--model {folder}",
+            remedy="give a folder that `train3d fit` or `train3d export` has written",
+        )
     models = importlib.import_module("mteb.models")
     options: dict[str, Any] = {"revision": None, "device": device}
     if instructed:
@@ -63,6 +72,16 @@ def tasks_named(names: Sequence[str]) -> list[Any]:
         if name not in known:
             raise UnknownNameError("task", name, known, where="--mteb")
     return list(mteb.get_tasks(tasks=list(names), exclude_superseded=False))
+
+
+def results_of(folder: Path, work: Path, *, instructed: bool) -> Path:
+    """Return where an export's results are kept: other weights, or other prompts, have another place.
+
+    MTEB tells models apart by name, and two exports may have one.
+    """
+    own = {path for path in folder.rglob("*") if path.is_file() and NATIVE not in path.relative_to(folder).parts}
+    content = content_digest(sorted(own - {folder / "README.md"}), remembered=work / DIGESTS)
+    return work / "mteb" / digest([content, instructed])[:16]
 
 
 def evaluate_tasks(model: Any, tasks: Sequence[Any], cache: Path) -> dict[str, Any]:

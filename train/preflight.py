@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from sources.errors import SettingsError
+from sources.errors import SettingsError, StageError
 from train.config import Pretrained, Stage
+from train.devices import present
+from train.mix import Mix
 from train.run import Run
 from train.sizes import Sizes
 from train.tokenizer import encoder_of
@@ -39,7 +41,8 @@ def check(run: Run) -> None:
     Raises:
         SettingsError: a rank above the width, a dimension beyond it, a layer beyond the depth; a tokenizer whose
             texts do not end in its end-of-text token, or whose tokens the backbone has no embedding for.
-        StageError: a mix is missing, or breaks its contract (see `train.tokenising.tokenise`).
+        StageError: a mix is missing, holds nothing to train on, or breaks its contract (see
+            `train.tokenising.tokenise`).
 
     """
     sizes, backbone = run.sizes, run.settings.backbone
@@ -47,7 +50,7 @@ def check(run: Run) -> None:
     for stage in run.settings.stages:
         peak_rate(stage, sizes)
     for mix in run.mixes:
-        mix.files("train")
+        _filled(mix)
     where = f"train.backbone.path: {backbone.path}" if isinstance(backbone, Pretrained) else "train.backbone"
     tokenizer = run.tokenizer
     ids = encoder_of(tokenizer, max_length=run.settings.max_length).encode("a").ids
@@ -71,7 +74,8 @@ def outline(run: Run) -> str:
     """Return what a run would train, from configurations and file footers alone: the refusals that cost nothing.
 
     Raises:
-        CorpusError: see `check`; what only the texts show is not looked for.
+        CorpusError: see `check`; what only the texts show is not looked for. A device that is not here is said and
+            not refused: such questions are asked where jobs are sent from.
 
     """
     shape, sizes = run.shape, run.sizes
@@ -81,14 +85,34 @@ def outline(run: Run) -> str:
         f"nested layers {_listed(shape.layers)}; dimensions {_listed(shape.dims)}; ranks {_listed(shape.ranks)}",
     ]
     for stage, mix in zip(run.settings.stages, run.mixes, strict=True):
-        rows, datasets = mix.rows("train"), mix.datasets()
+        rows, datasets = _filled(mix), mix.datasets()
         moves = stage.steps or math.ceil((stage.epochs or 0) * rows / stage.batch_size / stage.accumulate)
         lines.append(
             f"{stage.name}: {'' if stage.steps else 'about '}{moves:,} steps of {stage.batch_size} queries out of "
             f"{rows:,} from {len(datasets)} datasets, {mix.rows('documents'):,} documents; "
             f"peak learning rate {peak_rate(stage, sizes):g}"
         )
+    if not present(run.settings.device):
+        lines.append(f"device: there is no {run.settings.device} on this machine; without --dry-run it is refused here")
     return "\n".join(lines)
+
+
+def _filled(mix: Mix) -> int:
+    """Return how many samples a mix has to train on.
+
+    Raises:
+        StageError: none.
+
+    """
+    rows = mix.rows("train")
+    if not rows:
+        raise StageError(
+            "the mix has no samples to train on",
+            where=str(mix.root),
+            remedy="lower its `validation` share if that took all (the report's funnel says where rows went) and run "
+            "`curate mix` again, or leave the stage out",
+        )
+    return rows
 
 
 def _listed(values: tuple[int, ...]) -> str:

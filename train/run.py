@@ -15,6 +15,7 @@ from curation.engine import Workers
 from sources.errors import StageError
 from train.checkpoint import load_weights
 from train.config import Pretrained, TrainSettings
+from train.devices import require
 from train.embedding import nest
 from train.identity import canonical_json, content_digest, digest
 from train.mix import Mix
@@ -162,6 +163,11 @@ def description(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
+def shape_of(folder: Path) -> Shape:
+    """Return what is nested in the finished model of a folder."""
+    return Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
+
+
 def finished_key(folder: Path) -> str | None:
     """Return the key of the complete run in a model folder, if there is one."""
     return description(folder).get("key")
@@ -180,14 +186,16 @@ def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> 
 
     Raises:
         StageError: there is no finished run.
+        SettingsError: the device is not here.
 
     """
     from transformers import AutoConfig
 
+    require(settings.device)
     native = folder / NATIVE
     if finished_key(folder) is None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
-    shape = Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
+    shape = shape_of(folder)
     model = empty_embedder(
         AutoConfig.from_pretrained(native),
         layers=shape.layers,

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from sources.errors import SettingsError, UnknownNameError
+from curation.params import read_section
+from sources.errors import SettingsError
 from train.config import SMALLEST_DIM, TrainSettings
 
 LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
@@ -94,20 +94,11 @@ def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
         UnknownNameError: no such profile.
 
     """
-    try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError("no such file", where=str(path), remedy="run from the checkout, or give --params") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"not YAML: {error}", where=str(path)) from None
-    profiles = {key: value for key, value in (data or {}).items() if isinstance(value, dict)}
-    name = profile or str((data or {}).get("profile", "sample"))
-    if name not in profiles:
-        raise UnknownNameError("profile", name, profiles, where=str(path))
-    if not profiles[name].get("train"):
+    name, section = read_section(path, profile)
+    if not section.get("train"):
         raise SettingsError("this profile trains nothing", where=f"{path}: {name}", remedy=f"add `{name}.train`")
     try:
-        return name, TrainSettings.model_validate(profiles[name]["train"])
+        return name, TrainSettings.model_validate(section["train"])
     except ValidationError as error:
         raise _explained(error, f"{path}: {name}.train") from None
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 
 from tests.train.models import batch_of, embedder, exact_norms, form_of
 from train.config import Memory
-from train.distributed import join, leave, spread, whole
+from train.distributed import Group, Replica, join, leave, spread, whole
 from train.memory import estimate
 from train.objective import Taught
 from train.step import backward
@@ -69,6 +70,16 @@ def outcome(case: tuple[str, ...], group: Any) -> dict[str, torch.Tensor]:
     return {**found, "loss.after": after.total}
 
 
+def uneven(group: Any) -> dict[str, Any]:
+    """Return what each process decides whose memory differs, and the loss of a step that follows from it."""
+    model, batch = embedder(chunk_tokens=20), batch_of()
+    replica = spread(model, group)
+    budget = Memory(gib=1.0 if group.rank == 0 else 1e-4)
+    said = estimate(replica, budget)
+    loss = backward(replica, batch, form_of(model), whole_tokens=said.whole_tokens)
+    return {"own": estimate(Replica(model, Group(), model, nullcontext), budget), "said": said, "loss": loss.total}
+
+
 def run(processes: int, *arguments: str) -> None:
     """Start `python ARGUMENTS` so many times, as torchrun does, and wait."""
     with socket.socket() as probe:
@@ -97,6 +108,7 @@ def main(folder: Path) -> None:
             found = outcome(case, group)
             if group.rank == 0:
                 torch.save(found, folder / f"{'-'.join(case)}.pt")
+        torch.save(uneven(group), folder / f"uneven-{group.rank}.pt")
     leave()
 
 

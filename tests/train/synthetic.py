@@ -12,8 +12,11 @@ import yaml
 WORDS = [a + b for a in ("ka", "lo", "mi", "ne", "pu", "ra", "si", "to") for b in ("bel", "dun", "fir", "gom", "hat")]
 
 
-def write_mix(root: Path, *, rows: int = 240, seed: int = 0) -> Path:
-    """Write a mix whose queries are word for word ciphers of their positives; every 20th row is held out."""
+def write_mix(root: Path, *, rows: int = 240, seed: int = 0, before: str = "") -> Path:
+    """Write a mix whose queries are word for word ciphers of their positives; every 20th row is held out.
+
+    `before` stands before every query.
+    """
     rng = random.Random(seed)
     cipher = dict(zip(WORDS, rng.sample([word[::-1].upper() for word in WORDS], len(WORDS)), strict=True))
     documents, samples = [], []
@@ -21,7 +24,7 @@ def write_mix(root: Path, *, rows: int = 240, seed: int = 0) -> Path:
         words = rng.sample(WORDS, rng.randint(2, 6))
         source = ("alpha", "beta", "gamma")[i % 3]
         documents.append({"text": " ".join(cipher[w] for w in words), "cluster": i, "source": source})
-        samples.append({"source": source, "query": " ".join(words), "query_cluster": i, "positive_id": i})
+        samples.append({"source": source, "query": before + " ".join(words), "query_cluster": i, "positive_id": i})
     family = {"alpha": "retrieval", "beta": "retrieval", "gamma": "clustering"}
     for i, sample in enumerate(samples):
         source = sample["source"]

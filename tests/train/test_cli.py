@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
 from sources.errors import SettingsError, StageError, UnknownNameError
@@ -21,6 +24,35 @@ def test_a_complete_run_is_not_run_again(fitted: Path, params, work, monkeypatch
     result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
     assert "is complete" in result.stderr
     assert {p: p.stat().st_mtime_ns for p in fitted.rglob("*")} == before
+
+
+def test_new_prompts_are_written_to_a_complete_run(fitted: Path, params, mix, work, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Trainer, "__init__", lambda *_: pytest.fail("trained again"))
+    out = shutil.copytree(fitted, tmp_path / fitted.name)
+
+    def fit(file: Path) -> set[str]:
+        arguments = ["fit", "--params", str(file), "--out", str(out), "--work", str(work)]
+        result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        changed = {
+            path.relative_to(out).as_posix()
+            for path in out.rglob("*")
+            if path.is_file() and path.read_bytes() != (fitted / path.relative_to(out)).read_bytes()
+        }
+        assert ("nothing to do" in result.stderr) == (changed == before)
+        return changed
+
+    prompts = {"query": "find: ", "document": ""}
+    file = write_params(tmp_path / "params.yaml", params_for(mix, export={"prompts": prompts}))
+    before: set[str] = set()
+    changed = fit(file)
+    assert changed == {"README.md", "config_sentence_transformers.json"}
+    assert "find: " in (out / "README.md").read_text("utf-8")
+    model = SentenceTransformer(str(out), device="cpu")
+    plain = SentenceTransformer(str(fitted), device="cpu")
+    assert np.allclose(model.encode_query(["ka lo"]), plain.encode(["find: ka lo"]), atol=1e-6)
+    before = changed
+    assert fit(file) == changed
+    assert fit(params) == set()
 
 
 def test_a_lost_model_folder_comes_back_from_the_last_checkpoint(fitted: Path, params, work, tmp_path: Path) -> None:

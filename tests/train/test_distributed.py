@@ -57,6 +57,15 @@ def test_processes_together_compute_what_is_written_down(found: Path, form: str)
         torch.testing.assert_close(together[name], gradient, rtol=1e-8, atol=1e-8, msg=name)
 
 
+def test_processes_of_unequal_memory_decide_alike(found: Path) -> None:
+    outcomes = [torch.load(path, weights_only=False) for path in sorted(found.glob("uneven-*.pt"))]
+    richest, *others = (outcome["own"] for outcome in outcomes)
+    tokens = len(batch_of().segments.ids)
+    assert all(other.fitting_tokens < tokens < richest.fitting_tokens for other in others)
+    assert {outcome["said"] for outcome in outcomes} == {others[0]}
+    assert len({outcome["loss"].item() for outcome in outcomes}) == 1
+
+
 def test_one_process_has_nothing_to_shard() -> None:
     with pytest.raises(SettingsError, match="torchrun"):
         spread(embedder(), Group(), parallel="fsdp")

@@ -122,8 +122,8 @@ def test_every_registered_architecture_exports_both_ways(kind: str, run: Run, te
     encoder = encoder_of(run.tokenizer, max_length=24)
     for layers, mode in itertools.product((1, 2), ("compatible", "efficient")):
         folder = tmp_path / f"{layers}-{mode}"
-        shape = Shape((1, 2), (8, 16), (4, 8))
-        write(model, run.tokenizer, folder, cut=Cut(layers, 16, 4), shape=shape, prompts={}, mode=mode)
+        shape, said = Shape((1, 2), (8, 16), (4, 8)), {"prompts": {}, "instructed": False}
+        write(model, run.tokenizer, folder, cut=Cut(layers, 16, 4), shape=shape, **said, mode=mode)
         model.embedding.rank = 4
         with torch.no_grad():
             states = model(segments_of([encoder.encode(text).ids for text in texts]))[layers - 1]

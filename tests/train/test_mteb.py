@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sources.errors import SettingsError, UnknownNameError
+from tests.train.synthetic import params_for, write_mix, write_params
 from train import mteb_model
 from train.cli import app
 
@@ -105,6 +107,62 @@ def test_the_command_writes_a_report(fitted, params, mix, tmp_path, monkeypatch)
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert "ndcg_at_10" in result.stdout
     assert json.loads(report.read_text("utf-8"))["OnTheSpot"]["scores"].keys() == {"test/default"}
+
+
+@needs_mteb
+@pytest.mark.parametrize("before", ["Instruct: Find the cipher\nQuery: ", ""], ids=["instructed", "bare"])
+def test_every_export_says_whether_it_knows_instructions(mix: Path, tmp_path: Path, monkeypatch, before: str) -> None:
+    own = write_mix(tmp_path / "own", rows=80, before=before)
+    section = params_for(own)
+    section["stages"] = [stage | {"steps": 1, "warmup_steps": 0} for stage in section["stages"]]
+    params = ["--params", str(write_params(tmp_path / "params.yaml", section))]
+    whole, cut, work = tmp_path / "whole", tmp_path / "cut", ["--work", str(tmp_path / "work")]
+    CliRunner().invoke(app, ["fit", *params, *work, "--out", str(whole)], catch_exceptions=False)
+    arguments = ["export", *params, "--model", str(whole), "--to", str(cut), "--layers", "2", "--mode", "efficient"]
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    given: set[str | None] = set()
+    opened = mteb_model.open_model
+
+    def spied(*arguments, **options):
+        model = opened(*arguments, **options)
+        encode = model.model.encode
+        model.model.encode = lambda *texts, prompt=None, **rest: (
+            given.add(prompt) or encode(*texts, prompt=prompt, **rest)
+        )
+        return model
+
+    monkeypatch.setattr(mteb_model, "open_model", spied)
+    monkeypatch.setattr(mteb_model, "tasks_named", lambda names: [retrieval(mix)])
+
+    def instructed(folder: Path, *options: str) -> bool:
+        given.clear()
+        report = ["--report", str(tmp_path / "mteb.json"), "--mteb", "OnTheSpot", *options]
+        result = CliRunner().invoke(
+            app, ["evaluate", *params, *work, "--model", str(folder), *report], catch_exceptions=False
+        )
+        assert ("does not say" in result.stderr) == (not options and not (folder / "train3d").is_dir())
+        assert given
+        return "Instruct: Find the cipher\nQuery: " in given
+
+    assert instructed(whole) is instructed(cut) is bool(before)
+    # What was measured with other prompts is not taken for an answer.
+    assert instructed(cut, "--no-instructions" if before else "--instructions") is not bool(before)
+    shutil.rmtree(cut / "train3d")
+    shutil.rmtree(tmp_path / "work" / "mteb")
+    assert instructed(cut) is False
+
+
+@needs_mteb
+@pytest.mark.parametrize("made", [True, False])
+def test_a_folder_without_an_export_is_not_looked_for_on_the_hub(params: Path, tmp_path: Path, *, made: bool) -> None:
+    folder = tmp_path / "modle"
+    if made:
+        folder.mkdir()
+    arguments = ["evaluate", "--params", str(params), "--model", str(folder), "--mteb", "STS22.v2"]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, SettingsError)
+    assert str(folder) in result.exception.where
+    assert "train3d export" in result.exception.remedy
 
 
 def test_without_mteb_it_says_how_to_get_it(fitted: Path, params: Path, monkeypatch) -> None:

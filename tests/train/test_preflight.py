@@ -13,7 +13,7 @@ from tests.train.synthetic import params_for, write_params
 from train import run as run_module
 from train.config import Pretrained, RandomQwen3, Stage
 from train.loop import Trainer
-from train.preflight import peak_rate
+from train.preflight import outline, peak_rate
 from train.run import Run
 from train.settings_file import load_settings
 from train.sizes import Sizes, sizes_of
@@ -82,6 +82,21 @@ def test_mixes_that_teach_nothing(mix: Path, tmp_path: Path, family: str, negati
 
 def test_a_missing_mix(mix: Path, tmp_path: Path) -> None:
     assert "curate mix" in start(tmp_path, params_for(tmp_path / "nowhere")).remedy
+
+
+def test_a_mix_with_nothing_to_train_on(mix: Path, tmp_path: Path) -> None:
+    shutil.copytree(mix, tmp_path / "mix")
+    for file in (tmp_path / "mix" / "samples").glob("train-*"):
+        pq.write_table(pq.read_table(file).slice(0, 0), file)
+    section = params_for(tmp_path / "mix")
+    errors = [start(tmp_path, section)]
+    with pytest.raises(StageError) as caught:
+        outline(Run(load_settings(tmp_path / "params.yaml", None)[1], tmp_path / "work"))
+    for error in (*errors, caught.value):
+        assert "no samples to train on" in error.what
+        assert error.where == str(tmp_path / "mix")
+        assert "`validation`" in error.remedy
+    assert not list((tmp_path / "work").rglob("*.arrow"))
 
 
 def test_a_tokenizer_without_an_end_of_text_token(mix: Path, tmp_path: Path, backbone: Path) -> None:
