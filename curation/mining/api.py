@@ -20,6 +20,7 @@ from curation.mining.retrievers import DenseRetriever, Retriever
 from curation.mining.rules import Pool, Scored, choose
 from curation.mining.vectors import Vectors, as_vectors
 from curation.settings import DedupSettings, MiningSettings
+from curation.text.arrays import text_array
 from curation.text.tokens import I64, U64, mix_all, one_array, tokenise
 from sources.errors import SettingsError
 
@@ -158,7 +159,7 @@ def _embed(teacher: Teacher, texts: Any, side: Side) -> Array:
 def _texts(given: Texts) -> pa.Array | None:
     if isinstance(given, np.ndarray) and given.ndim == 2:
         return None
-    return one_array(given if isinstance(given, pa.Array | pa.ChunkedArray) else pa.array(given, pa.large_string()))
+    return one_array(text_array(given))
 
 
 def _exact(texts: pa.Array) -> U64:

@@ -21,6 +21,7 @@ from curation.engine import Outputs, Task, Workers
 from curation.mining.pools import Chunk, PoolRef, read_texts
 from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.protocol import Side
+from curation.mining.teachers.sentence_transformer import choose_device
 from curation.settings import TeacherSettings
 from curation.store import Marker, Store
 
@@ -79,12 +80,14 @@ def embed(
 
     Args:
         store: where rows and pools are, and vectors go.
-        workers: who does it: Ray's GPUs where there are any, processes otherwise.
+        workers: who does it: Ray's GPUs where there are any, a process on this machine's GPU, processes otherwise.
         pools: each with the chunks of its two sides, as `Collect` counts them.
         settings: of the teacher.
 
     """
     identity = load_teacher(settings).identity
+    if workers.kind == "local" and not settings.model.startswith("vectors:") and choose_device() != "cpu":
+        workers = replace(workers, count=1)  # others would load the model onto the same GPU
     found: list[dict[Side, StoredVectors]] = [{} for _ in pools]
     for side in TABLES:
         operation = Embed(EmbedSettings(teacher=identity, side=side))

@@ -16,6 +16,7 @@ from curation.mining.teachers.sentence_transformer import (
     hash_files,
     length_sorted,
     one_thread,
+    refused,
     token_lengths,
 )
 from curation.settings import TeacherSettings
@@ -80,14 +81,15 @@ class SecondOpinion:
         import torch
         from sentence_transformers import CrossEncoder
 
-        model: CrossEncoder = CrossEncoder(
-            str(self._folder),
-            device=choose_device(),
-            local_files_only=True,
-            max_length=self._settings.max_length,
-            activation_fn=torch.nn.Sigmoid(),
-            model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
-        )
+        with refused(self._folder):
+            model: CrossEncoder = CrossEncoder(
+                str(self._folder),
+                device=choose_device(),
+                local_files_only=True,
+                max_length=self._settings.max_length,
+                activation_fn=torch.nn.Sigmoid(),
+                model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
+            )
         return model
 
 

@@ -70,15 +70,29 @@ class SentenceTransformerTeacher:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        model = SentenceTransformer(
-            str(self._folder),
-            device=choose_device(),
-            local_files_only=True,
-            model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
-        )
+        with refused(self._folder):
+            model = SentenceTransformer(
+                str(self._folder),
+                device=choose_device(),
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
+            )
         if self._settings.max_length is not None:
             model.max_seq_length = self._settings.max_length
         return model.eval()
+
+
+@contextmanager
+def refused(folder: Path) -> Iterator[None]:
+    """Say in our words why a model does not load: no safetensors, code of its own, a file that is broken."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise SettingsError(
+            f"the model does not load: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}",
+            where=str(folder),
+            remedy="weights as safetensors, of an architecture that transformers knows; no code of a model is run",
+        ) from error
 
 
 def token_lengths(tokenizer: Any, texts: list[str], limit: int) -> list[int]:
