@@ -60,9 +60,9 @@ def demo(*arguments: str) -> None:
 
 
 def test(*arguments: str) -> None:
-    """Run all tests."""
+    """Run all tests, two files at a time."""
     setup()
-    run("pytest", *arguments)
+    run("pytest", "-n", "2", "--dist", "loadfile", *arguments)
 
 
 def check() -> None:
