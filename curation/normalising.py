@@ -25,7 +25,7 @@ class Normalise:
     """Operation: one part of a source to rows shards and one table of quarantined records."""
 
     name: ClassVar[str] = "rows"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: NormaliseSettings) -> None:
         self.settings = settings

@@ -15,6 +15,8 @@ CLEAN, COMPOSING, SUSPECT = 0, 1, 2
 
 _TABLE = 0x20000
 _PLAIN, _MARK, _BLANK, _ODD = 0, 1, 2, 3
+_OTHER_SPACES = (0x2000, 0x2001)
+"""EN QUAD and EM QUAD: white space that NFC writes as EN SPACE and EM SPACE."""
 
 
 def scanned(texts: pa.StringArray, *, code: bool) -> npt.NDArray[np.uint8]:
@@ -37,7 +39,7 @@ def scanned(texts: pa.StringArray, *, code: bool) -> npt.NDArray[np.uint8]:
 def _kinds() -> npt.NDArray[np.uint8]:
     """Return the kind of every code point of the first two planes.
 
-    Odd are the controls and the byte-order mark; marks are what NFC may join to something before, or put in another
+    Odd are the controls, the byte-order mark and two spaces; marks are what NFC may join to something before, or put in another
     order, or change by itself (Unicode Standard Annex 15, section 9, quick check "no" and "maybe").
     """
     kinds = np.zeros(_TABLE, np.uint8)
@@ -55,7 +57,7 @@ def _kinds() -> npt.NDArray[np.uint8]:
             kinds[point] = _MARK
     kinds[0x1160:0x1200] = _MARK  # Hangul vowels and final consonants, which are composed by rule
     kinds[[point for point in range(_TABLE) if chr(point).isspace()]] = _BLANK
-    kinds[[*range(0x20), *range(0x7F, 0xA0), 0xFEFF]] = _ODD
+    kinds[[*range(0x20), *range(0x7F, 0xA0), 0xFEFF, *_OTHER_SPACES]] = _ODD
     kinds[[0x09, 0x0A]] = _BLANK
     return kinds
 

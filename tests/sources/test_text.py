@@ -80,6 +80,13 @@ def test_what_is_promised(text, code):
         assert "\t" not in clean
 
 
+@pytest.mark.parametrize("code", [False, True])
+def test_every_character_within_a_text_comes_out_in_nfc(code):
+    texts = [f"a{chr(point)}0" for point in range(0x30000) if not 0xD800 <= point < 0xE000]
+    found = normalised(pa.array(texts), code=code).to_pylist()
+    assert [text for text in found if not unicodedata.is_normalized("NFC", text)] == []
+
+
 def test_slices_and_chunks():
     texts = pa.array(["\tskipped", "a  b", None, "c"])
     assert normalised(texts.slice(1)).to_pylist() == ["a b", None, "c"]
