@@ -39,8 +39,8 @@ def scanned(texts: pa.StringArray, *, code: bool) -> npt.NDArray[np.uint8]:
 def _kinds() -> npt.NDArray[np.uint8]:
     """Return the kind of every code point of the first two planes.
 
-    Odd are the controls, the byte-order mark and two spaces; marks are what NFC may join to something before, or put in another
-    order, or change by itself (Unicode Standard Annex 15, section 9, quick check "no" and "maybe").
+    Odd are the controls, the byte-order mark and two spaces; marks are what NFC may join to something before, or put in
+    another order, or change by itself (Unicode Standard Annex 15, section 9, quick check "no" and "maybe").
     """
     kinds = np.zeros(_TABLE, np.uint8)
     for point in range(_TABLE):
