@@ -108,7 +108,7 @@ def score(root: Path, profile: str, settings: object) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=3000, help="of each part of a source")
+    parser.add_argument("--rows", type=int, default=4000, help="of each part of a source")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--negatives", type=int, default=3)
