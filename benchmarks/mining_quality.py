@@ -6,7 +6,7 @@
 The same rows, the same model and steps, three seeds each; only the negatives differ. All are mined with the same masks
 and rules, from English package descriptions and docstrings, and all models answer the same held-out queries over the
 same documents. `random` is the miner's own fill: it looks at every mask and at no score. With `--on` the models that
-random negatives made are then trained on for as many steps with each kind. What is trained already is not trained again.
+random negatives made are then trained on for as many steps with each kind. What is trained is not trained again.
 """
 
 from __future__ import annotations
