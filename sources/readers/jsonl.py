@@ -21,6 +21,8 @@ from sources.readers.conform import SIMPLE, conform, from_objects, require
 from sources.readers.lines import blocks
 
 _SAMPLED = 1000
+_BLANK = (b"\n", b"\r", b" ", b"\t")
+"""What a line without a record begins with. Arrow passes over such a line, and takes two objects on another for two."""
 
 
 def read(
@@ -54,7 +56,8 @@ def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
     That is: bad lines, blank lines (which would shift the record numbers), and nested fields, for which Arrow
     would have to infer types and takes some texts for timestamps.
     """
-    if any(kind not in SIMPLE for kind in table.fields.values()) or b"\n\n" in data or b"\n\r\n" in data:
+    blank = data[:1] in _BLANK or any(b"\n" + byte in data for byte in _BLANK)
+    if blank or any(kind not in SIMPLE for kind in table.fields.values()):
         return None
     schema = pa.schema([(field, SIMPLE[kind]) for field, kind in table.fields.items()])
     try:

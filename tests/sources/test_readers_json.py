@@ -10,7 +10,7 @@ import zipfile
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sources.errors import SchemaError
@@ -186,7 +186,10 @@ JUNK = st.sampled_from(JUNK_LINES)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(VALUES | JUNK | st.just(b""), max_size=12), st.integers(1, 5))
+@given(st.lists(VALUES | JUNK | st.sampled_from([b"", b" ", b"\t\r"]), max_size=12), st.integers(1, 5))
+@example([b"", b"{}{}"], 1)
+@example([b" ", b"{}{}"], 1)
+@example([b"{}{}", b"\r", {"a": "", "b": 0}], 2)
 def test_jsonl_any_mixture(tmp_path_factory, items, batch_rows):
     encoded = [item if isinstance(item, bytes) else json.dumps(item).encode() for item in items]
     path = write(tmp_path_factory.mktemp("j"), "x.jsonl", b"\n".join(encoded))
