@@ -92,8 +92,9 @@ class Workers:
     """0: one per core."""
     ray_address: str | None = None
     gpus: float = 0
-    """Ray only: share of a GPU for each worker. Where the cluster has GPUs, the workers are then actors, one after the
-    other as far as the GPUs reach: what they have loaded onto theirs stays there from task to task."""
+    """Share of a GPU for each worker. Where a Ray cluster has GPUs, the workers are then actors, one after the other as
+    far as the GPUs reach: what they have loaded onto theirs stays there from task to task. Where this machine has one,
+    its only worker is this process: others would load the same onto the same GPU."""
 
     @property
     def number(self) -> int:
@@ -149,7 +150,13 @@ class _Runner(Protocol):
 def _runner(workers: Workers, jobs: int) -> _Runner:
     if workers.kind == "ray":
         return _run_ray
-    return _run_here if workers.number == 1 or jobs <= 1 else _run_processes
+    return _run_here if workers.number == 1 or jobs <= 1 or (workers.gpus and _has_gpu()) else _run_processes
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _execute(operation: Operation, task: Task, key: str, root: str) -> Marker:

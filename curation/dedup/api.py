@@ -13,8 +13,8 @@ from curation.dedup.folding import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join, ranks_of
 from curation.dedup.minhash import U32
 from curation.settings import DedupSettings
-from curation.text.arrays import text_array
-from curation.text.tokens import one_array, tokenise
+from curation.text.arrays import one_array, text_array
+from curation.text.tokens import tokenise
 
 AT_ONCE = 8192
 

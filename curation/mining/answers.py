@@ -33,7 +33,7 @@ CLUSTERS = ["query_cluster", "document_cluster"]
 
 
 class AnswerSettings(BaseModel):
-    """None."""
+    """None: clusters say it all."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from curation.mining.heaps import F32, I32
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives, gather
-from curation.mining.opinion import Opinion, reconsidered
-from curation.mining.retrievers import DenseRetriever, Retriever
-from curation.mining.rules import Pool, Scored, choose
+from curation.mining.opinion import Opinion
+from curation.mining.retrievers import DenseRetriever, Retriever, decided
+from curation.mining.rules import Pool
 from curation.mining.vectors import Vectors, as_vectors
 from curation.settings import DedupSettings, MiningSettings
-from curation.text.arrays import text_array
-from curation.text.tokens import I64, U64, mix_all, one_array, tokenise
+from curation.text.arrays import one_array, text_array
+from curation.text.tokens import I64, U64, mix_all, tokenise
 from sources.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -123,13 +123,7 @@ def mine(
 
 def mine_pool(retriever: Retriever, pool: Pool, settings: MiningSettings, opinion: Opinion | None = None) -> Negatives:
     """Find and choose negatives for every query of a pool, a block of queries at a time."""
-    bounded = retriever.bounded or opinion is not None
-
-    def chosen(block: Scored) -> tuple[I64, Negatives]:
-        scored = reconsidered(block, pool, opinion) if opinion else block
-        return scored.rows, choose(scored, pool, settings, bounded=bounded)
-
-    found = gather(map(chosen, retriever.blocks(pool, settings)))
+    found = gather(decided(retriever, pool, settings, opinion))
     give_back()
     return replace(found, recall=retriever.recall)
 

@@ -21,7 +21,6 @@ from curation.engine import Outputs, Task, Workers
 from curation.mining.pools import Chunk, PoolRef, read_texts
 from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.protocol import Side
-from curation.mining.teachers.sentence_transformer import choose_device
 from curation.settings import TeacherSettings
 from curation.store import Marker, Store
 
@@ -86,8 +85,6 @@ def embed(
 
     """
     identity = load_teacher(settings).identity
-    if workers.kind == "local" and not settings.model.startswith("vectors:") and choose_device() != "cpu":
-        workers = replace(workers, count=1)  # others would load the model onto the same GPU
     found: list[dict[Side, StoredVectors]] = [{} for _ in pools]
     for side in TABLES:
         operation = Embed(EmbedSettings(teacher=identity, side=side))

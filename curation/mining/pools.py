@@ -23,6 +23,7 @@ from curation.engine import Outputs, Task
 from curation.mining.answers import ANSWER_SCHEMA, answer_texts, answers_of
 from curation.settings import DedupSettings
 from curation.store import Store, digest, take_rows
+from curation.text.arrays import list_starts
 from curation.text.tokens import tokenise
 
 CHUNK_TEXTS = 8192
@@ -182,9 +183,8 @@ def _read_shard(store: Store, pool: PoolRef, number: int) -> _Shard:
             "language": languages["query_lang"], "wanted": languages["positive_lang"],
         }
     )  # fmt: skip
-    lengths = pc.list_value_length(rows["negatives"]).to_numpy()
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    of_row = np.repeat(row, lengths)
+    offsets = list_starts(rows["negatives"])
+    of_row = np.repeat(row, np.diff(offsets))
     texts = pc.list_flatten(rows["negatives"])
     contaminated = np.zeros(n, bool)
     if pool.decontaminated:
@@ -234,7 +234,7 @@ def read_texts(
             rows, own = np.unique(row[here], return_inverse=True)
             texts = store.read_rows(f"rows/{pool.paths[number]}.rows.arrow", rows, [names])[names]
             if names == "negatives":
-                starts = np.concatenate([[0], np.cumsum(pc.list_value_length(texts).to_numpy())])[:-1]
+                starts = list_starts(texts)[:-1]
                 each = pa.table([pc.list_flatten(texts)], [names])
                 flat, own = np.unique(starts[own] + given[here], return_inverse=True)
                 texts = take_rows(each.to_batches(), flat, each.schema)[names]

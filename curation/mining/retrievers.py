@@ -12,7 +12,9 @@ import numpy as np
 
 from curation.mining.heaps import F32, I32
 from curation.mining.masks import Masks, Ragged, by_language
-from curation.mining.rules import Pool, Scored
+from curation.mining.negatives import Negatives
+from curation.mining.opinion import Opinion, reconsidered
+from curation.mining.rules import Pool, Scored, choose
 from curation.mining.search import Found, read_rows, search
 from curation.mining.vectors import Vectors, score_pairs
 from curation.settings import MiningSettings
@@ -39,6 +41,19 @@ class Retriever(Protocol):
 
     def blocks(self, pool: Pool, settings: MiningSettings, rows: I64 | None = None) -> Iterator[Scored]:
         """Yield every query once, or every one of `rows` (int64, ascending), a block at a time, in any order."""
+
+
+def decided(
+    retriever: Retriever, pool: Pool, settings: MiningSettings, opinion: Opinion | None, rows: I64 | None = None
+) -> Iterator[tuple[I64, Negatives]]:
+    """Yield queries and their negatives, a block at a time; nothing of a block is held while the next is searched."""
+    bounded = retriever.bounded or opinion is not None
+
+    def decide(block: Scored) -> tuple[I64, Negatives]:
+        scored = reconsidered(block, pool, opinion) if opinion else block
+        return scored.rows, choose(scored, pool, settings, bounded=bounded)
+
+    return map(decide, retriever.blocks(pool, settings, rows))
 
 
 @dataclass

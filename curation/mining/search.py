@@ -134,7 +134,7 @@ def search(
             asked = padded(read_rows(queries, here), start, "queries")
             heaps = empty_heaps(len(here), k), empty_heaps(len(here), masked)
             _scan(multiplier, blocks, here, *asked, masks, *heaps)
-            del asked
+            del asked  # neither this nor what was found is held while the next block is read
             yield here, finished(*heaps)
             del heaps
 

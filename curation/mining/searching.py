@@ -19,10 +19,10 @@ from curation.mining.heaps import I32
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import ORIGINS, Negatives, gather
-from curation.mining.opinion import Opinion, reconsidered
+from curation.mining.opinion import Opinion
 from curation.mining.pools import Collect, PoolRef, read_texts
-from curation.mining.retrievers import DenseRetriever, Retriever
-from curation.mining.rules import Pool, choose
+from curation.mining.retrievers import DenseRetriever, Retriever, decided
+from curation.mining.rules import Pool
 from curation.mining.vectors import Vectors
 from curation.settings import MiningSettings
 from curation.store import Store
@@ -82,14 +82,11 @@ class Search:
         parts = []
         recall = 1.0
         for rows, retriever in ready.retrievers:
-            for scored in retriever.blocks(ready.pool, self.settings, np.intersect1d(rows, block)):
-                judged = reconsidered(scored, ready.pool, ready.opinion) if ready.opinion else scored
-                bounded = retriever.bounded or ready.opinion is not None
-                chosen = choose(judged, ready.pool, self.settings, bounded=bounded)
-                parts.append((judged.rows - ref.start, chosen))
+            found = decided(retriever, ready.pool, self.settings, ready.opinion, np.intersect1d(rows, block))
+            parts += [(queries - ref.start, chosen) for queries, chosen in found]
             recall = min(recall, retriever.recall)
-        found = replace(gather(parts), recall=recall)
-        out.table("negatives", negatives_table(found).to_batches(), NEGATIVES_SCHEMA)
+        made = replace(gather(parts), recall=recall)
+        out.table("negatives", negatives_table(made).to_batches(), NEGATIVES_SCHEMA)
         examples = [
             [
                 e.query + ref.start,
@@ -98,10 +95,10 @@ class Search:
                 None if np.isnan(e.positive_score) else e.positive_score,
                 e.reason,
             ]
-            for e in found.examples
+            for e in made.examples
         ]
-        taken = int((found.origins == ORIGINS.index("mined")).sum())
-        return {"rejected": found.rejected, "chosen": taken, "examples": examples, "recall": recall}
+        taken = int((made.origins == ORIGINS.index("mined")).sum())
+        return {"rejected": made.rejected, "chosen": taken, "examples": examples, "recall": recall}
 
 
 def negatives_table(found: Negatives) -> pa.Table:

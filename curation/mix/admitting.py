@@ -9,15 +9,15 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.dedup.api import cluster
 from curation.mining.answers import ANSWER_SCHEMA, answer_texts, answers_of
 from curation.mining.masks import Ragged, build_masks, masked_by
+from curation.mix.select import PoolState
 from curation.settings import DedupSettings
-from curation.steps import Shard
 from curation.store import Store
-from curation.text.tokens import I64, one_array, tokenise
+from curation.text.arrays import list_starts, one_array
+from curation.text.tokens import I64, tokenise
 
 LARGE = pa.large_string()
 
@@ -26,19 +26,20 @@ class Asked(NamedTuple):
     """Samples of a pool, and what is known to answer them.
 
     Attributes:
-        pool: name of the miner's pool; null where no other pool can hold answers.
-        shards: rows shards of the samples' source and subset.
-        query, positive: texts, string[n].
-        query_cluster: int64[n].
-        others: list<string>[n], positives of near-duplicates.
+        pool: their source and subset.
+        mined: name of the miner's pool; null where no other pool can hold answers.
+        query_cluster: int64, of all rows of `pool`.
+        chosen: int64[n], which of them are the samples.
+        query: texts of the samples.
+        others: large_list<large_string>[n], positives of their duplicates.
 
     """
 
-    pool: str | None
-    shards: list[Shard]
-    query: pa.Array
-    positive: pa.Array
+    pool: PoolState
+    mined: str | None
     query_cluster: I64
+    chosen: I64
+    query: pa.Array
     others: pa.Array
 
 
@@ -48,7 +49,7 @@ def admitted(store: Store, asked: Asked, offered: pa.Array, settings: DedupSetti
     Args:
         store: of the build.
         asked: the samples.
-        offered: list<string>[n].
+        offered: large_list<large_string>[n].
         settings: what a near-duplicate is.
 
     Returns:
@@ -57,8 +58,8 @@ def admitted(store: Store, asked: Asked, offered: pa.Array, settings: DedupSetti
         whatever resembles an answer to it or to a near-duplicate of it, in this pool or another.
 
     """
-    texts = one_array(offered.flatten()).cast(LARGE).dictionary_encode()
-    lists = Ragged(_offsets(offered), texts.indices.to_numpy().astype(np.int32))
+    texts = offered.flatten().dictionary_encode()
+    lists = Ragged(list_starts(offered), texts.indices.to_numpy().astype(np.int32))
     if not len(texts):
         return lists, texts.dictionary, np.zeros(0, np.int64)
     rows = np.flatnonzero(np.diff(lists.offsets))
@@ -69,8 +70,8 @@ def admitted(store: Store, asked: Asked, offered: pa.Array, settings: DedupSetti
     group = alike["component"].to_numpy()
     exact = tokenise(texts.dictionary).exact
     masks = build_masks(
-        Ragged.empty(len(asked.query)), group[:m], query_cluster=asked.query_cluster, elsewhere=(asking, group[m:]),
-        texts=(tokenise(asked.query).exact, exact),
+        Ragged.empty(len(asked.chosen)), group[:m], query_cluster=asked.query_cluster[asked.chosen],
+        elsewhere=(asking, group[m:]), texts=(tokenise(asked.query).exact, exact),
     )  # fmt: skip
     kept = np.zeros(len(lists.values), bool)
     _admit(masks, rows, lists.offsets, lists.values, kept)
@@ -91,25 +92,18 @@ class _Answers(NamedTuple):
 
 def _answers(store: Store, asked: Asked, rows: I64) -> Iterator[_Answers]:
     """Yield what answers some of the samples: their own positives, other rows of the pool, rows of other pools."""
-    clusters = np.unique(asked.query_cluster[rows])
-    for shard in asked.shards:
-        known = store.read_table(f"clusters/{shard.path}.clusters.arrow", ["query_cluster", "document_cluster"])
-        query, document = (known[name].to_numpy() for name in known.column_names)
-        here = np.flatnonzero(np.isin(query, clusters))
-        place = {"path": pa.array([shard.path] * len(here), pa.string()), "row": pa.array(here.astype(np.int32))}
-        texts = list(answer_texts(store, pa.table(place)))
-        yield _Answers(query[here], pa.concat_arrays([pa.array([], LARGE), *texts]), document[here])
+    of_sample = asked.query_cluster[asked.chosen[rows]]
+    clusters = np.unique(of_sample)
+    here = np.flatnonzero(np.isin(asked.query_cluster, clusters))
+    texts = asked.pool.read(store, "rows", here, ["positive"])["positive"].cast(LARGE)
+    yield _Answers(asked.query_cluster[here], one_array(texts), asked.pool.document_cluster[here])
     others = asked.others.take(pa.array(rows))
-    asking = np.repeat(asked.query_cluster[rows], np.diff(_offsets(others)))
-    yield _Answers(asking, one_array(others.flatten()).cast(LARGE), np.full(len(asking), -1))
-    found = answers_of(store, asked.pool) if asked.pool else ANSWER_SCHEMA.empty_table()
+    asking = np.repeat(of_sample, np.diff(list_starts(others)))
+    yield _Answers(asking, others.flatten(), np.full(len(asking), -1))
+    found = answers_of(store, asked.mined) if asked.mined else ANSWER_SCHEMA.empty_table()
     found = found.filter(pa.array(np.isin(found["query_cluster"].to_numpy(), clusters)))
-    texts = pa.concat_arrays([pa.array([], LARGE), *answer_texts(store, found)])
-    yield _Answers(found["query_cluster"].to_numpy(), texts, found["document_cluster"].to_numpy())
-
-
-def _offsets(lists: pa.Array) -> I64:
-    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
+    elsewhere = pa.concat_arrays([pa.array([], LARGE), *answer_texts(store, found)])
+    yield _Answers(found["query_cluster"].to_numpy(), elsewhere, found["document_cluster"].to_numpy())
 
 
 def _named(group: I64, m: int, exact: npt.NDArray[np.uint64], known: I64) -> I64:

@@ -18,7 +18,8 @@ from curation.mix.recipe import Recipe, instructed, symmetric
 from curation.mix.select import TRAIN, VALIDATION, PoolState
 from curation.settings import DedupSettings
 from curation.store import Store
-from curation.text.tokens import I64, mix_all, one_array, tokenise
+from curation.text.arrays import list_starts, one_array
+from curation.text.tokens import I64, mix_all, tokenise
 from sources.manifest import Manifest
 
 SAMPLE_SCHEMA = pa.schema(
@@ -89,20 +90,20 @@ def assemble(
         store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in pool.shards
     )
     taken = inherit(store, pool, own, chosen)
-    query_cluster = _clusters(store, pool)[chosen]
+    query_cluster = _clusters(store, pool)
     foreign = offered.pool.name if manifest.family == "retrieval" else None
-    query, positive_text = one_array(own["query"]), one_array(own["positive"])
-    asked = Asked(foreign, pool.shards, query, positive_text, query_cluster, taken.positives)
+    queries, positive_text = one_array(own["query"]), one_array(own["positive"])
+    asked = Asked(pool, foreign, query_cluster, chosen, queries, taken.positives)
     given, given_texts, given_clusters = admitted(store, asked, taken.negatives, dedup)
     mined_lists = mined["negatives"].take(chosen).combine_chunks()
-    mined_starts = _starts(mined_lists)
+    mined_starts = list_starts(mined_lists)
     needed, mined_places = np.unique(mined_lists.flatten().to_numpy(), return_inverse=True)
-    other_texts = taken.positives.flatten().cast(pa.large_string())
+    other_texts = taken.positives.flatten()
     found = [positive_text, offered.texts(needed), given_texts, other_texts]
     texts = pa.concat_arrays(found).dictionary_encode()
     codes = texts.indices.to_numpy().astype(np.int64)
     positive, needed_codes, given_codes, other_codes = np.split(codes, np.cumsum([len(part) for part in found[:3]]))
-    other_starts = _starts(taken.positives)
+    other_starts = list_starts(taken.positives)
     cluster = np.empty(len(texts.dictionary), np.int64)
     cluster[given_codes] = given_clusters
     cluster[other_codes] = np.repeat(pool.document_cluster[chosen], np.diff(other_starts))
@@ -115,7 +116,6 @@ def assemble(
         other_codes, cluster, keep,
     )  # fmt: skip
     documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
-    queries = query
     if recipe.instructions:
         queries = pc.binary_join_element_wise(_instruction(manifest), queries, _NOTHING)
     n = len(chosen)
@@ -124,7 +124,7 @@ def assemble(
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
             own["source"], own["subset"], taken.provenance, taken.licence, [manifest.family] * n, [manifest.task] * n,
             *_languages(store, pool, own, chosen), _strings(queries), _strings(documents.take(pa.array(positive))),
-            pa.array(query_cluster), pa.array(positive + first_id),
+            pa.array(query_cluster[chosen]), pa.array(positive + first_id),
             pa.ListArray.from_arrays(pa.array(other_starts.astype(np.int32)), pa.array(other_codes + first_id)),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
@@ -147,12 +147,8 @@ def assemble(
 def _rows(store: Store, pool: PoolState, chosen: I64) -> pa.Table:
     """Return rows in the order asked for; texts as large_string, since those of a pool may pass 2 GiB."""
     ordered = np.sort(chosen)
-    parts, start = [_ROWS.empty_table()], 0
-    for shard in pool.shards:
-        here = ordered[slice(*np.searchsorted(ordered, [start, start + shard.rows]))] - start
-        parts.append(store.read_rows(f"rows/{shard.path}.rows.arrow", here, _ROWS.names).cast(_ROWS))
-        start += shard.rows
-    return pa.concat_tables(parts).take(pa.array(np.searchsorted(ordered, chosen)))
+    table = pool.read(store, "rows", ordered, _ROWS.names).cast(_ROWS)
+    return table.take(pa.array(np.searchsorted(ordered, chosen)))
 
 
 def _strings(texts: Any) -> pa.ChunkedArray:
@@ -185,10 +181,6 @@ def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[
         parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", names) for s in pool.shards]
         return [_code(column) for column in pa.concat_tables(parts).take(chosen).columns]
     return [_code(own["query_lang"]), _code(own["positive_lang"])]
-
-
-def _starts(lists: Any) -> np.ndarray[Any, Any]:
-    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
 
 
 def _code(tags: Any) -> Any:

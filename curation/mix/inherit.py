@@ -39,7 +39,9 @@ class Inherited:
 
 def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any, Any]) -> Inherited:
     """Gather what the `chosen` rows of a pool take over; `own` is those rows."""
-    merged = _merged(store, pool, chosen)
+    ordered = np.sort(chosen)
+    merged: Any = pl.from_arrow(pool.read(store, "merges", ordered))
+    merged = merged[np.searchsorted(ordered, chosen)]
     rows: Any = pl.from_arrow(own.select(["positive"]))
     name = f"{pool.source}/{pool.subset}"
     frame = rows.with_columns(merged["merged"]).with_row_index()
@@ -73,17 +75,6 @@ def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any
         _arrow(result["positives"], TEXTS),
         _arrow(result["negatives"], TEXTS),
     )
-
-
-def _merged(store: Store, pool: PoolState, chosen: np.ndarray[Any, Any]) -> Any:
-    """Read what was merged into the `chosen` rows."""
-    rows, parts, first = np.sort(chosen), [], 0
-    for shard in pool.shards:
-        here = rows[slice(*np.searchsorted(rows, [first, first + shard.rows]))] - first
-        parts.append(store.read_rows(f"merges/{shard.path}.merges.arrow", here))
-        first += shard.rows
-    found: Any = pl.from_arrow(pa.concat_tables(parts))
-    return found[np.searchsorted(rows, chosen)]
 
 
 def _licences(provenance: pl.Series) -> pa.Array:

@@ -50,6 +50,15 @@ class PoolState:
     document_cluster: I64
     judged: bool = False
 
+    def read(self, store: Store, kind: str, rows: I64, columns: list[str] | None = None) -> pa.Table:
+        """Return some rows, by number, ascending, of the tables of one kind (rows, merges, …) beside its shards."""
+        parts, first = [], 0
+        for shard in self.shards:
+            here = rows[slice(*np.searchsorted(rows, [first, first + shard.rows]))] - first
+            parts.append(store.read_rows(f"{kind}/{shard.path}.{kind}.arrow", here, columns))
+            first += shard.rows
+        return pa.concat_tables(parts)
+
 
 def judge_pool(
     store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, contaminated: I64,

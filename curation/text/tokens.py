@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba.extending import intrinsic
 
-from curation.text.arrays import joined
+from curation.text.arrays import one_array
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -69,11 +69,6 @@ def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False) -> 
     if for_search:
         used = _search_tokens(offsets, data, *character_tables(), hashes, starts)
     return Tokens(hashes[:used], starts, exact)
-
-
-def one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the same strings in one array: without a copy where they are in one, as large_string past 2 GiB."""
-    return joined(texts) if isinstance(texts, pa.ChunkedArray) else texts
 
 
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.uint8]]:

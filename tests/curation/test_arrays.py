@@ -9,7 +9,8 @@ import pytest
 from curation.decontaminate.api import overlaps
 from curation.dedup import cluster, signatures
 from curation.store import Store, take_rows
-from curation.text.tokens import one_array, string_buffers
+from curation.text.arrays import one_array
+from curation.text.tokens import string_buffers
 
 MEGABYTE = 1 << 20
 ROWS, CHUNKS = 1 << 10, 48

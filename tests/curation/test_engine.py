@@ -1,10 +1,12 @@
 """Shards, markers and the engine: what counts as done, and the same bytes from everybody."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 
 from curation.engine import Task, Workers, run
 from curation.settings import NormaliseSettings, load_profile
@@ -88,6 +90,20 @@ def test_results_come_in_task_order_whoever_works(tmp_path):
         calls(store)
         trees.append(tree(tmp_path / name))
     assert trees[0] == trees[1]
+
+
+class Places(Squares):
+    """Says which process did the work."""
+
+    def run(self, task, store, out):
+        return super().run(task, store, out) | {"process": os.getpid()}
+
+
+@pytest.mark.parametrize(("gpu", "here"), [(True, True), (False, False)])
+def test_what_wants_a_gpu_of_this_machine_is_done_by_one_process(tmp_path, monkeypatch, gpu, here):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    markers = run(Places(), TASKS, Store(str(tmp_path)), Workers("local", 2, gpus=1))
+    assert all((marker.stats["process"] == os.getpid()) == here for marker in markers)
 
 
 @pytest.mark.parametrize("workers", [Workers("local", 1), Workers("local", 2)])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.text.tokens import count_ones, one_array, string_buffers, tokenise
+from curation.text.arrays import one_array
+from curation.text.tokens import count_ones, string_buffers, tokenise
 
 UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 HARD = [
