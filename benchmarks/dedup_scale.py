@@ -4,8 +4,9 @@
 
 The texts are the sample's own (`python3 tasks.py demo` makes them: package descriptions and interface messages in 400
 languages, and docstrings), cut into pieces and joined in new pairs. Of all rows 5 % are exact copies of an earlier row
-of another source (half of them in upper case or with white space added) and 5 % are near-duplicates: a changed last
-word, or a changed word in the middle of a longer text.
+of another source (half of them in upper case or with white space added), 5 % are near-duplicates (a changed last word,
+or a changed word in the middle of a longer text), and 5 % ask another question about an earlier row's document: none of
+these may go.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 from _footprint import Footprint
-from _planted import EXACT, NEAR, SHARD, SOURCES, kinds, originals, pieces, row_texts, shard_table, source_of
+from _planted import ASKED, EXACT, NEAR, SHARD, SOURCES, kinds, originals, pieces, row_texts, shard_table, source_of
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = {
@@ -61,20 +62,24 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
     return build
 
 
-def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> np.ndarray:
-    """Return the true Jaccard index of every planted copy and its original."""
+def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[str, np.ndarray]:
+    """Return the true Jaccard index of every planted copy and its original, by side; 1 where the texts are equal."""
     from curation.dedup.minhash import jaccard
-    from curation.dedup.signing import tokens_of
     from curation.settings import DedupSettings
+    from curation.text.tokens import tokenise
 
-    found = [np.zeros(0)]
+    shingle = DedupSettings().shingle
+    found: dict[str, list[np.ndarray]] = {"query": [np.zeros(0)], "positive": [np.zeros(0)]}
     for start in range(0, len(copies), 100_000):
         here = copies[start : start + 100_000]
         both = pa.concat_tables([row_texts(here, queries, parts), row_texts(originals(here), queries, parts)])
         n = np.arange(len(here))
-        tokens = tokens_of(both, "retrieval")["sample"]
-        found.append(jaccard(tokens, n, n + len(here), DedupSettings().shingle))
-    return np.concatenate(found)
+        for side, indices in found.items():
+            tokens = tokenise(both[side])
+            short = np.diff(tokens.offsets) < shingle
+            index = np.where(short[n] | short[n + len(here)], 0.0, jaccard(tokens, n, n + len(here), shingle))
+            indices.append(np.where(tokens.exact[n] == tokens.exact[n + len(here)], 1.0, index))
+    return {side: np.concatenate(indices) for side, indices in found.items()}
 
 
 def look_up(
@@ -92,9 +97,10 @@ def look_up(
         cluster[first : first + s.rows] = table["sample_cluster"].to_numpy()
         keep[first : first + s.rows] = table["keep"].to_numpy()
     kind = kinds(np.arange(total))
-    exact, near = np.flatnonzero(kind == EXACT), np.flatnonzero(kind == NEAR)
+    exact, near, asked = (np.flatnonzero(kind == planted) for planted in (EXACT, NEAR, ASKED))
     assert (cluster[exact] == cluster[originals(exact)]).all(), "a planted exact copy was not found"
-    truth = similarity(near, queries, parts)
+    indices = similarity(near, queries, parts)
+    truth = np.minimum(indices["query"], indices["positive"])
     duplicate = truth >= settings.threshold
     same = cluster[near] == cluster[originals(near)]
     # In another cluster: dropped for a row that comes before the original, or missed by every band.
@@ -104,8 +110,12 @@ def look_up(
     assert not (same & ~duplicate & ~keep[near] & keep[originals(near)]).any(), (
         "a row went for one it does not resemble"
     )
+    other_question = similarity(asked, queries, parts)["query"] < settings.threshold
+    fallen = ~keep[asked] & (cluster[asked] == cluster[originals(asked)]) & other_question
+    assert not fallen.any(), "a row went although it asks another question"
     return {
         "exact": {"planted": len(exact), "found": len(exact)},
+        "other questions": {"planted": int(other_question.sum()), "gone for the document's first": 0},
         "near": {
             "planted": len(near), "at or above the threshold": int(duplicate.sum()),
             "of these in the original's cluster": int((same & duplicate).sum()),

@@ -67,8 +67,11 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     """Write rows, their clusters, and vectors, as the steps before would leave them."""
     import pyarrow as pa
 
+    from curation import engine
+    from curation.dedup.signing import Sign
+    from curation.engine import Task
     from curation.mining.teachers.precomputed import text_id
-    from curation.settings import Profile
+    from curation.settings import DedupSettings, Profile
     from curation.steps import Build, Shard, StepResult
     from sources.schema import ROW_SCHEMA
 
@@ -103,9 +106,18 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
             f"rows/{path}.rows.arrow", pa.table(columns, schema=ROW_SCHEMA).to_batches(max_chunksize=8192), ROW_SCHEMA
         )
         rows.shards.append(Shard("made", "all", path, made.rows, made.xxh3))
-        table = pa.table({"query_cluster": topic, "document_cluster": numbers + topics})
+        table = pa.table(
+            {
+                "query_cluster": topic,
+                "document_cluster": numbers + topics,
+                "negative_clusters": pa.array([[]] * n, pa.list_(pa.int64())),
+            }
+        )
         made = build.store.write_table(f"clusters/{path}.clusters.arrow", table.to_batches(), table.schema)
         clusters.shards.append(Shard("made", "all", path, made.rows, made.xxh3))
+    engine.run(
+        Sign(DedupSettings()), [Task(s.path, (s.xxh3,), "retrieval") for s in rows.shards], build.store, build.workers
+    )
     build.save(rows)
     build.save(clusters)
 

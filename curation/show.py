@@ -112,7 +112,8 @@ def _card(row: dict[str, Any]) -> Table:
             table.add_row(name, escape(str(text)[:TEXT_CHARS]))
     for other in row.get("merged", [])[:MOST_MERGED]:
         what = f"{other['source']} / {other['subset']} {other['row_id'].hex()}, {other['reason'].partition('-')[0]}"
-        table.add_row("stands for", escape(f"{what}: {other['positive'] or 'the same'}"[:TEXT_CHARS]))
+        said = " → ".join(other[side] for side in ("query", "positive") if other[side]) or "the same"
+        table.add_row("stands for", escape(f"{what}: {said}"[:TEXT_CHARS]))
     for name, text in row["mined"] or [("negative, given", text) for text in row["negatives"][:MOST_NEGATIVES]]:
         table.add_row(name, escape(text[:TEXT_CHARS]))
     return table

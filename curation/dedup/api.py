@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curation.dedup import minhash
 from curation.dedup.folding import fold, least_agreement, merge, run_pairs
-from curation.dedup.joining import ShingleSets, join, ranks_of
+from curation.dedup.joining import ShingleSets, join, named_by
 from curation.dedup.minhash import U32
 from curation.settings import DedupSettings
 from curation.text.arrays import one_array, text_array
@@ -69,7 +69,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     least = least_agreement(settings.permutations, settings.threshold)
     for band in hashed:
         pairs = merge(pairs, run_pairs(band, rows, leaders, sketched, least))
-    needed = ranks_of(pairs)
+    needed = named_by(pairs)
     hashes, offsets = minhash.shingle_sets(tokenise(array.take(pa.array(needed))), settings.shingle)
     sets = ShingleSets(needed, (hashes >> np.uint64(32)).astype(np.uint32), offsets[:-1], np.diff(offsets))
     joined = join(pairs, sets, settings.threshold)

@@ -1,6 +1,6 @@
-"""Operations over one field of all rows: fold exact duplicates, find candidate pairs band by band, and merge them.
+"""Operations over one field of all shards: fold exact duplicates, find candidate pairs band by band, and merge them.
 
-No shuffle: a band is one column of all shards, four bytes a row, and bands know nothing of each other.
+No shuffle: a band is one column of all shards, four bytes a text, and bands know nothing of each other.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation.dedup.folding import fold, least_agreement, merge, run_pairs
-from curation.dedup.joining import ranks_of
+from curation.dedup.joining import named_by
 from curation.dedup.minhash import U32
-from curation.dedup.ordering import ORDER
+from curation.dedup.ordering import ranks_of, rows_of
 from curation.dedup.shards import Corpus, flat
 from curation.engine import Outputs, Task
 from curation.settings import DedupSettings
@@ -28,7 +28,7 @@ LEADER_SCHEMA = pa.schema([pa.field("leader", pa.uint32(), nullable=False)])
 PAIR_SCHEMA = pa.schema([pa.field("pair", pa.uint64(), nullable=False)])
 """Lower rank in the high half, higher rank in the low half; sorted, none twice."""
 NEEDED_SCHEMA = pa.schema([pa.field("row", pa.uint32(), nullable=False), pa.field("rank", pa.uint32(), nullable=False)])
-"""Rows that stand in a pair, ascending by row number."""
+"""Texts that stand in a pair, ascending by number (`row`)."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +41,27 @@ class Bands:
 
 
 class Fold:
-    """Operation, one task a field: rows of equal text to the one that stays."""
+    """Operation, one task a field, or for whole samples: rows of equal text to the one that stays."""
 
     name: ClassVar[str] = "dedup/folded"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Fold one field; `task.payload` is a `Corpus`, the task's path the field."""
+        """Fold one field; `task.payload` is a `Corpus`, the task's path one of `signing.FOLDED`."""
         corpus: Corpus = task.payload
-        (ranks,) = flat(store, ORDER, "rank")
-        exact = corpus.column(store, [f"{task.path}_exact"], np.uint64)[f"{task.path}_exact"]
-        leaders = fold(exact, ranks)
+        field = task.path
+        exact = corpus.column(store, [f"{field}_exact"], np.uint64, negatives=field == "document")[f"{field}_exact"]
+        leaders = fold(exact, ranks_of(store, field))
         table = pa.table([leaders], schema=LEADER_SCHEMA)
         out.table("folded", table.to_batches(), LEADER_SCHEMA, compressed=False)
-        return {"rows": corpus.rows, "exact_duplicates": int((leaders != np.arange(corpus.rows)).sum())}
+        return {"rows": len(leaders), "exact_duplicates": int((leaders != np.arange(len(leaders))).sum())}
 
 
 def folded(store: Store, field: str) -> U32:
-    """Return, by rank, the rank of the row that stays of those of equal text."""
+    """Return, by rank, the rank of the row that stays of those of equal text; `field` is one of `signing.FOLDED`."""
     (leaders,) = flat(store, f"{Fold.name}/{field}.folded.arrow", "leader")
     return leaders
 
@@ -70,7 +70,7 @@ class Candidates:
     """Operation, one task a field and group of bands: rows that share a band and look alike."""
 
     name: ClassVar[str] = "dedup/candidates"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
@@ -78,10 +78,11 @@ class Candidates:
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Compare one group of bands; `task.payload` is a `Bands`."""
         group: Bands = task.payload
-        (ranks,) = flat(store, ORDER, "rank")
+        ranks = ranks_of(store, group.field)
         leaders = folded(store, group.field)
         names = [f"{group.field}_band_{band:02d}" for band in group.bands]
-        columns = group.corpus.column(store, [*names, f"{group.field}_sketch"], np.uint32)
+        both = group.field == "document"
+        columns = group.corpus.column(store, [*names, f"{group.field}_sketch"], np.uint32, negatives=both)
         sketch = _by_rank(columns.pop(f"{group.field}_sketch"), ranks)
         least = least_agreement(self.settings.permutations, self.settings.threshold)
         pairs = np.zeros(0, np.uint64)
@@ -107,7 +108,7 @@ class Pairs:
     """Operation, one task a field: the pairs of all bands, each once, and the rows whose texts will be compared."""
 
     name: ClassVar[str] = "dedup/pairs"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
@@ -118,9 +119,8 @@ class Pairs:
         for path in task.payload:
             pairs = merge(pairs, store.read_table(path)["pair"].to_numpy())
         out.table("pairs", pa.table([pairs], schema=PAIR_SCHEMA).to_batches(), PAIR_SCHEMA)
-        ranks = ranks_of(pairs)
-        (row_of,) = flat(store, ORDER, "row")
-        rows = row_of[ranks]
+        ranks = named_by(pairs)
+        rows = rows_of(store, task.path)[ranks]
         order = np.argsort(rows)
         needed = pa.table([rows[order], ranks[order]], schema=NEEDED_SCHEMA)
         out.table("needed", needed.to_batches(), NEEDED_SCHEMA, compressed=False)

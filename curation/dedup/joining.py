@@ -72,28 +72,54 @@ def join(pairs: U64, sets: ShingleSets, threshold: float) -> Joined:
         threshold: of the Jaccard index.
 
     """
+    left, right = _verified(pairs, sets, threshold)
+    order = np.lexsort((left, right))
+    starts = np.searchsorted(right[order], np.arange(len(sets.ranks) + 1))
+    keeper = _keepers(sets.hashes, sets.starts, sets.lengths, starts, left[order], threshold)
+    return Joined(sets.ranks, sets.ranks[keeper], _components(left, right, sets.ranks), len(left))
+
+
+def components(pairs: U64, sets: ShingleSets, threshold: float) -> tuple[U32, int]:
+    """Verify candidate pairs and return what they connect.
+
+    Args:
+        pairs: uint64, sorted (`folding.run_pairs`); all their ranks are in `sets`.
+        sets: shingles of those rows.
+        threshold: of the Jaccard index.
+
+    Returns:
+        For each of `sets.ranks` the lowest rank that is reached over verified pairs, and how many pairs are.
+
+    """
+    left, right = _verified(pairs, sets, threshold)
+    return _components(left, right, sets.ranks), len(left)
+
+
+def _verified(pairs: U64, sets: ShingleSets, threshold: float) -> tuple[I64, I64]:
+    """Return the pairs at or above the threshold, as places in `sets.ranks`."""
     left, right = (np.searchsorted(sets.ranks, half.astype(np.uint32)) for half in halves(pairs))
     near = _verify(sets.hashes, sets.starts, sets.lengths, left, right, threshold)
-    left, right = left[near], right[near]
-    m = len(sets.ranks)
-    order = np.lexsort((left, right))
-    starts = np.searchsorted(right[order], np.arange(m + 1))
-    keeper = _keepers(sets.hashes, sets.starts, sets.lengths, starts, left[order], threshold)
+    return left[near], right[near]
+
+
+def _components(left: I64, right: I64, ranks: U32) -> U32:
+    m = len(ranks)
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), (m, m))
     _, label = connected_components(graph, directed=False)
     first = np.full(m, m, np.int64)
     np.minimum.at(first, label, np.arange(m))
-    return Joined(sets.ranks, sets.ranks[keeper], sets.ranks[first[label]], len(left))
+    return np.asarray(ranks[first[label]])
 
 
-def ranks_of(pairs: U64) -> U32:
+def named_by(pairs: U64) -> U32:
     """Return the ranks that pairs name, ascending, each once."""
     left, right = halves(pairs)
     return np.unique(np.concatenate([left, right])).astype(np.uint32)
 
 
 @nb.njit(cache=True)
-def _similarity(hashes, starts, lengths, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def similarity(hashes, starts, lengths, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return the Jaccard index of two sets of `ShingleSets`, by their places."""
     i, j = starts[left], starts[right]
     i_end, j_end = i + lengths[left], j + lengths[right]
     total = lengths[left] + lengths[right]
@@ -113,7 +139,7 @@ def _verify(hashes, starts, lengths, left, right, threshold):  # type: ignore[no
         size, other = lengths[left[pair]], lengths[right[pair]]
         # The smaller set over the larger bounds the index from above.
         possible = min(size, other) >= threshold * max(size, other)
-        near[pair] = possible and _similarity(hashes, starts, lengths, left[pair], right[pair]) >= threshold
+        near[pair] = possible and similarity(hashes, starts, lengths, left[pair], right[pair]) >= threshold
     return near
 
 
@@ -135,7 +161,7 @@ def _keepers(hashes, starts, lengths, bounds, lower, threshold):  # type: ignore
                 others[held] = candidate
                 held += 1
         for candidate in np.sort(others[:held]):
-            if _similarity(hashes, starts, lengths, candidate, row) >= threshold:
+            if similarity(hashes, starts, lengths, candidate, row) >= threshold:
                 keeper[row] = candidate
                 break
     return keeper

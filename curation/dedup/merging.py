@@ -13,36 +13,52 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.candidates import folded
-from curation.dedup.clustering import kept
+from curation.dedup.matching import kept_samples
 from curation.dedup.minhash import U32
 from curation.dedup.ordering import ORDER
-from curation.dedup.shards import Corpus, flat
+from curation.dedup.shards import Corpus, ShardRef, flat
 from curation.engine import Outputs, Task
 from curation.settings import DedupSettings
 from curation.store import Store
+from curation.text.arrays import list_starts, one_array
 from curation.text.tokens import I64
 
+GIVEN = pa.struct(
+    [
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("exact", pa.uint64(), nullable=False),
+        pa.field("cluster", pa.int64(), nullable=False),
+    ]
+)
+"""A negative that a source gave: its text, its exact hash, and its document cluster."""
 MERGED = pa.struct(
     [
         pa.field("row_id", pa.binary(16), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("subset", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
+        pa.field("query", pa.string()),
         pa.field("positive", pa.string()),
-        pa.field("negatives", pa.list_(pa.string()), nullable=False),
+        pa.field("document_cluster", pa.int64(), nullable=False),
+        pa.field("negatives", pa.list_(pa.field("item", GIVEN, nullable=False)), nullable=False),
     ]
 )
 MERGE_SCHEMA = pa.schema([pa.field("merged", pa.list_(pa.field("item", MERGED, nullable=False)), nullable=False)])
 """Row-aligned with the rows shard: the duplicates that a kept row stands for, in order of (source priority, row id).
-`positive` is null where an exact duplicate only repeats it: from the kept row, or from a near-duplicate in the same
-list. In the class families a sample is its text and its label, so that exact duplicates may have other positives.
-`negatives` are those that its source gave."""
-COLUMNS = ["row_id", "source", "subset", "positive", "negatives"]
+`query` and `positive` are null where they only repeat, but for case and white space, what the kept row or a
+near-duplicate in the same list has. In the class families a sample is its text and its label, so that exact duplicates
+may have other positives. `document_cluster` is the positive's; `negatives` are those that its source gave."""
+COLUMNS = ["row_id", "source", "subset", "query", "positive", "negatives"]
 _PLAIN = pa.schema(list(MERGED))
+_WIDE_GIVEN = pa.struct([f.with_type(pa.large_string()) if f.name == "text" else f for f in GIVEN])
 _WIDE = pa.schema(
     [
-        pa.field(
-            f.name, {"row_id": f.type, "negatives": pa.large_list(pa.large_string())}.get(f.name, pa.large_string())
+        f.with_type(
+            {
+                "row_id": f.type,
+                "document_cluster": f.type,
+                "negatives": pa.large_list(pa.field("item", _WIDE_GIVEN, nullable=False)),
+            }.get(f.name, pa.large_string())
         )
         for f in MERGED
     ]
@@ -51,13 +67,15 @@ GATHERED_BYTES = 1 << 29
 """Dropped rows are in memory for as many kept shards at once as they fill so many bytes of shard files, or for one."""
 BATCH_BYTES = 1 << 30
 """Text in a record batch: 32-bit offsets reach twice as far."""
+GIVEN_BYTES = 16
+"""Of a given negative beside its text."""
 
 
 class Merge:
     """Operation, one task: dropped rows to the rows that were kept for them."""
 
     name: ClassVar[str] = "merges"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
@@ -88,19 +106,21 @@ class _Dropped:
         rows: their own numbers.
         kept: of the rows that were kept for them, ascending.
         near: whether they are near-duplicates.
-        repeated: whether they are exact duplicates that have the document too of the row they equal.
+        same_query, same_document: whether their text is that of the row they stand for or, of exact duplicates, of the
+            row they equal.
 
     """
 
     rows: I64
     kept: I64
     near: npt.NDArray[np.bool_]
-    repeated: npt.NDArray[np.bool_]
+    same_query: npt.NDArray[np.bool_]
+    same_document: npt.NDArray[np.bool_]
 
 
 def _dropped(store: Store, corpus: Corpus) -> _Dropped:
     ranks, row_of = flat(store, ORDER, "rank", "row")
-    keeper, leaders = kept(store, "sample", "keeper")
+    keeper, leaders = kept_samples(store)
     found = [np.zeros(0, np.int64)]
     for start, stop in pairwise(corpus.starts.tolist()):
         here = ranks[start:stop]
@@ -110,9 +130,10 @@ def _dropped(store: Store, corpus: Corpus) -> _Dropped:
     home = row_of[keeper[rank]].astype(np.int64)
     order = np.lexsort((rank, home))
     rank, leader = rank[order], leaders[rank[order]]
-    documents = folded(store, "document")
-    repeated = (leader != rank) & (documents[leader] == documents[rank])
-    return _Dropped(rows[order], home[order], leader == rank, repeated)
+    near = leader == rank
+    told_by = np.where(near, keeper[rank], leader)
+    same = [folded(store, field) for field in ("query", "document")]
+    return _Dropped(rows[order], home[order], near, *(of[told_by] == of[rank] for of in same))
 
 
 def _bytes_a_row(store: Store, corpus: Corpus) -> npt.NDArray[np.float64]:
@@ -153,26 +174,54 @@ def _gathered(store: Store, corpus: Corpus, dropped: _Dropped, here: slice) -> _
     """Read some of the dropped rows, every shard once at most."""
     order = np.argsort(dropped.rows[here])
     rows = dropped.rows[here][order]
-    near, repeated = (values[here][order] for values in (dropped.near, dropped.repeated))
+    flags = [values[here][order] for values in (dropped.near, dropped.same_query, dropped.same_document)]
     starts = corpus.starts
     parts = [_WIDE.empty_table()]
     for shard, start, bounds in zip(corpus.shards, starts[:-1], pairwise(np.searchsorted(rows, starts)), strict=True):
         cut = slice(*bounds)
         if len(rows[cut]):
-            table = store.read_rows(f"rows/{shard.path}.rows.arrow", rows[cut] - start, COLUMNS)
-            parts.append(_told(table, near[cut], repeated[cut]))
+            parts.append(_told(store, shard, rows[cut] - start, *(values[cut] for values in flags)))
     items = pa.concat_tables(parts).combine_chunks()
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return _Gathered(items, place, _ends(_text_bytes(items)[place]))
 
 
-def _told(table: pa.Table, near: npt.NDArray[np.bool_], repeated: npt.NDArray[np.bool_]) -> pa.Table:
-    """Return one shard's rows as items of lists, in `_WIDE`: those of all shards may not fit 32-bit offsets."""
-    reason = pc.if_else(pa.array(near), "near-duplicate", "exact-duplicate")
-    positive = pc.if_else(pa.array(repeated), pa.scalar(None, pa.string()), table["positive"])
-    columns = [table["row_id"], table["source"], table["subset"], reason, positive, table["negatives"]]
+def _told(
+    store: Store, shard: ShardRef, rows: I64, near: npt.NDArray[np.bool_], same_query: npt.NDArray[np.bool_],
+    same_document: npt.NDArray[np.bool_],
+) -> pa.Table:  # fmt: skip
+    """Return some rows of a shard as items of lists, in `_WIDE`: those of all shards may not fit 32-bit offsets."""
+    table = store.read_rows(f"rows/{shard.path}.rows.arrow", rows, COLUMNS)
+    clusters = store.read_rows(f"clusters/{shard.path}.clusters.arrow", rows, ["document_cluster", "negative_clusters"])
+    none = pa.scalar(None, pa.string())
+    columns = [
+        table["row_id"], table["source"], table["subset"],
+        pc.if_else(pa.array(near), "near-duplicate", "exact-duplicate"),
+        pc.if_else(pa.array(same_query), none, table["query"]),
+        pc.if_else(pa.array(same_document), none, table["positive"]),
+        clusters["document_cluster"],
+        _given(store, shard, rows, table["negatives"], clusters["negative_clusters"]),
+    ]  # fmt: skip
     return pa.table(columns, names=_WIDE.names).cast(_WIDE)
+
+
+def _given(store: Store, shard: ShardRef, rows: I64, texts: pa.ChunkedArray, clusters: pa.ChunkedArray) -> pa.Array:
+    """Return the negatives of some rows of a shard with hashes and clusters, as lists in `_WIDE`."""
+    starts = list_starts(texts)
+    exact = np.zeros(0, np.uint64)
+    if starts[-1]:
+        counts = store.read_table(f"signatures/{shard.path}.signatures.arrow", ["negatives"])["negatives"].to_numpy()
+        before = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        lengths = np.diff(starts)
+        numbers = np.repeat(before[rows] - starts[:-1], lengths) + np.arange(starts[-1])
+        path = f"signatures/{shard.path}.negatives.arrow"
+        exact = store.read_rows(path, numbers, ["document_exact"])["document_exact"].to_numpy()
+    wide = pc.list_flatten(texts).cast(pa.large_string())
+    flat_clusters = pc.list_flatten(clusters)
+    arrays = [one_array(wide), pa.array(exact), one_array(flat_clusters)]
+    given = pa.StructArray.from_arrays(arrays, fields=list(_WIDE_GIVEN))
+    return pa.LargeListArray.from_arrays(pa.array(starts), given, type=_WIDE.field("negatives").type)
 
 
 def _batches(bounds: I64, found: _Gathered) -> Iterator[pa.RecordBatch]:
@@ -189,9 +238,11 @@ def _batches(bounds: I64, found: _Gathered) -> Iterator[pa.RecordBatch]:
 
 
 def _text_bytes(items: pa.Table) -> I64:
-    texts = _ends(_lengths(pc.binary_length(pc.list_flatten(items["negatives"]))))
+    given = pc.struct_field(pc.list_flatten(items["negatives"]), "text")
+    texts = _ends(_lengths(pc.binary_length(given)) + GIVEN_BYTES)
     negatives = np.diff(texts[_ends(_lengths(pc.list_value_length(items["negatives"])))])
-    return sum((_lengths(pc.binary_length(items[name])) for name in ("source", "subset", "positive")), negatives)
+    named = ("source", "subset", "query", "positive")
+    return sum((_lengths(pc.binary_length(items[name])) for name in named), negatives)
 
 
 def _lengths(lengths: pa.ChunkedArray) -> I64:

@@ -1,4 +1,8 @@
-"""The rows of all shards as one numbered sequence, and their columns as arrays."""
+"""The texts of all shards as one numbered sequence, and their columns as arrays.
+
+Rows are numbered through all shards. Documents are the positives of the rows, under the rows' numbers, and after them
+the given negatives, numbered through all shards too.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ class ShardRef:
     Attributes:
         path: below the operation's folder, without suffix.
         rows: how many.
+        negatives: how many given negatives they have.
         family: loss family of its source.
         priority: of its source; the lower number stays.
         content: hash of the rows.
@@ -28,14 +33,20 @@ class ShardRef:
 
     path: str
     rows: int
+    negatives: int
     family: str
     priority: int
     content: str
 
+    @property
+    def source(self) -> str:
+        """Name of its source."""
+        return self.path.split("/", 1)[0]
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """All shards in order: row numbers run through them. `signed` is the hash of each one's signatures."""
+    """All shards in order. `signed` is the hash of each one's signatures."""
 
     shards: tuple[ShardRef, ...]
     signed: tuple[str, ...]
@@ -46,33 +57,60 @@ class Corpus:
         return sum(shard.rows for shard in self.shards)
 
     @property
+    def negatives(self) -> int:
+        """Given negatives of all shards."""
+        return sum(shard.negatives for shard in self.shards)
+
+    @property
     def starts(self) -> npt.NDArray[np.int64]:
         """The number of each shard's first row, and the number of rows at the end."""
         return np.cumsum([0, *(shard.rows for shard in self.shards)])
+
+    @property
+    def negative_starts(self) -> npt.NDArray[np.int64]:
+        """The number of each shard's first given negative among the documents, and the number of documents."""
+        return self.rows + np.cumsum([0, *(shard.negatives for shard in self.shards)])
+
+    def size(self, field: str) -> int:
+        """Return how many texts (or samples) a field has."""
+        return self.rows + (self.negatives if field == "document" else 0)
 
     @property
     def identity(self) -> str:
         """Hash of everything a step over all rows may read."""
         return digest([[s.path, s.rows, s.family, s.priority, s.content] for s in self.shards] + [list(self.signed)])
 
-    def column(self, store: Store, names: Sequence[str], dtype: type[Any]) -> dict[str, npt.NDArray[Any]]:
+    def column(
+        self, store: Store, names: Sequence[str], dtype: type[Any], *, negatives: bool = False
+    ) -> dict[str, npt.NDArray[Any]]:
         """Read columns of the signatures; several at once cost one pass over the files.
 
+        Args:
+            store: of the build.
+            names: of the columns.
+            dtype: of the result.
+            negatives: whether those of the given negatives follow: names are of field `document` then.
+
         Returns:
-            name → array[rows]; a sketch, whatever `dtype` is, as uint64[rows, words].
+            name → array[rows], or array[documents]; a sketch, whatever `dtype` is, as uint64[n, words].
 
         """
         found: dict[str, npt.NDArray[Any]] = {}
-        for shard, start in zip(self.shards, self.starts[:-1].tolist(), strict=True):
-            table = store.read_table(f"signatures/{shard.path}.signatures.arrow", list(names))
-            for name in names:
-                at = start
-                for chunk in table[name].chunks:
-                    values = _numbers(chunk, dtype)
-                    if name not in found:
-                        found[name] = np.empty((self.rows, *values.shape[1:]), values.dtype)
-                    found[name][at : at + len(values)] = values
-                    at += len(values)
+        size = self.rows + (self.negatives if negatives else 0)
+        kinds = [("signatures", self.starts)] + ([("negatives", self.negative_starts)] if negatives else [])
+        for kind, starts in kinds:
+            for shard, start, stop in zip(self.shards, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+                if start == stop:
+                    continue
+                table = store.read_table(f"signatures/{shard.path}.{kind}.arrow", list(names))
+                for name in names:
+                    at = start
+                    for chunk in table[name].chunks:
+                        values = _numbers(chunk, dtype)
+                        if name not in found:
+                            found[name] = np.empty((size, *values.shape[1:]), values.dtype)
+                        found[name][at : at + len(values)] = values
+                        at += len(values)
         return {name: found.get(name, np.zeros(0, dtype)) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Operation `dedup/shingles`: the shingle sets of those rows of a shard that stand in a candidate pair."""
+"""Operation `dedup/shingles`: the shingle sets of those texts of a shard that stand in a candidate pair."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.dedup.candidates import Pairs
 from curation.dedup.joining import ShingleSets
-from curation.dedup.minhash import shingle_sets
+from curation.dedup.minhash import U32, shingle_sets
 from curation.dedup.shards import Corpus, flat
-from curation.dedup.signing import FIELDS, TEXTS, tokens_of
+from curation.dedup.signing import FIELDS
 from curation.engine import Outputs, Task
 from curation.settings import DedupSettings
-from curation.store import Store
-from curation.text.tokens import I64
+from curation.store import Store, take_rows
+from curation.text.arrays import list_starts
+from curation.text.tokens import I64, tokenise
 
 SHINGLE_SCHEMA = pa.schema(
     [
@@ -30,18 +32,19 @@ SHINGLE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Stretch:
-    """A shard's family and the numbers of its rows among all rows."""
+    """The numbers of a shard's rows, and of its given negatives among the documents."""
 
-    family: str
     first: int
     rows: int
+    first_negative: int
+    negatives: int
 
 
 class Shingle:
     """Operation: a rows shard to the shingle sets of its candidates."""
 
     name: ClassVar[str] = "dedup/shingles"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
@@ -49,47 +52,60 @@ class Shingle:
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Shingle one shard; `task.payload` is a `Stretch`."""
         stretch: Stretch = task.payload
-        wanted = []
-        for field in FIELDS:
-            rows, ranks = flat(store, f"{Pairs.name}/{field}.needed.arrow", "row", "rank")
-            cut = slice(*np.searchsorted(rows, [stretch.first, stretch.first + stretch.rows]))
-            wanted.append((rows[cut] - stretch.first, ranks[cut]))
-        touched = np.unique(np.concatenate([rows for rows, _ in wanted]))
+        path = f"rows/{task.path}.rows.arrow"
         batches = []
-        if len(touched):
-            table = store.read_rows(f"rows/{task.path}.rows.arrow", touched, TEXTS)
-            tokens = tokens_of(table, stretch.family)
-            for number, (field, (rows, ranks)) in enumerate(zip(FIELDS, wanted, strict=True)):
-                hashes, offsets = shingle_sets(tokens[field], self.settings.shingle)
-                batches.append(_batch(number, ranks, np.searchsorted(touched, rows), hashes, offsets))
+        for number, (field, column) in enumerate(zip(FIELDS, ("query", "positive"), strict=True)):
+            rows, ranks = _needed(store, field, stretch.first, stretch.rows)
+            if len(rows):
+                batches.append(self._batch(number, ranks, store.read_rows(path, rows, [column])[column]))
+        given, ranks = _needed(store, "document", stretch.first_negative, stretch.negatives)
+        if len(given):
+            counts = store.read_table(f"signatures/{task.path}.signatures.arrow", ["negatives"])["negatives"].to_numpy()
+            batches.append(self._batch(FIELDS.index("document"), ranks, _negatives(store, path, counts, given)))
         out.table("shingles", batches, SHINGLE_SCHEMA)
-        return {"rows": len(touched)}
+        return {"texts": sum(batch.num_rows for batch in batches)}
+
+    def _batch(self, field: int, ranks: U32, texts: pa.ChunkedArray) -> pa.RecordBatch:
+        hashes, offsets = shingle_sets(tokenise(texts), self.settings.shingle)
+        values = (hashes >> np.uint64(32)).astype(np.uint32)
+        sets = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)).cast(SHINGLE_SCHEMA.field(2).type)
+        return pa.record_batch(
+            [pa.array(np.full(len(ranks), field, np.uint8)), pa.array(ranks), sets], schema=SHINGLE_SCHEMA
+        )
 
 
-def _batch(field: int, ranks: Any, rows: I64, hashes: Any, offsets: I64) -> pa.RecordBatch:
-    """Return the sets of `rows` as a record batch; (hashes, offsets) hold those of more rows."""
-    lengths = np.diff(offsets)[rows]
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    at = np.arange(bounds[-1]) - np.repeat(bounds[:-1] - offsets[:-1][rows], lengths)
-    values = (hashes[at] >> np.uint64(32)).astype(np.uint32)
-    sets = pa.LargeListArray.from_arrays(pa.array(bounds), pa.array(values))
-    columns = [pa.array(np.full(len(rows), field, np.uint8)), pa.array(ranks), sets.cast(SHINGLE_SCHEMA.field(2).type)]
-    return pa.record_batch(columns, schema=SHINGLE_SCHEMA)
+def _needed(store: Store, field: str, first: int, count: int) -> tuple[I64, U32]:
+    """Return which of a stretch of a field's texts stand in a pair, counted from its first, and their ranks."""
+    texts, ranks = flat(store, f"{Pairs.name}/{field}.needed.arrow", "row", "rank")
+    cut = slice(*np.searchsorted(texts, [first, first + count]))
+    return texts[cut].astype(np.int64) - first, ranks[cut]
 
 
-def sets_of(store: Store, corpus: Corpus, field: str) -> ShingleSets:
-    """Read the shingle sets of one field of all shards."""
+def _negatives(store: Store, path: str, counts: np.ndarray[Any, Any], given: I64) -> pa.ChunkedArray:
+    """Return some of a shard's given negatives, by their numbers in it, ascending."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    row = np.searchsorted(ends, given, "right")
+    rows, at = np.unique(row, return_inverse=True)
+    lists = store.read_rows(path, rows, ["negatives"])["negatives"]
+    place = given - (ends - counts)[row]
+    texts = pa.table([pc.list_flatten(lists)], ["negatives"])
+    return take_rows(texts.to_batches(), list_starts(lists)[at] + place, texts.schema)["negatives"]
+
+
+def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None) -> ShingleSets:
+    """Read the shingle sets of one field of all shards, or those of some ranks (ascending)."""
     ranks, starts, lengths, values = [np.zeros(0, np.uint32)], [], [], [np.zeros(0, np.uint32)]
     held = 0
     for shard in corpus.shards:
-        for batch in store.read_table(f"{Shingle.name}/{shard.path}.shingles.arrow").to_batches():
-            if not batch.num_rows or FIELDS[batch["field"][0].as_py()] != field:
+        for whole in store.read_table(f"{Shingle.name}/{shard.path}.shingles.arrow").to_batches():
+            if not whole.num_rows or FIELDS[whole["field"][0].as_py()] != field:
                 continue
+            batch = whole if wanted is None else whole.filter(pa.array(_among(whole["rank"].to_numpy(), wanted)))
             offsets = batch["shingles"].offsets.to_numpy()
             ranks.append(batch["rank"].to_numpy())
-            starts.append(offsets[:-1] + held)
+            starts.append(offsets[:-1] - offsets[0] + held)
             lengths.append(np.diff(offsets))
-            values.append(batch["shingles"].values.to_numpy())
+            values.append(batch["shingles"].values.to_numpy()[offsets[0] : offsets[-1]])
             held += len(values[-1])
     all_ranks = np.concatenate(ranks)
     order = np.argsort(all_ranks)
@@ -100,3 +116,11 @@ def sets_of(store: Store, corpus: Corpus, field: str) -> ShingleSets:
         np.concatenate([none, *starts])[order],
         np.concatenate([none, *lengths])[order],
     )
+
+
+def _among(ranks: U32, wanted: U32) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which ranks are among those that are wanted, ascending."""
+    if not len(wanted):
+        return np.zeros(len(ranks), bool)
+    at = np.minimum(np.searchsorted(wanted, ranks), len(wanted) - 1)
+    return np.asarray(wanted[at] == ranks)

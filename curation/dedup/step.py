@@ -6,14 +6,16 @@ from typing import Any
 
 from curation import engine
 from curation.dedup.candidates import Bands, Candidates, Fold, Pairs, band_groups
-from curation.dedup.clustering import Cluster, Join
+from curation.dedup.clustering import Cluster
+from curation.dedup.components import Components
+from curation.dedup.matching import Match
 from curation.dedup.merging import Merge
 from curation.dedup.ordering import Order
 from curation.dedup.shards import Corpus, ShardRef
 from curation.dedup.shingling import Shingle, Stretch
-from curation.dedup.signing import FIELDS, Sign
+from curation.dedup.signing import FIELDS, FOLDED, Sign
 from curation.engine import Operation, Task
-from curation.steps import Build, StepResult, shards_of
+from curation.steps import Build, StepResult, output_ending, shards_of
 from curation.store import Marker, digest
 from sources import registry
 
@@ -34,52 +36,69 @@ def run_dedup(build: Build) -> StepResult:
     )
     corpus = Corpus(
         tuple(
-            ShardRef(s.path, s.rows, family, manifests[s.source].priority, s.xxh3)
-            for s, family in zip(rows.shards, families, strict=True)
+            ShardRef(
+                s.path, s.rows, output_ending(marker, "negatives").rows, family, manifests[s.source].priority, s.xxh3
+            )
+            for s, family, marker in zip(rows.shards, families, signed, strict=True)
         ),
-        tuple(marker.outputs[0].xxh3 for marker in signed),
+        tuple(_hash(marker) for marker in signed),
     )
     everything = corpus.identity
     (ordered,) = run(Order(settings), [Task("all", (everything,), corpus)])
     known = (everything, _hash(ordered))
-    folded = run(Fold(settings), [Task(field, known, corpus) for field in FIELDS])
+    folded = run(Fold(settings), [Task(field, known, corpus) for field in FOLDED])
+    leaders = dict(zip(FOLDED, folded, strict=True))
     groups = [
-        Task(f"{field}/{group[0]:02d}", (*known, _hash(marker), digest(group)), Bands(corpus, field, group))
-        for field, marker in zip(FIELDS, folded, strict=True)
-        for group in band_groups(corpus.rows, settings.bands)
+        Task(f"{field}/{group[0]:02d}", (*known, _hash(leaders[field]), digest(group)), Bands(corpus, field, group))
+        for field in FIELDS
+        for group in band_groups(corpus.size(field), settings.bands)
     ]
     found = run(Candidates(settings), groups)
     pairs = run(Pairs(settings), [_pairs_of(field, groups, found, known) for field in FIELDS])
     wanted = digest([_hash(marker) for marker in pairs])
-    stretches = zip(corpus.shards, corpus.starts[:-1].tolist(), strict=True)
+    stretches = zip(corpus.shards, corpus.starts[:-1].tolist(), corpus.negative_starts[:-1].tolist(), strict=True)
     shingled = run(
         Shingle(settings),
-        [Task(s.path, (s.content, wanted, str(first)), Stretch(s.family, first, s.rows)) for s, first in stretches],
+        [
+            Task(s.path, (s.content, wanted, f"{first}/{given}"), Stretch(first, s.rows, given, s.negatives))
+            for s, first, given in stretches
+        ],
     )
     sets = digest([_hash(marker) for marker in shingled])
     joined = run(
-        Join(settings),
-        [Task(f, (*known, _hash(marker), sets), corpus) for f, marker in zip(FIELDS, pairs, strict=True)],
+        Components(settings),
+        [
+            Task(field, (*known, _hash(leaders[field]), _hash(marker), sets), corpus)
+            for field, marker in zip(FIELDS, pairs, strict=True)
+        ],
     )
-    settled = (*known, *(_hash(marker) for marker in (*folded, *joined)))
+    compared = (*known, *(_hash(marker) for marker in (*folded, *joined)), sets)
+    (matched,) = run(Match(settings), [Task("all", compared, corpus)])
+    settled = (*known, *(_hash(marker) for marker in (*folded, *joined, matched)))
     (clusters,) = run(Cluster(settings), [Task("all", settled, corpus)])
-    (merges,) = run(Merge(settings), [Task("all", settled, corpus)])
+    (merges,) = run(Merge(settings), [Task("all", (*settled, _hash(clusters)), corpus)])
 
+    exact = {field: marker.stats["exact_duplicates"] for field, marker in leaders.items()}
     stats: dict[str, Any] = {
-        field: {"rows": corpus.rows, "exact_duplicates": exact.stats["exact_duplicates"], **near.stats}
-        for field, exact, near in zip(FIELDS, folded, joined, strict=True)
+        "sample": _counted(corpus.rows, exact["sample"], matched),
+        **{f: _counted(corpus.size(f), exact[f], marker) for f, marker in zip(FIELDS, joined, strict=True)},
     }
-    for field, entry in stats.items():
-        entry["clusters"] = entry["rows"] - entry["exact_duplicates"] - entry["near_duplicates"]
-        entry["clusters"] -= 0 if field == "sample" else entry["chains_cut"]  # whole components
-    result = StepResult("dedup", stats=stats | {"merges": merges.stats})
-    by_path = {s.path: s for s in shards_of("", "", clusters, Cluster.name, "clusters")}
-    merged = {s.path: s for s in shards_of("", "", merges, Merge.name, "merges")}
-    for s in rows.shards:
-        content = digest([by_path[s.path].xxh3, merged[s.path].xxh3])
+    result = StepResult("dedup", stats=stats | {"merges": merges.stats, "sources": clusters.stats["sources"]})
+    made = [
+        {s.path: s.xxh3 for s in shards_of("", "", marker, operation.name, operation.name)}
+        for marker, operation in ((clusters, Cluster), (merges, Merge))
+    ]
+    for s, signature in zip(rows.shards, corpus.signed, strict=True):
+        content = digest([*(of[s.path] for of in made), signature])
         result.shards.append(type(s)(s.source, s.subset, s.path, s.rows, content))
     build.save(result)
     return result
+
+
+def _counted(texts: int, exact: int, marker: Marker) -> dict[str, int]:
+    """Return the figures of samples or of a field."""
+    near = marker.stats["near_duplicates"]
+    return {"rows": texts, "exact_duplicates": exact, "clusters": texts - exact - near, **marker.stats}
 
 
 def _hash(marker: Marker) -> str:

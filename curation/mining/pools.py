@@ -15,16 +15,12 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from pydantic import BaseModel
 
-from curation.dedup.api import cluster
 from curation.engine import Outputs, Task
-from curation.mining.answers import ANSWER_SCHEMA, answer_texts, answers_of
-from curation.settings import DedupSettings
+from curation.mining.answers import ANSWER_SCHEMA, answers_of
 from curation.store import Store, digest, take_rows
 from curation.text.arrays import list_starts
-from curation.text.tokens import tokenise
 
 CHUNK_TEXTS = 8192
 """Texts a chunk, at most; a chunk also ends where a rows shard does. One is embedded at once."""
@@ -72,10 +68,6 @@ LINK_SCHEMA = pa.schema(
 )
 """Row-aligned with a rows shard: the numbers of its query, its positive, and its given negatives."""
 
-ELSEWHERE_SCHEMA = pa.schema([pa.field(name, pa.int64(), nullable=False) for name in ("query_cluster", "cluster")])
-"""Clusters of queries, and of the documents that answer them in other pools; those of this pool's documents, if some
-resemble them."""
-
 
 @dataclass(frozen=True)
 class PoolRef:
@@ -105,15 +97,16 @@ class Chunk(NamedTuple):
     digest: str
 
 
+class CollectSettings(BaseModel):
+    """None: hashes and clusters are those that dedup wrote."""
+
+
 class Collect:
     """Operation: a pool's rows to its distinct texts, and links to them."""
 
     name: ClassVar[str] = "pools"
-    version: ClassVar[int] = 3
-
-    def __init__(self, settings: DedupSettings) -> None:
-        self.settings = settings
-        """For given negatives, which dedup has not seen: a near-duplicate of a positive joins its cluster."""
+    version: ClassVar[int] = 4
+    settings: ClassVar[BaseModel] = CollectSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Number the texts of one pool; `task.payload` is a `PoolRef`."""
@@ -121,9 +114,8 @@ class Collect:
         seen = [_read_shard(store, pool, number) for number, path in enumerate(pool.paths)]
         place = pl.first("shard", "row", "given")
         stands = pl.concat([part.written for part in seen])
-        in_cluster = pl.col("cluster").drop_nulls().first()
         documents = stands.group_by("exact", maintain_order=True).agg(
-            place, in_cluster, pl.first("language"), pl.col("contaminated").any()
+            place, pl.first("cluster", "language"), pl.col("contaminated").any()
         )
         asks = pl.concat([part.asked for part in seen])
         asked = asks.group_by("exact", maintain_order=True).agg(place)
@@ -131,10 +123,9 @@ class Collect:
         each = ["text", "language", "wanted"]
         queries = asks.group_by(each, maintain_order=True).agg(pl.first("exact", "cluster"))
         answers = answers_of(store, pool.name) if pool.answered else ANSWER_SCHEMA.empty_table()
-        documents, elsewhere = _fill_clusters(store, pool, documents, answers, self.settings)
+        out.table("elsewhere", answers.to_batches(), ANSWER_SCHEMA)
         for name, frame, schema in (
             ("documents", documents, DOCUMENT_SCHEMA),
-            ("elsewhere", elsewhere, ELSEWHERE_SCHEMA),
             ("asked", asked, ASKED_SCHEMA),
             ("queries", queries, QUERY_SCHEMA),
         ):
@@ -169,33 +160,38 @@ class _Shard(NamedTuple):
 
 
 def _read_shard(store: Store, pool: PoolRef, number: int) -> _Shard:
+    """Read what dedup found out about the texts of a shard, and their languages."""
     path = pool.paths[number]
-    columns = ["query", "positive", "negatives", "query_lang", "positive_lang"]
-    rows = store.read_table(f"rows/{path}.rows.arrow", columns)
-    clusters = store.read_table(f"clusters/{path}.clusters.arrow", ["query_cluster", "document_cluster"])
-    n = rows.num_rows
-    languages = cast("pl.DataFrame", pl.from_arrow(rows.select(["query_lang", "positive_lang"])))
+    languages = cast(
+        "pl.DataFrame", pl.from_arrow(store.read_table(f"rows/{path}.rows.arrow", ["query_lang", "positive_lang"]))
+    )
+    clusters = store.read_table(
+        f"clusters/{path}.clusters.arrow", ["query_cluster", "document_cluster", "negative_clusters"]
+    )
+    signed = store.read_table(f"signatures/{path}.signatures.arrow", ["query_exact", "document_exact"])
+    given = store.read_table(f"signatures/{path}.negatives.arrow", ["document_exact"])["document_exact"]
+    n = len(languages)
     row = np.arange(n, dtype=np.int32)
     asked = pl.DataFrame(
         {
             "shard": np.full(n, number, np.int32), "row": row, "given": np.full(n, POSITIVE, np.int16),
-            "exact": tokenise(rows["query"]).exact, "cluster": clusters["query_cluster"].to_numpy(),
+            "exact": signed["query_exact"].to_numpy(), "cluster": clusters["query_cluster"].to_numpy(),
             "language": languages["query_lang"], "wanted": languages["positive_lang"],
         }
     )  # fmt: skip
-    offsets = list_starts(rows["negatives"])
+    offsets = list_starts(clusters["negative_clusters"])
     of_row = np.repeat(row, np.diff(offsets))
-    texts = pc.list_flatten(rows["negatives"])
     contaminated = np.zeros(n, bool)
     if pool.decontaminated:
         found = store.read_table(f"contamination/{path}.contamination.arrow", ["document_overlap"])
         contaminated = found["document_overlap"].is_valid().to_numpy()
+    negative_clusters = pc.list_flatten(clusters["negative_clusters"]).to_numpy()
     written = pl.DataFrame(
         {
             "shard": np.full(n + len(of_row), number, np.int32), "row": np.concatenate([row, of_row]),
             "given": np.concatenate([np.full(n, POSITIVE), np.arange(len(of_row)) - offsets[of_row]]).astype(np.int16),
-            "exact": np.concatenate([tokenise(rows["positive"]).exact, tokenise(texts).exact]),
-            "cluster": pl.Series(clusters["document_cluster"].to_numpy()).extend_constant(None, len(of_row)),
+            "exact": np.concatenate([signed["document_exact"].to_numpy(), given.to_numpy()]),
+            "cluster": np.concatenate([clusters["document_cluster"].to_numpy(), negative_clusters]),
             "language": languages["positive_lang"].append(languages["positive_lang"].gather(of_row)),
             "contaminated": np.concatenate([contaminated, np.zeros(len(of_row), bool)]),
         }
@@ -244,36 +240,6 @@ def read_texts(
     if not parts:
         return pa.array([], pa.large_string())
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(pa.array(back)).combine_chunks()
-
-
-def _fill_clusters(
-    store: Store, pool: PoolRef, documents: pl.DataFrame, answers: pa.Table, settings: DedupSettings
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give documents that are nobody's positive the cluster of what they resemble, or one of their own.
-
-    Dedup looks at positives. A given negative that is nearly one of them, of this pool or of another that answers the
-    same query, would pass for another document here, and be mined for the very rows that it answers. One that resembles
-    two positives makes one cluster of theirs.
-    """
-    alone = documents["cluster"].is_null().to_numpy()
-    own = pl.Series((documents["exact"].to_numpy() >> np.uint64(1)).astype(np.int64))
-    known = np.concatenate([documents["cluster"].fill_null(own).to_numpy(), answers["document_cluster"].to_numpy()])
-    if alone.any():
-        n, total = len(documents), len(known)
-        numbers = np.argsort(alone, kind="stable")
-        texts = [read_texts(store, pool, documents.to_arrow(), numbers), *answer_texts(store, answers)]
-        nodes = np.concatenate([numbers, np.arange(n, total)])
-        reached = nodes[cluster(pa.concat_arrays(texts), settings)["component"].to_numpy()]
-        names, held = np.unique(known, return_inverse=True)
-        ends = np.concatenate([np.arange(total), nodes]), np.concatenate([total + held, reached])
-        graph = coo_array((np.ones(2 * total, np.int8), ends), (total + len(names), total + len(names)))
-        _, first, joined = np.unique(
-            connected_components(graph, directed=False)[1][:total], return_index=True, return_inverse=True
-        )
-        known = known[first[joined]]
-    found = documents.with_columns(cluster=pl.Series(known[: len(documents)]))
-    elsewhere = {"query_cluster": answers["query_cluster"].to_numpy(), "cluster": known[len(documents) :]}
-    return found, pl.DataFrame(elsewhere)
 
 
 def _chunks(texts: pl.DataFrame, pool: PoolRef) -> list[Chunk]:

@@ -141,7 +141,7 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
         lists_of(n, asked, links["positive"].to_numpy()),
         documents["cluster"].to_numpy(),
         query_cluster=queries["cluster"].to_numpy(),
-        elsewhere=(elsewhere["query_cluster"].to_numpy(), elsewhere["cluster"].to_numpy()),
+        elsewhere=(elsewhere["query_cluster"].to_numpy(), elsewhere["document_cluster"].to_numpy()),
         texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
         languages=numbered(queries["wanted"], documents["language"]),
         language=settings.language,

@@ -72,7 +72,7 @@ def _collect(build: Build, rows: StepResult, pools: list[MinedPool]) -> None:
         answered = [answers[pool.name]] if pool.name in answers else []
         reference = replace(pool.reference, decontaminated=len(known) > 1, answered=bool(answered))
         tasks.append(Task(pool.name, (*reference.hashes, *known_of, *answered), reference))
-    markers = engine.run(Collect(build.profile.dedup), tasks, build.store, build.workers)
+    markers = engine.run(Collect(), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
 

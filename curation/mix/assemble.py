@@ -16,7 +16,6 @@ from curation.mix.admitting import Asked, admitted
 from curation.mix.inherit import inherit
 from curation.mix.recipe import Recipe, instructed, symmetric
 from curation.mix.select import TRAIN, VALIDATION, PoolState
-from curation.settings import DedupSettings
 from curation.store import Store
 from curation.text.arrays import list_starts, one_array
 from curation.text.tokens import I64, mix_all, tokenise
@@ -34,6 +33,7 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("language", pa.string(), nullable=False),
         pa.field("positive_language", pa.string(), nullable=False),
         pa.field("query", pa.string(), nullable=False),
+        pa.field("other_queries", pa.list_(pa.string()), nullable=False),
         pa.field("positive", pa.string(), nullable=False),
         pa.field("query_cluster", pa.int64(), nullable=False),
         pa.field("positive_id", pa.int64(), nullable=False),
@@ -43,8 +43,8 @@ SAMPLE_SCHEMA = pa.schema(
 )
 """A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id`, `other_positive_ids` and
 `negative_ids` are document numbers; hard negatives given by a source come before mined ones. `provenance` names every
-source and subset that the sample was found in, its own first; the other positives are those of its duplicates;
-`licence` is the strictest of those sources."""
+source and subset that the sample was found in, its own first; the other queries and positives are those of its
+duplicates, in other words; `licence` is the strictest of those sources."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -80,7 +80,7 @@ class Assembled:
 
 def assemble(
     store: Store, pool: PoolState, offered: PoolDocuments, manifest: Manifest, recipe: Recipe, *, first_id: int,
-    dedup: DedupSettings, keep: int, seed: int,
+    keep: int, seed: int,
 ) -> Assembled:  # fmt: skip
     """Gather one pool's samples, in rank order, and the documents that they name."""
     chosen = np.flatnonzero(pool.verdict <= VALIDATION)
@@ -93,26 +93,24 @@ def assemble(
     query_cluster = _clusters(store, pool)
     foreign = offered.pool.name if manifest.family == "retrieval" else None
     queries, positive_text = one_array(own["query"]), one_array(own["positive"])
-    asked = Asked(pool, foreign, query_cluster, chosen, queries, taken.positives)
-    given, given_texts, given_clusters = admitted(store, asked, taken.negatives, dedup)
+    others = taken.positives
+    exact = _query_hashes(store, pool)[chosen]
+    asked = Asked(pool, foreign, query_cluster, chosen, exact, (others.offsets, others.cluster))
+    given = admitted(store, asked, taken.negatives)
     mined_lists = mined["negatives"].take(chosen).combine_chunks()
     mined_starts = list_starts(mined_lists)
     needed, mined_places = np.unique(mined_lists.flatten().to_numpy(), return_inverse=True)
-    other_texts = taken.positives.flatten()
-    found = [positive_text, offered.texts(needed), given_texts, other_texts]
+    found = [positive_text, offered.texts(needed), given.text, others.text]
     texts = pa.concat_arrays(found).dictionary_encode()
     codes = texts.indices.to_numpy().astype(np.int64)
     positive, needed_codes, given_codes, other_codes = np.split(codes, np.cumsum([len(part) for part in found[:3]]))
-    other_starts = list_starts(taken.positives)
     cluster = np.empty(len(texts.dictionary), np.int64)
-    cluster[given_codes] = given_clusters
-    cluster[other_codes] = np.repeat(pool.document_cluster[chosen], np.diff(other_starts))
-    if manifest.family != "retrieval":  # members of a class that one query stands with, and no near-duplicates
-        cluster[other_codes] = (tokenise(other_texts).exact >> np.uint64(1)).astype(np.int64)
+    cluster[given_codes] = given.cluster
+    cluster[other_codes] = others.cluster
     cluster[needed_codes] = offered.clusters(needed)
     cluster[positive[::-1]] = pool.document_cluster[chosen[::-1]]
     negatives, starts = _merge(
-        given.offsets, given_codes[given.values], mined_starts, needed_codes[mined_places], positive, other_starts,
+        given.offsets, given_codes, mined_starts, needed_codes[mined_places], positive, others.offsets,
         other_codes, cluster, keep,
     )  # fmt: skip
     documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
@@ -123,9 +121,10 @@ def assemble(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
             own["source"], own["subset"], taken.provenance, taken.licence, [manifest.family] * n, [manifest.task] * n,
-            *_languages(store, pool, own, chosen), _strings(queries), _strings(documents.take(pa.array(positive))),
+            *_languages(store, pool, own, chosen), _strings(queries), _instructed(taken.queries, manifest, recipe),
+            _strings(documents.take(pa.array(positive))),
             pa.array(query_cluster[chosen]), pa.array(positive + first_id),
-            pa.ListArray.from_arrays(pa.array(other_starts.astype(np.int32)), pa.array(other_codes + first_id)),
+            pa.ListArray.from_arrays(pa.array(others.offsets.astype(np.int32)), pa.array(other_codes + first_id)),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
         schema=SAMPLE_SCHEMA,
@@ -167,6 +166,21 @@ def _places(
         names[needed_codes] = others
         names[positive] = own
         yield pa.array(names, pa.string())
+
+
+def _instructed(lists: pa.LargeListArray, manifest: Manifest, recipe: Recipe) -> pa.ChunkedArray:
+    """Return the other wordings of n queries as list<string>, with the instruction where the recipe wants it."""
+    texts = lists.flatten()
+    if recipe.instructions:
+        texts = pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING)
+    whole = pa.LargeListArray.from_arrays(lists.offsets, texts)
+    pieces = [pa.concat_arrays([whole.slice(i, PIECE)]) for i in range(0, len(whole), PIECE)]
+    return pa.chunked_array([piece.cast(pa.list_(pa.string())) for piece in pieces], pa.list_(pa.string()))
+
+
+def _query_hashes(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
+    parts = [store.read_table(f"signatures/{s.path}.signatures.arrow", ["query_exact"]) for s in pool.shards]
+    return np.asarray(pa.concat_tables(parts)["query_exact"].to_numpy())
 
 
 def _clusters(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:

@@ -65,8 +65,7 @@ def run_mix(build: Build, name: str) -> StepResult:
             for pool in of_source:
                 made = assemble(
                     build.store, pool, documents_of(build, source, pool.subset), manifest, recipe,
-                    first_id=writer.documents.rows, dedup=build.profile.dedup, keep=build.profile.mining.keep,
-                    seed=settings.seed,
+                    first_id=writer.documents.rows, keep=build.profile.mining.keep, seed=settings.seed,
                 )  # fmt: skip
                 writer.add(made.train, made.validation, made.documents)
                 progress.advance(f"write {source}/{pool.subset}")

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.minhash import jaccard
-from curation.dedup.signing import tokens_of
 from curation.mining.grouping import documents_of
 from curation.mining.negatives import ORIGINS
 from curation.report.gather import Inputs
@@ -25,6 +24,7 @@ from curation.row_keys import row_keys
 from curation.settings import DedupSettings
 from curation.steps import Build, StepResult
 from curation.store import Store
+from curation.text.tokens import tokenise
 
 CHARS = 200
 BEFORE = 60
@@ -65,6 +65,8 @@ class Compared:
 
     name: str
     language: str | None
+    similarity: float
+    """Jaccard index of the shingles; 1 where the texts are equal but for case and white space."""
     dropped: Marked
     kept: Marked
 
@@ -80,9 +82,12 @@ class Pair:
 
     dropped: Place
     kept: Place
-    similarity: float
-    """Jaccard index of the shingles: never below the threshold."""
     fields: list[Compared]
+
+    @property
+    def similarity(self) -> float:
+        """The lower of both sides' Jaccard indexes: never below the threshold."""
+        return min(field.similarity for field in self.fields)
 
 
 @dataclass(frozen=True)
@@ -153,16 +158,22 @@ def _kept_rows(store: Store, dedup: StepResult, numbers: set[int]) -> dict[int, 
 def _pair(store: Store, inputs: Inputs, settings: DedupSettings, dropped: Place, kept: Place) -> Pair:
     rows = read_rows(store, [dropped, kept])
     family = inputs.manifests[dropped.source].family
-    columns = ("query", "positive", "label")
-    table = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
-    tokens = tokens_of(table, family)["sample"]
-    similarity = jaccard(tokens, np.array([0]), np.array([1]), settings.shingle)[0]
     compared = ("query", "positive") if family == "retrieval" else ("query", "label")
-    fields = [
-        Compared(name, rows[0].get(f"{name}_lang"), *mark(rows[0][name] or "", rows[1][name] or ""))
-        for name in compared
-    ]
-    return Pair(dropped, kept, float(similarity), fields)
+    fields = []
+    for name in compared:
+        texts = [row[name] or "" for row in rows]
+        similarity = _similarity(texts, settings.shingle)
+        fields.append(Compared(name, rows[0].get(f"{name}_lang"), similarity, *mark(*texts)))
+    return Pair(dropped, kept, fields)
+
+
+def _similarity(texts: list[str], shingle: int) -> float:
+    tokens = tokenise(pa.array(texts, pa.large_string()))
+    if tokens.exact[0] == tokens.exact[1]:
+        return 1.0
+    if (np.diff(tokens.offsets) < shingle).any():
+        return 0.0
+    return float(jaccard(tokens, np.array([0]), np.array([1]), shingle)[0])
 
 
 def mark(left: str, right: str) -> tuple[Marked, Marked]:

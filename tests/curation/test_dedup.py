@@ -50,8 +50,12 @@ def test_planted_duplicates_are_found_and_nothing_else(workshop, shard_rows):
     result = run_dedup(build)
     tables = [build.store.read_table(f"clusters/{s.path}.clusters.arrow") for s in result.shards]
     table = pa.concat_tables(tables).to_pydict()
-    texts = [r["query"] + " " + r["positive"] for key in sorted(pools) for r in pools[key]]
-    oracle = [any(true_jaccard(texts[i], texts[j]) >= 0.8 for j in range(i)) for i in range(len(texts))]
+    rows = [row for key in sorted(pools) for row in pools[key]]
+    sides = ("query", "positive")
+    oracle = [
+        any(all(true_jaccard(rows[i][side], rows[j][side]) >= 0.8 for side in sides) for j in range(i))
+        for i in range(len(rows))
+    ]
     assert [not keep for keep in table["keep"]] == oracle
     assert table["reason"][:120] == [None] * 120
     assert table["reason"][120:140] == ["exact-duplicate"] * 20
@@ -128,7 +132,7 @@ def test_the_same_bytes_however_many_bands_a_task_takes(workshop, monkeypatch):
         for name in ("signatures", "dedup", "clusters", "merges"):
             shutil.rmtree(folder / name, ignore_errors=True)
         stats = run_dedup(build).stats
-        for field in ("sample", "query", "document"):
+        for field in ("query", "document"):
             assert len(list((folder / "dedup" / "candidates" / field).glob("*.candidates.arrow"))) == tasks
         found.append((written(build), stats))
     assert found[0] == found[1] == found[2]
@@ -151,7 +155,8 @@ def test_the_same_merges_however_many_shards_are_gathered_at_once(workshop, monk
     shutil.rmtree(build.root / "work" / "test" / "merges")
     run_dedup(build)
     assert written(build) == before
-    assert paths == [f"rows/b/x/00000.0000{number}.rows.arrow" for number in read]
+    read_of_rows = [path for path in paths if path.startswith("rows/")]
+    assert read_of_rows == [f"rows/b/x/00000.0000{number}.rows.arrow" for number in read]
 
 
 def test_a_shard_with_much_to_merge_has_several_batches_of_the_same_rows(workshop, monkeypatch):

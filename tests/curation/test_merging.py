@@ -59,7 +59,7 @@ def test_a_kept_row_carries_its_duplicates(workshop, sources, shard_rows):
         ("b", "x", "exact-duplicate"),
         ("c", "x", "exact-duplicate"),
     ]
-    assert [m["negatives"] for m in first] == [[said], []]
+    assert [[given["text"] for given in m["negatives"]] for m in first] == [[said], []]
     assert [m["positive"] for m in first] == [None, None]
     assert [(m["subset"], m["positive"]) for m in second] == [("y", pools["b", "y"][0]["positive"])]
     assert rest == [[]] * 28

@@ -12,7 +12,7 @@ from curation.mining import embeddings, pools
 from curation.mining.embeddings import Embed, StoredVectors, embed
 from curation.mining.pools import Collect, PoolRef, read_texts
 from curation.mining.teachers.loading import load_teacher
-from curation.settings import DedupSettings, TeacherSettings
+from curation.settings import TeacherSettings
 from tests.curation.models import make_encoder
 
 WORDS = [f"w{i}" for i in range(60)]
@@ -44,7 +44,7 @@ def collect(workshop, rows, shard_rows=30):
     made = workshop.rows(build, {("a", "x"): rows[:half], ("a", "y"): rows[half:]}, shard_rows)
     run_dedup(build)
     pool = PoolRef("a", tuple(s.path for s in made.shards), tuple(s.xxh3 for s in made.shards))
-    (marker,) = engine.run(Collect(DedupSettings()), [Task("a", pool.hashes, pool)], build.store, build.workers)
+    (marker,) = engine.run(Collect(), [Task("a", pool.hashes, pool)], build.store, build.workers)
     return build, pool, marker
 
 
