@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from curation.commands import (
+    PARAMS,
+    Address,
+    AsJson,
+    Count,
+    DryRun,
+    Engine,
+    Params,
+    ProfileName,
+    open_build,
+    run_program,
+)
 from curation.decontaminate.cli import app as evaluations_app
-from curation.engine import Workers
 from curation.langid.cli import app as langid_app
-from curation.settings import load_profile
 from curation.steps import Build, StepResult
-from sources.errors import CorpusError, SettingsError, StageError, TransientError
+from sources.errors import SettingsError, StageError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -28,30 +35,11 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(langid_app, name="langid")
 app.add_typer(evaluations_app, name="evaluations")
 
-ProfileName = Annotated[str | None, typer.Option("--profile", help="Section of params.yaml.", envvar="CURATE_PROFILE")]
-Params = Annotated[Path, typer.Option("--params", help="The settings file; its folder holds work/ and out/.")]
-Count = Annotated[int, typer.Option("--workers", help="Tasks at once; 0: one per core.", envvar="CURATE_WORKERS")]
-Engine = Annotated[str, typer.Option("--engine", help="local or ray.", envvar="CURATE_ENGINE")]
-Address = Annotated[str | None, typer.Option("--ray-address", help="A running Ray cluster.", envvar="RAY_ADDRESS")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Language = Annotated[str | None, typer.Option(help="A code, a tag or a programming language: deu, srp-Cyrl, python.")]
 Family = Annotated[str | None, typer.Option(help="retrieval, clustering or classification.")]
 Task = Annotated[str | None, typer.Option(help="Task type, as question-answering.")]
 Licence = Annotated[str | None, typer.Option(help="commercial, redistribution, or an identifier.")]
 Access = Annotated[str | None, typer.Option(help="open, gated, manual, dead; several with commas.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-
-PARAMS = Path("params.yaml")
-
-
-def _build(profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray: str | None = None) -> Build:
-    if engine not in ("local", "ray"):
-        raise SettingsError(f"unknown engine {engine!r}", where="--engine", remedy="local or ray")
-    if workers < 0:
-        raise SettingsError(f"{workers} workers cannot work", where="--workers", remedy="a number, or 0: one per core")
-    name, settings = load_profile(params, profile)
-    kind: Any = engine
-    return Build(name, settings, params.resolve().parent, Workers(kind, workers, ray))
 
 
 @contextmanager
@@ -83,7 +71,7 @@ def _verb(name: str, what: str, load: Callable[[], Callable[[Build], StepResult]
         profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
         ray_address: Address = None, *, dry_run: DryRun = False,
     ) -> None:  # fmt: skip
-        _step(load(), _build(profile, params, workers, engine, ray_address), dry_run=dry_run, what=what)
+        _step(load(), open_build(profile, params, workers, engine, ray_address), dry_run=dry_run, what=what)
 
     app.command(name, help=what)(command)
 
@@ -131,8 +119,10 @@ def decontaminate(
     """Find the rows that evaluation sets have too; `curate evaluations` lists what there is."""
     from curation.decontaminate.origins import chosen_sets
     from curation.decontaminate.step import run_decontaminate, with_folders
+    from curation.validation import check_evaluation_sets
 
-    build = with_folders(_build(profile, params, workers, engine, ray_address), evaluation or [])
+    build = with_folders(open_build(profile, params, workers, engine, ray_address), evaluation or [])
+    check_evaluation_sets(build, "--evaluation")
     if dry_run:
         sets = chosen_sets(build.profile.decontaminate, build.root)
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
@@ -154,18 +144,27 @@ def mine(
     """Find hard negatives for every row."""
     from curation.mining.step import run_mine, with_teacher
 
-    build = _build(profile, params, workers, engine, ray_address)
+    build = open_build(profile, params, workers, engine, ray_address)
     _step(run_mine, with_teacher(build, teacher) if teacher else build, dry_run=dry_run, what="mine")
 
 
 @app.command()
-def mix(name: str, profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
-    """Build one mix (retrieval, instruction) from everything before it."""
-    from curation.mix.recipe import load_recipe
+def mix(
+    name: str, profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    ray_address: Address = None, *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Build one mix of the profile (retrieval, instruction, or one of your own) from everything before it."""
+    from curation.mix.recipe import built_mixes, load_recipe
     from curation.mix.step import run_mix
 
-    build = _build(profile, params)
-    recipe = load_recipe(name)
+    build = open_build(profile, params, workers, engine, ray_address)
+    recipe = load_recipe(name, build.root)
+    if name not in built_mixes(build.profile, build.root):
+        raise SettingsError(
+            f"the profile does not build the mix {name}",
+            where=f"profile {build.name}: mixes",
+            remedy=f"add `{name}: {{}}` to the profile's section `mixes`",
+        )
     if dry_run:
         held = [m.name for m in build.manifests() if recipe.holds(m.name)]
         print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
@@ -175,11 +174,12 @@ def mix(name: str, profile: ProfileName = None, params: Params = PARAMS, *, dry_
 
 
 @app.command()
-def report(profile: ProfileName = None, params: Params = PARAMS) -> None:
+def report(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
     """Write the statistics report: one self-contained HTML file."""
     from curation.report.step import run_report
 
-    print(run_report(_build(profile, params)))
+    build = open_build(profile, params)
+    print(f"report: {build.out / 'report.html'}" if dry_run else run_report(build))
 
 
 @app.command()
@@ -194,7 +194,7 @@ def plan(
     from curation.plan import make_plan, print_plan
     from curation.selection import Filter
 
-    build = _build(profile, params, workers)
+    build = open_build(profile, params, workers)
     chosen = Filter(language, family, task, licence, access)
     if without_gated:
         chosen = chosen.without("gated")
@@ -203,11 +203,12 @@ def plan(
 
 
 @app.command()
-def lock(profile: ProfileName = None, params: Params = PARAMS) -> None:
+def lock(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
     """Resolve every Hub revision of the profile's sources to a commit, and write the lock file."""
-    from curation.locking import run_lock
+    from curation.locking import lock_path, locked_sources, run_lock
 
-    print(run_lock(_build(profile, params)))
+    build = open_build(profile, params)
+    print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path()}" if dry_run else run_lock(build))
 
 
 @app.command()
@@ -215,7 +216,7 @@ def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJ
     """Say how far a build is: steps done, shards, rows, languages, mixes."""
     from curation.status import make_status, print_status
 
-    made = make_status(_build(profile, params))
+    made = make_status(open_build(profile, params))
     print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_status(made)
 
 
@@ -228,17 +229,18 @@ def show(
     disagreements: Annotated[
         bool, typer.Option("--disagreements", help="Show where declared and identified languages differ.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Look at rows of a source with everything the steps have found out about them."""
     from curation.show import show_disagreements, show_quarantine, show_rows
 
-    build = _build(profile, params)
+    build = open_build(profile, params)
     if disagreements:
-        show_disagreements(build, source)
+        show_disagreements(build, source, as_json=as_json)
     elif quarantined:
-        show_quarantine(build, source, subset, rows)
+        show_quarantine(build, source, subset, rows, as_json=as_json)
     else:
-        show_rows(build, source, subset, rows, row_id)
+        show_rows(build, source, subset, rows, row_id, as_json=as_json)
 
 
 @sources_app.callback(invoke_without_command=True)
@@ -263,20 +265,8 @@ def show_source(name: str, *, as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Run the command; a user's error is a message and exit code 1 (2: worth trying again), never a traceback."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        app()
-    except CorpusError as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]error[/] {_escaped(str(error))}")
-        sys.exit(2 if isinstance(error, TransientError) else 1)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    """Run the command; see `curation.commands.run_program` for how it ends."""
+    run_program(app)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curation.settings import Profile
 from sources import registry
 from sources.errors import ManifestError
+from sources.refusals import refusal
+from sources.yaml_file import read_yaml
 
 
 class _Strict(BaseModel):
@@ -45,9 +46,10 @@ def load_rates() -> Rates:
     """
     path = registry.manifest_root() / "rates.yaml"
     try:
-        return Rates.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ManifestError(str(error), where=str(path), remedy="see curation/hours.py for the fields") from None
+        return Rates.model_validate(read_yaml(path, ManifestError))
+    except ValidationError as error:
+        remedy = "see curation/hours.py for the fields"
+        raise refusal(error, Rates, ManifestError, where=str(path), remedy=remedy) from None
 
 
 def hours(rates: Rates, rows: int, workers: int) -> dict[str, float]:

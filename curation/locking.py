@@ -12,11 +12,17 @@ from sources.errors import CorpusError, FetchError, StageError, TransientError
 from sources.fetch import FetchOptions
 from sources.fetch.hub import resolve
 from sources.lock import Lock, read_lock, write_lock
+from sources.manifest import Manifest
 
 
 def lock_path() -> Path:
     """Return where the lock file lies: beside the manifests, so that DVC and Git see it change."""
     return registry.manifest_root() / "sources" / "lock.json"
+
+
+def locked_sources(build: Build) -> list[Manifest]:
+    """Return the sources of a profile that live on the Hub."""
+    return [m for m in build.manifests() if m.origin.kind == "hub" and m.access.kind != "dead"]
 
 
 def run_lock(build: Build) -> str:
@@ -32,7 +38,7 @@ def run_lock(build: Build) -> str:
     path = lock_path()
     before = read_lock(path) or Lock()
     revisions = dict(before.revisions)
-    manifests = [m for m in build.manifests() if m.origin.kind == "hub" and m.access.kind != "dead"]
+    manifests = locked_sources(build)
     options = FetchOptions(str(build.raw), endpoint=build.profile.sources.endpoint)
     failed: dict[str, str] = {}
     with Progress("lock", total=len(manifests)) as progress:

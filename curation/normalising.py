@@ -97,10 +97,7 @@ def identity_of(manifest: Manifest) -> str:
 def run_normalise(build: Build) -> StepResult:
     """Normalise every part of every fetched source."""
     fetched = build.load("fetch")
-    settings = build.profile.normalise.model_copy(
-        update={"rows_per_part": build.profile.sources.rows_per_part} if build.profile.sources.rows_per_part else {}
-    )
-    operation = Normalise(settings)
+    operation = Normalise(build.profile.normalise)
     tasks, owners = [], []
     for manifest in build.manifests():
         if manifest.name in fetched.skipped:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from curation.hours import basis, basis_lines, hours, load_rates
-from curation.mix.recipe import load_recipe, recipe_names
+from curation.mix.recipe import built_mixes, load_recipe
 from curation.selection import Filter
 from curation.steps import Build
 from sources.manifest import Manifest
@@ -28,9 +28,10 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     """Return what the profile's sources will give.
 
     Rows are those of the published corpus (or measured, for the offline sources); a profile that takes slices
-    (`rows_per_part`, `files_per_table`) will give at most that. The corpus and each mix have the same sums: a mix's
-    are of what its cap leaves of each source, but for ``download``, as a raw file is fetched whole. That adds up what
-    is stated: of ``of_sources`` sources, of ``approximate`` of them roughly, and of ``unknown`` not at all.
+    (`normalise.rows_per_part`, `sources.files_per_table`) will give at most that. The corpus and each mix have the
+    same sums: a mix's are of what its cap leaves of each source, but for ``download``, as a raw file is fetched whole.
+    That adds up what is stated: of ``of_sources`` sources, of ``approximate`` of them roughly, and of ``unknown`` not
+    at all.
     ``languages`` counts what manifests declare, and ``undeclared`` the sources whose raw records tell theirs.
     ``basis`` says what ``hours`` rest on.
 
@@ -48,7 +49,7 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
         "sources": len(manifests),
         "subsets": sum(len(m.subsets) for m in manifests),
         "corpus": _sums(manifests, {m.name: m.samples for m in manifests}),
-        "mixes": {name: _mix(build, name, manifests) for name in recipe_names()},
+        "mixes": {name: _mix(build, name, manifests) for name in built_mixes(build.profile, build.root)},
         "lost": {what: _lost(build, manifests, left.choose(everything)) for what, left in LOSSES.items()},
         "hours": hours(rates, sum(m.samples for m in manifests), workers),
         "basis": basis(rates, build.profile, workers),
@@ -96,7 +97,7 @@ def _codes(manifests: Sequence[Manifest]) -> tuple[set[str], set[str]]:
 
 
 def _mix(build: Build, name: str, manifests: Sequence[Manifest]) -> dict[str, Any]:
-    recipe = load_recipe(name)
+    recipe = load_recipe(name, build.root)
     held = [m for m in manifests if recipe.holds(m.name)]
     settings = build.profile.mixes.get(name)
     cap = (settings.cap if settings else None) or recipe.cap
@@ -108,7 +109,10 @@ def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest])
     """Compare the plan with what is left of it."""
     kept = [m for m in manifests if m in left]
     gone = [m for m in manifests if m not in left]
-    mixes = {name: _mix(build, name, manifests)["rows"] - _mix(build, name, kept)["rows"] for name in recipe_names()}
+    mixes = {
+        name: _mix(build, name, manifests)["rows"] - _mix(build, name, kept)["rows"]
+        for name in built_mixes(build.profile, build.root)
+    }
     languages = _codes(manifests)[0] - _codes(kept)[0]
     return {
         "sources": [m.name for m in gone],
@@ -158,7 +162,7 @@ def print_plan(plan: dict[str, Any]) -> None:
     for name, mix in plan["mixes"].items():
         cap = f"at most {mix['cap']:,} a source" if mix["cap"] else "uncapped"
         console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
-    console.print(_lost_table(plan["lost"]))
+    console.print(_lost_table(plan["lost"], plan["mixes"]))
     told = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
     workers = plan["basis"]["workers"]
     console.print(f"hours of {workers} worker{'s' if workers > 1 else ''}, by manifests/rates.yaml: {told}")
@@ -187,9 +191,9 @@ def _sums_table(parts: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def _lost_table(lost: dict[str, Any]) -> Table:
+def _lost_table(lost: dict[str, Any], mixes: Iterable[str]) -> Table:
     table = Table(title="what is lost")
-    for column in ("under", "sources", "rows", "languages", *(f"mix {name}" for name in recipe_names())):
+    for column in ("under", "sources", "rows", "languages", *(f"mix {name}" for name in mixes)):
         table.add_column(column, justify="left" if column == "under" else "right")
     for under, gone in lost.items():
         counts = [len(gone["sources"]), gone["rows"], len(gone["languages"]), *gone["mixes"].values()]

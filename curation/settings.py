@@ -1,19 +1,21 @@
 """What `params.yaml` may say, as frozen models: a profile holds one section per step.
 
-Unknown keys are refused with the nearest known one. The `train` section belongs to `train.config`.
+Unknown keys are refused with the nearest known one. The `train` section belongs to `train.config`, and names of
+sources, mixes and evaluation sets are looked up by `curation.validation`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from curation.mining.presets import PRESETS
 from curation.params import read_section
-from sources.errors import CorpusError, SettingsError, UnknownNameError
+from sources.errors import SettingsError, UnknownNameError
 from sources.manifest import Collection
+from sources.refusals import refusal
 
 
 class _Section(BaseModel):
@@ -29,8 +31,6 @@ class SourceSettings(_Section):
     exclude: list[str] = []
     files_per_table: int | None = Field(default=None, ge=1)
     """Take only the first files of each raw table (a pilot)."""
-    rows_per_part: int | None = Field(default=None, ge=1)
-    """Stop a part after this many rows (a pilot)."""
     endpoint: str | None = None
     """Another Hub endpoint; null: huggingface-hub's own default, `HF_ENDPOINT` included."""
     local_root: str | None = None
@@ -41,7 +41,8 @@ class NormaliseSettings(_Section):
     """How rows are cut into shards."""
 
     shard_rows: int = Field(default=100_000, ge=1)
-    rows_per_part: int | None = None
+    rows_per_part: int | None = Field(default=None, ge=1)
+    """Stop a part (a raw file, or a subset of several) after this many rows (a pilot)."""
 
 
 class SourceTrust(_Section):
@@ -245,7 +246,7 @@ class MiningSettings(_Section):
 
 
 class MixSettings(_Section):
-    """What a profile may change of a mix; the rest stands in `manifests/mixes/<name>.yaml`."""
+    """What a profile may change of a mix; the rest stands in its file (`curation.mix.recipe`)."""
 
     cap: int | None = Field(default=None, ge=1)
     """Rows a source, null: the mix file's own."""
@@ -264,7 +265,15 @@ class Profile(_Section):
     decontaminate: DecontaminationSettings = DecontaminationSettings()
     mining: MiningSettings = MiningSettings()
     mixes: dict[str, MixSettings] = {"retrieval": MixSettings(), "instruction": MixSettings()}
+    """Which mixes the profile builds: a mapping to their settings, which may be empty, or a list of names."""
     train: dict[str, Any] = {}
+
+    @field_validator("mixes", mode="before")
+    @classmethod
+    def _with_settings(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {name: {} for name in value}
+        return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def load_profile(path: Path, name: str | None) -> tuple[str, Profile]:
@@ -280,19 +289,11 @@ def load_profile(path: Path, name: str | None) -> tuple[str, Profile]:
 
     """
     name, section = read_section(path, name)
+    where = f"{path}, profile {name}"
     try:
         return name, Profile.model_validate(section)
     except ValidationError as error:
-        raise _explained(error, f"{path}, profile {name}") from None
-
-
-def _explained(error: ValidationError, where: str) -> CorpusError:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        model: Any = Profile
-        for part in first["loc"][:-1]:  # a section, or a mapping of names to sections
-            fields = getattr(model, "model_fields", None)
-            model = fields[part].annotation if fields else get_args(model)[-1]
-        return UnknownNameError("setting", str(first["loc"][-1]), model.model_fields, where=f"{where}: {place}")
-    return SettingsError(f"{first['msg']} (got {first['input']!r})", where=f"{where}: {place}")
+        raise refusal(error, Profile, SettingsError, where=where, what="setting") from None
+    except UnknownNameError as error:  # a validator's
+        error.where = f"{where}: {error.where}"
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -25,7 +26,9 @@ _TABLES = ("languages", "verdicts", "clusters", "contamination", "merges")
 MOST_MERGED = 8
 
 
-def show_rows(build: Build, source: str, subset: str | None, count: int, row_id: str | None) -> None:
+def show_rows(
+    build: Build, source: str, subset: str | None, count: int, row_id: str | None, *, as_json: bool = False
+) -> None:
     """Print rows with languages, cluster, verdict and negatives, as far as the steps have come."""
     shards = _shards(build, source, subset)
     console = Console()
@@ -40,7 +43,7 @@ def show_rows(build: Build, source: str, subset: str | None, count: int, row_id:
             for table in beside:
                 row |= table.slice(i, 1).to_pylist()[0] if table is not None else {}
             row["mined"] = _negatives(build, shard, i)
-            console.print(_card(row))
+            _print_json(row) if as_json else console.print(_card(row))
             shown += 1
             if shown == count or row_id:
                 return
@@ -130,12 +133,15 @@ def _overlaps(row: dict[str, Any]) -> str:
     return "; ".join([*said, "contaminated" if row["contaminated"] else "may stay"]) if said else "nothing of any set"
 
 
-def show_disagreements(build: Build, source: str) -> None:
+def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> None:
     """Print a source's declared against identified languages, and the strongest disagreements."""
     registry.load(source)
     entry = build.load("identify").stats["sources"].get(source)
     if entry is None or "disagreements" not in entry:
         raise StageError("step identify has no verdicts on it", where=source, remedy="curate identify, or dvc repro")
+    if as_json:
+        _print_json({key: entry[key] for key in ("texts", "trust", "confusion", "disagreements")})
+        return
     console = Console()
     console.print(escape(f"{source}: {entry['texts']:,} texts, policy {entry['trust']['policy']}"))
     confused = Table()
@@ -156,7 +162,7 @@ def show_disagreements(build: Build, source: str) -> None:
     console.print(strongest)
 
 
-def show_quarantine(build: Build, source: str, subset: str | None, count: int) -> None:
+def show_quarantine(build: Build, source: str, subset: str | None, count: int, *, as_json: bool = False) -> None:
     """Print quarantined records with file, record number and reason."""
     registry.load(source)
     folder = build.root / "work" / build.name / "rows" / source / (subset or "")
@@ -167,8 +173,16 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int) -
     for path in sorted(folder.rglob("*.quarantine.arrow")):
         relative = path.relative_to(build.root / "work" / build.name)
         for row in build.store.read_table(str(relative)).slice(0, left).to_pylist():
+            if as_json:
+                _print_json(row)
             table.add_row(*(escape(str(row[name])) for name in ("file", "record", "reason", "excerpt")))
             left -= 1
         if left <= 0:
             break
-    Console().print(table)
+    if not as_json:
+        Console().print(table)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    """Print one line of JSON; ids are hexadecimal digits."""
+    print(json.dumps(data, ensure_ascii=False, default=bytes.hex))

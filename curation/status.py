@@ -16,7 +16,7 @@ from curation.mining.aligning import Align
 from curation.mining.embeddings import Embed
 from curation.mining.pools import Collect
 from curation.mining.searching import Search
-from curation.mix.recipe import recipe_names
+from curation.mix.recipe import built_mixes
 from curation.normalising import Normalise
 from curation.steps import STEPS, Build, StepResult
 from sources.errors import StageError
@@ -34,7 +34,7 @@ def make_status(build: Build) -> dict[str, Any]:
     by operation, also while a step is at work.
     """
     steps = {name: _load(build, name) for name in STEPS}
-    mixes = {name: _load(build, f"mix-{name}") for name in recipe_names()}
+    mixes = {name: _load(build, f"mix-{name}") for name in built_mixes(build.profile, build.root)}
     rows = steps["normalise"]
     natural, programming = _declared(steps["identify"])
     return {

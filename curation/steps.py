@@ -76,6 +76,10 @@ class Build:
         """What DVC tracks."""
         return self.root / "out" / self.name
 
+    def mix(self, name: str) -> Path:
+        """Return the folder of one of the profile's mixes."""
+        return self.out / "mixes" / name
+
     def manifests(self) -> list[Manifest]:
         """Return the manifests of the profile's sources, in name order."""
         chosen = self.profile.sources

@@ -62,7 +62,7 @@ def normalise(
 
     """
     bound = manifest.bound(part.subset)
-    module = shape(bound.shape.kind)
+    module = shape(bound.shape.kind, bound.name)
     _check_where(bound)
 
     def read_table(table: str) -> Iterator[RawBatch]:
@@ -79,6 +79,20 @@ def normalise(
             rows = _rows(drafts.slice(start, BATCH_ROWS), part, quarantine)
             if rows.num_rows:
                 yield rows
+
+
+def check_manifest(manifest: Manifest) -> None:
+    """Refuse what a manifest says of a shape that is none, or that the shape does not take, before a file is fetched.
+
+    Raises:
+        UnknownNameError: there is no such shape, or it has no such argument; the message has the nearest.
+        ManifestError: an argument does not fit otherwise, or `where` names an undeclared field.
+
+    """
+    for subset in manifest.subsets:
+        bound = manifest.bound(subset)
+        arguments(shape(bound.shape.kind, f"{bound.name}: shape.kind"), bound)
+        _check_where(bound)
 
 
 def _check_where(manifest: Manifest) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from sources.errors import ManifestError, UnknownNameError
 from sources.manifest import Collection, Manifest
+from sources.refusals import refusal
+from sources.yaml_file import read_yaml
 
 
 def manifest_root() -> Path:
@@ -29,7 +30,7 @@ def load(name: str) -> Manifest:
 
     Raises:
         UnknownNameError: there is no such source; the message has the nearest names.
-        ManifestError: the file breaks the model.
+        ManifestError: the file breaks the model; `UnknownNameError` where it is a misspelt name.
 
     """
     path = manifest_root() / "sources" / f"{name}.yaml"
@@ -40,14 +41,24 @@ def load(name: str) -> Manifest:
 
 @cache
 def _load(path: Path, _version: int) -> Manifest:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        manifest = Manifest.model_validate(yaml.load(path.read_text("utf-8"), loader))  # noqa: S506
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ManifestError(str(error), where=str(path), remedy="see sources/manifest.py for the fields") from None
+    manifest = read_manifest(path)
     if manifest.name != path.stem:
         raise ManifestError(f"name is {manifest.name!r}", where=str(path), remedy="name it as the file is called")
     return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a file that describes a source, or an evaluation set as a source.
+
+    Raises:
+        ManifestError: see `load`.
+
+    """
+    try:
+        return Manifest.model_validate(read_yaml(path, ManifestError))
+    except ValidationError as error:
+        remedy = "see sources/manifest.py for the fields"
+        raise refusal(error, Manifest, ManifestError, where=str(path), remedy=remedy) from None
 
 
 def load_all(collection: Collection | None = None) -> Iterator[Manifest]:

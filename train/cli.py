@@ -3,94 +3,108 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from curation.engine import Workers
-from sources.errors import CorpusError
+from curation.commands import (
+    PARAMS,
+    Address,
+    AsJson,
+    Count,
+    DryRun,
+    Engine,
+    Params,
+    ProfileName,
+    open_build,
+    run_program,
+    say,
+)
+from curation.steps import Build
 from train.config import TrainSettings
 from train.identity import canonical_json
-from train.settings_file import load_settings
+from train.settings_file import settings_of
 
-Engine = Literal["local", "ray"]
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, evaluate and export 3D-ML embeddings.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Train, evaluate and export 3D-ML embeddings.",
+)  # fmt: skip
 
-ParamsOption = Annotated[Path, typer.Option("--params", help="Settings file.")]
-ProfileOption = Annotated[str | None, typer.Option("--profile", help="Profile in it; default: the file's own.")]
-WorkOption = Annotated[Path | None, typer.Option("--work", help="Default: work/<profile>/train.")]
+WorkOption = Annotated[Path | None, typer.Option("--work", help="Default: work/<profile>/train beside the settings.")]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Finished model. Default: out/<profile>/model.")]
-WorkersOption = Annotated[int, typer.Option("--workers", help="Processes that tokenise; 0: one per core.")]
-
-PARAMS = Path("params.yaml")
 
 
 @app.command()
 def fit(
     *,
-    params: ParamsOption = PARAMS,
-    profile: ProfileOption = None,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: out/<profile>/model.")] = None,
     work: WorkOption = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
-    workers: WorkersOption = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained on what, and stop.")] = False,
+    workers: Count = 0,
+    engine: Engine = "local",
+    ray_address: Address = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Train the tokenizer and the model, stage by stage, and export the model at full size.
 
     Over several GPUs: `torchrun --nproc-per-node N -m train.cli fit …`.
     """
-    name, settings = load_settings(params, profile)
-    out, work = out or _model_folder(name), work or _work_folder(name)
+    build, settings = _opened(profile, params, workers, engine, ray_address)
+    out, work = out or _model_folder(build), work or _work_folder(build)
     from train.distributed import leads
     from train.fitting import refresh, train
     from train.preflight import outline
     from train.run import Run, finished_key
 
-    run = Run(settings, work, Workers(count=workers))
+    run = Run(settings, work, build.workers)
     if dry_run:
-        _say(outline(run))
+        say(outline(run))
         return
     if resume and finished_key(out) == run.key:
         if leads():
             anew = refresh(run, out)
             done = "its prompts are now those of `export.prompts`" if anew else "nothing to do"
-            _say(f"{out} is complete for these settings and inputs; {done}")
+            say(f"{out} is complete for these settings and inputs; {done}")
         return
-    train(run, out, resume=resume, say=_say)
+    train(run, out, resume=resume, say=say)
 
 
 @app.command()
 def tokenise(
     *,
-    params: ParamsOption = PARAMS,
-    profile: ProfileOption = None,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
     work: WorkOption = None,
-    workers: WorkersOption = 0,
-    engine: Annotated[Engine, typer.Option(help="Local processes, or Ray Core tasks.")] = "local",
-    ray_address: Annotated[str | None, typer.Option(help="An existing Ray cluster.")] = None,
+    workers: Count = 0,
+    engine: Engine = "local",
+    ray_address: Address = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Turn the mixes of all stages into token ids; `fit` does it too, if it has not been done."""
-    name, settings = load_settings(params, profile)
+    build, settings = _opened(profile, params, workers, engine, ray_address)
     from train.run import Run
 
-    run = Run(settings, work or _work_folder(name), Workers(engine, workers, ray_address))
+    run = Run(settings, work or _work_folder(build), build.workers)
     for mix in run.mixes:
+        if dry_run:
+            say(f"{mix.root}: {mix.rows('documents'):,} documents, {mix.rows('train'):,} samples, to {run.work}")
+            continue
         store = run.store(mix)
-        _say(f"{mix.root}: {len(store.documents):,} documents, {len(store.train.queries):,} samples to train on")
+        say(f"{mix.root}: {len(store.documents):,} documents, {len(store.train.queries):,} samples to train on")
 
 
 @app.command()
 def evaluate(
     *,
-    params: ParamsOption = PARAMS,
-    profile: ProfileOption = None,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
     model: ModelOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Default: out/<profile>/evaluation.json.")] = None,
     work: WorkOption = None,
@@ -100,11 +114,20 @@ def evaluate(
     instructions: Annotated[
         bool | None, typer.Option(help="MTEB: give the tasks' instructions. Default: if it was trained with some.")
     ] = None,
+    workers: Count = 0,
+    engine: Engine = "local",
+    ray_address: Address = None,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Measure retrieval on held-out pairs at every depth, dimension and rank, or run MTEB's tasks on an export."""
-    name, settings = load_settings(params, profile)
+    build, settings = _opened(profile, params, workers, engine, ray_address)
     settings = _here(settings)
-    folder, work = model or _model_folder(name), work or _work_folder(name)
+    folder, work = model or _model_folder(build), work or _work_folder(build)
+    report = report or (build.out / "mteb.json" if mteb else _report(build))
+    if dry_run:
+        say(f"{folder} on {', '.join(mteb) if mteb else settings.evaluation.mix}, to {report}")
+        return
     if mteb:
         from train import mteb_model
         from train.export import instructed_by
@@ -113,53 +136,59 @@ def evaluate(
         instructed = bool(said)
         encoder = mteb_model.open_model(folder, instructed=instructed, device=settings.device)
         if said is None:
-            _say(f"{folder} does not say whether it was trained with instructions; it gets none (--instructions)")
+            say(f"{folder} does not say whether it was trained with instructions; it gets none (--instructions)")
         results = mteb_model.results_of(folder, work, instructed=instructed)
         result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), results)
-        mteb_model.show(result, Console())
-        report = report or Path("out") / name / "mteb.json"
+        if not as_json:
+            mteb_model.show(result, Console())
     else:
         from train.evaluate import evaluate as measure
         from train.evaluate import show
         from train.heatmap import draw
 
-        result = measure(settings, folder, work)
-        show(result, Console(), metric)
+        result = measure(settings, folder, work, build.workers)
+        if not as_json:
+            show(result, Console(), metric)
         if picture is not None:
             draw(result, picture, metric=metric)
-        report = report or _report(name)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(canonical_json(result), "utf-8")
-    _say(f"written to {report}")
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, indent=1))
+    say(f"written to {report}")
 
 
 @app.command()
 def export(
     *,
     to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
-    params: ParamsOption = PARAMS,
-    profile: ProfileOption = None,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
     model: ModelOption = None,
     layers: Annotated[int | None, typer.Option(help="Keep so many layers.")] = None,
     dim: Annotated[int | None, typer.Option(help="Keep so many dimensions.")] = None,
     rank: Annotated[int | None, typer.Option(help="Keep so many embedding ranks.")] = None,
     mode: Annotated[ExportMode, typer.Option(help="A plain token embedding, or its two factors.")] = "compatible",
     onnx: Annotated[bool, typer.Option("--onnx", help="Write onnx/model.onnx too.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Write a cut of the finished model as a sentence-transformers folder."""
-    name, settings = load_settings(params, profile)
+    build, settings = _opened(profile, params)
     settings = _here(settings)
+    folder = model or _model_folder(build)
+    if dry_run:
+        say(f"{folder} to {to}, {mode}")
+        return
     from train.card import Card
     from train.export import choose, instructed_by
     from train.export import export as write
     from train.run import description, load
 
-    folder = model or _model_folder(name)
     embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
     prompts, instructed = settings.export.prompts, bool(instructed_by(folder))
     write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=prompts, instructed=instructed, mode=mode)
-    report = _report(name)
+    report = _report(build)
     evaluation = json.loads(report.read_text("utf-8")) if report.is_file() and model is None else None
     card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
     (to / "README.md").write_text(card.markdown(), "utf-8")
@@ -167,30 +196,39 @@ def export(
         from train.onnx_export import write_onnx
 
         write_onnx(to, dim=cut.dim)
-    _say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
+    say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
 
 
 @app.command()
 def prune(
     *,
     to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
-    params: ParamsOption = PARAMS,
-    profile: ProfileOption = None,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
     work: WorkOption = None,
     size: Annotated[str | None, typer.Option(help="80M, 160M or 330M, of Qwen3-0.6B.")] = None,
     layers: Annotated[int | None, typer.Option(help="Keep the first so many layers.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Keep so many state channels.")] = None,
     intermediate: Annotated[int | None, typer.Option(help="Keep so many neurons a layer.")] = None,
     texts: Annotated[int, typer.Option(help="Documents of the first mix to measure activity on.")] = 2000,
+    workers: Count = 0,
+    engine: Engine = "local",
+    ray_address: Address = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Write a smaller backbone to train on: the profile's, structurally pruned."""
-    name, settings = load_settings(params, profile)
+    build, settings = _opened(profile, params, workers, engine, ray_address)
+    if dry_run:
+        say(f"the backbone of profile {build.name} to {to}")
+        return
     from train.prune import write_pruned
     from train.run import Run
 
     sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
-    made = write_pruned(Run(settings, work or _work_folder(name)), to, size=size, sizes=sizes, texts=texts)
-    _say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
+    made = write_pruned(
+        Run(settings, work or _work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
+    )
+    say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
 
 
 def _here(settings: TrainSettings) -> TrainSettings:
@@ -199,33 +237,33 @@ def _here(settings: TrainSettings) -> TrainSettings:
 
     if present(settings.device):
         return settings
-    _say(f"there is no {settings.device} on this machine (train.device): on the CPU instead")
+    say(f"there is no {settings.device} on this machine (train.device): on the CPU instead")
     return settings.model_copy(update={"device": "cpu"})
 
 
-def _model_folder(profile: str) -> Path:
-    return Path("out") / profile / "model"
+def _opened(
+    profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray_address: str | None = None
+) -> tuple[Build, TrainSettings]:
+    """Return the profile's build, every name looked up, and what it trains."""
+    build = open_build(profile, params, workers, engine, ray_address)
+    return build, settings_of(build, f"{params}, profile {build.name}")
 
 
-def _report(profile: str) -> Path:
-    return Path("out") / profile / "evaluation.json"
+def _model_folder(build: Build) -> Path:
+    return build.out / "model"
 
 
-def _work_folder(profile: str) -> Path:
-    return Path("work") / profile / "train"
+def _report(build: Build) -> Path:
+    return build.out / "evaluation.json"
 
 
-def _say(text: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+def _work_folder(build: Build) -> Path:
+    return build.root / "work" / build.name / "train"
 
 
 def main() -> None:
-    """Run the command; what a user did wrong is said in words, not as a traceback."""
-    try:
-        app()
-    except CorpusError as error:
-        _say(f"error: {error}")
-        sys.exit(1)
+    """Run the command; see `curation.commands.run_program` for how it ends."""
+    run_program(app)
 
 
 if __name__ == "__main__":  # for torchrun

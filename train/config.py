@@ -108,7 +108,7 @@ class Stage(_Section):
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     mix: str
-    """Folder of the mix."""
+    """A mix of the profile by its name, or any mix's folder, which has a slash in it (relative to the file's own)."""
     steps: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0)
     batch_size: int = Field(ge=1)
@@ -131,6 +131,7 @@ class Evaluation(_Section):
     """Which held-out pairs are searched in which pool."""
 
     mix: str
+    """As in `Stage`."""
     queries: int = Field(default=2000, ge=1)
     documents: int | None = Field(default=None, ge=1)
     """Cap on the pool; documents that are the positive of a chosen query always stay. Null: no cap."""

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from curation.engine import Workers
 from sources.errors import StageError
 from train.config import TrainSettings
 from train.mix import Mix
@@ -18,18 +19,19 @@ from train.model import Embedder
 from train.plan import Ints
 from train.ranking import Pool, make_pool, metrics, ranks
 from train.run import DIGESTS, Shape, configure, load, store_of
-from train.store import Store
+from train.store import HERE, Store
 
 HEADLINE = "ndcg@10"
 
 
-def evaluate(settings: TrainSettings, folder: Path, work: Path) -> dict[str, Any]:
+def evaluate(settings: TrainSettings, folder: Path, work: Path, workers: Workers = HERE) -> dict[str, Any]:
     """Search the held-out queries in the pool with the trained and the untrained model.
 
     Args:
         settings: the `train` section of the profile.
         folder: the model folder that `fit` wrote.
         work: where tokenised mixes lie.
+        workers: who tokenises.
 
     Returns:
         What `evaluation.json` holds: `queries`, `documents`, `untrained` and `trained` (a list of layers, dim, rank
@@ -41,7 +43,7 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path) -> dict[str, Any
     """
     configure(settings)
     tokenizer = load(folder, settings)[2]
-    store = store_of(Mix(Path(settings.evaluation.mix), work / DIGESTS), tokenizer, settings, work)
+    store = store_of(Mix(Path(settings.evaluation.mix), work / DIGESTS), tokenizer, settings, work, workers)
     pool = make_pool(store, **settings.evaluation.model_dump(exclude={"mix"}))
     if not len(pool.queries):
         raise StageError(

@@ -1,17 +1,20 @@
-"""Settings as read: one profile of `params.yaml`, and the sizes that follow from it and the backbone's."""
+"""Settings as read: what one profile of `params.yaml` trains on which mixes, and the sizes that follow from it."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from curation.params import read_section
-from sources.errors import SettingsError
-from train.config import SMALLEST_DIM, TrainSettings
+from curation.mix.recipe import built_mixes, recipe_files
+from curation.params import from_root
+from curation.settings import load_profile
+from curation.steps import Build
+from sources.errors import SettingsError, UnknownNameError
+from sources.refusals import refusal
+from train.config import SMALLEST_DIM, Pretrained, TrainSettings
 
 LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
 SMALLEST_RANK = 64
@@ -87,45 +90,87 @@ def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
         profile: its name; null takes the file's `profile` entry.
 
     Returns:
-        The profile's name and its settings.
+        The profile's name and its settings, its mixes and folders as paths.
 
     Raises:
-        SettingsError: no such file, not YAML, no `train` section, or a value or key that it refuses.
-        UnknownNameError: no such profile.
+        SettingsError: no such file, not YAML, no `train` section, or a value that it refuses.
+        UnknownNameError: no such profile, or a key or mix that there is not.
 
     """
-    name, section = read_section(path, profile)
-    if not section.get("train"):
-        raise SettingsError("this profile trains nothing", where=f"{path}: {name}", remedy=f"add `{name}.train`")
+    name, settings = load_profile(path, profile)
+    return name, settings_of(Build(name, settings, path.resolve().parent), f"{path}, profile {name}")
+
+
+def settings_of(build: Build, where: str) -> TrainSettings:
+    """Return what a profile trains, its mixes and folders as paths.
+
+    Args:
+        build: the profile.
+        where: the file and the profile, for errors.
+
+    Raises:
+        CorpusError: see `load_settings`.
+
+    """
+    if not build.profile.train:
+        raise SettingsError("this profile trains nothing", where=where, remedy=f"add `{build.name}.train`")
+    settings = check_section(build, where)
+    evaluation = settings.evaluation.model_copy(update={"mix": str(mix_folder(build, settings.evaluation.mix))})
+    stages = tuple(stage.model_copy(update={"mix": str(mix_folder(build, stage.mix))}) for stage in settings.stages)
+    changed: dict[str, Any] = {"stages": stages, "evaluation": evaluation}
+    if isinstance(settings.backbone, Pretrained):
+        path = from_root(settings.backbone.path, build.root)
+        changed["backbone"] = settings.backbone.model_copy(update={"path": path})
+    if settings.objective.distillation is not None:
+        teacher = from_root(settings.objective.distillation.teacher, build.root)
+        distillation = settings.objective.distillation.model_copy(update={"teacher": teacher})
+        changed["objective"] = settings.objective.model_copy(update={"distillation": distillation})
+    return settings.model_copy(update=changed)
+
+
+def check_section(build: Build, where: str) -> TrainSettings:
+    """Return the `train` section of a profile as it is written, if it says nothing that there is not.
+
+    Raises:
+        SettingsError: a value that it refuses, or a mix that the profile does not build.
+        UnknownNameError: a key or a mix that there is not.
+
+    """
     try:
-        return name, TrainSettings.model_validate(section["train"])
+        settings = TrainSettings.model_validate(build.profile.train)
     except ValidationError as error:
-        raise _explained(error, f"{path}: {name}.train") from None
+        raise refusal(error, TrainSettings, SettingsError, where=where, section="train", what="setting") from None
+    for place, mix in named_mixes(settings):
+        _check_mix(build, mix, f"{where}: train.{place}")
+    return settings
 
 
-def _explained(error: ValidationError, where: str) -> SettingsError:
-    """Turn the first thing pydantic refuses into our own error."""
-    first = error.errors()[0]
-    place = ".".join([where, *(str(part) for part in first["loc"])])
-    if first["type"] != "extra_forbidden":
-        return SettingsError(f"{first['msg']} (got {first['input']!r})", where=place)
-    key = str(first["loc"][-1])
-    known = sorted(_fields_at(TrainSettings, first["loc"][:-1]))
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"one of: {', '.join(known)}"
-    return SettingsError(f"unknown setting {key!r}", where=place, remedy=remedy)
+def named_mixes(settings: TrainSettings) -> Iterator[tuple[str, str]]:
+    """Yield each setting that names a mix, and what it says: a name, or a folder."""
+    for number, stage in enumerate(settings.stages):
+        yield f"stages.{number}.mix", stage.mix
+    yield "evaluation.mix", settings.evaluation.mix
 
 
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> Iterator[str]:
-    """Yield the fields of the model that stands at `loc` below `model`."""
-    if not loc:
-        yield from model.model_fields
+def mix_folder(build: Build, mix: str) -> Path:
+    """Return where a mix lies: one of the profile's by its name, or a folder, which has a slash in it."""
+    return build.root / mix if is_folder(mix) else build.mix(mix)
+
+
+def is_folder(mix: str) -> bool:
+    """Tell a folder from the name of a mix."""
+    return "/" in mix
+
+
+def _check_mix(build: Build, mix: str, where: str) -> None:
+    built = built_mixes(build.profile, build.root)
+    if is_folder(mix) or mix in built:
         return
-    part, rest = loc[0], loc[1:]
-    below: list[Any] = [model.model_fields[part].annotation] if part in model.model_fields else []
-    while below:
-        annotation = below.pop()
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            # A union's tag and a tuple's index are part of the place but not fields: step over them.
-            yield from _fields_at(annotation, tuple(p for p in rest if p in annotation.model_fields))
-        below.extend(get_args(annotation))
+    known = recipe_files(build.root)
+    if mix not in known:
+        raise UnknownNameError("mix", mix, {*known, *built}, where=where)
+    raise SettingsError(
+        f"the profile does not build the mix {mix}",
+        where=where,
+        remedy=f"add `{mix}: {{}}` to its section `mixes`; a folder needs a slash, as `./{mix}`",
+    )

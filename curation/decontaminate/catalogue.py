@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from curation.settings import MtebSettings
 from sources.errors import ManifestError, UnknownNameError
 from sources.manifest import Manifest
-from sources.registry import manifest_root
+from sources.refusals import refusal
+from sources.registry import manifest_root, read_manifest
+from sources.yaml_file import read_yaml
 
 
 class _Strict(BaseModel):
@@ -126,10 +126,13 @@ def task_types() -> dict[str, TaskType]:
 
     """
     path = evaluation_root() / "task_types.yaml"
+    data, remedy = read_yaml(path, ManifestError), "see TaskType in catalogue.py"
+    if not isinstance(data, dict):
+        raise ManifestError("no mapping of types to how they are laid out", where=str(path), remedy=remedy)
     try:
-        return {name: TaskType.model_validate(said) for name, said in yaml.safe_load(path.read_text("utf-8")).items()}
-    except (OSError, yaml.YAMLError, ValidationError, AttributeError) as error:
-        raise ManifestError(str(error), where=str(path), remedy="see TaskType in catalogue.py") from None
+        return {name: TaskType.model_validate(said) for name, said in data.items()}
+    except ValidationError as error:
+        raise refusal(error, TaskType, ManifestError, where=str(path), remedy=remedy) from None
 
 
 def set_names() -> list[str]:
@@ -148,11 +151,7 @@ def load_set(name: str) -> Manifest:
     path = evaluation_root() / "sets" / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError("evaluation set", name, set_names())
-    try:
-        data: Any = yaml.safe_load(path.read_text("utf-8"))
-        return Manifest.model_validate(data)
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ManifestError(str(error), where=str(path), remedy="see sources/manifest.py for the fields") from None
+    return read_manifest(path)
 
 
 def _known(kind: str, values: Iterable[str], valid: Iterable[str]) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation sets.")
+from curation.commands import PARAMS, AsJson, DryRun, Params, ProfileName, open_build
 
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Profile = Annotated[str | None, typer.Option("--profile", help="Section of params.yaml.", envvar="CURATE_PROFILE")]
-Params = Annotated[Path, typer.Option("--params", help="The settings file; its folder holds work/ and out/.")]
+app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation sets.")
 
 
 @app.callback(invoke_without_command=True)
@@ -69,16 +66,17 @@ def show_set(name: str, *, as_json: AsJson = False) -> None:
 
 
 @app.command("fetch")
-def fetch_all(profile: Profile = None, params: Params = Path("params.yaml")) -> None:
+def fetch_all(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
     """Bring the evaluation sets of a profile here, without comparing anything."""
     from curation.decontaminate.origins import chosen_sets
     from curation.decontaminate.step import fetch_sets
-    from curation.settings import load_profile
-    from curation.steps import Build
 
-    name, settings = load_profile(params, profile)
-    build = Build(name, settings, params.resolve().parent)
-    found, skipped = fetch_sets(chosen_sets(settings.decontaminate, build.root), build)
+    build = open_build(profile, params)
+    sets = chosen_sets(build.profile.decontaminate, build.root)
+    if dry_run:
+        print(f"evaluations fetch: {len(sets)} evaluation sets, profile {build.name}")
+        return
+    found, skipped = fetch_sets(sets, build)
     size = sum(file.size for one in found for file in one.files)
     print(f"{len(found)} evaluation sets, {size / 1e6:,.1f} MB, {len(skipped)} skipped")
 

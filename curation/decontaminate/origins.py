@@ -98,14 +98,25 @@ def fetch_set(which: EvaluationSet, options: FetchOptions) -> RawSet:
     return RawSet(which, tuple(_from_folder(*which.said)), TaskType(form="retrieval"))
 
 
-def _from_folder(place: str, split: str) -> list[RawFile]:
-    folder = Path(place)
-    names = names_below(folder)
+def check_folder(place: str, split: str) -> tuple[list[str], list[str]]:
+    """Return the names of the files of a folder in BEIR's layout, and of the splits that it has judgements of.
+
+    Raises:
+        FetchError: there is no such folder, it is empty, or it has no judgements of the split that is asked for.
+
+    """
+    names = names_below(Path(place))
     if not names:
         raise FetchError("no such folder, or it is empty", where=place, remedy="correct `sets` of `decontaminate`")
     splits = sorted(name.split("/")[1].split(".")[0] for name in names if name.startswith("qrels/"))
     if split and split not in splits:
         raise FetchError(f"no judgements of split {split!r}", where=place, remedy=f"splits: {', '.join(splits)}")
+    return names, splits
+
+
+def _from_folder(place: str, split: str) -> list[RawFile]:
+    folder = Path(place)
+    names, splits = check_folder(place, split)
     if not split:  # the test split, or whatever is not for training
         split = "test" if "test" in splits else next((s for s in splits if s != "train"), "train")
     parts = {"queries": "queries.jsonl*", "corpus": "corpus.jsonl*", "judgements": f"qrels/{split}.*"}

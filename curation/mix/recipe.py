@@ -1,15 +1,22 @@
-"""What a mix file says (`manifests/mixes/<name>.yaml`)."""
+"""What a mix file says, and where it lies.
+
+A mix is `mixes/<name>.yaml` beside `params.yaml`, or one of the project's own in `manifests/mixes/`.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from curation.settings import Profile
+from sources import registry
 from sources.errors import ManifestError, UnknownNameError
 from sources.manifest import Manifest
+from sources.refusals import refusal
 from sources.registry import manifest_root
+from sources.yaml_file import read_yaml
 
 
 class Recipe(BaseModel):
@@ -17,10 +24,10 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     title: str
     sources: list[str] | Literal["all"]
-    """Those that a profile does not have are left out."""
+    """Names in the registry. Those that a profile does not have are left out."""
     cap: int | None = Field(ge=1)
     instructions: bool
     instructed_documents: float = Field(default=0.0, ge=0, le=1)
@@ -31,26 +38,50 @@ class Recipe(BaseModel):
         return self.sources == "all" or source in self.sources
 
 
-def recipe_names() -> list[str]:
-    """Return the names of all mixes, sorted."""
-    return sorted(path.stem for path in (manifest_root() / "mixes").glob("*.yaml"))
+def recipe_files(root: Path) -> dict[str, Path]:
+    """Return the files of all mixes by name, sorted: those in `mixes/` below `root`, then the project's own.
 
-
-def load_recipe(name: str) -> Recipe:
-    """Read one mix file.
-
-    Raises:
-        UnknownNameError: no such mix.
-        ManifestError: the file breaks the model.
+    Args:
+        root: the folder of `params.yaml`. A mix there stands in for one of the project's of the same name.
 
     """
-    path = manifest_root() / "mixes" / f"{name}.yaml"
-    if not path.is_file():
-        raise UnknownNameError("mix", name, recipe_names())
+    folders = (manifest_root() / "mixes", root / "mixes")
+    found = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    return dict(sorted(found.items()))
+
+
+def built_mixes(profile: Profile, root: Path) -> list[str]:
+    """Return the mixes that a profile builds, sorted: those of its section `mixes`.
+
+    Where it has no such section, those of `retrieval` and `instruction` that there are.
+    """
+    known = set(profile.mixes) if "mixes" in profile.model_fields_set else recipe_files(root).keys()
+    return sorted(set(profile.mixes) & known)
+
+
+def load_recipe(name: str, root: Path) -> Recipe:
+    """Read one mix file; see `recipe_files` for where it may lie.
+
+    Raises:
+        UnknownNameError: no such mix, or it has a source that the registry does not have.
+        ManifestError: the file breaks the model, or states another name.
+
+    """
+    files = recipe_files(root)
+    if name not in files:
+        raise UnknownNameError("mix", name, files)
+    path = files[name]
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ManifestError(str(error), where=str(path), remedy="see curation/mix/recipe.py") from None
+        recipe = Recipe.model_validate(read_yaml(path, ManifestError))
+    except ValidationError as error:
+        raise refusal(error, Recipe, ManifestError, where=str(path), remedy="see curation/mix/recipe.py") from None
+    if recipe.name != name:
+        raise ManifestError(f"name is {recipe.name!r}", where=str(path), remedy="name it as the file is called")
+    known = registry.names()
+    for source in recipe.sources if recipe.sources != "all" else ():
+        if source not in known:
+            raise UnknownNameError("source", source, known, where=f"{path}: sources")
+    return recipe
 
 
 def instructed(manifest: Manifest, text: str = "") -> str:

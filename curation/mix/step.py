@@ -33,7 +33,7 @@ def run_mix(build: Build, name: str) -> StepResult:
         StageError: a step before is missing, or the profile has no source of this mix.
 
     """
-    recipe = load_recipe(name)
+    recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
     rows = build.load("normalise")
     build.load("dedup"), build.load("mine")
@@ -58,7 +58,7 @@ def run_mix(build: Build, name: str) -> StepResult:
         drop_twins([p for s in states for p in states[s] if registry.load(s).family == "retrieval"])
         for of_source in states.values():
             apply_cap(of_source, settings.cap or recipe.cap)
-        folder = build.out / "mixes" / name
+        folder = build.mix(name)
         writer = _MixWriter(folder, settings.shard_rows)
         for source, of_source in states.items():
             manifest = registry.load(source)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from curation.mix.recipe import recipe_names
+from curation.mix.recipe import built_mixes
 from curation.mix.select import REASONS
 from curation.steps import Build, StepResult
 from sources import registry
@@ -61,7 +61,7 @@ def load_inputs(build: Build) -> Inputs:
         dedup=_load(build, "dedup"),
         decontaminated=_load(build, "decontaminate"),
         mined=_load(build, "mine"),
-        mixes={name: _load(build, f"mix-{name}") for name in recipe_names()},
+        mixes={name: _load(build, f"mix-{name}") for name in built_mixes(build.profile, build.root)},
         skipped=dict(sorted(rows.skipped.items())),
         evaluation=json.loads(path.read_text("utf-8")) if path.is_file() else None,
         manifests={name: registry.load(name) for name in sorted({*rows.stats["sources"], *rows.skipped})},

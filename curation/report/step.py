@@ -78,7 +78,7 @@ def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
         "stage_colours": charts.STAGE_COLOURS,
         "family_colours": charts.FAMILY_COLOURS,
         "most_bars": charts.MOST_BARS,
-        "funnels": [_funnel(inputs, name) for name, mix in inputs.mixes.items() if mix],
+        "funnels": [_funnel(build, inputs, name) for name, mix in inputs.mixes.items() if mix],
         "rows_funnel": funnel(inputs, None),
         "rows_total": total(funnel(inputs, None)),
         "losses": losses(inputs),
@@ -109,11 +109,11 @@ def _of_steps(build: Build, inputs: Inputs, surveys: dict[str, SourceSurvey], na
     }
 
 
-def _funnel(inputs: Inputs, name: str) -> dict[str, Any]:
+def _funnel(build: Build, inputs: Inputs, name: str) -> dict[str, Any]:
     rows = funnel(inputs, inputs.mixes[name])
     return {
         "name": name,
-        "title": load_recipe(name).title,
+        "title": load_recipe(name, build.root).title,
         "rows": rows,
         "total": total(rows),
         "chart": charts.funnel_chart(name, rows),

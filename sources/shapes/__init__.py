@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from sources.errors import ManifestError, UnknownNameError
 from sources.manifest import Manifest
 from sources.parts import Context
+from sources.refusals import refusal
 
 _HOMES = ("sources.shapes", "sources.adapters")
 _HELPERS = {"columns"}
@@ -41,8 +42,8 @@ def kinds() -> list[str]:
     )
 
 
-def shape(kind: str) -> Shape:
-    """Return the module of a shape, or of an adapter where no shape has that name.
+def shape(kind: str, where: str = "") -> Shape:
+    """Return the module of a shape, or of an adapter where no shape has that name; `where` is for the error.
 
     Raises:
         UnknownNameError: neither exists.
@@ -55,19 +56,21 @@ def shape(kind: str) -> Shape:
             except ModuleNotFoundError as error:
                 if error.name != f"{home}.{kind}":
                     raise
-    raise UnknownNameError("shape", kind, kinds())
+    raise UnknownNameError("shape", kind, kinds(), where=where)
 
 
 def arguments(module: Shape, manifest: Manifest) -> BaseModel:
     """Check a manifest's shape arguments against the shape's model.
 
     Raises:
-        ManifestError: they do not fit.
+        UnknownNameError: the shape has no such argument.
+        ManifestError: they do not fit otherwise.
 
     """
     try:
         return module.Args.model_validate(manifest.shape.args)
     except ValidationError as error:
-        raise ManifestError(
-            str(error), where=f"{manifest.name}: shape.args", remedy=f"see sources/shapes/{manifest.shape.kind}.py"
+        remedy = f"see the class Args of the shape {manifest.shape.kind}"
+        raise refusal(
+            error, module.Args, ManifestError, where=manifest.name, section="shape.args", what="argument", remedy=remedy
         ) from None

@@ -1,0 +1,98 @@
+"""What is looked up before any work: every name that a profile, its mix files and its sources' manifests hold.
+
+Settings refuse what they can refuse by themselves (`curation.settings`). Whether a source, a mix, an evaluation set or
+a shape of some name exists, they cannot know. Every command looks at the whole profile, also at sections that it does
+not use: what is misspelt there would otherwise be found hours later, or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from curation.decontaminate.catalogue import load_catalogue
+from curation.decontaminate.origins import check_folder, chosen_sets
+from curation.mix.recipe import built_mixes, load_recipe, recipe_files
+from curation.settings import Profile
+from curation.steps import Build
+from sources import registry
+from sources.errors import UnknownNameError
+from sources.manifest import Manifest
+from sources.normalise import check_manifest
+
+_OWNED = {"train": "train.settings_file"}
+"""Section → the module whose `check_section` looks at it. By name, as for the origins of sources: the package above
+this one is not imported here before it is needed."""
+
+
+def check_profile(build: Build, where: str) -> None:
+    """Refuse a profile in which anything is misspelt.
+
+    Args:
+        build: the profile; its root is where mixes of its own, and relative folders, are looked for.
+        where: the file and the profile, for errors.
+
+    Raises:
+        CorpusError: `UnknownNameError` for a name that nothing has, with the nearest; another where a file that the
+            profile names breaks its model.
+
+    """
+    known = registry.names()
+    for place, names in source_names(build.profile):
+        for name in names:
+            if name not in known:
+                raise UnknownNameError("source", name, known, where=f"{where}: {place}")
+    chosen = build.profile.sources
+    for manifest in build.manifests() if chosen.collection or chosen.include else ():
+        check_manifest(manifest)
+    _check_mixes(build, where)
+    check_evaluation_sets(build, where)
+    for section, module in _OWNED.items():
+        if getattr(build.profile, section):
+            import_module(module).check_section(build, where)
+
+
+def source_names(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield each setting that names sources, and the names."""
+    yield "sources.include", profile.sources.include
+    yield "sources.exclude", profile.sources.exclude
+    yield "languages.trust.sources", profile.languages.trust.sources
+    for pool, names in profile.mining.pools.items():
+        yield f"mining.pools.{pool}", names
+
+
+def _check_mixes(build: Build, where: str) -> None:
+    files = recipe_files(build.root)
+    for name in built_mixes(build.profile, build.root):
+        if name not in files:
+            raise UnknownNameError("mix", name, files, where=f"{where}: mixes")
+        load_recipe(name, build.root)
+
+
+def check_evaluation_sets(build: Build, where: str) -> None:
+    """Refuse names that no evaluation set has, and folders that are not there.
+
+    Raises:
+        CorpusError: see `check_profile`.
+
+    """
+    settings = build.profile.decontaminate
+    with _at(f"{where}: decontaminate"):
+        if settings.mteb.model_fields_set:
+            load_catalogue().choose(settings.mteb)
+        for one in chosen_sets(settings, build.root):
+            if isinstance(one.said, Manifest):
+                check_manifest(one.said)
+            elif isinstance(one.said, tuple):
+                check_folder(*one.said)
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Say where an unknown name stands, if the error does not say it."""
+    try:
+        yield
+    except UnknownNameError as error:
+        error.where = error.where or where
+        raise
