@@ -32,7 +32,8 @@ MANIFEST = {
     "name": "made", "title": "Made for a benchmark", "collection": "offline", "task": "question-answering",
     "family": "retrieval", "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
     "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
-    "shape": {"kind": "pair"}, "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "shape": {"kind": "pair", "args": {"query": "q", "positive": "q"}},
+    "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
     "citation": "This benchmark.", "samples": 1, "instruction": "Given a query, find its document.",
     "subsets": {"all": {"query_lang": "eng-Latn"}},
 }  # fmt: skip

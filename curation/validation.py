@@ -8,7 +8,7 @@ not use: what is misspelt there would otherwise be found hours later, or never.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from curation.decontaminate.catalogue import load_catalogue
@@ -17,7 +17,7 @@ from curation.mix.recipe import built_mixes, load_recipe, recipe_files
 from curation.settings import Profile
 from curation.steps import Build
 from sources import registry
-from sources.errors import UnknownNameError
+from sources.errors import StageError, UnknownNameError
 from sources.manifest import Manifest
 from sources.normalise import check_manifest
 
@@ -43,9 +43,9 @@ def check_profile(build: Build, where: str) -> None:
         for name in names:
             if name not in known:
                 raise UnknownNameError("source", name, known, where=f"{where}: {place}")
-    chosen = build.profile.sources
-    for manifest in build.manifests() if chosen.collection or chosen.include else ():
-        check_manifest(manifest)
+    with suppress(StageError):  # no source is chosen: the verbs that need some say so
+        for manifest in build.manifests():
+            check_manifest(manifest)
     _check_mixes(build, where)
     check_evaluation_sets(build, where)
     for section, module in _OWNED.items():

@@ -19,7 +19,7 @@ from sources.parts import Context, Part, RawBatch, RawFile
 from sources.quarantine import Quarantine
 from sources.readers import read
 from sources.schema import ORIGIN, ROW_SCHEMA
-from sources.shapes import arguments, shape
+from sources.shapes import arguments, check_shape, shape
 from sources.shapes.columns import column
 from sources.text import normalised
 
@@ -91,7 +91,7 @@ def check_manifest(manifest: Manifest) -> None:
     """
     for subset in manifest.subsets:
         bound = manifest.bound(subset)
-        arguments(shape(bound.shape.kind, f"{bound.name}: shape.kind"), bound)
+        check_shape(bound)
         _check_where(bound)
 
 

@@ -33,7 +33,11 @@ class Args(BaseModel):
     @field_validator("pattern")
     @classmethod
     def _named_groups(cls, value: str) -> str:
-        if not re.compile(value).groupindex:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        if not groups:
             raise ValueError("the pattern has no named group, as (?P<language>...)")
         return value
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from sources.errors import ManifestError, UnknownNameError
-from sources.manifest import Manifest
+from sources.manifest import Manifest, ShapeSpec
 from sources.parts import Context
 from sources.refusals import refusal
 
@@ -57,6 +57,23 @@ def shape(kind: str, where: str = "") -> Shape:
                 if error.name != f"{home}.{kind}":
                     raise
     raise UnknownNameError("shape", kind, kinds(), where=where)
+
+
+def check_shape(manifest: Manifest) -> None:
+    """Refuse a shape that is none, or arguments that it does not take, before a file is read.
+
+    Args:
+        manifest: bound to one subset.
+
+    Raises:
+        UnknownNameError: there is no such shape, or it has no such argument; the message has the nearest.
+        ManifestError: an argument does not fit otherwise.
+
+    """
+    args = arguments(shape(manifest.shape.kind, f"{manifest.name}: shape.kind"), manifest)
+    for name in type(args).model_fields:  # a shape may pass its records on to another
+        if isinstance(inner := getattr(args, name), ShapeSpec):
+            check_shape(manifest.model_copy(update={"shape": inner}))
 
 
 def arguments(module: Shape, manifest: Manifest) -> BaseModel:

@@ -17,7 +17,8 @@ MANIFEST = {
     "title": "Made up", "collection": "offline", "task": "title-matching", "family": "retrieval",
     "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
     "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
-    "shape": {"kind": "pair", "args": {"query": "q", "positive": "q"}}, "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "shape": {"kind": "pair", "args": {"query": "q", "positive": "q"}},
+    "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
     "citation": "This project's tests.", "samples": 1, "instruction": "Given a query, find its document.",
 }  # fmt: skip
 

@@ -52,13 +52,16 @@ def params(workshop):
 
 
 def test_sets_of_a_profile_are_fetched_and_counted_before_anything_runs(workshop, params):
+    for verb in (["decontaminate", "--dry-run"], ["evaluations", "fetch"], ["plan"]):
+        with pytest.raises(FetchError, match="no such folder"):
+            run(*verb, "--params", params)
+    folder(workshop.root)
     assert (
         run("decontaminate", "--params", params, "--dry-run").strip()
         == "decontaminate: 1 evaluation sets, profile test"
     )
     with pytest.raises(FetchError, match="no such folder"):
-        run("evaluations", "fetch", "--params", params)
-    folder(workshop.root)
+        run("decontaminate", "--params", params, "--dry-run", "--evaluation", workshop.root / "hledout")
     assert "1 evaluation sets, 0.0 MB, 0 skipped" in run("evaluations", "fetch", "--params", params)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sources.errors import ManifestError, SchemaError
+from sources.errors import ManifestError, SchemaError, UnknownNameError
 from tests.sources.shaping import run
 
 LABEL = {
@@ -37,8 +37,14 @@ def test_name_that_does_not_fit():
 
 
 @pytest.mark.parametrize(
-    "args", [ARGS | {"pattern": "^[a-z]+_"}, ARGS | {"shape": {"kind": "label", "args": {"mode": "sorting"}}}]
+    ("args", "error", "says"),
+    [
+        ({"pattern": "^[a-z]+_"}, ManifestError, r"shape\.args\.pattern: .*no named group"),
+        ({"pattern": "(?P<language>"}, ManifestError, r"shape\.args\.pattern: .*no regular expression"),
+        ({"shape": {"kind": "label", "args": {"mode": "clusterin"}}}, UnknownNameError, "did you mean clustering"),
+        ({"shape": {"kind": "lable", "args": {}}}, UnknownNameError, "did you mean label"),
+    ],
 )
-def test_arguments_are_checked(args):
-    with pytest.raises(ManifestError, match=r"shape\.args"):
-        run("by_file", args, LANGS, de_a=[{"text": "eins"}])
+def test_arguments_are_checked(args, error, says):
+    with pytest.raises(error, match=says):
+        run("by_file", ARGS | args, LANGS, de_a=[{"text": "eins"}])

@@ -19,8 +19,10 @@ def test_names():
 
 
 def test_arguments_are_checked():
-    with pytest.raises(ManifestError, match=r"shape\.args"):
+    with pytest.raises(UnknownNameError, match=r"shape\.args\.negative: .*\n.*did you mean negatives"):
         run("pair", {"query": "q", "positive": "p", "negative": "n"}, records=[{"q": "", "p": ""}])
+    with pytest.raises(ManifestError, match=r"shape\.args\.positive: Field required"):
+        run("pair", {"query": "q"}, records=[{"q": "", "p": ""}])
 
 
 def test_undeclared_column_and_missing_struct_field():

@@ -91,9 +91,10 @@ def test_an_unknown_setting_names_the_nearest(mix: Path, tmp_path: Path, where, 
     for key in where:
         inner = inner[key]
     inner |= wrong
-    with pytest.raises(SettingsError, match=message) as caught:
+    with pytest.raises(UnknownNameError, match=message) as caught:
         load_settings(write_params(tmp_path / "params.yaml", section), "tiny")
     assert next(iter(wrong)) in caught.value.what
+    assert caught.value.where.startswith(f"{tmp_path / 'params.yaml'}, profile tiny: train.")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_an_unusable_value_says_where(mix: Path, tmp_path: Path, change, message
     path = write_params(tmp_path / "params.yaml", params_for(mix, **change))
     with pytest.raises(SettingsError, match=message) as caught:
         load_settings(path, None)
-    assert f"tiny.train.{next(iter(change))}" in caught.value.where
+    assert f"profile tiny: train.{next(iter(change))}" in caught.value.where
 
 
 def test_stages_need_one_length_and_different_names(mix: Path, tmp_path: Path) -> None:
