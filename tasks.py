@@ -52,8 +52,8 @@ def demo(*arguments: str) -> None:
     """Build both mixes, the report and a trained model from real text: 15 minutes on two cores."""
     setup()
     started = time.monotonic()
-    run("dvc", "repro", *arguments)
-    run("curate", "status")
+    run("dvc", "repro", "pipelines/sample/dvc.yaml", *arguments)
+    run("curate", "status", "--profile", "sample")
     print(
         f"\n{time.monotonic() - started:.0f} s. Open out/sample/report.html; look at rows with `.venv/bin/curate show`."
     )
@@ -88,7 +88,8 @@ def clean() -> None:
     """Remove what builds left: work/, out/, caches. The environment and fetched raw files' origins stay."""
     for name in ("work", "out", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".dvc/tmp", ".dvc/cache"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
-    (ROOT / "dvc.lock").unlink(missing_ok=True)
+    for lock in (ROOT / "dvc.lock", *ROOT.glob("pipelines/*/dvc.lock")):
+        lock.unlink(missing_ok=True)
 
 
 def run(program: str, *arguments: str) -> None:

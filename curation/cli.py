@@ -6,6 +6,7 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -218,6 +219,34 @@ def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJ
 
     made = make_status(open_build(profile, params))
     print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_status(made)
+
+
+@app.command()
+def settings(
+    profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False, dry_run: DryRun = False
+) -> None:
+    """Look up every name of a profile, and write what each step reads of it, defaults included."""
+    from curation.pipelines import check_pipeline
+    from curation.settings import load_profile
+    from curation.step_inputs import step_inputs, write_step_inputs
+    from curation.validation import trained_on
+
+    build = open_build(profile, params)
+    check_pipeline(build, params, trained_on(build, str(params)))
+    written = replace(build, profile=load_profile(params, build.name)[1])  # with its paths as the file has them
+    made = step_inputs(written) if dry_run else write_step_inputs(written)
+    print(json.dumps(made, ensure_ascii=False, indent=1) if as_json else f"{build.name}: {', '.join(made)}")
+
+
+@app.command("dvc")
+def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
+    """Write the pipelines of all profiles, or of one, for DVC: pipelines/<profile>/dvc.yaml."""
+    from curation.params import read_profiles
+    from curation.pipelines import write_pipelines
+
+    builds = [open_build(name, params) for name in ([profile] if profile else read_profiles(params)[0])]
+    for line in write_pipelines(builds, params, dry_run=dry_run):
+        print(line)
 
 
 @app.command()

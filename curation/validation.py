@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 
 from curation.decontaminate.catalogue import load_catalogue
 from curation.decontaminate.origins import check_folder, chosen_sets
@@ -51,6 +52,19 @@ def check_profile(build: Build, where: str) -> None:
     for section, module in _OWNED.items():
         if getattr(build.profile, section):
             import_module(module).check_section(build, where)
+
+
+def trained_on(build: Build, where: str) -> list[Path] | None:
+    """Return the folders of the mixes that a profile trains on and, last, evaluates on; null if it trains nothing.
+
+    Raises:
+        CorpusError: see `check_profile`.
+
+    """
+    if not build.profile.train:
+        return None
+    settings = import_module(_OWNED["train"]).settings_of(build, where)
+    return [Path(stage.mix) for stage in settings.stages] + [Path(settings.evaluation.mix)]
 
 
 def source_names(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:

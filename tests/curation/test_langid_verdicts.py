@@ -22,7 +22,7 @@ from curation.report.gather import STAGES, funnel, load_inputs
 from curation.report.step import run_report
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings, load_profile
 from curation.show import show_disagreements, show_rows
-from sources.errors import SettingsError, StageError, UnknownNameError
+from sources.errors import StageError, UnknownNameError
 
 DROP = {"policy": "drop-disagreement", "confidence": 0.8}
 OVERRULE = {"policy": "trust-identified", "confidence": 0.8}
@@ -295,5 +295,5 @@ def test_settings_are_read_with_their_defaults_and_refused_with_the_nearest(tmp_
     assert TrustSettings().of("a").policy == "trust-declared"
     with pytest.raises(UnknownNameError, match="did you mean policy"):
         load({"sources": {"a": {"polcy": "trust-declared"}}})
-    with pytest.raises(SettingsError, match="drop-disagreement"):
+    with pytest.raises(UnknownNameError, match="drop-disagreement"):
         load({"default": {"policy": "drop"}})

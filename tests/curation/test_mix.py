@@ -159,7 +159,8 @@ def test_datasets_reads_the_mix_and_the_card_has_front_matter(ready, tmp_path):
 
 def test_a_mix_without_rows_says_so(ready, workshop):
     build = ready()
-    workshop.mix("other", sources=["debian_descriptions"])
+    workshop.manifest("elsewhere", ["all"])
+    workshop.mix("other", sources=["elsewhere"])
     with pytest.raises(StageError, match="no rows of the sources"):
         run_mix(build, "other")
     with pytest.raises(UnknownNameError, match="did you mean plain"):
