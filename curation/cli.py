@@ -187,7 +187,9 @@ def report(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: Dry
 def plan(
     profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
     task: Task = None, licence: Licence = None, access: Access = None,
-    workers: Annotated[int, typer.Option(help="How many share the work, for the hours; 0: one per core.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="How many share the work, for the hours; 0: one per core.", envvar="CURATE_WORKERS")
+    ] = 1,
     *, without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip

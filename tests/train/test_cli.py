@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
 from sources.errors import SettingsError, StageError, UnknownNameError
-from tests.train.synthetic import params_for, write_params
+from tests.train.synthetic import params_for, write_mix, write_params
 from train import cli
 from train.loop import Trainer
 from train.settings_file import dims_of, layers_of, load_settings, ranks_of
@@ -182,6 +184,70 @@ def test_tokenising_is_a_command_of_its_own(params: Path, tmp_path: Path) -> Non
     result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
     assert "240 documents, 204 samples to train on" in result.stderr
     assert len(list(tmp_path.rglob("store.json"))) == 1
+
+
+def copied(mix: Path, root: Path, **changes: object) -> Path:
+    """A project with two profiles alike, each with its mix `retrieval`; the second one's mix is another."""
+    section = params_for(Path("retrieval"), **changes)
+    shutil.copytree(mix, root / "out/first/mixes/retrieval")
+    write_mix(root / "out/second/mixes/retrieval", rows=120, seed=1)
+    profile = {"mixes": ["retrieval"], "train": section}
+    (root / "params.yaml").write_text(yaml.safe_dump({"profile": "first", "first": profile, "second": profile}))
+    return root / "params.yaml"
+
+
+def test_a_copied_profile_trains_and_is_measured_on_its_own_mix(mix: Path, tmp_path: Path) -> None:
+    path = copied(mix, tmp_path)
+    for name, samples in (("first", 204), ("second", 102)):
+        settings = load_settings(path, name)[1]
+        folder = str(tmp_path / "out" / name / "mixes/retrieval")
+        assert {*(stage.mix for stage in settings.stages), settings.evaluation.mix} == {folder}
+        arguments = ["fit", "--params", str(path), "--profile", name, "--dry-run"]
+        said = CliRunner().invoke(cli.app, arguments, catch_exceptions=False).stderr
+        assert f"out of {samples} from 3 datasets" in said
+
+
+def test_a_mix_with_a_slash_is_a_folder_beside_the_settings(mix: Path, tmp_path: Path) -> None:
+    stage = params_for(mix)["stages"][0]
+    for value, folder in (("out/first/mixes/retrieval", tmp_path / "out/first/mixes/retrieval"), (str(mix), mix)):
+        path = tmp_path / "params.yaml"
+        train = params_for(mix) | {"stages": [stage | {"mix": value}]}
+        path.write_text(yaml.safe_dump({"second": {"train": train}}))
+        assert load_settings(path, "second")[1].stages[0].mix == str(folder)
+
+
+@pytest.mark.slow
+def test_everything_lies_beside_the_settings_wherever_one_stands(mix: Path, tmp_path: Path) -> None:
+    few = [{"name": "one", "mix": "retrieval", "steps": 2, "batch_size": 24, "learning_rate": 0.003}]
+    copied(mix, tmp_path, stages=few)
+    (tmp_path / "sub").mkdir()
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "train.cli", *arguments, "--params", "../params.yaml"]
+        return subprocess.run(command, cwd=tmp_path / "sub", capture_output=True, text=True, check=False)
+
+    refused = run("evaluate")
+    assert refused.returncode == 1
+    assert "no finished model" in refused.stderr
+    assert str(tmp_path / "out/first/model") in refused.stderr
+    assert run("fit", "--workers", "1").returncode == 0
+    measured = run("evaluate", "--json", "--profile", "first")
+    assert json.loads(measured.stdout) == json.loads((tmp_path / "out/first/evaluation.json").read_text("utf-8"))
+    assert run("export", "--to", "cut").returncode == 0, "what is typed is relative to where one stands"
+    assert (tmp_path / "sub/cut/modules.json").is_file()
+    assert sorted(path.name for path in (tmp_path / "sub").iterdir()) == ["cut"]
+    assert (tmp_path / "work/first/train/runs").is_dir()
+
+
+def test_dry_runs_make_nothing(mix: Path, tmp_path: Path) -> None:
+    path = copied(mix, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for verb in (["fit"], ["tokenise"], ["evaluate"], ["export", "--to", str(tmp_path / "x")],
+                 ["prune", "--to", str(tmp_path / "y")]):  # fmt: skip
+        result = CliRunner().invoke(cli.app, [*verb, "--params", str(path), "--dry-run"], catch_exceptions=False)
+        assert result.exit_code == 0
+        assert result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_errors_are_words_and_an_exit_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
