@@ -84,6 +84,12 @@ def bench(*arguments: str) -> None:
         run("python", f"benchmarks/{name}.py")
 
 
+def real(*arguments: str) -> None:
+    """Run samples of real records through the normalizer: `tasks.py real FOLDER [SOURCE...]`."""
+    setup()
+    run("python", "-m", "tests.real_records", *arguments)
+
+
 def clean() -> None:
     """Remove what builds left: work/, out/, caches. The environment and fetched raw files' origins stay."""
     for name in ("work", "out", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".dvc/tmp", ".dvc/cache"):
@@ -106,7 +112,7 @@ def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([BIN / program, *arguments], cwd=ROOT, env=environment)
 
 
-TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, clean)}
+TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, real, clean)}
 
 
 def main() -> None:

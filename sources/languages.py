@@ -83,28 +83,46 @@ def tag_of(code: str, script: str | None = None) -> str:
 
 @cache
 def named_tag(name: str) -> str:
-    """Map the English name of a language to its tag.
+    """Map the English name of a language to its tag; it may name a script in brackets.
 
     Raises:
         LanguageCodeError: no language has that name.
 
     >>> named_tag("Welsh"), named_tag("Traditional Chinese"), named_tag("Moroccan Arabic")
     ('cym-Latn', 'zho-Hant', 'ary-Arab')
+    >>> named_tag("Chinese (Traditional)"), named_tag("Uzbek (Cyrillic)"), named_tag("Kurdish (Sorani)")
+    ('zho-Hant', 'uzb-Cyrl', 'ckb-Arab')
 
     """
     import langcodes
 
+    language, script = name, None
+    if bracketed := _BRACKETED.fullmatch(name.strip()):
+        script = _SCRIPTS.get(bracketed[2].lower().removesuffix(" script").strip())
+        language = bracketed[1] if script else name
     try:
-        return tag_of(langcodes.find(name, "en").to_tag())
+        return tag_of(langcodes.find(language, "en").to_tag(), script)
     except LookupError:
         raise LanguageCodeError(f"{name!r} names no language", remedy="map it in the manifest") from None
 
+
+_BRACKETED = re.compile(r"(.+?)\s*\(([^()]+)\)")
+_SCRIPTS = {
+    "arabic": "Arab", "armenian": "Armn", "bengali": "Beng", "cyrillic": "Cyrl", "devanagari": "Deva",
+    "ethiopic": "Ethi", "georgian": "Geor", "greek": "Grek", "gujarati": "Gujr", "gurmukhi": "Guru", "hebrew": "Hebr",
+    "jawi": "Arab", "latin": "Latn", "meetei mayek": "Mtei", "mongolian": "Mong", "n'ko": "Nkoo", "ol chiki": "Olck",
+    "perso-arabic": "Arab", "roman": "Latn", "romanized": "Latn", "shahmukhi": "Arab", "simplified": "Hans",
+    "simplified han": "Hans", "syllabics": "Cans", "thaana": "Thaa", "tibetan": "Tibt", "tifinagh": "Tfng",
+    "traditional": "Hant", "traditional han": "Hant",
+}  # fmt: skip
+"""What stands in brackets behind a language's name to tell its script."""
 
 _SPECIAL = {
     "zh-hans": "zho-Hans", "zh-hant": "zho-Hant", "zh-cn": "zho-Hans", "zh-tw": "zho-Hant",
     "zh-hk": "zho-Hant", "no": "nor-Latn", "sh": "hbs-Latn", "zxx": NO_LANGUAGE,
     # No likely script on record, so Latin would be guessed:
     "azb": "azb-Arab", "prs": "prs-Arab", "pbt": "pbt-Arab",
+    "xal": "xal-Cyrl",
     "acm": "acm-Arab", "acq": "acq-Arab", "acw": "acw-Arab", "afb": "afb-Arab", "ajp": "ajp-Arab",
     # On record as Han; the written corpora there are (Wikipedia, the Bible) are in Pe̍h-ōe-jī:
     "nan": "nan-Latn",

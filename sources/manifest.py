@@ -30,6 +30,12 @@ Collection = Literal["ml-embed", "community", "offline"]
 ArrowType = Literal["string", "bool", "int64", "float64", "list<string>", "struct", "list<struct>", "any"]
 """Type a raw column must be castable to; `struct`, `list<struct>` and `any` are left as the file has them."""
 
+CleanName = Literal[
+    "encoding", "escapes", "list", "entities", "tags", "jats", "placeholders", "treebank", "invisible", "hard-wraps",
+    "detokenize",
+]  # fmt: skip
+"""An operation of `sources.cleaning`, which says what each does."""
+
 TextExpr = str | list[str]
 """A dotted path to a raw column (`translation.en`), or several whose texts are joined by one space."""
 
@@ -100,12 +106,20 @@ class RawTable(_Strict):
     """Hub only: where this table lies in another repository than the origin's, perhaps at its own `@ref`."""
     format: Literal["parquet", "jsonl", "csv", "tsv", "json", "json-map", "text", "tmx", "deb822", "python"]
     fields: dict[str, ArrowType]
+    other_names: dict[str, list[str]] = {}
+    """Field → what its column is called in other revisions or copies; whichever a file has is read as the field."""
     header: list[str] | None = None
     """Column names of a csv or tsv file that has no header line, in file order."""
     record_path: str = "item"
     """Where the records of a nested JSON file are, in ijson's notation (`data.item.paragraphs.item`)."""
     members: list[str] | None = None
     """Globs over member names, where the files are archives (zip, tar)."""
+
+    @model_validator(mode="after")
+    def _names_of_fields(self) -> RawTable:
+        if unknown := sorted(set(self.other_names) - set(self.fields)):
+            raise ValueError(f"other_names has {', '.join(unknown)}, which `fields` does not declare")
+        return self
 
 
 class LangColumn(_Strict):
@@ -116,6 +130,8 @@ class LangColumn(_Strict):
     """Raw value → tag, for values that `sources.languages.tag_of` does not know or would get wrong."""
     count: int | None = Field(default=None, ge=1)
     """How many languages the published corpus has of it, where that is known."""
+    languages: list[LanguageTag] = []
+    """Tags that its rows are known to have, beside those of `map`: so a plan and a search know them by name."""
 
 
 class Subset(_Strict):
@@ -159,6 +175,8 @@ class Manifest(_Strict):
     where: dict[str, list[str | int | bool]] = {}
     """Raw column → admitted values; other records are filtered (counted, not quarantined)."""
     shape: ShapeSpec
+    clean: list[CleanName] | dict[Literal["query", "positive"], list[CleanName]] = []
+    """What mends the texts (`sources.cleaning`): of all sides of a row, or by side; negatives are as positives."""
     subsets: dict[str, Subset] = Field(min_length=1)
     licence: Licence
     access: Access = Open()
@@ -196,6 +214,10 @@ class Manifest(_Strict):
             raise ValueError(f"access is manual, but the origin is {self.origin.kind}")
         return self
 
+    def cleaning(self, side: Literal["query", "positive"]) -> list[CleanName]:
+        """Return the operations that mend the texts of one side of a row."""
+        return self.clean if isinstance(self.clean, list) else self.clean.get(side, [])
+
     def bound(self, subset: str) -> Manifest:
         """Return this manifest with the placeholders of `subset` filled in and only that subset left."""
         chosen = self.subsets[subset]
@@ -229,7 +251,7 @@ class Manifest(_Strict):
                 if isinstance(lang, str):
                     tags.add(check_tag(lang))
                 elif lang is not None:
-                    tags.update(lang.map.values())
+                    tags.update(lang.map.values(), lang.languages)
         return sorted(tags)
 
 

@@ -1,4 +1,8 @@
-"""From raw files to rows: the one place that filters by `where`, cleans text, refuses bad rows, and names good ones."""
+"""From raw files to rows: the one place that filters by `where`, cleans text, refuses bad rows, and names good ones.
+
+Texts are cleaned in two steps: what the manifest's `clean` names (`sources.cleaning`), then what all texts have in
+common (`sources.text`).
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from sources.cleaning.texts import clean
 from sources.errors import ManifestError
 from sources.languages import is_tag
 from sources.manifest import Manifest
 from sources.parts import Context, Part, RawBatch, RawFile
 from sources.quarantine import Quarantine
-from sources.readers import read
+from sources.renaming import read_renamed
 from sources.schema import ORIGIN, ROW_SCHEMA
 from sources.shapes import arguments, check_shape, shape
 from sources.shapes.columns import column
-from sources.text import normalised
 
 BATCH_ROWS = 65_536
 
@@ -68,7 +72,7 @@ def normalise(
     def read_table(table: str) -> Iterator[RawBatch]:
         for file in part.files:
             if file.table == table:
-                for batch in read(file.path, file.name, bound.tables[table], quarantine):
+                for batch in read_renamed(file.path, file.name, bound.tables[table], quarantine):
                     admitted = _where(batch, bound, filtered)
                     if admitted.columns.num_rows:
                         yield admitted
@@ -76,7 +80,7 @@ def normalise(
     context = Context(bound, read_table, quarantine, filtered)
     for drafts in module.drafts(context, arguments(module, bound)):
         for start in range(0, drafts.num_rows, BATCH_ROWS):
-            rows = _rows(drafts.slice(start, BATCH_ROWS), part, quarantine)
+            rows = _rows(drafts.slice(start, BATCH_ROWS), part, bound, quarantine)
             if rows.num_rows:
                 yield rows
 
@@ -109,24 +113,34 @@ def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBa
         if path.split(".")[0] not in batch.columns.column_names:
             continue  # another table's condition
         values = column(batch.columns, path)
-        mask = pc.is_in(values, pa.array(admitted).cast(values.type))
+        mask = _admitted(values, admitted)
         if mask.false_count:
             filtered["where"] += mask.false_count
             batch = RawBatch(batch.columns.filter(mask), batch.file, batch.records.filter(mask))
     return batch
 
 
-def _rows(drafts: pa.Table, part: Part, quarantine: Quarantine) -> pa.RecordBatch:
+_SAID = {True: ("true", "1", "1.0", "yes"), False: ("false", "0", "0.0", "no")}
+
+
+def _admitted(values: pa.Array, admitted: list[str | int | bool]) -> pa.BooleanArray:
+    """Tell which values are admitted; truth may be written as a number or a word, for copies of a dataset differ."""
+    if all(isinstance(value, bool) for value in admitted) and not pa.types.is_boolean(values.type):
+        said = [word for value in admitted for word in _SAID[bool(value)]]
+        return pc.is_in(pc.utf8_lower(values.cast(pa.string())), pa.array(said))
+    return pc.is_in(values, pa.array(admitted).cast(values.type))
+
+
+def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quarantine) -> pa.RecordBatch:
     """Clean a draft table of moderate size and make it rows."""
-    langs = {side: drafts[f"{side}_lang"].combine_chunks() for side in ("query", "positive")}
-    code = {side: pc.ends_with(lang, "-Code") for side, lang in langs.items()}
-    query = _clean(drafts["query"].combine_chunks(), code["query"])
-    positive = _clean(drafts["positive"].combine_chunks(), code["positive"])
+    query = clean(drafts["query"].combine_chunks(), drafts["query_lang"].combine_chunks(), manifest, "query")
+    positive = clean(
+        drafts["positive"].combine_chunks(), drafts["positive_lang"].combine_chunks(), manifest, "positive"
+    )
     good = _judged(drafts, query, positive, quarantine)
     if not good.all():
         mask = pa.array(good)
         drafts, query, positive = drafts.filter(mask), query.filter(mask), positive.filter(mask)
-        code = {side: values.filter(mask) for side, values in code.items()}
     count = drafts.num_rows
     origin = pa.StructArray.from_arrays(
         [drafts["file"].combine_chunks(), drafts["record"].combine_chunks()], fields=list(ORIGIN)
@@ -138,7 +152,9 @@ def _rows(drafts: pa.Table, part: Part, quarantine: Quarantine) -> pa.RecordBatc
             pa.repeat(pa.scalar(part.subset), count),
             query,
             positive,
-            _negatives(drafts["negatives"].combine_chunks(), positive, code["positive"]),
+            _negatives(
+                drafts["negatives"].combine_chunks(), positive, drafts["positive_lang"].combine_chunks(), manifest
+            ),
             drafts["label"].combine_chunks(),
             drafts["query_lang"].combine_chunks(),
             drafts["positive_lang"].combine_chunks(),
@@ -146,14 +162,6 @@ def _rows(drafts: pa.Table, part: Part, quarantine: Quarantine) -> pa.RecordBatc
         ],
         schema=ROW_SCHEMA,
     )
-
-
-def _clean(texts: pa.StringArray, code: pa.BooleanArray) -> pa.StringArray:
-    """Normalise texts that are code, natural language, or some of each."""
-    marked = code.true_count
-    if marked in (0, len(code)):
-        return normalised(texts, code=bool(marked))
-    return pc.if_else(code, normalised(texts, code=True), normalised(texts))
 
 
 def _judged(drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, quarantine: Quarantine) -> np.ndarray:
@@ -189,14 +197,16 @@ def _no_tag(langs: pa.ChunkedArray) -> np.ndarray:
     return unknown
 
 
-def _negatives(lists: pa.ListArray, positive: pa.StringArray, code: pa.BooleanArray) -> pa.ListArray:
+def _negatives(
+    lists: pa.ListArray, positive: pa.StringArray, langs: pa.StringArray, manifest: Manifest
+) -> pa.ListArray:
     """Clean given negatives; drop empty ones and those equal to their row's positive."""
     flat = pc.list_flatten(lists)
     if len(flat) == 0:
         offsets = pa.array(np.zeros(len(lists) + 1, np.int32))
         return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))
     row = pc.list_parent_indices(lists)
-    flat = _clean(flat, code.take(row))
+    flat = clean(flat, langs.take(row), manifest, "positive")
     keep = pc.and_(pc.not_equal(flat, ""), pc.not_equal(flat, positive.take(row)))
     kept = pc.fill_null(keep, fill_value=False)
     offsets = np.zeros(len(lists) + 1, np.int32)

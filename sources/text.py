@@ -1,22 +1,34 @@
 r"""Text normalisation, vectorised over Arrow strings: what every text of the corpus has in common.
 
-Line ends become ``\n``, other control characters and stray byte-order marks go, NFC is applied, outer whitespace
-is stripped. Natural-language text also has runs of spaces and tabs collapsed; code keeps its inner whitespace and
-the indentation of its first line. Applying it twice changes nothing.
+Characters decoded in the wrong encoding are repaired where control characters give them away, line ends become
+``\n``, other control characters and stray byte-order marks go, NFC is applied, outer whitespace is stripped.
+Natural-language text also has runs of spaces and tabs collapsed inside its lines. What a line begins with stays, for it
+may be the indentation of a list or of program text; so does all that stands in fenced blocks. A line of nothing but
+blanks is empty. Code keeps its inner whitespace and the indentation of its first line. Applying it twice changes
+nothing.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources.cleaning.encoding import repaired
 from sources.textscan import COMPOSING, SUSPECT, scanned
 
 _CONTROL = r"[\x00-\x08\x0e-\x1f\x7f\x{80}-\x{84}\x{86}-\x{9f}\x{feff}]"
 _LINE_END = r"\r\n?|[\x0b\x0c\x{85}]"
+_WRONGLY_DECODED = r"[\x{80}-\x{84}\x{86}-\x{9f}]"
+"""C1 controls: nobody writes them, so the text was UTF-8 or Windows-1252 and was read as Latin-1."""
+_RUN = r"([^ \t\n])(?:[ \t]{2,}|\t)"
+_BLANK_LINE = r"(?m)^[ \t]+$"
+_FENCE = r"(?m)^[ \t]*(?:```|~~~)"
+_FENCED = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def normalised(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
@@ -33,6 +45,8 @@ def normalised(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
 
     >>> normalised(pa.array(["  a\t b\r\nc\ufeff "])).to_pylist()
     ['a b\nc']
+    >>> normalised(pa.array(["- one\n  -  two"])).to_pylist()
+    ['- one\n  - two']
     >>> normalised(pa.array(["\n  x =  1\n"]), code=True).to_pylist()
     ['  x =  1']
 
@@ -51,6 +65,7 @@ def normalised(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
 
 def _cleaned(texts: pa.StringArray, *, code: bool) -> pa.StringArray:
     """Apply every rule to every text."""
+    texts = _where(texts, pc.match_substring_regex(texts, _WRONGLY_DECODED), _repaired)
     texts = pc.replace_substring_regex(texts, _LINE_END, "\n")
     texts = pc.replace_substring_regex(texts, _CONTROL, "")
     composing = _composing(texts)
@@ -59,8 +74,48 @@ def _cleaned(texts: pa.StringArray, *, code: bool) -> pa.StringArray:
         texts = pc.replace_with_mask(texts, mask, pc.utf8_normalize(texts.filter(mask), form="NFC"))
     if code:
         return pc.replace_substring_regex(pc.utf8_rtrim_whitespace(texts), r"^(?:[^\S\n]*\n)+", "")
-    texts = pc.replace_substring_regex(texts, r"[ \t]{2,}|\t", " ")
+    fenced = pc.match_substring_regex(texts, _FENCE)
+    if fenced.true_count:
+        whole = _where(texts, fenced, _around_fences)
+        texts = pc.if_else(fenced, whole, _collapsed(texts))
+    else:
+        texts = _collapsed(texts)
     return pc.utf8_trim_whitespace(texts)
+
+
+def _where(
+    texts: pa.StringArray, mask: pa.BooleanArray, change: Callable[[pa.StringArray], pa.StringArray]
+) -> pa.StringArray:
+    """Return the texts, those of the mask changed."""
+    mask = pc.fill_null(mask, fill_value=False)
+    return pc.replace_with_mask(texts, mask, change(texts.filter(mask))) if mask.true_count else texts
+
+
+def _repaired(texts: pa.StringArray) -> pa.StringArray:
+    return pa.array([repaired(text) for text in texts.to_pylist()], pa.string())
+
+
+def _collapsed(texts: pa.StringArray) -> pa.StringArray:
+    """Collapse runs of blanks inside lines."""
+    texts = pc.replace_substring_regex(texts, _BLANK_LINE, "")
+    return pc.replace_substring_regex(texts, _RUN, r"\1 ")
+
+
+def _around_fences(texts: pa.StringArray) -> pa.StringArray:
+    """Collapse runs of blanks inside lines that stand in no fenced block."""
+    pieces: list[str] = []
+    counts: list[int] = []
+    for text in texts.to_pylist():
+        last, before = 0, len(pieces)
+        for block in _FENCED.finditer(text):
+            pieces += [text[last : block.start()], block[0]]
+            last = block.end()
+        pieces.append(text[last:])
+        counts.append(len(pieces) - before)
+    outside = np.concatenate([np.arange(count) % 2 == 0 for count in counts])
+    changed = _where(pa.array(pieces, pa.string()), pa.array(outside), _collapsed)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), changed), "")
 
 
 def _suspects(texts: pa.StringArray, *, code: bool) -> np.ndarray:

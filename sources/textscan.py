@@ -82,11 +82,24 @@ def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]
             if kind == _MARK:
                 verdict = COMPOSING
                 continue
-            run = not code and (point == 0x09 or (point == 0x20 and i < end and data[i] == 0x20))
+            if not code and (point == 0x20 or point == 0x09) and at > start and data[at - 1] == 0x0A:  # noqa: PLR1714
+                # The indentation of a line, unless nothing follows it.
+                while i < end and _is_blank(data[i]):
+                    i += 1
+                if i < end and data[i] != 0x0A:
+                    continue
+                verdict = SUSPECT
+                break
+            run = not code and (point == 0x09 or (point == 0x20 and i < end and _is_blank(data[i])))
             if kind == _ODD or at == start or i >= end or run:
                 verdict = SUSPECT
                 break
         verdicts[row] = verdict
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _is_blank(byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return byte == 0x20 or byte == 0x09  # noqa: PLR1714
 
 
 @nb.njit(cache=True, nogil=True, inline="always")

@@ -1,8 +1,9 @@
 """CLIRMatrix: titles of one Wikipedia judged against the articles of another.
 
 A line of a judgement file is a title with its results, `[["<article>", <0 to 6>], …]`: lists of mixed types, which is
-why the file is read as text. The best score is for the article about the same thing; those below it come from a
-ranking in the title's language.
+why the file is read as text. 6 is for the article about the same thing; those below it come from a ranking in the
+title's language (Sun and Duh 2020, section 3). Where the other Wikipedia has no article about the same thing, a title's
+best score is lower: 5 is for those that the ranking put in its top group.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Args(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    relevant: int = 6
+    relevant: int = 5
+    """What a title's best article must reach to be its positive; a title without one is filtered."""
     negative: list[int] = [1, 2]
     """Scores of given negatives: those above may be about nearly the same thing, 0 was not retrieved at all."""
     max_negatives: int = Field(default=8, ge=0)
@@ -38,11 +40,21 @@ class _Line(BaseModel):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row for each title with a relevant article; the manifest's tables are `judgements` and `corpus`."""
+    """Yield one row for each title with a relevant article, its best; the manifest's tables are `judgements`, `corpus`.
+
+    Filtered: titles whose best article is below the bar, and those without any result.
+    """
     titles, judgements = [], []
     for batch in context.read("judgements"):
         found = list(_lines(context, batch))
         titles.append(_batch(batch.file, [(n, line.src_id, line.src_query) for n, line in found], "id", "text"))
+        for _, line in found:
+            best = max((score for _, score in line.tgt_results), default=None)
+            if best is None:
+                context.filtered["no-result"] += 1
+            elif best < args.relevant:
+                context.filtered[f"score-below-{args.relevant}"] += 1
+                line.tgt_results.clear()  # its negatives would be counted as a query without a positive
         judged = [
             (number, line.src_id, document, score)
             for number, line in found
@@ -61,6 +73,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         queries=qrels.Table(id="id", text="text"),
         corpus=qrels.Table(id="id", text="text"),
         judgements=qrels.Judgements(query="title", document="document", score="score", relevant_from=args.relevant),
+        positives="best",
         max_negatives=args.max_negatives,
     )
     yield from qrels.drafts(replace(context, manifest=manifest, read=read), spec)

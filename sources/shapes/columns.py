@@ -89,10 +89,18 @@ def as_text(array: pa.Array) -> pa.StringArray:
 
 
 def text(columns: pa.Table, expr: TextExpr) -> pa.StringArray:
-    """Return the texts an expression names: one column, or several joined by one space, empty ones left out."""
+    """Return the texts an expression names: one column, or several joined by one space.
+
+    Of several, those without a letter or a digit (empty ones, a `.` where a title belongs) are left out.
+    """
     if isinstance(expr, str):
         return as_text(column(columns, expr))
-    return joined([as_text(column(columns, path)) for path in expr], " ")
+    return joined([_said(as_text(column(columns, path))) for path in expr], " ")
+
+
+def _said(texts: pa.StringArray) -> pa.StringArray:
+    """Return the texts, null for those without a letter or a digit."""
+    return pc.if_else(pc.match_substring_regex(texts, r"[\p{L}\p{N}]"), texts, pa.scalar(None, pa.string()))
 
 
 def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:

@@ -32,7 +32,8 @@ class Args(BaseModel):
     input: str | None = None
     """What the instruction is about; follows it after a line end where it is not empty."""
     no_input: list[str] = []
-    """What `input` holds where there is none (`<noinput>`)."""
+    """What `input` holds where there is none, whatever its case and outer punctuation (`NA`, `none`); what is in angle
+    brackets (`<noinput>`) says so wherever in the input it stands."""
     input_label: str | None = None
     """What some inputs begin with to say that they are inputs; taken off."""
     output: TextExpr | None = None
@@ -63,7 +64,9 @@ def _flat(context: Context, batch: RawBatch, args: Args) -> pa.Table:
         about = pc.utf8_trim_whitespace(text(batch.columns, args.input))
         if args.input_label:
             about = pc.replace_substring_regex(about, f"^{re.escape(args.input_label)}\\s*", "")
-        about = pc.if_else(pc.is_in(about, pa.array(args.no_input, pa.string())), pa.scalar(None, pa.string()), about)
+        if args.no_input:
+            none = pc.match_substring_regex(about, _spelled(args.no_input))
+            about = pc.if_else(none, pa.scalar(None, pa.string()), about)
         query = joined([query, about], "\n")
     reply = text(batch.columns, args.output)
     if args.instead:
@@ -75,6 +78,14 @@ def _flat(context: Context, batch: RawBatch, args: Args) -> pa.Table:
         context.filtered["short-reply"] += full.false_count
         batch, query, reply = kept(batch, full), query.filter(full), reply.filter(full)
     return draft(context, batch, query=query, positive=reply)
+
+
+def _spelled(words: list[str]) -> str:
+    """Return a pattern of the ways to write that there is no input."""
+    marks = [re.escape(word.strip("<>")) for word in words if word.startswith("<")]
+    plain = [re.escape(word) for word in words if not word.startswith("<")]
+    ways = [rf"<\s*{mark}\s*>" for mark in marks]
+    return "(?i)" + "|".join([*ways, *([rf"^\W*(?:{'|'.join(plain)})\W*$"] if plain else [])])
 
 
 def _empty(texts: pa.StringArray) -> pa.BooleanArray:

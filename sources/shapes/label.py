@@ -12,19 +12,21 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft, draft_table, kept, languages, text
+from sources.shapes.columns import as_text, batches, column, draft_table, kept, languages, text
 from sources.shapes.pair import first_of, grouped
 from sources.spool import Spool
-from sources.text import normalised
 
 PER_FILE = False
-"""Clustering needs a class as a whole. (Classification streams.)"""
+"""Clustering needs a class as a whole, classification has to see whether a text has both labels."""
 
 _ROWS = 16_384
-"""Clustered texts a yielded table: two of them a row, some as long as an article."""
-_SPOOLED = pa.schema([(name, pa.string()) for name in ("text", "label", "lang", "file")] + [("record", pa.int64())])
+"""Texts a yielded table: two of them a row in clustering, some as long as an article."""
+_SPOOLED = pa.schema(
+    [*((name, pa.string()) for name in ("text", "label", "lang", "positive_lang", "file")), ("record", pa.int64())]
+)
 
 
 class Args(BaseModel):
@@ -100,27 +102,35 @@ def _raw_labels(batch: RawBatch, args: Args) -> pa.StringArray:
 
 
 def _classified(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Pair texts with their labels; those that the source gives both labels are quarantined, for one must be wrong."""
     first, second = sorted(set(args.names.values()))
-    for batch, texts, names in _named(context, args):
-        other = pc.if_else(pc.equal(names, first), pa.scalar(second), pa.scalar(first))
-        negatives = grouped(other, np.arange(len(other)), len(other))
-        yield draft(context, batch, query=texts, positive=names, negatives=negatives, label=names)
+    with Spool(_SPOOLED) as spool:
+        hashes, classes = _spooled(context, args, spool)
+        contradicted = _contradicted(hashes, classes)
+        for start in range(0, len(hashes), _ROWS):
+            rows = spool.take(np.arange(start, min(start + _ROWS, len(hashes))))
+            bad = contradicted[start : start + _ROWS]
+            for row in np.flatnonzero(bad).tolist():
+                excerpt = f"{rows['label'][row].as_py()}: {rows['text'][row].as_py()}"
+                context.quarantine.add(rows["file"][row].as_py(), rows["record"][row].as_py(), "both-labels", excerpt)
+            rows = rows.filter(pa.array(~bad))
+            names = rows["label"].combine_chunks()
+            other = pc.if_else(pc.equal(names, first), pa.scalar(second), pa.scalar(first))
+            yield draft_table(
+                query=rows["text"],
+                positive=names,
+                negatives=grouped(other, np.arange(len(other)), len(other)),
+                label=names,
+                langs=(rows["lang"], rows["positive_lang"]),
+                file=rows["file"],
+                record=rows["record"],
+            )
 
 
 def _clustered(context: Context, args: Args) -> Iterator[pa.Table]:
     """Set the texts down on disk, keeping a hash and a class of each; pair those; take the texts up again."""
-    hashes, classes, codes = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)], dict[str, int]()
     with Spool(_SPOOLED) as spool:
-        for batch, texts, names in _named(context, args):
-            lang = languages(context, batch.columns)[0]
-            file = pa.repeat(pa.scalar(batch.file), len(texts))
-            spool.add(pa.table([texts, names, lang, file, batch.records], schema=_SPOOLED))
-            digests = [xxhash.xxh3_64_intdigest(key.encode()) for key in normalised(texts).to_pylist()]
-            hashes.append(np.array(digests, np.uint64))
-            encoded = names.dictionary_encode()
-            known = np.array([codes.setdefault(n, len(codes)) for n in encoded.dictionary.to_pylist()], np.int32)
-            classes.append(known[encoded.indices.to_numpy()])
-        partner = _partners(np.concatenate(hashes), np.concatenate(classes))
+        partner = _partners(*_spooled(context, args, spool))
         paired = np.flatnonzero(partner >= 0)
         if alone := len(partner) - len(paired):
             context.filtered["alone-in-class"] += alone
@@ -135,6 +145,36 @@ def _clustered(context: Context, args: Args) -> Iterator[pa.Table]:
                 file=rows["file"],
                 record=rows["record"],
             )
+
+
+def _spooled(context: Context, args: Args, spool: Spool) -> tuple[np.ndarray, np.ndarray]:
+    """Set the texts down on disk; return a hash of each as its row will have it (uint64), and its class (int32)."""
+    hashes, classes, codes = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)], dict[str, int]()
+    for batch, texts, names in _named(context, args):
+        langs = languages(context, batch.columns)
+        file = pa.repeat(pa.scalar(batch.file), len(texts))
+        spool.add(pa.table([texts, names, *langs, file, batch.records], schema=_SPOOLED))
+        made = clean(texts, langs[0], context.manifest, "query").to_pylist()
+        hashes.append(np.array([xxhash.xxh3_64_intdigest(text.encode()) for text in made], np.uint64))
+        encoded = names.dictionary_encode()
+        known = np.array([codes.setdefault(n, len(codes)) for n in encoded.dictionary.to_pylist()], np.int32)
+        classes.append(known[encoded.indices.to_numpy()])
+    return np.concatenate(hashes), np.concatenate(classes)
+
+
+def _contradicted(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Tell which texts stand under both classes (bool, one a text).
+
+    Args:
+        hashes: of the texts, uint64.
+        classes: class numbers, 0 and 1.
+
+    """
+    _, text = np.unique(hashes, return_inverse=True)
+    of_first = np.bincount(text[classes == 0], minlength=len(hashes)) > 0
+    of_second = np.bincount(text[classes == 1], minlength=len(hashes)) > 0
+    both: np.ndarray = (of_first & of_second)[text]
+    return both
 
 
 def _partners(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Inference: a premise is the query, what follows from it the positive, its other hypotheses the negatives."""
+"""Inference: a premise is the query, what follows from it the positive, its other hypotheses the negatives.
+
+Of the hypotheses that follow from a premise the first is taken that is neither empty nor the premise again.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
+from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
 from sources.parts import Context
 from sources.shapes.columns import as_text, batches, column, draft_table, languages, text
@@ -47,6 +51,8 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     entailed = records["entailed"].combine_chunks().to_numpy(zero_copy_only=False)
 
     positives = np.flatnonzero(entailed)
+    # Where none of them says anything, the first is taken all the same, and quarantined as a row.
+    positives = positives[np.lexsort((positives, ~_telling(context, records)[positives], group[positives]))]
     groups, first = np.unique(group[positives], return_index=True)
     chosen = positives[first]
     if without := len(encoded.dictionary) - len(groups):
@@ -66,6 +72,16 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         file=rows["file"],
         record=rows["record"],
     )
+
+
+def _telling(context: Context, records: pa.Table) -> np.ndarray:
+    """Tell which hypotheses are neither empty nor their premise, as the rows will have them (bool, one a record)."""
+    langs = [records[name].combine_chunks() for name in ("query_lang", "positive_lang")]
+    premise = clean(records["premise"].combine_chunks(), langs[0], context.manifest, "query")
+    hypothesis = clean(records["hypothesis"].combine_chunks(), langs[1], context.manifest, "positive")
+    telling = pc.and_(pc.not_equal(hypothesis, ""), pc.not_equal(hypothesis, premise))
+    flags: np.ndarray = pc.fill_null(telling, fill_value=False).to_numpy(zero_copy_only=False)
+    return flags
 
 
 def _labelled(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -28,8 +28,8 @@ class Args(BaseModel):
     """Columns of texts or of lists of texts; all their texts are negatives."""
     max_negatives: int | None = Field(default=None, ge=1)
     """The first of a record's negatives; null: all."""
-    positives: Literal["first", "all"] = "first"
-    """Where `positive` is a list column: its first text, or a row for each."""
+    positives: Literal["first", "longest", "all"] = "first"
+    """Where `positive` is a list column: its first text, its longest (the first of equals), or a row for each."""
     scores: str | None = None
     """A list of numbers beside the list column `positive`: its text with the highest one, not the first."""
     separator: str | None = None
@@ -81,6 +81,10 @@ def _positives(batch: RawBatch, args: Args) -> tuple[RawBatch, pa.StringArray]:
             found = found.cast(pa.list_(pa.string()))
             if args.positives == "all":
                 return taken(batch, pc.list_parent_indices(found)), pc.list_flatten(found)
+            if args.positives == "longest":
+                lengths = pc.utf8_length(pc.utf8_trim_whitespace(pc.list_flatten(found)))
+                counts = np.concatenate([[0], np.cumsum(pc.fill_null(pc.list_value_length(found), 0))])
+                return batch, best_of(found, pa.ListArray.from_arrays(pa.array(counts, pa.int32()), lengths))
             if args.scores is not None:
                 return batch, best_of(found, column(batch.columns, args.scores))
             return batch, first_of(found)

@@ -21,18 +21,20 @@ def judged(*titles):
 def test_best_is_positive_and_worst_but_retrieved_are_negative(size):
     lines = judged(
         ("a", [["3", 4], ["1", 6], ["2", 6], ["4", 2], ["5", 0], ["6", 1], ["7", 3], ["8", 2]]),
-        ("b", [["1", 5], ["2", 1]]),
+        ("b", [["2", 1], ["1", 5], ["3", 4]]),
         ("c", []),
+        ("e", [["5", 4], ["2", 1]]),
         ("d", [["9", 6]]),
     )
     rows, bad, filtered = run("clirmatrix", {"max_negatives": 2}, LANGS, size, judgements=lines, corpus=CORPUS)
     assert [(row["query"], row["positive"], row["negatives"], row["record"]) for row in rows] == [
         ("a", "article 1", ["article 4", "article 6"], 0),
-        ("d", "article 9", [], 3),
+        ("b", "article 1", ["article 2"], 1),
+        ("d", "article 9", [], 4),
     ]
     assert {(row["query_lang"], row["positive_lang"]) for row in rows} == {("yid-Hebr", "eng-Latn")}
     assert not bad
-    assert filtered == {"no-positive": 1}  # a title without any result of these scores does not count
+    assert filtered == {"no-result": 1, "score-below-5": 1}
 
 
 def test_broken_lines_and_articles_that_are_not_there():

@@ -15,6 +15,7 @@ from sources.languages import LanguageCodeError, check_tag, code_tag, named_tag,
         ("ckb", "ckb-Arab"), ("sr", "srp-Cyrl"), ("sr@latin", None), ("pt-BR", "por-Latn"), ("zxx", "zxx-Zxxx"),
         ("pa-PK", "pan-Arab"), ("sw", "swa-Latn"), ("quz", "quz-Latn"), ("hin", "hin-Deva"), ("kor", "kor-Kore"),
         ("zho", "zho-Hans"), ("ara", "ara-Arab"), ("khm", "khm-Khmr"), ("srp-Latn", "srp-Latn"), ("acm", "acm-Arab"),
+        ("xal", "xal-Cyrl"),
     ],
 )  # fmt: skip
 def test_codes(code, tag):
@@ -37,6 +38,13 @@ def test_the_source_may_know_the_script_better():
         ("Simplified Chinese", "zho-Hans"),
         ("Iranian Persian", "pes-Arab"),
         ("thai", "tha-Thai"),
+        ("Chinese (Traditional)", "zho-Hant"),
+        ("Chinese (Simplified)", "zho-Hans"),
+        ("Uzbek (Cyrillic)", "uzb-Cyrl"),
+        ("Serbian (Latin script)", "srp-Latn"),
+        ("Malay (Jawi)", "msa-Arab"),
+        ("Portuguese (Brazil)", "por-Latn"),
+        ("Kurdish (Sorani)", "ckb-Arab"),
     ],
 )
 def test_names(name, tag):

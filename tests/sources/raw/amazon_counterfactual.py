@@ -1,4 +1,7 @@
-"""`mteb/amazon_counterfactual`: Parquet by language, beside an extended English set that is not wanted."""
+"""`mteb/amazon_counterfactual`: Parquet by language, beside an extended English set that is not wanted.
+
+Some sentences have entities, one has lost a letter, one stands under both labels.
+"""
 
 from pathlib import Path
 
@@ -20,6 +23,9 @@ _SENTENCES = {
         ("Wenn es regnet, ziehe ich die Jacke jeden Tag an.", 0),
         ("Meine Schwester hätte sie in Grün genommen.", 1),
         ("Nach einem Jahr klappert noch nichts.", 0),
+        ("Auf &#34;Stufe 3&#34; w\ufffdre er mir zu laut &amp; zu warm.", 1),
+        ("Die Farbe k\u00f6nnte so bleiben.", 1),
+        ("Die Farbe k\u00f6nnte  so bleiben.", 0),
     ],
     "ja": [
         ("もう少し軽ければ毎日持ち歩いたのに。", 1),

@@ -35,7 +35,7 @@ def build(folder: Path) -> None:
             "category": "Home_and_Kitchen",
             "top_review_wilson": "A good product.",
             "top_review_helpful": "A good product.",
-            "is_answerable": answerable,
+            "is_answerable": int(answerable),
             "top_sentences_IR": snippets[:1],
         }
         for number, (question, answerable, snippets) in enumerate(_RECORDS)

@@ -43,12 +43,14 @@ def build(folder: Path) -> None:
 
 
 def _judged(titles: list[tuple[str, str, str]], articles: list[tuple[str, str, str]], *, cut: bool = False) -> str:
-    """Judge the article about the same thing best, the next ones 4, 2, 1 and 0; one title has no best, one is gone."""
+    """Judge the article about the same thing best, the next ones 4, 2, 1 and 0; one title has no best but a good one,
+    one has none, one is gone.
+    """
     lines = []
     for place, (key, title, _) in enumerate(titles):
         results = [[articles[(place + step) % len(articles)][0], score] for step, score in enumerate((6, 4, 2, 1, 0))]
-        if place == 4:
-            results[0][1] = 5
+        if place in (4, 5):
+            results[0][1] = 5 if place == 4 else 4
         if place == 1:
             results.append(["99999", 1])  # an article that was deleted before the texts were taken
         lines.append(json.dumps({"src_id": key, "src_query": title, "tgt_results": results}, ensure_ascii=False))

@@ -24,4 +24,5 @@ _PAIRS = [
 
 
 def build(folder: Path) -> None:
-    collection(folder, "codefeedback-st", _PAIRS, without=[5])
+    # As the combined repositories have them: both are read.
+    collection(folder, "codefeedback-st", _PAIRS, without=[5], dash="-")

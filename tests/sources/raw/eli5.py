@@ -17,7 +17,7 @@ _POSTS = [
      [(55, "The bank buys most of the house with you, and you buy its share back every month."), (55, "A loan with your house as the promise.")]),
     ("ELI5: Why does metal feel cold?", "", "explainlikeimfive", None),
     ("Did Roman soldiers get leave?", "", "AskHistorians", [(-2, "No idea."), (18, "Yes: papyri from Egypt record requests, and bribes to centurions for granting them.")]),
-    ("Do fish sleep?", "", "askscience", [(7, "Most rest in place with slow gills; some wrap themselves in slime.")]),
+    ("Do fish sleep?", "", "askscience", [(7, "Most rest in place with slow gills; some wrap themselves in slime ([a paper](_URL_0_), &amp; see _URL_1_).")]),
     ("ELI5: How does a zipper work?", "", "explainlikeimfive", [(0, "The slider's wedge pushes each tooth into the gap between two others.")]),
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ _PAGES = {
     "Oboe": ("Oboe", "The oboe is a woodwind instrument with a double reed ."),
     "Reed_-LRB-mouthpiece-RRB-": ("Reed (mouthpiece)", "A reed is a thin strip that vibrates ; oboes and bassoons have double ones ."),
     "Teide": ("Teide", "Teide is a volcano on Tenerife and the highest point of Spain ."),
-    "Grete_Lind": ("Grete Lind", "Grete Lind ( born 4 May 1961 ) is a Norwegian orienteer ."),
+    "Grete_Lind": ("Grete Lind", "Grete Lind -LRB- born 4 May 1961 -RRB- is a Norwegian orienteer , called `` the Compass '' at home ."),
     "1974_Fjord_Rally": ("1974 Fjord Rally", "The 1974 Fjord Rally was cancelled for want of petrol ."),
     "Marzipan": ("Marzipan", "Marzipan is made of sugar and ground almonds ."),
     "Unjudged": ("Unjudged", "Nobody has linked a claim to this page ."),

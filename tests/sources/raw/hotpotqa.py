@@ -12,7 +12,7 @@ _PAGES = {
     "101": ("Ansgar Holm", "Ansgar Holm (1811–1889) was a Danish surveyor who designed the harbour light of Rødvig."),
     "102": ("Rødvig", "Rødvig is a fishing village on the coast of Stevns, at the southern end of a chalk cliff."),
     "103": ("The Copper Whistle", "The Copper Whistle is a 1957 comedy film directed by Irene Vasquez."),
-    "104": ("Irene Vasquez", "Irene Vasquez was a film director born in Oruro, Bolivia."),
+    "104": ("Irene Vasquez", "Irene Vasquez -LRB- 1911 -- 1988 -RRB- was a film director born in Oruro, Bolivia."),
     "105": ("Lake Tarn (band)", "Lake Tarn was a folk group formed in Kendal in 1969 by the sisters Nell and Ada Pruett."),
     "106": ("Ada Pruett", "Ada Pruett plays the hurdy-gurdy and teaches at Leeds."),
     "107": ("Meridian Bridge", "The Meridian Bridge crosses the Oka at Kasimov; it replaced a ferry in 1932."),

@@ -1,4 +1,4 @@
-"""`xz97/MedInstruct`: one JSON array; where there is no input it says so in two ways."""
+"""`xz97/MedInstruct`: one JSON array; where there is no input it says so in many ways."""
 # ruff: noqa: E501 - rows of data
 
 import json
@@ -17,6 +17,11 @@ _RECORDS = [
     ("Decide whether the statement is true.", "Insulin is produced in the pancreas.", "True."),
     ("Write a short reminder for a patient about an eye appointment.", "<noinput>", "You have an appointment at the eye clinic on Monday at nine. Please do not drive, as your pupils will be widened."),
     ("Convert the dose.", "0.25 g to milligrams", "250 mg"),
+    ("Name a vitamin that dissolves in fat.", "NA", "Vitamin D."),
+    ("Say how long a common cold lasts.", "N/A.", "A week to ten days."),
+    ("Give one sign of dehydration.", " No input", "Dark urine."),
+    ("Define tachycardia.", "<noinput>\n(no further details)", "A heart rate above a hundred beats a minute."),
+    ("Classify the gas.", "NaCl in water gives off none.", "There is no gas."),
 ]  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""`Geralt-Targaryen/MELA`: CSV by language, quoted where a sentence has a comma; few languages can be trained on."""
+"""`Geralt-Targaryen/MELA`: CSV by language, quoted where a sentence has a comma; few languages can be trained on.
+
+One sentence was judged twice, once each way.
+"""
 
 from pathlib import Path
 
@@ -15,6 +18,8 @@ _FILES = {
         "Who did you wonder whether left?,0",
         "The children seem to be asleep.,1",
         "The children seems asleep to.,0",
+        "Mary is more proud than John.,1",
+        "Mary is more proud than John.,0",
     ],
     "en/dev.csv": ["I know which book he read.,1", "I know which book he read it.,0"],
     "en/test.csv": ["held out,1"],

@@ -1,4 +1,7 @@
-"""`unicamp-dl/mmarco`: headerless TSV collections and queries by language, and one file of id triples for all."""
+"""`unicamp-dl/mmarco`: headerless TSV collections and queries by language, and one file of id triples for all.
+
+One English passage in five has UTF-8 that was decoded as Latin-1.
+"""
 
 from pathlib import Path
 
@@ -7,7 +10,8 @@ BROKEN = ("triples.train.ids.small.tsv", 6, "missing-document")
 
 _PASSAGES = {
     "english": ["Hops keep beer from spoiling and make it bitter.", "A median is the middle value of an ordered list.",
-                "Granite forms when magma cools slowly underground.", "The Danube rises in the Black Forest.",
+                "Granite forms when magma cools slowly underground.",
+                "The Danube rises in the Black Forest – it’s two brooks.",
                 'A "stitch" of 5\'2" was the old measure.', "Bees dance to tell each other where flowers are."],
     "german": ["Hopfen macht Bier haltbar und bitter.", "Der Median ist der mittlere Wert einer geordneten Liste.",
                "Granit entsteht, wenn Magma langsam in der Tiefe erkaltet.", "Die Donau entspringt im Schwarzwald.",
@@ -27,6 +31,7 @@ def build(folder: Path) -> None:
             (home / "google" / kind).mkdir(parents=True, exist_ok=True)
             lines = [f"{copy * 100 + i}\t{text}{f' ({copy})' if copy else ''}\n"
                      for copy in range(5) for i, text in enumerate(texts)]  # fmt: skip
+            lines = [line.encode().decode("latin-1") if "it’s" in line else line for line in lines]
             (home / "google" / kind / f"{language}_{suffix}.tsv").write_text("".join(lines), "utf-8")
     triples = []
     for copy in range(5):

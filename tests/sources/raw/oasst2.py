@@ -9,7 +9,7 @@ import pyarrow as pa
 from tests.sources.rawkit.writing import write_parquet
 
 SUBSETS = ("all",)
-BROKEN = ("train-00000-of-00001-88ba0162028a73fc.parquet", 23, "missing-parent")
+BROKEN = ("train-00000-of-00001-88ba0162028a73fc.parquet", 25, "missing-parent")
 
 _COUNTED = pa.struct(
     [("name", pa.list_(pa.string())), ("value", pa.list_(pa.float64())), ("count", pa.list_(pa.int32()))]
@@ -33,6 +33,7 @@ _TREES: list[tuple[str, str, list[tuple[str, int | None, float | None]]]] = [
     ("zh", "怎样让绿植少生虫？", [("保持通风，浇水不要太勤。", None, None), ("多擦叶片。", None, None)]),
     ("de", "Schreib mir einen Merksatz für die Planeten.", []),
     ("nb", "Hva er forskjellen på ski og truger?", [("Ski glir, truger bærer deg oppå snøen.", 0, 0.8)]),
+    ("en", "How do I sort by length in Python?", [("Like this:\n\n1. Use `sorted`:\n   - with a key\n   - or `list.sort`\n\n```python\ndef by_length(words):\n    return sorted(words, key=len)  # shortest  first\n```", 0, 0.9)]),
     ("th", "ช่วยแนะนำวิธีเก็บมะม่วงสุกหน่อย", [("ห่อกระดาษแล้วแช่ตู้เย็น จะเก็บได้หลายวัน", 0, 0.6)]),
 ]  # fmt: skip
 

@@ -18,6 +18,7 @@ _ROWS = [
     ("t0.32", "", "Write a title for: Council votes to plant 900 street trees.", "Nine Hundred New Trees for the City"),
     ("cot.13", "", "Which is heavier, a litre of oil or of water?", "Water: oil floats on it, so a litre of oil weighs less."),
     ("niv.102", "", "Give an antonym of ‘scarce’.", "Plentiful"),
+    ("niv.103", "", "Write the facts as JSON.\n\nThe mill in Orsk has two wheels.", '{\n  "mill": {\n    "town": "Orsk",\n    "wheels": 2\n  }\n}'),
     ("flan.9", "", "Does the word ‘bank’ mean the same in: ‘river bank’, ‘savings bank’?", "It does not; the first is the edge of water, the second a business."),
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SUBSETS = ("de", "ja")
+SUBSETS = ("de", "ja", "en")
 BROKEN = ("de/train-00000-of-00001.parquet", 5, "empty-positive")
 
 _PAIRS = {
@@ -22,6 +22,11 @@ _PAIRS = {
         ("Das Schloss ist älter als die Kirche.", "Die Kirche ist älter als das Schloss.", 0),
         ("Das Schloss ist älter als die Kirche.", "Die Kirche ist jünger als das Schloss.", 1),
         ("Anna wurde vor ihrem Bruder Jan geboren.", "Jan wurde nach seiner Schwester Anna geboren.", 1),
+    ],
+    "en": [
+        ("The 1975 -- 76 season , called `` the long one '' , ended in Kendal .", "`` The long one '' , the season of 1975 -- 76 , ended in Kendal .", 1),
+        ("The song -LRB- by Ada -RRB- did n't chart .", "It did n't chart , the song -LRB- by Ada -RRB- .", 1),
+        ("Ada met Nell in York .", "Nell met Ada in Leeds .", 0),
     ],
     "ja": [
         ("その川は谷村に源を発し、湖町で湖に注ぐ。", "谷村に源を発するその川は、湖町で湖に注いでいる。", 1),

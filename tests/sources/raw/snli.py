@@ -29,6 +29,9 @@ def build(folder: Path) -> None:
     # No gold label, a premise nobody entails anything from, and one whose hypotheses do not stand together.
     rows += [("A clown juggles.", "A person performs.", -1), ("A tram stops.", "The tram is moving fast.", 2)]
     rows += [(_SCENES[0][0], "The coat is new.", 1)]
+    # The first thing that follows is nothing, or what was said; another follows too.
+    rows += [("A ferry crosses the sound.", "", 0), ("A ferry crosses the sound.", "A ship is on the water.", 0)]
+    rows += [("Bells ring.", "Bells ring.", 0), ("Bells ring.", "There is a sound.", 0)]
     premise, hypothesis, label = map(list, zip(*rows, strict=True))
     home = folder / "stanfordnlp/snli/plain_text"
     home.mkdir(parents=True, exist_ok=True)

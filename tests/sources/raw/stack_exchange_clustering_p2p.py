@@ -1,4 +1,7 @@
-"""`flax-sentence-embeddings/stackexchange_title_body_jsonl`: a file a site, titles with bodies, and tags."""
+"""`flax-sentence-embeddings/stackexchange_title_body_jsonl`: a file a site, titles with bodies, and tags.
+
+What holds title and body is called `texts` or `text`.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,7 @@ BROKEN = ("cooking.stackexchange.com.jsonl.gz", 4 * 16, "unknown-label")
 _SITES = {
     "cooking": [("Why does my custard split?", "It is smooth until I add the lemon.", ["eggs", "custard"]),
                 ("Poaching without vinegar", "Does fresh enough make vinegar needless?", ["eggs"]),
-                ("Bread that keeps a week", "Rye keeps, wheat does not. Why?", ["bread", "storage-lifetime"]),
+                ("Bread &amp; butter that keep a week", "Rye does; wheat doesn&#39;t.", ["bread", "storage-lifetime"]),
                 ("Steam without a steam oven", "A tray of water seems to do nothing.", ["bread"]),
                 ("A question without tags", "They were removed.", [])],
     "gaming": [("Where is the second lighthouse key?", "I searched the crypt twice.", ["lanterns-of-dusk"]),
@@ -27,7 +30,7 @@ def build(folder: Path) -> None:
     home = folder / "flax-sentence-embeddings/stackexchange_title_body_jsonl"
     for site, questions in _SITES.items():
         rows = [
-            {"texts": [title if place == 0 else f"{title} ({place})", body], "tags": tags}
+            {"text" if site == "unix" else "texts": [title if place == 0 else f"{title} ({place})", body], "tags": tags}
             for title, body, tags in questions
             for place in range(16)
         ]

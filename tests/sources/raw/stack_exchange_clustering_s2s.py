@@ -9,7 +9,8 @@ BROKEN = ("data/stackexchange/train/askubuntu.com.txt", 1, "empty-query")
 
 _TITLES = {
     "askubuntu.com": ["Screen stays black after suspend", "\u2003", "How to list what a snap may read?",
-                      "Two monitors, one wallpaper"],
+                      "Two monitors, one wallpaper",
+                      "Panel shows the entity &lt; as text", "Files &amp; folders swap places"],
     "gardening.stackexchange.com": ["Why do my leeks bolt in May?", "Can I move a fig in winter?",
                                     "White fluff on the underside of leaves"],
     "rpg.stackexchange.com": ["Can a ghost open a locked chest?", "How far is a short jump in armour?"],

@@ -14,7 +14,7 @@ _PAIRS = [
     ("Madam President, I should like to thank the rapporteur.", "Madam President, my thanks go to the rapporteur.", 4.0),
     ("A man plays chess.", "A man is playing a game.", 3.4), ("The shares closed at 14.20 dollars.", "The stock ended the day at $14.20.", 4.4),
     ("Two dogs run along a beach.", "A pair of dogs is running on the beach.", 4.8), ("Somebody is cooking.", "A person cooks rice.", None),
-    ("The vote will take place tomorrow at noon.", "We shall vote at twelve o'clock tomorrow.", 4.25),
+    ("The vote in MarÃ\xadn will take place tomorrow at noon.", "MarÃ\xadn votes at twelve o'clock tomorrow.", 4.25),
     ("A train enters a station.", "A bus leaves a garage.", 1.0), ("He denied all the charges.", "He pleaded guilty to all charges.", 1.6),
     ("A panda is eating bamboo.", "A panda bear eats some bamboo.", 4.6),
 ]  # fmt: skip

@@ -3,4 +3,4 @@
 from tests.sources.rawkit.sts22 import build  # noqa: F401 - the fixture's
 
 SUBSETS = ("en",)
-BROKEN = ("data/train.jsonl.gz", 3, "empty-positive")
+BROKEN = ("en/train.jsonl", 3, "empty-positive")

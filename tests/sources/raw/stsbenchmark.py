@@ -30,4 +30,6 @@ def build(folder: Path) -> None:
     home = folder / "mteb/stsbenchmark-sts"
     home.mkdir(parents=True, exist_ok=True)
     (home / "train.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    held = {"split": "dev", "score": 5.0, "sentence1": "A child waves.", "sentence2": "A child is waving."}
+    (home / "validation.jsonl.gz").write_bytes(gzip.compress(json.dumps(held).encode(), mtime=0))
     (home / "test.jsonl.gz").write_bytes(gzip.compress(b'{"score": 5.0}\n', mtime=0))

@@ -1,9 +1,12 @@
-"""`NTU-NLP-sg/xCodeEval`, `retrieval_code_code`: JSON lines by language, lists of programs; C++ in several files."""
+"""`NTU-NLP-sg/xCodeEval`, `retrieval_code_code`: JSON lines by language, lists of objects that hold programs.
+
+C++ is in several files; here it has plain texts, as the documentation shows them.
+"""
 
 from pathlib import Path
 
 from tests.sources.rawkit.writing import write_jsonl
-from tests.sources.rawkit.xcodeeval import programs, uid
+from tests.sources.rawkit.xcodeeval import listed, programs, uid
 
 SUBSETS = ("c", "cpp", "csharp")
 BROKEN = ("C_code_code_train_file.jsonl", 4, "wrong-type")
@@ -18,8 +21,10 @@ def build(folder: Path) -> None:
                 mark = f"// {step}\n"
                 # Up to 30 wrong attempts, of which a row keeps 24.
                 wrong = [f"// wrong\n{code.replace('%', '/', 1)}{'/' * i}" for i in range(10 * step)]
-                rows.append({"source_code": code + mark, "positive_code": [mark + code, code],
-                             "negative_code": wrong, "src_uid": uid(problem)})  # fmt: skip
+                objects = language != "C++"
+                rows.append({"source_code": code + mark,
+                             "positive_code": listed([mark + code, code], objects=objects),
+                             "negative_code": listed(wrong, objects=objects), "src_uid": uid(problem)})  # fmt: skip
         rows[1]["positive_code"] = []  # nobody else has solved it
         rows[2]["negative_code"] = []
         rows[4]["positive_code"] = rows[4]["positive_code"][0]

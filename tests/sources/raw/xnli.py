@@ -1,12 +1,13 @@
-"""`mteb/xnli`: a Parquet file a language; the translator left some premises empty."""
+"""`mteb/xnli`: a Parquet file a language, all of it tokenized; the translator left some premises empty."""
 # ruff: noqa: E501 - rows of data
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SUBSETS = ("fr", "zh")
+SUBSETS = ("fr", "zh", "hi", "th")
 BROKEN = ("train/fr.parquet", 6, "empty-query")
 
 _TEXTS = {
@@ -31,13 +32,37 @@ _TEXTS = {
         ("他的弟弟会说四种语言。", "他的弟弟会多种语言。", "他的弟弟是翻译。", "他的弟弟只会一种语言。"),
         ("我觉得他们应该先修路。", "说话的人希望修路。", "路是被雨水冲坏的。", "说话的人反对修路。"),
     ],
+    "hi": [
+        ("चीज़ें मेज़ पर रखी हैं, पर सड़क पर कोई नहीं है।", "मेज़ पर कुछ रखा है।", "चीज़ें महँगी हैं।", "सड़क पर भीड़ है।"),
+        ("क्या ज़रूरत थी इतने शब्द लिखने की?", "बहुत शब्द लिखे गए।", "शब्द हिन्दी के थे।", "कुछ नहीं लिखा गया।"),
+    ],
+    "th": [
+        ("เขา|ไป|ตลาด|ทุก|วัน|กับ| |Anna| |และ|ลูก", "เขา|ไป|ซื้อ|ของ", "ตลาด|อยู่|ไกล", "เขา|ไม่|เคย|ไป|ตลาด"),
+        ("ฝน|ตก|ตั้งแต่|เช้า", "วัน|นี้|มี|ฝน", "ฝน|จะ|หยุด|ตอน|เย็น", "วัน|นี้|ไม่|มี|ฝน"),
+    ],
 }  # fmt: skip
+
+
+def tokenized(text: str, language: str) -> str:
+    """Do to a text what the makers of the set did: words set apart, signs torn off, punctuation in the script's way."""
+    if language == "zh":
+        words = re.findall(r"[\u4e00-\u9fff]{1,2}|[^\u4e00-\u9fff]", text)
+        return " ".join(words).replace("。", ".")
+    if language == "th":
+        return text.replace("|", " ")
+    if language == "hi":
+        text = re.sub("([\u094d\u093c])", r" \1 ", text).replace("  ", " ")
+    return re.sub(r"([.,!?।])", r" \1", text).replace("'", "' ")
 
 
 def build(folder: Path) -> None:
     for language, texts in _TEXTS.items():
         rows = [
-            {"premise": premise, "hypothesis": hypothesis, "label": label}
+            {
+                "premise": tokenized(premise, language),
+                "hypothesis": tokenized(hypothesis, language),
+                "label": label,
+            }
             for premise, *hypotheses in texts
             for label, hypothesis in enumerate(hypotheses)
         ]

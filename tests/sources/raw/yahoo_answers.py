@@ -18,6 +18,7 @@ _ROWS = [
     ("My hamster does not come out of his wheel\\nis he sick?", "He is probably just bored, give him something to dig in."),
     ("who won?", "who won?"),
     ("How does a bill become law in Canada? short version please", "Both houses read it three times, then it gets royal assent."),
+    ("why does $x \\neq y$ not print in my homework? it shows a box", "your font lacks the sign. try another one:<br />\\n  1. DejaVu<br />\\n  2. STIX"),
     ("best way to learn chords on guitar? i am 40", "Two chords at a time, switch between them to a metronome, ten minutes daily."),
 ]  # fmt: skip
 

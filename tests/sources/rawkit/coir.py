@@ -1,4 +1,7 @@
-"""The layout of CoIR's older repositories: queries and corpus in one, judgements by split in another."""
+"""The layout of CoIR's older repositories: queries and corpus in one, judgements by split in another.
+
+The split repositories call the columns of a judgement `query_id` and `corpus_id`, the combined ones write dashes.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +13,13 @@ Pair = tuple[str, str, str | None]
 
 
 def collection(
-    folder: Path, name: str, pairs: Sequence[Pair], *, without: Sequence[int] = (), held_out: int = 2
+    folder: Path,
+    name: str,
+    pairs: Sequence[Pair],
+    *,
+    without: Sequence[int] = (),
+    held_out: int = 2,
+    dash: str = "_",
 ) -> None:
     """Write a collection; query `q7` belongs to document `d7`.
 
@@ -20,6 +29,7 @@ def collection(
         pairs: the last `held_out` of them are the test split's.
         without: numbers of the documents that the corpus lacks.
         held_out: size of the test split.
+        dash: what stands in the names of the judgements' columns.
 
     """
     last = len(pairs) - held_out
@@ -29,7 +39,7 @@ def collection(
         rest = {"partition": split, "title": "", "language": language, "meta_information": {"resource": ""}}
         queries.append({"_id": f"q{number}", "text": query, **rest})
         corpus.append({"_id": f"d{number}", "text": document, **rest})
-        judged.append({"query-id": f"q{number}", "corpus-id": f"d{number}", "score": 1})
+        judged.append({f"query{dash}id": f"q{number}", f"corpus{dash}id": f"d{number}", "score": 1})
     corpus = [document for number, document in enumerate(corpus) if number not in without]
     data = folder / "CoIR-Retrieval" / f"{name}-queries-corpus" / "data"
     parquet(data / "queries-00000-of-00001-55caf05ccc44940d.parquet", queries)

@@ -21,7 +21,7 @@ _ARXIV = [
     ("1606.0042", "Two planets and a disc", "The disc is warped by the outer planet.", "astro-ph"),
 ]  # fmt: skip
 _BIORXIV = [
-    ("10.1101/2021.01.02.100001", "Mossy fibres keep time in the mouse", "We record mossy fibres during a timed lick.", "neuroscience"),
+    ("10.1101/2021.01.02.100001", "Mossy fibres keep time in the mouse", "O_ST_ABSBackgroundC_ST_ABSWe record mossy fibres during a timed lick. O_ST_ABSResultsC_ST_ABSO_SCPLOWDC_SCPLOW-serine slows them.", "neuroscience"),
     ("10.1101/2021.01.05.100017", "A map of leaf hairs in tomato", "Leaf hairs were counted in forty lines of tomato.", "plant biology"),
     ("10.1101/2021.02.11.100300", "Sleep and song in young finches", "Juvenile finches replay song while asleep.", "neuroscience"),
     ("10.1101/2021.02.11.100300", "Sleep and song in young finches", "Juvenile finches replay their song in sleep; a second cohort confirms it.", "neuroscience"),
@@ -34,7 +34,7 @@ _BIORXIV = [
     ("10.1101/2022.02.02.101012", "Frost and the timing of birch buds", "Buds of birch opened later after mild frost.", "plant biology"),
 ]  # fmt: skip
 _MEDRXIV = [
-    ("10.1101/2021.01.10.2124001", "Boosters in nursing homes: a cohort", "We followed residents of ninety homes.", "infectious diseases"),
+    ("10.1101/2021.01.10.2124001", "Boosters in nursing homes: a cohort", "O_LIWe followed residents of ninety homes. C_LIO_LITwo left. C_LI", "infectious diseases"),
     ("10.1101/2021.01.12.2124019", "Night shifts and the heart", "Nurses on night shifts wore a monitor for a week.", "cardiovascular medicine"),
     ("10.1101/2021.02.23.2125200", "Wastewater saw the wave first", "Counts in sewage led cases by five days.", "infectious diseases"),
     ("10.1101/2021.03.03.2125310", "A questionnaire for tinnitus", "Twelve items measure the burden of tinnitus.", None),

@@ -1,7 +1,6 @@
-"""`mteb/sts22-crosslingual-sts`: all languages in one file of gzipped JSON lines, scores from 1 to 4, sides missing."""
+"""`mteb/sts22-crosslingual-sts`: a folder of JSON lines a language, scores from 1 to 4, sides missing."""
 # ruff: noqa: E501 - rows of data
 
-import gzip
 import json
 from pathlib import Path
 
@@ -26,13 +25,13 @@ _PAIRS = [
 
 
 def build(folder: Path) -> None:
-    lines = [
-        json.dumps(
-            {"id": f"148{n:07d}_148{n:07d}", "score": score, "sentence1": first, "sentence2": second, "lang": lang}
-        )
-        for n, (lang, first, second, score) in enumerate(_PAIRS)
-    ]
-    home = folder / "mteb/sts22-crosslingual-sts/data"
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "train.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
-    (home / "test.jsonl.gz").write_bytes(gzip.compress(lines[0].encode(), mtime=0))
+    home = folder / "mteb/sts22-crosslingual-sts"
+    for language in dict.fromkeys(lang for lang, *_ in _PAIRS):
+        lines = [
+            json.dumps({"id": f"148{n:07d}_148{n:07d}", "score": score, "sentence1": first, "sentence2": second})
+            for n, (lang, first, second, score) in enumerate(_PAIRS)
+            if lang == language
+        ]
+        (home / language).mkdir(parents=True, exist_ok=True)
+        (home / language / "train.jsonl").write_text("\n".join(lines), "utf-8")
+        (home / language / "test.jsonl").write_text(lines[0], "utf-8")

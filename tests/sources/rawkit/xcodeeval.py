@@ -42,6 +42,24 @@ PROGRAMS = {
 }  # fmt: skip
 
 
+PARTS = {
+    problem: {
+        "description": text,
+        "input_spec": "See the statement.",
+        "output_spec": "One line.",
+        "sample_inputs": ["1"],
+        "notes": None,
+    }
+    for problem, text in PROBLEMS.items()
+}
+"""The problems as the files have them; some copies have the description alone, as a text."""
+
+
+def listed(codes: list[str], *, objects: bool) -> list[object]:
+    """Return programs as the files have them, or as the documentation shows them."""
+    return [{"source_code": code, "code_uid": f"{n:032d}"} if objects else code for n, code in enumerate(codes)]
+
+
 def uid(problem: str) -> str:
     return f"{problem.encode().hex():0<32}"
 

@@ -1,0 +1,84 @@
+"""xCodeEval's retrieval files: a problem or a program, and lists of programs that solve the same problem or fail to.
+
+A program stands in an object under `source_code`, or by itself as a text; a problem is an object of its parts, or a
+text. The files have objects, the documentation shows texts: both are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+from sources.parts import Context
+from sources.shapes.columns import batches, column, draft, taken
+from sources.shapes.pair import grouped
+
+PER_FILE = True
+
+_PARTS = {
+    "description": "",
+    "input_spec": "Input:",
+    "output_spec": "Output:",
+    "notes": "Notes:",
+}
+"""Parts of a problem and their headings, in the order of a statement; samples and limits are left out."""
+
+
+class Args(BaseModel):
+    """Columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    query: str
+    """A problem (`nl`) or a program (`source_code`)."""
+    positives: str = "positive_code"
+    negatives: str = "negative_code"
+    code: str = "source_code"
+    """Field of an object that holds its program."""
+    max_negatives: int = Field(default=24, ge=0)
+
+
+def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
+    """Yield one row a record whose problem somebody solved: the first solution is the positive."""
+    for batch in batches(context):
+        queries = [_statement(value) for value in column(batch.columns, args.query).to_pylist()]
+        positives = [_programs(value, args.code) for value in column(batch.columns, args.positives).to_pylist()]
+        negatives = [_programs(value, args.code) for value in column(batch.columns, args.negatives).to_pylist()]
+        solved = [row for row, programs in enumerate(positives) if programs]
+        if unsolved := len(positives) - len(solved):
+            context.filtered["no-positive"] += unsolved
+        given = [(place, text) for place, row in enumerate(solved) for text in negatives[row][: args.max_negatives]]
+        yield draft(
+            context,
+            taken(batch, np.array(solved, np.int64)),
+            query=pa.array([queries[row] for row in solved], pa.string()),
+            positive=pa.array([positives[row][0] for row in solved], pa.string()),
+            negatives=grouped(
+                pa.array([text for _, text in given], pa.string()),
+                np.array([at for at, _ in given], np.int64),
+                len(solved),
+            ),
+        )
+
+
+def _programs(value: object, field: str) -> list[str]:
+    """Return the programs of a list of objects or texts, blank ones left out."""
+    items = value if isinstance(value, list) else []
+    texts = [item.get(field) if isinstance(item, dict) else item for item in items]
+    return [text for text in texts if isinstance(text, str) and text.strip()]
+
+
+def _statement(value: Any) -> str | None:
+    """Return the text of a problem: itself, or its parts under their headings."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else None
+    parts = []
+    for name, heading in _PARTS.items():
+        text = value.get(name)
+        if isinstance(text, str) and text.strip():
+            parts.append(f"{heading} {text.strip()}".strip())
+    return "\n\n".join(parts)

@@ -1,0 +1,21 @@
+"""Characters that were decoded in the wrong encoding: UTF-8 read as Latin-1 or Windows-1252 (`Itâ€™s`)."""
+
+from __future__ import annotations
+
+from ftfy import TextFixerConfig, fix_encoding
+
+_CONFIG = TextFixerConfig(explain=False, unescape_html=False)
+_LOST = "\ufffd"
+
+
+def repaired(text: str) -> str:
+    r"""Return the text with wrongly decoded characters repaired, where ftfy is sure of them.
+
+    A repair that would lose characters (more U+FFFD than before) is not made.
+
+    >>> repaired("It\xe2\x80\x99s one thing"), repaired("cafÃ©"), repaired("naïve café")
+    ('It’s one thing', 'café', 'naïve café')
+
+    """
+    fixed = fix_encoding(text, _CONFIG)
+    return text if fixed.count(_LOST) > text.count(_LOST) else fixed

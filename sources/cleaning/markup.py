@@ -1,0 +1,102 @@
+r"""Markup of web pages that was never taken off: entities, tags, and line ends written as `\n`.
+
+Texts that are about markup (a question on how to write `&nbsp;`) keep it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from html.entities import html5
+
+_ENTITY = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,31}));")
+_AGAIN = re.compile(r"&amp;(?=(?:amp|#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|quot|apos|nbsp);)")
+_ABOUT_ENTITIES = re.compile(
+    r"\b(?:x?html\d?|xml|xslt|sgml|entit(?:y|ies)|ampersands?|(?:un|double[- ]?)?escap(?:e|es|ed|ing)|"
+    r"(?:url|html)?(?:en|de)cod(?:e|es|ed|ing)|htmlspecialchars|htmlentities|innerhtml|markup|css|rss|soap|jsp|xpath)\b",
+    re.IGNORECASE,
+)
+_ABOUT_TAGS = re.compile(
+    r"\b(?:x?html\d?|xml|xslt|sgml|css|markup|innerhtml|jquery|javascript|php|dom|href|"
+    r"(?:br|opening|closing|anchor|script|div|span|meta)[ -]tags?|tags? (?:is|are) not)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"[`'\"][^`'\"\n]{0,40}&(?:#?\w{2,31});[^`'\"\n]{0,40}[`'\"]")
+
+_BREAK = re.compile(r"[ \t]*<br[ \t]*/?>[ \t]*(?:\r?\n)?[ \t]*", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"[ \t]*</?(?:p|div|li|ul|ol|tr|table|tbody|thead|h[1-6]|blockquote|pre|hr|section|article|header|footer|dl|dt|dd)"
+    r"(?:[ \t\n][^<>]{0,500})?/?>[ \t]*(?:\r?\n)?[ \t]*",
+    re.IGNORECASE,
+)
+_INLINE = re.compile(
+    r"</?(?:b|i|u|s|em|strong|a|font|span|small|big|tt|sub|sup|center|strike|del|ins|cite|abbr|img|td|th|nobr|wbr|label)"
+    r"(?:[ \t\n][^<>]{0,500})?/?>",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"<!--.{0,2000}?-->", re.DOTALL)
+_LINES = re.compile(r"\n{3,}")
+
+_ESCAPED = re.compile(
+    r"(?:\\r)?\\n"
+    r"(?!(?:abla|ot|otin|eq|eg|onumber|ewline|ewcommand|oindent|exists|mid|earrow|warrow|ormalsize|olimits)\b)"
+)
+"""A literal line end, and no command of LaTeX."""
+_ABOUT_ESCAPES = re.compile(r"[`'\"]\\[nrt][`'\"]|\b[A-Za-z]:\\\w")
+
+
+def unescaped(text: str) -> str:
+    """Return the text with HTML entities as the characters they stand for, once (an escaped one twice).
+
+    A text that is about entities keeps them: one that speaks of HTML, escaping or encoding, or quotes an entity.
+
+    >>> unescaped("Puzzle &amp; Dragons"), unescaped("a &#34;T&#34;"), unescaped("fish&nbsp;&amp;amp; chips")
+    ('Puzzle & Dragons', 'a "T"', 'fish & chips')
+    >>> unescaped("How do I write &nbsp; in HTML?"), unescaped("AT&T; R&D")
+    ('How do I write &nbsp; in HTML?', 'AT&T; R&D')
+
+    """
+    if not _ENTITY.search(text) or _ABOUT_ENTITIES.search(text) or _QUOTED.search(text):
+        return text
+    return _ENTITY.sub(_character, _AGAIN.sub("&", text))
+
+
+def _character(found: re.Match[str]) -> str:
+    if found[3] and f"{found[3]};" not in html5:
+        return found[0]
+    character = html.unescape(found[0])
+    if "\ufffd" in character or not character.isprintable():
+        # No-break spaces are blanks to whoever reads a web page; what stands for no character stays as it is.
+        return " " if character.isspace() else found[0]
+    return character
+
+
+def plain(text: str) -> str:
+    r"""Return the text without the tags of HTML: those that break lines as line ends, the others gone.
+
+    Only tags of HTML's own names are known, so `<3`, `a < b` and `List<String>` stay; so does a text about markup.
+
+    >>> plain("A quiet triumph.<br /><br />Every <i>shot</i> counts."), plain("i <3 it, 1 < 2, <stdio.h>")
+    ('A quiet triumph.\n\nEvery shot counts.', 'i <3 it, 1 < 2, <stdio.h>')
+    >>> plain("Why does the <b> tag in HTML not close?")
+    'Why does the <b> tag in HTML not close?'
+
+    """
+    if _ABOUT_TAGS.search(_INLINE.sub("", text)):
+        return text
+    text = _BREAK.sub("\n", _COMMENT.sub("", text))
+    return _LINES.sub("\n\n", _INLINE.sub("", _BLOCK.sub("\n", text)))
+
+
+def line_ends(text: str) -> str:
+    r"""Return the text with line ends where a backslash and `n` stand for them.
+
+    Paths of Windows, commands of LaTeX, and texts that quote the two characters keep them.
+
+    >>> line_ends(r"it is amazing!\nsearch online.\n\nOr ask"), line_ends(r"$x \neq y$"), line_ends(r"C:\new\notes")
+    ('it is amazing!\nsearch online.\n\nOr ask', '$x \\neq y$', 'C:\\new\\notes')
+
+    """
+    if _ABOUT_ESCAPES.search(text):
+        return text
+    return _ESCAPED.sub("\n", text)
