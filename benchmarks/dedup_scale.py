@@ -39,6 +39,7 @@ MANIFEST = {
 
 def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.Array) -> object:
     """Write the rows that are not there yet, and return the build."""
+    from curation.checking import save_as_made
     from curation.engine import Workers
     from curation.settings import Profile
     from curation.steps import Build, Shard, StepResult
@@ -49,7 +50,7 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
         data = MANIFEST | {"name": f"made_{i}", "priority": 10 + i}
         (manifests / f"made_{i}.yaml").write_text(yaml.safe_dump(data))
     os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
-    build = Build("scale", Profile(), root, Workers())
+    build = Build("scale", Profile.model_validate({"sources": {"collection": "offline"}}), root, Workers())
     result = StepResult("normalise")
     for number in range(millions * 1_000_000 // shard):
         path = f"{source_of(number, shard)}/all/{number:05d}.00000"
@@ -59,7 +60,8 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
             build.store.write_table(f"rows/{path}.rows.arrow", table.to_batches(), table.schema)
         result.shards.append(Shard(source_of(number, shard), "all", path, shard, f"{number}-{shard}"))
     result.shards.sort(key=lambda s: s.path)
-    build.save(result)
+    save_as_made(build, StepResult("fetch", stats={"files": {f"made_{i}": {} for i in range(SOURCES)}}))
+    save_as_made(build, result)
     return build
 
 

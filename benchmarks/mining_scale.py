@@ -69,6 +69,7 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     import pyarrow as pa
 
     from curation import engine
+    from curation.checking import save_as_made
     from curation.dedup.signing import Sign
     from curation.engine import Task
     from curation.mining.teachers.precomputed import text_id
@@ -78,7 +79,8 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
 
     (root / "manifests" / "sources").mkdir(parents=True)
     (root / "manifests" / "sources" / "made.yaml").write_text(yaml.safe_dump(MANIFEST))
-    build = Build("scale", Profile(), root)
+    os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
+    build = Build("scale", Profile.model_validate({"sources": {"collection": "offline"}}), root)
     rows, clusters = StepResult("normalise"), StepResult("dedup")
     for side, folder, count in ((0, "queries", topics), (1, "documents", documents)) if vectors else ():
         (root / "vectors" / folder).mkdir(parents=True)
@@ -119,8 +121,9 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     engine.run(
         Sign(DedupSettings()), [Task(s.path, (s.xxh3,), "retrieval") for s in rows.shards], build.store, build.workers
     )
-    build.save(rows)
-    build.save(clusters)
+    save_as_made(build, StepResult("fetch", stats={"files": {"made": {}}}))
+    save_as_made(build, rows)
+    save_as_made(build, clusters)
 
 
 def start(root: Path, teacher: str) -> subprocess.Popen[bytes]:

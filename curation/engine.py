@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from curation.progress import Progress
-from curation.store import Marker, Output, Store, digest
+from curation.store import MARKER, WRITER, Marker, Output, Store, digest
 from sources.errors import StageError
 
 IN_FLIGHT_PER_WORKER = 2
@@ -47,6 +47,8 @@ class Outputs:
     def __init__(self, store: Store, operation: str, path: str) -> None:
         self._store, self._operation, self._stem = store, operation, f"{operation}/{path}"
         self.written: list[Output] = []
+        self.elsewhere: list[str] = []
+        """Those of them that another task may write too."""
 
     def table(
         self,
@@ -59,7 +61,13 @@ class Outputs:
     ) -> Output:
         """Write `<operation>/<task path>.<suffix>.arrow`, or with `at` instead of the task's path."""
         stem = self._stem if at is None else f"{self._operation}/{at}"
-        output = self._store.write_table(f"{stem}.{suffix}.arrow", batches, schema, compressed=compressed)
+        path = f"{stem}.{suffix}.arrow"
+        # Of two tasks that write one file the last counts: from here on nobody else's marker speaks for it.
+        self._store.remove(path + WRITER)
+        if stem != self._stem:
+            self._store.remove(stem + MARKER)
+            self.elsewhere.append(path)
+        output = self._store.write_table(path, batches, schema, compressed=compressed)
         self.written.append(output)
         return output
 
@@ -122,6 +130,11 @@ def run(operation: Operation, tasks: list[Task], store: Store, workers: Workers)
     return [marker for marker in markers if marker is not None]
 
 
+def unfinished(operation: Operation, tasks: list[Task], store: Store) -> list[Task]:
+    """Return the tasks that `run` would do: those without a marker that counts."""
+    return [task for task in tasks if store.read_marker(marker_path(operation, task), key_of(operation, task)) is None]
+
+
 def key_of(operation: Operation, task: Task) -> str:
     """Return the key a task's marker must have to count."""
     return digest(
@@ -137,7 +150,7 @@ def key_of(operation: Operation, task: Task) -> str:
 
 def marker_path(operation: Operation, task: Task) -> str:
     """Return where a task's marker lies below the store's root."""
-    return f"{operation.name}/{task.path}.done.json"
+    return f"{operation.name}/{task.path}{MARKER}"
 
 
 Job = tuple[int, tuple[Operation, Task, str, str]]
@@ -162,7 +175,11 @@ def _has_gpu() -> bool:
 def _execute(operation: Operation, task: Task, key: str, root: str) -> Marker:
     store = Store(root)
     out = Outputs(store, operation.name, task.path)
+    # An old marker must not speak for new tables of the same size, should this process die between the two.
+    store.remove(marker_path(operation, task))
     stats = operation.run(task, store, out)
+    for path in out.elsewhere:
+        store.write_bytes(path + WRITER, key.encode())
     marker = Marker(key, tuple(out.written), stats)
     store.write_marker(marker_path(operation, task), marker)
     return marker

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from curation.facts import open_hashes
 from curation.locking import lock_path
 from curation.progress import Progress
 from curation.steps import Build, StepResult
@@ -27,10 +30,11 @@ def run_fetch(build: Build) -> StepResult:
         TransientError: the same, and it may pass by itself for all of them.
 
     """
+    inputs = build.inputs("fetch")
     options = fetch_options(build)
     files: dict[str, dict[str, list[dict[str, Any]]]] = {}
     failed: dict[str, CorpusError] = {}
-    result = StepResult("fetch")
+    result = inputs.result()
     manifests = build.manifests()
     if options.lock is None and any(m.origin.kind == "hub" for m in manifests):
         _say("warning: no lock file, so branches are read as they are now; `curate lock` makes a rebuild repeatable")
@@ -54,7 +58,9 @@ def run_fetch(build: Build) -> StepResult:
                 _say(f"failed {manifest.name}: {error}")
     if failed:
         raise _together(failed, build)
+    options.hashes.save()
     result.stats = {"files": files}
+    result.made_from["raw"] = _read_in_place(files)  # as they were read, whatever has happened to them since
     build.save(result)
     return result
 
@@ -65,9 +71,10 @@ def fetch_options(build: Build) -> FetchOptions:
     return FetchOptions(
         raw_root=str(build.raw),
         endpoint=chosen.endpoint,
-        local_root=chosen.local_root,
+        local_root=None if chosen.local_root is None else str(build.root / chosen.local_root),
         files_per_table=chosen.files_per_table,
         lock=read_lock(lock_path()),
+        hashes=open_hashes(build),
     )
 
 
@@ -90,12 +97,69 @@ def _say(line: str) -> None:
 def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> list[RawFile]:
     """Return what `fetch` listed for one subset, with paths as they are on this machine."""
     return [
-        RawFile(**(entry | {"path": str(build.root / entry["path"])}))
+        RawFile(**(entry | {"path": str(_on_this_machine(entry["path"], build))}))
         for entry in fetched.stats["files"][source][subset]
     ]
 
 
+def listed_files(fetched: StepResult) -> dict[str, dict[str, list[list[str]]]]:
+    """Return what `fetch` listed, source → subset → (table, name, identity): all that makes rows what they are."""
+    return {
+        source: {
+            subset: [[entry["table"], entry["name"], entry["identity"]] for entry in entries]
+            for subset, entries in subsets.items()
+        }
+        for source, subsets in fetched.stats["files"].items()
+    }
+
+
+def missing_raw(build: Build, fetched: StepResult, pools: set[tuple[str, str]] | None = None) -> str | None:
+    """Return the first raw file that was brought here and is here no more, or not as it was; null: none.
+
+    Args:
+        build: the profile.
+        fetched: what `fetch` listed.
+        pools: look at the files of these (source, subset) only.
+
+    """
+    for source, subset, entry in _entries(fetched.stats["files"]):
+        if (pools is None or (source, subset) in pools) and not entry["path"].startswith(IN_PLACE):
+            path = build.root / entry["path"]
+            if not path.is_file() or path.stat().st_size != entry["size"]:
+                return str(entry["path"])
+    return None
+
+
+IN_PLACE = "<local_root>/"
+"""What the path of a file begins with that is read where it lies, below `sources.local_root`."""
+
+
 def _portable(file: RawFile, build: Build) -> dict[str, Any]:
-    """Write paths inside the checkout relative to it: the step's file is then the same in every checkout."""
+    """Write paths without those of this machine: the step's file is then the same in every checkout."""
     entry = asdict(file)
-    return entry | {"path": entry["path"].removeprefix(f"{build.root}/")}
+    if Path(file.path).is_relative_to(build.raw):
+        return entry | {"path": f"work/raw/{Path(file.path).relative_to(build.raw).as_posix()}"}
+    local = build.root / (build.profile.sources.local_root or "")
+    return entry | {"path": IN_PLACE + Path(file.path).relative_to(local).as_posix()}
+
+
+def _on_this_machine(path: str, build: Build) -> Path:
+    if path.startswith(IN_PLACE):
+        return build.root / (build.profile.sources.local_root or "") / path.removeprefix(IN_PLACE)
+    return build.root / path
+
+
+def _entries(files: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for source, subsets in files.items():
+        for subset, entries in subsets.items():
+            for entry in entries:
+                yield source, subset, entry
+
+
+def _read_in_place(files: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the files that are read where they lie as `curation.facts` has them: source → path → identity."""
+    found: dict[str, dict[str, str]] = {}
+    for source, _, entry in _entries(files):
+        if entry["path"].startswith(IN_PLACE):
+            found.setdefault(source, {})[entry["path"].removeprefix(IN_PLACE)] = entry["identity"]
+    return found

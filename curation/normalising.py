@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from curation.fetching import raw_files
 from curation.settings import NormaliseSettings
 from curation.steps import Build, StepResult, shards_of
 from curation.store import Store, digest
+from sources.errors import StageError
 from sources.manifest import Manifest
 from sources.normalise import normalise, parts
 from sources.parts import Part
@@ -95,8 +97,14 @@ def identity_of(manifest: Manifest) -> str:
 
 
 def run_normalise(build: Build) -> StepResult:
-    """Normalise every part of every fetched source."""
-    fetched = build.load("fetch")
+    """Normalise every part of every fetched source.
+
+    Raises:
+        StageError: `fetch` has not been run on these sources and files, or a raw file that is needed is here no more.
+
+    """
+    read = build.inputs("normalise")
+    fetched = read["fetch"]
     operation = Normalise(build.profile.normalise)
     tasks, owners = [], []
     for manifest in build.manifests():
@@ -109,14 +117,30 @@ def run_normalise(build: Build) -> StepResult:
                 inputs = (identity_of(bound), *(f"{f.table}:{f.name}:{f.identity}" for f in part.files))
                 tasks.append(Task(f"{part.source}/{subset}/{part.index:05d}", inputs, (part, bound)))
                 owners.append(part)
+    _check_raw(build, engine.unfinished(operation, tasks, build.store))
+    read.begin()
     markers = engine.run(operation, tasks, build.store, build.workers)
-    result = StepResult("normalise", skipped=fetched.skipped)
+    result = read.result(skipped=fetched.skipped, files=[o for marker in markers for o in marker.outputs])
     for part, marker in zip(owners, markers, strict=True):
         result.shards += shards_of(part.source, part.subset, marker, operation.name, "rows")
         _add(result.stats, part, marker.stats)
     result.stats = {"sources": dict(sorted(result.stats.items()))}
     build.save(result)
     return result
+
+
+def _check_raw(build: Build, tasks: list[Task]) -> None:
+    """Refuse to begin where a raw file is missing or cut: people delete them once the rows are made."""
+    for task in tasks:
+        part, _ = task.payload
+        for file in part.files:
+            path = Path(file.path)
+            if not path.is_file() or path.stat().st_size != file.size:
+                raise StageError(
+                    f"raw file {file.name} of {part.source} is not there as it was fetched",
+                    where=f"profile {build.name}: {path}",
+                    remedy="curate fetch, or dvc repro --force fetch",
+                )
 
 
 def _add(stats: dict[str, Any], part: Part, counts: dict[str, Any]) -> None:

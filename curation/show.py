@@ -12,37 +12,53 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from curation.checking import Checker, State
 from curation.decontaminate.rows import SIDES
 from curation.mining.grouping import documents_of
 from curation.mining.negatives import ORIGINS
-from curation.steps import Build, Shard
+from curation.steps import QUARANTINE, Build, Shard, StepResult
 from sources import registry
 from sources.errors import StageError, UnknownNameError
 
 TEXT_CHARS = 400
 MOST_PAIRS = 40
 MOST_NEGATIVES = 8
-_TABLES = ("languages", "verdicts", "clusters", "contamination", "merges")
+_TABLES = {
+    "identify": ("languages", "verdicts"),
+    "dedup": ("clusters", "merges"),
+    "decontaminate": ("contamination",),
+}
+"""Step → its tables beside the rows."""
 MOST_MERGED = 8
 
 
 def show_rows(
     build: Build, source: str, subset: str | None, count: int, row_id: str | None, *, as_json: bool = False
 ) -> None:
-    """Print rows with languages, cluster, verdict and negatives, as far as the steps have come."""
-    shards = _shards(build, source, subset)
+    """Print rows with languages, cluster, verdict and negatives, as far as the steps have come.
+
+    What a step found out about other rows than these is not shown, with a line that says why.
+
+    Raises:
+        StageError: there are no rows, or they are not current.
+
+    """
+    checker = Checker(build)
+    shards = _shards(build, checker.require("normalise"), source, subset)
     console = Console()
+    current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
+    tables = [name for step, names in _TABLES.items() if current[step] for name in names]
     shown = 0
     for shard in shards:
         rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
-        beside = [_beside(build, shard, name) for name in _TABLES]
+        beside = [_beside(build, shard, name) for name in tables]
         for i in range(rows.num_rows):
             row = rows.slice(i, 1).to_pylist()[0]
             if row_id and row["row_id"].hex() != row_id:
                 continue
             for table in beside:
                 row |= table.slice(i, 1).to_pylist()[0] if table is not None else {}
-            row["mined"] = _negatives(build, shard, i)
+            row["mined"] = _negatives(build, shard, i) if current["mine"] else []
             _print_json(row) if as_json else console.print(_card(row))
             shown += 1
             if shown == count or row_id:
@@ -53,9 +69,16 @@ def show_rows(
         )
 
 
-def _shards(build: Build, source: str, subset: str | None) -> list[Shard]:
+def _is_current(state: State, console: Console) -> bool:
+    """Tell whether to show what a step left; say why not, where it has run."""
+    if state.kind in ("stale", "lost"):
+        console.print(escape(f"not shown: {state.why}; {state.remedy}"))
+    return state.kind == "done"
+
+
+def _shards(build: Build, normalised: StepResult, source: str, subset: str | None) -> list[Shard]:
     registry.load(source)
-    shards = [s for s in build.load("normalise").shards if s.source == source]
+    shards = [s for s in normalised.shards if s.source == source]
     if not shards:
         raise StageError("this build has no rows of it", where=source, remedy="see `curate status`")
     subsets = sorted({s.subset for s in shards})
@@ -67,16 +90,13 @@ def _shards(build: Build, source: str, subset: str | None) -> list[Shard]:
 def _beside(build: Build, shard: Shard, operation: str) -> pa.Table | None:
     try:
         return build.store.read_table(f"{operation}/{shard.path}.{operation}.arrow")
-    except FileNotFoundError:
+    except FileNotFoundError:  # decontaminate was run without any evaluation set
         return None
 
 
 def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:
     """Return lines about what was mined for a row: the positive's score and rank, and the first negatives."""
-    try:
-        mined = build.store.read_table(f"negatives/{shard.path}.negatives.arrow").slice(row, 1).to_pylist()[0]
-    except FileNotFoundError:
-        return []
+    mined = build.store.read_table(f"negatives/{shard.path}.negatives.arrow").slice(row, 1).to_pylist()[0]
     score, rank = mined["positive_score"], mined["positive_rank"]
     lines = [] if math.isnan(score) else [("teacher", f"positive {score:.3f}, {rank} candidates above it")]
     numbers = np.array(mined["negatives"][:MOST_NEGATIVES], np.int32)
@@ -165,14 +185,14 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
 def show_quarantine(build: Build, source: str, subset: str | None, count: int, *, as_json: bool = False) -> None:
     """Print quarantined records with file, record number and reason."""
     registry.load(source)
-    folder = build.root / "work" / build.name / "rows" / source / (subset or "")
+    start = "/".join(filter(None, ("rows", source, subset))) + "/"
+    paths = [file.path for file in build.load("normalise").files if file.path.endswith(QUARANTINE)]
     table = Table(title=escape(f"quarantined records of {source}"))
     for column in ("file", "record", "reason", "excerpt"):
         table.add_column(column, overflow="fold")
     left = count
-    for path in sorted(folder.rglob("*.quarantine.arrow")):
-        relative = path.relative_to(build.root / "work" / build.name)
-        for row in build.store.read_table(str(relative)).slice(0, left).to_pylist():
+    for path in (path for path in paths if path.startswith(start)):
+        for row in build.store.read_table(path).slice(0, left).to_pylist():
             if as_json:
                 _print_json(row)
             table.add_row(*(escape(str(row[name])) for name in ("file", "record", "reason", "excerpt")))

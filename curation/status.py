@@ -6,11 +6,14 @@ import json
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from curation.checking import Checker
 from curation.decontaminate.rows import Contaminate
 from curation.dedup.clustering import Cluster
 from curation.dedup.signing import Sign
+from curation.evaluation import evaluation_state, model_state
 from curation.langid.step import Identify
 from curation.mining.aligning import Align
 from curation.mining.embeddings import Embed
@@ -18,8 +21,7 @@ from curation.mining.pools import Collect
 from curation.mining.searching import Search
 from curation.mix.recipe import built_mixes
 from curation.normalising import Normalise
-from curation.steps import STEPS, Build, StepResult
-from sources.errors import StageError
+from curation.steps import Build, StepResult
 
 OPERATIONS = tuple(
     operation.name for operation in (Normalise, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
@@ -30,13 +32,19 @@ def make_status(build: Build) -> dict[str, Any]:
     """Return rows, languages, mixes and stages; what is not built yet is null or zero.
 
     ``languages`` counts the ISO 639-3 codes that sources declare for their rows, programming languages apart.
-    ``stages`` says for each step whether its file is there, with its own figures; ``shards`` counts finished tasks
-    by operation, also while a step is at work.
+    ``stages`` says for each stage how its result stands: ``done``; ``stale``, made from something else than there is
+    now; ``missing``, not run; ``lost``, run, but its files are gone. ``problems`` has for all but the first why, and
+    the first command to run again. Figures are those of the last run. ``tasks_done`` counts finished tasks by
+    operation, also while a step is at work.
     """
-    steps = {name: _load(build, name) for name in STEPS}
-    mixes = {name: _load(build, f"mix-{name}") for name in built_mixes(build.profile, build.root)}
-    rows = steps["normalise"]
-    natural, programming = _declared(steps["identify"])
+    checker = Checker(build)
+    states = checker.states()
+    trained = {"train": model_state(build, checker), "evaluate": evaluation_state(build, checker)}
+    stages = {name: state for name, state in states.items() if name != "report"} | trained
+    stages["report"] = states["report"]
+    rows = stages["normalise"].result
+    mixes = {name: stages[f"mix-{name}"].result for name in built_mixes(build.profile, build.root)}
+    natural, programming = _declared(stages["identify"].result)
     return {
         "profile": build.name,
         "rows": sum(s.rows for s in rows.shards) if rows else 0,
@@ -45,24 +53,13 @@ def make_status(build: Build) -> dict[str, Any]:
         "languages": len(natural),
         "programming_languages": len(programming),
         "mixes": {name: made.stats["counts"]["samples"] if made else None for name, made in mixes.items()},
-        "stages": {name: _stage(made) for name, made in steps.items()}
-        | {f"mix-{name}": _stage(made) for name, made in mixes.items()}
-        | {"evaluate": "done" if (build.out / "evaluation.json").is_file() else "missing"}
-        | {"report": "done" if (build.out / "report.html").is_file() else "missing"},
+        "stages": {name: state.kind for name, state in stages.items()},
+        "problems": {
+            name: {"why": state.why, "remedy": state.remedy} for name, state in stages.items() if state.kind != "done"
+        },
         "tasks_done": {name: _markers(build, name) for name in OPERATIONS},
         "model": _model(build),
     }
-
-
-def _load(build: Build, step: str) -> StepResult | None:
-    try:
-        return build.load(step)
-    except StageError:
-        return None
-
-
-def _stage(result: StepResult | None) -> str:
-    return "missing" if result is None else "done"
 
 
 def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
@@ -84,7 +81,10 @@ def _model(build: Build) -> dict[str, Any] | None:
     path = build.out / "evaluation.json"
     if not path.is_file():
         return None
-    data = json.loads(path.read_text("utf-8"))
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return None
     return {key: data[key] for key in ("queries", "documents", "ratio_full_size") if key in data}
 
 
@@ -94,8 +94,11 @@ def print_status(status: dict[str, Any]) -> None:
     table = Table(title=f"profile {status['profile']}")
     table.add_column("stage")
     table.add_column("state")
+    table.add_column("why, and what to run first", overflow="fold")
     for name, state in status["stages"].items():
-        table.add_row(name, state)
+        problem = status["problems"].get(name, {"why": "", "remedy": ""})
+        said = "" if state == "missing" else problem["why"]
+        table.add_row(name, state, escape("; ".join(filter(None, (said, problem["remedy"])))))
     console.print(table)
     console.print(
         f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "

@@ -1,7 +1,9 @@
 """`curate settings`: what every step reads of the settings and the manifests, one small file a step.
 
 A step reads what the steps before it left, and besides that only what is in its file here: its settings with all
-defaults, what it uses of the manifests, and the code of the steps that write whole results. DVC depends on these files,
+defaults, what it uses of the manifests, the versions of its operations, and the code of the steps that write whole
+results. Whatever makes a result stale for the verbs (`curation.facts`) has to be here too, or DVC would not run what
+they refuse. DVC depends on these files,
 so a section that a profile leaves out needs no special case, and a step runs again exactly when something of its own
 has changed.
 """
@@ -17,6 +19,7 @@ import xxhash
 from pydantic import BaseModel
 
 from curation.decontaminate.origins import EvaluationSet, chosen_sets
+from curation.facts import versions_of
 from curation.locking import lock_path
 from curation.mix.recipe import built_mixes, load_recipe
 from curation.normalising import identity_of
@@ -60,14 +63,16 @@ def _of_rows(build: Build, manifests: list[Manifest]) -> dict[str, dict[str, Any
         },
         "normalise": {"normalise": _plain(profile.normalise), "manifests": {m.name: identity_of(m) for m in manifests}},
         "identify": {"languages": _plain(profile.languages)},
-        "dedup": {"dedup": _plain(profile.dedup), "priorities": {m.name: m.priority for m in manifests}},
+        "dedup": {
+            "dedup": _plain(profile.dedup),
+            "manifests": {m.name: {"family": m.family, "priority": m.priority} for m in manifests},
+        },
         "decontaminate": {
             "decontaminate": _plain(profile.decontaminate),
             "sets": {f"{one.kind}/{one.name}": _described(one) for one in chosen_sets(profile.decontaminate, Path())},
         },
         "mine": {
             "mining": _plain(profile.mining),
-            "dedup": _plain(profile.dedup),
             "families": {m.name: m.family for m in manifests},
         },
         "report": {"manifests": whole, "code": _code("curation.report")},
@@ -78,10 +83,10 @@ def _of_rows(build: Build, manifests: list[Manifest]) -> dict[str, dict[str, Any
             "mix": _plain(profile.mixes.get(name, MixSettings())),
             "recipe": _plain(recipe),
             "manifests": {source: said for source, said in whole.items() if recipe.holds(source)},
-            "keep": profile.mining.keep,
-            "dedup": _plain(profile.dedup),
+            "licences": {m.name: _plain(m.licence) for m in manifests},
+            "mining": profile.mining.model_dump(mode="json", include={"keep", "pools"}),
         }
-    return inputs
+    return {step: said | {"operations": versions_of(step.partition("-")[0])} for step, said in inputs.items()}
 
 
 def write_step_inputs(build: Build) -> dict[str, dict[str, Any]]:

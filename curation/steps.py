@@ -1,25 +1,32 @@
-"""What the steps hand to each other: where a build keeps its files, and the list of shards each step made.
+"""What the steps hand to each other: where a build keeps its files, and the list of tables each step made.
 
 `work/<profile>/` holds shards and markers and is nobody's but the engine's; `out/<profile>/` holds what DVC tracks:
-one small JSON file per step, the mixes, the report, the model.
+one small JSON file per step, the mixes, the report, the model. A step's file says what the result was made from
+(`curation.facts`) and which files belong to it; who reads it asks `Build.load` or `Build.inputs`, which refuse what is
+not current (`curation.checking`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curation.engine import Workers
 from curation.settings import Profile
-from curation.store import Marker, Output, Store, canonical_json
+from curation.store import Marker, Output, Store, canonical_json, digest
 from sources import registry
 from sources.errors import StageError
 from sources.manifest import Manifest
 
+if TYPE_CHECKING:
+    from curation.checking import Inputs
+
 STEPS = ("fetch", "normalise", "identify", "dedup", "decontaminate", "mine")
+QUARANTINE = ".quarantine.arrow"
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,18 @@ class StepResult:
     stats: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     """Source → why it is not in this build."""
+    made_from: dict[str, Any] = field(default_factory=dict)
+    """What the result depends on, in parts that have names: see `curation.facts`."""
+    files: list[Output] = field(default_factory=list)
+    """Every file that a later step may read, below the folder that `Build.place` gives."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """What the command line said instead of `params.yaml`: `evaluation` folders, a `teacher`."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of what the step made, for the steps that read it; quarantined records are read by nobody but people."""
+        files = [[f.path, f.xxh3] for f in self.files if not f.path.endswith(QUARANTINE)]
+        return digest([[asdict(shard) for shard in self.shards], files])
 
     def by_pool(self) -> dict[tuple[str, str], list[Shard]]:
         """Group the shards by (source, subset), in order."""
@@ -60,6 +79,8 @@ class Build:
     profile: Profile
     root: Path
     workers: Workers = field(default_factory=Workers)
+    overrides: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Step → what the command line says instead of the profile; it stands in the profile already."""
 
     @property
     def store(self) -> Store:
@@ -94,28 +115,67 @@ class Build:
             )
         return [found[name] for name in sorted(found)]
 
+    def place(self, step: str) -> Store:
+        """Return where the files of a step lie: mixes and report in `out/`, all others in `work/`."""
+        return Store(str(self.out)) if step.startswith("mix-") or step == "report" else self.store
+
     def save(self, result: StepResult) -> None:
         """Write a step's file: equal results give equal bytes."""
-        out = Store(str(self.out))
-        data = asdict(result)
-        out.write_bytes(f"steps/{result.step}.json", canonical_json(data))
+        assert result.made_from, "a result that says nothing of what it was made from would never count"
+        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", canonical_json(asdict(result)))
 
-    def load(self, step: str) -> StepResult:
-        """Read a step's file.
+    def discard(self, step: str) -> None:
+        """Remove a step's file: its tables are about to be written again, one by one."""
+        Store(str(self.out)).remove(f"steps/{step}.json")
+
+    def read(self, step: str) -> StepResult | None:
+        """Read a step's file as it is, or null where there is none; nothing is checked.
 
         Raises:
-            StageError: the step has not been run.
+            StageError: it is not a step's file.
 
         """
         path = self.out / "steps" / f"{step}.json"
         try:
             raw = json.loads(path.read_text("utf-8"))
+            raw["shards"] = [Shard(**shard) for shard in raw["shards"]]
+            raw["files"] = [Output(**file) for file in raw.get("files", [])]
+            return StepResult(**raw)
         except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise StageError(
-                f"step {step} has not been run", where=f"profile {self.name}", remedy=f"curate {step}, or dvc repro"
+                f"the file of step {title(step)} is unreadable",
+                where=str(path),
+                remedy=f"curate {title(step)}, or dvc repro",
             ) from None
-        raw["shards"] = [Shard(**shard) for shard in raw["shards"]]
-        return StepResult(**raw)
+
+    def load(self, step: str) -> StepResult:
+        """Read a step's file, which must be current: made from what there is now, its tables in their places.
+
+        Raises:
+            StageError: it is not, or the step has not been run; the remedy is the first verb to run again.
+
+        """
+        from curation.checking import Checker
+
+        return Checker(self).require(step)
+
+    def inputs(self, step: str) -> Inputs:
+        """Return the results that a step reads, all of them current, and what its own is made from.
+
+        Raises:
+            StageError: see `load`.
+
+        """
+        from curation.checking import Checker
+
+        return Checker(self).inputs(step)
+
+
+def title(step: str) -> str:
+    """Return a step as the command has it: `mix retrieval` for `mix-retrieval`."""
+    return step.replace("mix-", "mix ", 1) if step.startswith("mix-") else step
 
 
 def shards_of(source: str, subset: str, marker: Marker, operation: str, suffix: str) -> list[Shard]:

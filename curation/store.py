@@ -8,6 +8,7 @@ Paths go through fsspec; nothing else is needed, no database and no actor.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -25,6 +26,8 @@ import xxhash
 
 from sources.errors import StageError
 
+MARKER, WRITER = ".done.json", ".writer"
+"""What ends the name of a task's marker, and of the file beside a table that says which task wrote it."""
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -93,7 +96,7 @@ class Store:
         """
         rows, options = 0, IPC_OPTIONS if compressed else pa.ipc.IpcWriteOptions()
         with self.writing(path) as sink:
-            hashing = _HashingSink(sink)
+            hashing = HashingSink(sink)
             with pa.ipc.new_file(pa.PythonFile(hashing, "w"), schema, options=options) as writer:
                 for batch in batches:
                     writer.write_batch(batch)
@@ -117,8 +120,39 @@ class Store:
         with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
             yield source
 
+    def sizes(self, paths: Iterable[str]) -> dict[str, int | None]:
+        """Return the bytes of some files, null for those that are not there: one listing a folder, not one call a file.
+
+        (On a local disk a call a file costs less than a listing.)
+        """
+        wanted = list(paths)
+        if self._local:
+            return {path: _local_size(Path(self.full(path))) for path in wanted}
+        found: dict[str, int | None] = dict.fromkeys(wanted)
+        names = {self.full(path).lstrip("/"): path for path in wanted}
+        for folder in sorted({self.full(path).rsplit("/", 1)[0] for path in wanted}):
+            self.fs.invalidate_cache(folder)
+            try:
+                listed = self.fs.ls(folder, detail=True)
+            except FileNotFoundError:
+                continue
+            for entry in listed:
+                path = names.get(str(entry["name"]).lstrip("/"))
+                if path is not None and entry["type"] == "file":
+                    found[path] = int(entry["size"])
+        return found
+
+    def remove(self, path: str) -> None:
+        """Remove a file if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.rm_file(self.full(path))
+
     def read_marker(self, path: str, key: str) -> Marker | None:
-        """Return the marker of a task if it was written for `key` and all its outputs are whole."""
+        """Return the marker of a task if it was written for `key` and all its outputs are whole and its own.
+
+        An output at another place than the task's may have been written again by another task since: beside it stands
+        the key of the task that wrote it last.
+        """
         try:
             raw = json.loads(self.fs.cat_file(self.full(path)))
             marker = Marker(raw["key"], tuple(Output(**o) for o in raw["outputs"]), raw["stats"])
@@ -126,13 +160,19 @@ class Store:
             return None
         if marker.key != key:
             return None
-        return marker if all(self._whole(output) for output in marker.outputs) else None
+        sizes = self.sizes(output.path for output in marker.outputs)
+        if any(sizes[output.path] != output.bytes for output in marker.outputs):
+            return None
+        stem = path.removesuffix(MARKER)
+        elsewhere = [output.path for output in marker.outputs if not output.path.startswith(f"{stem}.")]
+        return marker if all(self._writer(output) == key for output in elsewhere) else None
 
-    def _whole(self, output: Output) -> bool:
+    def _writer(self, path: str) -> str | None:
+        """Return the key of the task that wrote a table at another place than its own."""
         try:
-            return bool(self.fs.size(self.full(output.path)) == output.bytes)
+            return str(self.fs.cat_file(self.full(path + WRITER)).decode())
         except FileNotFoundError:
-            return False
+            return None
 
     def write_marker(self, path: str, marker: Marker) -> None:
         """Write the marker; from here on the task counts as done."""
@@ -140,16 +180,25 @@ class Store:
         self.write_bytes(path, canonical_json(data))
 
 
-class _HashingSink(io.RawIOBase):
+def _local_size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+class HashingSink(io.RawIOBase):
     """Passes writes on and hashes them, so that a shard's hash costs no second read."""
 
     def __init__(self, sink: IO[bytes]) -> None:
         self._sink, self.written, self.digest = sink, 0, xxhash.xxh3_128()
 
     def writable(self) -> bool:
+        """Tell that it is written to."""
         return True
 
     def write(self, data: Any) -> int:
+        """Write and hash."""
         self._sink.write(data)
         self.digest.update(data)
         self.written += len(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -23,6 +23,7 @@ from curation.commands import (
     say,
 )
 from curation.steps import Build
+from sources.errors import StageError
 from train.config import TrainSettings
 from train.identity import canonical_json
 from train.settings_file import settings_of
@@ -62,7 +63,9 @@ def fit(
     from train.fitting import refresh, train
     from train.preflight import outline
     from train.run import Run, finished_key
+    from train.upstream import check_mixes
 
+    check_mixes(params, [stage.mix for stage in settings.stages])
     run = Run(settings, work, build.workers)
     if dry_run:
         say(outline(run))
@@ -90,7 +93,9 @@ def tokenise(
     """Turn the mixes of all stages into token ids; `fit` does it too, if it has not been done."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
     from train.run import Run
+    from train.upstream import check_mixes
 
+    check_mixes(params, [stage.mix for stage in settings.stages])
     run = Run(settings, work or _work_folder(build), build.workers)
     for mix in run.mixes:
         if dry_run:
@@ -122,12 +127,14 @@ def evaluate(
 ) -> None:
     """Measure retrieval on held-out pairs at every depth, dimension and rank, or run MTEB's tasks on an export."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
-    settings = _here(settings)
     folder, work = model or _model_folder(build), work or _work_folder(build)
     report = report or (build.out / "mteb.json" if mteb else _report(build))
     if dry_run:
         say(f"{folder} on {', '.join(mteb) if mteb else settings.evaluation.mix}, to {report}")
         return
+    if model is None:
+        _check_own_model(params, settings, folder, work)
+    settings = _here(settings)
     if mteb:
         from train import mteb_model
         from train.export import instructed_by
@@ -145,8 +152,10 @@ def evaluate(
         from train.evaluate import evaluate as measure
         from train.evaluate import show
         from train.heatmap import draw
+        from train.upstream import check_mixes
 
-        result = measure(settings, folder, work, build.workers)
+        check_mixes(params, [settings.evaluation.mix])
+        result = measure(settings, folder, work, build.workers, named=model is not None)
         if not as_json:
             show(result, Console(), metric)
         if picture is not None:
@@ -174,11 +183,14 @@ def export(
 ) -> None:
     """Write a cut of the finished model as a sentence-transformers folder."""
     build, settings = _opened(profile, params)
-    settings = _here(settings)
     folder = model or _model_folder(build)
     if dry_run:
         say(f"{folder} to {to}, {mode}")
         return
+    if model is None:
+        _check_own_model(params, settings, folder, _work_folder(build))
+    evaluation = None if model else _own_evaluation(build, folder)
+    settings = _here(settings)
     from train.card import Card
     from train.export import choose, instructed_by
     from train.export import export as write
@@ -188,8 +200,6 @@ def export(
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
     prompts, instructed = settings.export.prompts, bool(instructed_by(folder))
     write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=prompts, instructed=instructed, mode=mode)
-    report = _report(build)
-    evaluation = json.loads(report.read_text("utf-8")) if report.is_file() and model is None else None
     card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
     (to / "README.md").write_text(card.markdown(), "utf-8")
     if onnx:
@@ -223,12 +233,46 @@ def prune(
         return
     from train.prune import write_pruned
     from train.run import Run
+    from train.upstream import check_mixes
 
+    check_mixes(params, [settings.stages[0].mix])
     sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
     made = write_pruned(
         Run(settings, work or _work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
     )
     say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
+
+
+def _check_own_model(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:
+    """Refuse the profile's own model where it is not of the settings and mixes there are now."""
+    from train.run import Run
+    from train.upstream import check_mixes, check_model, mixes_of
+
+    check_mixes(params, mixes_of(settings))
+    check_model(Run(settings, work), folder)
+
+
+def _own_evaluation(build: Build, folder: Path) -> dict[str, Any] | None:
+    """Return what was measured on the profile's own model; null where nothing was.
+
+    Raises:
+        StageError: something was, on another model.
+
+    """
+    from train.run import finished_key
+
+    path = _report(build)
+    if not path.is_file():
+        return None
+    evaluation = json.loads(path.read_text("utf-8"))
+    measured = evaluation.get("measured_on", {}).get("model", {})
+    if measured.get("key") != finished_key(folder):
+        raise StageError(
+            "it was measured on another model",
+            where=str(path),
+            remedy="run `train3d evaluate`, or remove the file: the card then has no figures",
+        )
+    return dict(evaluation)
 
 
 def _here(settings: TrainSettings) -> TrainSettings:

@@ -18,13 +18,15 @@ from train.mix import Mix
 from train.model import Embedder
 from train.plan import Ints
 from train.ranking import Pool, make_pool, metrics, ranks
-from train.run import DIGESTS, Shape, configure, load, store_of
+from train.run import DIGESTS, Shape, configure, finished_key, load, store_of
 from train.store import HERE, Store
 
 HEADLINE = "ndcg@10"
 
 
-def evaluate(settings: TrainSettings, folder: Path, work: Path, workers: Workers = HERE) -> dict[str, Any]:
+def evaluate(
+    settings: TrainSettings, folder: Path, work: Path, workers: Workers = HERE, *, named: bool = False
+) -> dict[str, Any]:
     """Search the held-out queries in the pool with the trained and the untrained model.
 
     Args:
@@ -32,10 +34,12 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path, workers: Workers
         folder: the model folder that `fit` wrote.
         work: where tokenised mixes lie.
         workers: who tokenises.
+        named: the model was named on the command line, and need not be the profile's own.
 
     Returns:
         What `evaluation.json` holds: `queries`, `documents`, `untrained` and `trained` (a list of layers, dim, rank
-        and metrics each), `by_source` (both, at full size) and `ratio_full_size`.
+        and metrics each), `by_source` (both, at full size), `ratio_full_size`, and `measured_on`: the mix, the settings
+        and the model that all this is of.
 
     Raises:
         StageError: no finished model, or no held-out retrieval pairs.
@@ -43,7 +47,8 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path, workers: Workers
     """
     configure(settings)
     tokenizer = load(folder, settings)[2]
-    store = store_of(Mix(Path(settings.evaluation.mix), work / DIGESTS), tokenizer, settings, work, workers)
+    mix = Mix(Path(settings.evaluation.mix), work / DIGESTS)
+    store = store_of(mix, tokenizer, settings, work, workers)
     pool = make_pool(store, **settings.evaluation.model_dump(exclude={"mix"}))
     if not len(pool.queries):
         raise StageError(
@@ -59,6 +64,11 @@ def evaluate(settings: TrainSettings, folder: Path, work: Path, workers: Workers
         report["by_source"][name] = _by_source(store, pool, rows[-1][-1])
     before, after = (report[name][-1][HEADLINE] for name in ("untrained", "trained"))
     report["ratio_full_size"] = round(after / before, 4) if before else None
+    report["measured_on"] = {
+        "mix": {"folder": mix.root.name, "identity": mix.identity},
+        "settings": settings.evaluation.model_dump(mode="json", exclude={"mix"}),
+        "model": {"key": finished_key(folder), "named": named},
+    }
     return report
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,15 +75,39 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Hash of the settings that training depends on and of all it reads."""
+        return digest(self.made_from({}))
+
+    def made_from(self, then: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that training depends on, and hashes of all it reads.
+
+        Args:
+            then: the same when a model was trained: what it read need not be here any more. Empty: it has to be.
+
+        Raises:
+            StageError: it is not.
+
+        """
         settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
-        for stage in settings["stages"]:
-            del stage["mix"]
-        inputs = [mix.identity for mix in self.mixes]
-        if isinstance(self.settings.backbone, Pretrained) and Path(self.settings.backbone.path).is_dir():
-            del settings["backbone"]["path"]
-            files = sorted(p for p in Path(self.settings.backbone.path).iterdir() if p.is_file())
-            inputs.append(content_digest(files, remembered=self.work / DIGESTS))
-        return digest([VERSION, settings, inputs])
+        stages = {stage.pop("name"): stage for stage in settings.pop("stages")}
+        before, mixes = then.get("mixes", {}), {}
+        for name, mix in zip(stages, self.mixes, strict=True):
+            del stages[name]["mix"]
+            mixes[name] = before[name] if name in before and not mix.root.is_dir() else mix.identity
+        backbone = None
+        if isinstance(self.settings.backbone, Pretrained):
+            folder = Path(self.settings.backbone.path)
+            files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+            backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
+            if backbone is not None:  # a folder's name means nothing elsewhere
+                del settings["backbone"]["path"]
+        settings["stages"] = stages
+        return {
+            "version": VERSION,
+            "settings": {"train": settings},
+            "stage_order": list(stages),
+            "mixes": mixes,
+            "backbone": backbone,
+        }
 
     @property
     def folder(self) -> Path:
@@ -145,6 +170,7 @@ def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
     data = {
         "key": run.key,
+        "made_from": run.made_from({}),
         "shape": asdict(shape),
         "max_length": settings.max_length,
         "backbone": hub,

@@ -95,7 +95,7 @@ def fetch_set(which: EvaluationSet, options: FetchOptions) -> RawSet:
     if isinstance(which.said, EvaluationTask):
         form = task_types()[which.said.type]
         return RawSet(which, tuple(_from_hub(which.said, form, options)), form)
-    return RawSet(which, tuple(_from_folder(*which.said)), TaskType(form="retrieval"))
+    return RawSet(which, tuple(_from_folder(*which.said, options)), TaskType(form="retrieval"))
 
 
 def check_folder(place: str, split: str) -> tuple[list[str], list[str]]:
@@ -114,14 +114,14 @@ def check_folder(place: str, split: str) -> tuple[list[str], list[str]]:
     return names, splits
 
 
-def _from_folder(place: str, split: str) -> list[RawFile]:
+def _from_folder(place: str, split: str, options: FetchOptions) -> list[RawFile]:
     folder = Path(place)
     names, splits = check_folder(place, split)
     if not split:  # the test split, or whatever is not for training
         split = "test" if "test" in splits else next((s for s in splits if s != "train"), "train")
     parts = {"queries": "queries.jsonl*", "corpus": "corpus.jsonl*", "judgements": f"qrels/{split}.*"}
     return [
-        local_file(folder, name, f"{part}/default/{split}")
+        local_file(folder, name, f"{part}/default/{split}", options.hashes)
         for part, glob in parts.items()
         for name in matching(names, [glob], where=place)
     ]

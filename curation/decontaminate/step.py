@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from curation import engine
+from curation.decontaminate.facts import files_fact
 from curation.decontaminate.index import BuildIndex, IndexSettings, load_index
 from curation.decontaminate.origins import EvaluationSet, RawSet, chosen_sets, fetch_set
 from curation.decontaminate.rows import Contaminate, Evaluated
 from curation.decontaminate.summary import distrusted, summarise
 from curation.decontaminate.texts import Gather, TextSettings, path_of
 from curation.engine import Task
+from curation.facts import from_root, overridden
+from curation.fetching import fetch_options
 from curation.progress import Progress
 from curation.steps import Build, Shard, StepResult, shards_of
 from curation.store import Marker, Store, digest
 from sources.errors import CorpusError, FetchError, MissingToolError, StageError, TransientError
-from sources.fetch import FetchOptions
 from sources.fetch.packing import locked
 
 
@@ -31,14 +33,18 @@ def run_decontaminate(build: Build) -> StepResult:
         TransientError: the same, and it may pass by itself for all of them.
 
     """
-    rows = build.load("normalise")
     settings = build.profile.decontaminate
-    result = StepResult("decontaminate", stats={"tasks": {}, "sources": {}, "given_up": 0, "distrust": []})
     sets = chosen_sets(settings, build.root)
+    inputs = build.inputs("decontaminate")
+    result = inputs.result(stats={"tasks": {}, "sources": {}, "given_up": 0, "distrust": []})
     shelf = evaluation_store(build)
     if sets:
+        rows = inputs["normalise"]
         with locked(build.root / "work" / "evaluations" / ".lock"):
             raw, result.skipped = fetch_sets(sets, build)
+            for one in raw:
+                result.made_from["evaluation"][one.which.name]["files"] = files_fact(one.files)
+            inputs.begin()
             evaluated, built = _indexed(build, shelf, raw)
         operation = Contaminate(settings)
         identity = digest([output.xxh3 for output in built.outputs])
@@ -50,16 +56,15 @@ def run_decontaminate(build: Build) -> StepResult:
         for shard, marker in zip(rows.shards, markers, strict=True):
             (made,) = shards_of(shard.source, shard.subset, marker, operation.name, operation.name)
             result.shards.append(Shard(shard.source, shard.subset, shard.path, shard.rows, made.xxh3))
+            result.files += [o for o in marker.outputs if o.path.endswith(f".{operation.name}.arrow")]
     build.save(result)
     return result
 
 
 def with_folders(build: Build, folders: list[Path]) -> Build:
     """Return the build with more evaluation sets: folders in BEIR's layout."""
-    settings = build.profile.decontaminate
-    sets = [*settings.sets, *(str(folder.resolve()) for folder in folders)]
-    changed = settings.model_copy(update={"sets": sets})
-    return replace(build, profile=build.profile.model_copy(update={"decontaminate": changed}))
+    said = {"evaluation": [from_root(build, folder) for folder in folders]} if folders else {}
+    return overridden(build, "decontaminate", said)
 
 
 def evaluation_store(build: Build) -> Store:
@@ -75,8 +80,7 @@ def fetch_sets(sets: list[EvaluationSet], build: Build) -> tuple[list[RawSet], d
         TransientError: the same, and it may pass by itself for all of them.
 
     """
-    chosen = build.profile.sources
-    options = FetchOptions(str(build.raw), endpoint=chosen.endpoint, local_root=chosen.local_root)
+    options = replace(fetch_options(build), lock=None, files_per_table=None)
     found: list[RawSet] = []
     skipped: dict[str, str] = {}
     failed: dict[str, CorpusError] = {}
@@ -91,6 +95,7 @@ def fetch_sets(sets: list[EvaluationSet], build: Build) -> tuple[list[RawSet], d
                 failed[one.name] = error
                 print(f"failed {one.name}: {error}", file=sys.stderr)
             progress.advance(one.name)
+    options.hashes.save()
     if len(failed) == 1:
         raise next(iter(failed.values()))
     if failed:

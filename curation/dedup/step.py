@@ -22,7 +22,9 @@ from sources import registry
 
 def run_dedup(build: Build) -> StepResult:
     """Find exact and near duplicates across all sources; nothing is deleted, `mix` reads the columns."""
-    rows = build.load("normalise")
+    inputs = build.inputs("dedup")
+    rows = inputs["normalise"]
+    inputs.begin()
     settings = build.profile.dedup
     manifests = {name: registry.load(name) for name in sorted({s.source for s in rows.shards})}
 
@@ -83,7 +85,10 @@ def run_dedup(build: Build) -> StepResult:
         "sample": _counted(corpus.rows, exact["sample"], matched),
         **{f: _counted(corpus.size(f), exact[f], marker) for f, marker in zip(FIELDS, joined, strict=True)},
     }
-    result = StepResult("dedup", stats=stats | {"merges": merges.stats, "sources": clusters.stats["sources"]})
+    result = inputs.result(
+        stats=stats | {"merges": merges.stats, "sources": clusters.stats["sources"]},
+        files=[output for marker in (*signed, clusters, merges) for output in marker.outputs],
+    )
     made = [
         {s.path: s.xxh3 for s in shards_of("", "", marker, operation.name, operation.name)}
         for marker, operation in ((clusters, Cluster), (merges, Merge))

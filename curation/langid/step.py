@@ -16,7 +16,6 @@ from curation.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.steps import Build, Shard, StepResult, shards_of
 from curation.store import Marker, Store
 from sources import registry
-from sources.errors import StageError
 
 LANGUAGES_SCHEMA = pa.schema(
     [
@@ -73,15 +72,18 @@ def run_identify(build: Build) -> StepResult:
         UnknownNameError: a policy is given for a source that there is none of.
 
     """
-    rows = build.load("normalise")
     settings = build.profile.languages
     for source in settings.trust.sources:
         registry.load(source)
+    inputs = build.inputs("identify")
+    rows = inputs["normalise"]
+    inputs.begin()
     operation = Identify(settings)
     model = identity(settings)
     tasks = [Task(shard.path, (shard.xxh3, model), None) for shard in rows.shards]
-    result = StepResult("identify")
-    for shard, marker in zip(rows.shards, engine.run(operation, tasks, build.store, build.workers), strict=True):
+    identified = engine.run(operation, tasks, build.store, build.workers)
+    result = inputs.result()
+    for shard, marker in zip(rows.shards, identified, strict=True):
         (made,) = shards_of(shard.source, shard.subset, marker, operation.name, "languages")
         result.shards.append(Shard(shard.source, shard.subset, shard.path, shard.rows, made.xxh3))
     markers = _judge(build, rows.shards, result.shards)
@@ -89,6 +91,7 @@ def run_identify(build: Build) -> StepResult:
     for shard, marker in zip(rows.shards, markers, strict=True):
         of_source.setdefault(shard.source, []).append(marker.stats)
     result.stats = {"sources": {name: _summed(found, settings.trust.of(name)) for name, found in of_source.items()}}
+    result.files = [output for marker in (*identified, *markers) for output in marker.outputs]
     build.save(result)
     return result
 
@@ -124,25 +127,3 @@ def _summed(shards: list[dict[str, Any]], trust: SourceTrust) -> dict[str, Any]:
         "programming": sorted({name for stats in shards for name in stats["programming"]}),
         "disagreements": strongest(stats["disagreements"] for stats in shards),
     }
-
-
-def judged_sources(build: Build, rows: StepResult, sources: set[str]) -> set[str]:
-    """Return those of the sources whose verdicts change what a mix takes from them: whose word is not just trusted.
-
-    Raises:
-        StageError: their verdicts are missing, or were made from other rows or under another policy.
-
-    """
-    trust = build.profile.languages.trust
-    chosen = {name for name in sources if trust.of(name).policy != "trust-declared"}
-    if chosen:
-        made = build.load("identify")
-        then = {name: made.stats["sources"].get(name, {}).get("trust") for name in chosen}
-        same_rows = [(s.path, s.rows) for s in made.shards] == [(s.path, s.rows) for s in rows.shards]
-        if not same_rows or any(then[name] != trust.of(name).model_dump(mode="json") for name in chosen):
-            raise StageError(
-                "step identify was made from other rows or under another policy",
-                where=f"profile {build.name}",
-                remedy="curate identify, or dvc repro",
-            )
-    return chosen

@@ -110,13 +110,10 @@ class PoolDocuments:
 
 
 def documents_of(build: Build, source: str, subset: str) -> PoolDocuments:
-    """Return the documents that the negatives of a source and subset are from.
-
-    Raises:
-        StageError: step `normalise` has not been run.
-
-    """
-    pools = pools_of(build.load("normalise"), build.profile.mining).values()
+    """Return the documents that the negatives of a source and subset are from; step `mine` has been checked before."""
+    rows = build.read("normalise")
+    assert rows is not None, "asked for only where mine is current"
+    pools = pools_of(rows, build.profile.mining).values()
     (pool,) = [p for p in pools if any((s.source, s.subset) == (source, subset) for s in p.shards)]
     table = build.store.read_table(f"{Collect.name}/{pool.name}.documents.arrow")
     return PoolDocuments(build.store, pool.reference, table)

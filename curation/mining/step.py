@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from curation import engine
-from curation.decontaminate.verdict import has_evaluation_sets
+from curation.checking import Inputs
 from curation.engine import Task
+from curation.facts import overridden
 from curation.mining.aligning import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
 from curation.mining.answers import Answers, AnswersRef
 from curation.mining.embeddings import embed
@@ -17,11 +18,10 @@ from curation.mining.grouping import MinedPool, pools_of
 from curation.mining.pools import Chunk, Collect
 from curation.mining.searching import BLOCK_QUERIES, BlockRef, Search
 from curation.mining.tallies import BM25_WIDTH, BOUNDED_WIDTH, added, spread_examples
-from curation.mining.teachers.loading import load_teacher
+from curation.mining.teachers.loading import as_seen_from, load_teacher
 from curation.settings import MiningSettings
 from curation.steps import Build, StepResult, shards_of
-from curation.store import digest
-from sources.errors import StageError
+from curation.store import Marker, digest
 
 
 def run_mine(build: Build) -> StepResult:
@@ -32,16 +32,20 @@ def run_mine(build: Build) -> StepResult:
         SettingsError: the teacher, or a pool of the settings, cannot be.
 
     """
-    rows, settings = build.load("normalise"), build.profile.mining
+    settings = build.profile.mining
     if settings.teacher.dense:
         load_teacher(settings.teacher)  # what cannot be a teacher is refused before any work
+    inputs = build.inputs("mine")
+    rows = inputs["normalise"]
     pools = list(pools_of(rows, settings).values())
-    _collect(build, rows, pools)
+    inputs.begin()
+    answers = _collect(build, inputs, pools)
     _search(build, [pool for pool in pools if pool.family == "retrieval"])
     _draw(build, [pool for pool in pools if pool.family != "retrieval"])
     markers = [marker for pool in pools for marker in pool.aligned]
     made = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
-    result = StepResult("mine", [replace(s, xxh3=made[s.path].xxh3) for s in rows.shards])
+    result = inputs.result(shards=[replace(s, xxh3=made[s.path].xxh3) for s in rows.shards])
+    result.files = [o for m in (*answers, *(pool.collected for pool in pools), *markers) for o in m.outputs]
     result.stats = {"settings": settings.model_dump(mode="json"), **_figures(pools, settings)}
     build.save(result)
     return result
@@ -49,23 +53,15 @@ def run_mine(build: Build) -> StepResult:
 
 def with_teacher(build: Build, model: str) -> Build:
     """Return the same build with another teacher; prompts, length and dtype stay the profile's."""
-    settings = build.profile.mining
-    teacher = settings.teacher.model_copy(update={"model": model})
-    mining = settings.model_copy(update={"teacher": teacher})
-    return replace(build, profile=build.profile.model_copy(update={"mining": mining}))
+    return overridden(build, "mine", {"teacher": as_seen_from(model, build.root)})
 
 
-def _collect(build: Build, rows: StepResult, pools: list[MinedPool]) -> None:
-    beside = [build.load(step) for step in ("dedup", *(("decontaminate",) if has_evaluation_sets(build) else ()))]
-    known = [{s.path: s.xxh3 for s in step.shards} for step in beside if step.shards]
-    for step in beside:
-        if step.shards and [(s.path, s.rows) for s in step.shards] != [(s.path, s.rows) for s in rows.shards]:
-            raise StageError(
-                f"step {step.step} was made from other rows",
-                where=f"profile {build.name}",
-                remedy=f"curate {step.step}, or dvc repro",
-            )
-    answers = _answers(build, [pool for pool in pools if pool.family == "retrieval"], known[0]) if known else {}
+def _collect(build: Build, inputs: Inputs, pools: list[MinedPool]) -> list[Marker]:
+    """Number the texts of all pools; return the marker of what they answer for each other, if there is any row."""
+    beside = [inputs["dedup"], inputs.get("decontaminate")]
+    known = [{s.path: s.xxh3 for s in step.shards} for step in beside if step and step.shards]
+    asked = [_answers(build, [pool for pool in pools if pool.family == "retrieval"], known[0])] if known else []
+    answers = {pool: xxh3 for of_pools, _ in asked for pool, xxh3 in of_pools.items()}
     tasks = []
     for pool in pools:
         known_of = [of[s.path] for of in known for s in pool.shards]
@@ -75,14 +71,15 @@ def _collect(build: Build, rows: StepResult, pools: list[MinedPool]) -> None:
     markers = engine.run(Collect(), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
+    return [marker for _, marker in asked]
 
 
-def _answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> dict[str, str]:
-    """Find what every pool needs to know of the others; return a hash of it by the pool's name."""
+def _answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> tuple[dict[str, str], Marker]:
+    """Find what every pool needs to know of the others; return a hash of it by the pool's name, and the marker."""
     ref = AnswersRef(tuple((pool.name, pool.reference.paths) for pool in pools))
     inputs = tuple(clusters[path] for _, paths in ref.pools for path in paths)
     (marker,) = engine.run(Answers(), [Task("all", (digest(ref.pools), *inputs), ref)], build.store, build.workers)
-    return {pool.name: output.xxh3 for pool, output in zip(pools, marker.outputs, strict=True)}
+    return {pool.name: output.xxh3 for pool, output in zip(pools, marker.outputs, strict=True)}, marker
 
 
 def _search(build: Build, pools: list[MinedPool]) -> None:

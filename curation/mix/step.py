@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 
 from curation.decontaminate.verdict import contaminated_clusters
-from curation.langid.step import judged_sources
+from curation.facts import judged_sources
 from curation.mining.grouping import documents_of
 from curation.mix.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
 from curation.mix.card import dataset_card
@@ -21,6 +23,7 @@ from curation.mix.select import PoolState, apply_cap, drop_twins, funnel, judge_
 from curation.progress import Progress
 from curation.settings import MixSettings
 from curation.steps import Build, StepResult
+from curation.store import HashingSink, Output
 from sources import registry
 from sources.errors import StageError
 
@@ -35,8 +38,8 @@ def run_mix(build: Build, name: str) -> StepResult:
     """
     recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
-    rows = build.load("normalise")
-    build.load("dedup"), build.load("mine")
+    inputs = build.inputs(f"mix-{name}")
+    rows = inputs["normalise"]
     pools = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
     if not pools:
         raise StageError(
@@ -44,9 +47,9 @@ def run_mix(build: Build, name: str) -> StepResult:
             where=f"mix {name}",
             remedy="list one of the profile's sources in the mix file, or choose other sources",
         )
-    contaminated = contaminated_clusters(build, rows)
-    judged = judged_sources(build, rows, {source for source, _ in pools})
-    result = StepResult(f"mix-{name}")
+    contaminated = contaminated_clusters(build.store, inputs.get("decontaminate"))
+    judged = judged_sources(inputs.step, build, rows)
+    result = inputs.result()
     with Progress(f"mix {name}", total=2 * len(pools)) as progress:
         states: dict[str, list[PoolState]] = defaultdict(list)
         for (source, subset), shards in pools.items():
@@ -71,7 +74,8 @@ def run_mix(build: Build, name: str) -> StepResult:
                 progress.advance(f"write {source}/{pool.subset}")
     result.stats = {"sources": {s: funnel(p) for s, p in states.items()}, "counts": _counts(writer)}
     result.stats["languages"] = dict(sorted(writer.languages.items()))
-    writer.close(_card(recipe, result, sorted(states)))
+    inputs.begin()
+    result.files = writer.close(_card(recipe, result, sorted(states)))
     build.save(result)
     return result
 
@@ -111,12 +115,17 @@ class _MixWriter:
                 for entry in languages.value_counts().to_pylist():
                     self.languages[entry["values"]] = self.languages.get(entry["values"], 0) + entry["counts"]
 
-    def close(self, card: str) -> None:
-        for part in (self.train, self.validation, self.documents):
+    def close(self, card: str) -> list[Output]:
+        """Put the mix into its place, and return its files, with paths below `out/<profile>/`."""
+        parts = (self.train, self.validation, self.documents)
+        for part in parts:
             part.close()
         (self._work / "README.md").write_text(card, "utf-8")
         shutil.rmtree(self._final, ignore_errors=True)
         self._work.rename(self._final)
+        data = card.encode()
+        made = [Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data)), *(o for p in parts for o in p.made)]
+        return [replace(output, path=f"mixes/{self._final.name}/{output.path}") for output in made]
 
 
 class _Rolling:
@@ -124,6 +133,7 @@ class _Rolling:
 
     def __init__(self, folder: Path, stem: str, schema: pa.Schema, limit: int) -> None:
         self._folder, self._stem, self._schema, self._limit = folder, stem, schema, limit
+        self.made: list[Output] = []
         self._held: list[pa.Table] = []
         self._held_rows = self._files = self.rows = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +153,11 @@ class _Rolling:
 
     def _write(self, table: pa.Table) -> None:
         path = self._folder / f"{self._stem}-{self._files:05d}.parquet"
-        pq.write_table(table, path, compression="zstd", row_group_size=20_000)
+        with path.open("wb") as sink:
+            hashing = HashingSink(sink)
+            pq.write_table(table, pa.PythonFile(hashing, "w"), compression="zstd", row_group_size=20_000)
+        name = f"{self._folder.name}/{path.name}"
+        self.made.append(Output(name, table.num_rows, hashing.written, hashing.digest.hexdigest()))
         self._files += 1
 
     def close(self) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from curation import checking
+from curation.evaluation import evaluation_of
 from curation.mix.recipe import built_mixes
 from curation.mix.select import REASONS
 from curation.steps import Build, StepResult
 from sources import registry
-from sources.errors import StageError
 from sources.manifest import Manifest
 
 LOST = ("filtered", "quarantined")
@@ -33,8 +33,9 @@ assert set(STAGES) == {*LOST, *REASONS}
 
 @dataclass(frozen=True)
 class Inputs:
-    """The steps' files; null for a step that has not run."""
+    """The steps' files; null for a step that has not run. `read` is the same as the step `report` knows it."""
 
+    read: checking.Inputs
     rows: StepResult
     identified: StepResult | None
     dedup: StepResult | None
@@ -50,49 +51,23 @@ def load_inputs(build: Build) -> Inputs:
     """Read what there is.
 
     Raises:
-        StageError: nothing is normalised yet, or a later step was made from other rows.
+        StageError: nothing is normalised yet, or what a later step or the trainer left is not of these rows.
 
     """
-    rows = build.load("normalise")
-    path = build.out / "evaluation.json"
-    inputs = Inputs(
+    read = build.inputs("report")
+    rows = read["normalise"]
+    return Inputs(
+        read=read,
         rows=rows,
-        identified=_load(build, "identify"),
-        dedup=_load(build, "dedup"),
-        decontaminated=_load(build, "decontaminate"),
-        mined=_load(build, "mine"),
-        mixes={name: _load(build, f"mix-{name}") for name in built_mixes(build.profile, build.root)},
+        identified=read.get("identify"),
+        dedup=read.get("dedup"),
+        decontaminated=read.get("decontaminate"),
+        mined=read.get("mine"),
+        mixes={name: read.get(f"mix-{name}") for name in built_mixes(build.profile, build.root)},
         skipped=dict(sorted(rows.skipped.items())),
-        evaluation=json.loads(path.read_text("utf-8")) if path.is_file() else None,
+        evaluation=evaluation_of(build),
         manifests={name: registry.load(name) for name in sorted({*rows.stats["sources"], *rows.skipped})},
     )
-    _check_same_rows(inputs)
-    return inputs
-
-
-def _load(build: Build, step: str) -> StepResult | None:
-    try:
-        return build.load(step)
-    except StageError:
-        return None
-
-
-def _check_same_rows(inputs: Inputs) -> None:
-    """Refuse a step's file that is older than the rows: row-aligned tables would show one row's facts at another."""
-    shards = [(s.path, s.rows) for s in inputs.rows.shards]
-    compared = inputs.decontaminated if inputs.decontaminated and inputs.decontaminated.shards else None
-    for step in (inputs.identified, inputs.dedup, compared, inputs.mined):
-        if step and [(s.path, s.rows) for s in step.shards] != shards:
-            raise _stale(step.step)
-    for mix in filter(None, inputs.mixes.values()):
-        for source, verdicts in mix.stats["sources"].items():
-            entry = inputs.rows.stats["sources"].get(source)
-            if entry is None or sum(verdicts.values()) != entry["rows"]:
-                raise _stale(mix.step.replace("-", " "))
-
-
-def _stale(step: str) -> StageError:
-    return StageError(f"step {step} was made from other rows", where="report", remedy=f"curate {step}, or dvc repro")
 
 
 @dataclass(frozen=True)

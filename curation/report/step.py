@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import xxhash
 from markupsafe import Markup
 
 from curation.mix.recipe import load_recipe
@@ -28,7 +29,7 @@ from curation.report.model import read_evaluation
 from curation.report.negatives import negatives_section
 from curation.report.survey import SourceSurvey, survey
 from curation.steps import Build
-from curation.store import Store
+from curation.store import Output, Store
 
 SECTIONS = {
     "funnel": "Funnel",
@@ -53,12 +54,14 @@ def run_report(build: Build) -> Path:
     Only `normalise` must have run: the sections of steps that have not say so.
 
     Raises:
-        StageError: nothing is normalised yet, or a step's file is older than the rows.
+        StageError: nothing is normalised yet, or the result of a step that has run is not current.
 
     """
     inputs = load_inputs(build)
-    html = _environment().from_string(_resource("report.html")).render(_context(build, inputs))
-    Store(str(build.out)).write_bytes("report.html", html.encode())
+    html = _environment().from_string(_resource("report.html")).render(_context(build, inputs)).encode()
+    inputs.read.begin()
+    Store(str(build.out)).write_bytes("report.html", html)
+    build.save(inputs.read.result(files=[Output("report.html", 0, len(html), xxhash.xxh3_128_hexdigest(html))]))
     return build.out / "report.html"
 
 

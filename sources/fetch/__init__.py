@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from sources.errors import UnknownNameError
+from sources.hashing import FileHashes
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -31,6 +32,7 @@ class FetchOptions:
         files_per_table: take only the first files of each raw table (a pilot).
         offline: answer from what was fetched before, or fail; never touch the network.
         lock: Hub repositories are read at its commits, and files that differ from it refused.
+        hashes: remembers the hashes of files that are read where they lie.
 
     """
 
@@ -40,6 +42,7 @@ class FetchOptions:
     files_per_table: int | None = None
     offline: bool = False
     lock: Lock | None = None
+    hashes: FileHashes = field(default_factory=FileHashes, compare=False)
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
@@ -59,6 +62,25 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         raise UnknownNameError("subset", subset, manifest.subsets, where=manifest.name)
     origin = import_module(_ORIGINS[manifest.origin.kind])
     files: list[RawFile] = origin.fetch(manifest.bound(subset), subset, options)
+    return files
+
+
+def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
+    """List the files of one subset that `fetch` would read where they lie, below `local_root`; fetches nothing.
+
+    Returns:
+        The files as they are now, in the order of `fetch`; null where the source comes from somewhere else.
+
+    Raises:
+        FetchError: none of the files there is what a table of the manifest asks for.
+
+    """
+    if options.local_root is None:
+        return None
+    origin = import_module(_ORIGINS[manifest.origin.kind])
+    if not hasattr(origin, "in_place"):
+        return None
+    files: list[RawFile] | None = origin.in_place(manifest.bound(subset), subset, options)
     return files
 
 

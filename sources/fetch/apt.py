@@ -6,7 +6,7 @@ Needs no root and never touches the system's lists or cache. What is fetched lie
 - ``bookworm/main/i18n/Translation-de``, ``bookworm/main/binary-amd64/Packages`` for indexes;
 - ``mediawiki/de.tar`` for packages: the messages of all components in one language (``*/i18n/de.json``).
 
-A completed fetch is never repeated: delete the folder to follow the archive.
+A completed fetch is never repeated while its files are here: delete the folder to follow the archive.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
 
 def _listed(home: Path, what: str, options: FetchOptions) -> packing.Listing:
     marker = home / f"{what}.json"
-    if not marker.is_file():
+    if not packing.whole(marker, home / "files"):
         if options.offline:
             raise FetchError("was never fetched", where=f"apt {what}", remedy="run once with a network")
         with packing.locked(home / "lock"):
-            if not marker.is_file():  # another process may have been quicker
+            if not packing.whole(marker, home / "files"):  # another process may have been quicker
                 listing = _take_indexes(home) if what == "indexes" else _take_package(home, what[len("package-") :])
                 packing.save(marker, listing)
     return _load(marker, marker.stat().st_mtime_ns)

@@ -137,17 +137,36 @@ def _from_folder(
     if options.local_root is None:
         return []
     folder = Path(options.local_root) / revisions[0][0]
+    found = _lying_in(folder, key, globs, options, where)
+    if options.lock is not None and found:
+        held = [revision for revision in revisions if revision in options.lock.revisions]
+        locked = options.lock.find(*(held or revisions)[0])
+        for name in (file.name for file in found):
+            kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
+            locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
+    return found
+
+
+def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
     names = names_below(folder)
     if not names:
         return []
     chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
-    if options.lock is not None:
-        held = [revision for revision in revisions if revision in options.lock.revisions]
-        locked = options.lock.find(*(held or revisions)[0])
-        for name in chosen:
-            kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
-            locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
-    return [local_file(folder, name, key) for name in chosen]
+    return [local_file(folder, name, key, options.hashes) for name in chosen]
+
+
+def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
+    """List the files of local folders that stand for repositories, if there are any; see `sources.fetch.in_place`."""
+    found: list[RawFile] = []
+    for key, table, revisions in _tables(manifest):
+        folder = Path(options.local_root or "") / revisions[0][0]
+        found += _lying_in(folder, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
+    return found or None
+
+
+def revisions_of(manifest: Manifest) -> list[Revision]:
+    """Return the repositories and revisions that a source's files may come from, as the manifest names them."""
+    return sorted({revision for _, _, revisions in _tables(manifest) for revision in revisions})
 
 
 def _names(revision: Revision, globs: list[str], options: FetchOptions, where: str) -> tuple[Listing, list[str]]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-
-import xxhash
 
 from sources.errors import FetchError
 from sources.fetch import FetchOptions
 from sources.fetch.matching import matching
+from sources.hashing import FileHashes, hash_file
 from sources.manifest import Manifest, ManualOrigin
 from sources.parts import RawFile
-
-_CHUNK = 1 << 20
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
@@ -25,17 +21,30 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     if options.local_root is None:
         raise FetchError("has to be fetched by hand, and no local_root is set", where=where, remedy=remedy)
     folder = Path(options.local_root) / origin.folder
+    chosen = in_place(manifest, subset, options)
+    if not chosen:
+        raise FetchError(f"nothing in {folder}", where=where, remedy=remedy)
+    for file in chosen:
+        stated, place = origin.sha256.get(file.name), f"{where}: {file.path}"
+        checked(Path(file.path), stated, where=place, remedy=remedy, hashes=options.hashes)
+    return chosen
+
+
+def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
+    """List a dataset's files as they lie there now; see `sources.fetch.in_place`."""
+    origin = manifest.origin
+    assert isinstance(origin, ManualOrigin)
+    folder = Path(options.local_root or "") / origin.folder
     found = names_below(folder)
     if not found:
-        raise FetchError(f"nothing in {folder}", where=where, remedy=remedy)
-    chosen = [
-        local_file(folder, name, key)
+        return []
+    return [
+        local_file(folder, name, key, options.hashes)
         for key, table in manifest.tables.items()
-        for name in matching(found, table.files, where=f"{where}: {folder}", most=options.files_per_table)
+        for name in matching(
+            found, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
+        )
     ]
-    for file in chosen:
-        checked(Path(file.path), origin.sha256.get(file.name), where=f"{where}: {file.path}", remedy=remedy)
-    return chosen
 
 
 def names_below(folder: Path) -> list[str]:
@@ -46,17 +55,13 @@ def names_below(folder: Path) -> list[str]:
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
-def local_file(folder: Path, name: str, table: str) -> RawFile:
+def local_file(folder: Path, name: str, table: str, hashes: FileHashes | None = None) -> RawFile:
     """Describe a file by its content."""
     path = folder / name
-    hasher = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
-    return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{hasher.hexdigest()}")
+    return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{(hashes or FileHashes()).of(path)}")
 
 
-def checked(path: Path, stated: str | None, *, where: str, remedy: str) -> str | None:
+def checked(path: Path, stated: str | None, *, where: str, remedy: str, hashes: FileHashes | None = None) -> str | None:
     """Compare a file with the checksum a manifest states, if it does, and return it.
 
     Raises:
@@ -65,7 +70,7 @@ def checked(path: Path, stated: str | None, *, where: str, remedy: str) -> str |
     """
     if stated is None:
         return None
-    sha256 = sha256_of(path)
+    sha256 = (hashes or FileHashes()).of(path, "sha256")
     if sha256 != stated:
         raise FetchError(f"sha256 is {sha256}, the manifest states {stated}", where=where, remedy=remedy)
     return sha256
@@ -73,5 +78,4 @@ def checked(path: Path, stated: str | None, *, where: str, remedy: str) -> str |
 
 def sha256_of(path: Path) -> str:
     """Hash a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path, "sha256")

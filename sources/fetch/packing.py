@@ -57,6 +57,15 @@ def load(path: Path) -> Listing | None:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
+def whole(path: Path, root: Path) -> bool:
+    """Tell whether a fetch completed and its files are still here: people delete them to save disk."""
+    listing = load(path)
+    if listing is None:
+        return False
+    files = ((root / name, entry["size"]) for name, entry in listing.items())
+    return all(file.is_file() and file.stat().st_size == size for file, size in files)
+
+
 def chosen(manifest: Manifest, root: Path, listing: Listing, most: int | None) -> Iterator[RawFile]:
     """Yield the listed files that the manifest's tables ask for, by table, then by name.
 

@@ -55,9 +55,9 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
 
 def _packed(root: Path, name: str, files: Callable[[], Iterator[tuple[str, Path]]]) -> packing.Listing:
     marker = root / f"{name}.json"
-    if not marker.is_file():
+    if not packing.whole(marker, root):
         with packing.locked(root / "lock"):
-            if not marker.is_file():
+            if not packing.whole(marker, root):
                 packing.pack(root / f"{name}.tar", _contents(files()))
                 packing.save(marker, packing.enlist(root, [f"{name}.tar"]))
     listing = packing.load(marker)

@@ -64,28 +64,39 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     origin = manifest.origin
     assert isinstance(origin, UrlOrigin)
     where = f"{manifest.name}/{subset}"
-    local = Path(options.local_root or "") / manifest.name
-    present = names_below(local) if options.local_root else []
-    found: list[RawFile] = []
-    for key, table in manifest.tables.items():
+    for table in manifest.tables.values():
         if any(sign in name for name in table.files for sign in "*["):
             raise ManifestError(
                 f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
             )
-        if present:
-            names = matching(present, table.files, where=f"{where}: {local}", most=options.files_per_table)
-            found += [_from_folder(local, name, key, origin, where) for name in names]
-        else:
-            names = sorted(set(table.files))[: options.files_per_table]
-            found += [_from_server(manifest.name, name, key, origin, options) for name in names]
+    present = in_place(manifest, subset, options) if options.local_root else None
+    if present is not None:
+        for file in present:
+            remedy = f"fetch it again from {origin.base}/{file.name}, or correct `sha256` in the manifest"
+            stated, place = origin.sha256.get(file.name), f"{where}: {file.path}"
+            checked(Path(file.path), stated, where=place, remedy=remedy, hashes=options.hashes)
+        return present
+    found: list[RawFile] = []
+    for key, table in manifest.tables.items():
+        names = sorted(set(table.files))[: options.files_per_table]
+        found += [_from_server(manifest.name, name, key, origin, options) for name in names]
     return found
 
 
-def _from_folder(folder: Path, name: str, key: str, origin: UrlOrigin, where: str) -> RawFile:
-    path = folder / name
-    remedy = f"fetch it again from {origin.base}/{name}, or correct `sha256` in the manifest"
-    sha256 = checked(path, origin.sha256.get(name), where=f"{where}: {path}", remedy=remedy)
-    return RawFile(key, name, str(path), path.stat().st_size, f"sha256:{sha256 or sha256_of(path)}")
+def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
+    """List the files of a local folder that stands for the server, where there is one; see `sources.fetch.in_place`."""
+    folder = Path(options.local_root or "") / manifest.name
+    present = names_below(folder)
+    if not present:
+        return None
+    return [
+        RawFile(key, name, str(folder / name), (folder / name).stat().st_size, f"sha256:{digest}")
+        for key, table in manifest.tables.items()
+        for name in matching(
+            present, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
+        )
+        for digest in [options.hashes.of(folder / name, "sha256")]
+    ]
 
 
 def _from_server(source: str, name: str, key: str, origin: UrlOrigin, options: FetchOptions) -> RawFile:

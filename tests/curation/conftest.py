@@ -1,6 +1,7 @@
 """A small build made by hand: manifests and mixes of its own, rows shards written through the real store."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from curation.checking import save_as_made
 from curation.engine import Workers
 from curation.settings import Profile
 from curation.steps import Build, Shard, StepResult
@@ -59,6 +61,7 @@ class Workshop:
 
     def rows(self, build: Build, pools: dict[tuple[str, str], list[dict]], shard_rows: int = 1000) -> StepResult:
         """Write rows as `normalise` would: a row is a dict with query and positive at least."""
+        self.fetched(build, {source for source, _ in pools})
         result = StepResult("normalise", stats={"sources": {}})
         for (source, subset), rows in sorted(pools.items()):
             entry = {"rows": len(rows), "filtered": {}, "quarantined": {}}
@@ -69,8 +72,13 @@ class Workshop:
                 stem = f"{source}/{subset}/00000.{number:05d}"
                 out = build.store.write_table(f"rows/{stem}.rows.arrow", table.to_batches(), ROW_SCHEMA)
                 result.shards.append(Shard(source, subset, stem, out.rows, out.xxh3))
-        build.save(result)
+                result.files.append(out)
+        save_as_made(build, result)
         return result
+
+    def fetched(self, build: Build, sources: Iterable[str] = ()) -> None:
+        """Let `fetch` have been run, with no file for anybody."""
+        save_as_made(build, StepResult("fetch", stats={"files": {source: {} for source in sorted(sources)}}))
 
 
 def row_table(source: str, subset: str, rows: list[dict], start: int = 0) -> pa.Table:

@@ -89,7 +89,9 @@ def run_every_step(corpus):
     ]
     scores = {side: {"pairs": {"queries": 9, "ndcg@10": 0.2}} for side in ("trained", "untrained")}
     data = {"trained": cells, "untrained": [cells[-1] | {"ndcg@10": 0.0123}], "queries": 9, "documents": 50,
-            "ratio_full_size": 17.6, "by_source": scores}  # fmt: skip
+            "ratio_full_size": 17.6, "by_source": scores,
+            "measured_on": {"mix": {"folder": "elsewhere", "identity": "x"}, "settings": {},
+                            "model": {"key": "y", "named": False}}}  # fmt: skip
     (corpus.out / "evaluation.json").write_text(json.dumps(data))
 
 

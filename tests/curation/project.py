@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from typer.testing import CliRunner
 
 from tests.curation.conftest import MANIFEST
 
@@ -131,6 +132,27 @@ def curate(root: Path, *arguments: str, check: bool = True) -> subprocess.Comple
     done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr
     return done
+
+
+def run(root: Path, *arguments: str) -> str:
+    """Run one verb in this process, as if called in the project's folder, and return what it prints.
+
+    Many times as fast as a process of its own. What a user did wrong comes as the exception that it is.
+    """
+    from curation.cli import app
+
+    before, said = Path.cwd(), os.environ.get("CORPUS_MANIFESTS")
+    os.chdir(root)
+    os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
+    workers = ("--workers", "1") if arguments[0] in {step[0] for step in STEPS} - {"mix"} else ()
+    try:
+        done = CliRunner().invoke(app, [*arguments, *workers])
+    finally:
+        os.chdir(before)
+        os.environ.pop("CORPUS_MANIFESTS") if said is None else os.environ.update(CORPUS_MANIFESTS=said)
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
 
 
 def build(root: Path, *options: str) -> None:

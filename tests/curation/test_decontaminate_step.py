@@ -137,7 +137,7 @@ def test_a_kept_row_falls_with_the_contaminated_row_it_stands_for(leaky):
     assert [r["contaminated"] for r in columns(build, build.load("decontaminate"))] == [False, True, False, False]
     clusters = build.store.read_table("clusters/leaky/x/00000.00000.clusters.arrow")["sample_cluster"].to_pylist()
     assert clusters[0] == clusters[1]
-    assert contaminated_clusters(build, build.load("normalise")).tolist() == [clusters[1]]
+    assert contaminated_clusters(build.store, build.load("decontaminate")).tolist() == [clusters[1]]
 
 
 def test_only_the_sides_that_are_asked_for_cost_a_row(leaky):
@@ -182,12 +182,17 @@ def test_a_mix_wants_the_step_of_its_rows(leaky):
     with pytest.raises(StageError, match="step decontaminate has not been run"):
         run_mix(build, "all")
     run_decontaminate(build)
-    run_mix(build, "all")
-    unaware = leaky(sets=[], rows=LEAKS[:3])
-    run_dedup(unaware)
-    run_mine(unaware)
-    with pytest.raises(StageError, match="made from other rows"):
+    with pytest.raises(StageError, match="mine is stale: it was made before step decontaminate was run") as caught:
         run_mix(build, "all")
+    assert "curate mine" in caught.value.remedy
+    run_mine(build)
+    run_mix(build, "all")
+    build = leaky(rows=LEAKS[:3])
+    run_dedup(build)
+    for run in (run_mine, lambda build: run_mix(build, "all")):
+        with pytest.raises(StageError, match="decontaminate is stale: it was made from other rows") as caught:
+            run(build)
+        assert "curate decontaminate" in caught.value.remedy
 
 
 def test_more_folders_can_be_named_on_the_command(leaky):

@@ -3,13 +3,14 @@
 import random
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
+from curation.decontaminate.step import run_decontaminate, with_folders
 from curation.dedup.step import run_dedup
 from curation.mining.grouping import documents_of
 from curation.mining.step import run_mine
 from sources.errors import SettingsError, StageError
+from tests.curation.leaks import folder
 from tests.curation.mining_rows import PLAIN, make_rows, make_text, mine, texts_of
 
 
@@ -234,22 +235,18 @@ def test_steps_before_must_have_been_run_on_these_rows(workshop):
         run_mine(build)
 
 
-def test_documents_that_an_evaluation_set_holds_are_left_out(workshop, monkeypatch):
-    monkeypatch.setattr("curation.mining.step.has_evaluation_sets", lambda build: True)
+def test_documents_that_an_evaluation_set_holds_are_left_out(workshop):
+    """Also where the profile names no set, and the command line did."""
     workshop.manifest("a", ["x"])
     rows = make_rows(30)
     build = workshop.build(mining=PLAIN | {"shortage": "fill"})
     made = workshop.rows(build, {("a", "x"): rows}, 10)
     run_dedup(build)
-    made.step = "decontaminate"
-    build.save(made)
-    for shard in made.shards:
-        overlap = pa.array(["exact" if i == 3 else None for i in range(10)], pa.string())
-        table = pa.table({"document_overlap": overlap})
-        build.store.write_table(f"contamination/{shard.path}.contamination.arrow", table.to_batches(), table.schema)
+    known = {rows[i]["positive"] for i in (3, 13, 23)}
+    heldout = folder(workshop.root, queries=["nobody asks for any of these"], documents=sorted(known))
+    run_decontaminate(with_folders(build, [heldout]))
     run_mine(build)
     documents = documents_of(build, "a", "x")
-    known = {rows[i]["positive"] for i in (3, 13, 23)}
     for shard in made.shards:
         for row in build.store.read_table(f"negatives/{shard.path}.negatives.arrow").to_pylist():
             assert not known & set(documents.texts(np.array(row["negatives"])).to_pylist())

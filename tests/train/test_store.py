@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.engine import Workers
+from sources import hashing
 from sources.errors import StageError
-from train import identity, tokenising
+from train import tokenising
 from train.columns import Column, Ragged, Rows, Runs
 from train.mix import Mix
 from train.run import Run
@@ -117,8 +118,8 @@ def test_a_mix_is_hashed_once_and_again_when_it_changes(mix: Path, tmp_path: Pat
     first = Mix(tmp_path / "mix", remembered).identity
     assert first == Mix(mix).identity
     read: list[Path] = []
-    hashed = identity._file_digest
-    monkeypatch.setattr(identity, "_file_digest", lambda path: read.append(path) or hashed(path))
+    hashed = hashing.hash_file
+    monkeypatch.setattr(hashing, "hash_file", lambda path, *rest: read.append(path) or hashed(path, *rest))
     assert Mix(tmp_path / "mix", remembered).identity == first
     assert read == []
     changed = files[1]

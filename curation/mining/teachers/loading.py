@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import re
 from pathlib import Path
 
 from curation.mining.teachers.precomputed import PrecomputedVectors
 from curation.mining.teachers.protocol import Teacher
+from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, weighed_files
 from curation.settings import TeacherSettings
+from curation.store import digest
 from sources.errors import SettingsError
+from sources.hashing import FileHashes
 
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -28,8 +32,6 @@ def load_teacher(settings: TeacherSettings) -> Teacher:
     assert settings.dense, "BM25 is no dense teacher"
     if settings.model.startswith("vectors:"):
         return PrecomputedVectors(Path(settings.model.removeprefix("vectors:")))
-    from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher
-
     return SentenceTransformerTeacher(model_folder(settings.model), settings)
 
 
@@ -59,6 +61,58 @@ def model_folder(reference: str) -> Path:
             remedy="take the 40 digits from the model's page on the Hub, Files, History",
         )
     return _from_hub(hub["repo"], hub["revision"])
+
+
+def placed(reference: str, root: Path) -> str:
+    """Return a reference as it is found from here, where its folder, if it names one, is said as seen from `root`."""
+    prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
+    known = reference == "bm25" or _is_dir(folder)
+    return prefix + str((root / folder).resolve()) if not known and _is_dir(root / folder) else reference
+
+
+def as_seen_from(reference: str, root: Path) -> str:
+    """Return a reference with its folder, if it names one, as seen from `root`."""
+    prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
+    if reference == "bm25" or not _is_dir(folder):
+        return reference
+    return prefix + os.path.relpath(Path(folder).resolve(), root.resolve())
+
+
+def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> tuple[str | None, str | None]:
+    """Return what a model is called wherever it lies, and the hash of its files.
+
+    Args:
+        reference: as `TeacherSettings.model` has it, or null.
+        hashes: of files.
+        then: the hash when the model was last used. Who only reads what was made with it need not have it here.
+
+    Raises:
+        SettingsError: it is needed (`then` is null), and is not there.
+        FetchError: the same, and the Hub does not have it.
+
+    """
+    if reference is None or reference == "bm25":
+        return reference, reference
+    hub = _HUB.fullmatch(reference)
+    if hub and _COMMIT.fullmatch(hub["revision"]) and not _is_dir(reference):
+        return reference, reference
+    vectors = reference.startswith("vectors:")
+    path = reference.removeprefix("vectors:")
+    name = reference if reference.startswith("package:") else f"{'vectors' if vectors else 'folder'} {Path(path).name}"
+    try:
+        folder = Path(path) if vectors else model_folder(reference)
+        files = sorted(p for p in folder.rglob("*") if p.is_file()) if vectors else weighed_files(folder)
+    except SettingsError:
+        if then is None:
+            raise
+        return name, then
+    if not files and then is not None:
+        return name, then
+    return name, digest({p.relative_to(folder).as_posix(): hashes.of(p) for p in files})
+
+
+def _is_dir(path: str | Path) -> bool:
+    return Path(path).is_dir()
 
 
 def _in_package(name: str) -> Path:

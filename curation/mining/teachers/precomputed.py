@@ -25,6 +25,7 @@ from curation.mining.teachers.protocol import F32, Side
 from curation.store import digest
 from curation.text.tokens import string_buffers
 from sources.errors import SettingsError, StageError
+from sources.hashing import hash_file
 
 FOLDERS: dict[Side, str] = {"query": "queries", "document": "documents"}
 
@@ -55,7 +56,7 @@ class PrecomputedVectors:
     def identity(self) -> str:
         """Hash of all files."""
         paths = sorted(path for path in self._folder.rglob("*") if path.is_file())
-        return digest({path.relative_to(self._folder).as_posix(): _hash(path) for path in paths})
+        return digest({path.relative_to(self._folder).as_posix(): hash_file(path) for path in paths})
 
     @property
     def dim(self) -> int:
@@ -176,11 +177,3 @@ def _ids(digits: str) -> Ids:
     """Return ids as bytes of 16 from their hexadecimal digits; white space between them counts for nothing."""
     raw = bytes.fromhex(digits)
     return np.frombuffer(raw[: len(raw) // 16 * 16], "S16")
-
-
-def _hash(path: Path) -> str:
-    hashing: Any = xxhash.xxh3_128()
-    with path.open("rb") as source:
-        while data := source.read(1 << 24):
-            hashing.update(data)
-    return str(hashing.hexdigest())

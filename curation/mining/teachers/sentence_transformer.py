@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
 
 from curation.mining.teachers.protocol import F32, Side
 from curation.settings import TeacherSettings
 from curation.store import digest
 from sources.errors import SettingsError
+from sources.hashing import hash_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -127,14 +127,12 @@ def length_sorted(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
 
 def hash_files(folder: Path) -> dict[str, str]:
     """Return the xxh3-128 of every file that can change what a model says, by its path below the folder."""
-    found: dict[str, str] = {}
-    for path in sorted(path for pattern in WEIGHED for path in folder.rglob(pattern)):
-        hashing: Any = xxhash.xxh3_128()
-        with path.open("rb") as source:
-            while data := source.read(1 << 24):
-                hashing.update(data)
-        found[path.relative_to(folder).as_posix()] = hashing.hexdigest()
-    return found
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in weighed_files(folder)}
+
+
+def weighed_files(folder: Path) -> list[Path]:
+    """Return the files that can change what a model says, sorted."""
+    return sorted(path for pattern in WEIGHED for path in folder.rglob(pattern))
 
 
 @contextmanager
