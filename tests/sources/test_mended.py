@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from sources import registry
+from sources.normalise import _admitted
 from sources.quarantine import Quarantine
 from sources.renaming import read_renamed
 from tests.sources.raw import xnli
@@ -137,3 +139,13 @@ def test_the_log_says_under_which_name_a_column_was_met(source, field, column, c
         batches = list(read_renamed(tmp_path / "x.parquet", "x.parquet", table, Quarantine("s", "t")))
     assert batches[0].columns.column_names == list(table.fields)
     assert caplog.messages == [f"x.parquet: column {column!r} is read as {field!r}"]
+
+
+@pytest.mark.parametrize("values", [[True, False, None], [1, 0, None], [1.0, 0.0, None], ["True", "false", None]])
+def test_truth_may_be_written_as_a_number_or_a_word(values):
+    assert _admitted(pa.array(values), [True]).to_pylist() == [True, False, False]
+
+
+def test_values_are_admitted_as_they_are_written():
+    assert _admitted(pa.array(["a", "b", None]), ["b"]).to_pylist() == [False, True, False]
+    assert _admitted(pa.array([1, 2]), [2, 3]).to_pylist() == [False, True]
