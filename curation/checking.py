@@ -26,14 +26,14 @@ class State:
 
     Attributes:
         kind: `done`; `stale`: made from something else than there is now; `missing`: not run; `lost`: run, but its
-            files are gone.
+            files are gone; `refused`: run, but what became of some of its sources keeps it from counting.
         result: what its file says; null where there is none.
         why: what differs, a sentence; empty where it is done.
         remedy: the first command of the chain that has to be run again.
 
     """
 
-    kind: Literal["done", "stale", "missing", "lost"]
+    kind: Literal["done", "stale", "missing", "lost", "refused"]
     result: StepResult | None = None
     why: str = ""
     remedy: str = ""
@@ -88,13 +88,16 @@ class Checker:
     def __post_init__(self) -> None:
         self.hashes = open_hashes(self.build)
 
-    def require(self, step: str) -> StepResult:
-        """Return the result of a step, which must be current.
+    def require(self, step: str, *, refused: bool = False) -> StepResult:
+        """Return the result of a step, which must be current; one that was refused only where `refused` asks for it.
 
         Raises:
             StageError: it is not.
 
         """
+        state = self.state(step)
+        if refused and state.kind == "refused" and state.result is not None:
+            return state.result
         return self._all([step])[step]
 
     def inputs(self, step: str) -> Inputs:
@@ -170,7 +173,13 @@ class Checker:
         if differing:
             return State("stale", result, f"step {title(step)} is stale: {_listed(differing)}", own)
         lost = self._lost(step, result)
-        return State("lost", result, f"step {title(step)} was run, but {lost}", own) if lost else State("done", result)
+        if lost:
+            return State("lost", result, f"step {title(step)} was run, but {lost}", own)
+        if result.refused:
+            names = ", ".join(result.refused)
+            why = f"step {title(step)} does not count as done: {names} failed in it"
+            return State("refused", result, why, f"run `{own}` again: it says what to do for each")
+        return State("done", result)
 
     def _lost(self, step: str, result: StepResult) -> str | None:
         """Say which files of a result are gone or cut; null: none."""

@@ -26,6 +26,7 @@ from curation.commands import (
 )
 from curation.decontaminate.cli import app as evaluations_app
 from curation.langid.cli import app as langid_app
+from curation.outcome import ended
 from curation.steps import Build, StepResult
 from sources.errors import SettingsError, StageError
 
@@ -58,21 +59,22 @@ def _alone(build: Build) -> Iterator[None]:
         yield
 
 
-def _step(run: Callable[[Build], StepResult], build: Build, *, dry_run: bool, what: str) -> None:
+def _step(run: Callable[[Build], StepResult], build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
     if dry_run:
         sources = build.manifests()
         print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
         return
     with _alone(build):
-        run(build)
+        ended(lambda: run(build), build.name, as_json=as_json)
 
 
 def _verb(name: str, what: str, load: Callable[[], Callable[[Build], StepResult]]) -> None:
     def command(
         profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
-        ray_address: Address = None, *, dry_run: DryRun = False,
+        ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
     ) -> None:  # fmt: skip
-        _step(load(), open_build(profile, params, workers, engine, ray_address), dry_run=dry_run, what=what)
+        build = open_build(profile, params, workers, engine, ray_address)
+        _step(load(), build, dry_run=dry_run, what=what, as_json=as_json)
 
     app.command(name, help=what)(command)
 
@@ -115,7 +117,7 @@ def decontaminate(
         list[Path] | None,
         typer.Option(help="A folder with queries.jsonl, corpus.jsonl and qrels/, beside the profile's sets."),
     ] = None,
-    *, dry_run: DryRun = False,
+    *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Find the rows that evaluation sets have too; `curate evaluations` lists what there is."""
     from curation.decontaminate.origins import chosen_sets
@@ -129,7 +131,7 @@ def decontaminate(
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
     with _alone(build):
-        run_decontaminate(build)
+        ended(lambda: run_decontaminate(build), build.name, as_json=as_json)
 
 
 @app.command()
@@ -140,19 +142,20 @@ def mine(
         str | None,
         typer.Option(help="Instead of the profile's: bm25, owner/name@COMMIT, a folder, package:NAME, vectors:FOLDER."),
     ] = None,
-    *, dry_run: DryRun = False,
+    *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Find hard negatives for every row."""
     from curation.mining.step import run_mine, with_teacher
 
     build = open_build(profile, params, workers, engine, ray_address)
-    _step(run_mine, with_teacher(build, teacher) if teacher else build, dry_run=dry_run, what="mine")
+    build = with_teacher(build, teacher) if teacher else build
+    _step(run_mine, build, dry_run=dry_run, what="mine", as_json=as_json)
 
 
 @app.command()
 def mix(
     name: str, profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
-    ray_address: Address = None, *, dry_run: DryRun = False,
+    ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Build one mix of the profile (retrieval, instruction, or one of your own) from everything before it."""
     from curation.mix.recipe import built_mixes, load_recipe
@@ -171,16 +174,22 @@ def mix(
         print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
         return
     with _alone(build):
-        run_mix(build, name)
+        ended(lambda: run_mix(build, name), build.name, as_json=as_json)
 
 
 @app.command()
-def report(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
+def report(
+    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Write the statistics report: one self-contained HTML file."""
     from curation.report.step import run_report
 
     build = open_build(profile, params)
-    print(f"report: {build.out / 'report.html'}" if dry_run else run_report(build))
+    if dry_run:
+        print(f"report: {build.out / 'report.html'}")
+        return
+    path = str(run_report(build))
+    print(json.dumps({"step": "report", "profile": build.name, "path": path}) if as_json else path)
 
 
 @app.command()
@@ -206,12 +215,17 @@ def plan(
 
 
 @app.command()
-def lock(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
+def lock(
+    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Resolve every Hub revision of the profile's sources to a commit, and write the lock file."""
     from curation.locking import lock_path, locked_sources, run_lock
 
     build = open_build(profile, params)
-    print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path()}" if dry_run else run_lock(build))
+    if dry_run:
+        print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path()}")
+        return
+    ended(lambda: run_lock(build), build.name, as_json=as_json)
 
 
 @app.command()

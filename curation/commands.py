@@ -1,8 +1,7 @@
 """What the commands `curate` and `train3d` share: their options, how a profile is opened, and how an error ends.
 
 Both work on the folder that `--params` lies in: `work/`, `out/`, `mixes/` and relative paths of the settings are there,
-whatever the current directory is. Exit codes are 0, 1 for what a user has to put right, and 2 for what is worth trying
-again as it is.
+whatever the current directory is. Exit codes are those of docs/outcome.md.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from curation.params import from_root
 from curation.settings import Profile, load_profile
 from curation.steps import Build
 from curation.validation import check_profile
-from sources.errors import CorpusError, SettingsError, TransientError
+from sources.errors import CorpusError, SettingsError, exit_code
 
 ProfileName = Annotated[
     str | None,
@@ -37,7 +36,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 PARAMS = Path("params.yaml")
-WRONG, TRY_AGAIN = 1, 2
 
 
 def open_build(
@@ -90,6 +88,6 @@ def run_program(app: typer.Typer) -> None:
         app()
     except CorpusError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error[/] {escape(str(error))}")
-        sys.exit(TRY_AGAIN if isinstance(error, TransientError) else WRONG)
-    except SystemExit as end:  # an option that there is not ends with 2 elsewhere; here that means: try again
-        sys.exit(WRONG if end.code == TRY_AGAIN else end.code)
+        sys.exit(exit_code(error))
+    except SystemExit as end:  # typer's own code for a wrong option is 2, which is "worth trying again" here
+        sys.exit(1 if end.code == 2 else end.code)

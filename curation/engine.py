@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -118,16 +119,44 @@ def run(operation: Operation, tasks: list[Task], store: Store, workers: Workers)
         CorpusError: a task failed with an error of the user's.
 
     """
+    with closing(_outcomes(operation, tasks, store, workers)) as outcomes:
+        markers: dict[int, Marker] = {}
+        for i, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                outcomes.throw(outcome)
+            else:
+                markers[i] = outcome
+    return [markers[i] for i in range(len(tasks))]
+
+
+def run_all(operation: Operation, tasks: list[Task], store: Store, workers: Workers) -> list[Marker | Exception]:
+    """Do what `run` does, but go on after a task that fails: its exception stands in place of its marker.
+
+    Raises:
+        StageError: a worker process died (out of memory, killed); finished shards stay, run again to resume.
+
+    """
+    found = dict(_outcomes(operation, tasks, store, workers))
+    return [found[i] for i in range(len(tasks))]
+
+
+def _outcomes(
+    operation: Operation, tasks: list[Task], store: Store, workers: Workers
+) -> Generator[tuple[int, Marker | Exception]]:
+    """Yield a marker, or what went wrong, for each task by its number: those done before first."""
     assert len({task.path for task in tasks}) == len(tasks), "two tasks would write the same files"
     keys = [key_of(operation, task) for task in tasks]
     markers = [store.read_marker(marker_path(operation, task), key) for task, key in zip(tasks, keys, strict=True)]
+    yield from ((i, marker) for i, marker in enumerate(markers) if marker is not None)
     todo = [i for i, marker in enumerate(markers) if marker is None]
     jobs = [(i, (operation, tasks[i], keys[i], store.root)) for i in todo]
-    with Progress(operation.name, total=len(tasks), done=len(tasks) - len(todo)) as progress:
-        for i, marker in _runner(workers, len(jobs))(jobs, workers):
-            markers[i] = marker
-            progress.advance(tasks[i].path, marker.stats)
-    return [marker for marker in markers if marker is not None]
+    with (
+        Progress(operation.name, total=len(tasks), done=len(tasks) - len(todo)) as progress,
+        closing(_runner(workers, len(jobs))(jobs, workers)) as outcomes,
+    ):
+        for i, outcome in outcomes:
+            progress.advance(tasks[i].path, outcome.stats if isinstance(outcome, Marker) else None)
+            yield i, outcome
 
 
 def unfinished(operation: Operation, tasks: list[Task], store: Store) -> list[Task]:
@@ -156,8 +185,11 @@ def marker_path(operation: Operation, task: Task) -> str:
 Job = tuple[int, tuple[Operation, Task, str, str]]
 
 
+Outcomes = Generator[tuple[int, Marker | Exception]]
+
+
 class _Runner(Protocol):
-    def __call__(self, jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]: ...
+    def __call__(self, jobs: list[Job], workers: Workers) -> Outcomes: ...
 
 
 def _runner(workers: Workers, jobs: int) -> _Runner:
@@ -185,12 +217,17 @@ def _execute(operation: Operation, task: Task, key: str, root: str) -> Marker:
     return marker
 
 
-def _run_here(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
+def _run_here(jobs: list[Job], workers: Workers) -> Outcomes:
     for i, job in jobs:
-        yield i, _execute(*job)
+        outcome: Marker | Exception
+        try:
+            outcome = _execute(*job)
+        except Exception as error:
+            outcome = error  # whoever asked decides whether the others go on
+        yield i, outcome
 
 
-def _run_processes(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
+def _run_processes(jobs: list[Job], workers: Workers) -> Outcomes:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers.number, len(jobs)), mp_context=context) as pool:
         waiting = iter(jobs)
@@ -205,7 +242,7 @@ def _run_processes(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Mar
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
+                    yield running.pop(future), _outcome_of(future)
         except BrokenProcessPool:
             raise StageError(
                 "a worker process died, most likely for want of memory",
@@ -216,7 +253,16 @@ def _run_processes(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Mar
             raise
 
 
-def _run_ray(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
+def _outcome_of(future: Future[Marker]) -> Marker | Exception:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:
+        return error
+
+
+def _run_ray(jobs: list[Job], workers: Workers) -> Outcomes:
     if not jobs:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -239,10 +285,12 @@ def _run_ray(jobs: list[Job], workers: Workers) -> Iterator[tuple[int, Marker]]:
             (done, *_), _rest = ray.wait(list(running), num_returns=1)
             index, submit = running.pop(done)
             free.append(submit)
+            outcome: Marker | Exception
             try:
-                yield index, ray.get(done)
+                outcome = ray.get(done)
             except ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
+                outcome = error.as_instanceof_cause()
+            yield index, outcome
     finally:
         if started:
             ray.shutdown()

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from curation.facts import open_hashes
+from curation.failures import Failures
 from curation.locking import lock_path
 from curation.progress import Progress
 from curation.steps import Build, StepResult
 from sources.access import Dead
-from sources.errors import CorpusError, FetchError, MissingToolError, StageError, TransientError
-from sources.fetch import FetchOptions, fetch
+from sources.errors import FetchError, MissingToolError, StageError
+from sources.fetch import FetchOptions, fetch, origin_address
 from sources.lock import read_lock
+from sources.manifest import Manifest
 from sources.parts import RawFile
 
 
@@ -23,17 +25,18 @@ def run_fetch(build: Build) -> StepResult:
     """Fetch all subsets of all sources of the profile.
 
     A source that is dead, or whose tool this machine lacks, is skipped with a line here and in the report. A source
-    that fails does not keep the others from being fetched, but ends the step after them; what was fetched stays.
+    that fails in whatever way, or has no file or only empty ones, does not keep the others from being fetched, but
+    ends the step after them; what was fetched stays.
 
     Raises:
-        StageError: sources could not be had; the lines before it say what to do for each.
-        TransientError: the same, and it may pass by itself for all of them.
+        RefusedError: sources could not be had; it says what to do for each.
+        RefusedForNowError: the same, and it may pass by itself for all of them.
 
     """
     inputs = build.inputs("fetch")
     options = fetch_options(build)
     files: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    failed: dict[str, CorpusError] = {}
+    failures = Failures("fetch", "sources", "fetched")
     result = inputs.result()
     manifests = build.manifests()
     if options.lock is None and any(m.origin.kind == "hub" for m in manifests):
@@ -44,25 +47,46 @@ def run_fetch(build: Build) -> StepResult:
                 result.skipped[manifest.name] = f"its origin is gone; {manifest.access.replaced_by} takes its place"
                 _say(f"skipped {manifest.name}: {result.skipped[manifest.name]}")
                 continue
-            try:
-                for subset in manifest.subsets:
-                    found = fetch(manifest, subset, options)
-                    files.setdefault(manifest.name, {})[subset] = [_portable(f, build) for f in found]
-                    progress.advance(f"{manifest.name}/{subset}")
-            except MissingToolError as error:
-                files.pop(manifest.name, None)
-                result.skipped[manifest.name] = error.what
-                _say(f"skipped {manifest.name}: {error}")
-            except (FetchError, TransientError) as error:
-                failed[manifest.name] = error
-                _say(f"failed {manifest.name}: {error}")
-    if failed:
-        raise _together(failed, build)
+            with failures.of(manifest.name):
+                try:
+                    found = {}
+                    for subset in manifest.subsets:
+                        found[subset] = fetch(manifest, subset, options)
+                        progress.advance(f"{manifest.name}/{subset}")
+                    check_not_empty(manifest, [file for of_subset in found.values() for file in of_subset])
+                    files[manifest.name] = {name: [_portable(f, build) for f in found[name]] for name in found}
+                except MissingToolError as error:
+                    result.skipped[manifest.name] = error.what
+                    _say(f"skipped {manifest.name}: {error}")
     options.hashes.save()
-    result.stats = {"files": files}
+    result.stats, result.refused = {"files": files}, failures.refused
     result.made_from["raw"] = _read_in_place(files)  # as they were read, whatever has happened to them since
     build.save(result)
+    if failures:
+        failures.end(of=len(manifests), where=f"profile {build.name}", result=result)
     return result
+
+
+def check_not_empty(manifest: Manifest, files: list[RawFile]) -> None:
+    """Refuse a source of which there is nothing to read. (One subset without a file may be: a language apt has not.)
+
+    Raises:
+        FetchError: no file of some table, or no byte in any file.
+
+    """
+    for name, table in manifest.tables.items():
+        if not any(file.table == name for file in files):
+            raise FetchError(
+                f"no file of table {name!r}: nothing matches {' or '.join(table.files)} in any subset",
+                where=manifest.name,
+                remedy=f"correct `files` in the manifest; the files come from {origin_address(manifest)}",
+            )
+    if not any(file.size for file in files):
+        raise FetchError(
+            f"all {len(files)} files are empty: {', '.join(file.name for file in files[:3])}",
+            where=manifest.name,
+            remedy=f"put whole files there, or pin a revision that has them; they come from {origin_address(manifest)}",
+        )
 
 
 def fetch_options(build: Build) -> FetchOptions:
@@ -78,24 +102,19 @@ def fetch_options(build: Build) -> FetchOptions:
     )
 
 
-def _together(failed: dict[str, CorpusError], build: Build) -> CorpusError:
-    """Make one error of several sources'; a single one speaks for itself."""
-    if len(failed) == 1:
-        return next(iter(failed.values()))
-    passing = all(isinstance(error, TransientError) for error in failed.values())
-    return (TransientError if passing else StageError)(
-        f"{len(failed)} sources could not be fetched: {', '.join(failed)}",
-        where=f"profile {build.name}",
-        remedy="see the line on each above; put them right, or leave them out with `sources.exclude`",
-    )
-
-
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> list[RawFile]:
-    """Return what `fetch` listed for one subset, with paths as they are on this machine."""
+    """Return what `fetch` listed for one subset, with paths as they are on this machine.
+
+    Raises:
+        StageError: the step was run before the manifest had this subset, or the profile this source.
+
+    """
+    if subset not in fetched.stats["files"].get(source, {}):
+        raise StageError("was not fetched", where=f"{source}/{subset}", remedy="curate fetch, or dvc repro")
     return [
         RawFile(**(entry | {"path": str(_on_this_machine(entry["path"], build))}))
         for entry in fetched.stats["files"][source][subset]

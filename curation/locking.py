@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from curation.failures import Failures
 from curation.progress import Progress
-from curation.steps import Build
+from curation.steps import Build, StepResult
 from sources import registry
-from sources.errors import CorpusError, FetchError, StageError, TransientError
+from sources.errors import CorpusError
 from sources.fetch import FetchOptions
 from sources.fetch.hub import resolve
 from sources.lock import Lock, read_lock, write_lock
@@ -25,14 +26,16 @@ def locked_sources(build: Build) -> list[Manifest]:
     return [m for m in build.manifests() if m.origin.kind == "hub" and m.access.kind != "dead"]
 
 
-def run_lock(build: Build) -> str:
+def run_lock(build: Build) -> StepResult:
     """Resolve the revisions of a profile's Hub sources and write them; entries of other sources stay.
 
     Returns:
-        A line that says what was done.
+        What was done; `stats` has the lock file's ``path``, how many ``revisions`` it has and how many are new or
+        ``changed``, and for each source its ``revisions``, how many are new or ``changed``, and their ``files``.
 
     Raises:
-        StageError: some could not be resolved. What could be is written, and they keep what they had.
+        RefusedError: some could not be resolved. What could be is written, and they keep what they had.
+        RefusedForNowError: the same, and it may pass by itself for all of them.
 
     """
     path = lock_path()
@@ -40,25 +43,28 @@ def run_lock(build: Build) -> str:
     revisions = dict(before.revisions)
     manifests = locked_sources(build)
     options = FetchOptions(str(build.raw), endpoint=build.profile.sources.endpoint)
-    failed: dict[str, str] = {}
+    failures = Failures("lock", "sources", "locked")
+    sources: dict[str, dict[str, int]] = {}
     with Progress("lock", total=len(manifests)) as progress:
         for manifest in manifests:
-            try:
+            with failures.of(manifest.name):
                 unlocked: dict[tuple[str, str], CorpusError] = {}
-                revisions |= resolve(manifest, options, unlocked)
+                resolved = resolve(manifest, options, unlocked)
+                revisions |= resolved
+                sources[manifest.name] = {
+                    "revisions": len(resolved),
+                    "changed": sum(before.revisions.get(key) != locked for key, locked in resolved.items()),
+                    "files": sum(len(locked.files) for locked in resolved.values()),
+                }
                 for (repo, ref), error in unlocked.items():
                     print(f"locked {manifest.name} without {repo} at {ref}: {error.what}", file=sys.stderr)
-            except (FetchError, TransientError) as error:
-                failed[manifest.name] = str(error)
-                print(f"not locked: {manifest.name}: {error}", file=sys.stderr)
             progress.advance(manifest.name)
     write_lock(path, revisions)
     changed = sum(before.revisions.get(key) != locked for key, locked in revisions.items())
-    said = f"{path}: {len(revisions)} revisions, {changed} new or changed"
-    if failed:
-        raise StageError(
-            f"{len(failed)} of {len(manifests)} sources could not be locked: {', '.join(failed)}",
-            where=said,
-            remedy="see the lines above; leave them out with `sources.exclude`, or lock again later",
+    result = StepResult("lock", refused=failures.refused)
+    result.stats = {"path": str(path), "revisions": len(revisions), "changed": changed, "sources": sources}
+    if failures:
+        failures.end(
+            of=len(manifests), where=f"{path}: {len(revisions)} revisions, {changed} new or changed", result=result
         )
-    return said
+    return result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,53 +12,66 @@ import pyarrow as pa
 
 from curation import engine
 from curation.engine import Outputs, Task
+from curation.failures import Failures
 from curation.fetching import raw_files
 from curation.settings import NormaliseSettings
-from curation.steps import Build, StepResult, shards_of
-from curation.store import Store, digest
+from curation.steps import Build, StepResult, output_ending, shards_of
+from curation.store import Marker, Store, digest
+from curation.yields import MOST_FILES, MOST_REASONS, Example, Shortfall, allowed_names, explained, shortfalls
 from sources.errors import StageError
 from sources.manifest import Manifest
 from sources.normalise import normalise, parts
-from sources.parts import Part
+from sources.parts import Part, RawFile
 from sources.quarantine import Quarantine
 from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
+from sources.shapes import shape
+from sources.tally import Tally
 
 
 class Normalise:
     """Operation: one part of a source to rows shards and one table of quarantined records."""
 
     name: ClassVar[str] = "rows"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __init__(self, settings: NormaliseSettings) -> None:
-        self.settings = settings
+        self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})  # limits change no row
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Stream the part; `task.payload` is (part, manifest)."""
         part, manifest = task.payload
         quarantine = Quarantine(part.source, part.subset)
         filtered: Counter[str] = Counter()
-        batches = _limited(normalise(part, manifest, quarantine, filtered), self.settings.rows_per_part)
+        tally = Tally(part)
+        made = normalise(part, manifest, quarantine, filtered, tally)
+        batches = _limited(made, self.settings.rows_per_part, tally)
         rows = 0
         for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
             rows += out.table(f"{number:05d}.rows", shard, ROW_SCHEMA).rows
         table = quarantine.table()
         out.table("quarantine", table.to_batches(), QUARANTINE_SCHEMA)
+        files = tally.files(quarantine, filtered, per_file=shape(manifest.shape.kind).PER_FILE)
         return {
+            "records": sum(counts.records for counts in files.values()),
             "rows": rows,
+            "beyond_limit": tally.beyond_limit,
             "filtered": dict(sorted(filtered.items())),
             "quarantined": dict(sorted(quarantine.counts.items())),
+            "files": {name: counts.as_json() for name, counts in files.items()},
         }
 
 
-def _limited(batches: Iterator[pa.RecordBatch], most: int | None) -> Iterator[pa.RecordBatch]:
+def _limited(batches: Iterator[pa.RecordBatch], most: int | None, tally: Tally) -> Iterator[pa.RecordBatch]:
     left = most
     for batch in batches:
         if left is None:
             yield batch
             continue
-        yield batch.slice(0, left)
-        left -= min(left, batch.num_rows)
+        taken = batch.slice(0, left)
+        left -= taken.num_rows
+        if left == 0:
+            tally.left_over(batch.slice(taken.num_rows))
+        yield taken
         if left == 0:
             return
 
@@ -99,33 +113,55 @@ def identity_of(manifest: Manifest) -> str:
 def run_normalise(build: Build) -> StepResult:
     """Normalise every part of every fetched source.
 
+    All sources are worked through; one that fails, or yields too little (`curation.yields`), ends the step after them.
+    What was made stays and can be looked at, but no later step takes it until the source is mended or allowed.
+
     Raises:
         StageError: `fetch` has not been run on these sources and files, or a raw file that is needed is here no more.
+        RefusedError: it names the sources and files, with counts, reasons and remedies.
+        UnknownNameError: `normalise.allow` names what the profile has not.
 
     """
     read = build.inputs("normalise")
     fetched = read["fetch"]
+    manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
+    allowed_names(build.profile, build.manifests())
     operation = Normalise(build.profile.normalise)
-    tasks, owners = [], []
-    for manifest in build.manifests():
-        if manifest.name in fetched.skipped:
-            continue
-        for subset in manifest.subsets:
-            bound = manifest.bound(subset)
-            files = raw_files(build, fetched, manifest.name, subset)
-            for part in parts(bound, subset, files):
-                inputs = (identity_of(bound), *(f"{f.table}:{f.name}:{f.identity}" for f in part.files))
-                tasks.append(Task(f"{part.source}/{subset}/{part.index:05d}", inputs, (part, bound)))
-                owners.append(part)
+    failures = Failures("normalise", "sources", "normalised")
+    tasks: list[Task] = []
+    files: dict[str, dict[str, list[RawFile]]] = {}
+    for manifest in manifests:
+        with failures.of(manifest.name):
+            of_source = {subset: raw_files(build, fetched, manifest.name, subset) for subset in manifest.subsets}
+            tasks += [task for subset, raw in of_source.items() for task in _tasks(manifest, subset, raw)]
+            files[manifest.name] = of_source
     _check_raw(build, engine.unfinished(operation, tasks, build.store))
     read.begin()
-    markers = engine.run(operation, tasks, build.store, build.workers)
-    result = read.result(skipped=fetched.skipped, files=[o for marker in markers for o in marker.outputs])
-    for part, marker in zip(owners, markers, strict=True):
-        result.shards += shards_of(part.source, part.subset, marker, operation.name, "rows")
-        _add(result.stats, part, marker.stats)
-    result.stats = {"sources": dict(sorted(result.stats.items()))}
+    outcomes = engine.run_all(operation, tasks, build.store, build.workers)
+    result = read.result(skipped=fetched.skipped)
+    markers: dict[str, list[Marker]] = {source: [] for source in files}
+    subsets = {source: {subset: _nothing() for subset in of_source} for source, of_source in files.items()}
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        part: Part = task.payload[0]
+        if isinstance(outcome, Marker):
+            result.shards += shards_of(part.source, part.subset, outcome, operation.name, "rows")
+            result.files += outcome.outputs
+            markers[part.source].append(outcome)
+            _add(subsets[part.source][part.subset], outcome.stats)
+        else:
+            failures.add(part.source, outcome)
+    result.stats = {
+        "sources": {source: _summed(of.values()) for source, of in subsets.items()},
+        "files": _files(subsets),
+        "allowed": sorted(build.profile.normalise.allow),
+    }
+    whole = [manifest for manifest in manifests if manifest.name not in failures.by_name]
+    for shortfall in shortfalls(build.profile, whole, files, subsets):
+        failures.add(shortfall.source, _too_little(shortfall, build, markers[shortfall.source]), at_once=False)
+    result.refused = failures.refused
     build.save(result)
+    if failures:
+        failures.end(of=len(manifests), where=f"profile {build.name}", result=result)
     return result
 
 
@@ -143,9 +179,65 @@ def _check_raw(build: Build, tasks: list[Task]) -> None:
                 )
 
 
-def _add(stats: dict[str, Any], part: Part, counts: dict[str, Any]) -> None:
-    entry = stats.setdefault(part.source, {"rows": 0, "filtered": {}, "quarantined": {}})
-    entry["rows"] += counts["rows"]
-    for kind in ("filtered", "quarantined"):
-        for reason, number in counts[kind].items():
-            entry[kind][reason] = entry[kind].get(reason, 0) + number
+def _tasks(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Task]:
+    bound = manifest.bound(subset)
+    return [
+        Task(
+            f"{part.source}/{subset}/{part.index:05d}",
+            (identity_of(bound), *(f"{f.table}:{f.name}:{f.identity}" for f in part.files)),
+            (part, bound),
+        )
+        for part in parts(bound, subset, files)
+    ]
+
+
+def _nothing() -> dict[str, Any]:
+    return {"records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}}
+
+
+def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
+    """Add one part's counts, or one file's; counts of a name add up at every depth."""
+    for name, value in counts.items():
+        if isinstance(value, dict):
+            _add(total.setdefault(name, {}), value)
+        else:
+            total[name] = total.get(name, 0) + value
+
+
+def _summed(subsets: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Add up a source's subsets, without their files."""
+    total = _nothing()
+    for counts in subsets:
+        _add(total, counts)
+    del total["files"]
+    return total
+
+
+def _files(subsets: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    return {
+        source: {subset: counts["files"] for subset, counts in of_source.items()}
+        for source, of_source in subsets.items()
+    }
+
+
+def _too_little(shortfall: Shortfall, build: Build, markers: list[Marker]) -> StageError:
+    """Make an error of what fell short in one source, with a record for each of the main reasons."""
+    wanted = {
+        (counted.file, reason)
+        for counted in filter(None, (shortfall.whole, *shortfall.pieces[:MOST_FILES]))
+        for reason, _ in counted.reasons.most_common(MOST_REASONS)
+    }
+    found: dict[tuple[str | None, str], Example] = {}
+    for marker in markers if wanted else ():
+        table = build.store.read_table(output_ending(marker, "quarantine").path)
+        for row in table.select(["file", "record", "reason", "excerpt"]).to_pylist():
+            for key in ((file, row["reason"]) for file in (None, row["file"], row["file"].partition("!")[0])):
+                if key in wanted and key not in found:
+                    found[key] = Example(row["file"], row["record"], row["excerpt"])
+        if found.keys() >= wanted:
+            break
+    return StageError(
+        explained(shortfall, found).replace("\n", "\n  "),
+        remedy=f"look: `curate show {shortfall.source} --quarantined`; mend its manifest or its files; or, if it is "
+        f"meant, allow it: `normalise: {{allow: {json.dumps(shortfall.names[:MOST_FILES], ensure_ascii=False)}}}`",
+    )

@@ -44,7 +44,7 @@ def show_rows(
 
     """
     checker = Checker(build)
-    shards = _shards(build, checker.require("normalise"), source, subset)
+    shards = _shards(build, checker.require("normalise", refused=True), source, subset)
     console = Console()
     current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
     tables = [name for step, names in _TABLES.items() if current[step] for name in names]
@@ -186,7 +186,9 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int, *
     """Print quarantined records with file, record number and reason."""
     registry.load(source)
     start = "/".join(filter(None, ("rows", source, subset))) + "/"
-    paths = [file.path for file in build.load("normalise").files if file.path.endswith(QUARANTINE)]
+    paths = [
+        file.path for file in Checker(build).require("normalise", refused=True).files if file.path.endswith(QUARANTINE)
+    ]
     table = Table(title=escape(f"quarantined records of {source}"))
     for column in ("file", "record", "reason", "excerpt"):
         table.add_column(column, overflow="fold")

@@ -33,9 +33,9 @@ def make_status(build: Build) -> dict[str, Any]:
 
     ``languages`` counts the ISO 639-3 codes that sources declare for their rows, programming languages apart.
     ``stages`` says for each stage how its result stands: ``done``; ``stale``, made from something else than there is
-    now; ``missing``, not run; ``lost``, run, but its files are gone. ``problems`` has for all but the first why, and
-    the first command to run again. Figures are those of the last run. ``tasks_done`` counts finished tasks by
-    operation, also while a step is at work.
+    now; ``missing``, not run; ``lost``, run, but its files are gone; ``refused``, run, but it does not count as done.
+    ``problems`` has for all but the first why, and the first command to run again. Figures are those of the last run.
+    ``tasks_done`` counts finished tasks by operation, also while a step is at work.
     """
     checker = Checker(build)
     states = checker.states()
@@ -50,6 +50,9 @@ def make_status(build: Build) -> dict[str, Any]:
         "rows": sum(s.rows for s in rows.shards) if rows else 0,
         "sources": sorted({s.source for s in rows.shards}) if rows else [],
         "skipped": rows.skipped if rows else {},
+        "refused": {
+            name: state.result.refused for name, state in stages.items() if state.result and state.result.refused
+        },
         "languages": len(natural),
         "programming_languages": len(programming),
         "mixes": {name: made.stats["counts"]["samples"] if made else None for name, made in mixes.items()},
@@ -108,3 +111,6 @@ def print_status(status: dict[str, Any]) -> None:
         console.print(f"mix {name}: {'not built' if count is None else f'{count:,} samples'}")
     for name, why in status["skipped"].items():
         console.print(f"skipped {name}: {why}")
+    for step, sources in status["refused"].items():
+        for name, why in sources.items():
+            console.print(f"{step} refused for {name}: {why}", markup=False, soft_wrap=True)

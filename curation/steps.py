@@ -56,6 +56,8 @@ class StepResult:
     """Every file that a later step may read, below the folder that `Build.place` gives."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """What the command line said instead of `params.yaml`: `evaluation` folders, a `teacher`."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Source → why the step does not count as done: `Build.load` refuses the result until that is mended or allowed."""
 
     @property
     def identity(self) -> str:

@@ -44,6 +44,11 @@ class TransientError(CorpusError):
     """The same call may succeed later: a rate limit, a lost connection, a server error."""
 
 
+def exit_code(error: CorpusError) -> int:
+    """Return what a command ends with: 2 where the same call may succeed later, 1 where something is to be mended."""
+    return 2 if isinstance(error, TransientError) else 1
+
+
 class ManifestError(CorpusError):
     """A manifest or mix file does not say what it must."""
 

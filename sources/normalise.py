@@ -19,13 +19,14 @@ import xxhash
 from sources.cleaning.texts import clean
 from sources.errors import ManifestError
 from sources.languages import is_tag
-from sources.manifest import Manifest
+from sources.manifest import Manifest, RawTable
 from sources.parts import Context, Part, RawBatch, RawFile
 from sources.quarantine import Quarantine
 from sources.renaming import read_renamed
 from sources.schema import ORIGIN, ROW_SCHEMA
 from sources.shapes import arguments, check_shape, shape
 from sources.shapes.columns import column
+from sources.tally import Tally
 
 BATCH_ROWS = 65_536
 
@@ -47,7 +48,7 @@ def parts(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Part]:
 
 
 def normalise(
-    part: Part, manifest: Manifest, quarantine: Quarantine, filtered: Counter[str]
+    part: Part, manifest: Manifest, quarantine: Quarantine, filtered: Counter[str], tally: Tally | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Stream the rows of a part.
 
@@ -56,6 +57,7 @@ def normalise(
         manifest: bound to the part's subset, or not.
         quarantine: takes the records that cannot become rows.
         filtered: counts the records left out by rule, by reason.
+        tally: counts what became of each file's records; null where nobody asks.
 
     Yields:
         Batches in `ROW_SCHEMA` of at most 65,536 rows, in raw order, none empty.
@@ -67,13 +69,16 @@ def normalise(
     """
     bound = manifest.bound(part.subset)
     module = shape(bound.shape.kind, bound.name)
+    tally = tally or Tally(part)
     _check_where(bound)
 
     def read_table(table: str) -> Iterator[RawBatch]:
         for file in part.files:
             if file.table == table:
-                for batch in read_renamed(file.path, file.name, bound.tables[table], quarantine):
+                for batch in _counted(file, bound.tables[table], quarantine, tally):
                     admitted = _where(batch, bound, filtered)
+                    if left_out := batch.columns.num_rows - admitted.columns.num_rows:
+                        tally.where.setdefault(file.name, Counter())["where"] += left_out
                     if admitted.columns.num_rows:
                         yield admitted
 
@@ -82,7 +87,24 @@ def normalise(
         for start in range(0, drafts.num_rows, BATCH_ROWS):
             rows = _rows(drafts.slice(start, BATCH_ROWS), part, bound, quarantine)
             if rows.num_rows:
+                tally.made(rows)
                 yield rows
+    tally.beyond_limit += context.beyond_limit
+
+
+def _counted(file: RawFile, table: RawTable, quarantine: Quarantine, tally: Tally) -> Iterator[RawBatch]:
+    """Read a file and tell the tally of its records: those that come, and those that the reader quarantines."""
+    batches = read_renamed(file.path, file.name, table, quarantine)
+    records = unread = 0
+    while True:
+        before = quarantine.total
+        batch = next(batches, None)
+        unread += quarantine.total - before
+        records += (quarantine.total - before) + (batch.columns.num_rows if batch is not None else 0)
+        tally.read(file.table, file.name, records, unread)
+        if batch is None:
+            return
+        yield batch
 
 
 def check_manifest(manifest: Manifest) -> None:

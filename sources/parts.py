@@ -62,6 +62,8 @@ class Context:
     quarantine: Quarantine
     filtered: Counter[str] = field(default_factory=Counter)
     """Records left out by rule, by reason: `where`, `no-entailed-hypothesis`, `score-below-4`…"""
+    beyond_limit: int = 0
+    """Records read ahead and not taken, because a limit of the shape's arguments was reached before them."""
 
     @property
     def subset_name(self) -> str:

@@ -21,6 +21,8 @@ class Quarantine:
     source: str
     subset: str
     counts: Counter[str] = field(default_factory=Counter)
+    by_file: dict[str, Counter[str]] = field(default_factory=dict)
+    """File name (of an archive's member: ``archive!member``) → reason → records."""
     _rows: list[tuple[str, int, str, str]] = field(default_factory=list)
 
     def add(self, file: str, record: int, reason: str, excerpt: object = "", *, count: int = 1) -> None:
@@ -35,6 +37,7 @@ class Quarantine:
 
         """
         self.counts[reason] += count
+        self.by_file.setdefault(file, Counter())[reason] += count
         if self.counts[reason] <= KEPT_PER_REASON:
             text = excerpt if isinstance(excerpt, str) else repr(excerpt)
             text = text.encode("utf-8", "backslashreplace").decode("utf-8")

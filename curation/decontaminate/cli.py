@@ -66,19 +66,20 @@ def show_set(name: str, *, as_json: AsJson = False) -> None:
 
 
 @app.command("fetch")
-def fetch_all(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
+def fetch_all(
+    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Bring the evaluation sets of a profile here, without comparing anything."""
     from curation.decontaminate.origins import chosen_sets
-    from curation.decontaminate.step import fetch_sets
+    from curation.decontaminate.step import run_fetch_sets
+    from curation.outcome import ended
 
     build = open_build(profile, params)
-    sets = chosen_sets(build.profile.decontaminate, build.root)
     if dry_run:
+        sets = chosen_sets(build.profile.decontaminate, build.root)
         print(f"evaluations fetch: {len(sets)} evaluation sets, profile {build.name}")
         return
-    found, skipped = fetch_sets(sets, build)
-    size = sum(file.size for one in found for file in one.files)
-    print(f"{len(found)} evaluation sets, {size / 1e6:,.1f} MB, {len(skipped)} skipped")
+    ended(lambda: run_fetch_sets(build), build.name, as_json=as_json)
 
 
 @app.command("enumerate")

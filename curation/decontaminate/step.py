@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation import engine
@@ -15,11 +15,12 @@ from curation.decontaminate.summary import distrusted, summarise
 from curation.decontaminate.texts import Gather, TextSettings, path_of
 from curation.engine import Task
 from curation.facts import from_root, overridden
+from curation.failures import Failures
 from curation.fetching import fetch_options
 from curation.progress import Progress
 from curation.steps import Build, Shard, StepResult, shards_of
 from curation.store import Marker, Store, digest
-from sources.errors import CorpusError, FetchError, MissingToolError, StageError, TransientError
+from sources.errors import FetchError, MissingToolError
 from sources.fetch.packing import locked
 
 
@@ -29,8 +30,8 @@ def run_decontaminate(build: Build) -> StepResult:
     A profile without evaluation sets has nothing to do: the step's file says so and has no shards.
 
     Raises:
-        StageError: evaluation sets could not be had; the lines before it say what to do for each.
-        TransientError: the same, and it may pass by itself for all of them.
+        RefusedError: evaluation sets could not be had or read; it says what to do for each.
+        RefusedForNowError: the same, and it may pass by itself for all of them.
 
     """
     settings = build.profile.decontaminate
@@ -41,11 +42,17 @@ def run_decontaminate(build: Build) -> StepResult:
     if sets:
         rows = inputs["normalise"]
         with locked(build.root / "work" / "evaluations" / ".lock"):
-            raw, result.skipped = fetch_sets(sets, build)
+            failures = _failures("decontaminate")
+            raw, result.skipped = fetch_sets(sets, build, failures)
             for one in raw:
                 result.made_from["evaluation"][one.which.name]["files"] = files_fact(one.files)
             inputs.begin()
-            evaluated, built = _indexed(build, shelf, raw)
+            gathered = _gathered(build, shelf, raw, failures)
+            if failures:
+                result.refused = failures.refused
+                build.save(result)
+                failures.end(of=len(sets), where=f"profile {build.name}", result=result)
+            evaluated, built = _indexed(build, shelf, gathered)
         operation = Contaminate(settings)
         identity = digest([output.xxh3 for output in built.outputs])
         tasks = [Task(s.path, (s.xxh3, identity, *evaluated.sets), evaluated) for s in rows.shards]
@@ -72,59 +79,93 @@ def evaluation_store(build: Build) -> Store:
     return Store(str(build.root / "work" / "evaluations"))
 
 
-def fetch_sets(sets: list[EvaluationSet], build: Build) -> tuple[list[RawSet], dict[str, str]]:
+def _failures(step: str) -> Failures:
+    leave_out = "`decontaminate.mteb.exclude`, or take it out of `decontaminate.sets`"
+    return Failures(step, "evaluation sets", "had", leave_out=leave_out)
+
+
+def fetch_sets(sets: list[EvaluationSet], build: Build, failures: Failures) -> tuple[list[RawSet], dict[str, str]]:
     """Bring the files of all sets here; return them, and the sets that this machine lacks a tool for, with why.
 
-    Raises:
-        StageError: sets could not be had; what was fetched stays.
-        TransientError: the same, and it may pass by itself for all of them.
-
+    A set that cannot be had, or of which all files are empty, goes to `failures`; the others are fetched.
     """
     options = replace(fetch_options(build), lock=None, files_per_table=None)
     found: list[RawSet] = []
     skipped: dict[str, str] = {}
-    failed: dict[str, CorpusError] = {}
     with Progress("evaluation sets", total=len(sets)) as progress:
         for one in sets:
-            try:
-                found.append(fetch_set(one, options))
-            except MissingToolError as error:
-                skipped[one.name] = error.what
-                print(f"skipped {one.name}: {error}", file=sys.stderr)
-            except (FetchError, TransientError) as error:
-                failed[one.name] = error
-                print(f"failed {one.name}: {error}", file=sys.stderr)
+            with failures.of(one.name):
+                try:
+                    raw = fetch_set(one, options)
+                    if not any(file.size for file in raw.files):
+                        raise FetchError(
+                            f"nothing to read in its {len(raw.files)} files",
+                            where=one.name,
+                            remedy="put whole files there, or pin a revision that has them",
+                        )
+                    found.append(raw)
+                except MissingToolError as error:
+                    skipped[one.name] = error.what
+                    print(f"skipped {one.name}: {error}", file=sys.stderr)
             progress.advance(one.name)
     options.hashes.save()
-    if len(failed) == 1:
-        raise next(iter(failed.values()))
-    if failed:
-        passing = all(isinstance(error, TransientError) for error in failed.values())
-        raise (TransientError if passing else StageError)(
-            f"{len(failed)} of {len(sets)} evaluation sets could not be had: {', '.join(failed)}",
-            where=f"profile {build.name}",
-            remedy="see the line on each above; put them right, or leave them out with `decontaminate.mteb.exclude`",
-        )
     return found, skipped
 
 
-def _indexed(build: Build, shelf: Store, raw: list[RawSet]) -> tuple[Evaluated, Marker]:
-    """Gather the texts of all sets and index them; both are kept for the next run and for other profiles."""
+def run_fetch_sets(build: Build) -> StepResult:
+    """Bring the evaluation sets of a profile here, without comparing anything; nothing is saved.
+
+    Raises:
+        RefusedError: sets could not be had; it says what to do for each.
+        RefusedForNowError: the same, and it may pass by itself for all of them.
+
+    """
+    sets = chosen_sets(build.profile.decontaminate, build.root)
+    failures = _failures("evaluations")
+    found, skipped = fetch_sets(sets, build, failures)
+    files = {one.which.name: [{"path": file.path, "size": file.size} for file in one.files] for one in found}
+    result = StepResult("evaluations", stats={"files": files}, skipped=skipped, refused=failures.refused)
+    if failures:
+        failures.end(of=len(sets), where=f"profile {build.name}", result=result)
+    return result
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """An evaluation set whose texts lie beside each other."""
+
+    name: str
+    path: str
+    content: str
+
+
+def _gathered(build: Build, shelf: Store, raw: list[RawSet], failures: Failures) -> list[_Gathered]:
+    """Gather the texts of all sets, kept for the next run and other profiles; one that fails goes to `failures`."""
     settings = build.profile.decontaminate
-    gather = Gather(TextSettings(documents=settings.documents))
     tasks = []
     for one in raw:
         said = digest([one.which.kind, one.which.name, *(f"{f.table}:{f.name}:{f.identity}" for f in one.files)])
         known = digest([one.form.model_dump() if one.form else None, _columns(one), settings.documents])
         tasks.append(Task(f"{path_of(one.which)}-{settings.documents}", (said, known), one))
-    gathered = engine.run(gather, tasks, shelf, build.workers)
-    names = tuple(one.which.name for one in raw)
-    inputs = tuple(f"{name}:{m.outputs[0].xxh3}" for name, m in zip(names, gathered, strict=True))
-    operation = BuildIndex(IndexSettings.of(settings))
+    found = []
+    gather = Gather(TextSettings(documents=settings.documents))
+    for task, outcome in zip(tasks, engine.run_all(gather, tasks, shelf, build.workers), strict=True):
+        name = task.payload.which.name
+        if isinstance(outcome, Marker):
+            found.append(_Gathered(name, task.path, outcome.outputs[0].xxh3))
+        else:
+            failures.add(name, outcome)
+    return found
+
+
+def _indexed(build: Build, shelf: Store, gathered: list[_Gathered]) -> tuple[Evaluated, Marker]:
+    """Index the texts of all sets; the index is kept for the next run and for other profiles."""
+    inputs = tuple(f"{one.name}:{one.content}" for one in gathered)
+    operation = BuildIndex(IndexSettings.of(build.profile.decontaminate))
     path = digest([inputs, operation.settings.model_dump()])[:16]
-    payload = [(name, task.path) for name, task in zip(names, tasks, strict=True)]
+    payload = [(one.name, one.path) for one in gathered]
     (built,) = engine.run(operation, [Task(path, inputs, payload)], shelf, build.workers)
-    return Evaluated(shelf.root, path, names), built
+    return Evaluated(shelf.root, path, tuple(one.name for one in gathered)), built
 
 
 def _columns(one: RawSet) -> object:

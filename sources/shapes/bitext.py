@@ -42,6 +42,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
                 last = admitted["record"][-1].as_py()
                 seen = pc.less_equal(whole.records, last)
                 differs = differs.filter(seen)
+                context.beyond_limit += seen.false_count
             rows = admitted
         if untranslated := len(differs) - differs.true_count:
             context.filtered["untranslated"] += untranslated

@@ -67,6 +67,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         )
         yield rows.slice(0, left)
         if left is not None:
+            context.beyond_limit += max(rows.num_rows - left, 0)
             left -= rows.num_rows
             if left <= 0:
                 return

@@ -84,7 +84,8 @@ def test_lock_says_which_mirrors_it_does_without(library, tmp_path, monkeypatch,
         for repo in ("court/laws", "court/copy"):
             server.add(repo, "a.jsonl", b'{"q": "x"}\n')
         build = library.build(sources={"collection": "offline", "endpoint": server.endpoint})
-        assert "2 revisions, 2 new or changed" in locking.run_lock(build)
+        locked = locking.run_lock(build).stats
+        assert (locked["revisions"], locked["changed"]) == (2, 2)
     lock = read_lock(locking.lock_path())
     assert lock is not None
     assert sorted(lock.revisions) == [("court/copy", "main"), ("court/laws", "main")]
@@ -100,9 +101,11 @@ def test_lock_keeps_what_it_cannot_resolve_and_says_so(library, tmp_path, monkey
         server.add("court/laws", "a.jsonl", b'{"q": "x"}\n')
         server.add("court/rulings", "b.jsonl", b'{"q": "y"}\n')
         build = library.build(sources={"collection": "offline", "endpoint": server.endpoint})
-        assert "2 revisions, 2 new or changed" in locking.run_lock(build)
+        locked = locking.run_lock(build).stats
+        assert (locked["revisions"], locked["changed"]) == (2, 2)
         before = read_lock(locking.lock_path())
-        assert "2 revisions, 0 new or changed" in locking.run_lock(build)
+        locked = locking.run_lock(build).stats
+        assert (locked["revisions"], locked["changed"]) == (2, 0)
         server.add("court/laws", "a.jsonl", b'{"q": "z"}\n')
         (tmp_path / "hub/court/rulings/main/b.jsonl").rename(tmp_path / "hub/court/rulings/main/b.txt")
         hub._listings.clear()

@@ -57,7 +57,8 @@ def test_the_steps_after_it_go_on_without(village):
 
 def test_it_is_not_locked_and_not_missed(village):
     build, server = village
-    assert "1 revisions, 1 new or changed" in locking.run_lock(build)
+    locked = locking.run_lock(build).stats
+    assert (locked["revisions"], locked["changed"]) == (1, 1)
     lock = read_lock(locking.lock_path())
     assert lock is not None
     assert list(lock.revisions) == [("court/laws", "main")]

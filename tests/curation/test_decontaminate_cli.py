@@ -1,6 +1,7 @@
 """The commands on evaluation sets: listed, shown, fetched, compared with."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -55,14 +56,17 @@ def test_sets_of_a_profile_are_fetched_and_counted_before_anything_runs(workshop
     for verb in (["decontaminate", "--dry-run"], ["evaluations", "fetch"], ["plan"]):
         with pytest.raises(FetchError, match="no such folder"):
             run(*verb, "--params", params)
-    folder(workshop.root)
+    home = folder(workshop.root)
     assert (
         run("decontaminate", "--params", params, "--dry-run").strip()
         == "decontaminate: 1 evaluation sets, profile test"
     )
     with pytest.raises(FetchError, match="no such folder"):
         run("decontaminate", "--params", params, "--dry-run", "--evaluation", workshop.root / "hledout")
-    assert "1 evaluation sets, 0.0 MB, 0 skipped" in run("evaluations", "fetch", "--params", params)
+    size = sum(path.stat().st_size for path in Path(home).rglob("*") if path.is_file())
+    assert f"heldout      3  {size:,}" in run("evaluations", "fetch", "--params", params)
+    said = json.loads(CliRunner().invoke(app, ["evaluations", "fetch", "--params", str(params), "--json"]).stdout)
+    assert said["sources"] == [{"source": "heldout", "files": 3, "bytes": size, "share": None}]
 
 
 def test_the_verb_compares_with_folders_of_its_own(workshop, params):

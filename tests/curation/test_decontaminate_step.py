@@ -17,7 +17,7 @@ from curation.mix.step import run_mix
 from curation.report.step import run_report
 from curation.show import show_rows
 from curation.steps import Build
-from sources.errors import FetchError, StageError
+from sources.errors import StageError
 from tests.curation.conftest import MANIFEST
 from tests.curation.leaks import LEAKS, NOISE, QUESTION, SENTENCE, folder
 
@@ -199,8 +199,10 @@ def test_more_folders_can_be_named_on_the_command(leaky):
     build = leaky(sets=[])
     result = run_decontaminate(with_folders(build, [build.root / "heldout"]))
     assert result.stats["sources"]["leaky"]["contaminated"] == 4
-    with pytest.raises(FetchError, match="no such folder"):
+    with pytest.raises(StageError, match=r"1 of 1 evaluation sets could not be had: nowhere\n.*no such folder"):
         run_decontaminate(with_folders(build, [build.root / "nowhere"]))
+    with pytest.raises(StageError, match="step decontaminate does not count as done: nowhere failed in it"):
+        build.load("decontaminate")
 
 
 def described(root, name, **changes):

@@ -18,6 +18,7 @@ from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.schema import ROW_SCHEMA
 from sources.shapes import arguments, kinds, shape
+from sources.tally import FileCounts, Tally
 from sources.text import normalised
 from tests.sources.raw import FIXTURES, raw_files
 
@@ -26,12 +27,21 @@ YOUNG = {"isv", "rsk", "tok"}
 """ISO 639-3 codes of 2022 and later, which the register that langcodes carries does not have."""
 
 
+JOINS = {
+    "clirmatrix", "debian", "debian_classes", "judged", "mediawiki", "message_tree", "nli", "paraphrase",
+    "problem_solutions", "qrels", "sts",
+}  # fmt: skip
+"""Shapes that make one row of several records, or several of one; all others make a row of each that they let pass."""
+
+
 @dataclass
 class Result:
     manifest: Manifest
     rows: dict[str, pa.Table]
     quarantined: dict[str, pa.Table]
     filtered: Counter[str]
+    files: list[dict[str, FileCounts]]
+    """By part."""
 
 
 def normalised_fixture(name: str) -> tuple[Result, Result]:
@@ -44,13 +54,16 @@ def normalised_fixture(name: str) -> tuple[Result, Result]:
 
 
 def _normalised(manifest: Manifest, files: dict[str, list[RawFile]]) -> Result:
-    result = Result(manifest, {}, {}, Counter())
+    result = Result(manifest, {}, {}, Counter(), [])
+    per_file = shape(manifest.shape.kind).PER_FILE
     for subset, raw in files.items():
         batches, bad = [], []
         for part in parts(manifest, subset, raw):
-            quarantine = Quarantine(manifest.name, subset)
-            batches += normalise(part, manifest, quarantine, result.filtered)
+            quarantine, filtered, tally = Quarantine(manifest.name, subset), Counter[str](), Tally(part)
+            batches += normalise(part, manifest, quarantine, filtered, tally)
             bad.append(quarantine.table())
+            result.filtered.update(filtered)
+            result.files.append(tally.files(quarantine, filtered, per_file=per_file))
         result.rows[subset] = pa.Table.from_batches(batches, ROW_SCHEMA)
         result.quarantined[subset] = pa.concat_tables(bad)
     return result
@@ -177,8 +190,22 @@ def test_broken_record_is_quarantined_with_its_place(result):
     assert any(b["file"].endswith(ending) and (b["record"], b["reason"]) == (record, reason) for b in bad), bad
 
 
+def test_every_record_is_accounted_for(result):
+    rows, bad = (sum(t.num_rows for t in tables.values()) for tables in (result.rows, result.quarantined))
+    counted = [counts for part in result.files for counts in part.values()]
+    assert sum(counts.rows for counts in counted) == rows
+    assert sum(counts.quarantined.total() for counts in counted) == bad
+    records = sum(counts.records for counts in counted)
+    if result.manifest.shape.kind not in JOINS:
+        assert records == rows + bad + result.filtered.total()
+    if shape(result.manifest.shape.kind).PER_FILE and result.manifest.shape.kind not in JOINS:
+        assert [counts.joined for counts in counted] == [0] * len(counted)
+        assert sum(counts.filtered.total() for counts in counted) == result.filtered.total()
+
+
 def test_same_raw_files_give_the_same_rows(result):
     first, again = once(result.manifest.name)
     assert again.rows == first.rows
     assert again.quarantined == first.quarantined
     assert again.filtered == first.filtered
+    assert again.files == first.files
