@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from sources.blank import blank
 from sources.cleaning.texts import clean
 from sources.errors import ManifestError
 from sources.languages import is_tag
@@ -192,8 +193,8 @@ def _judged(drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, q
     checks = (
         ("unknown-language", _no_tag(drafts["query_lang"]), drafts["query_lang"]),
         ("unknown-language", _no_tag(drafts["positive_lang"]), drafts["positive_lang"]),
-        ("empty-query", _empty(query), positive),
-        ("empty-positive", _empty(positive), query),
+        ("empty-query", _flags(blank(query)), positive),
+        ("empty-positive", _flags(blank(positive)), query),
         ("query-equals-positive", _flags(pc.equal(query, positive)), query),
     )
     for reason, mask, shown in checks:
@@ -206,10 +207,6 @@ def _judged(drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, q
 def _flags(mask: pa.BooleanArray) -> np.ndarray:
     flags: np.ndarray = pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
     return flags
-
-
-def _empty(texts: pa.StringArray) -> np.ndarray:
-    return _flags(pc.equal(pc.fill_null(texts, ""), ""))
 
 
 def _no_tag(langs: pa.ChunkedArray) -> np.ndarray:
@@ -229,7 +226,7 @@ def _negatives(
         return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))
     row = pc.list_parent_indices(lists)
     flat = clean(flat, langs.take(row), manifest, "positive")
-    keep = pc.and_(pc.not_equal(flat, ""), pc.not_equal(flat, positive.take(row)))
+    keep = pc.and_(pc.invert(blank(flat)), pc.not_equal(flat, positive.take(row)))
     kept = pc.fill_null(keep, fill_value=False)
     offsets = np.zeros(len(lists) + 1, np.int32)
     np.cumsum(np.bincount(row.filter(kept).to_numpy(), minlength=len(lists)), out=offsets[1:])

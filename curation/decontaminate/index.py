@@ -86,7 +86,7 @@ class BuildIndex:
     """Operation, one task: the texts of all sets to the index."""
 
     name: ClassVar[str] = "index"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: IndexSettings) -> None:
         self.settings = settings
@@ -168,8 +168,8 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
     parts: list[list[npt.NDArray[Any]]] = []
     count = 0
     for piece in _pieces(texts):
-        tokens = tokenise(piece)
-        scale = tokens_per_word(piece, tokens)
+        tokens = tokenise(piece, with_kinds=True)
+        scale = tokens_per_word(tokens)
         chosen = (tokens.hashes, tokens.offsets, scale, settings.ngram, step, settings.shortest, power, TENTHS)
         number = anchors(*chosen, np.zeros(0, np.uint64), np.zeros(0, np.int32), np.zeros(0, np.int32))
         keys, text, position = np.empty(number, np.uint64), np.empty(number, np.int32), np.empty(number, np.int32)

@@ -85,8 +85,8 @@ def _pieces(texts: pa.Array | pa.ChunkedArray) -> list[tuple[int, pa.Array]]:
 def _match(
     texts: pa.Array, start: int, index: Index, evaluated: pa.ChunkedArray, settings: DecontaminationSettings
 ) -> Hits:
-    tokens = tokenise(texts)
-    rows, others, begins, ends, given_up = _runs(tokens, tokens_per_word(texts, tokens), index, settings.ngram)
+    tokens = tokenise(texts, with_kinds=True)
+    rows, others, begins, ends, given_up = _runs(tokens, tokens_per_word(tokens), index, settings.ngram)
     order = np.lexsort((begins, others, rows))
     rows, others, begins, ends = rows[order], others[order], begins[order], ends[order]
     fresh = np.ones(len(rows), bool)

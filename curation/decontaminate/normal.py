@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from curation.decontaminate.kernels import I32
 from curation.decontaminate.units import TENTHS, U8
+from curation.text.folding import folded, left_out
 from curation.text.tokens import Tokens
 
 _SAYING = frozenset("#%&*@/\\")
@@ -19,10 +20,12 @@ _SAYING = frozenset("#%&*@/\\")
 
 
 def without_outer_punctuation(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Strip white space, quotation marks, brackets and stops from both ends of every text.
+    """Strip white space, quotation marks, brackets, stops and what folding leaves out from both ends of every text.
 
-    >>> without_outer_punctuation(pa.array(["“Who wrote it?”", "¿Qué?", "in C#", "3 - 5", None])).to_pylist()
-    ['Who wrote it', 'Qué', 'in C#', '3 - 5', None]
+    What a character folds to decides: a full-width quotation mark goes, and a full-width `＃` stays.
+
+    >>> without_outer_punctuation(pa.array(["“Who wrote it?”", "¿Qué?", "in C#", "3 - 5", "＂Ｃ＃．＂"])).to_pylist()
+    ['Who wrote it', 'Qué', 'in C#', '3 - 5', 'Ｃ＃']
 
     """
     return pc.utf8_trim(texts, _stripped())
@@ -31,8 +34,9 @@ def without_outer_punctuation(texts: pa.Array | pa.ChunkedArray) -> pa.Array | p
 @cache
 def _stripped() -> str:
     kinds = {"Pi", "Pf", "Ps", "Pe", "Po", "Zs", "Zl", "Zp"}
-    found = [chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in kinds]
-    return "".join(c for c in found if c not in _SAYING) + "\t\n\r\v\f"
+    chars = [chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in kinds]
+    plain = frozenset(char for char in chars if folded(char) == char and char not in _SAYING) | frozenset(" \t\n\r\v\f")
+    return "".join([*plain, *filter(lambda char: plain.issuperset(folded(char)), chars), *map(chr, left_out())])
 
 
 def words_of(tokens: Tokens, scale: U8) -> I32:

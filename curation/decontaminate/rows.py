@@ -85,7 +85,7 @@ class Contaminate:
     """Operation: a rows shard to its overlaps with the evaluation sets."""
 
     name: ClassVar[str] = "contamination"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: DecontaminationSettings) -> None:
         neither = {"mteb": MtebSettings(), "sets": [], "distrust": DistrustSettings()}

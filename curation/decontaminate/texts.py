@@ -15,6 +15,7 @@ from curation.decontaminate.origins import EvaluationSet, RawSet
 from curation.decontaminate.tables import chosen, columns_of, flattened, records
 from curation.engine import Outputs, Task
 from curation.store import Store, digest
+from sources.blank import blank
 from sources.manifest import Manifest
 from sources.normalise import normalise, parts
 from sources.parts import RawFile
@@ -46,7 +47,7 @@ class Gather:
     """Operation: one evaluation set to its texts."""
 
     name: ClassVar[str] = "texts"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: TextSettings) -> None:
         self.settings = settings
@@ -153,13 +154,13 @@ def _table(subset: str, role: str, ids: Any, texts: Any) -> pa.Table:
 
 
 def _clean(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    """Bring texts into the corpus's own normal form; empty ones go."""
+    """Bring texts into the corpus's own normal form; those that show nothing go."""
     for table in tables:
         for start in range(0, table.num_rows, _LOOKED_UP):
             piece = table.slice(start, _LOOKED_UP)
             texts = normalised(piece["text"].combine_chunks())
             piece = piece.set_column(3, TEXT_SCHEMA.field("text"), texts)
-            yield from piece.filter(pc.greater(pc.binary_length(piece["text"]), 0)).combine_chunks().to_batches()
+            yield from piece.filter(pc.invert(blank(texts))).combine_chunks().to_batches()
 
 
 def _counted(batches: Iterator[pa.RecordBatch], counts: Counter[str]) -> Iterator[pa.RecordBatch]:

@@ -69,7 +69,7 @@ class Search:
     """Operation: a block of queries to its negatives."""
 
     name: ClassVar[str] = "mined"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     def __init__(self, settings: MiningSettings) -> None:
         self.settings = settings

@@ -1,15 +1,17 @@
 """Tokens of all scripts by one rule, as 64-bit hashes, straight from Arrow's buffers: no Python string is made.
 
-A token is a run of letters, marks and digits where a script writes spaces, and a single character where it does not
-(Han, kana, Thai, Lao, Khmer, Burmese …). Case is folded by Unicode's simple lower-case mapping. Everything else
-separates. Near-duplicate detection shingles these tokens, BM25 counts them.
+Texts are folded first (`curation.text.folding`): case, width, compatibility forms, what does not show. A token is a run
+of letters, marks and digits where a script writes spaces, and a single character where it does not (Han, kana, Thai,
+Lao, Khmer, Burmese …); a kana and its voicing mark are one. Everything else separates, and so does a combining mark
+that has no letter before it. Near-duplicate detection shingles these tokens, decontamination compares them, BM25 counts
+them.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -18,18 +20,45 @@ import pyarrow as pa
 from numba.extending import intrinsic
 
 from curation.text.arrays import one_array
+from curation.text.folding import (
+    ALPHABETIC,
+    CODE_BIT,
+    CODED,
+    FIRST_VOICE,
+    IOTA,
+    LATIN,
+    LEAD,
+    LETTER,
+    MARK,
+    MARK_BYTE,
+    NOTHING,
+    POINT,
+    SEVERAL,
+    SIGN,
+    SINGLE,
+    SPACE,
+    SYLLABLE,
+    TAIL,
+    VOICE,
+    VOICED_BIT,
+    VOWEL,
+    WORD,
+    capitals,
+    folding_tables,
+    left_out,
+)
 
+U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
-SEPARATOR, WORD, SINGLE, UPPER, SPACE = 0, 1, 2, 3, 4
-_TABLE = 0x20000
-_NO_SPACES = (
-    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0x1B00, 0x1B7F),
-    (0x3040, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA000, 0xA48F),
-    (0xA980, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0xFF66, 0xFF9F),
-)  # fmt: skip
-"""Thai and Lao, Burmese, Khmer, Tai scripts, Balinese, kana, Bopomofo, Han, Yi, Javanese; Han beyond is by plane."""
+SPACED, DENSE, LETTERS = 1, 2, 3
+"""Kinds of tokens: a word between spaces; a character that is a syllable or a word; a letter of an alphabet."""
+_FOLLOWS = 4
+"""Added to the kind of a single character while search tokens are made: another one stands directly before it."""
+_SEED = 0x51ED270B
+_JAMO = 9
+"""In place of a number of bytes: the unit is a Hangul syllable or jamo, which the next jamo may compose with."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +68,82 @@ class Tokens:
     Attributes:
         hashes: uint64, all tokens one after the other.
         offsets: int64, n + 1; text i has `hashes[offsets[i]:offsets[i + 1]]`.
-        exact: uint64, n; hash of the text with case folded and white space collapsed, punctuation included.
+        exact: uint64, n; hash of the folded text with white space collapsed, punctuation included. For search: 0.
+        kinds: uint8, one a token: `SPACED`, `DENSE` or `LETTERS`; null where they were not asked for.
 
     """
 
     hashes: U64
     offsets: I64
     exact: U64
+    kinds: U8 | None = None
 
     def __len__(self) -> int:
         return len(self.exact)
 
 
-def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False) -> Tokens:
-    """Hash the tokens of every text.
+def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False, with_kinds: bool = False) -> Tokens:
+    """Hash the tokens of every text, folded.
 
     Args:
         texts: string or large_string array; null reads as empty.
         for_search: emit overlapping bigrams in scripts without spaces and split `camelCase`, as a search
             index wants it; otherwise single characters and whole words, as shingles want it.
+        with_kinds: tell the kind of every token; not for search, where a bigram has none.
 
     """
+    assert not (for_search and with_kinds), "tokens for search have no kinds"
     offsets, data = string_buffers(texts)
-    hashes = np.empty(len(data) // 2 + len(offsets), np.uint64)  # pages that no token reaches are never touched
-    starts = np.zeros(len(offsets), np.int64)
-    exact = np.empty(len(offsets) - 1, np.uint64)
     padded = np.append(data, np.zeros(8, np.uint8))  # words are read eight bytes at a time
-    used = _tokenise(offsets, padded, _folding_table(), hashes, starts, exact)
-    if for_search:
-        used = _search_tokens(offsets, data, *character_tables(), hashes, starts)
-    return Tokens(hashes[:used], starts, exact)
+    if not for_search:
+        found = _hashed(offsets, padded, with_kinds=with_kinds, cased=None)
+        return found if found.kinds is None else replace(found, kinds=found.kinds & ~np.uint8(_FOLLOWS))
+    split = _hashed(offsets, padded, with_kinds=True, cased=capitals())
+    starts = np.zeros_like(split.offsets)
+    used = _bigrams(split.hashes, split.kinds, split.offsets, starts)
+    return Tokens(split.hashes[:used], starts, np.zeros_like(split.exact))
+
+
+def _hashed(offsets: I64, padded: U8, *, with_kinds: bool, cased: U8 | None) -> Tokens:
+    """Run the kernel over all texts, `cased` (`capitals`) where words are split at capitals.
+
+    It stops at a text that may have more tokens than there is room for (some characters fold to several words), and at
+    one whose marks are not in canonical order, which normalisation puts right.
+    """
+    count = len(offsets) - 1
+    hashes = np.empty(len(padded) // 2 + count, np.uint64)  # pages that no token reaches are never touched
+    kinds = np.empty(len(hashes), np.uint8) if with_kinds else None
+    starts, exact = np.zeros(count + 1, np.int64), np.empty(count, np.uint64)
+    tables = folding_tables()
+    row = 0
+    while (row := _tokenise(offsets, padded, tables, hashes, kinds, cased, starts, exact, row)) < count:
+        used, text = starts[row], padded[offsets[row] : offsets[row + 1]]
+        most = used + _most(len(text))
+        if most > len(hashes):
+            hashes = _grown(hashes, used, max(2 * len(hashes), most))
+            kinds = None if kinds is None else _grown(kinds, used, len(hashes))
+            continue
+        again = _in_order(text)
+        end = np.uint64(len(again) - 8)
+        starts[row + 1], whole, good = _row(again, np.uint64(0), end, tables, hashes, used, kinds, cased)
+        assert good, "marks are not in canonical order after normalisation"
+        exact[row] = mix64(whole)
+        row += 1
+    used = starts[count]
+    return Tokens(hashes[:used], starts, exact, None if kinds is None else kinds[:used])
+
+
+def _in_order(text: U8) -> U8:
+    """Return a text decomposed, with its marks in canonical order, and eight bytes more."""
+    shown = unicodedata.normalize("NFKD", "".join(map(chr, _points(text)))).translate(left_out())
+    ordered = unicodedata.normalize("NFKD", shown).encode("utf-8", "surrogatepass")
+    return np.frombuffer(ordered + bytes(8), np.uint8)
+
+
+def _grown(array: npt.NDArray[Any], used: int, size: int) -> npt.NDArray[Any]:
+    larger = np.empty(size, array.dtype)
+    larger[:used] = array[:used]
+    return larger
 
 
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.uint8]]:
@@ -85,40 +160,7 @@ def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]
 
 
-@cache
-def character_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
-    """Return (class uint8, lower-case code point uint32) of the first two Unicode planes."""
-    classes = np.zeros(_TABLE, np.uint8)
-    lower = np.arange(_TABLE, dtype=np.uint32)
-    for point in range(_TABLE):
-        char = chr(point)
-        category = unicodedata.category(char)
-        if category[0] in "LMN":
-            classes[point] = UPPER if category in ("Lu", "Lt") else WORD
-            folded = char.lower()
-            if len(folded) == 1:
-                lower[point] = ord(folded)
-    for first, last in _NO_SPACES:
-        block = classes[first : last + 1]
-        block[block != SEPARATOR] = SINGLE
-    return classes, lower
-
-
-@cache
-def _folding_table() -> npt.NDArray[np.uint32]:
-    """Return `class << 24 | lower-case code point` of the first two Unicode planes, all words alike, white space apart.
-
-    KELVIN SIGN, alone among letters beyond ASCII to have a lower case within it, stays itself (NFC has no such sign).
-    """
-    classes, lower = character_tables()
-    points = np.arange(_TABLE, dtype=np.uint32)
-    lower = np.where((points >= 0x80) & (lower < 0x80), points, lower)
-    kinds = np.where(classes == UPPER, WORD, classes).astype(np.uint32)
-    kinds[[point for point in range(_TABLE) if chr(point).isspace()]] = SPACE
-    return np.asarray(kinds << np.uint32(24) | lower)
-
-
-@nb.njit(nb.uint64(nb.uint64), cache=True, inline="always")
+@nb.njit(nb.uint64(nb.uint64), cache=True)
 def mix64(x: np.uint64) -> np.uint64:
     """Finalise a 64-bit hash (the splitmix64 finaliser, Steele et al. 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -161,60 +203,17 @@ def decode(data: npt.NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     return first, 1
 
 
-@nb.njit(cache=True)
-def _tokenise(offsets, data, table, hashes, starts, exact):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Hash words and single characters; `data` has eight bytes more than `offsets` say.
-
-    A word is hashed by units: letters beyond ASCII one by one, a run of ASCII letters and digits by eights from its
-    start. The text as a whole is a chain of its words, its other characters, and whether white space lies before each.
-    """
-    used = 0
-    for row in range(len(offsets) - 1):
-        i, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
-        whole, gap = np.uint64(1), np.uint64(0)
-        while i < end:
-            begun, token = i, np.uint64(0x51ED270B)
-            entry, width = np.uint64(table[data[i]]), np.uint64(1)
-            while i < end and (data[i] >= 0x80 or table[data[i]] >> np.uint32(24) == WORD):
-                if data[i] < 0x80:
-                    folded, length = _ascii_run(_eight_bytes(data, i), end - i)
-                    token = _stir(token, folded)
-                    i += length
-                    continue
-                point, read = decode(data, np.int64(i), np.int64(end))
-                entry, width = np.uint64(point), np.uint64(read)
-                if point < len(table):
-                    entry = np.uint64(table[point])
-                elif point < 0x40000:
-                    entry |= np.uint64(SINGLE << 24)
-                if entry >> np.uint64(24) != WORD:
-                    break
-                token = _stir(token, ~entry)
-                i += width
-            piece = entry
-            if i > begun:
-                piece = mix64(token)
-                hashes[used] = piece
-                used += 1
-            else:
-                i += width
-                if entry >> np.uint64(24) == SPACE:
-                    gap = np.uint64(whole != 1) << np.uint64(63)
-                    continue
-                if entry >> np.uint64(24) == SINGLE:
-                    piece = mix64(entry)
-                    hashes[used] = piece
-                    used += 1
-            whole, gap = _stir(whole, piece ^ gap), np.uint64(0)
-        starts[row + 1] = used
-        exact[row] = mix64(whole)
-    return used
-
-
 @nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
 def _stir(state, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     state = (state ^ value) * np.uint64(0x9E3779B97F4A7C15)
     return state ^ (state >> np.uint64(32))
+
+
+@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
+def _amended(state, change):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the state that `_stir` would have made of its last value with the bits of `change` turned over."""
+    before = (state ^ (state >> np.uint64(32))) * np.uint64(0xF1DE83E19937733D)  # the inverse of its multiplier
+    return _stir(before, change)
 
 
 @nb.njit(cache=True)
@@ -245,50 +244,395 @@ def _ascii_run(eight, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
     return folded & ((first >> np.uint64(7)) - np.uint64(1)), count_ones(~stop & (stop - np.uint64(1))) >> np.uint64(3)
 
 
+@nb.njit(nb.uint64(nb.uint64, nb.uint64, nb.uint64), cache=True)
+def _finished(token, unit, filled):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the hash of a word whose last unit is begun, or not."""
+    return mix64(_stir(token, unit) if filled else token)
+
+
 @nb.njit(cache=True)
-def _search_tokens(offsets, data, classes, lower, hashes, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    used = 0
-    for row in range(len(offsets) - 1):
-        i, end = offsets[row], offsets[row + 1]
-        token = np.uint64(0)
-        open_token = False
-        previous_class = 0
-        previous_single = np.uint64(0)
-        single_run = 0
-        while i <= end:
-            point, width = decode(data, i, end) if i < end else (32, 1)
-            i += width
-            kind = SEPARATOR
-            folded = np.uint64(point)
-            if point < len(classes):
-                kind = classes[point]
-                folded = np.uint64(lower[point])
-            elif point < 0x40000:
-                kind = SINGLE
-            word = kind in (WORD, UPPER)
-            if open_token and (not word or (kind == UPPER and previous_class == WORD)):
-                hashes[used] = mix64(token)
+def _appended(token, unit, filled, run, length):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Append a run of ASCII letters, digits and marks (`length` bytes, 1 to 8) to a word; return its state."""
+    if filled == _JAMO:
+        token, unit, filled = _stir(token, unit), np.uint64(0), np.uint64(0)
+    bits, total = filled * np.uint64(8), filled + length
+    unit |= run << bits
+    stirred, rest = _stir(token, unit), run >> (np.uint64(56) - bits) >> np.uint64(8)
+    full = total >= 8  # both ways are made: which one it is cannot be foretold
+    return stirred if full else token, rest if full else unit, total & np.uint64(7)
+
+
+@nb.njit(cache=True)
+def _letter_and_class(entry, marks):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the last letter that an entry folds to, 0 for a single character, and the class of the mark after it."""
+    kind, point = entry >> np.uint64(24), entry & np.uint64(POINT)
+    if kind == SINGLE:
+        voiced = entry >> np.uint64(VOICED_BIT) & np.uint64(3)
+        return np.uint64(0), np.uint64(marks[FIRST_VOICE]) if voiced else np.uint64(0)
+    if kind == WORD:
+        return entry & np.uint64(LETTER), _class_of(entry >> np.uint64(CODE_BIT) & np.uint64(0x7F), marks)
+    if kind != LATIN:
+        return point, np.uint64(0)
+    run, letter, order = entry & np.uint64(0xFFFFFF), np.uint64(0), np.uint64(0)
+    while run:
+        byte, run = run & np.uint64(0xFF), run >> np.uint64(8)
+        if byte < 0x80:
+            letter, order = byte, np.uint64(0)
+        else:
+            order = _class_of(byte - np.uint64(MARK_BYTE), marks)
+    return letter, order
+
+
+@nb.njit(cache=True)
+def _class_of(code, marks):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the combining class of the mark with this code; 0 for none."""
+    return np.uint64(marks[CODED[code - np.uint64(1)]]) & np.uint64(0xFF) if code else np.uint64(0)
+
+
+@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
+def _composed(first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the entry of the Hangul syllable that two entries compose (The Unicode Standard, section 3.12), or 0."""
+    kind, next_kind = first >> np.uint64(24), second >> np.uint64(24)
+    point, following = first & np.uint64(POINT), second & np.uint64(POINT)
+    if kind == LEAD and next_kind == VOWEL:
+        at = ((point - np.uint64(0x1100)) * np.uint64(21) + following - np.uint64(0x1161)) * np.uint64(28)
+        return np.uint64(SYLLABLE << 24 | 0xAC00) + at
+    if kind == SYLLABLE and next_kind == TAIL and (point - np.uint64(0xAC00)) % np.uint64(28) == 0:
+        return first + following - np.uint64(0x11A7)
+    return np.uint64(0)
+
+
+@nb.njit(cache=True)
+def _most(size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return how many tokens a text of so many bytes has at most: U+FDFA has three bytes and folds to four words."""
+    return 2 * size + 1
+
+
+@nb.njit(cache=True)
+def _points(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the code points of a text."""
+    points = np.empty(len(data), np.int64)
+    used = i = 0
+    while i < len(data):
+        points[used], width = decode(data, i, len(data))
+        used, i = used + 1, i + width
+    return points[:used]
+
+
+@nb.njit(cache=True)
+def _tokenise(offsets, data, tables, hashes, kinds, cased, starts, exact, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Hash the tokens of texts from `row` on; return the row where it has to stop, or n (see `_hashed`).
+
+    `data` has eight bytes more than `offsets` say.
+    """
+    used = starts[row]
+    while row < len(exact):
+        first, end = offsets[row], offsets[row + 1]
+        if used + 2 * (end - first) + 1 > len(hashes):
+            break
+        reached, whole, good = _row(data, np.uint64(first), np.uint64(end), tables, hashes, used, kinds, cased)
+        if not good:
+            break
+        used = reached
+        exact[row] = mix64(whole)
+        row += 1
+        starts[row] = used
+    return row
+
+
+@nb.njit(cache=True)
+def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, PLR0915
+    """Hash the tokens of the text `data[i:end]` into `hashes[used:]`.
+
+    A word is hashed by units: a run of ASCII letters, digits and common marks (a byte each) by eights from its start,
+    Hangul syllables composed, other characters one by one, whatever all these were folded from. The text as a whole is
+    a chain of its words, its other characters, and whether white space lies before each.
+
+    Args:
+        data: uint8, with eight bytes more than the text.
+        i: uint64.
+        end: uint64.
+        tables: `FoldingTables`.
+        hashes: uint64, takes the tokens.
+        used: of `hashes` before.
+        kinds: uint8, takes the kinds of tokens; or null.
+        cased: `capitals`, to split words at; or null.
+
+    Returns:
+        (used after; hash of the text as a whole, not finalised; whether marks are in canonical order: if not, the
+        others mean nothing).
+
+    """
+    entries, items, marks = tables.entries, tables.items, tables.marks
+    none, one, by_kind = np.uint64(0), np.uint64(1), np.uint64(24)
+    letter = np.uint64(WORD << 24 >> CODE_BIT)
+    whole, gap = one, none
+    while i < end:
+        word, token, unit, filled = False, np.uint64(_SEED), none, none
+        recent, capital = none, True
+        if data[i] < 0x80:
+            entry = np.uint64(entries[data[i]])
+            if entry >> by_kind != LATIN:
+                i += one
+                if entry >> by_kind == SPACE:
+                    gap = np.uint64(whole != 1) << np.uint64(63)
+                else:
+                    whole, gap = _stir(whole, entry ^ gap), none
+                continue
+            while True:
+                unit, filled = _ascii_run(_eight_bytes(data, i), end - i)
+                if cased is not None:
+                    unit, filled, capital = _up_to_capital(_eight_bytes(data, i), unit, filled, capital)
+                i += filled
+                if filled < 8:
+                    break
+                token = _stir(token, unit)
+            if i == end or data[i] < 0x80:
+                piece = _finished(token, unit, filled)
+                hashes[used] = piece
+                if kinds is not None:
+                    kinds[used] = SPACED
                 used += 1
-                open_token = False
-            if single_run and kind != SINGLE:
-                if single_run == 1:
-                    hashes[used] = mix64(previous_single)
+                whole, gap = _stir(whole, piece ^ gap), none
+                continue
+            word, recent = True, np.uint64(LATIN << 24 | 0x20) | np.uint64(data[i - one])
+        else:
+            # Most words are of one kind of letters, and go through here as a whole.
+            while i < end and 0xEA <= data[i] <= 0xED:
+                point, read = decode(data, np.int64(i), np.int64(end))
+                if point >= len(entries) or entries[point] >> np.uint32(24) != SYLLABLE:
+                    break
+                if filled:
+                    token = _stir(token, unit)
+                word, recent, capital = True, np.uint64(entries[point]), False
+                unit, filled = ~recent, np.uint64(_JAMO)
+                i += np.uint64(read)
+            while i < end and data[i] >= 0x80 and not filled:
+                point, read = decode(data, np.int64(i), np.int64(end))
+                if point >= len(entries):
+                    break
+                entry = np.uint64(entries[point])
+                if cased is not None and word and point < len(cased) and cased[point] & 1 and not capital:
+                    break
+                if entry >> by_kind == WORD:
+                    recent = entry
+                    token = _stir(token, ~entry)
+                elif entry >> by_kind == MARK and recent >> np.uint64(CODE_BIT) == letter:
+                    mark = np.uint64(marks[entry & np.uint64(POINT)])
+                    code = mark >> np.uint64(16)
+                    if code == 0 or mark & np.uint64(marks[recent & np.uint64(LETTER)]) & np.uint64(0xFF00):
+                        break
+                    recent |= code << np.uint64(CODE_BIT)
+                    token = _amended(token, code << np.uint64(CODE_BIT))
+                else:
+                    break
+                if cased is not None and entry >> by_kind == WORD:
+                    capital = cased[point] & 2 != 0
+                word = True
+                i += np.uint64(read)
+            if word and (i == end or (data[i] < 0x80 and entries[data[i]] >> np.uint32(24) <= SPACE)):
+                piece = _finished(token, unit, filled)
+                hashes[used] = piece
+                if kinds is not None:
+                    kinds[used] = SPACED
+                used += 1
+                whole, gap = _stir(whole, piece ^ gap), none
+                continue
+        # A character beyond ASCII is next. Each way round takes one folded character, until an ASCII word may begin.
+        at, stop = 0, 0  # of `items`
+        before, last = none, none  # the last letter and the combining class of the mark after it, where `recent` is 0
+        follows = False  # a single character
+        while True:
+            if at < stop:
+                entry = np.uint64(items[at])
+                at += 1
+            elif i == end:
+                break
+            elif data[i] < 0x80:
+                if not word or entries[data[i]] >> np.uint32(24) != LATIN:
+                    break
+                run, length = _ascii_run(_eight_bytes(data, i), end - i)
+                if cased is not None:
+                    run, length, capital = _up_to_capital(_eight_bytes(data, i), run, length, capital)
+                    if length == 0:
+                        break
+                i += length
+                recent = np.uint64(LATIN << 24 | 0x20) | np.uint64(data[i - one])
+                token, unit, filled = _appended(token, unit, filled, run, length)
+                continue
+            else:
+                point, read = decode(data, np.int64(i), np.int64(end))
+                i += np.uint64(read)
+                if point < len(entries):
+                    entry = np.uint64(entries[point])
+                elif point < 0x40000:
+                    entry = np.uint64(SINGLE << 24 | point)
+                elif 0xE0000 <= point < 0xE1000:
+                    continue
+                else:
+                    entry = np.uint64(point)
+                if entry >> by_kind == NOTHING:
+                    continue
+                if cased is not None and entry >> by_kind != MARK and entry >> by_kind != IOTA:
+                    case = np.int64(cased[point]) if point < len(cased) else 0
+                    if word and case & 1 and not capital:
+                        piece = _finished(token, unit, filled)
+                        hashes[used] = piece
+                        if kinds is not None:
+                            kinds[used] = SPACED
+                        used += 1
+                        whole, gap, word = _stir(whole, piece ^ gap), none, False
+                    capital = case & 2 != 0
+                if entry >> by_kind == SEVERAL:
+                    at = np.int64((entry & np.uint64(0xFFFFFF)) >> np.uint64(5))
+                    stop = at + np.int64(entry & np.uint64(31))
+                    continue
+            kind = entry >> by_kind
+            if kind == SINGLE:
+                if word:
+                    piece = _finished(token, unit, filled)
+                    hashes[used] = piece
+                    if kinds is not None:
+                        kinds[used] = SPACED
                     used += 1
-                single_run = 0
+                    whole, gap, word, follows = _stir(whole, piece ^ gap), none, False, False
+                while True:
+                    hashes[used] = mix64(entry)
+                    if kinds is not None:
+                        kinds[used] = (LETTERS if entry & np.uint64(ALPHABETIC) else DENSE) + _FOLLOWS * follows
+                    used += 1
+                    follows = True
+                    whole, gap = _stir(whole, entry ^ gap), none
+                    if at < stop or i == end or data[i] < 0xC0:
+                        break
+                    point, read = decode(data, np.int64(i), np.int64(end))
+                    if point >= len(entries) or entries[point] >> np.uint32(24) != SINGLE:
+                        break
+                    entry = np.uint64(entries[point])
+                    i += np.uint64(read)
+                recent = entry
+                continue
+            if LATIN <= kind <= WORD or kind >= SYLLABLE:
+                if not word:
+                    word, token, unit, filled, follows = True, np.uint64(_SEED), none, none, False
+                recent = entry
+                if kind == LATIN:
+                    run = entry & np.uint64(0xFFFFFF)
+                    length = one + np.uint64(run > 0xFF) + np.uint64(run > 0xFFFF)
+                    token, unit, filled = _appended(token, unit, filled, run, length)
+                elif kind == WORD:
+                    if filled:
+                        token, unit, filled = _stir(token, unit), none, none
+                    token = _stir(token, ~entry)
+                elif kind == IOTA:
+                    recent, before, last = none, entry & np.uint64(POINT), np.uint64(240)
+                    if filled:
+                        token, unit, filled = _stir(token, unit), none, none
+                    token = _stir(token, ~(before | np.uint64(WORD << 24)))
+                else:
+                    composed = _composed(~unit, entry) if filled == _JAMO and kind != SYLLABLE else none
+                    if composed:
+                        unit = ~composed
+                    else:
+                        if filled:
+                            token = _stir(token, unit)
+                        unit, filled = ~entry, np.uint64(_JAMO)
+                continue
+            if MARK <= kind <= VOICE:
+                if kind == VOICE and recent >> np.uint64(VOICED_BIT) == np.uint64(SINGLE << 24 >> VOICED_BIT):
+                    voice = (entry & np.uint64(POINT)) - np.uint64(FIRST_VOICE - 1) << np.uint64(VOICED_BIT)
+                    recent |= voice
+                    hashes[used - 1] = mix64(recent)
+                    whole = _amended(whole, voice)
+                    continue
+                if recent:
+                    before, last = _letter_and_class(recent, marks)
+                mark = np.uint64(marks[entry & np.uint64(POINT)])
+                order = mark & np.uint64(0xFF)
+                if order < last:
+                    return used, whole, False
+                if last < order and mark & np.uint64(marks[before]) & np.uint64(0xFF00):
+                    continue  # a mark that is not always written on this letter
+                code, last = mark >> np.uint64(16), order
+                if code and recent >> np.uint64(CODE_BIT) == letter:
+                    recent |= code << np.uint64(CODE_BIT)
+                    token = _amended(token, code << np.uint64(CODE_BIT))
+                    continue
+                recent = none
+                if kind == MARK and word:
+                    if code:
+                        token, unit, filled = _appended(token, unit, filled, code + np.uint64(MARK_BYTE), one)
+                    else:
+                        if filled:
+                            token, unit, filled = _stir(token, unit), none, none
+                        token = _stir(token, ~entry)
+                    continue
+            else:
+                recent, before, last = none, none, none
             if word:
-                if not open_token:
-                    token = np.uint64(0x51ED270B)
-                    open_token = True
-                token = (token ^ folded) * golden
-                token ^= token >> np.uint64(29)
-            elif kind == SINGLE:
-                single = (folded + np.uint64(0x2545F491)) * golden
-                if single_run:
-                    hashes[used] = mix64(previous_single * np.uint64(31) + single)
-                    used += 1
-                previous_single = single
-                single_run += 1
-            previous_class = kind
+                piece = _finished(token, unit, filled)
+                hashes[used] = piece
+                if kinds is not None:
+                    kinds[used] = SPACED
+                used += 1
+                whole, gap, word = _stir(whole, piece ^ gap), none, False
+            if kind == SIGN:
+                hashes[used] = mix64(entry)
+                if kinds is not None:
+                    kinds[used] = (LETTERS if entry & np.uint64(ALPHABETIC) else DENSE) + _FOLLOWS * follows
+                used += 1
+                whole, gap, follows = _stir(whole, entry ^ gap), none, True
+            else:
+                follows = False
+                if kind == SPACE:
+                    gap = np.uint64(whole != 1) << np.uint64(63)
+                else:
+                    whole, gap = _stir(whole, entry ^ gap), none
+        if word:
+            piece = _finished(token, unit, filled)
+            hashes[used] = piece
+            if kinds is not None:
+                kinds[used] = SPACED
+            used += 1
+            whole, gap = _stir(whole, piece ^ gap), none
+    return used, whole, True
+
+
+@nb.njit(cache=True)
+def _up_to_capital(eight, run, length, capital):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Cut the run that eight bytes begin with (`_ascii_run`) before a capital that follows none.
+
+    `capital`: whether the character before is one. Returns run, length, and whether its last character is one.
+    """
+    for k in range(np.int64(length)):
+        byte = (eight >> np.uint64(8 * k)) & np.uint64(0xFF)
+        large = ord("A") <= byte <= ord("Z")
+        if large and not capital:
+            return run & ((np.uint64(1) << np.uint64(8 * k)) - np.uint64(1)), np.uint64(k), capital
+        capital = large
+    return run, length, capital
+
+
+@nb.njit(cache=True)
+def _bigrams(hashes, kinds, offsets, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Put each two neighbouring single characters in the place of both; one that is alone, and words, stay.
+
+    Works in place; `starts` takes where the texts begin. Returns how many tokens there are.
+    """
+    used = 0
+    for row in range(len(starts) - 1):
+        first, end = offsets[row], offsets[row + 1]
+        before = np.uint64(0)
+        for i in range(first, end):
+            token = hashes[i]
+            follows = kinds[i] & _FOLLOWS != 0
+            followed = i + 1 < end and kinds[i + 1] & _FOLLOWS != 0
+            if follows:
+                hashes[used] = mix64(before * np.uint64(31) + token)
+            elif not followed:
+                hashes[used] = token
+            if follows or not followed:
+                used += 1
+            before = token
         starts[row + 1] = used
     return used

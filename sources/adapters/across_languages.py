@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.blank import blank
 from sources.parts import Context, RawBatch
 from sources.shapes.columns import as_text, batches, column, draft_table, languages
 from sources.text import normalised
@@ -71,7 +71,7 @@ def _frame(context: Context, batch: RawBatch, args: Args, files: list[str]) -> p
     lang = languages(context, batch.columns)[0]
     good = np.ones(len(texts), bool)
     for reason, values in (("empty-query", texts), ("unknown-label", label), ("unknown-language", lang)):
-        empty = pc.equal(pc.fill_null(values, ""), "").to_numpy(zero_copy_only=False)
+        empty = blank(values).to_numpy(zero_copy_only=False)
         for row in np.flatnonzero(empty & good):
             context.quarantine.add(batch.file, batch.records[row].as_py(), reason, texts[row].as_py() or "")
         good &= ~empty

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from sources.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
 
@@ -79,7 +80,7 @@ def described(
             title, body = split(text)
             if (title, body) in seen:
                 context.filtered["repeated-description"] += 1
-            elif not (title and body):
+            elif is_blank(title) or is_blank(body):
                 context.filtered["no-long-description"] += 1
             elif _PLACEHOLDER in text or body == split(english.get(md5, ""))[1]:
                 context.filtered["untranslated"] += 1

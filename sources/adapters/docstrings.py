@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
 
@@ -35,7 +36,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
             query = description(docstring)
             if source is None:
                 context.filtered["no-code"] += 1
-            elif len(query.split()) < args.min_words:
+            elif is_blank(query) or len(query.split()) < args.min_words:
                 context.filtered["short-description"] += 1
             else:
                 rows.add(query, source, file=batch.file, record=record)

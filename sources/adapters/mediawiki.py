@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
 
@@ -81,7 +82,7 @@ def _pair(key: str, source: str | None, value: str, args: Args) -> tuple[str, st
         return "markup"
     if len(query) < args.min_chars and len(query.split()) < args.min_words:
         return "short"
-    if not _LETTER.search(query) or not _LETTER.search(positive):
+    if not all(_LETTER.search(text) and not is_blank(text) for text in (query, positive)):
         return "not-language"
     return "untranslated" if query.casefold() == positive.casefold() else (query, positive)
 

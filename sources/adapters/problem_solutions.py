@@ -17,6 +17,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from sources.adapters.python_answers import last_block
+from sources.blank import blank, is_blank
 from sources.drafting import Drafts
 from sources.errors import SchemaError
 from sources.parts import Context
@@ -91,13 +92,14 @@ def _chosen(context: Context, args: Args, files: list[str]) -> pl.DataFrame:
         if batch.file not in files:
             files.append(batch.file)
         names = ("problem", "dataset", "split", "index", "solution", "score")
-        texts = {name: pl.from_arrow(as_text(column(batch.columns, getattr(args, name)))) for name in names}
-        frame = pl.DataFrame({**texts, "record": np.asarray(batch.records)}).with_columns(
+        texts = {name: as_text(column(batch.columns, getattr(args, name))) for name in names}
+        columns = {name: pl.from_arrow(values) for name, values in texts.items()}
+        frame = pl.DataFrame({**columns, "record": np.asarray(batch.records)}).with_columns(
             pl.lit(files.index(batch.file), pl.Int32).alias("file"),
             pl.col("index").cast(pl.Int64, strict=False).fill_null(-1).alias("row"),
             pl.col("score").cast(pl.Float64, strict=False).fill_null(-1).fill_nan(-1),
         )
-        solved = frame.filter(pl.col("solution").str.strip_chars().fill_null("") != "")
+        solved = frame.filter(~pl.Series(pl.from_arrow(blank(texts["solution"]))))
         if without := frame.height - solved.height:
             context.filtered["no-solution"] += without
         # A stable sort: of equals the first in raw order stays first.
@@ -135,7 +137,7 @@ def _statement(record: dict[str, Any], sections: dict[str, str]) -> str:
     parts = []
     for name, heading in sections.items():
         text = _text(record[name]).strip()
-        if text:
+        if not is_blank(text):
             parts.append(f"{heading}\n{text}" if heading else text)
     return "\n\n".join(parts)
 

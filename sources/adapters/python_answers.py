@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.blank import is_blank
 from sources.errors import SchemaError
 from sources.manifest import TextExpr
 from sources.parts import Context
@@ -68,12 +69,12 @@ def last_block(answer: str, languages: frozenset[str]) -> str:
     'x = 1'
 
     """
-    blocks = [code for name, code in _BLOCK.findall(answer) if name.lower() in languages and code.strip()]
+    blocks = [code for name, code in _BLOCK.findall(answer) if name.lower() in languages and not is_blank(code)]
     return blocks[-1] if blocks else answer
 
 
 def _parses(code: str) -> bool:
-    if not code.strip():
+    if is_blank(code):
         return False
     try:
         ast.parse(code)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources.blank import blank
 from sources.errors import ManifestError, SchemaError
 from sources.languages import LanguageCodeError, code_tag, named_tag, tag_of
 from sources.manifest import LangColumn, TextExpr
@@ -110,7 +111,7 @@ def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:
     """
     whole = pa.nulls(len(pieces[0]), pa.string())
     for piece in pieces:
-        present = pc.if_else(pc.equal(piece, ""), pa.scalar(None, pa.string()), piece)
+        present = pc.if_else(blank(piece), pa.scalar(None, pa.string()), piece)
         both = pc.binary_join_element_wise(whole, present, separator)
         whole = pc.coalesce(both, whole, present)
     return whole
@@ -119,7 +120,7 @@ def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:
 def short(texts: pa.StringArray, fewest: int) -> pa.BooleanArray:
     """Tell which texts have words, but fewer than `fewest`."""
     words = pc.fill_null(pc.count_substring_regex(texts, r"\S+"), 0)
-    return pc.and_(pc.greater(words, 0), pc.less(words, fewest))
+    return pc.and_not(pc.less(words, fewest), blank(texts))
 
 
 def taken(batch: RawBatch, rows: np.ndarray | pa.Array) -> RawBatch:

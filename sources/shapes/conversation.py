@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
 from sources.shapes.columns import as_text, batches, column, draft, joined, kept, short, struct_field, taken, text
@@ -71,8 +72,8 @@ def _flat(context: Context, batch: RawBatch, args: Args) -> pa.Table:
     reply = text(batch.columns, args.output)
     if args.instead:
         other = text(batch.columns, args.instead)
-        worse = pc.or_(_empty(reply), short(reply, args.min_words))
-        reply = pc.if_else(pc.and_not(worse, _empty(other)), other, reply)
+        worse = pc.or_(blank(reply), short(reply, args.min_words))
+        reply = pc.if_else(pc.and_not(worse, blank(other)), other, reply)
     full = pc.invert(short(reply, args.min_words))
     if full.false_count:
         context.filtered["short-reply"] += full.false_count
@@ -86,10 +87,6 @@ def _spelled(words: list[str]) -> str:
     plain = [re.escape(word) for word in words if not word.startswith("<")]
     ways = [rf"<\s*{mark}\s*>" for mark in marks]
     return "(?i)" + "|".join([*ways, *([rf"^\W*(?:{'|'.join(plain)})\W*$"] if plain else [])])
-
-
-def _empty(texts: pa.StringArray) -> pa.BooleanArray:
-    return pc.equal(pc.fill_null(pc.utf8_trim_whitespace(texts), ""), "")
 
 
 def _turns(context: Context, batch: RawBatch, args: Args) -> pa.Table:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
 from sources.shapes.columns import as_text, batches, column, draft_table, kept, languages, text
@@ -95,7 +96,7 @@ def _split(
     """Return the positives, with all that a row needs, and the negatives, as (key, text); empty texts are out."""
     query, document = text(batch.columns, args.query), text(batch.columns, args.document)
     key = query if args.key is None else text(batch.columns, args.key)
-    no_query, no_document = _empty(query), _empty(document)
+    no_query, no_document = blank(query), blank(document)
     _quarantined(context, batch, "empty-query", no_query, document)
     _quarantined(context, batch, "empty-positive", pc.and_(relevant, pc.and_not(no_document, no_query)), query)
     langs = languages(context, batch.columns)
@@ -126,10 +127,6 @@ def _quarantined(
 ) -> None:
     for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
         context.quarantine.add(batch.file, batch.records[row].as_py(), reason, excerpt[row].as_py() or "")
-
-
-def _empty(texts: pa.StringArray) -> pa.BooleanArray:
-    return pc.equal(pc.fill_null(pc.utf8_trim_whitespace(texts), ""), "")
 
 
 def _first(positives: list[pl.DataFrame]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.blank import blank
 from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
@@ -67,8 +68,8 @@ def _named(context: Context, args: Args) -> Iterator[tuple[RawBatch, pa.StringAr
             index = pc.index_in(raw, pa.array(list(args.names)))
             names = pa.array(list(args.names.values())).take(index)
         texts = text(whole.columns, args.text)
-        empty = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(texts), ""), fill_value=True)
-        unknown = pc.fill_null(pc.equal(names, ""), fill_value=True)
+        empty = blank(texts)
+        unknown = blank(names)
         for reason, mask in (("empty-query", empty), ("unknown-label", pc.and_not(unknown, empty))):
             for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
                 excerpt = texts[row].as_py() if reason == "unknown-label" else None

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
+from sources.blank import blank
 from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
 from sources.parts import Context
@@ -95,7 +96,7 @@ def _labelled(context: Context, args: Args) -> Iterator[pa.Table]:
         if none.true_count:
             context.filtered["no-gold-label"] += none.true_count
         named = pc.is_in(label, known)
-        empty = pc.fill_null(pc.equal(premise, ""), fill_value=True)
+        empty = blank(premise)
         for reason, mask in (
             ("unknown-label", pc.invert(pc.or_(none, named))),
             ("empty-query", pc.and_(named, empty)),

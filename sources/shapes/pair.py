@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
 from sources.shapes.columns import batches, column, draft, kept, nth, short, taken, text
@@ -48,7 +49,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     for whole in batches(context):
         batch, positive = _positives(whole, args)
         if args.may_lack_positive:
-            present = pc.not_equal(pc.fill_null(pc.utf8_trim_whitespace(positive), ""), "")
+            present = pc.invert(blank(positive))
             if present.false_count:
                 context.filtered["no-positive"] += present.false_count
             batch, positive = kept(batch, present), positive.filter(present)

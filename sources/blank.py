@@ -1,0 +1,87 @@
+"""Texts that show nothing: empty ones, and those of white space and invisible characters alone.
+
+Every judgement that a text is empty is made here, so that a zero-width space is as empty as no text at all. Texts that
+show something keep their invisible characters: joiners and direction marks are part of how a text is written.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+DEFAULT_IGNORABLE = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+"""Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which Python does not have: soft hyphen,
+grapheme joiner, direction marks, Hangul fillers, zero-width spaces and joiners, word joiner, invisible operators,
+variation selectors, byte-order mark, tags."""
+_OTHERS_WITHOUT_INK = (0x2800, 0xFFF9, 0xFFFA, 0xFFFB, 0x1D159)
+"""Blank Braille cell, the three interlinear annotation marks, null notehead."""
+_TABLE = 0x20000
+_TAGS = DEFAULT_IGNORABLE[-1]
+
+
+def blank(texts: pa.Array) -> pa.BooleanArray:
+    r"""Tell which texts show nothing; a null is one of them.
+
+    Args:
+        texts: string or large_string array of n texts.
+
+    Returns:
+        bool[n], no nulls.
+
+    >>> blank(pa.array(["", None, " \u200b\n", "\u3164", "a\u200b"])).to_pylist()
+    [True, True, True, True, False]
+
+    """
+    result = np.ones(len(texts), bool)
+    _, offsets, data = texts.buffers()
+    if len(texts) and data is not None:
+        kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+        places = np.frombuffer(offsets, kind)[texts.offset : texts.offset + len(texts) + 1]
+        _look(places, np.frombuffer(data, np.uint8), _inkless(), result)
+        if texts.null_count:
+            result |= texts.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(result)
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether one text shows nothing."""
+    inkless = _inkless()
+    return all(inkless[ord(char)] if ord(char) < _TABLE else _TAGS[0] <= ord(char) <= _TAGS[1] for char in text)
+
+
+@cache
+def _inkless() -> npt.NDArray[np.bool_]:
+    """Return which code points of the first two planes show nothing; beyond, only the tags do not."""
+    table = np.zeros(_TABLE, bool)
+    for first, last in DEFAULT_IGNORABLE[:-1]:
+        table[first : last + 1] = True
+    table[list(_OTHERS_WITHOUT_INK)] = True
+    table[[p for p in range(_TABLE) if chr(p).isspace() or unicodedata.category(chr(p)) == "Cc"]] = True
+    return table
+
+
+@nb.njit(cache=True, nogil=True)
+def _look(offsets, data, inkless, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Go through each text up to its first character that shows; Arrow's strings are valid UTF-8."""
+    for row in range(len(result)):
+        i, end = offsets[row], offsets[row + 1]
+        while i < end:
+            point, width = nb.int64(data[i]), 1
+            if point >= 0x80:
+                width = 2 if point < 0xE0 else 3 if point < 0xF0 else 4
+                point &= 0x7F >> width
+                for k in range(1, width):
+                    point = (point << 6) | (nb.int64(data[i + k]) & 63)
+            if not (inkless[point] if point < len(inkless) else 0xE0000 <= point < 0xE1000):
+                result[row] = False
+                break
+            i += width
