@@ -37,7 +37,8 @@ BEFORE = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("decontaminate
 def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, object]:
     """Return the profiles: one that makes the rows, one a kind of negative, one a model."""
     sample = yaml.safe_load((ROOT / "params.yaml").read_text())["sample"]
-    rows_of = sample | {"sources": {"include": [DESCRIPTIONS, "python_docstrings"]}}
+    data = {section: said for section, said in sample.items() if section != "train"}
+    rows_of = data | {"sources": {"include": [DESCRIPTIONS, "python_docstrings"]}}
     rows_of |= {"normalise": sample["normalise"] | {"rows_per_part": rows}, "mixes": {"retrieval": {"validation": 0.1}}}
     profiles: dict[str, object] = {"profile": "rows", "rows": rows_of}
     for name, mining in VARIANTS.items():

@@ -7,10 +7,12 @@ not use: what is misspelt there would otherwise be found hours later, or never.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from curation.decontaminate.catalogue import load_catalogue
 from curation.decontaminate.origins import check_folder, chosen_sets
@@ -18,7 +20,7 @@ from curation.mix.recipe import built_mixes, load_recipe, recipe_files
 from curation.settings import Profile
 from curation.steps import Build
 from sources import registry
-from sources.errors import StageError, UnknownNameError
+from sources.errors import SettingsError, StageError, UnknownNameError
 from sources.manifest import Manifest
 from sources.normalise import check_manifest
 
@@ -49,9 +51,9 @@ def check_profile(build: Build, where: str) -> None:
             check_manifest(manifest)
     _check_mixes(build, where)
     check_evaluation_sets(build, where)
-    for section, module in _OWNED.items():
+    for section in _OWNED:
         if getattr(build.profile, section):
-            import_module(module).check_section(build, where)
+            _owner(section, where).check_section(build, where)
 
 
 def trained_on(build: Build, where: str) -> list[Path] | None:
@@ -63,8 +65,23 @@ def trained_on(build: Build, where: str) -> list[Path] | None:
     """
     if not build.profile.train:
         return None
-    settings = import_module(_OWNED["train"]).settings_of(build, where)
+    settings = _owner("train", where).settings_of(build, where)
     return [Path(stage.mix) for stage in settings.stages] + [Path(settings.evaluation.mix)]
+
+
+def _owner(section: str, where: str) -> Any:
+    package = _OWNED[section].partition(".")[0]
+    try:
+        return import_module(_OWNED[section])
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(package):
+            raise
+        found = getattr(sys.modules.get(package), "__file__", None)
+        raise SettingsError(
+            f"nobody can look at this section: `{package}` is {found or 'not there'}, not this project's package",
+            where=f"{where}: {section}",
+            remedy=f"rename your own {package}.py, or call the command from another folder",
+        ) from None
 
 
 def source_names(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:

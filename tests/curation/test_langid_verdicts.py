@@ -1,6 +1,7 @@
 """Verdicts per source: what differs is found, shown, and dropped or overruled as the policy says, with its reason."""
 
 import html
+import json
 import random
 
 import numpy as np
@@ -267,6 +268,12 @@ def test_show_has_the_table_and_the_disagreements(made, capsys, monkeypatch):
     assert build.load("identify").stats["sources"]["pairs"]["disagreements"][0]["row_id"] in printed
     show_rows(build, "pairs", None, 2, None)
     assert "left out: query-language" in capsys.readouterr().out
+    show_rows(build, "pairs", None, 2, None, as_json=True)
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {(row["source"], len(row["row_id"])) for row in shown} == {("pairs", 32)}
+    assert "query-language" in {row["drop_reason"] for row in shown}
+    show_disagreements(build, "pairs", as_json=True)
+    assert json.loads(capsys.readouterr().out)["trust"]["policy"] == "drop-disagreement"
     with pytest.raises(UnknownNameError, match="did you mean pairs"):
         show_disagreements(build, "pair")
 

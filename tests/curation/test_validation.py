@@ -1,6 +1,9 @@
 """Whatever is misspelt is refused before any work, by every command, with what, where and the nearest right name."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,6 +199,36 @@ def test_what_is_right_passes_and_a_mix_may_name_sources_that_the_profile_lacks(
     edit(root / "manifests/mixes/retrieval.yaml", "sources", to=["pairs", "opinions"])
     done = CliRunner().invoke(curate, ["mix", "retrieval", "--dry-run", "--params", str(root / "params.yaml")])
     assert done.stdout.strip() == "mix retrieval: pairs"
+
+
+def test_paths_of_the_settings_are_relative_to_their_file(root, monkeypatch):
+    (root / "models/minilm").mkdir(parents=True)
+    (root / "vectors").mkdir()
+    (root / "sub").mkdir()
+    path = root / "params.yaml"
+    for there, teacher, found in (
+        (root, "models/minilm", "models/minilm"),
+        (root / "sub", "models/minilm", "../models/minilm"),
+        (root / "sub", "vectors:vectors", "vectors:../vectors"),
+        (root / "sub", "owner/name@0123", "owner/name@0123"),
+        (root / "sub", str(root / "vectors"), str(root / "vectors")),
+        (root / "sub", "bm25", "bm25"),
+    ):
+        monkeypatch.chdir(there)
+        edit(path, "tiny", "mining", "teacher", to=teacher)
+        profile = open_build(None, path).profile
+        assert profile.mining.teacher.model == found
+        assert profile.sources.local_root == str(root / "raw")
+
+
+def test_a_module_of_somebody_else_in_place_of_the_trainer_is_named(root):
+    (root / "train.py").write_text("")
+    command = [sys.executable, "-m", "curation.cli", "plan"]
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parents[2]}"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"`train` is {root / 'train.py'}" in done.stderr
+    assert "rename your own train.py" in done.stderr
 
 
 def own_mix(root: Path, name: str, **changes: object) -> None:
