@@ -58,6 +58,7 @@ class Normalise:
             "filtered": dict(sorted(filtered.items())),
             "quarantined": dict(sorted(quarantine.counts.items())),
             "files": {name: counts.as_json() for name, counts in files.items()},
+            "unreadable": [list(entry) for entry in quarantine.unreadable],
         }
 
 
@@ -192,7 +193,9 @@ def _tasks(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Task]:
 
 
 def _nothing() -> dict[str, Any]:
-    return {"records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}}
+    return {
+        "records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}, "unreadable": [],
+    }  # fmt: skip
 
 
 def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
@@ -200,6 +203,8 @@ def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
     for name, value in counts.items():
         if isinstance(value, dict):
             _add(total.setdefault(name, {}), value)
+        elif isinstance(value, list):
+            total[name] = [*total.get(name, []), *value]
         else:
             total[name] = total.get(name, 0) + value
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from curation.settings import Profile
@@ -26,8 +26,6 @@ MOST_FILES = 5
 MOST_REASONS = 2
 """Reasons of a source or file that an error names, the most frequent first."""
 EXCERPT_CHARS = 60
-REST_LOST = frozenset({"truncated-file", "unreadable-file", "unreadable-archive", "invalid-csv", "unterminated-quote"})
-"""Reasons of the readers after which nothing more of a file is read: the one record stands for all of the rest."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,7 @@ class Counted:
             files, only those that could not be read: the others miss a partner that was not fetched.
         filtered: left out by rule.
         reasons: why records were quarantined.
+        rest_lost: something of it could not be read, and nobody knows how many records that is.
 
     """
 
@@ -102,11 +101,7 @@ class Counted:
     lost: int = 0
     filtered: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def rest_lost(self) -> bool:
-        """Whether it was not read to its end."""
-        return not REST_LOST.isdisjoint(self.reasons)
+    rest_lost: bool = False
 
     @property
     def name(self) -> str:
@@ -142,8 +137,8 @@ def shortfalls(
         profile: with the limits, what they allow, and what a pilot cuts.
         manifests: of the sources to judge.
         files: source → subset → its raw files.
-        stats: source → subset → ``{"records", "rows", "beyond_limit", "filtered", "quarantined", "files"}``, as
-            `curation.normalising` counts them.
+        stats: source → subset → ``{"records", "rows", "beyond_limit", "filtered", "quarantined", "files",
+            "unreadable"}``, as `curation.normalising` counts them.
 
     """
     allowed = allowed_names(profile, manifests := list(manifests))
@@ -177,8 +172,12 @@ def _of_source(
             continue
         cut = not per_file and _may_be_cut(profile, raw)
         partial |= cut
+        unread = {name.partition("!")[0] for name, _, _ in stats[subset].get("unreadable", ())}
         counts = [
-            _counted(manifest.name, subset, file.name, stats[subset]["files"][file.name], cut=cut)
+            replace(
+                _counted(manifest.name, subset, file.name, stats[subset]["files"][file.name], cut=cut),
+                rest_lost=file.name in unread,
+            )
             for file in {f.name: f for f in raw}.values()
             if not covered(subset, file.name)
         ]

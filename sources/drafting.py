@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from sources.batching import BATCH_BYTES
 from sources.manifest import LangColumn
 from sources.parts import Context
 from sources.schema import DRAFT_SCHEMA
@@ -23,6 +24,7 @@ class Drafts:
         assert not isinstance(positive_lang, LangColumn), "the language of these sources is their subset's"
         self._langs = (subset.query_lang, positive_lang)
         self._rows: list[tuple[str, str, Sequence[str], str | None, str, int]] = []
+        self._size = 0
 
     def add(
         self,
@@ -36,10 +38,11 @@ class Drafts:
     ) -> None:
         """Add one row; arguments as in `DRAFT_SCHEMA`."""
         self._rows.append((query, positive, negatives, label, file, record))
+        self._size += len(query) + len(positive) + sum(map(len, negatives))
 
     def full(self) -> Iterator[pa.Table]:
         """Yield the rows so far if they make a table worth handing on."""
-        if len(self._rows) >= _ROWS:
+        if len(self._rows) >= _ROWS or self._size >= BATCH_BYTES:
             yield from self.rest()
 
     def rest(self) -> Iterator[pa.Table]:
@@ -49,4 +52,4 @@ class Drafts:
             n = len(self._rows)
             columns = [queries, positives, negatives, labels, *([lang] * n for lang in self._langs), files, records]
             yield pa.table([list(column) for column in columns], schema=DRAFT_SCHEMA)
-            self._rows = []
+            self._rows, self._size = [], 0

@@ -110,6 +110,8 @@ class RawTable(_Strict):
     """Field → what its column is called in other revisions or copies; whichever a file has is read as the field."""
     header: list[str] | None = None
     """Column names of a csv or tsv file that has no header line, in file order."""
+    encoding: str = "utf-8"
+    """Of the text in the files, by Python's name for it; a byte-order mark in a file says more."""
     record_path: str = "item"
     """Where the records of a nested JSON file are, in ijson's notation (`data.item.paragraphs.item`)."""
     members: list[str] | None = None
@@ -120,6 +122,15 @@ class RawTable(_Strict):
         if unknown := sorted(set(self.other_names) - set(self.fields)):
             raise ValueError(f"other_names has {', '.join(unknown)}, which `fields` does not declare")
         return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _of_text(cls, value: str) -> str:
+        try:
+            "".encode(value)  # not `lookup`, which knows codecs that are none of text
+        except LookupError:
+            raise ValueError(f"{value!r} is no encoding of text; utf-8, utf-16-le, windows-1252, gb18030 are") from None
+        return value
 
 
 class LangColumn(_Strict):
@@ -172,7 +183,7 @@ class Manifest(_Strict):
     """Query and positive are the same kind of text: instructions go on some passages too."""
     origin: Origin
     tables: dict[str, RawTable] = Field(min_length=1)
-    where: dict[str, list[str | int | bool]] = {}
+    where: dict[str, list[str | int | float | bool]] = {}
     """Raw column → admitted values; other records are filtered (counted, not quarantined)."""
     shape: ShapeSpec
     clean: list[CleanName] | dict[Literal["query", "positive"], list[CleanName]] = []

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from sources.batching import BATCH_BYTES, halved
 from sources.blank import blank
 from sources.cleaning.texts import clean
 from sources.errors import ManifestError
@@ -85,8 +86,8 @@ def normalise(
 
     context = Context(bound, read_table, quarantine, filtered)
     for drafts in module.drafts(context, arguments(module, bound)):
-        for start in range(0, drafts.num_rows, BATCH_ROWS):
-            rows = _rows(drafts.slice(start, BATCH_ROWS), part, bound, quarantine)
+        for some in halved(drafts, BATCH_ROWS, BATCH_BYTES):
+            rows = _rows(some, part, bound, quarantine)
             if rows.num_rows:
                 tally.made(rows)
                 yield rows
@@ -123,20 +124,42 @@ def check_manifest(manifest: Manifest) -> None:
 
 
 def _check_where(manifest: Manifest) -> None:
-    declared = {field for table in manifest.tables.values() for field in table.fields}
-    for path in manifest.where:
+    """Check that tables declare the columns of `where`, and that these can hold its values.
+
+    Raises:
+        ManifestError: one does not, or a column of a simple type cannot.
+
+    """
+    declared = {field: kind for table in manifest.tables.values() for field, kind in table.fields.items()}
+    for path, admitted in manifest.where.items():
         if path not in declared and path.split(".")[0] not in declared:
             raise ManifestError(
                 f"`where` names {path!r}, which no table declares", where=manifest.name, remedy="add it to `fields`"
             )
+        kind = declared.get(path, "any")
+        odd = [value for value in admitted if kind != "any" and type(value) not in _HELD[kind]]
+        if odd:
+            raise ManifestError(
+                f"`where` admits {odd[0]!r} in {path!r}, which is declared {kind}",
+                where=manifest.name,
+                remedy=f"state values of that type under `where`, or name a column below {path!r}"
+                if kind in ("struct", "list<struct>")
+                else "state values of that type under `where`, or correct the type in `fields`",
+            )
+
+
+_HELD: dict[str, tuple[type, ...]] = {
+    "string": (str,), "bool": (bool,), "int64": (int,), "float64": (int, float),
+    "list<string>": (), "struct": (), "list<struct>": (),
+}  # fmt: skip
+"""Declared type → Python types of the values a column has; lists and objects equal none."""
 
 
 def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBatch:
     for path, admitted in manifest.where.items():
         if path.split(".")[0] not in batch.columns.column_names:
             continue  # another table's condition
-        values = column(batch.columns, path)
-        mask = _admitted(values, admitted)
+        mask = _admitted(column(batch.columns, path), admitted, path, batch.file)
         if mask.false_count:
             filtered["where"] += mask.false_count
             batch = RawBatch(batch.columns.filter(mask), batch.file, batch.records.filter(mask))
@@ -146,12 +169,36 @@ def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBa
 _SAID = {True: ("true", "1", "1.0", "yes"), False: ("false", "0", "0.0", "no")}
 
 
-def _admitted(values: pa.Array, admitted: list[str | int | bool]) -> pa.BooleanArray:
-    """Tell which values are admitted; truth may be written as a number or a word, for copies of a dataset differ."""
-    if all(isinstance(value, bool) for value in admitted) and not pa.types.is_boolean(values.type):
+def _admitted(values: pa.Array, admitted: list[str | int | float | bool], path: str, file: str) -> pa.BooleanArray:
+    """Tell which values are admitted (bool, n); truth may be written as a number or a word: copies of a set differ.
+
+    Raises:
+        ManifestError: values have a type that none of the admitted ones is of.
+
+    """
+    kind = values.type
+    if pa.types.is_null(kind):
+        return pa.repeat(pa.scalar(value=False), len(values))
+    if admitted and all(isinstance(value, bool) for value in admitted) and not pa.types.is_boolean(kind):
         said = [word for value in admitted for word in _SAID[bool(value)]]
         return pc.is_in(pc.utf8_lower(values.cast(pa.string())), pa.array(said))
-    return pc.is_in(values, pa.array(admitted).cast(values.type))
+    fitting = [value for value in admitted if _is_of(value, kind)]
+    if admitted and not fitting:
+        raise ManifestError(
+            f"`where` admits {', '.join(map(repr, admitted))} in {path!r}, which is {kind} here",
+            where=file,
+            remedy="state values of that type under `where`",
+        )
+    return pc.is_in(values, pa.array(fitting, kind))
+
+
+def _is_of(value: object, kind: pa.DataType) -> bool:
+    if isinstance(value, bool) or pa.types.is_boolean(kind):
+        return isinstance(value, bool) and pa.types.is_boolean(kind)
+    if isinstance(value, str):
+        return bool(pa.types.is_string(kind))
+    assert isinstance(value, (int, float))
+    return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and value == int(value)))
 
 
 def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quarantine) -> pa.RecordBatch:

@@ -8,6 +8,9 @@ from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.batching import halved
 
 _ROWS = 16_384
 
@@ -21,6 +24,7 @@ class Spool:
         self._path = str(Path(self._folder.name) / "rows.arrow")
         self._writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(self._path, schema)
         self._starts = [0]
+        self._sizes: list[np.ndarray] = []
         self._chunks: list[pa.RecordBatch] = []
 
     def __enter__(self) -> Spool:
@@ -37,12 +41,19 @@ class Spool:
     def add(self, rows: pa.Table) -> None:
         """Append rows; not after the first `take`."""
         assert self._writer is not None, "rows have been taken"
-        for batch in rows.to_batches(max_chunksize=_ROWS):
-            self._writer.write_batch(batch)
-            self._starts.append(self._starts[-1] + batch.num_rows)
+        for piece in halved(rows, _ROWS):
+            for batch in piece.to_batches():
+                self._writer.write_batch(batch)
+                self._starts.append(self._starts[-1] + batch.num_rows)
+                self._sizes.append(_bytes(batch))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Bytes of the texts of each row so far (int64); rows are taken in portions of moderate size by them."""
+        return np.concatenate([np.zeros(0, np.int64), *self._sizes])
 
     def take(self, rows: np.ndarray) -> pa.Table:
-        """Return the rows with these numbers (which may repeat), in that order."""
+        """Return the rows with these numbers (which may repeat), in that order; no more than 2 GiB of a column."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -58,3 +69,11 @@ class Spool:
         back = np.empty(len(order), np.int64)
         back[order] = np.arange(len(order))
         return pa.Table.from_batches(pieces, self._schema).combine_chunks().take(pa.array(back))
+
+
+def _bytes(batch: pa.RecordBatch) -> np.ndarray:
+    sizes = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+    return sizes

@@ -14,6 +14,7 @@ import xxhash
 from curation.langid.codes import NO_LANGUAGE, Policy, fold_all
 from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier, list_array
 from curation.settings import LanguageSettings
+from curation.text.arrays import Texts, one_array, text_array
 
 IDENTIFIED_SCHEMA = pa.schema(
     [
@@ -63,11 +64,11 @@ def identity(settings: LanguageSettings) -> str:
     return xxhash.xxh3_128_hexdigest(path.read_bytes()) if path.is_file() else str(settings.model)
 
 
-def identify(texts: pa.StringArray, settings: LanguageSettings | None = None, *, top_k: int | None = None) -> pa.Table:
+def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: int | None = None) -> pa.Table:
     """Identify the language of every text.
 
     Args:
-        texts: string array of n texts.
+        texts: n texts, as `curation.text.arrays.text_array` takes them; null reads as empty.
         settings: which backend, how its codes are folded, and whether code and texts without language are looked for
             first; the default needs no network.
         top_k: also return up to this many answers for each text.
@@ -77,6 +78,7 @@ def identify(texts: pa.StringArray, settings: LanguageSettings | None = None, *,
         code once: of two labels folded into one the likelier counts.
 
     """
+    texts = one_array(text_array(texts))
     settings = settings or LanguageSettings()
     if not settings.content:
         return _by_model(texts, texts, settings, top_k)

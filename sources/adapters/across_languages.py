@@ -14,6 +14,7 @@ import pyarrow as pa
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field
 
+from sources.batching import runs
 from sources.blank import blank
 from sources.parts import Context, RawBatch
 from sources.shapes.columns import as_text, batches, column, draft_table, languages
@@ -99,8 +100,10 @@ def _rows(context: Context, texts: pl.DataFrame, files: list[str]) -> Iterator[p
     if alone := int((~there).sum()):
         context.filtered["in-one-language-only"] += alone
     order = texts.select("file", "record").with_row_index("at").filter(pl.Series(there)).sort("file", "record")["at"]
-    for start in range(0, len(order), _ROWS):
-        at = order[start : start + _ROWS].to_numpy()
+    lengths = texts["text"].str.len_bytes().cast(pl.Int64).to_numpy()
+    sizes = (lengths + lengths[partner])[order.to_numpy()]
+    for start, stop in runs(sizes, _ROWS):
+        at = order[start:stop].to_numpy()
         rows, theirs = texts[at], texts[partner[at]]
         yield draft_table(
             query=_arrow(rows["text"]),

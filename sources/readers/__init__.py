@@ -9,7 +9,10 @@ from pathlib import Path
 from sources.manifest import RawTable
 from sources.parts import RawBatch
 from sources.quarantine import Quarantine
-from sources.readers.archives import is_archive, members
+from sources.readers.archives import is_archive, members, unpacked
+from sources.readers.casting import Casting
+from sources.readers.opening import head_of
+from sources.readers.recognize import not_the_data
 
 _FORMATS = {
     "parquet": "sources.readers.parquet",
@@ -23,7 +26,7 @@ _FORMATS = {
     "text": "sources.readers.text_lines",
     "tmx": "sources.readers.tmx",
 }
-"""Format → module with `read(path, name, table, quarantine, *, batch_rows)`; imported when a file needs it."""
+"""Format → module with `read(path, name, table, casting, *, batch_rows)`; imported when a file needs it."""
 
 
 def read(
@@ -31,9 +34,9 @@ def read(
 ) -> Iterator[RawBatch]:
     """Stream the records of one raw file.
 
-    Compressed files (gzip, bzip2, xz) are read as what they hold. Where the table declares `members`, the file is
-    an archive: its matching members are read in its order, each counting its records from zero, under the file
-    name ``archive.zip!member``.
+    Compressed files (gzip, bzip2, xz, zstd, LZ4; Brotli by its ending) are read as what they hold. Where the table
+    declares `members`, the file is an archive: its matching members are read in its order, each counting its records
+    from zero, under the file name ``archive.zip!member``.
 
     Args:
         path: where the file lies here.
@@ -46,12 +49,30 @@ def read(
         Batches with exactly the declared fields as columns, in their declared types.
 
     Raises:
-        SchemaError: a declared field is missing, or its type cannot become the declared one.
+        SchemaError: a declared field is missing, or its type cannot become the declared one; of formats that do not
+            state their schema this is known, and said, at the end of the file.
 
     """
-    module = import_module(_FORMATS[table.format])
-    if table.members is not None or is_archive(path):
-        for member_name, member_path in members(Path(path), name, table.members, quarantine):
-            yield from module.read(member_path, member_name, table, quarantine, batch_rows=batch_rows)
+    casting = Casting(name, table, quarantine)
+    for member_name, member_path in _files(Path(path), name, table, quarantine):
+        yield from _read(member_path, member_name, table, casting, batch_rows)
+    casting.finish()
+
+
+def _files(path: Path, name: str, table: RawTable, quarantine: Quarantine) -> Iterator[tuple[str, Path]]:
+    if table.members is not None or is_archive(path, name):
+        yield from members(path, name, table.members, quarantine)
+    elif table.format == "parquet":
+        with unpacked(path, name, quarantine) as plain:
+            if plain is not None:
+                yield name, plain
     else:
-        yield from module.read(Path(path), name, table, quarantine, batch_rows=batch_rows)
+        yield name, path
+
+
+def _read(path: Path, name: str, table: RawTable, casting: Casting, batch_rows: int) -> Iterator[RawBatch]:
+    if table.format != "parquet" and (why := not_the_data(head_of(path, name), table.encoding)):
+        casting.quarantine.add_unreadable(name, why, path.stat().st_size)
+        return
+    module = import_module(_FORMATS[table.format])
+    yield from module.read(path, name, table, casting, batch_rows=batch_rows)

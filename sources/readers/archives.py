@@ -12,37 +12,70 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from sources.globs import any_match
 from sources.quarantine import Quarantine
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.opening import BrokenStreamError, compression_of, head_of, open_binary
 
 MAX_RATIO = 1000
 """Unpacked bytes for each byte of the archive; text stays below 50."""
 SAFE_BYTES = 64 << 20
 """Whatever the ratio, a member may unpack to this much."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 13
+"""Bytes copied at a time: what the reading of a cut archive gets before it fails is lost."""
+_CUT = (BrokenStreamError, EOFError, tarfile.ReadError)
+"""What says that a member goes no further; what came before is sound."""
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, BrokenStreamError, EOFError,
-    zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError,
+    zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError, OverflowError,
 )  # fmt: skip
 """What zipfile and tarfile raise for damaged, encrypted or exotic archives."""
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""A member, or the end of an archive without any."""
+_BLOCK = 512
 
 
 class _BombError(Exception):
     pass
 
 
-def is_archive(path: str | Path) -> bool:
+def is_archive(path: str | Path, name: str = "") -> bool:
     """Tell by its first bytes whether a file is a zip or a (compressed) tar archive."""
-    try:
-        with open_binary(Path(path)) as stream:
-            head = stream.read(512)
-    except BrokenStreamError:
+    head = head_of(Path(path), name, _BLOCK)
+    return head.startswith(_ZIP) or _is_tar(head)
+
+
+def _is_tar(head: bytes) -> bool:
+    """Tell a tar header by its checksum (POSIX.1-2017, pax, "ustar Interchange Format"): its word alone texts have."""
+    if len(head) < _BLOCK or not head[0]:
         return False
-    return head.startswith(b"PK\x03\x04") or head[257:262] == b"ustar"
+    field = head[148:156].strip(b" \0")
+    if not field or field.strip(b"01234567"):
+        return False
+    return int(field, 8) == sum(head[:148]) + 8 * ord(" ") + sum(head[156:_BLOCK])
+
+
+@contextmanager
+def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | None]:
+    """Give the path of a file whose compression, if it has any, is undone; null where that is not possible."""
+    with path.open("rb") as file:
+        packed = compression_of(file.read(16), name)
+    if packed is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="unpacked-") as folder:
+        target = Path(folder) / "file"
+        try:
+            with open_binary(path, name) as source:
+                _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
+        except (_BombError, BrokenStreamError) as error:
+            why = str(error) or "it unpacks to more than a thousand times its size"
+            quarantine.add_unreadable(name, why, path.stat().st_size)
+            target = None
+        yield target
 
 
 def members(path: Path, name: str, globs: list[str] | None, quarantine: Quarantine) -> Iterator[tuple[str, Path]]:
@@ -55,60 +88,125 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
         quarantine: takes members that are damaged, encrypted, unsafe or bombs.
 
     Yields:
-        (``name!member``, path of a temporary file that is gone after the next step).
+        (``name!member``, path of a temporary file that is gone after the next step). Of a member at which a cut
+        archive ends, the file holds what there is of it.
 
     """
     with tempfile.TemporaryDirectory(prefix="member-") as folder:
+        target = Path(folder) / "member"
+        archive: _Zip | _Tar | None = None
         try:
-            for member, stream in _streams(path, globs):
+            with path.open("rb") as file:
+                archive = _Zip(path, globs) if file.read(4) in _ZIP else _Tar(path, name, globs)
+            for member, size, stream in archive:
                 full = f"{name}!{member}"
                 if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
                     quarantine.add(full, 0, "unsafe-member", member)
                     continue
-                target = Path(folder) / "member"
                 try:
-                    with stream() as source:
+                    with stream as source:
                         _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
                 except _BombError:
-                    quarantine.add(full, 0, "decompression-bomb", member)
+                    quarantine.add_unreadable(full, "it unpacks to far more than the archive holds", size,
+                                              reason="decompression-bomb")  # fmt: skip
                     continue
                 except _DAMAGE as error:
-                    quarantine.add(full, 0, "unreadable-member", str(error))
-                    continue
+                    got = target.stat().st_size if isinstance(error, _CUT) and target.exists() else 0
+                    quarantine.add_unreadable(full, str(error), max(size - got, 0), reason="unreadable-member",
+                                              count=int(not got))  # fmt: skip
+                    if not got:
+                        continue
                 yield full, target
         except _DAMAGE as error:
-            quarantine.add(name, 0, "unreadable-archive", str(error))
+            left = error.left if isinstance(error, BrokenStreamError) else path.stat().st_size
+            quarantine.add_unreadable(name, str(error), left, reason="unreadable-archive")
+            return
+        if archive.damage:
+            quarantine.add_unreadable(name, archive.damage, archive.skipped, reason="unreadable-archive")
 
 
-class _Opener:
-    """Opens one member when called; a class rather than a closure over a loop variable."""
+class _Zip:
+    """Iterates over (name, packed size, stream) of the admitted members of a zip archive."""
 
-    def __init__(self, archive: zipfile.ZipFile | tarfile.TarFile, member: zipfile.ZipInfo | tarfile.TarInfo) -> None:
-        self._archive, self._member = archive, member
+    damage = ""
+    skipped = 0
 
-    def __call__(self) -> IO[bytes]:
-        if isinstance(self._archive, zipfile.ZipFile):
-            assert isinstance(self._member, zipfile.ZipInfo)
-            return self._archive.open(self._member)
-        assert isinstance(self._member, tarfile.TarInfo)
-        stream = self._archive.extractfile(self._member)
-        assert stream is not None, "only regular files are opened"
-        return stream
+    def __init__(self, path: Path, globs: list[str] | None) -> None:
+        self._path, self._globs = path, globs
 
-
-def _streams(path: Path, globs: list[str] | None) -> Iterator[tuple[str, _Opener]]:
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
-    if is_zip:
-        with zipfile.ZipFile(path) as archive:
+    def __iter__(self) -> Iterator[tuple[str, int, Any]]:
+        with zipfile.ZipFile(self._path) as archive:
             for info in archive.infolist():
-                if not info.is_dir() and _admitted(info.filename, globs):
-                    yield info.filename, _Opener(archive, info)
-        return
-    with open_binary(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.isreg() and _admitted(member.name, globs):
-                yield member.name, _Opener(archive, member)
+                if not info.is_dir() and _admitted(info.filename, self._globs):
+                    yield info.filename, info.compress_size, _Opening(archive, info)
+
+
+class _Opening:
+    """A member of a zip archive that is opened when it is entered: a damaged one is an error of its own."""
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        self._archive, self._info = archive, info
+
+    def __enter__(self) -> IO[bytes]:
+        self._stream = self._archive.open(self._info)
+        return self._stream
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+
+class _Tar:
+    """Iterates over (name, size, stream) of the admitted members of a tar archive, and tells what is wrong with it.
+
+    Blocks that are no header are passed over, as GNU tar does with `--ignore-zeros`, so that a damaged header costs
+    its member alone, and archives that were joined are read to the end.
+
+    Attributes:
+        damage: what is wrong with the archive; empty: nothing.
+        skipped: bytes passed over.
+
+    """
+
+    def __init__(self, path: Path, name: str, globs: list[str] | None) -> None:
+        self._path, self._name, self._globs = path, name, globs
+        self.damage, self.skipped = "", 0
+
+    def __iter__(self) -> Iterator[tuple[str, int, Any]]:
+        headers = _Headers()
+        with (
+            open_binary(self._path, self._name) as stream,
+            tarfile.open(fileobj=stream, mode="r|", ignore_zeros=True, tarinfo=headers.kind) as archive,
+        ):
+            for member in archive:
+                if member.isreg() and _admitted(member.name, self._globs):
+                    yield member.name, member.size, archive.extractfile(member)
+        self.skipped = headers.bad * _BLOCK
+        if headers.bad:
+            self.damage = f"{headers.bad} blocks of {_BLOCK} bytes are no headers, and members of it may be lost"
+        elif not headers.ends:
+            self.damage = "no end-of-archive block: the archive was cut"
+
+
+class _Headers:
+    """Counts what tarfile meets where headers stand."""
+
+    def __init__(self) -> None:
+        self.bad = self.ends = 0
+        counts = self
+
+        class Header(tarfile.TarInfo):
+            @classmethod
+            def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
+                try:
+                    return super().fromtarfile(archive)
+                except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+                    counts.ends += 1
+                    raise
+                except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
+                    counts.bad += 1
+                    raise
+
+        self.kind = Header
 
 
 def _admitted(name: str, globs: list[str] | None) -> bool:
@@ -119,7 +217,7 @@ def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
     size = 0
     target.unlink(missing_ok=True)  # writing over a file would have ext4 flush it to the disk
     with target.open("wb") as out:
-        while chunk := source.read(_CHUNK):
+        while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined]
             size += len(chunk)
             if size > limit:
                 raise _BombError

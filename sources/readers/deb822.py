@@ -17,20 +17,18 @@ import pyarrow as pa
 
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import conform, require
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.casting import Casting
+from sources.readers.opening import BrokenStreamError, open_text
 
 _CONTINUED = re.compile(rb"\n(?![ \t])")
 _STRAY = re.compile(rb"\n(?![ \t]|[!-9;-~]+:)")
 """A line that neither continues a value nor starts a field."""
 _LONE_DOT = re.compile(rb"\n[ \t]\.(?=\n|$)")
+_PIECE = 65_536
 _FIELD_NAMES = re.compile(rb"(?m)^([!-9;-~]+):")
 
 
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Read a deb822 file; see `sources.readers.read`.
 
     Raises:
@@ -38,14 +36,18 @@ def read(
 
     """
     state = path.stat()
-    parsed = _parsed(path, (state.st_mtime_ns, state.st_size, state.st_ino), tuple(table.fields))
+    version = (state.st_mtime_ns, state.st_size, state.st_ino)
+    parsed = _parsed(path, name, version, tuple(table.fields), table.encoding)
     for number, reason, excerpt in parsed.bad:
-        quarantine.add(name, number, reason, excerpt)
-    if parsed.names:
-        require(parsed.names, table, name)
+        casting.quarantine.add(name, number, reason, excerpt)
+    if parsed.broken is not None:
+        why, left = parsed.broken
+        record = len(parsed.records) + len(parsed.bad)
+        casting.quarantine.add_unreadable(name, why, left, record=record, reason="truncated-file")
+    casting.has_seen(parsed.names)
     for first in range(0, len(parsed.records), batch_rows):
         rows = parsed.columns.slice(first, batch_rows)
-        yield conform(rows, name, parsed.records[first : first + batch_rows], table, quarantine)
+        yield casting.columns(rows, name, parsed.records[first : first + batch_rows])
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,18 @@ class _Parsed:
     records: np.ndarray
     bad: list[tuple[int, str, str]]
     names: set[str]
-    """The file's field names, where a declared one is not among them."""
+    """The declared fields that paragraphs have; all of the file's field names, where one of these is not among them."""
+    broken: tuple[str, int] | None
+    """Why a compressed file ended early, and the bytes not read."""
 
 
 @lru_cache(maxsize=3)
-def _parsed(path: Path, _version: tuple[int, ...], fields: tuple[str, ...]) -> _Parsed:
+def _parsed(path: Path, name: str, _version: tuple[int, ...], fields: tuple[str, ...], encoding: str) -> _Parsed:
     """Parse a file; the last ones are kept, for an archive's indexes are read anew for each of many languages."""
     bad: list[tuple[int, str, str]] = []
-    data = _content(path, bad)
+    data, broken = _content(path, name, encoding)
+    if broken is not None:
+        data = data[: data.rfind(b"\n\n") + 1]  # the last paragraph is not whole
     found: dict[str, list[bytes | None]] = {field: [] for field in fields}
     wanted = [(f"\n{field}:".encode(), found[field]) for field in fields]
     records: list[int] = []
@@ -79,21 +85,28 @@ def _parsed(path: Path, _version: tuple[int, ...], fields: tuple[str, ...]) -> _
                 start = paragraph.find(key)
                 column.append(None if start < 0 else _value(paragraph, start + len(key)))
         number += 1
-    lacking = records and any(all(value is None for value in column) for column in found.values())
-    names = {key.decode() for key in _FIELD_NAMES.findall(data)} if lacking else set()
-    columns = {field: pa.array(column, pa.binary()).view(pa.string()) for field, column in found.items()}
-    return _Parsed(pa.table(columns), np.asarray(records, np.int64), bad, names)
+    names = {field for field, column in found.items() if any(value is not None for value in column)}
+    if len(names) < len(found):
+        names |= {key.decode() for key in _FIELD_NAMES.findall(data)}
+    columns = {field: _texts(column) for field, column in found.items()}
+    return _Parsed(pa.table(columns), np.asarray(records, np.int64), bad, names, broken)
 
 
-def _content(path: Path, bad: list[tuple[int, str, str]]) -> bytes:
-    pieces = []
-    with open_binary(path) as stream:
+def _texts(values: list[bytes | None]) -> pa.ChunkedArray:
+    pieces = [pa.array(values[at : at + _PIECE], pa.binary()).view(pa.string()) for at in range(0, len(values), _PIECE)]
+    return pa.chunked_array(pieces, pa.string())
+
+
+def _content(path: Path, name: str, encoding: str) -> tuple[bytes, tuple[str, int] | None]:
+    pieces, broken = [], None
+    with open_text(path, name, encoding) as stream:
         try:
             while piece := stream.read(1 << 24):
                 pieces.append(piece)
         except BrokenStreamError as error:
-            bad.append((0, "cut-short", str(error)))
-    return b"".join(pieces)
+            broken = str(error), error.left
+    data = b"".join(pieces)
+    return data.replace(b"\r\n", b"\n") if b"\r\n" in data else data, broken
 
 
 def _value(paragraph: bytes, start: int) -> bytes:

@@ -1,204 +1,193 @@
 """Comma- and tab-separated values. Record numbers count records after the header line, blank ones included.
 
-CSV follows RFC 4180 (quotes, line breaks inside them); TSV knows no quotes, a line is a record.
+CSV follows RFC 4180 (quotes, line breaks inside them); TSV knows no quotes, a line is a record. A blank line is no
+record.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pv
 
 from sources.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import conform, require
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.casting import Casting
+from sources.readers.delimited_scan import BLANK, SOUND, STRAY_QUOTE, TOO_FEW, TOO_MANY, UNTERMINATED, gather, scan
+from sources.readers.opening import BrokenStreamError, open_text
 
-_BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
+MAX_RECORD_BYTES = 64 << 20
+"""A longer record is none of any dataset; it is quarantined rather than held in memory."""
+HEAD_BYTES = 1 << 20
+_AT_ONCE = 16_384
 _SAMPLED = 100
-
-_Rows = tuple[pa.Table, np.ndarray]
-"""Columns and their record numbers."""
-
-
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
-    """Stream a delimited file; see `sources.readers.read`."""
-    quoted = table.format == "csv"
-    names = table.header or _header(path, quoted=quoted)
-    if not names:
-        quarantine.add(name, 0, "empty-file")
-        return
-    require(names, table, name)
-    if table.header:
-        _check_width(path, name, len(names), quoted=quoted)
-    invalid = _Invalid(name, quarantine, before=1 if table.header else 2)
-    with open_binary(path) as stream:
-        counted = _Watched(stream)
-        held: _Rows | None = None
-        try:
-            for batch in _batches(counted, table, names, invalid, quoted=quoted):
-                if held is not None:
-                    yield from _cut(held, name, table, quarantine, batch_rows)
-                held = batch, invalid.numbers(batch.num_rows)
-        except pa.ArrowInvalid as error:
-            if held is not None:
-                yield from _cut(held, name, table, quarantine, batch_rows)
-            quarantine.add(name, invalid.next, "invalid-csv", str(error))
-            return
-        if held is not None:
-            held = _without_spoilt_end(held, counted, invalid, quoted=quoted)
-            yield from _cut(held, name, table, quarantine, batch_rows)
+_FEWEST = 10
+"""Records of another width than the header, and no other, that make a file one of another header."""
+_REASONS = {
+    TOO_FEW: "too-few-values",
+    TOO_MANY: "too-many-values",
+    STRAY_QUOTE: "stray-quote",
+    UNTERMINATED: "unterminated-quote",
+}
 
 
-def _without_spoilt_end(rows: _Rows, stream: _Watched, invalid: _Invalid, *, quoted: bool) -> _Rows:
-    """Quarantine the last record where the file's end cannot be trusted.
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
+    """Stream a delimited file; see `sources.readers.read`.
 
-    It is half a record where a compressed file was cut; and a quote that never closes swallows the rest of the file
-    into it without a complaint.
+    Raises:
+        SchemaError: the header lacks a declared field or has one twice, or the first records all have another number
+            of values than the header.
+
     """
-    columns, records = rows
-    last = int(records[-1]) if len(records) else -1
-    if stream.error is not None:
-        whole = last < 0 or stream.last == b"\n" or invalid.latest > last
-        invalid.quarantine.add(invalid.file, max(last, invalid.latest) + whole, "truncated-file", str(stream.error))
-    else:
-        whole = last < 0 or not (quoted and stream.quotes % 2 and _spans_lines(columns))
-        if not whole:
-            excerpt = " ".join(str(column[-1].as_py()) for column in columns.columns)
-            invalid.quarantine.add(invalid.file, last, "unterminated-quote", excerpt)
-    return rows if whole else (columns.slice(0, len(records) - 1), records[:-1])
+    with open_text(path, name, table.encoding) as stream:
+        file = _File(stream, name, casting, quoted=table.format == "csv")
+        names = table.header or file.header()
+        if not names:
+            casting.quarantine.add_unreadable(name, "the file is empty", 0, reason="empty-file")
+            return
+        casting.has_columns(names, name)
+        for columns, records in file.records(names, batch_rows):
+            yield casting.columns(columns, name, records)
 
 
-def _batches(
-    stream: _Watched, table: RawTable, names: list[str], invalid: _Invalid, *, quoted: bool
-) -> Iterator[pa.Table]:
-    reader = pv.open_csv(
-        pa.PythonFile(stream, mode="r"),
-        read_options=pv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=table.header),
-        parse_options=pv.ParseOptions(
-            delimiter="," if quoted else "\t",
-            quote_char='"' if quoted else False,
-            newlines_in_values=quoted,
-            ignore_empty_lines=False,
-            invalid_row_handler=invalid,
-        ),
-        # Invalid UTF-8 and values of the wrong type are `conform`'s to find, record by record.
-        convert_options=pv.ConvertOptions(
-            check_utf8=False, strings_can_be_null=False, column_types=dict.fromkeys(names, pa.string())
-        ),
-    )
-    for batch in reader:
-        yield pa.Table.from_batches([batch])
+class _File:
+    """A stream of records, cut out of a buffer that is filled as they are taken."""
 
+    def __init__(self, stream: BinaryIO, name: str, casting: Casting, *, quoted: bool) -> None:
+        self._stream, self._name, self._casting, self._quoted = stream, name, casting, quoted
+        self._delimiter = ord("," if quoted else "\t")
+        self._data = b""
+        self._at = 0
+        """Where in the buffer the next record begins."""
+        self._next = 0
+        """Its number."""
+        self._final = self._skipping = self._only_returns = False
+        self._broken: BrokenStreamError | None = None
+        self._fill(HEAD_BYTES)
+        if b"\n" not in self._data and b"\r" in self._data:
+            self._only_returns = True  # lines end as on the first Macintosh
+            self._data = self._data.replace(b"\r", b"\n")
 
-def _cut(rows: _Rows, name: str, table: RawTable, quarantine: Quarantine, batch_rows: int) -> Iterator[RawBatch]:
-    columns, records = _empty_numbers_as_null(rows[0], table), rows[1]
-    for start in range(0, columns.num_rows, batch_rows):
-        some = columns.slice(start, batch_rows)
-        yield conform(some, name, records[start : start + batch_rows], table, quarantine)
+    def header(self) -> list[str]:
+        """Take the first record that is not blank for the header."""
+        found = _Found(1, np.zeros(0, np.int64))
+        while True:
+            if not self._scan(found):
+                if self._final:
+                    return []
+                self._fill(max(BLOCK_BYTES, len(self._data)))
+                continue
+            kind, start, end = found.records[0].tolist()
+            if kind != BLANK:
+                text = self._data[start:end].decode("utf-8", "replace")
+                if not self._quoted:
+                    return text.rstrip("\r\n").split("\t")
+                return next(csv.reader(io.StringIO(text, newline="")), [])
 
-
-def _empty_numbers_as_null(columns: pa.Table, table: RawTable) -> pa.Table:
-    for field, kind in table.fields.items():
-        if kind not in ("string", "any"):
-            column = columns.column(field)
-            blank = pc.equal(column, "")
-            columns = columns.set_column(
-                columns.schema.get_field_index(field),
-                field,
-                pc.if_else(blank, pa.scalar(None, pa.string()), column),
+    def records(self, names: list[str], batch_rows: int) -> Iterator[tuple[pa.Table, npt.NDArray[np.int64]]]:
+        """Yield the declared fields of the sound records, as text, and their numbers; quarantine the others."""
+        fields = list(self._casting.table.fields)
+        slots = np.array([fields.index(name) if name in fields else -1 for name in names], np.int64)
+        found = _Found(min(_AT_ONCE, batch_rows), slots)
+        judged = False
+        while True:
+            count = self._scan(found)
+            if count:
+                if not judged:
+                    self._check_width(found.records[:count], names)
+                    judged = True
+                yield from self._taken(found, count, fields)
+            elif self._final:
+                break
+            else:
+                self._fill(max(BLOCK_BYTES, len(self._data)))
+        if self._broken is not None:
+            self._casting.quarantine.add_unreadable(
+                self._name, str(self._broken), self._broken.left, record=self._next, reason="truncated-file"
             )
-    return columns
 
+    def _scan(self, found: _Found) -> int:
+        data = np.frombuffer(self._data, np.uint8)[self._at :]
+        patient = not self._final and len(data) <= MAX_RECORD_BYTES
+        count, used = scan(
+            data, self._final, patient, self._delimiter, self._quoted,
+            found.slots, found.bounds, found.escaped, found.records,
+        )  # fmt: skip
+        if count and self._at + used == len(self._data) and self._data[-1:] != b"\n":
+            if self._broken is not None:
+                count -= 1  # half a record
+            self._skipping = not self._final
+        found.bounds[:count] += self._at
+        found.records[:count, 1:] += self._at
+        self._at += used
+        return int(count)
 
-class _Invalid:
-    """Takes the records with a wrong number of values, and numbers the others around them."""
+    def _taken(self, found: _Found, count: int, fields: list[str]) -> Iterator[tuple[pa.Table, npt.NDArray[np.int64]]]:
+        kinds = found.records[:count, 0]
+        numbers = self._next + np.arange(count)
+        self._next += count
+        for row in np.flatnonzero((kinds != SOUND) & (kinds != BLANK)).tolist():
+            kind, start, end = found.records[row].tolist()
+            reason = "oversized-record" if end - start > MAX_RECORD_BYTES else _REASONS[kind]
+            excerpt = self._data[start : min(end, start + 200)].decode("utf-8", "backslashreplace")
+            self._casting.quarantine.add(self._name, int(numbers[row]), reason, excerpt)
+        rows = np.flatnonzero(kinds == SOUND)
+        if len(rows):
+            columns = [_column(self._data, found, rows, slot) for slot in range(len(fields))]
+            yield pa.table(columns, names=fields), numbers[rows]
 
-    def __init__(self, file: str, quarantine: Quarantine, *, before: int) -> None:
-        self.file, self.quarantine, self._before = file, quarantine, before
-        self._rows: list[int] = []
-        self.next = 0
-        self.latest = -1
-
-    def __call__(self, row: Any) -> str:
-        record = row.number - self._before
-        self._rows.append(record)
-        self.latest = record
-        reason = "too-few-values" if row.actual_columns < row.expected_columns else "too-many-values"
-        self.quarantine.add(self.file, record, reason, row.text)
-        return "skip"
-
-    def numbers(self, rows: int) -> np.ndarray:
-        """Return the record numbers of the next `rows` valid records."""
-        candidates = np.arange(self.next, self.next + rows + len(self._rows), dtype=np.int64)
-        numbers = candidates[~np.isin(candidates, self._rows)][:rows]
-        if rows:
-            self.next = int(numbers[-1]) + 1
-            self._rows = [record for record in self._rows if record >= self.next]
-        return numbers
-
-
-class _Watched:
-    """A stream that counts the quotation marks that went through it, and ends where the file is damaged."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.quotes = 0
-        self.last = b"\n"
-        self.error: BrokenStreamError | None = None
-        self.closed = False
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            data = self._stream.read(size) if self.error is None else b""
-        except BrokenStreamError as error:
-            self.error, data = error, b""
-        self.quotes += data.count(b'"')
-        self.last = data[-1:] or self.last
-        return data
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def _first_records(path: Path, most: int, *, quoted: bool) -> list[list[str]]:
-    with open_binary(path) as stream:
-        text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="" if quoted else "\n")
-        try:
-            if quoted:
-                return list(itertools.islice(csv.reader(text), most))
-            return [line.rstrip("\r\n").split("\t") for line in itertools.islice(text, most)]
-        except (BrokenStreamError, csv.Error):
-            return []
-
-
-def _header(path: Path, *, quoted: bool) -> list[str]:
-    found = _first_records(path, 1, quoted=quoted)
-    return found[0] if found else []
-
-
-def _check_width(path: Path, name: str, width: int, *, quoted: bool) -> None:
-    """Refuse a headerless file none of whose first records has the declared number of values."""
-    found = _first_records(path, _SAMPLED, quoted=quoted)
-    if found and all(len(record) != width for record in found):
+    def _check_width(self, records: npt.NDArray[np.int64], names: list[str]) -> None:
+        """Refuse a file none of whose first records has as many values as its header, or the declared one."""
+        some = records[records[:, 0] != BLANK][:_SAMPLED]
+        declared = self._casting.table.header is not None
+        if len(some) < (1 if declared else _FEWEST) or not np.isin(some[:, 0], (TOO_FEW, TOO_MANY)).all():
+            return
+        text = self._data[some[0, 1] : some[0, 2]].decode("utf-8", "replace")
+        first = next(csv.reader(io.StringIO(text, newline="")), []) if self._quoted else text.strip("\r\n").split("\t")
         raise SchemaError(
-            f"records have {len(found[0])} values, the declared header has {width}",
-            where=name,
-            remedy=f"correct `header` in the manifest; the first record is {found[0]!r}",
+            f"records have {len(first)} values, the {'declared header' if declared else 'header'} has {len(names)}",
+            where=self._name,
+            remedy=f"correct `header` in the manifest; the first record is {first!r}",
         )
 
+    def _fill(self, size: int) -> None:
+        try:
+            data = self._stream.read(size)
+        except BrokenStreamError as error:
+            data, self._broken = b"", error
+        self._final = not data
+        if self._only_returns:
+            data = data.replace(b"\r", b"\n")
+        if self._skipping:
+            end = data.find(b"\n") + 1
+            self._skipping, data = not end, data[end:] if end else b""
+        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+        self._at = 0
 
-def _spans_lines(columns: pa.Table) -> bool:
-    return any("\n" in (column[-1].as_py() or "") for column in columns.columns)
+
+class _Found:
+    """What a scan fills in: see `delimited_scan.scan`."""
+
+    def __init__(self, most: int, slots: npt.NDArray[np.int64]) -> None:
+        wanted = int(slots.max(initial=-1)) + 1
+        self.slots = slots
+        self.bounds = np.zeros((most, wanted, 2), np.int64)
+        self.escaped = np.zeros((most, wanted), np.uint8)
+        self.records = np.zeros((most, 3), np.int64)
+
+
+def _column(data: bytes, found: _Found, rows: npt.NDArray[np.int64], slot: int) -> pa.StringArray:
+    """Return the values of a column, not yet known to be UTF-8."""
+    bounds = found.bounds[rows, slot]
+    out = np.empty(int((bounds[:, 1] - bounds[:, 0]).sum()), np.uint8)
+    offsets = np.empty(len(rows) + 1, np.int32)
+    used = gather(np.frombuffer(data, np.uint8), found.bounds, found.escaped, rows, slot, offsets, out)
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(out[:used]))

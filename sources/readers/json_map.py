@@ -1,47 +1,149 @@
 """One JSON object of texts by key, as message catalogues are: every pair is a record with `key` and `value`.
 
-Keys that start with ``@`` describe the file and are no records. Record numbers count the others in file order.
+Keys that start with ``@`` describe the file and are no records. Record numbers count the others in file order. Of a
+file that does not parse as a whole, the pairs that do are read.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from sources.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import from_objects, require
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.casting import Casting
+from sources.readers.opening import BrokenStreamError, open_text
+
+_FIELDS = {"key": "string", "value": "string"}
+_NEXT = re.compile(r'(?:^|[,{])\s*(?="(?:[^"\\\n]|\\.)*"\s*:)', re.MULTILINE)
+"""What stands before a pair."""
+_COLON = re.compile(r"\s*:\s*")
+_AFTER = re.compile(r"\s*(?:,\s*|\}|\Z)")
 
 
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
+class _Pairs(list[tuple[str, Any]]):
+    """An object's pairs, repeated keys included."""
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=lambda _: None, strict=False)
+
+
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Read a JSON object of texts; see `sources.readers.read`.
 
     Raises:
         SchemaError: the manifest declares other fields than `key` and `value`.
 
     """
-    require({"key", "value"}, table, name)
-    try:
-        with open_binary(path) as stream:
-            content = json.loads(stream.read().decode("utf-8-sig"))
-    except (BrokenStreamError, ValueError, RecursionError) as error:
-        quarantine.add(name, 0, "invalid-json", str(error))
-        return
-    if not isinstance(content, dict):
-        quarantine.add(name, 0, "not-an-object", content)
-        return
+    if any(kind != _FIELDS.get(field) for field, kind in table.fields.items()):
+        raise SchemaError(
+            "a message file has the fields `key` and `value`, which are texts",
+            where=name,
+            remedy="declare `fields: {key: string, value: string}`",
+        )
+    casting.has_seen(_FIELDS)
+    pairs, bad = _content(path, name, table, casting)
+    times = Counter(key for key, _ in pairs)
     objects, records = [], []
-    for number, (key, value) in enumerate(item for item in content.items() if not item[0].startswith("@")):
-        if isinstance(value, str):
+    number = 0
+    for key, value in pairs:
+        if key.startswith("@"):
+            continue
+        times[key] -= 1
+        if times[key]:
+            casting.quarantine.add(name, number, "duplicate-key", str({key: value}))
+        elif isinstance(value, str):
             objects.append({"key": key, "value": value})
             records.append(number)
         else:
-            quarantine.add(name, number, "wrong-type", {key: value})
+            casting.quarantine.add(name, number, "wrong-type", str({key: value}))
+        number += 1
+    for reason, excerpt in bad:
+        casting.quarantine.add(name, number, reason, excerpt)
+        number += 1
     for first in range(0, len(objects), batch_rows):
         rows = slice(first, first + batch_rows)
-        yield from_objects(objects[rows], name, records[rows], table, quarantine)
+        yield casting.objects(objects[rows], name, records[rows])
+
+
+def _content(
+    path: Path, name: str, table: RawTable, casting: Casting
+) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
+    """Return the pairs of a file, and (reason, excerpt) of what is between them and no pair."""
+    pieces: list[bytes] = []
+    with open_text(path, name, table.encoding) as stream:
+        try:
+            while piece := stream.read(1 << 24):
+                pieces.append(piece)
+        except BrokenStreamError as error:
+            casting.quarantine.add_unreadable(name, str(error), error.left, reason="truncated-file", count=0)
+    data = b"".join(pieces)
+    try:
+        content = _DECODER.decode(data.decode())
+    except (ValueError, RecursionError):
+        return _salvaged(data.decode("utf-8", "surrogateescape"))
+    if isinstance(content, _Pairs):
+        return content, []
+    return [], [("not-an-object", repr(content))]
+
+
+def _salvaged(text: str) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
+    """Return the pairs of a damaged file that are sound and stand as pairs do, and what is bad."""
+    pairs: list[tuple[str, Any]] = []
+    bad: list[tuple[str, str]] = []
+    text = text.rstrip()
+    at = _following(text, 0)
+    if at < 0:
+        bad.append(("invalid-json", _excerpt(text, 0)))
+    while at >= 0:
+        pair, end, reason = _pair(text, at)
+        after = _AFTER.match(text, end) if pair is not None else None
+        if pair is not None and after and not reason:
+            pairs.append(pair)
+        else:
+            bad.append((reason or "invalid-json", _excerpt(text, at)))
+        if after is None:
+            at = _following(text, at + 1)
+            continue
+        at = after.end()
+        if at >= len(text) or text[at:] == "}":
+            break
+        if text[at - 1] == "}" or text[at] != '"':  # an end that is none, or no pair
+            at = _following(text, at)
+            if at < 0:
+                bad.append(("invalid-json", _excerpt(text, after.end())))
+    return pairs, bad
+
+
+def _following(text: str, at: int) -> int:
+    """Return where the next pair begins, or -1."""
+    match = _NEXT.search(text, at)
+    return match.end() if match else -1
+
+
+def _excerpt(text: str, at: int) -> str:
+    return text[at : at + 200].encode("utf-8", "replace").decode()
+
+
+def _pair(text: str, at: int) -> tuple[tuple[str, Any] | None, int, str]:
+    """Return (pair or null, where it ends, what is wrong with it or nothing)."""
+    try:
+        key, end = _DECODER.raw_decode(text, at)
+        colon = _COLON.match(text, end)
+        if not isinstance(key, str) or colon is None:
+            return None, at, "invalid-json"
+        value, end = _DECODER.raw_decode(text, colon.end())
+    except (ValueError, RecursionError):
+        return None, at, "invalid-json"
+    odd = _is_odd(key) or (isinstance(value, str) and _is_odd(value))
+    return (key, value), end, "invalid-utf8" if odd else ""
+
+
+def _is_odd(text: str) -> bool:
+    """Tell text with bytes that are not UTF-8, which came as halves of surrogate pairs."""
+    return any("\udc80" <= char <= "\udcff" for char in text)

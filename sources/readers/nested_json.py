@@ -1,73 +1,284 @@
-"""Nested JSON: the records below `record_path`, streamed. Record numbers count them in document order."""
+"""Nested JSON: the records below `record_path`, streamed. Record numbers count them in document order.
+
+The bytes are cut into records (`json_scan`) before anything is parsed. Where one is damaged, the reading goes on at
+the next record: at what begins as the records before have begun.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import ijson
+import numpy as np
 
 from sources.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import from_objects, require
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.casting import Casting
+from sources.readers.json_scan import DAMAGE, RECORD, Scanner
+from sources.readers.json_values import Parser
+from sources.readers.opening import BrokenStreamError, open_text
 
 _BATCH = 4096
 """Most records a batch: nested records are large (an article with all its questions)."""
+_BATCH_BYTES = 8 << 20
+BLOCK_BYTES = 1 << 20
+MAX_RECORD_BYTES = 64 << 20
+"""A longer record is none of any dataset: there is damage in it."""
+_FIRST_KEY = re.compile(rb'\{\s*"((?:[^"\\]|\\.)*)"\s*:')
+_KEYS = 32
+_WATCHED = 200
+_CONTEXT = 4096
+"""Bytes kept before the place where the scan is: a record's indentation."""
 
 
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Stream a JSON document; see `sources.readers.read`.
-
-    A document that ends early or is damaged gives the records before that point and one quarantined record.
 
     Raises:
         SchemaError: the document is sound but has nothing at `record_path`.
 
     """
+    yield from records_at(table.record_path, path, name, table, casting, batch_rows=batch_rows)
+
+
+def records_at(
+    record_path: str, path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int
+) -> Iterator[RawBatch]:
+    """Stream the records at a path of a document, or (path empty) values that follow one another."""
     objects: list[dict[str, Any]] = []
     numbers: list[int] = []
-    checked, broken, count = False, False, 0
-    for item in _items(path, name, table, quarantine):
-        if item is _BROKEN:
-            broken = True
-        elif isinstance(item, dict):
+    size = 0
+    with open_text(path, name, table.encoding) as stream:
+        records = _Records(stream, record_path, name, casting)
+        for number, item, length in records:
             objects.append(item)
-            numbers.append(count)
-        else:
-            quarantine.add(name, count, "not-an-object", item)
-        count += 1
-        if len(objects) >= min(batch_rows, _BATCH):
-            if not checked:
-                require({key for found in objects for key in found}, table, name)
-                checked = True
-            yield from_objects(objects, name, numbers, table, quarantine)
-            objects, numbers = [], []
+            numbers.append(number)
+            size += length
+            if len(objects) >= min(batch_rows, _BATCH) or size >= _BATCH_BYTES:
+                yield casting.objects(objects, name, numbers)
+                objects, numbers, size = [], [], 0
     if objects:
-        if not checked:
-            require({key for found in objects for key in found}, table, name)
-        yield from_objects(objects, name, numbers, table, quarantine)
-    if count == 0 and not broken:
-        raise SchemaError(
-            f"no records at {table.record_path!r}", where=name, remedy="correct `record_path` in the manifest"
-        )
+        yield casting.objects(objects, name, numbers)
+    if records.count == 0 and not records.damaged:
+        raise SchemaError(f"no records at {record_path!r}", where=name, remedy="correct `record_path` in the manifest")
 
 
-_BROKEN = object()
+class _Records:
+    """Iterates over (number, object, bytes) of the sound records, and quarantines the others.
 
+    Attributes:
+        count: records met so far, bad ones included.
+        damaged: something of the document was not readable.
 
-def _items(path: Path, name: str, table: RawTable, quarantine: Quarantine) -> Iterator[object]:
-    count = 0
-    with open_binary(path) as stream:
+    """
+
+    def __init__(self, stream: BinaryIO, record_path: str, name: str, casting: Casting) -> None:
+        self._stream, self._name, self._casting = stream, name, casting
+        self._scanner = Scanner(record_path)
+        self._parser = Parser()
+        self._starts = _Starts(in_object=bool(record_path) and not record_path.endswith("item"))
+        self._data = b""
+        self._final = False
+        self._broken: BrokenStreamError | None = None
+        self._held: tuple[int, int] | None = None
+        """A sound-looking record that what follows it has not confirmed yet."""
+        self.count = 0
+        self.damaged = False
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any], int]]:
+        going = True
+        while going:
+            events = self._scanner.scan(np.frombuffer(self._data, np.uint8), final=self._final)
+            yield from self._sound(events.tolist())
+            if self._scanner.moved or self._scanner.is_full:
+                continue
+            if self._held is not None and (self._final or self._is_too_long()):
+                sound = self._confirmed()
+                if sound is not None:
+                    yield sound
+            if not self._scanner.moved:
+                going = self._read_on()
+        if self._broken is not None:
+            self.damaged = True
+            self._casting.quarantine.add_unreadable(
+                self._name, str(self._broken), self._broken.left, reason="truncated-file", record=self.count, count=0
+            )
+
+    def _sound(self, events: list[list[int]]) -> Iterator[tuple[int, dict[str, Any], int]]:
+        """Yield the records that events confirm; where one moves the scan, the further ones are void."""
+        for kind, start, end in events:
+            if kind == DAMAGE:
+                begin = self._held[0] if self._held else start
+                self._held = None
+                self._pass_over(begin, "invalid-json")
+                return
+            if self._held is not None:
+                sound = self._confirmed()
+                if sound is not None:
+                    yield sound
+                elif self._scanner.moved:
+                    return
+            self._held = (start, end) if kind == RECORD else None
+
+    def _confirmed(self) -> tuple[int, dict[str, Any], int] | None:
+        """Return the record that is held, if it is sound; of a bad one, go on at the next that begins within it."""
+        assert self._held is not None
+        (start, end), self._held = self._held, None
+        data = self._data[start:end]
+        reason = ""
         try:
-            for item in ijson.items(stream, table.record_path, use_float=True):
-                yield item
-                count += 1
-        except (ijson.JSONError, BrokenStreamError, UnicodeDecodeError) as error:
-            quarantine.add(name, count, "invalid-json", str(error))
-            yield _BROKEN
+            item = self._parser.parse(data.decode())
+        except UnicodeDecodeError:
+            reason = "invalid-utf8"
+            self._casting.has_odd_bytes(data)
+            try:
+                self._parser.parse(data.decode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                reason = "invalid-json"
+        except (ValueError, RecursionError):
+            reason = "invalid-json"
+        else:
+            if not isinstance(item, dict):
+                reason = "not-an-object"
+            elif self._parser.repeated and self._parser.repeated & self._casting.table.fields.keys():
+                reason = "duplicate-key"
+            else:
+                self._starts.learn(self._data, start)
+                self.count += 1
+                return self.count - 1, item, end - start
+        if reason == "invalid-json":
+            self._starts.guess(self._data, start)
+            after = self._starts.find(self._data, start + 1, end)
+            if after is not None:
+                self._scanner.resume(after)
+        self._refuse(data, reason)
+        return None
+
+    def _begin(self) -> int:
+        """Return where what the scan is in begins: a record, or a value around records."""
+        return self._scanner.inside if self._scanner.inside >= 0 else self._scanner.at
+
+    def _is_too_long(self) -> bool:
+        return len(self._data) - self._begin() > MAX_RECORD_BYTES
+
+    def _refuse(self, data: bytes, reason: str) -> None:
+        self._casting.quarantine.add(self._name, self.count, reason, data[:200].decode("utf-8", "backslashreplace"))
+        self.count += 1
+
+    def _read_on(self) -> bool:
+        """Add to the buffer, and let go of what is done with; false where nothing comes any more.
+
+        A record that is too long to be one is passed over.
+        """
+        if self._final:
+            return self._recovered_at_end()
+        if self._is_too_long():
+            self._pass_over(self._begin(), "oversized-record")
+        else:
+            self._let_go(self._held[0] if self._held else self._begin())
+            self._fill(max(BLOCK_BYTES, len(self._data)))
+        return True
+
+    def _let_go(self, count: int) -> None:
+        count = max(count - _CONTEXT, 0)
+        self._data = self._data[count:]
+        self._scanner.drop(count)
+        if self._held:
+            self._held = (self._held[0] - count, self._held[1] - count)
+
+    def _fill(self, size: int) -> None:
+        try:
+            data = self._stream.read(size)
+        except BrokenStreamError as error:
+            data, self._broken = b"", error
+        self._final = not data
+        self._data += data
+
+    def _pass_over(self, begin: int, reason: str) -> None:
+        """Refuse what begins somewhere as one record, and go on at the next one."""
+        self.damaged = True
+        self._starts.guess(self._data, begin)
+        self._refuse(self._data[begin : begin + 200], reason)
+        lost, at = len(self._data) - begin, begin + 1
+        while (after := self._starts.find(self._data, at, len(self._data))) is None:
+            if self._final:
+                self._casting.quarantine.add_unreadable(
+                    self._name, "no JSON from some place on; mend or replace the file", lost, count=0
+                )
+                self._scanner.resume(len(self._data))
+                return
+            cut = max(len(self._data) - _CONTEXT, 0)
+            self._data, at = self._data[cut:], max(at - cut, 0)
+            before = len(self._data)
+            self._fill(BLOCK_BYTES)
+            lost += len(self._data) - before
+        self._scanner.resume(after)
+
+    def _recovered_at_end(self) -> bool:
+        """Judge what is left at the end of the document; true where a record has been found in it."""
+        begin = self._begin()
+        if begin < len(self._data) and self._data[begin:].strip():
+            self._pass_over(begin, "invalid-json")
+            return self._scanner.at < len(self._data)
+        if self._scanner.depth > 0:
+            self.damaged = True
+            if self._broken is None:
+                self._casting.quarantine.add_unreadable(
+                    self._name, "the document ends before its end: it was cut", 0, record=self.count, count=0
+                )
+        return False
+
+
+class _Starts:
+    """What records begin with, learnt from sound ones: their first keys, and what stands before them on their line."""
+
+    def __init__(self, *, in_object: bool) -> None:
+        self._in_object = in_object
+        self._keys: dict[bytes, None] = {}
+        self._latest = b"\0"
+        """How the latest records began."""
+        self._indents: set[bytes] = set()
+        self._own_lines = True
+        self._met = 0
+        self._pattern = _FIRST_KEY
+
+    def learn(self, data: bytes, start: int) -> None:
+        """Note a sound record."""
+        if not data.startswith(self._latest, start):
+            match = _FIRST_KEY.match(data, start)
+            self._latest = match[0] if match else self._latest
+            if match and match[1] not in self._keys and len(self._keys) < _KEYS:
+                self._keys[match[1]] = None
+                self._compile(self._keys)
+        self._met += 1
+        if self._own_lines and 1 < self._met < _WATCHED:
+            line = data.rfind(b"\n", max(start - _CONTEXT, 0), start) + 1
+            indent = data[line:start]
+            self._own_lines = line > 0 and not indent.strip()
+            self._indents.add(indent)
+
+    def guess(self, data: bytes, start: int) -> None:
+        """Take what a bad record begins with, where no sound one has come before."""
+        if not self._keys and (match := _FIRST_KEY.match(data, start)):
+            self._compile({match[1]: None})
+
+    def _compile(self, keys: dict[bytes, None]) -> None:
+        self._pattern = re.compile(rb'\{\s*"(?:%s)"\s*:' % b"|".join(map(re.escape, keys)))
+
+    def find(self, data: bytes, start: int, end: int) -> int | None:
+        """Return where the first record begins in a stretch of the buffer."""
+        for match in self._pattern.finditer(data, start, end):
+            at = match.start()
+            line = data.rfind(b"\n", max(at - _CONTEXT, 0), at) + 1
+            before = data[line:at]
+            if self._own_lines and self._indents:
+                if before in self._indents:
+                    return at
+                continue
+            last = before.rstrip()[-1:]
+            if (last == b":") == self._in_object and (self._keys or last in (b"", b",", b"[", b"}")):
+                return at
+        return None

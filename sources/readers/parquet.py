@@ -1,4 +1,8 @@
-"""Parquet: row group by row group, declared columns only. Record numbers count rows of the file."""
+"""Parquet: row group by row group, declared columns only. Record numbers count rows of the file.
+
+Batches are bounded by what they take decoded. What stands in the file tells little of it: a dictionary page holds a
+long document once, however many rows repeat it.
+"""
 
 from __future__ import annotations
 
@@ -7,54 +11,143 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import conform, require
+from sources.readers.casting import Casting
+from sources.readers.opening import head_of
+from sources.readers.recognize import not_the_data
 
 BATCH_BYTES = 8 << 20
+DECODED_BYTES = 32 << 20
+"""What the rows that are decoded at a time may take at most, if all had the longest values of their row group."""
+_ROWS = 4096
+"""Most rows decoded at a time: what is decoded cannot be foreseen where values differ much in length."""
+_ROWS_UNKNOWN = 64
+"""The same, of an encoding that says nothing of how long values are."""
+_BUFFER = 4 << 20
+"""A column of a row group is read in pieces of this size, not as a whole."""
+_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Stream a Parquet file; see `sources.readers.read`.
 
     A row group that cannot be decoded is quarantined from the first row not yet read, as one entry with a count.
     """
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
+        file = pq.ParquetFile(path, buffer_size=_BUFFER)
+        names = file.schema_arrow.names
+    except _ERRORS as error:
+        if getattr(error, "errno", None) is not None:
             raise
-        quarantine.add(name, 0, "unreadable-file", str(error))
+        why = not_the_data(head_of(path, name)) or f"no Parquet file, or a damaged one: {error}"
+        casting.quarantine.add_unreadable(name, why, path.stat().st_size)
         return
     with file:
-        require(file.schema_arrow.names, table, name)
+        casting.has_columns(names, name)
         start = 0
         for group in range(file.num_row_groups):
-            about = file.metadata.row_group(group)
-            end = start + about.num_rows
-            # Long texts come in smaller batches, so that a batch has about the same size everywhere.
-            fitting = BATCH_BYTES * max(about.num_rows, 1) // max(about.total_byte_size, 1)
-            batches = file.iter_batches(
-                batch_size=max(1, min(batch_rows, fitting)),
-                row_groups=[group],
-                columns=list(table.fields),
-                use_threads=False,
-            )
-            while start < end:
-                try:
-                    batch = next(batches)
-                except StopIteration:
-                    quarantine.add(name, start, "corrupt-row-group", "fewer rows than promised", count=end - start)
-                    break
-                except (pa.ArrowException, OSError) as error:
-                    quarantine.add(name, start, "corrupt-row-group", str(error), count=end - start)
-                    break
-                records = np.arange(start, start + batch.num_rows, dtype=np.int64)
-                start += batch.num_rows
-                yield conform(pa.Table.from_batches([batch]), name, records, table, quarantine)
+            end = start + file.metadata.row_group(group).num_rows
+            try:
+                for rows in _merged(_decoded(file, path, group, table), batch_rows):
+                    records = np.arange(start, start + rows.num_rows, dtype=np.int64)
+                    start += rows.num_rows
+                    yield casting.columns(rows, name, records)
+                why = "fewer rows than promised"
+            except _ERRORS as error:
+                if getattr(error, "errno", None) is not None:
+                    raise
+                why = str(error)
+            if start < end:
+                size = file.metadata.row_group(group).total_byte_size * (end - start)
+                casting.quarantine.add_unreadable(
+                    name, f"row group {group}: {why}", size // file.metadata.row_group(group).num_rows,
+                    record=start, reason="corrupt-row-group", count=end - start,
+                )  # fmt: skip
             start = end
+
+
+def _decoded(file: pq.ParquetFile, path: Path, group: int, table: RawTable) -> Iterator[pa.RecordBatch]:
+    columns = list(table.fields)
+    yield from file.iter_batches(
+        batch_size=_fitting(file, path, group, columns), row_groups=[group], columns=columns, use_threads=False
+    )
+
+
+def _merged(batches: Iterator[pa.RecordBatch], most: int) -> Iterator[pa.Table]:
+    """Join small batches, up to a number of rows and of bytes."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for whole in batches:
+        for start in range(0, whole.num_rows, most):
+            batch = whole.slice(start, most)
+            if held and (rows + batch.num_rows > most or size + batch.nbytes > BATCH_BYTES):
+                yield pa.Table.from_batches(held)
+                held, rows, size = [], 0, 0
+            held.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _fitting(file: pq.ParquetFile, path: Path, group: int, columns: list[str]) -> int:
+    """Return how many rows of a row group may be decoded at a time."""
+    about = file.metadata.row_group(group)
+    rows = max(about.num_rows, 1)
+    most, known, suspects = _ROWS, 0, {}
+    for at in range(about.num_columns):
+        chunk = about.column(at)
+        if not any(
+            chunk.path_in_schema == column or chunk.path_in_schema.startswith(f"{column}.") for column in columns
+        ):
+            continue
+        known += chunk.total_uncompressed_size
+        per_row = -(-chunk.num_values // rows)
+        if chunk.physical_type == "BYTE_ARRAY":
+            if any("DELTA" in encoding for encoding in chunk.encodings):
+                most = _ROWS_UNKNOWN
+            if chunk.has_dictionary_page and chunk.total_uncompressed_size * per_row * most > DECODED_BYTES:
+                suspects[chunk.path_in_schema] = per_row
+    most = min(most, BATCH_BYTES * rows // max(known, 1))
+    if suspects:
+        longest = _longest(path, group, list(suspects))
+        taken = sum(longest[leaf] * per_row for leaf, per_row in suspects.items())
+        most = min(most, DECODED_BYTES // max(taken, 1))
+    return max(most, 1)
+
+
+def _longest(path: Path, group: int, leaves: list[str]) -> dict[str, int]:
+    """Return the bytes of the longest value in the dictionary of each of some columns of a row group."""
+    with pq.ParquetFile(path, buffer_size=_BUFFER, read_dictionary=leaves) as file:
+        first = next(file.iter_batches(batch_size=1, row_groups=[group], columns=leaves, use_threads=False), None)
+    found = dict.fromkeys(leaves, 0)
+    if first is None:
+        return found
+    for leaf in leaves:
+        lengths = [
+            pc.max(pc.binary_length(values)).as_py() or 0
+            for column in _columns_of(first, leaf)
+            for values in _dictionaries(column)
+        ]
+        found[leaf] = max(lengths, default=0)
+    return found
+
+
+def _columns_of(batch: pa.RecordBatch, leaf: str) -> list[pa.Array]:
+    return [
+        batch.column(at) for at, name in enumerate(batch.schema.names) if leaf == name or leaf.startswith(f"{name}.")
+    ]
+
+
+def _dictionaries(array: pa.Array) -> Iterator[pa.Array]:
+    if isinstance(array, pa.DictionaryArray):
+        yield array.dictionary
+    elif pa.types.is_struct(array.type):
+        for at in range(array.type.num_fields):
+            yield from _dictionaries(array.field(at))
+    elif pa.types.is_nested(array.type):
+        yield from _dictionaries(array.values)

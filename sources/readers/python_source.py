@@ -21,8 +21,7 @@ import pyarrow as pa
 from sources.errors import SchemaError
 from sources.manifest import ArrowType, RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import SIMPLE, require
+from sources.readers.casting import SIMPLE, Casting
 from sources.readers.opening import BrokenStreamError, open_binary
 
 _FIELDS: dict[str, ArrowType] = {"name": "string", "docstring": "string", "source": "string", "line": "int64"}
@@ -30,20 +29,19 @@ _BLOCKS = ("body", "orelse", "handlers", "finalbody")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Read a Python file; see `sources.readers.read`. A file that does not parse is quarantined as one record.
 
     Raises:
         SchemaError: the manifest declares fields that functions do not have, or of other types.
 
     """
-    require(_FIELDS, table, name)
+    casting.has_columns(_FIELDS, name)
     if any(table.fields[field] != kind for field, kind in _FIELDS.items() if field in table.fields):
         raise SchemaError("functions have other types", where=name, remedy=f"declare {_FIELDS} in the manifest")
+    content = b""
     try:
-        with open_binary(path) as stream:
+        with open_binary(path, name) as stream:
             content = stream.read()
         if b"def " not in content:
             return
@@ -52,11 +50,11 @@ def read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes and the like are the file's own affair
             tree = ast.parse(text)
-    except (BrokenStreamError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        quarantine.add(name, 0, "does-not-parse", str(error))
+        lines = text.encode().splitlines(keepends=True)  # the parser's columns count UTF-8 bytes
+        found = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
+    except (BrokenStreamError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError) as error:
+        casting.quarantine.add_unreadable(name, str(error), path.stat().st_size, reason="does-not-parse")
         return
-    lines = text.encode().splitlines(keepends=True)  # the parser's columns count UTF-8 bytes
-    found = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
     for first in range(0, len(found), batch_rows):
         rows = found[first : first + batch_rows]
         columns = {field: pa.array([row[field] for row in rows], SIMPLE[table.fields[field]]) for field in table.fields}

@@ -6,6 +6,7 @@ so that only the bad ones go. Record numbers count the units, bad ones included.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -15,15 +16,15 @@ from xml.etree import ElementTree
 from sources.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.quarantine import Quarantine
-from sources.readers.conform import from_objects, require
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.casting import Casting
+from sources.readers.opening import BrokenStreamError, head_of, open_text
 
 BLOCK_BYTES = 1 << 20
 MAX_UNIT_BYTES = 16 << 20
 """A longer unit is no sentence of any corpus; it is quarantined rather than held in memory."""
 _START = re.compile(rb"<tu(?=[\s>/])")
 _END = re.compile(rb"</tu\s*>")
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)["']""")
 _TAIL = 4
 """Bytes in which the start of a unit may hide at the end of a block."""
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -31,34 +32,41 @@ _WITH_TEXT = {"hi"}
 """Inline elements that hold text; the others hold codes of the format the text came from."""
 
 
-def read(
-    path: Path, name: str, table: RawTable, quarantine: Quarantine, *, batch_rows: int = 65_536
-) -> Iterator[RawBatch]:
-    """Stream a translation memory in UTF-8; see `sources.readers.read`.
+def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
+    """Stream a translation memory; see `sources.readers.read`.
 
     Fields are language codes, matched as written save for case; a unit that lacks one has null there. Of several
     segments in one language the first counts.
 
     Raises:
-        SchemaError: the file has no units, or none of its first ones has a declared language.
+        SchemaError: the file has no units, or none of them has a declared language.
 
     """
-    checked = False
-    for first, units in _blocks(path, name, quarantine):
+    encoding = _encoding(path, name, table)
+    for first, units in _blocks(path, name, encoding, casting):
         for start in range(0, len(units), batch_rows):
-            parsed = dict(_parsed(units[start : start + batch_rows], first + start, name, table, quarantine))
-            if not parsed:
-                continue
-            if not checked:
-                require({lang for segments in parsed.values() for lang in segments}, table, name)
-                checked = True
-            yield from_objects(list(parsed.values()), name, list(parsed), table, quarantine)
+            parsed = dict(_parsed(units[start : start + batch_rows], first + start, name, casting))
+            if parsed:
+                yield casting.objects(list(parsed.values()), name, list(parsed))
 
 
-def _blocks(path: Path, name: str, quarantine: Quarantine) -> Iterator[tuple[int, list[bytes]]]:
+def _encoding(path: Path, name: str, table: RawTable) -> str:
+    """Return the encoding of a file: the manifest's, or else what the XML declaration says."""
+    if table.encoding != "utf-8":
+        return table.encoding
+    declared = _DECLARED.match(head_of(path, name, 200).removeprefix(codecs.BOM_UTF8))
+    try:
+        encoding = codecs.lookup(declared[1].decode()).name if declared else "utf-8"
+    except LookupError:
+        return "utf-8"
+    # A file of bytes that can be read as ASCII is not what "UTF-16" says.
+    return "utf-8" if encoding.startswith("utf") else encoding
+
+
+def _blocks(path: Path, name: str, encoding: str, casting: Casting) -> Iterator[tuple[int, list[bytes]]]:
     """Yield (number of the first unit, units as they stand, each from its start to the next one's)."""
     number, held, any_unit, broken = 0, b"", False, None
-    with open_binary(path) as stream:
+    with open_text(path, name, encoding) as stream:
         while True:
             try:
                 data = stream.read(BLOCK_BYTES)
@@ -74,22 +82,22 @@ def _blocks(path: Path, name: str, quarantine: Quarantine) -> Iterator[tuple[int
             number += max(len(starts) - 1, 0)
             held = held[starts[-1] :] if starts else held[-_TAIL:]
             if len(held) > MAX_UNIT_BYTES:
-                quarantine.add(name, number, "oversized-record", held[:200])
+                casting.quarantine.add(name, number, "oversized-record", held[:200])
                 number, held = number + 1, held[-_TAIL:]
     units = [held[start:end] for start, end in pairwise([*starts, len(held)])]
     cut = units.pop() if broken and units and not _END.search(units[-1]) else b""
     yield number, units
     if broken:
-        quarantine.add(name, number + len(units), "truncated-file", f"{broken}: {cut[:100]!r}")
+        casting.quarantine.add_unreadable(
+            name, f"{broken}: {cut[:100]!r}", broken.left, record=number + len(units), reason="truncated-file"
+        )
     elif not any_unit:
-        raise SchemaError("no translation units", where=name, remedy="check that it is TMX, and in UTF-8")
+        raise SchemaError("no translation units", where=name, remedy="check that it is TMX, and in what encoding")
 
 
-def _parsed(
-    units: list[bytes], first: int, name: str, table: RawTable, quarantine: Quarantine
-) -> Iterator[tuple[int, dict[str, str]]]:
+def _parsed(units: list[bytes], first: int, name: str, casting: Casting) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (number, segment by language) of the well-formed units."""
-    fields = {field.lower(): field for field in table.fields}
+    fields = {field.lower(): field for field in casting.table.fields}
     ends = [_END.search(unit) for unit in units]
     whole = [unit[: end.end()] if end else unit for unit, end in zip(units, ends, strict=True)]
     try:
@@ -103,7 +111,10 @@ def _parsed(
         try:
             element = ElementTree.fromstring(unit)  # noqa: S314
         except ElementTree.ParseError as error:
-            quarantine.add(name, number, _reason(unit), f"{error}: {unit[:150].decode('utf-8', 'backslashreplace')}")
+            excerpt = f"{error}: {unit[:150].decode('utf-8', 'backslashreplace')}"
+            casting.quarantine.add(name, number, _reason(unit), excerpt)
+            if _reason(unit) == "invalid-utf8":
+                casting.has_odd_bytes(unit)
         else:
             yield number, _segments(element, fields)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.batching import runs
 from sources.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
@@ -143,9 +144,11 @@ def _rows(positives: pl.DataFrame, negatives: pl.DataFrame) -> Iterator[pa.Table
     slots = positives.select("key", pl.int_range(pl.len()).alias("slot"))
     negatives = negatives.join(slots, on="key", how="inner", maintain_order="left").sort("slot", maintain_order=True)
     slot = negatives["slot"].to_numpy()
-    for start in range(0, positives.height, _ROWS):
-        some = positives.slice(start, _ROWS)
-        low, high = np.searchsorted(slot, [start, start + some.height])
+    sizes = _lengths(positives["query"]) + _lengths(positives["positive"])
+    sizes = sizes + np.bincount(slot, _lengths(negatives["text"]), len(sizes)).astype(np.int64)
+    for start, stop in runs(sizes, _ROWS):
+        some = positives.slice(start, stop - start)
+        low, high = np.searchsorted(slot, [start, stop])
         yield draft_table(
             query=_arrow(some["query"]),
             positive=_arrow(some["positive"]),
@@ -154,6 +157,10 @@ def _rows(positives: pl.DataFrame, negatives: pl.DataFrame) -> Iterator[pa.Table
             file=_arrow(some["file"]),
             record=some["record"].to_arrow(),
         )
+
+
+def _lengths(texts: pl.Series) -> np.ndarray:
+    return texts.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def _arrow(texts: pl.Series) -> pa.StringArray:

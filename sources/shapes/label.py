@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.batching import runs
 from sources.blank import blank
 from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
@@ -135,8 +136,9 @@ def _clustered(context: Context, args: Args) -> Iterator[pa.Table]:
         paired = np.flatnonzero(partner >= 0)
         if alone := len(partner) - len(paired):
             context.filtered["alone-in-class"] += alone
-        for start in range(0, len(paired), _ROWS):
-            some = paired[start : start + _ROWS]
+        sizes = spool.sizes[paired] + spool.sizes[partner[paired]]
+        for start, stop in runs(sizes, _ROWS):
+            some = paired[start:stop]
             rows, theirs = spool.take(some), spool.take(partner[some])
             yield draft_table(
                 query=rows["text"],

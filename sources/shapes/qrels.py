@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sources.batching import runs
 from sources.manifest import LangColumn, TextExpr
 from sources.parts import Context
 from sources.shapes.columns import as_text, column, declared, draft_table, text
@@ -207,9 +208,12 @@ def _rows(
         .sort("slot", maintain_order=True)
     )
     slot = negatives["slot"].to_numpy()
-    for start in range(0, positives.height, _ROWS):
-        some = positives.slice(start, _ROWS)
-        low, high = np.searchsorted(slot, [start, start + some.height])
+    asked, written = _lengths(queries["text"]), _lengths(documents["text"])
+    sizes = asked[positives["query_at"].to_numpy()] + written[positives["document_at"].to_numpy()]
+    sizes = sizes + np.bincount(slot, written[negatives["document_at"].to_numpy()], len(sizes)).astype(np.int64)
+    for start, stop in runs(sizes, _ROWS):
+        some = positives.slice(start, stop - start)
+        low, high = np.searchsorted(slot, [start, stop])
         query = queries[some["query_at"]]
         positive = documents[some["document_at"]]
         given = documents["text"].gather(negatives["document_at"][low:high])
@@ -222,6 +226,10 @@ def _rows(
             file=pa.array(files).take(some["file"].to_arrow()),
             record=some["record"].to_arrow(),
         )
+
+
+def _lengths(texts: pl.Series) -> np.ndarray:
+    return texts.str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def _arrow(texts: pl.Series) -> pa.StringArray:

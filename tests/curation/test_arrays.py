@@ -3,14 +3,20 @@
 import resource
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 
 from curation.decontaminate.api import overlaps
 from curation.dedup import cluster, signatures
+from curation.langid import identify
+from curation.mining import mine
 from curation.store import Store, take_rows
-from curation.text.arrays import one_array
+from curation.text.arrays import one_array, text_array
 from curation.text.tokens import string_buffers
+from sources.errors import SettingsError
 
 MEGABYTE = 1 << 20
 ROWS, CHUNKS = 1 << 10, 48
@@ -98,3 +104,70 @@ def test_half_a_surrogate_pair_reads_as_the_replacement_character():
     assert enough.tolist() == [True, True, False, False]
     found = overlaps(HALVES[:2], [HALVES[0], HALVES[3]])
     assert list(zip(found["row"].to_pylist(), found["evaluated"].to_pylist(), strict=True)) == [(0, 0), (1, 0)]
+
+
+WORDS = ["a text of some words that is longer than twelve bytes", None, "another one of the same kind", "short"] * 2
+ENCODED = pa.array(WORDS).dictionary_encode()
+KINDS = {
+    "list": WORDS,
+    "tuple": tuple(WORDS),
+    "string": pa.array(WORDS),
+    "large": pa.array(WORDS, pa.large_string()),
+    "view": pa.array(WORDS, pa.string_view()),
+    "dictionary": ENCODED,
+    "dictionary of views": pa.DictionaryArray.from_arrays(ENCODED.indices, ENCODED.dictionary.cast(pa.string_view())),
+    "chunks of views": pa.chunked_array([WORDS[:3], WORDS[3:]], pa.string_view()),
+    "run ends": pa.RunEndEncodedArray.from_arrays(pa.array([*range(1, 9)], pa.int32()), pa.array(WORDS)),
+    "objects": np.array(WORDS, object),
+    "polars": pl.Series(WORDS),
+    "pandas": pd.Series(WORDS),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strings_of_every_kind_are_read_as_the_same_texts(kind):
+    plain = text_array(KINDS[kind])
+    assert plain.type in (pa.string(), pa.large_string())
+    assert plain.to_pylist() == WORDS
+    offsets, data = string_buffers(plain)
+    assert data.tobytes() == "".join(text or "" for text in WORDS).encode()
+    assert len(offsets) == len(WORDS) + 1
+
+
+@pytest.mark.parametrize("kind", ["view", "dictionary", "chunks of views"])
+def test_functions_for_other_programs_read_what_other_libraries_give(kind):
+    texts = KINDS[kind]
+    plain = pa.array([text or "" for text in WORDS])
+    assert cluster(texts).equals(cluster(plain))
+    assert (signatures(texts)[0] == signatures(plain)[0]).all()
+    assert overlaps(texts, texts).equals(overlaps(plain, plain))
+    assert identify(texts).equals(identify(plain))
+    mined = [mine(given, given, list(range(len(WORDS))), "none") for given in (texts, plain)]
+    assert repr(mined[0]) == repr(mined[1])
+
+
+NO_TEXTS = {
+    "one string": "a text",
+    "bytes": b"a text",
+    "numbers": [1, 2],
+    "bytes in a list": ["a", b"b"],
+    "a matrix": np.zeros((2, 2)),
+    "a row of numbers": np.zeros(2),
+    "a tensor": torch.zeros(3),
+    "a set": {"a", "b"},
+    "a mapping": {"a": "b"},
+    "a frame": pl.DataFrame({"a": ["b"]}),
+    "a table": pa.table({"a": ["b"]}),
+    "an array of numbers": pa.array([1, 2]),
+    "an array of lists": pa.array([["a"]]),
+    "an array of bytes": pa.array([b"a"]),
+    "not UTF-8": pa.array([b"\xff\xfe"]).view(pa.string()),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TEXTS)
+def test_what_is_no_list_of_texts_is_refused_in_words(kind):
+    for function in (cluster, signatures, identify, lambda texts: overlaps(texts, ["a"])):
+        with pytest.raises(SettingsError) as caught:
+            function(NO_TEXTS[kind])
+        assert caught.value.remedy

@@ -93,7 +93,7 @@ def test_message_files_give_pairs_without_their_metadata(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b'{"a": "b', "invalid-json"), (b"[1]", "not-an-object"), (b'{"a": "\xff"}', "invalid-json")],
+    [(b'{"a": "b', "invalid-json"), (b"[1]", "not-an-object"), (b'{"a": "\xff"}', "invalid-utf8")],
 )
 def test_message_files_that_are_none_are_one_bad_record(tmp_path, content, reason):
     rows, _, quarantine = records(tmp_path / "f", content, "json-map", {"key": "string", "value": "string"})

@@ -100,7 +100,8 @@ def test_csv_rows_with_wrong_number_of_values(tmp_path):
 def test_csv_numbers_stay_right_over_many_blocks(tmp_path, monkeypatch):
     from sources.readers import delimited
 
-    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 1 << 12)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1 << 12)
+    monkeypatch.setattr(delimited, "HEAD_BYTES", 1 << 12)
     data = "a,b\n" + "".join("bad\n" if i % 97 == 5 else f"r{i},{i}\n" for i in range(5000))
     rows, bad = reading(write(tmp_path, "x.csv", data), format="csv", batch_rows=100)
     assert all(row == {"a": f"r{record}", "b": record} for (_, record), row in rows.items())
@@ -117,7 +118,7 @@ def test_csv_bad_values_and_bytes(tmp_path):
 def test_csv_quote_that_never_closes(tmp_path):
     rows, bad = reading(write(tmp_path, "x.csv", 'b,a\n1,x\n2,"open\n3,y\n4,z\n'), format="csv")
     assert bad == [("raw/x.csv", 1, "unterminated-quote")]
-    assert numbers(rows) == [0]
+    assert numbers(rows) == [0, 2, 3]
 
 
 def test_tsv_has_no_quotes_and_a_line_is_a_record(tmp_path):

@@ -1,0 +1,196 @@
+"""Where the records and values of a delimited file begin and end, found in its bytes.
+
+One bad record costs no other: a quotation mark that nothing closes, or that stands where none may, would swallow what
+follows. The records behind such a one are found by trying its later lines, and the first from which a whole record can
+be read ends the bad one.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+
+SOUND, BLANK, TOO_FEW, TOO_MANY, STRAY_QUOTE, UNTERMINATED, INCOMPLETE = range(7)
+"""What a record is. Incomplete: the buffer ends within it."""
+_TRIED = 1000
+"""Lines of a bad record that are tried as the start of the next one."""
+_QUOTE, _CR, _LF = 0x22, 0x0D, 0x0A
+
+
+@nb.njit(cache=True, nogil=True)
+def scan(data, final, patient, delimiter, quoted, slots, bounds, escaped, records):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Cut a buffer into records.
+
+    Args:
+        data: the buffer, uint8; it starts where a record does.
+        final: nothing comes after it.
+        patient: a record that the buffer does not hold as a whole may be held by a longer buffer.
+        delimiter: byte between values.
+        quoted: RFC 4180; otherwise quotation marks are as other characters.
+        slots: int64, one a column of the file: which of the wanted columns it is, or -1.
+        bounds: filled with the start and end of each wanted value, int64[most records, wanted, 2].
+        escaped: filled with whether the value has doubled quotation marks, uint8[most records, wanted].
+        records: filled with the kind, start and end of each record, int64[most records, 3].
+
+    Returns:
+        (records, bytes they take).
+
+    """
+    n, i, count = len(data), 0, 0
+    while i < n and count < len(records):
+        end, kind, inner, marks = _record(data, i, n, final, delimiter, quoted, slots, bounds[count], escaped[count])
+        if kind == INCOMPLETE:
+            if patient:
+                break
+            kind = UNTERMINATED
+        over_lines = inner >= 0
+        if over_lines and (kind >= STRAY_QUOTE or kind in (TOO_FEW, TOO_MANY) or marks):
+            resumed = _resumed(data, inner, end, n, final, delimiter, quoted, slots, bounds[count], escaped[count],
+                               kind >= STRAY_QUOTE)  # fmt: skip
+            if resumed >= 0:
+                end = resumed
+                kind = STRAY_QUOTE if kind != UNTERMINATED else kind
+            elif kind == SOUND:
+                _record(data, i, n, final, delimiter, quoted, slots, bounds[count], escaped[count])
+        records[count, 0], records[count, 1], records[count, 2] = kind, i, end
+        count += 1
+        i = end
+    return count, i
+
+
+@nb.njit(cache=True, nogil=True)
+def _resumed(data, inner, end, n, final, delimiter, quoted, slots, bounds, escaped, at_first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the first line within a bad record from which a sound one can be read, or -1.
+
+    A record whose quotation marks are in order and that has the wrong number of values is given up for later ones
+    only where half of its lines are records: text within quotation marks has commas, too.
+    """
+    at, first, sound, tried = inner, -1, 0, 0
+    while at < end and tried < _TRIED:
+        _, kind, _, marks = _record(data, at, n, final, delimiter, quoted, slots, bounds, escaped)
+        if kind == SOUND and not marks:
+            if at_first:
+                return at
+            sound += 1
+            if first < 0:
+                first = at
+        tried += 1
+        while at < end and data[at] != _LF:
+            at += 1
+        at += 1
+    return first if 2 * sound >= tried and sound > 0 else -1
+
+
+@nb.njit(cache=True, nogil=True)
+def _record(data, start, n, final, delimiter, quoted, slots, bounds, escaped):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0911, PLR0912, PLR0915
+    """Read one record.
+
+    Returns:
+        (end, kind, start of its second line or -1, whether quotation marks stand in it behind a value of several
+        lines where they mean nothing). A record with a quotation mark out of place ends with the line of it.
+
+    """
+    i, column, inner, marks = start, 0, nb.int64(-1), False
+    while True:
+        doubled = False
+        if quoted and i < n and data[i] == _QUOTE:
+            first = i + 1
+            j = first
+            while True:
+                k, stop = nb.uint64(j), nb.uint64(n)  # unsigned: not looked at for being negative
+                while k < stop and data[k] != _QUOTE:
+                    if data[k] == _LF and inner < 0:
+                        inner = nb.int64(k) + 1
+                    k += nb.uint64(1)
+                j = nb.int64(k)
+                if j + 1 < n and data[j + 1] == _QUOTE:
+                    doubled = True
+                    j += 2
+                    continue
+                break
+            if j >= n:
+                return nb.int64(n), UNTERMINATED if final else INCOMPLETE, inner, marks
+            last = j
+            j += 1
+            if j >= n and not final:
+                return nb.int64(n), INCOMPLETE, inner, marks
+            if j < n and data[j] == _CR and j + 1 < n and data[j + 1] == _LF:
+                j += 1
+            elif j < n and data[j] == _CR and j + 1 >= n:
+                if not final:
+                    return nb.int64(n), INCOMPLETE, inner, marks
+                j += 1
+            if j < n and data[j] != delimiter and data[j] != _LF:
+                while j < n and data[j] != _LF:
+                    j += 1
+                if j >= n and not final:
+                    return nb.int64(n), INCOMPLETE, inner, marks
+                return nb.int64(min(j + 1, n)), STRAY_QUOTE, inner, marks
+            i = j
+        else:
+            first = i
+            k, stop = nb.uint64(i), nb.uint64(n)
+            while k < stop and data[k] != delimiter and data[k] != _LF:
+                if data[k] == _QUOTE and inner >= 0:
+                    marks = True
+                k += nb.uint64(1)
+            i = nb.int64(k)
+            if i >= n and not final:
+                return nb.int64(n), INCOMPLETE, inner, marks
+            last = i
+            if (i >= n or data[i] == _LF) and last > first and data[last - 1] == _CR:
+                last -= 1
+        if column < len(slots) and slots[column] >= 0:
+            slot = slots[column]
+            bounds[slot, 0], bounds[slot, 1], escaped[slot] = first, last, doubled
+        column += 1
+        if i < n and data[i] == delimiter:
+            i += 1
+            continue
+        blank = column == 1 and last == first and not (quoted and first > start)
+        end = nb.int64(min(i + 1, n))
+        if blank:
+            return end, BLANK, inner, marks
+        kind = SOUND if column == len(slots) else (TOO_FEW if column < len(slots) else TOO_MANY)
+        return end, kind, inner, marks
+
+
+@nb.njit(cache=True, nogil=True)
+def gather(data, bounds, escaped, rows, slot, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Copy the values of one column behind one another, doubled quotation marks once.
+
+    Args:
+        data: the buffer, uint8.
+        bounds: as `scan` filled it.
+        escaped: likewise.
+        rows: which records, int64[n].
+        slot: which of the wanted columns.
+        offsets: filled with where each value begins in `out`, and the end; int32[n + 1].
+        out: filled; as long as the values are with all their quotation marks.
+
+    Returns:
+        Bytes written.
+
+    """
+    at = nb.uint64(0)  # unsigned: an index that may be negative would be looked at each time
+    for k in range(len(rows)):
+        row = rows[k]
+        offsets[k] = at
+        i, end = nb.uint64(bounds[row, slot, 0]), nb.uint64(bounds[row, slot, 1])
+        if escaped[row, slot]:
+            while i < end:
+                c = data[i]
+                out[at] = c
+                at += nb.uint64(1)
+                i += nb.uint64(2) if c == _QUOTE else nb.uint64(1)
+        else:
+            size = end - i
+            for m in range(size):
+                out[at + m] = data[i + m]
+            at += size
+    offsets[len(rows)] = at
+    return at

@@ -1,0 +1,166 @@
+"""Arrow types that readers give: plain strings and lists at every depth, whatever the file has of their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+REFUSED = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, pa.ArrowCapacityError)
+"""What Arrow raises of values or types that it cannot cast."""
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - a return a kind
+    """Return the plain counterpart of a type.
+
+    Large and view types, lists of fixed size, dictionaries and maps become `string`, `binary` and `list` of plain
+    types; a map is a list of its pairs.
+
+    >>> plain_type(pa.large_list(pa.struct([("a", pa.string_view())])))
+    ListType(list<item: struct<a: string>>)
+
+    """
+    types = pa.types
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return plain_type(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return pa.string()
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return pa.binary()
+    if types.is_map(kind):
+        pair = [pa.field("key", plain_type(kind.key_type)), pa.field("value", plain_type(kind.item_type))]
+        return pa.list_(pa.struct(pair))
+    if is_list(kind):
+        return pa.list_(plain_type(kind.value_type))
+    if types.is_struct(kind):
+        return pa.struct([pa.field(part.name, plain_type(part.type)) for part in kind])
+    return kind
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Tell a list of any kind."""
+    types = pa.types
+    return bool(
+        types.is_list(kind)
+        or types.is_large_list(kind)
+        or types.is_fixed_size_list(kind)
+        or types.is_list_view(kind)
+        or types.is_large_list_view(kind)
+    )
+
+
+def plain(array: pa.Array) -> tuple[pa.Array, list[int]]:
+    """Return an array in its plain type, and the rows whose text is not valid UTF-8; they are null.
+
+    Numbers that are none (NaN, infinities) are null at every depth.
+
+    Raises:
+        pyarrow.ArrowNotImplementedError: the type has no plain counterpart.
+
+    """
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    array = _without_views(array)
+    target = plain_type(array.type)
+    cast = array.type != target
+    bad = list(_failing(array, (lambda some: some.cast(target).validate(full=True)) if cast else _validate))
+    if bad:
+        array = without(array, bad)
+    if cast:
+        array = array.cast(target)
+    return finite(array), bad
+
+
+def _without_views(array: pa.Array) -> pa.Array:
+    """Return an array with lists in place of list views, at every depth.
+
+    Arrow's own cast of them (pyarrow 26) leaves out the last offset, and what reads such an array reads beyond it.
+    """
+    kind = array.type
+    if not _has_views(kind):
+        return array
+    if pa.types.is_struct(kind):
+        fields = [_without_views(array.field(at)) for at in range(kind.num_fields)]
+        names = [part.name for part in kind]
+        return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), _without_views(array.flatten()), mask=array.is_null())
+
+
+def _has_views(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_has_views(part.type) for part in kind)
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return True
+    return is_list(kind) and _has_views(kind.value_type)
+
+
+def _validate(array: pa.Array) -> None:
+    array.validate(full=True)
+
+
+def _failing(array: pa.Array, check: Callable[[pa.Array], Any]) -> Iterator[int]:
+    """Find the rows that a check refuses, by halving."""
+    try:
+        check(array)
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error).upper().replace("-", ""):
+            raise
+    else:
+        return
+    stack = [(0, len(array))]
+    while stack:
+        start, size = stack.pop()
+        try:
+            # A copy: a slice of a list still has all values of the whole.
+            check(array.take(pa.array(np.arange(start, start + size))))
+        except pa.ArrowInvalid:
+            if size == 1:
+                yield start
+            else:
+                half = size // 2
+                stack += [(start + half, size - half), (start, half)]
+
+
+def without(array: pa.Array, rows: list[int]) -> pa.Array:
+    """Return an array whose values at some rows are null."""
+    keep = np.arange(len(array))
+    return array.take(pa.array(keep, mask=np.isin(keep, rows)))
+
+
+def finite(array: pa.Array) -> pa.Array:
+    """Return an array in which NaN and the infinities are null, at every depth."""
+    odd = [leaf for leaf in _floats(array) if pc.any(pc.invert(pc.is_finite(leaf))).as_py()]
+    if not odd:
+        return array
+    if pa.types.is_floating(array.type):
+        return pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
+    return pa.array([_finite(value) for value in array.to_pylist()], array.type)
+
+
+def _floats(array: pa.Array) -> Iterator[pa.Array]:
+    if pa.types.is_floating(array.type):
+        yield array
+    elif pa.types.is_struct(array.type):
+        for at in range(array.type.num_fields):
+            yield from _floats(array.field(at))
+    elif pa.types.is_list(array.type):
+        yield from _floats(array.values)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_finite(below) for below in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
