@@ -20,15 +20,15 @@ import pyarrow as pa
 from _timing import compare
 
 from curation.langid.cld2_backend import Cld2
-from curation.langid.codes import LabelRefusedError, parse_label
+from curation.langid.codes import languages_of, parsed
 from curation.langid.evaluation import Evaluation, score
 from curation.langid.fasttext_backend import FastText
 from curation.langid.heliport_backend import Heliport
-from curation.langid.interface import identify
-from curation.langid.model import Bundled
+from curation.langid.identifier import Identifier, Ranked, as_ranked
+from curation.langid.interface import answer, identify
+from curation.langid.scripts import Scripts
 from curation.langid.training.card import balanced
-from curation.langid.training.run import load, train_model
-from curation.langid.training.train import Recipe
+from curation.langid.training.run import model_without
 from curation.settings import LanguageSettings
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "work/langid")
@@ -40,23 +40,20 @@ TEXTS, CHARACTERS = 50_000, 180
 
 
 class Fun:
-    """FunLangID, as a backend."""
+    """FunLangID, as a backend; it has no scores."""
+
+    calibration = "cld2"
 
     def __init__(self) -> None:
         self._model = import_module("fun_langid").FunLangID()
-        labels = {label for found in self._model.lex_dict.values() for label in found}
-        self.claimed = frozenset(code for code in map(self._code, labels) if code != "und")
+        names = sorted({label for found in self._model.lex_dict.values() for label in found})
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self.labels = parsed([name.partition("-")[0] for name in names], "tagged")
+        self.claimed = languages_of(self.labels)
 
-    @staticmethod
-    def _code(label: str) -> str:
-        try:
-            return parse_label(label.partition("-")[0]).code
-        except LabelRefusedError:
-            return "und"
-
-    def codes(self, texts: pa.StringArray) -> tuple[list[str], list[float]]:
-        codes = [self._code(self._model.predict_top(text)) for text in texts.to_pylist()]
-        return codes, [1.0] * len(codes)
+    def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
+        found = (self._model.predict_top(text) for text in texts.to_pylist())
+        return as_ranked([[(self._numbers[label], 1.0)] if label in self._numbers else [] for label in found])
 
 
 def install_peers() -> None:
@@ -67,19 +64,10 @@ def install_peers() -> None:
     sys.path += [str(PEERS), str(PEERS / "commonlid" / "vendor")]
 
 
-def without(domain: str) -> Bundled:
-    """Return a model that was trained without a domain."""
-    path = DATA / "models" / f"without-{domain}.lid"
-    if not path.is_file():
-        path.parent.mkdir(exist_ok=True)
-        train_model(load(DATA, without=[domain]), Recipe(threads=2)).save(path)
-    return Bundled(path)
-
-
-def judged(model: object, texts: pl.DataFrame) -> Evaluation:
-    codes, confidence = model.codes(texts["text"].to_arrow().cast(pa.string()))
-    return score(texts["label"].to_list(), pa.array(codes, pa.string()), np.array(confidence, np.float32),
-                 claimed=model.claimed, policy="corpus")  # fmt: skip
+def judged(model: Identifier, texts: pl.DataFrame) -> Evaluation:
+    found = answer(model, texts["text"].to_arrow().cast(pa.string()), "corpus")
+    return score(texts["label"].to_list(), found["code"], found["confidence"].to_numpy(), claimed=model.claimed,
+                 policy="corpus")  # fmt: skip
 
 
 def accuracy() -> None:
@@ -91,7 +79,7 @@ def accuracy() -> None:
     for domain in DOMAINS:
         texts = pl.read_parquet(DATA / f"{domain}.parquet").filter(pl.col("split") == "test")
         texts = balanced(texts, sorted(set(texts["label"])), EACH)
-        scores = {name: judged(model, texts) for name, model in {"ours": without(domain), **peers}.items()}
+        scores = {name: judged(model, texts) for name, model in {"ours": model_without(DATA, domain), **peers}.items()}
         for kind in ("claimed", "corpus", "largest"):
             for name, result in scores.items():
                 s = result.sets[kind]
@@ -120,13 +108,13 @@ def speed() -> None:
     """Time the whole path, Arrow to Arrow, beside fastText's own loop; then two processes."""
     texts = sentences()
     lines = texts.to_pylist()
-    cpp = fasttext.load_model(LID176)
+    cpp, cld2 = fasttext.load_model(LID176), Cld2()
     one = LanguageSettings(backend="bundled")
     identify(texts[:100], one)
     compare(f"{TEXTS:,} texts of {CHARACTERS} characters, one core", {
         "identify": (lambda: identify(texts, one), TEXTS),
         "fastText C++": (lambda: cpp.predict(lines, k=1), TEXTS),
-        "pycld2": (lambda: Cld2().codes(texts[:10_000]), 10_000),
+        "pycld2": (lambda: answer(cld2, texts[:10_000], "corpus"), 10_000),
     })  # fmt: skip
     with ProcessPoolExecutor(2) as pool:
         list(pool.map(half, [texts[:100]] * 2))

@@ -54,8 +54,9 @@ class SourceTrust(_Section):
     """Whose word counts where the declared and the identified language of a text differ."""
 
     policy: Literal["trust-declared", "trust-identified", "drop-disagreement"] = "trust-declared"
-    confidence: float = Field(default=0.9, ge=0, le=1)
-    """From which an identified language overrules the declared one, or drops the row."""
+    confidence: float = Field(default=0.9, ge=0.5, le=1)
+    """From which an identified language overrules the declared one, or drops the row. A confidence is how often such
+    an answer is right, so none below 0.5 may; and in a text of fewer than twelve letters none does."""
 
 
 class TrustSettings(_Section):

@@ -111,6 +111,24 @@ def train(
         print(write_card(weights, collected, recipe, data / "sources.tsv", docs))
 
 
+@app.command()
+def calibrate(
+    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    backend: Backend = _DEFAULT.backend, model: Model = None,
+) -> None:  # fmt: skip
+    """Measure how often answers are right, by score and number of letters; write the table of confidences."""
+    from curation.langid.confidence import TABLE
+    from curation.langid.training.calibrate import calibrate as run
+    from curation.langid.training.calibrate import report
+
+    answers = run(data, _settings(backend, model, _DEFAULT.policy))
+    print("letters        answers  right  score  confidence   >= 0.9  of these wrong")
+    for line in report(answers, backend):
+        shares = f"{line.right:7.3f}{line.score:7.3f}{line.confidence:12.3f}"
+        print(f"{line.letters:12}{line.answers:10,}{shares}{line.sure:9,}{line.sure_wrong:16,}")
+    print(TABLE)
+
+
 def print_scores(results: dict[str, Evaluation]) -> None:
     """Print the scores of each file, and the languages that go worst in the only one."""
     from rich.console import Console
@@ -173,7 +191,8 @@ def _chunks(stream: BinaryIO) -> Iterator[list[str]]:
 
 
 def _rows(found: pa.Table) -> Iterator[str]:
-    columns = [column.to_pylist() for column in found.columns]
-    for code, script, confidence, *more in zip(*columns, strict=True):
-        others = "".join(f"\t{o['code']}\t{o['confidence']:.4f}" for o in (more[0][1:] if more else ()))
+    lists = found["alternatives"].to_pylist() if "alternatives" in found.column_names else [[]] * len(found)
+    columns = (found[name].to_pylist() for name in ("code", "script", "confidence"))
+    for code, script, confidence, answers in zip(*columns, lists, strict=True):
+        others = "".join(f"\t{other['code']}\t{other['confidence']:.4f}" for other in answers[1:])
         yield f"{code}-{script}\t{confidence:.4f}{others}"

@@ -117,20 +117,20 @@ def parse_label(label: str, scheme: Scheme = "tagged") -> Label:
     return Label(code, _SCRIPTS.get(script, script) if script else None)
 
 
-def parsed(labels: Iterable[str], scheme: Scheme) -> dict[str, str]:
-    """Map each label to its code, `und` where it is refused."""
-    codes = {}
+def parsed(labels: Iterable[str], scheme: Scheme) -> tuple[Label, ...]:
+    """Read a model's labels, in order; `und` for one that is refused."""
+    found = []
     for label in labels:
         try:
-            codes[label] = parse_label(label, scheme).code
+            found.append(parse_label(label, scheme))
         except LabelRefusedError:
-            codes[label] = UNDETERMINED
-    return codes
+            found.append(Label(UNDETERMINED, None))
+    return tuple(found)
 
 
-def languages_of(codes: Iterable[str]) -> frozenset[str]:
-    """Return those of the codes that name a language."""
-    return frozenset(codes) - _NOT_A_LANGUAGE
+def languages_of(labels: Iterable[Label]) -> frozenset[str]:
+    """Return the codes of those labels that name a language."""
+    return frozenset(label.code for label in labels) - _NOT_A_LANGUAGE
 
 
 def scheme_of(labels: Iterable[str]) -> Scheme:

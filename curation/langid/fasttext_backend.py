@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.langid import codes
-from curation.langid.identifier import UNDETERMINED, list_array
+from curation.langid.identifier import CANDIDATES, Ranked, as_ranked
+from curation.langid.scripts import Scripts
 from sources.errors import FetchError, SettingsError
 
 BATCH = 4096
@@ -19,6 +20,8 @@ BATCH = 4096
 
 class FastText:
     """A fastText model whose labels are `__label__de`, `__label__deu_Latn` or `__label__deu-Latn`."""
+
+    calibration = "fasttext"
 
     def __init__(self, model: str | None) -> None:
         if not model:
@@ -35,32 +38,26 @@ class FastText:
                 self._model = fasttext.load_model(str(path))
             except ValueError as error:
                 raise SettingsError(f"not a fastText model: {error}", where=str(path)) from None
-        labels = self._model.get_labels()
-        self._codes = codes.parsed(labels, codes.scheme_of(labels))
+        names = self._model.get_labels()
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self.labels = codes.parsed(names, codes.scheme_of(names))
 
     @property
     def claimed(self) -> frozenset[str]:
         """The languages of the model's labels."""
-        return codes.languages_of(self._codes.values())
+        return codes.languages_of(self.labels)
 
-    def codes(self, texts: pa.StringArray) -> tuple[list[str], list[float]]:
-        """Return the best label of each text as ISO 639-3, and the model's probability for it."""
-        best = [row[0] for row in self._predicted(texts, 1)]
-        return [code for code, _ in best], [score for _, score in best]
+    def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
+        """Return the best labels of each text and the model's probabilities; none where it knows no part of a text."""
+        return as_ranked(list(self._predicted(texts, max(k, CANDIDATES))))
 
-    def top(self, texts: pa.StringArray, k: int) -> pa.ListArray:
-        """Return the `k` best labels of each text as ISO 639-3: `ALTERNATIVES`, n."""
-        return list_array(list(self._predicted(texts, k)))
-
-    def _predicted(self, texts: pa.StringArray, k: int) -> Iterator[list[tuple[str, float]]]:
-        """Yield the answers for each text; `und` for refused labels, and where the model knows no part of a text."""
+    def _predicted(self, texts: pa.StringArray, k: int) -> Iterator[list[tuple[int, float]]]:
         # A line is a text to fastText, and a null character is white space to it.
         lines = pc.replace_substring(pc.fill_null(texts, ""), "\n", " ")
         for start in range(0, len(lines), BATCH):
-            labels, scores = self._model.predict(lines[start : start + BATCH].to_pylist(), k=k)
-            for names, chances in zip(labels, scores, strict=True):
-                pairs = zip([self._codes[name] for name in names], chances, strict=True)
-                yield [(c, min(float(p), 1.0) if c != UNDETERMINED else 0.0) for c, p in pairs] or [(UNDETERMINED, 0.0)]
+            names, chances = self._model.predict(lines[start : start + BATCH].to_pylist(), k=k)
+            for row, scores in zip(names, chances, strict=True):
+                yield [(self._numbers[name], min(float(score), 1.0)) for name, score in zip(row, scores, strict=True)]
 
 
 def _located(model: str) -> Path:

@@ -13,20 +13,20 @@ from typing import Any
 import pyarrow as pa
 
 from curation.langid import codes
-from curation.langid.identifier import UNDETERMINED, list_array
+from curation.langid.identifier import CANDIDATES, Ranked, as_ranked
+from curation.langid.scripts import Scripts
 from sources.errors import MissingToolError
-
-_CANDIDATES = 5
-"""Always asked for, so that a confidence does not depend on how many answers are wanted."""
-_NOTHING = [(UNDETERMINED, 0.0)]
 
 
 class Heliport:
     """heliport's model, with its own thresholds below which it says `und`.
 
     It scores a language by the mean negative decimal logarithm of its words' and n-grams' probabilities. Confidence
-    is the share of a candidate among the five likeliest, `10 ** -score`: comparable within a model, not calibrated.
+    is the share of a candidate among the five likeliest, `10 ** -score`; always of five, so that it does not depend on
+    how many answers are wanted.
     """
+
+    calibration = "heliport"
 
     def __init__(self) -> None:
         try:
@@ -39,30 +39,26 @@ class Heliport:
             ) from None
         self._model = heliport.Identifier()
         self._margins: dict[str, float] = self._model.get_confidence_all()
-        self._codes = codes.parsed(self._margins, "tagged")
+        self._numbers = {name: number for number, name in enumerate(self._margins)}
+        self.labels = codes.parsed(self._margins, "tagged")
 
     @property
     def claimed(self) -> frozenset[str]:
         """The languages that it has a threshold for."""
-        return codes.languages_of(self._codes.values())
+        return codes.languages_of(self.labels)
 
-    def codes(self, texts: pa.StringArray) -> tuple[list[str], list[float]]:
-        """Return codes and confidence; `und` below heliport's own threshold for the language."""
-        best = [self._found(text)[0] for text in texts.to_pylist()]
-        return [code for code, _ in best], [share for _, share in best]
+    def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
+        """Return the likeliest languages of each text, at most five; none below heliport's threshold for the first."""
+        return as_ranked([self._found(text) for text in texts.to_pylist()])
 
-    def top(self, texts: pa.StringArray, k: int) -> pa.ListArray:
-        """Return the likeliest languages of each text, at most five: `ALTERNATIVES`, n."""
-        return list_array([self._found(text)[:k] for text in texts.to_pylist()])
-
-    def _found(self, text: str | None) -> list[tuple[str, float]]:
-        ranked = self._model.identify_topk_with_score(text or "", _CANDIDATES)
+    def _found(self, text: str | None) -> list[tuple[int, float]]:
+        ranked = self._model.identify_topk_with_score(text or "", CANDIDATES)
         ranked = [(label, score) for label, score in ranked if label in self._margins]  # its `und` and `zxx` have none
         if not ranked:
-            return _NOTHING
+            return []
         (best, lowest), *others = ranked
         if others and others[0][1] - lowest < self._margins[best]:
-            return _NOTHING
+            return []
         weights = [10 ** (lowest - score) for _, score in ranked]
         whole = math.fsum(weights)
-        return [(self._codes[label], weight / whole) for (label, _), weight in zip(ranked, weights, strict=True)]
+        return [(self._numbers[label], weight / whole) for (label, _), weight in zip(ranked, weights, strict=True)]

@@ -1,4 +1,4 @@
-"""What a language identifier is; backends implement it, the interface chooses one."""
+"""What a language identifier is; backends implement it, the interface chooses one and decides on tags."""
 
 from __future__ import annotations
 
@@ -6,35 +6,58 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+
+from curation.langid.codes import Label
+from curation.langid.scripts import Scripts
 
 UNDETERMINED = "und"
 """The code of a text that a model will not name."""
+CANDIDATES = 5
+"""Answers that backends give which do not heed scripts: the first ones may be in scripts that a text has not."""
 
 ALTERNATIVE = pa.struct([pa.field("code", pa.string()), pa.field("confidence", pa.float32())])
 ALTERNATIVES = pa.list_(ALTERNATIVE)
+
+Ranked = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
+"""Answers for n texts, the best first: n x k numbers of labels, -1 for none, and the scores they have from 0 to 1."""
 
 
 class Identifier(Protocol):
     """A loaded model. Models do not pickle: one is made in each worker.
 
-    Codes are ISO 639-3 as the model means them, folded by nobody; `und` for a label that `codes.py` refuses.
+    Labels are as the model means them, folded by nobody; `und` for one that `codes.py` refuses.
     """
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """What the model can answer, by number; a label has a script where the model tells one."""
 
     @property
     def claimed(self) -> frozenset[str]:
         """The languages that the model can answer, `und` and `zxx` left out."""
 
-    def codes(self, texts: pa.StringArray) -> tuple[list[str], list[float]]:
-        """Return an ISO 639-3 code (or `und`) and a confidence from 0 to 1 for each text."""
+    @property
+    def calibration(self) -> str:
+        """Which lines of `data/confidence.tsv` turn its scores into confidences."""
 
-    def top(self, texts: pa.StringArray, k: int) -> pa.ListArray:
-        """Return up to `k` answers for each text (at least one), the best first: `ALTERNATIVES`, n."""
+    def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
+        """Return at least `k` answers for each text, if the model has that many.
+
+        Args:
+            texts: n texts, without letters of scripts that are not admitted.
+            scripts: which those are; a model may keep to labels in them, `deciding.decide` does in any case.
+            k: how many answers are wanted.
+
+        """
 
 
-def list_array(rows: Sequence[Sequence[tuple[str, float]]]) -> pa.ListArray:
-    """Return n rows of (code, confidence) as `ALTERNATIVES`."""
-    flat = [pair for row in rows for pair in row]
-    arrays = [pa.array([code for code, _ in flat], pa.string()), pa.array([c for _, c in flat], pa.float32())]
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int32)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(arrays, fields=list(ALTERNATIVE)))
+def as_ranked(rows: Sequence[Sequence[tuple[int, float]]]) -> Ranked:
+    """Return n rows of (label, score), the best first, as arrays."""
+    width = max(map(len, rows), default=1) or 1
+    numbers, scores = np.full((len(rows), width), -1, np.int32), np.zeros((len(rows), width), np.float32)
+    for row, pairs in enumerate(rows):
+        for place, (number, score) in enumerate(pairs):
+            numbers[row, place], scores[row, place] = number, score
+    return numbers, scores

@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from curation.langid.codes import NO_LANGUAGE, Policy, fold_all
-from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier, list_array
+from curation.langid.codes import NO_LANGUAGE, UNDETERMINED, Policy, fold
+from curation.langid.confidence import LEAST, SHORT, TABLE, confidence
+from curation.langid.deciding import ANSWERED, Decided, decide, own_script
+from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
+from curation.langid.scripts import look, own_letters
 from curation.settings import LanguageSettings
 from curation.text.arrays import Texts, one_array, text_array
 
@@ -21,10 +24,13 @@ IDENTIFIED_SCHEMA = pa.schema(
         pa.field("code", pa.string(), nullable=False),
         pa.field("script", pa.string(), nullable=False),
         pa.field("confidence", pa.float32(), nullable=False),
+        pa.field("letters", pa.int32(), nullable=False),
     ]
 )
 """ISO 639-3 (`und` where the model will not say, `zxx` without linguistic content) or a programming language's name;
-ISO 15924 of the text's commonest script, or `Code`; 0 to 1."""
+ISO 15924, a script that the text has and the language is written in (of the text itself where the code is `und`,
+`Zxxx` for `zxx`), or `Code`; how often such an answer is right, from 0 to 1 (see `confidence.py`);
+how many letters it rests on, a character of Han, kana or hangul for three."""
 
 
 def backend(settings: LanguageSettings) -> Identifier:
@@ -52,7 +58,11 @@ def _loaded(name: str, model: str | None) -> Identifier:
 
 
 def identity(settings: LanguageSettings) -> str:
-    """Return what the answers of a backend depend on besides the settings: a hash of its model file, if it has one."""
+    """Return what answers depend on besides the settings.
+
+    That is the model file, if there is one, and the table that confidences are from.
+    """
+    path: Path | None
     if settings.backend == "bundled":
         from curation.langid.model import BUNDLED
 
@@ -60,8 +70,9 @@ def identity(settings: LanguageSettings) -> str:
     elif settings.backend == "fasttext" and settings.model:
         path = Path(settings.model)
     else:
-        return settings.backend
-    return xxhash.xxh3_128_hexdigest(path.read_bytes()) if path.is_file() else str(settings.model)
+        path = None
+    model = xxhash.xxh3_128_hexdigest(path.read_bytes()) if path and path.is_file() else str(settings.model)
+    return f"{settings.backend} {model} {xxhash.xxh3_128_hexdigest(TABLE.read_bytes())}"
 
 
 def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: int | None = None) -> pa.Table:
@@ -81,11 +92,11 @@ def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: i
     texts = one_array(text_array(texts))
     settings = settings or LanguageSettings()
     if not settings.content:
-        return _by_model(texts, texts, settings, top_k)
+        return answer(backend(settings), texts, settings.policy, top_k)
     from curation.langid.content import prepared
 
     ready = prepared(texts)
-    table = _by_model(ready.text, texts, settings, top_k)
+    table = answer(backend(settings), ready.text, settings.policy, top_k)
     code = pc.is_valid(ready.code).to_numpy(zero_copy_only=False)
     known = code | ready.nothing
     if not known.any():
@@ -93,50 +104,76 @@ def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: i
     return _replaced(table, known, np.where(ready.nothing, 1, ready.confidence).astype(np.float32), ready.code)
 
 
-def _by_model(texts: pa.Array, whole: pa.Array, settings: LanguageSettings, top_k: int | None) -> pa.Table:
-    """Ask the backend; scripts are those of the whole texts."""
-    from curation.langid.scripts import scripts_of
-
-    model = backend(settings)
+def answer(model: Identifier, texts: pa.Array, policy: Policy, top_k: int | None = None) -> pa.Table:
+    """Let a model identify texts as they are: `identify` without a look for code and texts without language."""
+    scripts = look(texts)
+    ranked = model.ranked(own_letters(texts, scripts), scripts, top_k or 1)
+    decided = decide(model.labels, ranked, scripts)
+    sure = confidence(decided.score[:, 0], scripts.letters, decided.script[:, 0], model.calibration)
+    letters = scripts.size()
+    withheld = (letters < SHORT) & (sure < LEAST)
+    names = pa.array([*(fold(label.code, policy) for label in model.labels), UNDETERMINED])
+    label = np.where(withheld, len(model.labels), decided.label[:, 0])
+    script = np.where(withheld, own_script(scripts), decided.script[:, 0])
+    columns = [
+        names.take(pa.array(np.where(label < 0, len(model.labels), label))),
+        pa.array(ANSWERED).take(pa.array(script)),
+        pa.array(np.where(withheld, np.float32(0), sure)),
+        pa.array(letters),
+    ]
     if top_k is None:
-        codes, confidence = model.codes(texts)
-        folded = fold_all(pa.array(codes, pa.string()), settings.policy)
-        return pa.table([folded, scripts_of(whole), pa.array(confidence, pa.float32())], schema=IDENTIFIED_SCHEMA)
-    alternatives = _folded(model.top(texts, top_k), settings.policy)
-    best = alternatives.values.take(alternatives.offsets[:-1])
-    arrays = [best.field("code"), scripts_of(whole), best.field("confidence"), alternatives]
-    return pa.table(arrays, schema=IDENTIFIED_SCHEMA.append(pa.field("alternatives", ALTERNATIVES, nullable=False)))
+        return pa.table(columns, schema=IDENTIFIED_SCHEMA)
+    columns.append(_alternatives(names, decided, sure, withheld, top_k))
+    return pa.table(columns, schema=IDENTIFIED_SCHEMA.append(pa.field("alternatives", ALTERNATIVES, nullable=False)))
+
+
+def _alternatives(
+    names: pa.StringArray,
+    decided: Decided,
+    sure: npt.NDArray[np.float32],
+    withheld: npt.NDArray[np.bool_],
+    most: int,
+) -> pa.ListArray:
+    """List the answers of each text, the first where two have one code; `und` where there is none or it is withheld.
+
+    An alternative is as much less sure than the answer as the model's score for it is lower.
+    """
+    codes = names.dictionary_encode()
+    share = sure / np.where(decided.score[:, 0] > 0, decided.score[:, 0], np.float32(1))
+    each = np.minimum(decided.score * share[:, None], sure[:, None])
+    nothing = withheld | (decided.label[:, 0] < 0)
+    label = np.column_stack([np.full(len(sure), -1, np.int32), decided.label])
+    each = np.column_stack([np.zeros_like(sure), each])
+    rows, places = np.nonzero((label >= 0) | (nothing[:, None] & (np.arange(label.shape[1]) == 0)))
+    numbers = codes.indices.to_numpy()[label[rows, places]]
+    first = np.sort(np.unique(rows.astype(np.int64) << 32 | numbers, return_index=True)[1])
+    rows, places, numbers = rows[first], places[first], numbers[first]
+    starts = np.searchsorted(rows, np.arange(len(sure) + 1))
+    kept = np.arange(len(rows)) - starts[rows] < most
+    values = [codes.dictionary.take(pa.array(numbers[kept])), pa.array(each[rows, places][kept], pa.float32())]
+    offsets = pa.array(np.searchsorted(rows[kept], np.arange(len(sure) + 1)).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(values, fields=list(ALTERNATIVE)))
 
 
 def _replaced(
-    table: pa.Table, known: npt.NDArray[np.bool_], confidence: npt.NDArray[np.float32], code: pa.StringArray
+    table: pa.Table, known: npt.NDArray[np.bool_], sure: npt.NDArray[np.float32], code: pa.StringArray
 ) -> pa.Table:
     """Put the answers of a look at the content in the place of the model's: code, or `zxx` where there is none."""
     rows = np.flatnonzero(known)
     names = pc.fill_null(code.take(pa.array(rows)), NO_LANGUAGE)
     scripts = pc.if_else(code.take(pa.array(rows)).is_valid(), "Code", "Zxxx")
-    values = [names, scripts, pa.array(confidence[rows])]
+    values = [names, scripts, pa.array(sure[rows])]
     mask = pa.array(known)
     columns = [
         pc.replace_with_mask(column.combine_chunks(), mask, value.cast(column.type))
-        for column, value in zip(table.columns[:3], values, strict=True)
+        for column, value in zip(table.columns[: len(values)], values, strict=True)
     ]
+    columns.append(table["letters"])
     if table.num_columns > len(columns):
-        sure = list_array([[pair] for pair in zip(names.to_pylist(), confidence[rows].tolist(), strict=True)])
-        both = pa.concat_arrays([table["alternatives"].combine_chunks(), sure])
+        single = pa.StructArray.from_arrays([names.cast(pa.string()), pa.array(sure[rows])], fields=list(ALTERNATIVE))
+        alone = pa.ListArray.from_arrays(pa.array(np.arange(len(rows) + 1, dtype=np.int32)), single)
+        both = pa.concat_arrays([table["alternatives"].combine_chunks(), alone])
         place = np.arange(len(known))
         place[rows] = len(known) + np.arange(len(rows))
         columns.append(both.take(pa.array(place)))
     return pa.table(columns, schema=table.schema)
-
-
-def _folded(alternatives: pa.ListArray, policy: Policy) -> pa.ListArray:
-    """Fold the codes of each list, and keep the first where two become one."""
-    flat = alternatives.flatten()
-    codes = fold_all(flat.field("code"), policy)
-    rows = pc.list_parent_indices(alternatives).to_numpy()
-    pairs = rows.astype(np.int64) << 32 | codes.dictionary_encode().indices.to_numpy()
-    kept = np.sort(np.unique(pairs, return_index=True)[1])
-    values = pa.StructArray.from_arrays([codes, flat.field("confidence")], fields=list(ALTERNATIVE))
-    offsets = np.searchsorted(rows[kept], np.arange(len(alternatives) + 1)).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(kept)))

@@ -1,8 +1,16 @@
-"""The commonest script of a text, as ISO 15924, by Unicode's own script property."""
+"""The scripts of texts: which letters they have, and in which scripts a language may be looked for.
+
+A text of several scripts is in one language as a rule, and the other script's words are names (`iPhone` in a Russian
+sentence). Latin names in other scripts are far commoner than the reverse, so Latin letters count less.
+"""
 
 from __future__ import annotations
 
+import csv
+import unicodedata
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numba as nb
 import numpy as np
@@ -11,42 +19,132 @@ import pyarrow as pa
 
 from curation.text.tokens import decode, string_buffers
 
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
 COMMON = "Zyyy"
-_RANGES = {
-    "Latn": [(0x41, 0x5A), (0x61, 0x7A), (0xAA, 0xAA), (0xBA, 0xBA), (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x2B8),
-             (0x1E00, 0x1EFF), (0x2C60, 0x2C7F), (0xA722, 0xA7FF), (0xFB00, 0xFB06), (0xFF21, 0xFF5A)],
-    "Grek": [(0x370, 0x3FF), (0x1F00, 0x1FFF)], "Cyrl": [(0x400, 0x52F), (0x1C80, 0x1C8F), (0xA640, 0xA69F)],
-    "Armn": [(0x531, 0x58F)], "Hebr": [(0x591, 0x5F4)], "Syrc": [(0x700, 0x74F)], "Thaa": [(0x780, 0x7BF)],
-    "Arab": [(0x600, 0x6FF), (0x750, 0x77F), (0x8A0, 0x8FF), (0xFB50, 0xFDFF), (0xFE70, 0xFEFF)],
-    "Nkoo": [(0x7C0, 0x7FF)], "Deva": [(0x900, 0x97F), (0xA8E0, 0xA8FF)], "Beng": [(0x980, 0x9FF)],
-    "Guru": [(0xA00, 0xA7F)], "Gujr": [(0xA80, 0xAFF)], "Orya": [(0xB00, 0xB7F)], "Taml": [(0xB80, 0xBFF)],
-    "Telu": [(0xC00, 0xC7F)], "Knda": [(0xC80, 0xCFF)], "Mlym": [(0xD00, 0xD7F)], "Sinh": [(0xD80, 0xDFF)],
-    "Thai": [(0xE00, 0xE7F)], "Laoo": [(0xE80, 0xEFF)], "Tibt": [(0xF00, 0xFFF)],
-    "Mymr": [(0x1000, 0x109F), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F)], "Geor": [(0x10A0, 0x10FF), (0x1C90, 0x1CBF)],
-    "Hang": [(0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF)],
-    "Ethi": [(0x1200, 0x139F), (0x2D80, 0x2DDF), (0xAB00, 0xAB2F)], "Cher": [(0x13A0, 0x13FF), (0xAB70, 0xABBF)],
-    "Cans": [(0x1400, 0x167F)], "Khmr": [(0x1780, 0x17FF)], "Mong": [(0x1800, 0x18AF)],
-    "Limb": [(0x1900, 0x194F)], "Bugi": [(0x1A00, 0x1A1F)], "Bali": [(0x1B00, 0x1B7F)], "Sund": [(0x1B80, 0x1BBF)],
-    "Olck": [(0x1C50, 0x1C7F)], "Tfng": [(0x2D30, 0x2D7F)], "Glag": [(0x2C00, 0x2C5F)],
-    "Hira": [(0x3041, 0x309F)], "Kana": [(0x30A0, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F)],
-    "Bopo": [(0x3100, 0x312F)], "Yiii": [(0xA000, 0xA4CF)], "Java": [(0xA980, 0xA9DF)], "Mtei": [(0xABC0, 0xABFF)],
-    "Hani": [(0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF)], "Goth": [(0x10330, 0x1034F)],
-    "Adlm": [(0x1E900, 0x1E95F)],
-}  # fmt: skip
-_NAMES = [COMMON, *_RANGES, "Jpan", "Kore"]
+MOST = 4
+"""Scripts that are looked at in one text, at most."""
+LATIN_WEIGHT = 0.25
+"""What a Latin letter counts in a text with letters of other scripts. Of the values from 0.1 to 1 the one under which
+most texts of mixed scripts get a script of their language (`benchmarks/langid.py`, mixed scripts)."""
+SHARE = 0.9
+"""A script may be the text's if it covers this share of the letters that the best one covers."""
+COMPACT = 3
+"""Letters that a character of Han, kana or hangul says as much as."""
+FOREIGN = 0.3
+"""Share of letters in other scripts up to which a text is read as it is: those that trained the bundled model have as
+many (`training.passages.Limits`)."""
+
+_POINTS = 0x20000
+_IDEOGRAPHS = 0x40000
+"""The third and fourth plane have ideographs and no other letters."""
+_COMPOSED = {"Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang", "Hani"), "Hani": ("Hani", "Bopo")}
+"""Scripts of ISO 15924 that are written with letters of several of Unicode's."""
+_UNNAMED = {"Hira": "Jpan", "Kana": "Jpan", "Hang": "Kore", "Bopo": "Hani", "Hans": "Hani", "Hant": "Hani"}
+"""Scripts that are answered under another name. Which of Hans and Hant a text is in takes more than its letters."""
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """What n texts are written in.
+
+    Attributes:
+        admitted: int16, n x `MOST`; numbers in `NAMES` of the scripts that a text's language may be written in, the
+            one that covers most of its letters first; -1 for none.
+        letters: int32, n; letters of the admitted scripts.
+        foreign: bool, n; whether more than `FOREIGN` of a text's letters are of other scripts.
+
+    """
+
+    admitted: I16
+    letters: I32
+    foreign: Mask
+
+    def size(self) -> I32:
+        """Return what each text has in letters (int32, n), a character of Han, kana or hangul for `COMPACT` of them."""
+        return np.where(np.isin(self.admitted[:, 0], _COMPACT_SCRIPTS), COMPACT, 1).astype(np.int32) * self.letters
+
+    def main(self) -> pa.StringArray:
+        """Return the first admitted script of each text (string, n), `Zyyy` for none."""
+        return pa.DictionaryArray.from_arrays(pa.array(self.admitted[:, 0] + 1), pa.array([COMMON, *NAMES])).cast(
+            pa.string()
+        )
+
+
+def _ranges() -> list[tuple[int, int, str]]:
+    with (Path(__file__).parent / "data" / "scripts.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t"))[1:]
+    return [(int(first, 16), int(last, 16), script) for first, last, script in rows]
+
+
+_UNICODE = tuple(sorted({script for _, _, script in _ranges()}))
+"""Unicode's scripts; class 0 of a character is none of them, class i + 1 is the i-th."""
+NAMES = (*_UNICODE, "Jpan", "Kore")
+"""Scripts by number."""
+_HAN, _HIRAGANA, _KATAKANA, _HANGUL, _BOPOMOFO, _LATIN = (
+    _UNICODE.index(name) for name in ("Hani", "Hira", "Kana", "Hang", "Bopo", "Latn")
+)
+_ALIKE = np.array([False, *(name in ("Latn", "Cyrl", "Grek") for name in _UNICODE)])
+"""Classes of letters that stand in for each other, as they look the same."""
+_COMPACT_SCRIPTS = [NAMES.index(name) for name in ("Hani", "Jpan", "Kore")]
+_JAPANESE, _KOREAN = NAMES.index("Jpan"), NAMES.index("Kore")
+
+
+def answered(script: str) -> str:
+    """Return the name under which a script is answered.
+
+    >>> answered("Hans"), answered("Hang"), answered("Cyrl")
+    ('Hani', 'Kore', 'Cyrl')
+    """
+    return _UNNAMED.get(script, script)
 
 
 @cache
-def _table() -> npt.NDArray[np.uint8]:
-    table = np.zeros(0x20000, np.uint8)
-    for number, ranges in enumerate(_RANGES.values(), start=1):
-        for first, last in ranges:
-            table[first : last + 1] = number
+def classes() -> U8:
+    """Return the script of each code point of the first two planes, counted from 1; 0 for what is no script's letter.
+
+    Letters and marks only: digits and punctuation say little (the Devanagari full stop is used in Bengali).
+    """
+    table = np.zeros(_POINTS, np.uint8)
+    for first, last, script in _ranges():
+        table[first : last + 1] = _UNICODE.index(script) + 1
+    for point in np.flatnonzero(table).tolist():
+        if unicodedata.category(chr(point))[0] not in "LM":
+            table[point] = 0
     return table
 
 
-def scripts_of(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the commonest script of each text (string array); `Zyyy` where there are no letters.
+@cache
+def _parts() -> npt.NDArray[np.bool_]:
+    """Return which classes of letters each script is written with (bool, `NAMES` x classes)."""
+    parts = np.zeros((len(NAMES), len(_UNICODE) + 1), np.bool_)
+    for number, name in enumerate(NAMES):
+        for part in _COMPOSED.get(name, (name,)):
+            parts[number, _UNICODE.index(part) + 1] = True
+    return parts
+
+
+def look(texts: pa.Array | pa.ChunkedArray) -> Scripts:
+    """Tell the scripts of each text (string or large_string array, n).
+
+    >>> found = look(pa.array(["hello", "Купил iPhone", "漢字", "漢字です", "42"]))
+    >>> found.main().to_pylist(), found.letters.tolist(), found.foreign.tolist()
+    (['Latn', 'Cyrl', 'Hani', 'Jpan', 'Zyyy'], [5, 5, 2, 4, 0], [False, True, False, False, False])
+    """
+    offsets, data = string_buffers(texts)
+    n = len(offsets) - 1
+    found = Scripts(np.full((n, MOST), -1, np.int16), np.zeros(n, np.int32), np.zeros(n, np.bool_))
+    _look(
+        offsets, data, classes(), _parts(), LATIN_WEIGHT, SHARE, FOREIGN, found.admitted, found.letters, found.foreign
+    )
+    return found
+
+
+def scripts_of(texts: pa.Array | pa.ChunkedArray) -> pa.StringArray:
+    """Return the script of each text; `Zyyy` where there are no letters.
 
     Kana anywhere makes `Jpan`, hangul with or without Han `Kore`; Han alone stays `Hani`, since telling Hans
     from Hant takes more than code points.
@@ -54,34 +152,121 @@ def scripts_of(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
     >>> scripts_of(pa.array(["hello", "привет", "漢字", "漢字です", "42"])).to_pylist()
     ['Latn', 'Cyrl', 'Hani', 'Jpan', 'Zyyy']
     """
+    return look(texts).main()
+
+
+def own_letters(texts: pa.Array | pa.ChunkedArray, scripts: Scripts) -> pa.StringArray:
+    """Return the texts, the foreign ones without letters of scripts that are not admitted; a space stands for each run.
+
+    Latin, Cyrillic and Greek letters stay where they touch one another: Ossetian is often typed with a Latin `æ`.
+
+    >>> texts = pa.array(["Купил iPhone на Amazon", "plain"])
+    >>> own_letters(texts, look(texts)).to_pylist()
+    ['Купил   на  ', 'plain']
+    """
+    if not scripts.foreign.any():
+        return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     offsets, data = string_buffers(texts)
-    kana = (_NAMES.index("Hira"), _NAMES.index("Kana"))
-    index = _commonest(offsets, data, _table(), len(_NAMES), _NAMES.index("Hani"), *kana, _NAMES.index("Hang"))
-    return pa.DictionaryArray.from_arrays(pa.array(index), pa.array(_NAMES)).cast(pa.string())
+    out, starts = np.empty(len(data), np.uint8), np.zeros(len(offsets), np.int64)
+    used = _own(offsets, data, classes(), _parts(), _ALIKE, scripts.admitted, scripts.foreign, out, starts)
+    large = used > np.iinfo(np.int32).max
+    buffers = [None, pa.py_buffer(starts if large else starts.astype(np.int32)), pa.py_buffer(out[:used])]
+    return pa.Array.from_buffers(pa.large_string() if large else pa.string(), len(starts) - 1, buffers)
 
 
-@nb.njit(cache=True)
-def _commonest(offsets, data, table, names, han, hira, kana, hangul):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    result = np.zeros(len(offsets) - 1, np.int32)
-    counts = np.zeros(names, np.int64)
+@nb.njit(cache=True, nogil=True, inline="always")
+def _class(point, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    if point < _POINTS:
+        return nb.int64(table[point])
+    return nb.int64(_HAN + 1 if point < _IDEOGRAPHS else 0)
+
+
+@nb.njit(cache=True, nogil=True)
+def _look(offsets, data, table, parts, latin, share, most, admitted, letters, foreign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    counts = np.zeros(parts.shape[1], np.int64)
+    cover = np.zeros(len(parts), np.float64)
     for row in range(len(offsets) - 1):
         counts[:] = 0
         i, end = offsets[row], offsets[row + 1]
         while i < end:
-            point, width = decode(data, i, end)
-            i += width
-            if point < len(table):
-                counts[table[point]] += 1
-            elif point < 0x40000:
-                counts[han] += 1
+            byte = data[i]
+            if byte < 0x80:
+                counts[table[byte]] += 1
+                i += 1
+            else:
+                point, width = decode(data, i, end)
+                counts[_class(point, table)] += 1
+                i += width
         counts[0] = 0
-        best = np.argmax(counts)
-        if counts[best] == 0:
-            result[row] = 0
-        elif best in (han, hira, kana) and counts[hira] + counts[kana]:
-            result[row] = names - 2
-        elif best in (han, hangul) and counts[hangul]:
-            result[row] = names - 1
+        total = counts.sum()
+        if total == counts[_LATIN + 1]:
+            if total:
+                admitted[row, 0], letters[row] = _LATIN, total
+            continue
+        han, kana = counts[_HAN + 1], counts[_HIRAGANA + 1] + counts[_KATAKANA + 1]
+        hangul, bopomofo = counts[_HANGUL + 1], counts[_BOPOMOFO + 1]
+        for number in range(len(counts) - 1):
+            cover[number] = counts[number + 1]
+        cover[_LATIN] *= latin
+        cover[_HIRAGANA] = cover[_KATAKANA] = cover[_HANGUL] = cover[_BOPOMOFO] = 0
+        cover[_HAN] = han + bopomofo
+        cover[_JAPANESE] = han + kana
+        cover[_KOREAN] = han + hangul if hangul else 0
+        least = max(cover.max() * share, 1e-9)
+        for place in range(admitted.shape[1]):
+            best = np.argmax(cover)
+            if cover[best] < least:
+                break
+            cover[best] = 0
+            admitted[row, place] = best
+            for part in range(1, len(counts)):
+                if parts[best, part]:
+                    letters[row] += counts[part]
+                    counts[part] = 0
+        foreign[row] = total - letters[row] > most * total
+
+
+@nb.njit(cache=True, nogil=True)
+def _own(offsets, data, table, parts, alike, admitted, foreign, out, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912
+    kept = np.zeros(parts.shape[1], np.bool_)
+    used = 0
+    for row in range(len(offsets) - 1):
+        i, end = offsets[row], offsets[row + 1]
+        if not foreign[row]:
+            out[used : used + end - i] = data[i:end]
+            used += end - i
         else:
-            result[row] = best
-    return result
+            kept[:] = False
+            for place in range(admitted.shape[1]):
+                if admitted[row, place] >= 0:
+                    for part in range(len(kept)):
+                        kept[part] |= parts[admitted[row, place], part]
+            gap, before = False, nb.int64(0)
+            while i < end:
+                point, width = decode(data, i, end)
+                letter = _class(point, table)
+                stop = i + width
+                if not letter or kept[letter]:
+                    gap, before = False, letter
+                else:
+                    after = nb.int64(0)
+                    while stop < end:
+                        point, width = decode(data, stop, end)
+                        after = _class(point, table)
+                        if after != letter:
+                            break
+                        after, stop = nb.int64(0), stop + width
+                    inside = (kept[before] and alike[before]) or (kept[after] and alike[after])
+                    if not (inside and alike[letter]):
+                        if not gap:
+                            out[used] = 0x20
+                            used += 1
+                        gap, before, i = True, letter, stop
+                        continue
+                    gap, before = False, letter
+                for k in range(stop - i):
+                    out[used + k] = data[i + k]
+                used += stop - i
+                i = stop
+        starts[row + 1] = used
+    return used

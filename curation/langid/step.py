@@ -21,17 +21,20 @@ LANGUAGES_SCHEMA = pa.schema(
     [
         pa.field(f"{side}_{name}", kind, nullable=False)
         for side in SIDES
-        for name, kind in (("code", pa.string()), ("script", pa.string()), ("confidence", pa.float32()))
+        for name, kind in (
+            ("code", pa.string()), ("script", pa.string()), ("confidence", pa.float32()), ("letters", pa.int32()),
+        )
     ]
-)
-"""Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und."""
+)  # fmt: skip
+"""Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und;
+letters are those that the answer rests on (see `interface.IDENTIFIED_SCHEMA`)."""
 
 
 class Identify:
     """Operation: a rows shard to identified languages."""
 
     name: ClassVar[str] = "languages"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, settings: LanguageSettings) -> None:
         self.settings = settings.model_copy(update={"trust": TrustSettings()})
@@ -51,7 +54,14 @@ class Identify:
         if self.settings.code_declared and pc.all(is_code).as_py():
             names = pc.replace_substring(declared, "-Code", "")
             n = len(names)
-            return pa.table({"code": names, "script": ["Code"] * n, "confidence": pa.array([1.0] * n, pa.float32())})
+            return pa.table(
+                {
+                    "code": names,
+                    "script": ["Code"] * n,
+                    "confidence": pa.array([1.0] * n, pa.float32()),
+                    "letters": pa.array([0] * n, pa.int32()),
+                }
+            )
         found = identify(text, self.settings)
         if not (self.settings.code_declared and pc.any(is_code).as_py()):
             return found
@@ -61,6 +71,7 @@ class Identify:
                 "code": pc.if_else(is_code, names, found["code"]),
                 "script": pc.if_else(is_code, "Code", found["script"]),
                 "confidence": pc.if_else(is_code, pa.scalar(1.0, pa.float32()), found["confidence"]),
+                "letters": found["letters"],
             }
         )
 

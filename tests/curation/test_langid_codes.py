@@ -16,6 +16,7 @@ from curation.langid import identify
 from curation.langid.codes import (
     MODELS,
     POLICIES,
+    Label,
     LabelRefusedError,
     corpus_languages,
     fold,
@@ -29,8 +30,9 @@ from curation.langid.codes import (
     scheme_of,
     usual_members,
 )  # fmt: skip
-from curation.langid.identifier import list_array
-from curation.langid.interface import _loaded
+from curation.langid.identifier import as_ranked
+from curation.langid.interface import _loaded, backend
+from curation.langid.scripts import look
 from curation.settings import LanguageSettings
 from sources.errors import MissingToolError
 from sources.languages import tag_of
@@ -110,7 +112,7 @@ def test_the_lists_are_whole():
 
 
 def test_what_each_model_claims_of_the_corpus():
-    claimed = {model: languages_of(parsed(labels(model), scheme).values()) for model, scheme in MODELS.items()}
+    claimed = {model: languages_of(parsed(labels(model), scheme)) for model, scheme in MODELS.items()}
     strict = {model: len(codes & set(CORPUS)) for model, codes in claimed.items()}
     folded = {m: len({fold(c, "corpus") for c in codes} & set(CORPUS)) for m, codes in claimed.items()}
     assert strict == {"glotlid-v3": 247, "openlid-v2": 189, "heliport-1.0": 166, "lid.176": 158}
@@ -191,20 +193,21 @@ def test_arrays_fold_as_codes_do(codes, policy):
 
 @pytest.fixture
 def answering(monkeypatch):
-    """Put a bundled model in place that says what it is told."""
+    """Put a bundled model in place that says what it is told: rows of (code, score)."""
 
     def put(*rows):
+        names = sorted({code for row in rows for code, _ in row})
+
         class Told:
+            calibration = "bundled"
             claimed = frozenset({"cmn", "yue", "eng"})
+            labels = tuple(Label(name, None) for name in names)
 
             def __init__(self, path=None):
                 self.path = path
 
-            def codes(self, texts):
-                return [row[0][0] for row in rows], [row[0][1] for row in rows]
-
-            def top(self, texts, k):
-                return list_array([row[:k] for row in rows])
+            def ranked(self, texts, scripts, k):
+                return as_ranked([[(names.index(code), score) for code, score in row] for row in rows])
 
         monkeypatch.setitem(sys.modules, "curation.langid.model", SimpleNamespace(Bundled=Told))
         _loaded.cache_clear()
@@ -215,18 +218,25 @@ def answering(monkeypatch):
 
 @given(st.data())
 def test_lists_of_answers_are_taken_as_they_are(data):
-    answer = st.tuples(st.sampled_from(["cmn", "yue", "und"]), st.floats(0, 1, width=32))
-    rows = data.draw(st.lists(st.lists(answer, min_size=1, max_size=4), max_size=5))
-    found = list_array(rows)
-    assert [[(a["code"], a["confidence"]) for a in row] for row in found.to_pylist()] == rows
+    answer = st.tuples(st.integers(0, 9), st.floats(0, 1, width=32))
+    rows = data.draw(st.lists(st.lists(answer, max_size=4), max_size=5))
+    numbers, scores = as_ranked(rows)
+    found = [
+        [(n, s) for n, s in zip(*pair, strict=True) if n >= 0]
+        for pair in zip(numbers.tolist(), scores.tolist(), strict=True)
+    ]
+    assert found == rows
 
 
 def test_alternatives_fold_and_stay_distinct(answering):
-    answering([("yue", 0.5), ("cmn", 0.3), ("eng", 0.1)], [("eng", 0.9)], [("und", 0.0), ("nan", 0.4)])
-    texts = pa.array(["一", "two", "3"])
-    for policy, expected in (
-        ("corpus", [["yue", "zho", "eng"], ["eng"], ["und", "nan"]]),
-        ("macro", [["zho", "eng"], ["eng"], ["und", "zho"]]),
+    chinese, english = "一個句子裡的十二個字都是中文", "two words and then some more"
+    answering(
+        [("yue", 0.5), ("cmn", 0.3), ("eng", 0.1), ("hak", 0.05)], [("eng", 0.9)], [("und", 0.0), ("nan", 0.4)], []
+    )
+    texts = pa.array([chinese, english, english, "3"])
+    for policy, expected in (  # English is not written in Han: it is left out
+        ("corpus", [["yue", "zho", "hak"], ["eng"], ["und", "nan"], ["und"]]),
+        ("macro", [["zho"], ["eng"], ["und", "zho"], ["und"]]),
     ):
         settings = LanguageSettings(backend="bundled", policy=policy, content=False)
         found = identify(texts, settings, top_k=3)
@@ -254,12 +264,22 @@ def test_heliport_says_how_to_get_it(monkeypatch):
 
 
 def test_heliport_backend(monkeypatch):
-    scores = {"sure": [("eng", 2.0), ("sco", 3.0)], "unsure": [("eng", 2.0), ("sco", 2.1)], "nothing": [("und", 7.0)]}
+    sure, unsure, nothing = "the mouse ran up the clock", "the clock struck one and", "the mouse ran down again"
+    scores = {sure: [("eng", 2.0), ("sco", 3.0)], unsure: [("eng", 2.0), ("sco", 2.1)], nothing: [("und", 7.0)]}
     made = SimpleNamespace(
         get_confidence_all=lambda: {"eng": 0.5, "sco": 0.1},
         identify_topk_with_score=lambda text, k: scores[text][:k],
     )
     monkeypatch.setitem(sys.modules, "heliport", SimpleNamespace(Identifier=lambda: made))
+    _loaded.cache_clear()
+    model = backend(LanguageSettings(backend="heliport"))
+    texts = pa.array(list(scores))
+    numbers, found = model.ranked(texts, look(texts), 1)
+    assert np.allclose(found[:, 0], [10 / 11, 0, 0])
+    assert [[model.labels[n].code for n in row if n >= 0] for row in numbers] == [["eng", "sco"], [], []]
+    answers = identify(texts, LanguageSettings(backend="heliport"), top_k=2)
+    assert answers["code"].to_pylist() == ["eng", "und", "und"]
+    assert [len(row) for row in answers["alternatives"].to_pylist()] == [2, 1, 1]
     _loaded.cache_clear()
     settings = LanguageSettings(backend="heliport")
     found = identify(pa.array(list(scores)), settings, top_k=2)

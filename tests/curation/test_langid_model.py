@@ -1,6 +1,7 @@
 """The bundled identifier: its features, its arithmetic, its training, and the file in the package."""
 
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.langid.codes import fold
+from curation.langid.codes import corpus_languages
+from curation.langid.confidence import SHORT
 from curation.langid.features import CHARACTERS, MOST, ORDERS, folding, hashed, read
-from curation.langid.model import BUNDLED, Bundled, Weights, load_weights
+from curation.langid.interface import answer
+from curation.langid.model import BUNDLED, FEWEST, PRIOR, Bundled, Weights, load_weights
+from curation.langid.scripts import NAMES, look
 from curation.langid.training.card import coverage, write_card
 from curation.langid.training.run import calibrated, load, train_model
 from curation.langid.training.train import Recipe, fit
@@ -117,6 +121,45 @@ def test_probabilities_are_those_of_numpy(texts):
         np.testing.assert_allclose(model.logits(pa.array([text]))[0], logits, rtol=1e-3, atol=1e-3)
 
 
+def slow_state(weights: Weights, text: str) -> np.ndarray | None:
+    ids = [i & (len(weights.embedding) - 1) for i in slow_features(slow_points(text))]
+    return weights.embedding[ids].astype(np.float64).mean(axis=0) * weights.scale if ids else None
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("abcßжш 漢ก-", max_size=20), max_size=6))
+def test_labels_are_those_of_the_scripts_and_the_prior_counts_in_short_texts(texts):
+    weights = replace(random_weights(), labels=("eng-Latn", "gsw-Latn", "rus-Cyrl"))
+    model = Bundled.of(weights)
+    scripts = look(pa.array(texts, pa.string()))
+    found, scores = model.ranked(pa.array(texts, pa.string()), scripts, 3)
+    corpus = corpus_languages()
+    whole = sum(language.samples for language in corpus.values())
+    prior = np.log(
+        [corpus[code].samples / whole if code in corpus else FEWEST / whole for code in ("eng", "gsw", "rus")]
+    )
+    for row, text in enumerate(texts):
+        latin = sum((char.isascii() and char.isalpha()) or char == "ß" for char in text)
+        cyrillic = sum(char in "жш" for char in text)
+        admitted = {NAMES[number] for number in scripts.admitted[row] if number >= 0}
+        kept = np.array([name[4:] in admitted for name in weights.labels])
+        state = slow_state(weights, text)
+        if state is None or not kept.any():
+            assert found[row].tolist() == [-1, -1, -1]
+            continue
+        letters = latin * ("Latn" in admitted) + cyrillic * ("Cyrl" in admitted)
+        letters += sum(char == "漢" for char in text) * ("Hani" in admitted) + text.count("ก") * ("Thai" in admitted)
+        if NAMES[scripts.admitted[row, 0]] in ("Hani", "Jpan"):
+            letters *= 3
+        weight = PRIOR * max(1 / letters - 1 / SHORT, 0)
+        logits = np.where(kept, weights.output @ state + weights.bias + weight * prior, -np.inf)
+        chance = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        there = int(kept.sum())
+        np.testing.assert_allclose(scores[row, :there], np.sort(chance)[::-1][:there], rtol=1e-3, atol=1e-5)
+        assert (found[row, there:] == -1).all()
+        np.testing.assert_allclose(chance[found[row, :there]], scores[row, :there], rtol=1e-3, atol=1e-5)
+
+
 def test_threads_and_slices_change_nothing():
     texts = pa.array([f"text {i} " + "wort" * (i % 7) for i in range(5000)])
     one, two = Bundled.of(random_weights()), Bundled.of(random_weights(), threads=2)
@@ -175,9 +218,9 @@ SMALL = Recipe(rows=1 << 12, dims=8, draws=6000)
 def test_training_learns_and_gives_the_same_bytes_again(tmp_path):
     weights = trained(SMALL)
     texts, labels = made_up(1)
-    codes, confidence = Bundled.of(weights).codes(pa.array(texts))
-    assert np.mean([code == label[:3] for code, label in zip(codes, labels, strict=True)]) > 0.97
-    assert 0 <= min(confidence) <= max(confidence) <= 1
+    found, scores = Bundled.of(weights).best(pa.array(texts))
+    assert np.mean([weights.labels[i] == label for i, label in zip(found[:, 0], labels, strict=True)]) > 0.97
+    assert 0 <= scores.min() <= scores.max() <= 1
     weights.save(tmp_path / "a.lid")
     trained(SMALL).save(tmp_path / "b.lid")
     assert (tmp_path / "a.lid").read_bytes() == (tmp_path / "b.lid").read_bytes()
@@ -192,7 +235,7 @@ def test_temperature_and_thresholds_follow_held_out_texts():
     by_label = dict(zip(cool.labels, cool.threshold.tolist(), strict=True))
     assert by_label["aaa-Latn"] > 0
     assert by_label["ccc-Cyrl"] == 0
-    before, after = (Bundled.of(w).codes(pa.array(texts))[1] for w in (weights, cool))
+    before, after = (Bundled.of(w).best(pa.array(texts))[1] for w in (weights, cool))
     assert np.mean(after) < np.mean(before)
 
 
@@ -248,10 +291,12 @@ SENTENCES = {
 def test_the_packaged_model():
     assert BUNDLED.stat().st_size <= 10_000_000
     model = Bundled()
-    assert len(coverage(model.labels)["any"]) >= 270
-    codes, confidence = model.codes(pa.array(list(SENTENCES.values())))
-    assert [fold(code, "corpus") for code in codes] == list(SENTENCES)
-    assert min(confidence) > 0.5
-    assert model.codes(pa.array(["", "12 34 !", None], pa.string())) == (["und"] * 3, [0.0] * 3)
-    (alternatives,) = model.top(pa.array([SENTENCES["est"]]), 3).to_pylist()
+    assert len(coverage(model.names)["any"]) >= 270
+    found = answer(model, pa.array(list(SENTENCES.values())), "corpus")
+    assert found["code"].to_pylist() == list(SENTENCES)
+    assert min(found["confidence"].to_pylist()) > 0.5
+    nothing = answer(model, pa.array(["", "12 34 !", None], pa.string()), "corpus")
+    assert nothing["code"].to_pylist() == ["und"] * 3
+    assert nothing["confidence"].to_pylist() == [0.0] * 3
+    (alternatives,) = answer(model, pa.array([SENTENCES["est"]]), "individual", 3)["alternatives"].to_pylist()
     assert [len(alternatives), alternatives[0]["code"]] == [3, "ekk"]

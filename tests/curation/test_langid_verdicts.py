@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from curation.dedup.step import run_dedup
 from curation.langid import step
+from curation.langid.confidence import SHORT
 from curation.langid.interface import IDENTIFIED_SCHEMA
 from curation.langid.step import run_identify
 from curation.langid.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
@@ -37,7 +38,12 @@ def calls(monkeypatch):
     def identify(texts, settings):
         made.append(len(texts))
         words = [text.split() for text in texts.to_pylist()]
-        columns = [[w[0] for w in words], ["Latn"] * len(words), [float(w[1]) for w in words]]
+        columns = [
+            [w[0] for w in words],
+            ["Latn"] * len(words),
+            [float(w[1]) for w in words],
+            [len(t) for t in texts.to_pylist()],
+        ]
         return pa.table(
             [pa.array(c, f.type) for c, f in zip(columns, IDENTIFIED_SCHEMA, strict=True)], IDENTIFIED_SCHEMA
         )
@@ -97,6 +103,10 @@ def samples(build):
      ("zho-Hant", "yue", "agree"),
      ("nan-Latn", "zho", "agree"), ("ajp-Arab", "apc", "agree"), ("tgl-Latn", "fil", "agree"),
      ("srp-Latn", "hrv", "disagree"), ("nob-Latn", "nno", "disagree"), ("deu-Latn", "nld", "disagree"),
+     ("hin-Latn", "hif", "agree"), ("urd-Latn", "hif", "agree"), ("hin-Deva", "hif", "agree"),
+     ("hif-Latn", "urd", "agree"), ("hin-Latn", "urd", "agree"), ("hin-Deva", "urd", "disagree"),
+     ("hin-Latn", "eng", "disagree"), ("bos-Latn", "hrv", "agree"), ("cnr-Cyrl", "srp", "agree"),
+     ("hbs-Latn", "hrv", "agree"), ("zsm-Latn", "ind", "disagree"), ("msa-Latn", "zsm", "agree"),
      ("deu-Latn", "python", "disagree"), ("deu-Latn", "und", "undetermined"),
      ("deu-Latn", "zxx", "undetermined"), ("zxx-Zxxx", "eng", "declared-only"),
      ("python-Code", "python", "declared-only")],
@@ -224,21 +234,65 @@ def test_merging_in_parts_is_merging_at_once(found, size):
     assert all(len(part) <= SHOWN for part in parts)
 
 
-codes = st.sampled_from(["eng", "nld", "und", "zxx", "cmn", "python"])
-tags = st.sampled_from(["eng-Latn", "zho-Hans", "zxx-Zxxx", "python-Code", "deu-Latn"])
+def test_hindi_and_urdu_are_one_where_the_text_is_in_latin_letters():
+    assert verdict("hin-Deva", "urd", "Latn", code_declared=True) == "agree"
+    assert verdict("hin-Deva", "urd", "Arab", code_declared=True) == "disagree"
+    declared = pa.chunked_array([["hin-Deva", "hin-Deva", "urd-Arab"]])
+    columns = [["urd", "urd", "hin"], ["Latn", "Arab", "Latn"], [0.95] * 3, [40] * 3]
+    judged = judge(declared, identified_table(columns), LanguageSettings(), SourceTrust())
+    assert [VERDICTS[i] for i in judged.verdict] == ["agree", "disagree", "agree"]
+    assert judged.confusion == {"hin": {"hin": 1, "urd": 1}, "urd": {"urd": 1}}
 
 
-@given(st.lists(st.tuples(tags, codes, st.floats(0, 1, width=32))), st.floats(0, 1, width=32))
+def identified_table(columns):
+    kinds = (pa.string(), pa.string(), pa.float32(), pa.int32())
+    names = ("code", "script", "confidence", "letters")
+    return pa.table({n: pa.chunked_array([pa.array(c, k)]) for n, c, k in zip(names, columns, kinds, strict=True)})
+
+
+def test_a_text_too_short_to_judge_overrules_nothing():
+    declared = pa.chunked_array([["eng-Latn"] * 3])
+    columns = [["cat"] * 3, ["Latn"] * 3, [1.0] * 3, [SHORT - 1, SHORT, 200]]
+    judged = judge(declared, identified_table(columns), LanguageSettings(), SourceTrust(confidence=0.5))
+    assert judged.overruled.tolist() == [False, True, True]
+    assert [VERDICTS[i] for i in judged.verdict] == ["disagree"] * 3
+
+
+@pytest.mark.parametrize("trust", [DROP, OVERRULE])
+def test_a_short_row_stays_as_its_source_says(workshop, trust):
+    """The whole way, with the bundled model: a word that it takes for another language, and a sentence in another."""
+    workshop.manifest("pairs", ["all"])
+    build = workshop.build(languages={"trust": {"sources": {"pairs": trust | {"confidence": 0.5}}}})
+    english = "The ferry leaves the harbour at noon and returns before it is dark"
+    german = "Die Fähre verlässt den Hafen am Mittag und kehrt vor der Dunkelheit zurück"
+    workshop.rows(build, {("pairs", "all"): [row("diabetes", english), row("visa", english), row(german, english)]})
+    run_identify(build)
+    found = verdicts(build)
+    assert [r["query_lang_final"] for r in found][:2] == ["eng-Latn", "eng-Latn"]
+    assert [r["drop_reason"] for r in found][:2] == [None, None]
+    assert found[2]["query_verdict"] == "disagree"
+    changed = found[2]["drop_reason"], found[2]["query_lang_final"]
+    assert changed == (("query-language", "eng-Latn") if trust is DROP else (None, "deu-Latn"))
+
+
+codes = st.sampled_from(["eng", "nld", "und", "zxx", "cmn", "python", "hif", "urd"])
+tags = st.sampled_from(["eng-Latn", "zho-Hans", "zxx-Zxxx", "python-Code", "deu-Latn", "hin-Deva", "hin-Latn"])
+scripts = st.sampled_from(["Latn", "Hani", "Arab"])
+
+
+@given(
+    st.lists(st.tuples(tags, codes, scripts, st.floats(0, 1, width=32), st.integers(0, 30))),
+    st.floats(0.5, 1, width=32),
+)
 def test_judging_together_is_judging_one_by_one(texts, threshold):
-    columns = list(zip(*texts, strict=True)) or [(), (), ()]
-    kinds = (pa.string(), pa.string(), pa.float32())
-    arrays = [pa.chunked_array([pa.array(c, kind)]) for c, kind in zip(columns, kinds, strict=True)]
-    judged = judge(*arrays, LanguageSettings(), SourceTrust(confidence=threshold))
-    expected = [verdict(tag, code, code_declared=True) for tag, code, _ in texts]
+    columns = list(zip(*texts, strict=True)) or [(), (), (), (), ()]
+    declared = pa.chunked_array([pa.array(columns[0], pa.string())])
+    judged = judge(declared, identified_table(columns[1:]), LanguageSettings(), SourceTrust(confidence=threshold))
+    expected = [verdict(tag, code, script, code_declared=True) for tag, code, script, _, _ in texts]
     assert [VERDICTS[i] for i in judged.verdict] == expected
     assert judged.overruled.tolist() == [
-        says == "disagree" and score >= np.float32(threshold)
-        for says, (_, _, score) in zip(expected, texts, strict=True)
+        says == "disagree" and score >= np.float32(threshold) and letters >= SHORT
+        for says, (_, _, _, score, letters) in zip(expected, texts, strict=True)
     ]
 
 
@@ -300,3 +354,5 @@ def test_settings_are_read_with_their_defaults_and_refused_with_the_nearest(tmp_
         load({"sources": {"a": {"polcy": "trust-declared"}}})
     with pytest.raises(UnknownNameError, match="drop-disagreement"):
         load({"default": {"policy": "drop"}})
+    with pytest.raises(SettingsError, match=r"0\.5"):
+        load({"sources": {"a": DROP | {"confidence": 0.4}}})

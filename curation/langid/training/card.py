@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curation.langid.codes import POLICIES, corpus_languages, fold
 from curation.langid.evaluation import Evaluation, score
+from curation.langid.interface import answer
 from curation.langid.model import Bundled, Weights
 from curation.langid.training.run import FEWEST, PRECISION, Collected, balanced
 from curation.langid.training.train import Recipe
@@ -27,12 +28,11 @@ def held_out(data: Collected, labels: tuple[str, ...] | None = None) -> dict[str
 
 def scored(model: Bundled, texts: pl.DataFrame) -> Evaluation:
     """Score a model on labelled texts, both folded as the corpus does it."""
-    codes, confidence = model.codes(texts["text"].to_arrow().cast(pa.string()))
-    answers = pa.array(codes, pa.string())
+    found = answer(model, texts["text"].to_arrow().cast(pa.string()), "corpus")
     return score(
         texts["label"].to_list(),
-        answers,
-        pa.array(confidence, pa.float32()).to_numpy(),
+        found["code"],
+        found["confidence"].to_numpy(),
         claimed=model.claimed,
         policy="corpus",
     )

@@ -87,6 +87,15 @@ def train_model(data: Collected, recipe: Recipe) -> Weights:
     return calibrated(weights, balanced(data.test, weights.labels))
 
 
+def model_without(folder: Path, domain: str) -> Bundled:
+    """Return a model that has no text of a domain, trained once and kept in `<folder>/models`."""
+    path = folder / "models" / f"without-{domain}.lid"
+    if not path.is_file():
+        path.parent.mkdir(exist_ok=True)
+        train_model(load(folder, without=[domain]), Recipe(threads=2)).save(path)
+    return Bundled(path)
+
+
 def balanced(texts: pl.DataFrame, labels: Sequence[str], most: int = 200) -> pl.DataFrame:
     """Return at most so many texts of each label a model has, in a fixed order."""
     known = texts.filter(pl.col("label").is_in(list(labels)) & (pl.col("text").str.len_chars() <= CHARACTERS))
