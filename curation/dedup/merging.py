@@ -218,8 +218,7 @@ def _given(store: Store, shard: ShardRef, rows: I64, texts: pa.ChunkedArray, clu
         path = f"signatures/{shard.path}.negatives.arrow"
         exact = store.read_rows(path, numbers, ["document_exact"])["document_exact"].to_numpy()
     wide = pc.list_flatten(texts).cast(pa.large_string())
-    flat_clusters = pc.list_flatten(clusters)
-    arrays = [one_array(wide), pa.array(exact), one_array(flat_clusters)]
+    arrays = [one_array(wide), pa.array(exact), pa.array(pc.list_flatten(clusters).to_numpy())]
     given = pa.StructArray.from_arrays(arrays, fields=list(_WIDE_GIVEN))
     return pa.LargeListArray.from_arrays(pa.array(starts), given, type=_WIDE.field("negatives").type)
 
