@@ -6,9 +6,11 @@ them would replace the fasttext module); the models without a domain are trained
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -19,17 +21,25 @@ import polars as pl
 import pyarrow as pa
 from _timing import compare
 
+from curation.langid import model as langid_model
 from curation.langid.cld2_backend import Cld2
-from curation.langid.codes import languages_of, parsed
+from curation.langid.cleaning import cleaned
+from curation.langid.codes import corpus_languages, fold, languages_of, parsed
 from curation.langid.evaluation import Evaluation, score
 from curation.langid.fasttext_backend import FastText
 from curation.langid.heliport_backend import Heliport
 from curation.langid.identifier import Identifier, Ranked, as_ranked
 from curation.langid.interface import answer, identify
-from curation.langid.scripts import Scripts
-from curation.langid.training.card import balanced
-from curation.langid.training.run import model_without
+from curation.langid.model import Bundled
+from curation.langid.scripts import Scripts, look
+from curation.langid.training.calibrate import cut
+from curation.langid.training.collect import DOMAINS as COLLECTED
+from curation.langid.training.labels import language
+from curation.langid.training.packages import take
+from curation.langid.training.run import balanced, model_without
+from curation.langid.written import written_in
 from curation.settings import LanguageSettings
+from sources.languages import LanguageCodeError
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "work/langid")
 DOMAINS = ("udhr", "mediawiki", "descriptions", "django", "libreoffice")
@@ -91,6 +101,93 @@ def accuracy() -> None:
         assert ours.sets["largest"].macro_recall >= max(o.sets["largest"].macro_recall for o in others) - 0.02, domain
 
 
+def held_out(domains: tuple[str, ...], each: int) -> pl.DataFrame:
+    """Return test texts of the bundled model's labels, so many of each and of each domain."""
+    names = Bundled().names
+    texts = (pl.read_parquet(DATA / f"{domain}.parquet").filter(pl.col("split") == "test") for domain in domains)
+    return pl.concat([balanced(one, names, each) for one in texts])
+
+
+def bundled() -> None:
+    """Print the packaged model's scores on held-out texts of every domain that it was trained on."""
+    for domain in (*DOMAINS, "messages", "programs"):
+        sets = judged(Bundled(), held_out((domain,), EACH)).sets
+        print(f"{domain:13} macro F1: corpus {sets['corpus'].macro_f1:.4f}, largest {sets['largest'].macro_f1:.4f}")
+
+
+def short() -> None:
+    """Print accuracy by letters, languages counted alike and as the corpus has them, with the prior and without."""
+    pieces = cut(held_out(DOMAINS[:4], 60))
+    meant = {label: fold(label.rpartition("-")[0], "corpus") for label in pieces["label"].unique()}
+    pieces = pieces.with_columns(code=pl.col("label").replace_strict(meant, return_dtype=pl.String))
+    corpus = corpus_languages()
+    pieces = pieces.filter(pl.col("code").is_in(list(corpus)))
+    texts = pieces["text"].to_arrow().cast(pa.string())
+    scripts, codes = look(texts), pieces["code"].to_list()
+    names, number = np.unique(codes, return_inverse=True)
+    alike = 1 / np.bincount(number)[number]
+    natural = alike * np.array([corpus[name].samples for name in names])[number]
+    model, weight = Bundled(), langid_model.PRIOR
+    for langid_model.PRIOR in (0, weight):
+        found, _ = model.ranked(texts, scripts, 1)
+        right = np.array([fold(model.labels[i].code, "corpus") if i >= 0 else "" for i in found[:, 0]]) == codes
+        print(
+            f"weight of the corpus's shares {langid_model.PRIOR}: letters, accuracy with all languages alike, as in it"
+        )
+        for low, high in ((1, 2), (3, 4), (5, 6), (7, 8), (9, 12), (13, 24), (25, 400)):
+            of = (scripts.letters >= low) & (scripts.letters <= high)
+            print(f"  {low:3}-{high:<3} {np.average(right[of], weights=alike[of]):.3f} "
+                  f"{np.average(right[of], weights=natural[of]):.3f}")  # fmt: skip
+
+
+def twins() -> None:
+    """Print pairs of languages that the model takes for one another more than once in ten texts, both ways."""
+    texts = held_out((*DOMAINS, "messages", "programs"), 150)
+    found = answer(Bundled(), texts["text"].to_arrow().cast(pa.string()), "individual")
+    rows = zip(texts["label"].str.slice(0, 3), found["code"].to_pylist(), found["script"].to_pylist(),
+               found["confidence"].to_pylist(), strict=True)  # fmt: skip
+    all_of, taken, sure = Counter(), Counter(), Counter()
+    for was, code, script, confidence in rows:
+        all_of[was, script] += 1
+        taken[was, code, script] += 1
+        sure[was, code, script] += confidence >= 0.9
+    for was, code, script in sorted(taken):
+        there, back = (taken[a, b, script] / max(all_of[a, script], 1) for a, b in ((was, code), (code, was)))
+        if was < code and min(there, back) > 0.1 and all_of[was, script] >= 20:
+            certain = sure[was, code, script] + sure[code, was, script]
+            print(f"{was} {code} {script}: {there:.2f} and {back:.2f}; {certain} with a confidence of 0.9")
+    for was, code in (("hrv", "srp"), ("srp", "hrv"), ("bos", "srp"), ("srp", "bos"), ("cnr", "srp"), ("cnr", "hrv"),
+                      ("ind", "zsm"), ("zsm", "ind"), ("nob", "nno"), ("nno", "nob")):  # fmt: skip
+        print(f"{was} taken for {code}: {taken[was, code, 'Latn'] / max(all_of[was, 'Latn'], 1):.2f}")
+
+
+def mixed() -> None:
+    """Print how many texts with Latin and other letters get a script and a code of their language."""
+    rows = []
+    for name in ("mediawiki", "descriptions", "django", "udhr"):
+        for package in COLLECTED[name].packages:
+            for passage in COLLECTED[name].read(take(package, DATA / "packages")):
+                if COLLECTED[name].held_out(passage.document):
+                    rows.append((passage.text[:400], passage.code))
+    texts = pl.DataFrame(rows, schema=["text", "code"], orient="row").unique(maintain_order=True)
+    codes = {}
+    for code in texts["code"].unique():
+        with contextlib.suppress(LanguageCodeError):
+            codes[code] = language(code)
+    clean, _ = cleaned(texts["text"].to_arrow().cast(pa.string()))
+    texts = texts.with_columns(
+        text=pl.Series(clean.to_pylist()),
+        lang=pl.col("code").replace_strict(codes, default=None, return_dtype=pl.String),
+    ).filter(pl.col("lang").is_in(sorted(Bundled().claimed)) & pl.col("text").str.contains(r"\p{Latin}"))
+    texts = texts.filter(pl.col("text").str.count_matches(r"\p{L}") > pl.col("text").str.count_matches(r"\p{Latin}"))
+    found = answer(Bundled(), texts["text"].to_arrow().cast(pa.string()), "individual")
+    scripts = [
+        script in written_in(code) for script, code in zip(found["script"].to_pylist(), texts["lang"], strict=True)
+    ]
+    right = np.array(found["code"].to_pylist()) == texts["lang"].to_numpy()
+    print(f"{len(texts):,} texts of mixed scripts: script {np.mean(scripts):.3f}, language {right.mean():.3f}")
+
+
 def sentences() -> pa.StringArray:
     """Return texts of about 180 characters, of all collected languages."""
     pieces = (
@@ -131,4 +228,8 @@ def speed() -> None:
 if __name__ == "__main__":
     install_peers()
     accuracy()
+    bundled()
+    short()
+    twins()
+    mixed()
     speed()

@@ -129,6 +129,21 @@ def calibrate(
     print(TABLE)
 
 
+@app.command()
+def card(
+    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    model: Annotated[Path | None, typer.Option("--model", help="Model file. Default: the bundled one.")] = None,
+    docs: Annotated[Path, typer.Option("--card", help="Folder to write the model card to.")] = Path("docs"),
+) -> None:
+    """Write the card of a model that was trained with the default recipe on the collected texts."""
+    from curation.langid.model import BUNDLED, load_weights
+    from curation.langid.training.card import write_card
+    from curation.langid.training.run import load
+    from curation.langid.training.train import Recipe
+
+    print(write_card(load_weights(model or BUNDLED), load(data), Recipe(), data / "sources.tsv", docs))
+
+
 def print_scores(results: dict[str, Evaluation]) -> None:
     """Print the scores of each file, and the languages that go worst in the only one."""
     from rich.console import Console

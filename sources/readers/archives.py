@@ -95,11 +95,12 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
     with tempfile.TemporaryDirectory(prefix="member-") as folder:
         target = Path(folder) / "member"
         archive: _Zip | _Tar | None = None
+        reached = False
         try:
             with path.open("rb") as file:
                 archive = _Zip(path, globs) if file.read(4) in _ZIP else _Tar(path, name, globs)
             for member, size, stream in archive:
-                full = f"{name}!{member}"
+                full, reached = f"{name}!{member}", True
                 if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
                     quarantine.add(full, 0, "unsafe-member", member)
                     continue
@@ -118,7 +119,9 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                         continue
                 yield full, target
         except _DAMAGE as error:
-            left = error.left if isinstance(error, BrokenStreamError) else path.stat().st_size
+            left = path.stat().st_size
+            if reached and isinstance(error, _CUT):  # what lacks is marked at the member
+                left = error.left if isinstance(error, BrokenStreamError) else 0
             quarantine.add_unreadable(name, str(error), left, reason="unreadable-archive")
             return
         if archive.damage:

@@ -28,7 +28,7 @@ def scan(data, final, patient, delimiter, quoted, slots, bounds, escaped, record
     Args:
         data: the buffer, uint8; it starts where a record does.
         final: nothing comes after it.
-        patient: a record that the buffer does not hold as a whole may be held by a longer buffer.
+        patient: a first record that the buffer does not hold as a whole may be held by a longer one.
         delimiter: byte between values.
         quoted: RFC 4180; otherwise quotation marks are as other characters.
         slots: int64, one a column of the file: which of the wanted columns it is, or -1.
@@ -44,7 +44,7 @@ def scan(data, final, patient, delimiter, quoted, slots, bounds, escaped, record
     while i < n and count < len(records):
         end, kind, inner, marks = _record(data, i, n, final, delimiter, quoted, slots, bounds[count], escaped[count])
         if kind == INCOMPLETE:
-            if patient:
+            if patient or count:
                 break
             kind = UNTERMINATED
         over_lines = inner >= 0

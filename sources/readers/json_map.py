@@ -98,7 +98,7 @@ def _salvaged(text: str) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
     bad: list[tuple[str, str]] = []
     text = text.rstrip()
     at = _following(text, 0)
-    if at < 0:
+    if text[: max(at, 0)].strip(" \t\r\n{,") or at < 0:
         bad.append(("invalid-json", _excerpt(text, 0)))
     while at >= 0:
         pair, end, reason = _pair(text, at)

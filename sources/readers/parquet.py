@@ -23,7 +23,7 @@ from sources.readers.recognize import not_the_data
 BATCH_BYTES = 8 << 20
 DECODED_BYTES = 32 << 20
 """What the rows that are decoded at a time may take at most, if all had the longest values of their row group."""
-_ROWS = 4096
+_ROWS = 1024
 """Most rows decoded at a time: what is decoded cannot be foreseen where values differ much in length."""
 _ROWS_UNKNOWN = 64
 """The same, of an encoding that says nothing of how long values are."""

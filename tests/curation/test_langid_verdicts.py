@@ -24,7 +24,7 @@ from curation.report.gather import STAGES, funnel, load_inputs
 from curation.report.step import run_report
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings, load_profile
 from curation.show import show_disagreements, show_rows
-from sources.errors import StageError, UnknownNameError
+from sources.errors import SettingsError, StageError, UnknownNameError
 
 DROP = {"policy": "drop-disagreement", "confidence": 0.8}
 OVERRULE = {"policy": "trust-identified", "confidence": 0.8}

@@ -9,12 +9,41 @@ import polars as pl
 import pyarrow as pa
 
 from curation.langid.codes import POLICIES, corpus_languages, fold
+from curation.langid.confidence import LEAST, SHORT
 from curation.langid.evaluation import Evaluation, score
 from curation.langid.interface import answer
-from curation.langid.model import Bundled, Weights
+from curation.langid.model import PRIOR, Bundled, Weights
+from curation.langid.scripts import COMPACT, FOREIGN, LATIN_WEIGHT, SHARE
+from curation.langid.training.calibrate import Answers, asked, cut, report
 from curation.langid.training.run import FEWEST, PRECISION, Collected, balanced
 from curation.langid.training.train import Recipe
 
+_DECIDED = f"""\
+Code and script are decided together, so that there are no tags such as `rus-Latn`:
+
+1. The letters of a text are counted by script (`curation/langid/scripts.py`). In a text of several scripts a Latin
+   letter counts as {LATIN_WEIGHT} of another, as Latin names in other scripts are commoner than the reverse. Scripts
+   that cover {SHARE:.0%} of what the best one covers may be the text's; Han may be Chinese or Japanese, Han with kana
+   is Japanese, with hangul Korean. Where more than {FOREIGN:.0%} of the letters are of other scripts, these are left
+   out.
+2. The likeliest label in one of these scripts is the answer, and the label's script is the tag's (`Hans` and `Hant` are
+   answered as `Hani`). A text in a script that no label has gets `und` and its own script.
+3. Backends whose labels have no script (lid.176, CLD2, heliport) are asked for several answers. The first counts whose
+   language is written in a script of the text, by `curation/langid/data/written_in.tsv`.
+4. A text of fewer than {SHORT} letters (a character of Han, kana or hangul counts for {COMPACT}) says too little by
+   itself. The bundled model adds what share of the published corpus a language has, with a weight of
+   {PRIOR:g} × (1 / letters − 1 / {SHORT}); and every backend's answer is withheld (`und`) where its confidence is below
+   {LEAST}. No text so short overrules what its source declares (`languages.trust`).
+"""
+_CONFIDENCE = """\
+A confidence is how often such an answer is right, if all languages of the corpus are equally frequent: 0.8 is right
+four times of five. It is made of the model's score and the number of letters (`curation/langid/confidence.py`), never
+falls where either rises, and is never above the score. Its coefficients are measured by `curate langid calibrate` on
+texts cut to 1, 2, 3, 5 and 8 words (or characters, where a script has no spaces) and whole ones, for each backend and
+each group of scripts; those of the bundled model on UDHR, MediaWiki and package descriptions, each answered by a model
+that had no text of it. So it is lower than the share that is right in the held-out texts below, which are of kinds that
+this model has learnt from. The fastText coefficients were measured with lid.176, and are used for every fastText model.
+"""
 EACH = 100
 """Held-out texts of a label in a domain, at most."""
 
@@ -71,7 +100,7 @@ def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path,
         "# The bundled language identifier\n",
         "A linear model over hashed character n-grams (curation/langid/features.py), "
         f"{len(weights.labels)} labels of language and script, {weights.embedding.nbytes / 1e6:.1f} MB of 8-bit "
-        "weights. Made by `curate langid collect` and `curate langid train`; nothing here is written by hand.\n",
+        "weights. Made by `curate langid collect` and `curate langid train`, this page by `curate langid card`.\n",
         "## Recipe\n",
         "\n".join(f"- {name}: {value}" for name, value in asdict(recipe).items()) + "\n",
         "## Texts\n",
@@ -87,10 +116,15 @@ def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path,
         f"At most {EACH} held-out texts of each label; training had other texts of the same domains. Out of domain: "
         "`python3 tasks.py bench langid`.\n",
         _domains(scores),
+        "## How a text gets its tag\n",
+        _DECIDED,
         "## Confidence\n",
-        f"Temperature and thresholds are fitted on held-out texts. Calibration error {whole.calibration_error:.3f}. "
-        f"A label's threshold is the confidence from which its answers are right {PRECISION:.0%} of the time; labels "
-        f"with fewer than {FEWEST} answers, and those that are right as often anyway, have 0.\n",
+        _CONFIDENCE,
+        _by_length(domains, model),
+        f"Over whole texts the confidence is {whole.calibration_error:.3f} from the share that is right, on average. A "
+        "label's threshold is the score of the model, before it is turned into a confidence, from which its answers "
+        f"are right {PRECISION:.0%} of the time; labels with fewer than {FEWEST} answers, and those that are right as "
+        "often anyway, have 0.\n",
         "![How often answers of each confidence are right](langid-reliability.svg)\n",
         "## Languages\n",
         _languages(whole, weights),
@@ -98,6 +132,21 @@ def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path,
     path = docs / "langid-model.md"
     path.write_text("\n".join(parts), "utf-8")
     return path
+
+
+def _by_length(domains: dict[str, pl.DataFrame], model: Bundled) -> str:
+    answers = Answers.joined([asked(model, cut(texts)) for texts in domains.values()])
+    rows = [
+        [
+            line.letters,
+            f"{line.answers:,}",
+            *(f"{share:.3f}" for share in (line.right, line.score, line.confidence)),
+            f"{line.sure:,}",
+            f"{line.sure_wrong:,}",
+        ]
+        for line in report(answers, model.calibration)
+    ]
+    return _table(["letters", "answers", "right", "score", "confidence", "0.9 and more", "of these wrong"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
