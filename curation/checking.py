@@ -84,6 +84,7 @@ class Checker:
     build: Build
     away: bool = False
     _states: dict[str, State] = field(default_factory=dict)
+    _results: dict[str, StepResult | StageError | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.hashes = open_hashes(self.build)
@@ -135,17 +136,22 @@ class Checker:
             found[step] = state.result
         return found
 
+    def _read(self, step: str) -> StepResult | StageError | None:
+        if step not in self._results:
+            try:
+                self._results[step] = self.build.read(step)
+            except StageError as error:
+                self._results[step] = error
+        return self._results[step]
+
     def _known(self, step: str) -> StepResult | None:
-        try:
-            return self.build.read(step)
-        except StageError:
-            return None
+        found = self._read(step)
+        return None if isinstance(found, StageError) else found
 
     def _look(self, step: str) -> State:
-        try:
-            result = self.build.read(step)
-        except StageError as error:
-            return State("missing", why=error.what, remedy=error.remedy)
+        result = self._read(step)
+        if isinstance(result, StageError):
+            return State("missing", why=result.what, remedy=result.remedy)
         build = overridden(self.build, step, result.overrides) if result else self.build
         own = command(step, result)
         try:

@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -47,17 +46,19 @@ def show_rows(
     shards = _shards(build, checker.require("normalise", refused=True), source, subset)
     console = Console()
     current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
+    tested = checker.state("decontaminate").result
+    current["decontaminate"] &= bool(tested and tested.shards)  # else it was run without any evaluation set
     tables = [name for step, names in _TABLES.items() if current[step] for name in names]
     shown = 0
     for shard in shards:
         rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
-        beside = [_beside(build, shard, name) for name in tables]
+        beside = [build.store.read_table(f"{name}/{shard.path}.{name}.arrow") for name in tables]
         for i in range(rows.num_rows):
             row = rows.slice(i, 1).to_pylist()[0]
             if row_id and row["row_id"].hex() != row_id:
                 continue
             for table in beside:
-                row |= table.slice(i, 1).to_pylist()[0] if table is not None else {}
+                row |= table.slice(i, 1).to_pylist()[0]
             row["mined"] = _negatives(build, shard, i) if current["mine"] else []
             _print_json(row) if as_json else console.print(_card(row))
             shown += 1
@@ -85,13 +86,6 @@ def _shards(build: Build, normalised: StepResult, source: str, subset: str | Non
     if subset is not None and subset not in subsets:
         raise UnknownNameError("subset", subset, subsets, where=source)
     return [s for s in shards if subset in (None, s.subset)]
-
-
-def _beside(build: Build, shard: Shard, operation: str) -> pa.Table | None:
-    try:
-        return build.store.read_table(f"{operation}/{shard.path}.{operation}.arrow")
-    except FileNotFoundError:  # decontaminate was run without any evaluation set
-        return None
 
 
 def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:

@@ -62,8 +62,8 @@ class StepResult:
     @property
     def identity(self) -> str:
         """Hash of what the step made, for the steps that read it; quarantined records are read by nobody but people."""
-        files = [[f.path, f.xxh3] for f in self.files if not f.path.endswith(QUARANTINE)]
-        return digest([[asdict(shard) for shard in self.shards], files])
+        shards = [[s.source, s.subset, s.path, s.rows, s.xxh3] for s in self.shards]
+        return digest([shards, [[f.path, f.xxh3] for f in self.files if not f.path.endswith(QUARANTINE)]])
 
     def by_pool(self) -> dict[tuple[str, str], list[Shard]]:
         """Group the shards by (source, subset), in order."""

@@ -113,7 +113,8 @@ class RawTable(_Strict):
     encoding: str = "utf-8"
     """Of the text in the files, by Python's name for it; a byte-order mark in a file says more."""
     record_path: str = "item"
-    """Where the records of a nested JSON file are, in ijson's notation (`data.item.paragraphs.item`)."""
+    """Where the records of a nested JSON file are: the keys on the way, and `item` for what an array holds, joined by
+    dots (`data.item.paragraphs.item`)."""
     members: list[str] | None = None
     """Globs over member names, where the files are archives (zip, tar)."""
 

@@ -20,7 +20,7 @@ from sources.manifest import ArrowType, RawTable
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.readers import read
-from sources.readers.opening import open_binary
+from sources.readers.opening import open_text
 
 _PEEKED = 100
 _PEEKED_BYTES = 4 << 20
@@ -53,7 +53,7 @@ def columns_of(file: RawFile) -> dict[str, ArrowType]:
     if form == "parquet":
         schema = pq.read_schema(file.path)
         return {field.name: _arrow_kind(field.type) for field in schema}
-    with open_binary(Path(file.path)) as stream:
+    with open_text(Path(file.path), file.name) as stream:
         head = stream.read(_PEEKED_BYTES).decode("utf-8-sig", "replace")
     if form == "jsonl":
         kinds: dict[str, ArrowType] = {}
@@ -73,7 +73,7 @@ def format_of(file: RawFile) -> str:
         SchemaError: nothing here reads it.
 
     """
-    match = re.search(r"\.(parquet|jsonl|json|csv|tsv)(\.(gz|bz2|xz))?$", file.name)
+    match = re.search(r"\.(parquet|jsonl|json|csv|tsv)(\.(gz|bz2|xz|zst|lz4|br))?$", file.name)
     if match is None:
         raise SchemaError("no Parquet, JSON lines, csv or tsv", where=file.name, remedy="leave the task out")
     return "jsonl" if match[1] == "json" else match[1]
@@ -113,7 +113,7 @@ def _json_kind(value: Any) -> ArrowType:
 def _arrow_kind(kind: pa.DataType) -> ArrowType:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return "string"
     if (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _arrow_kind(kind.value_type) == "string":
         return "list<string>"

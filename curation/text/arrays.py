@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from collections.abc import Mapping, Set
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from sources.errors import SettingsError
 
 MOST_BYTES = 2**31 - 1
 """What the offsets of a `string` array reach."""
-Texts = pa.Array | pa.ChunkedArray | Sequence[str | None] | Any
+Texts: TypeAlias = Any
 """What functions for other programs take as texts: see `text_array`."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 

@@ -74,8 +74,9 @@ def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | N
         except (_BombError, BrokenStreamError) as error:
             why = str(error) or "it unpacks to more than a thousand times its size"
             quarantine.add_unreadable(name, why, path.stat().st_size)
-            target = None
-        yield target
+            yield None
+        else:
+            yield target
 
 
 def members(path: Path, name: str, globs: list[str] | None, quarantine: Quarantine) -> Iterator[tuple[str, Path]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ class Casting:
                 self._weigh(column, bad, array)
             if "wrong-type" in bad.values():
                 self._unfit[field][_named(column.type)] += sum(reason == "wrong-type" for reason in bad.values())
-            self._refuse(bad, good, file, records, lambda row, f=field, c=column: f"{f}: {_shown(c, row)}")
+            self._refuse(bad, good, file, records, partial(_shown, field, column))
             arrays.append(array)
         batch = pa.table(arrays, names=list(self.table.fields))
         if not good.all():
@@ -207,7 +208,7 @@ class Casting:
             for row, reason in bad.items():
                 if reason == "wrong-type":
                     self._unfit[field][kind_of(values[row])] += 1
-            self._refuse(bad, good, file, records, lambda row, f=field, v=values: f"{f}: {v[row]!r}")
+            self._refuse(bad, good, file, records, partial(_told, field, values))
             arrays.append(array)
         mask = pa.array(good)
         batch = pa.table(arrays, names=list(self.table.fields))
@@ -281,16 +282,17 @@ def _nested_as(found: pa.DataType, kind: ArrowType) -> bool:
     if kind == "any" or pa.types.is_null(found):
         return True
     if kind == "list<struct>":
-        return is_list(found) and (pa.types.is_struct(found.value_type) or pa.types.is_null(found.value_type))
-    return pa.types.is_struct(found)
+        return is_list(found) and bool(pa.types.is_struct(found.value_type) or pa.types.is_null(found.value_type))
+    return bool(pa.types.is_struct(found))
 
 
 def _convertible(found: pa.DataType, kind: ArrowType) -> bool:
     """Tell whether some values of a plain type may become the declared one: truth values are no numbers."""
     if kind == "list<string>":
-        return is_list(found) and not pa.types.is_nested(found.value_type)
-    nested = pa.types.is_nested(found) or is_list(found)
-    return not nested and not (pa.types.is_boolean(found) and kind in ("int64", "float64"))
+        return is_list(found) and not bool(pa.types.is_nested(found.value_type))
+    if pa.types.is_nested(found):
+        return False
+    return not (pa.types.is_boolean(found) and kind in ("int64", "float64"))
 
 
 def _converted(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[int]]:
@@ -323,11 +325,16 @@ def _one_by_one(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[in
     return pa.concat_arrays(out), wrong
 
 
-def _shown(column: pa.Array, row: int) -> str:
+def _shown(field: str, column: pa.Array, row: int) -> str:
     try:
-        return repr(column[row].as_py())
+        return f"{field}: {column[row].as_py()!r}"
     except UnicodeDecodeError:
-        return repr(_bytes(column, row)) if pa.types.is_string(column.type) else "(not UTF-8)"
+        value = repr(_bytes(column, row)) if pa.types.is_string(column.type) else "(not UTF-8)"
+        return f"{field}: {value}"
+
+
+def _told(field: str, values: list[Any], row: int) -> str:
+    return f"{field}: {values[row]!r}"
 
 
 def _bytes(column: pa.Array, row: int) -> bytes:

@@ -112,7 +112,7 @@ def _fitting(file: pq.ParquetFile, path: Path, group: int, columns: list[str]) -
                 most = _ROWS_UNKNOWN
             if chunk.has_dictionary_page and chunk.total_uncompressed_size * per_row * most > DECODED_BYTES:
                 suspects[chunk.path_in_schema] = per_row
-    most = min(most, BATCH_BYTES * rows // max(known, 1))
+    most = min(most, int(BATCH_BYTES * rows // max(known, 1)))
     if suspects:
         longest = _longest(path, group, list(suspects))
         taken = sum(longest[leaf] * per_row for leaf, per_row in suspects.items())

@@ -573,3 +573,33 @@ def test_nothing_is_remembered_of_a_file_that_may_still_change(tmp_path):
     path.write_bytes(b"xxx")
     os.utime(path, ns=(10**18, 10**18))
     assert FileHashes(memory).of(path) == kept, "size and time are the same: it is not read again"
+
+
+def test_rows_are_shown_without_what_was_found_out_about_others(built):
+    change(built, "dedup", threshold=0.7)
+    shown = " ".join(project.run(built, "show", "pairs", "-n", "1").split())
+    assert "not shown: step dedup is stale: setting dedup.threshold changed (0.8, now 0.7); curate dedup" in shown
+    assert "identified" in shown
+    assert "document cluster" not in shown
+    change(built, "dedup", threshold=0.8)
+    assert "document cluster" in project.run(built, "show", "pairs", "-n", "1")
+    shutil.rmtree(built / "work/tiny/languages")
+    assert "languages" not in project.run(built, "show", "pairs", "-n", "1").split("not shown", 1)[0]
+
+
+def test_quarantined_records_are_those_of_the_files_there_are(built):
+    assert "part-2.jsonl" in project.run(built, "show", "pairs", "--quarantined", "-n", "99")
+    (built / "raw/pairs/part-2.jsonl").unlink()
+    for step in ("fetch", "normalise"):
+        project.run(built, step)
+    shown = project.run(built, "show", "pairs", "--quarantined", "-n", "99")
+    assert "part-1.jsonl" in shown
+    assert "part-2.jsonl" not in shown
+
+
+def test_verdicts_of_an_earlier_run_are_not_shown_after_one_without_sets(built):
+    assert "nothing of any set" in project.run(built, "show", "pairs", "-n", "1")
+    change(built, "decontaminate", sets=[])
+    project.run(built, "decontaminate")
+    assert list((built / "work/tiny/contamination").rglob("*.arrow")), "they still lie there"
+    assert "nothing of any set" not in project.run(built, "show", "pairs", "-n", "1")
