@@ -68,7 +68,8 @@ def anchors(hashes, starts, scale, ngram, step, shortest, power, tenths, keys, t
                     keys[used] = gram_key(prefix, at, end, power[c])
                     texts[used], positions[used] = text, at
                 used += 1
-            at = final if at < final < at + step * c else at + step * c
+            onward = (step - 1) * c + 1  # of a run of ngram + step - 1 words, one token fewer would have no n-gram
+            at = final if at < final < at + onward else at + onward
     return used
 
 

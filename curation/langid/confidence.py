@@ -63,7 +63,8 @@ def on_curve(score: Floats, letters: Floats, coefficients: Sequence[Floats] | Fl
     inside = np.clip(score, SUREST, 1 - SUREST)
     size = np.clip(letters, 1, ENOUGH)
     margin = level + slope * np.log(inside / (1 - inside)) + length * np.log(size)
-    return np.minimum(score, -np.expm1(-size / reach) / (1 + np.exp(-margin)))
+    found: Floats = np.minimum(score, -np.expm1(-size / reach) / (1 + np.exp(-margin)))
+    return found
 
 
 def confidence(score: F32, letters: npt.NDArray[np.int32], script: npt.NDArray[np.int16], backend: str) -> F32:

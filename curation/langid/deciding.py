@@ -54,7 +54,9 @@ def decide(labels: tuple[Label, ...], ranked: Ranked, scripts: Scripts) -> Decid
     gone = label < 0
     if (gone[:, :-1] & ~gone[:, 1:]).any():
         order = np.argsort(gone, axis=1, kind="stable")
-        label, script, score = (np.take_along_axis(array, order, axis=1) for array in (label, script, score))
+        label = np.take_along_axis(label, order, axis=1)
+        script = np.take_along_axis(script, order, axis=1)
+        score = np.take_along_axis(score, order, axis=1)
     own = own_script(scripts)[:, None]
     return Decided(label, np.where(script < 0, own, script), np.where(script < 0, np.float32(0), score))
 

@@ -28,11 +28,11 @@ import numpy.typing as npt
 
 from sources.blank import DEFAULT_IGNORABLE
 
-SEPARATOR, SPACE, LATIN, WORD, SINGLE, MARK, SIGN, VOICE = range(8)
+SEPARATOR, SPACE, LATIN, WORD, SINGLE, NIKHAHIT, MARK, SIGN, VOICE = range(9)
 """Kinds of entries: punctuation and symbols; white space; ASCII letters and digits, perhaps with marks; other
-characters of words; characters that are tokens of their own; combining marks of words, of scripts without spaces, and
-of kana (all marks here are of a combining class above 0)."""
-SYLLABLE, LEAD, VOWEL, TAIL, IOTA, NOTHING, SEVERAL = range(8, 15)
+characters of words; characters that are tokens of their own; the sign that Thai and Lao sara am begins with;
+combining marks of words, of scripts without spaces, and of kana (marks of a combining class above 0)."""
+SYLLABLE, LEAD, VOWEL, TAIL, IOTA, NOTHING, SEVERAL = range(9, 16)
 """And: Hangul syllables and the jamo that compose them; the Greek iota that is written as a mark; what is left out;
 what folds to several."""
 POINT = 0x1FFFFF
@@ -47,8 +47,11 @@ CODE_BIT, LETTER = 17, 0x1FFFF
 """Payload of `WORD`: the code of a mark joined to the letter, above the letter."""
 ALPHABETIC = 1 << 21
 """Payload of `SINGLE` and `SIGN`: a letter of an alphabet, of which a word has several."""
-VOICED_BIT, FIRST_VOICE = 22, 0x3099
-"""Payload of `SINGLE`: 1 or 2 here for the voicing or semi-voicing mark (U+3099, U+309A) joined to it."""
+JOINED_BIT, FIRST_VOICE, SARA_AM = 22, 0x3099, 3
+"""Payload of `SINGLE`: what is joined to it, 1 or 2 for the voicing or semi-voicing mark (U+3099, U+309A), `SARA_AM`
+for the vowel that follows nikhahit in sara am."""
+TO_SARA_AA = 0x0E4D - 0x0E32
+"""From that vowel to nikhahit, in Thai and in Lao."""
 TABLE = 0x30000
 """Code points in the table; those of plane 3 are characters of their own, of plane 14 partly nothing."""
 
@@ -179,30 +182,38 @@ def _kinds_of_letters() -> list[int]:
         (VOICE, FIRST_VOICE, FIRST_VOICE + 1),
     ):  # fmt: skip
         kinds[first : last + 1] = kind << 24
+    kinds[[0x0E4D, 0x0ECD]] = NIKHAHIT << 24 | ALPHABETIC
     return kinds.tolist()
 
 
 def _entry(pieces: list[tuple[str, int]], kinds: list[int], items: list[int]) -> int:
     """Return the entry of a character that folds to these; several are added to `items`."""
     found = [_entry_of_one(piece, order, kinds) for piece, order in pieces]
-    if not found:
-        return NOTHING << 24
-    if len(found) == 1:
-        return found[0]
-    if len(found) == 2 and found[0] >> 24 == SINGLE and found[1] >> 24 == VOICE:
-        return found[0] | ((found[1] & POINT) - FIRST_VOICE + 1) << VOICED_BIT
-    codes = [_codes().get(piece, 0) for piece, _ in pieces]
-    if len(found) == 2 and found[0] >> 24 == WORD and codes[1]:
-        return found[0] | codes[1] << CODE_BIT
-    if (
-        len(found) <= 3
-        and found[0] >> 24 == LATIN
-        and all(code or entry >> 24 == LATIN for entry, code in zip(found, codes, strict=True))
-    ):
-        in_bytes = [MARK_BYTE + code if code else ord(piece) for (piece, _), code in zip(pieces, codes, strict=True)]
-        return LATIN << 24 | int.from_bytes(bytes(in_bytes), "little")
+    if len(found) < 2:
+        return found[0] if found else NOTHING << 24
+    if joined := _joined([piece for piece, _ in pieces], found):
+        return joined
     items += found
     return SEVERAL << 24 | (len(items) - len(found)) << 5 | len(found)
+
+
+def _joined(pieces: list[str], entries: list[int]) -> int:
+    """Return the one entry that characters with these entries make, or 0."""
+    codes = [_codes().get(piece, 0) for piece in pieces]
+    first, second = (entry >> 24 for entry in entries[:2])
+    letters = first == LATIN and all(e >> 24 == LATIN or code for e, code in zip(entries, codes, strict=True))
+    if letters and len(pieces) <= 3:
+        in_bytes = [MARK_BYTE + code if code else ord(piece) for piece, code in zip(pieces, codes, strict=True)]
+        return LATIN << 24 | int.from_bytes(bytes(in_bytes), "little")
+    if len(pieces) > 2:
+        return 0
+    if first == WORD and codes[1]:
+        return entries[0] | codes[1] << CODE_BIT
+    if first == SINGLE and second == VOICE:
+        return entries[0] | (ord(pieces[1]) - FIRST_VOICE + 1) << JOINED_BIT
+    if first == NIKHAHIT:
+        return SINGLE << 24 | entries[0] & 0xFFFFFF | SARA_AM << JOINED_BIT
+    return 0
 
 
 @cache

@@ -26,21 +26,24 @@ from curation.text.folding import (
     CODED,
     FIRST_VOICE,
     IOTA,
+    JOINED_BIT,
     LATIN,
     LEAD,
     LETTER,
     MARK,
     MARK_BYTE,
+    NIKHAHIT,
     NOTHING,
     POINT,
+    SARA_AM,
     SEVERAL,
     SIGN,
     SINGLE,
     SPACE,
     SYLLABLE,
     TAIL,
+    TO_SARA_AA,
     VOICE,
-    VOICED_BIT,
     VOWEL,
     WORD,
     capitals,
@@ -267,8 +270,10 @@ def _letter_and_class(entry, marks):  # type: ignore[no-untyped-def]  # noqa: AN
     """Return the last letter that an entry folds to, 0 for a single character, and the class of the mark after it."""
     kind, point = entry >> np.uint64(24), entry & np.uint64(POINT)
     if kind == SINGLE:
-        voiced = entry >> np.uint64(VOICED_BIT) & np.uint64(3)
-        return np.uint64(0), np.uint64(marks[FIRST_VOICE]) if voiced else np.uint64(0)
+        joined = entry >> np.uint64(JOINED_BIT) & np.uint64(3)
+        return np.uint64(0), np.uint64(marks[FIRST_VOICE]) if 0 < joined < SARA_AM else np.uint64(0)
+    if kind == NIKHAHIT:
+        return np.uint64(0), np.uint64(0)
     if kind == WORD:
         return entry & np.uint64(LETTER), _class_of(entry >> np.uint64(CODE_BIT) & np.uint64(0x7F), marks)
     if kind != LATIN:
@@ -365,7 +370,7 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
     """
     entries, items, marks = tables.entries, tables.items, tables.marks
     none, one, by_kind = np.uint64(0), np.uint64(1), np.uint64(24)
-    letter = np.uint64(WORD << 24 >> CODE_BIT)
+    letter, to_sara_aa = np.uint64(WORD << 24 >> CODE_BIT), np.uint64(TO_SARA_AA)
     whole, gap = one, none
     while i < end:
         word, token, unit, filled = False, np.uint64(_SEED), none, none
@@ -489,6 +494,15 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
                     continue
             kind = entry >> by_kind
             if kind == SINGLE:
+                if (
+                    recent >> by_kind == NIKHAHIT
+                    and recent & np.uint64(POINT) == (entry & np.uint64(POINT)) + to_sara_aa
+                ):
+                    vowel = np.uint64(SARA_AM << JOINED_BIT)
+                    recent = np.uint64(SINGLE << 24) | recent & np.uint64(0xFFFFFF) | vowel
+                    hashes[used - 1] = mix64(recent)
+                    whole = _amended(whole, vowel)
+                    continue
                 if word:
                     piece = _finished(token, unit, filled)
                     hashes[used] = piece
@@ -538,9 +552,9 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
                             token = _stir(token, unit)
                         unit, filled = ~entry, np.uint64(_JAMO)
                 continue
-            if MARK <= kind <= VOICE:
-                if kind == VOICE and recent >> np.uint64(VOICED_BIT) == np.uint64(SINGLE << 24 >> VOICED_BIT):
-                    voice = (entry & np.uint64(POINT)) - np.uint64(FIRST_VOICE - 1) << np.uint64(VOICED_BIT)
+            if NIKHAHIT < kind <= VOICE:
+                if kind == VOICE and recent >> np.uint64(JOINED_BIT) == np.uint64(SINGLE << 24 >> JOINED_BIT):
+                    voice = (entry & np.uint64(POINT)) - np.uint64(FIRST_VOICE - 1) << np.uint64(JOINED_BIT)
                     recent |= voice
                     hashes[used - 1] = mix64(recent)
                     whole = _amended(whole, voice)
@@ -568,7 +582,7 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
                         token = _stir(token, ~entry)
                     continue
             else:
-                recent, before, last = none, none, none
+                recent, before, last = entry if kind == NIKHAHIT else none, none, none
             if word:
                 piece = _finished(token, unit, filled)
                 hashes[used] = piece
@@ -576,7 +590,9 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
                     kinds[used] = SPACED
                 used += 1
                 whole, gap, word = _stir(whole, piece ^ gap), none, False
-            if kind == SIGN:
+            if kind in (SIGN, NIKHAHIT):
+                if kind == NIKHAHIT:
+                    entry ^= np.uint64((SINGLE ^ NIKHAHIT) << 24)
                 hashes[used] = mix64(entry)
                 if kinds is not None:
                     kinds[used] = (LETTERS if entry & np.uint64(ALPHABETIC) else DENSE) + _FOLLOWS * follows

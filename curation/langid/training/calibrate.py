@@ -69,7 +69,9 @@ class Answers:
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> Answers:
         """Return those that are chosen (bool, n)."""
-        return Answers(*(each[chosen] for each in (self.score, self.letters, self.group, self.right, self.weight)))
+        return Answers(
+            self.score[chosen], self.letters[chosen], self.group[chosen], self.right[chosen], self.weight[chosen]
+        )
 
 
 def calibrate(data: Path, settings: LanguageSettings, table: Path = TABLE) -> Answers:
@@ -163,7 +165,8 @@ def _curve(answers: Answers) -> Curve:
         return -float(weight @ np.log(np.where(answers.right, sure, 1 - sure)))
 
     found = minimize(loss, _START, method="L-BFGS-B", bounds=[(None, None), (0, None), (0, None), _REACH])
-    return Curve(*np.round(found.x, 4).tolist(), answers=len(score))
+    level, slope, length, reach = np.round(found.x, 4).tolist()
+    return Curve(level, slope, length, reach, len(score))
 
 
 def write(path: Path, backend: str, curves: dict[str, Curve]) -> None:
@@ -216,8 +219,8 @@ def report(answers: Answers, name: str) -> Iterable[Line]:
         inside = (answers.letters > low) & (answers.letters <= high)
         if inside.any():
             of, weight, own = answers.of(inside), answers.weight[inside] / answers.weight[inside].sum(), found[inside]
-            means = (float(weight @ each) for each in (of.right, of.score, own))
+            right, score, mean = (float(weight @ each) for each in (of.right, of.score, own))
             sure = own >= SURE
             wrong = int((sure & ~of.right).sum())
             letters = f"{low + 1}–{high}" if high in EDGES else f"{low + 1} and more"
-            yield Line(letters, len(own), *means, int(sure.sum()), wrong)
+            yield Line(letters, len(own), right, score, mean, int(sure.sum()), wrong)
