@@ -60,10 +60,8 @@ def open_build(
 
 
 def _rooted(profile: Profile, root: Path) -> Profile:
-    """Return a profile whose paths are those below `root`."""
-    sources, languages, mining = profile.sources, profile.languages, profile.mining
-    if sources.local_root is not None:
-        sources = sources.model_copy(update={"local_root": str(root / sources.local_root)})
+    """Return a profile whose models are found from the current directory too; see `curation.params.from_root`."""
+    languages, mining = profile.languages, profile.mining
     if languages.model is not None:
         languages = languages.model_copy(update={"model": from_root(languages.model, root)})
     teacher = mining.teacher
@@ -72,7 +70,7 @@ def _rooted(profile: Profile, root: Path) -> Profile:
         teacher = teacher.model_copy(update={"model": vectors + from_root(folder, root)})
     opinion = mining.second_opinion and from_root(mining.second_opinion, root)
     mining = mining.model_copy(update={"teacher": teacher, "second_opinion": opinion})
-    return profile.model_copy(update={"sources": sources, "languages": languages, "mining": mining})
+    return profile.model_copy(update={"languages": languages, "mining": mining})
 
 
 def say(text: str) -> None:

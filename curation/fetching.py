@@ -95,7 +95,7 @@ def fetch_options(build: Build) -> FetchOptions:
     return FetchOptions(
         raw_root=str(build.raw),
         endpoint=chosen.endpoint,
-        local_root=None if chosen.local_root is None else str(build.root / chosen.local_root),
+        local_root=build.local_root,
         files_per_table=chosen.files_per_table,
         lock=read_lock(lock_path()),
         hashes=open_hashes(build),

@@ -34,7 +34,7 @@ class SourceSettings(_Section):
     endpoint: str | None = None
     """Another Hub endpoint; null: huggingface-hub's own default, `HF_ENDPOINT` included."""
     local_root: str | None = None
-    """A folder with `<repository>/<file>` that is looked at before any network."""
+    """A folder with `<repository>/<file>` that is looked at before any network; relative to the settings file."""
 
 
 class NormaliseSettings(_Section):

@@ -95,6 +95,12 @@ class Build:
         return self.root / "work" / "raw"
 
     @property
+    def local_root(self) -> str | None:
+        """The folder that is looked at before any network, if the profile names one."""
+        chosen = self.profile.sources.local_root
+        return None if chosen is None else str(self.root / chosen)
+
+    @property
     def out(self) -> Path:
         """What DVC tracks."""
         return self.root / "out" / self.name

@@ -216,9 +216,9 @@ def test_paths_of_the_settings_are_relative_to_their_file(root, monkeypatch):
     ):
         monkeypatch.chdir(there)
         edit(path, "tiny", "mining", "teacher", to=teacher)
-        profile = open_build(None, path).profile
-        assert profile.mining.teacher.model == found
-        assert profile.sources.local_root == str(root / "raw")
+        build = open_build(None, path)
+        assert build.profile.mining.teacher.model == found
+        assert build.local_root == str(root / "raw")
 
 
 def test_a_module_of_somebody_else_in_place_of_the_trainer_is_named(root):
