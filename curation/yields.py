@@ -3,7 +3,8 @@
 A source falls short where it has no row at all, or where fewer than `normalise.least_yield` of its records became rows:
 rows / (rows + quarantined). What its shape or `where` filters is left out by rule and counts for neither. A raw file
 falls short where it has bytes, none of them became a row, and none of its records was filtered; and where it could not
-be read to its end, as nobody knows then how many records are lost. What `normalise.allow`
+be read to its end, or more than a hundredth of an archive's bytes could not, as nobody knows then how many records are
+lost. What `normalise.allow`
 names is left out of the account: a source, one of its subsets, or files of a subset.
 """
 
@@ -26,6 +27,8 @@ MOST_FILES = 5
 MOST_REASONS = 2
 """Reasons of a source or file that an error names, the most frequent first."""
 EXCERPT_CHARS = 60
+UNREAD_SHARE = 0.01
+"""Of an archive's bytes, those of members that could not be read: up to here they are bad records like others."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def _of_source(
             continue
         cut = not per_file and _may_be_cut(profile, raw)
         partial |= cut
-        unread = {name.partition("!")[0] for name, _, _ in stats[subset].get("unreadable", ())}
+        unread = _unread(stats[subset].get("unreadable", ()), {file.name: file.size for file in raw})
         counts = [
             replace(
                 _counted(manifest.name, subset, file.name, stats[subset]["files"][file.name], cut=cut),
@@ -197,6 +200,18 @@ def _of_source(
     else:
         fails = total.made < profile.normalise.least_yield * (total.made + total.lost)
     return Shortfall(manifest.name, total if fails else None, pieces) if fails or pieces else None
+
+
+def _unread(entries: Iterable[tuple[str, str, int]], sizes: Mapping[str, int]) -> set[str]:
+    """Return the raw files that were not read to their end, or of whose members more than a few bytes were not."""
+    found, lost = set(), Counter[str]()
+    for name, _, size in entries:
+        file, of_member, _ = name.partition("!")
+        if of_member:
+            lost[file] += size
+        else:
+            found.add(file)
+    return found | {file for file, size in lost.items() if size > UNREAD_SHARE * sizes.get(file, 0)}
 
 
 def _may_be_cut(profile: Profile, files: list[RawFile]) -> bool:

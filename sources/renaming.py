@@ -42,16 +42,25 @@ def _with(table: RawTable, columns: dict[str, str]) -> RawTable:
 
 
 def _found(path: str | Path, name: str, table: RawTable) -> dict[str, str]:
-    """Return field → column, for the fields with several names: the first combination that the file has."""
+    """Return field → column, for the fields with several names: the first combination that the file has.
+
+    A reader does not judge a schema by the first records, where a column may be absent or null: a combination counts
+    where each of its columns has a value there; where none does, the first that can be read.
+    """
     names = [[field, *others] for field, others in table.other_names.items()]
     refused: SchemaError | None = None
+    readable: dict[str, str] | None = None
     for columns in itertools.product(*names):
         chosen = dict(zip(table.other_names, columns, strict=True))
         try:
-            next(read(path, name, _with(table, chosen), Quarantine("", "")), None)
+            batch = next(read(path, name, _with(table, chosen), Quarantine("", "")), None)
         except SchemaError as error:
             refused = refused or error
         else:
-            return chosen
+            readable = readable or chosen
+            if batch is not None and all(batch.columns[c].null_count < len(batch.columns) for c in columns):
+                return chosen
+    if readable is not None:
+        return readable
     assert refused is not None, "there is at least one combination"
     raise refused

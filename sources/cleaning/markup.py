@@ -82,7 +82,7 @@ def plain(text: str) -> str:
     'Why does the <b> tag in HTML not close?'
 
     """
-    if _ABOUT_TAGS.search(_INLINE.sub("", text)):
+    if "<" not in text or _ABOUT_TAGS.search(_INLINE.sub("", text)):
         return text
     text = _BREAK.sub("\n", _COMMENT.sub("", text))
     return _LINES.sub("\n\n", _INLINE.sub("", _BLOCK.sub("\n", text)))

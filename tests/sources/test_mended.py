@@ -143,9 +143,9 @@ def test_the_log_says_under_which_name_a_column_was_met(source, field, column, c
 
 @pytest.mark.parametrize("values", [[True, False, None], [1, 0, None], [1.0, 0.0, None], ["True", "false", None]])
 def test_truth_may_be_written_as_a_number_or_a_word(values):
-    assert _admitted(pa.array(values), [True]).to_pylist() == [True, False, False]
+    assert _admitted(pa.array(values), [True], "w", "f").to_pylist() == [True, False, False]
 
 
 def test_values_are_admitted_as_they_are_written():
-    assert _admitted(pa.array(["a", "b", None]), ["b"]).to_pylist() == [False, True, False]
-    assert _admitted(pa.array([1, 2]), [2, 3]).to_pylist() == [False, True]
+    assert _admitted(pa.array(["a", "b", None]), ["b"], "w", "f").to_pylist() == [False, True, False]
+    assert _admitted(pa.array([1, 2]), [2, 3], "w", "f").to_pylist() == [False, True]
