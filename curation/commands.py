@@ -19,7 +19,6 @@ from curation.engine import Workers
 from curation.params import from_root
 from curation.settings import Profile, load_profile
 from curation.steps import Build
-from curation.validation import check_profile
 from sources.errors import CorpusError, SettingsError, exit_code
 
 ProfileName = Annotated[
@@ -55,6 +54,8 @@ def open_build(
     kind: Any = engine
     root = params.resolve().parent
     build = Build(name, _rooted(settings, root), root, Workers(kind, workers, ray_address))
+    from curation.validation import check_profile  # it loads what reads raw files: not for those who only ask
+
     check_profile(build, f"{params}, profile {name}")
     return build
 

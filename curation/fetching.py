@@ -60,7 +60,9 @@ def run_fetch(build: Build) -> StepResult:
                     _say(f"skipped {manifest.name}: {error}")
     options.hashes.save()
     result.stats, result.refused = {"files": files}, failures.refused
-    result.made_from["raw"] = _read_in_place(files)  # as they were read, whatever has happened to them since
+    # of what was read as it was then, whatever has happened to it since
+    failed = {name: raw for name, raw in result.made_from["raw"].items() if name in failures.by_name}
+    result.made_from["raw"] = failed | _read_in_place(files)
     build.save(result)
     if failures:
         failures.end(of=len(manifests), where=f"profile {build.name}", result=result)

@@ -123,10 +123,10 @@ def run_normalise(build: Build) -> StepResult:
         UnknownNameError: `normalise.allow` names what the profile has not.
 
     """
+    allowed_names(build.profile, build.manifests())
     read = build.inputs("normalise")
     fetched = read["fetch"]
     manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
-    allowed_names(build.profile, build.manifests())
     operation = Normalise(build.profile.normalise)
     failures = Failures("normalise", "sources", "normalised")
     tasks: list[Task] = []

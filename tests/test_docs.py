@@ -34,7 +34,7 @@ APPS = {"curate": "curation.cli", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",
          "langid evaluate"}  # fmt: skip
 """Verbs that only print: they are run."""
-PARSED = {"langid collect", "langid train", "evaluations enumerate"}
+PARSED = {"langid calibrate", "langid card", "langid collect", "langid train", "evaluations enumerate"}
 """Verbs without `--dry-run` that are not run: they take hours, or write into the checkout."""
 NEEDS_A_BUILD = {"show"}
 """Verbs that have nothing to print in a project where nothing is built, and say so."""
@@ -140,6 +140,8 @@ def try_tasks(printed: Printed) -> str:
         assert all((ROOT / "benchmarks" / f"{name}.py").is_file() for name in arguments)
     elif task == "test":
         assert arguments in ([], ["-k", "NAME"])
+    elif task == "real":
+        assert arguments == ["FOLDER"]
     else:
         assert not arguments
     return "parsed"

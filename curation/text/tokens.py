@@ -444,7 +444,7 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
                 whole, gap = _stir(whole, piece ^ gap), none
                 continue
         # A character beyond ASCII is next. Each way round takes one folded character, until an ASCII word may begin.
-        at, stop = 0, 0  # of `items`
+        at, stop = np.int64(0), np.int64(0)  # of `items`
         before, last = none, none  # the last letter and the combining class of the mark after it, where `recent` is 0
         follows = False  # a single character
         while True:

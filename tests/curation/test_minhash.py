@@ -149,8 +149,8 @@ def test_bytes_that_are_no_text_are_signed_alike_wherever_they_stand(rows):
             pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(rows))]
         )
 
-    together, _ = signatures(array(*rows), SETTINGS)
-    assert together.tolist() == [signatures(array(row), SETTINGS)[0][0].tolist() for row in rows]
+    together, _ = signatures_of(tokenise(array(*rows)), SETTINGS)
+    assert together.tolist() == [signatures_of(tokenise(array(row)), SETTINGS)[0][0].tolist() for row in rows]
 
 
 @pytest.mark.parametrize(

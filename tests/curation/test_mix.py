@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import load_dataset
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dedup.step import run_dedup
@@ -159,7 +159,7 @@ def test_datasets_reads_the_mix_and_the_card_has_front_matter(ready, tmp_path):
 
 def test_a_mix_without_rows_says_so(ready, workshop):
     build = ready()
-    workshop.manifest("elsewhere", ["all"])
+    workshop.manifest("elsewhere", ["all"], collection="community")
     workshop.mix("other", sources=["elsewhere"])
     with pytest.raises(StageError, match="no rows of the sources"):
         run_mix(build, "other")
@@ -168,6 +168,7 @@ def test_a_mix_without_rows_says_so(ready, workshop):
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 30), max_size=8))
+@settings(deadline=None)
 def test_rolling_files_hold_every_row_once(tmp_path_factory, limit, sizes):
     import pyarrow as pa
 

@@ -80,7 +80,7 @@ def test_errors_of_the_user_are_messages(reference, tmp_path):
     assert "Traceback" not in wrong.stderr
     early = project.curate(project.make(tmp_path), "dedup", check=False)
     assert early.returncode == 1
-    assert "curate normalise" in early.stderr
+    assert "curate fetch" in early.stderr, "the first of the chain"
 
 
 def test_a_source_whose_tool_is_missing_is_skipped_with_a_line(tmp_path, monkeypatch):

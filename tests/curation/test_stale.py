@@ -415,10 +415,13 @@ def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole
     root = shutil.copytree(whole, tmp_path / "copy")
     monkeypatch.setenv("CORPUS_MANIFESTS", str(root / "manifests"))
     ran: list[str] = []
-    run = engine.run
-    monkeypatch.setattr(
-        engine, "run", lambda operation, *rest: ran.append(type(operation).__name__) or run(operation, *rest)
-    )
+    for name in ("run", "run_all"):
+        real = getattr(engine, name)
+        monkeypatch.setattr(
+            engine,
+            name,
+            lambda operation, *rest, real=real: ran.append(type(operation).__name__) or real(operation, *rest),
+        )
     build = Build(*load_profile(root / "params.yaml", None), root)
     for step, verb in (("normalise", run_normalise), ("identify", run_identify), ("dedup", run_dedup),
                        ("decontaminate", run_decontaminate), ("mine", run_mine)):  # fmt: skip
@@ -477,7 +480,9 @@ def test_the_report_knows_what_it_was_made_from(built):
 @pytest.mark.parametrize("other", ["mix", "model", "settings", None])
 def test_an_evaluation_counts_only_for_the_mix_and_the_model_it_was_measured_on(built, monkeypatch, other):
     monkeypatch.setenv("CORPUS_MANIFESTS", str(built / "manifests"))
-    change(built, "train", evaluation={"mix": "out/tiny/mixes/retrieval", "queries": 9})
+    stage = {"name": "retrieval", "mix": "retrieval", "steps": 1, "batch_size": 2, "learning_rate": 0.1}
+    evaluation = {"mix": "retrieval", "queries": 9}
+    change(built, "train", backbone={"kind": "random-qwen3"}, stages=[stage], evaluation=evaluation)
     build = Build(*load_profile(built / "params.yaml", None), built)
     identity = mix_identity(build.load("mix-retrieval"))
     measured = {
