@@ -80,6 +80,7 @@ def truth(rows: list[Row]) -> list[bool]:
 
 def ours(rows: list[Row]) -> list[bool]:
     """Run the real step."""
+    from curation.checking import save_as_made
     from curation.dedup.step import run_dedup
     from curation.engine import Workers
     from curation.settings import Profile
@@ -93,7 +94,7 @@ def ours(rows: list[Row]) -> list[bool]:
 
         (root / "manifests" / "sources" / "made.yaml").write_text(yaml.safe_dump(MANIFEST | {"name": "made"}))
         os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
-        build = Build("rules", Profile(), root, Workers("local", 1))
+        build = Build("rules", Profile.model_validate({"sources": {"include": ["made"]}}), root, Workers("local", 1))
         import pyarrow as pa
 
         table = pa.Table.from_pylist(
@@ -108,7 +109,8 @@ def ours(rows: list[Row]) -> list[bool]:
             schema=ROW_SCHEMA,
         )  # fmt: skip
         made = build.store.write_table("rows/made/all/0.rows.arrow", table.to_batches(), ROW_SCHEMA)
-        build.save(StepResult("normalise", [Shard("made", "all", "made/all/0", made.rows, made.xxh3)]))
+        save_as_made(build, StepResult("fetch", stats={"files": {"made": {}}}))
+        save_as_made(build, StepResult("normalise", [Shard("made", "all", "made/all/0", made.rows, made.xxh3)]))
         run_dedup(build)
         return build.store.read_table("clusters/made/all/0.clusters.arrow", ["keep"])["keep"].to_pylist()
 
