@@ -215,6 +215,34 @@ def plan(
 
 
 @app.command()
+def probe(
+    source: Annotated[list[str] | None, typer.Argument(help="Sources; none: all of the profile's.")] = None,
+    profile: ProfileName = None, params: Params = PARAMS,
+    workers: Annotated[
+        int, typer.Option(help="Requests at once; 0: eight.", envvar="CURATE_WORKERS")
+    ] = 0,
+    *, again: Annotated[bool, typer.Option("--again", help="Probe anew what was probed before.")] = False,
+    dry_run: DryRun = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Look at the heads of raw files where they are, before a long download: are they as the manifests say?"""
+    from curation.probe_table import print_probed
+    from curation.probing import ProbeFailedError, ProbeFailedForNowError, chosen_sources, run_probe, unprobed_sources
+
+    build = open_build(profile, params, workers)
+    if dry_run:
+        chosen = chosen_sources(build, source or ())
+        todo = unprobed_sources(build, chosen, again=again)
+        print(f"probe: {len(todo)} of {len(chosen)} sources, the others are kept from before; profile {build.name}")
+        return
+    try:
+        found = run_probe(build, source or (), again=again, threads=workers)
+    except (ProbeFailedError, ProbeFailedForNowError) as error:
+        print_probed(error.result, as_json=as_json, closely=bool(source))
+        raise
+    print_probed(found, as_json=as_json, closely=bool(source))
+
+
+@app.command()
 def lock(
     profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:

@@ -13,6 +13,8 @@ from sources.parts import RawBatch
 from sources.quarantine import Quarantine
 from sources.readers import read
 
+_STATES_COLUMNS = ("parquet", "csv", "tsv")
+"""Formats that are refused at once where a column is missing; of others the end of the file tells."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,39 +30,53 @@ def read_renamed(path: str | Path, name: str, table: RawTable, quarantine: Quara
     if not table.other_names:
         yield from read(path, name, table, quarantine)
         return
-    found = _found(path, name, table)
+    found = columns_of(path, name, table)
     for field, column in found.items():
         if field != column:
             _LOG.info("%s: column %r is read as %r", name, column, field)
-    for batch in read(path, name, _with(table, found), quarantine):
+    for batch in read(path, name, under_names(table, found), quarantine):
         yield RawBatch(batch.columns.rename_columns(list(table.fields)), batch.file, batch.records)
 
 
-def _with(table: RawTable, columns: dict[str, str]) -> RawTable:
+def under_names(table: RawTable, columns: dict[str, str]) -> RawTable:
+    """Return a table whose fields are called as the columns that they are read from."""
     fields = {columns.get(field, field): kind for field, kind in table.fields.items()}
     return table.model_copy(update={"fields": fields, "other_names": {}})
 
 
-def _found(path: str | Path, name: str, table: RawTable) -> dict[str, str]:
+def columns_of(path: str | Path, name: str, table: RawTable) -> dict[str, str]:
     """Return field → column, for the fields with several names: the first combination that the file has.
 
-    A reader does not judge a schema by the first records, where a column may be absent or null: a combination counts
-    where each of its columns has a value there; where none does, the first that can be read.
+    Raises:
+        SchemaError: it has none; the message is about the names of `fields`.
+
     """
+    if table.format not in _STATES_COLUMNS:
+        return _met(path, name, table)
     names = [[field, *others] for field, others in table.other_names.items()]
     refused: SchemaError | None = None
-    readable: dict[str, str] | None = None
     for columns in itertools.product(*names):
         chosen = dict(zip(table.other_names, columns, strict=True))
         try:
-            batch = next(read(path, name, _with(table, chosen), Quarantine("", "")), None)
+            next(read(path, name, under_names(table, chosen), Quarantine("", "")), None)
         except SchemaError as error:
             refused = refused or error
         else:
-            readable = readable or chosen
-            if batch is not None and all(batch.columns[c].null_count < len(batch.columns) for c in columns):
-                return chosen
-    if readable is not None:
-        return readable
+            return chosen
     assert refused is not None, "there is at least one combination"
     raise refused
+
+
+def _met(path: str | Path, name: str, table: RawTable) -> dict[str, str]:
+    """Return field → column by the values of the first records; a field that has none keeps its name."""
+    names = {field: [field, *others] for field, others in table.other_names.items()}
+    every = {column: "any" for columns in names.values() for column in columns}
+    looked_for = RawTable.model_validate(table.model_dump() | {"fields": every, "other_names": {}})
+    try:
+        first = next(read(path, name, looked_for, Quarantine("", "")), None)
+    except SchemaError:  # no record is sound, or none has any of these
+        first = None
+    if first is None:
+        return {field: field for field in names}
+    with_values = {c for c in every if first.columns[c].null_count < first.columns.num_rows}
+    return {field: next((c for c in columns if c in with_values), field) for field, columns in names.items()}

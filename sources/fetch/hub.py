@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,11 +60,11 @@ _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
     """Download the files of a subset; see `sources.fetch.fetch`."""
     found: list[RawFile] = []
-    for key, table, revisions in _tables(manifest):
+    for key, table, revisions in tables_of(manifest):
         where = f"{manifest.name}/{subset}: {revisions[0][0]}"
 
         def take(revision: Revision, key: str = key, table: RawTable = table, where: str = where) -> list[RawFile]:
-            listing, names = _names(revision, table.files, options, where)
+            listing, names = names_at(revision, table.files, options, where)
             return [_file(listing, name, key, options) for name in names]
 
         found += _from_folder(revisions, key, table.files, options, where) or _first(revisions, take, where)
@@ -89,12 +90,12 @@ def resolve(
     """
     found: dict[Revision, Locked] = {}
     for subset in manifest.subsets:
-        for _, table, revisions in _tables(manifest.bound(subset)):
+        for _, table, revisions in tables_of(manifest.bound(subset)):
             where = f"{manifest.name}/{subset}: {revisions[0][0]}"
             refusals: dict[Revision, CorpusError] = {}
             for revision in revisions:
                 try:
-                    listing, names = _names(revision, table.files, options, where)
+                    listing, names = names_at(revision, table.files, options, where)
                 except (FetchError, TransientError) as error:
                     refusals[revision] = error
                     continue
@@ -104,13 +105,13 @@ def resolve(
             if later and (len(refusals) == len(revisions) or refusals.get(revisions[0]) is later[0]):
                 raise later[0]
             if len(refusals) == len(revisions):
-                raise _all_refused(refusals, where)
+                raise all_refused(refusals, where)
             if unlocked is not None:
                 unlocked |= refusals
     return found
 
 
-def _tables(manifest: Manifest) -> Iterator[tuple[str, RawTable, list[Revision]]]:
+def tables_of(manifest: Manifest) -> Iterator[tuple[str, RawTable, list[Revision]]]:
     """Yield each table with the revisions it may come from, in order of preference."""
     origin = manifest.origin
     assert isinstance(origin, HubOrigin)
@@ -158,7 +159,7 @@ def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, w
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
     """List the files of local folders that stand for repositories, if there are any; see `sources.fetch.in_place`."""
     found: list[RawFile] = []
-    for key, table, revisions in _tables(manifest):
+    for key, table, revisions in tables_of(manifest):
         folder = Path(options.local_root or "") / revisions[0][0]
         found += _lying_in(folder, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
     return found or None
@@ -166,11 +167,23 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
 
 def revisions_of(manifest: Manifest) -> list[Revision]:
     """Return the repositories and revisions that a source's files may come from, as the manifest names them."""
-    return sorted({revision for _, _, revisions in _tables(manifest) for revision in revisions})
+    return sorted({revision for _, _, revisions in tables_of(manifest) for revision in revisions})
 
 
-def _names(revision: Revision, globs: list[str], options: FetchOptions, where: str) -> tuple[Listing, list[str]]:
-    """List a revision and choose a table's files; a lock has to agree."""
+def names_at(revision: Revision, globs: list[str], options: FetchOptions, where: str) -> tuple[Listing, list[str]]:
+    """List a revision and choose a table's files; a lock has to agree.
+
+    Args:
+        revision: as the manifest names it.
+        globs: of the table.
+        options: with the lock, if there is one.
+        where: for errors.
+
+    Raises:
+        FetchError: the revision, a file or its entry in the lock is not there.
+        TransientError: the server may answer later.
+
+    """
     locked = None if options.lock is None else options.lock.find(*revision)
     listing = _listing(revision[0], revision[1] if locked is None else locked.commit, options)
     names = matching(listing.files, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
@@ -188,10 +201,10 @@ def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where
             return take(revision)
         except FetchError as error:
             refusals[revision] = error
-    raise _all_refused(refusals, where)
+    raise all_refused(refusals, where)
 
 
-def _all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusError:
+def all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusError:
     """Make one error of what the origin and its mirrors say; a single one speaks for itself."""
     first, *others = refusals.values()
     if not others:
@@ -220,7 +233,7 @@ def _saved_listing(saved: Path, repo: str, ref: str) -> Listing:
 
 def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
     """List a repository and keep the answer for runs offline."""
-    _settle_client()
+    settle_client()
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
@@ -237,12 +250,30 @@ def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
                 files[entry.path] = (entry.size, f"sha256:{large.sha256}" if large else f"git:{entry.blob_id}")
         return Listing(repo, commit, files)
 
-    listing = _tried(ask, f"{repo} at {ref}", repo, ref)
+    listing = tried_on_hub(ask, f"{repo} at {ref}", repo, ref)
     saved.parent.mkdir(parents=True, exist_ok=True)
-    temporary = saved.with_name(f".{saved.name}.{os.getpid()}")
+    temporary = saved.with_name(f".{saved.name}.{os.getpid()}.{threading.get_ident()}")
     temporary.write_text(json.dumps(asdict(listing), sort_keys=True), "utf-8")
     temporary.replace(saved)
     return listing
+
+
+def commit_of(repo: str, ref: str, options: FetchOptions) -> str:
+    """Ask which commit a branch or tag is at now.
+
+    Raises:
+        FetchError: there is no such revision, or no access to it.
+        TransientError: the server may answer later.
+
+    """
+    settle_client()
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=options.endpoint)
+    info = tried_on_hub(lambda: api.dataset_info(repo, revision=ref), f"{repo} at {ref}", repo, ref)
+    if info.sha is None:
+        raise FetchError("the endpoint names no commit", where=f"{repo} at {ref}", remedy="check `endpoint`")
+    return info.sha
 
 
 def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFile:
@@ -254,12 +285,12 @@ def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFi
     if not (target.is_file() and target.stat().st_size == size):
         if options.offline:
             raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
-        _tried(lambda: _downloaded(listing, name, root, target, options), where, listing.repo, listing.commit)
+        tried_on_hub(lambda: _downloaded(listing, name, root, target, options), where, listing.repo, listing.commit)
     return RawFile(key, name, str(target), size, identity)
 
 
 def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions) -> None:
-    _settle_client()
+    settle_client()
     from huggingface_hub import hf_hub_download
 
     arrived = Path(
@@ -294,12 +325,12 @@ def _identity(path: Path, kind: str) -> str:
     return f"{kind}:{hasher.hexdigest()}"
 
 
-def _tried(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:
+def tried_on_hub(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:
     """Call, again after a pause where the failure may pass; failures come out as our errors."""
     return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S)
 
 
-def _settle_client() -> None:
+def settle_client() -> None:
     """Set what huggingface-hub reads when it is imported: no telemetry, no bars, no log lines with signed addresses."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -43,7 +43,9 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
     except _ERRORS as error:
         if getattr(error, "errno", None) is not None:
             raise
-        why = not_the_data(head_of(path, name)) or f"no Parquet file, or a damaged one: {error}"
+        head = head_of(path, name)
+        other = None if head.startswith(b"PAR1") else not_the_data(head)
+        why = other or f"no Parquet file, or a damaged one: {error}"
         casting.quarantine.add_unreadable(name, why, path.stat().st_size)
         return
     with file:

@@ -45,7 +45,7 @@ def test_plan_adds_up(library):
     assert made["corpus"]["licences"] == {"CC0-1.0": 980, "LicenseRef-x": 50}
     assert (made["corpus"]["languages"], made["corpus"]["programming_languages"]) == (3, 1)
     assert made["corpus"]["download"] == {
-        "bytes": 3_000_000, "of_sources": 1, "approximate": 0, "unknown": 3,
+        "bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 3,
     }  # fmt: skip
     assert {name: mix["rows"] for name, mix in made["mixes"].items()} == {"retrieval": 730, "instruction": 280}
 
@@ -62,14 +62,16 @@ def test_a_mix_has_the_sums_of_what_its_cap_leaves(library):
     assert mix["download"]["bytes"] == 3_000_000, "a raw file is fetched whole"
     other = plan(library)["mixes"]["retrieval"]
     assert (other["rows"], other["families"], other["languages"]) == (730, {"retrieval": 730}, 2)
-    assert other["download"] == {"bytes": 3_000_000, "of_sources": 1, "approximate": 0, "unknown": 1}
+    assert other["download"] == {"bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 1}
     assert set(other) - {"cap", "sources"} == set(plan(library)["corpus"])
 
 
 def test_roughly_known_bytes_are_counted_as_such(library):
     library.manifest("poems", ["de"], download=500, download_basis="half of the files")
     made = plan(library)
-    assert made["corpus"]["download"] == {"bytes": 3_000_500, "of_sources": 2, "approximate": 1, "unknown": 3}
+    assert made["corpus"]["download"] == {
+        "bytes": 3_000_500, "of_sources": 2, "probed": 0, "approximate": 1, "unknown": 3,
+    }  # fmt: skip
     assert "~500 B" in CliRunner().invoke(app, ["sources"], env={"COLUMNS": "200"}).stdout
     assert "500 B (half of the files)" in CliRunner().invoke(app, ["sources", "show", "poems"]).stdout
     library.manifest("poems", ["de"], download_basis="half of the files")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -52,7 +52,3 @@ class _FilesHandler(HubHandler):
         if not server.ranges or changed:
             return self._send(200, data, said)
         return self._send_range(data, said)
-
-    def handle(self):
-        with suppress(ConnectionError):  # a client may leave before the content
-            super().handle()

@@ -13,12 +13,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+_PIECE = 1 << 16
 Fault = Callable[["Request"], bool]
 
 
@@ -64,6 +65,10 @@ class Hub:
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     seen: list[Request] = field(default_factory=list)
     endpoint: str = ""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Old commit → branch: a Hub still has what was there before."""
+    sent: int = 0
+    """Bytes of content that went out, those that nobody took from the connection included."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, repo: str, name: str, data: bytes, ref: str = "main") -> Path:
@@ -89,6 +94,7 @@ class Hub:
 
     def branch(self, repo: str, revision: str) -> str | None:
         """Return the branch of a revision: its own name, or a commit's."""
+        revision = self.aliases.get(revision, revision)
         for ref in self.branches(repo):
             if revision in (ref, self.commit(repo, ref)):
                 return ref
@@ -143,6 +149,10 @@ class HubHandler(BaseHTTPRequestHandler):
     def log_message(self, *_args):
         pass
 
+    def handle(self):
+        with suppress(ConnectionError):  # a client may leave before the content
+            super().handle()
+
     def do_HEAD(self):
         self._answer()
 
@@ -191,7 +201,8 @@ class HubHandler(BaseHTTPRequestHandler):
         if ref is None:
             return
         if match["what"] != "tree":
-            info = {"_id": "0", "id": repo, "sha": self.hub.commit(repo, ref), "siblings": [], "tags": [],
+            sha = revision if revision in self.hub.aliases else self.hub.commit(repo, ref)
+            info = {"_id": "0", "id": repo, "sha": sha, "siblings": [], "tags": [],
                     "private": False, "gated": "auto" if repo in self.hub.gated else False, "disabled": False,
                     "downloads": 0, "likes": 0}  # fmt: skip
             self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})
@@ -264,9 +275,15 @@ class HubHandler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         if self.cut_after is not None and len(body) > self.cut_after:
-            self.wfile.write(body[: self.cut_after])
+            self._write(body[: self.cut_after])
             self.wfile.flush()
             self.close_connection = True
             self.connection.close()
             return
-        self.wfile.write(body)
+        for start in range(0, len(body), _PIECE):
+            self._write(body[start : start + _PIECE])
+
+    def _write(self, piece):
+        self.wfile.write(piece)
+        with self.hub.lock:
+            self.hub.sent += len(piece)

@@ -36,11 +36,7 @@ def raw_files(name: str, subset: str, folder: Path) -> list[RawFile]:
     manifest = registry.load(name)
     raw_root = str(folder / "fetched")
     if isinstance(manifest.origin, HubOrigin):
-        for repo, ref in _revisions(manifest):
-            branch = folder / "hub" / repo / quote(ref, safe="")
-            branch.parent.mkdir(parents=True, exist_ok=True)
-            if not branch.is_symlink():
-                branch.symlink_to(folder / repo)
+        linked(manifest, folder)
         with serving(folder / "hub", page=500) as server:
             return fetch(manifest, subset, FetchOptions(raw_root, endpoint=server.endpoint))
     if isinstance(manifest.origin, UrlOrigin):
@@ -50,6 +46,15 @@ def raw_files(name: str, subset: str, folder: Path) -> list[RawFile]:
             here = manifest.origin.model_copy(update={"base": server.endpoint})
             return fetch(manifest.model_copy(update={"origin": here}), subset, FetchOptions(raw_root))
     return fetch(manifest, subset, FetchOptions(raw_root, local_root=str(folder), offline=True))
+
+
+def linked(manifest: Manifest, folder: Path) -> None:
+    """Put what a fixture built below `folder` to where the Hub on this machine serves it from, `folder/hub`."""
+    for repo, ref in _revisions(manifest):
+        branch = folder / "hub" / repo / quote(ref, safe="")
+        branch.parent.mkdir(parents=True, exist_ok=True)
+        if not branch.is_symlink():
+            branch.symlink_to(folder / repo)
 
 
 def _revisions(manifest: Manifest) -> Iterator[tuple[str, str]]:

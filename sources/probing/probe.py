@@ -1,0 +1,586 @@
+"""The probe of one source: its files' heads run through the readers, the shape and the checks that a build will use.
+
+What is found is told as findings of three levels. `failed`: a build with this source cannot work, or will have nothing
+of it. `warning`: it can, and something should be looked at first. `note`: what a reader of the figures should know.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sources.access import Dead
+from sources.checks import seen, under_both
+from sources.errors import CorpusError, SchemaError, TransientError
+from sources.fetch import FetchOptions
+from sources.manifest import Manifest, RawTable
+from sources.normalise import normalise, parts
+from sources.parts import Part, RawFile
+from sources.probing.heads import LEAST_BYTES, REMEDY, Head, take_head
+from sources.probing.places import Found, Places
+from sources.probing.ranged import LocalRanged, Meter, unreachable
+from sources.quarantine import Quarantine
+from sources.readers.casting import Casting
+from sources.readers.json_values import kind_of
+from sources.readers.opening import open_text
+from sources.renaming import columns_of, under_names
+from sources.shapes import shape
+from sources.tally import FileCounts, Tally
+
+VERSION = 1
+"""Of what a probe finds: older ones are made again."""
+SOURCE_BYTES = 8 << 20
+"""Of the heads of a source's files, taken together; each has at least `LEAST_BYTES`, and at most `FILE_BYTES`."""
+FILE_BYTES = 1 << 19
+LEAST_YIELD = 0.5
+"""Of the head's records, fewer becoming rows is a warning: `normalise.least_yield` would refuse the source."""
+DAMAGED_SHARE = 0.05
+"""Of the head's texts, more with one kind of damage is a warning."""
+SHOWN_ROWS = 3
+SHOWN_SUBSETS = 20
+"""Subsets whose first rows are kept; the other subsets have counts."""
+_SHOWN_CHARS = 300
+_REASONS = 3
+_LOOKED_AT = 20
+"""Lines whose columns are told."""
+_NO_DAMAGE = {"texts", "short", "repeated", "under_both"}
+"""What `sources.checks.seen` counts that is no damage."""
+
+Level = Literal["failed", "warning", "note"]
+Verdict = Literal["ok", "warning", "failed"]
+_LEVELS: tuple[Level, ...] = ("failed", "warning", "note")
+
+
+@dataclass
+class Finding:
+    """One thing that a probe has to say.
+
+    Attributes:
+        level: how much it matters.
+        what: what is the matter.
+        where: subset, file or repository; may be empty.
+        remedy: what to do about it; may be empty.
+        transient: whether it may pass by itself.
+        places: how many files or other places it was met in; `where` is the first.
+        subsets: how many subsets it was met in, at the first of them.
+
+    """
+
+    level: Level
+    what: str
+    where: str = ""
+    remedy: str = ""
+    transient: bool = False
+    places: int = 1
+    subsets: int = 1
+
+
+@dataclass
+class Size:
+    """What is known of some raw files before they are fetched.
+
+    Attributes:
+        files: how many.
+        bytes: of all of them; null where the size of one is not known.
+        records: as footers state them; null where a file states none.
+
+    """
+
+    files: int = 0
+    bytes: int | None = 0
+    records: int | None = 0
+
+    def add(self, size: int | None, records: int | None) -> None:
+        """Add a file."""
+        self.files += 1
+        self.bytes = None if self.bytes is None or size is None else self.bytes + size
+        self.records = None if self.records is None or records is None else self.records + records
+
+
+@dataclass
+class SubsetProbe:
+    """One subset: its files, and what its heads became.
+
+    Attributes:
+        size: of its files.
+        records: records of the heads that were read.
+        rows: rows that they became.
+        partial: the shape needs the whole subset, so that rows of a head say little.
+        first: the first rows, texts cut.
+
+    """
+
+    size: Size = field(default_factory=Size)
+    records: int = 0
+    rows: int = 0
+    partial: bool = False
+    first: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Probe:
+    """What a probe found of one source.
+
+    Attributes:
+        source: its name.
+        reach: `reachable`, `local` (its files are in a folder here), `gated`, `gone`, `busy`, `refused`, `manual` (has
+            to be fetched by hand), `dead` (the manifest says so), `unprobed` (only the tool that fetches it can tell).
+        revisions: (repository, revision, commit that was probed, commit that the revision has now where it is known).
+        size: of all its files, one that several subsets read counted once.
+        tables: table → what is known of its files.
+        columns: table → column → type, of the first file that states them.
+        renamed: table → field → column that is read as the field.
+        subsets: by name.
+        quarantined: reason → records of the heads.
+        filtered: reason → records of the heads.
+        checks: kind → texts of the heads, by `sources.checks.seen`; `under_both` where rows have labels.
+        findings: worst first.
+        read: bytes that were read from elsewhere.
+
+    """
+
+    source: str
+    reach: str = "reachable"
+    revisions: list[tuple[str, str, str, str | None]] = field(default_factory=list)
+    size: Size = field(default_factory=Size)
+    tables: dict[str, Size] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    renamed: dict[str, dict[str, str]] = field(default_factory=dict)
+    subsets: dict[str, SubsetProbe] = field(default_factory=dict)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    filtered: Counter[str] = field(default_factory=Counter)
+    checks: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    read: int = 0
+    _places: dict[tuple[Level, str], set[str]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the worst level of the findings."""
+        levels = {finding.level for finding in self.findings}
+        return "failed" if "failed" in levels else "warning" if "warning" in levels else "ok"
+
+    @property
+    def transient(self) -> bool:
+        """Tell whether all that failed may pass by itself."""
+        failed = [finding for finding in self.findings if finding.level == "failed"]
+        return bool(failed) and all(finding.transient for finding in failed)
+
+    @property
+    def records(self) -> int:
+        """Return the records of the heads."""
+        return sum(subset.records for subset in self.subsets.values())
+
+    @property
+    def rows(self) -> int:
+        """Return the rows that the heads became."""
+        return sum(subset.rows for subset in self.subsets.values())
+
+    def say(self, level: Level, what: str, where: str = "", remedy: str = "", *, transient: bool = False) -> None:
+        """Add a finding; the same again, of another subset or file, is counted."""
+        known = next((one for one in self.findings if (one.level, one.what) == (level, what)), None)
+        places = self._places.setdefault((level, what), set())
+        if known is None:
+            self.findings.append(Finding(level, what, where, remedy, transient))
+        elif where == known.where:
+            known.subsets += 1
+        elif where not in places:
+            known.places += 1
+        places.add(where)
+
+    def refuse(self, error: CorpusError) -> None:
+        """Add an error as what failed."""
+        self.say("failed", error.what, error.where, error.remedy, transient=isinstance(error, TransientError))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        data = asdict(self)
+        del data["_places"]
+        revisions = [dict(zip(("repo", "ref", "commit", "now"), one, strict=True)) for one in self.revisions]
+        counts = {name: dict(sorted(getattr(self, name).items())) for name in ("quarantined", "filtered")}
+        return {"verdict": self.verdict, "transient": self.transient} | data | {"revisions": revisions} | counts
+
+
+def probe(manifest: Manifest, options: FetchOptions, pool: Executor) -> Probe:
+    """Look at the heads of a source's raw files, and say what a build would make of them.
+
+    Args:
+        manifest: the source.
+        options: as `fetch` has them. All files are listed; of a slice (`files_per_table`) the heads are read.
+        pool: its threads read the heads. The result does not depend on how many there are.
+
+    """
+    found = Probe(manifest.name)
+    if isinstance(manifest.access, Dead):
+        found.reach = "dead"
+        found.say("warning", f"its origin is gone; {manifest.access.replaced_by} takes its place", manifest.name)
+        return found
+    with TemporaryDirectory(prefix="probe-") as folder:
+        _Probing(manifest, options, Path(folder), found).run(pool)
+    found.findings.sort(key=lambda finding: _LEVELS.index(finding.level))
+    return found
+
+
+@dataclass(frozen=True)
+class _HeadKey:
+    """What a head depends on: the file, and how it is read."""
+
+    place: str
+    name: str
+    table: str
+    read_as: str
+
+
+class _Probing:
+    def __init__(self, manifest: Manifest, options: FetchOptions, folder: Path, found: Probe) -> None:
+        self.manifest, self.options, self.folder, self.found = manifest, options, folder, found
+        self.meter = Meter()
+        self.places = Places(options, self.meter)
+        self.heads: dict[_HeadKey, Head] = {}
+        self.refused: set[str] = set()
+        """Names of files that could not be had."""
+        self.texts: list[tuple[pa.Array, pa.Array]] = []
+        self.labelled: list[tuple[pa.Array, pa.Array]] = []
+
+    def run(self, pool: Executor) -> None:
+        files = self._located()
+        self._take_heads(files, pool)
+        self._measure(files)
+        for subset, of_subset in files.items():
+            self._run_subset(subset, of_subset)
+        self._judge_rows()
+        self._check_texts()
+        self.found.read = self.meter.bytes
+
+    def _located(self) -> dict[str, list[Found]]:
+        """Find the files of every subset that has any."""
+        files: dict[str, list[Found]] = {}
+        found, places = self.found, self.places
+        for subset in self.manifest.subsets:
+            try:
+                files[subset] = places.find(self.manifest.bound(subset), subset)
+            except CorpusError as error:
+                found.refuse(error)
+                found.reach = "manual" if self.manifest.origin.kind == "manual" else unreachable(error)
+        for what, where, remedy in places.notes:
+            found.say("warning", what, where, remedy)
+        found.revisions = [
+            (*revision, commit, places.moved.get(revision)) for revision, commit in sorted(places.revisions.items())
+        ]
+        if places.unprobed:
+            found.reach = "unprobed"
+            found.say("note", places.unprobed, self.manifest.name, "`curate fetch` tells more")
+        elif files and all(isinstance(file.ranged, LocalRanged) for of in files.values() for file in of):
+            found.reach = "local"
+        return files
+
+    def _take_heads(self, files: dict[str, list[Found]], pool: Executor) -> None:
+        """Read the heads: of Parquet files the first rows of the first file of each subset and table, else the footer.
+
+        What is read is settled before the first byte, so that it does not depend on who is quicker.
+        """
+        wanted: dict[_HeadKey, tuple[Found, RawTable, bool]] = {}
+        for subset, of_subset in files.items():
+            tables = self.manifest.bound(subset).tables
+            for table, of_table in itertools.groupby(self._slice(of_subset), key=lambda file: file.table):
+                for number, file in enumerate(of_table):
+                    key = _key(file, tables[table])
+                    rows = number == 0 or (key in wanted and wanted[key][2])
+                    wanted[key] = (file, tables[table], rows)
+        share = min(FILE_BYTES, SOURCE_BYTES // max(len(wanted), 1))
+        jobs = list(wanted.items())
+
+        def take(number: int) -> Head | CorpusError:
+            file, table, rows = jobs[number][1]
+            try:
+                return take_head(file.ranged, table, self.folder / str(number), share, rows=rows)
+            except CorpusError as error:
+                return error
+
+        for (key, (file, _, _)), outcome in zip(jobs, pool.map(take, range(len(jobs))), strict=True):
+            if isinstance(outcome, Head):
+                self.heads[key] = outcome
+                continue
+            self.refused.add(file.name)
+            self.found.say(
+                "failed", outcome.what, outcome.where or file.name, outcome.remedy,
+                transient=isinstance(outcome, TransientError),
+            )  # fmt: skip
+            if self.found.reach in ("reachable", "local"):
+                self.found.reach = unreachable(outcome)
+        self._judge_heads([(key, file.name) for key, (file, _, _) in jobs])
+
+    def _slice(self, files: list[Found]) -> Iterator[Found]:
+        """Yield the files that the profile takes."""
+        most = self.options.files_per_table
+        for _, of_table in itertools.groupby(files, key=lambda file: file.table):
+            yield from itertools.islice(of_table, most)
+
+    def _judge_heads(self, files: list[tuple[_HeadKey, str]]) -> None:
+        empty = [name for key, name in files if key in self.heads and self.heads[key].empty]
+        for name in empty:
+            level: Level = "failed" if len(empty) == len(files) else "warning"
+            self.found.say(level, "the file is empty (0 bytes)", name, REMEDY)
+        for key, name in files:
+            head = self.heads.get(key)
+            if head is not None and head.fault:
+                self.found.say("failed", head.fault, name, head.remedy)
+            elif head is not None and head.note:
+                self.found.say("warning", head.note, name)
+
+    def _measure(self, files: dict[str, list[Found]]) -> None:
+        """Add up sizes: of the source and its tables each file once, of each subset its own."""
+        counted: set[tuple[str, str]] = set()
+        for subset, of_subset in files.items():
+            about = self.found.subsets.setdefault(subset, SubsetProbe())
+            tables = self.manifest.bound(subset).tables
+            for file in of_subset:
+                head = self.heads.get(_key(file, tables[file.table]))
+                size, records = _size(file, self.refused), head.records if head is not None else None
+                about.size.add(size, records)
+                if (file.place, file.name) not in counted:
+                    counted.add((file.place, file.name))
+                    self.found.size.add(size, records)
+                    self.found.tables.setdefault(file.table, Size()).add(size, records)
+        sizes = [self.found.size, *self.found.tables.values(), *(s.size for s in self.found.subsets.values())]
+        for of in sizes:
+            if not of.files:
+                of.bytes = of.records = None
+
+    def _run_subset(self, subset: str, files: list[Found]) -> None:
+        """Run the heads of a subset through the normaliser."""
+        bound = self.manifest.bound(subset)
+        about = self.found.subsets[subset]
+        raw: list[RawFile] = []
+        cut: set[str] = set()
+        for file in self._slice(files):
+            table = bound.tables[file.table]
+            head = self.heads.get(_key(file, table))
+            if head is None or head.path is None or head.fault:
+                cut.add(file.name)
+                continue
+            if self._columns(file, table, head) and head.has_rows:
+                raw.append(RawFile(file.table, file.name, str(head.path), head.path.stat().st_size, ""))
+            if head.cut:
+                cut.add(file.name)
+        per_file = shape(bound.shape.kind).PER_FILE
+        about.partial = not per_file and bool(cut)
+        if not per_file and {file.table for file in raw} != set(bound.tables):
+            return  # records of one table alone are no rows
+        for part in parts(bound, subset, raw):
+            self._run_part(part, bound, about, cut)
+
+    def _columns(self, file: Found, table: RawTable, head: Head) -> bool:
+        """Note the columns of a file, and refuse those that are not what the manifest says; true where they are."""
+        assert head.path is not None
+        found = self.found
+        stated = head.columns or _columns_of_text(head.path, file.name, table)
+        if stated:
+            found.columns.setdefault(file.table, stated)
+        try:
+            names = columns_of(head.path, file.name, table)
+            if table.format == "parquet" and table.members is None and not head.has_rows:
+                columns = pq.read_schema(head.path).empty_table()
+                casting = Casting(file.name, under_names(table, names), Quarantine("", ""))
+                casting.columns(columns, file.name, np.zeros(0, np.int64))
+        except (SchemaError, OSError, pa.ArrowException) as error:
+            if not isinstance(error, SchemaError):  # damage: the reader says what it is
+                return True
+            found.refuse(_at(error, file.name))
+            return False
+        for name, column in names.items():
+            if name != column:
+                found.renamed.setdefault(file.table, {})[name] = column
+        return True
+
+    def _run_part(self, part: Part, bound: Manifest, about: SubsetProbe, cut: set[str]) -> None:
+        quarantine, filtered, tally = Quarantine(part.source, part.subset), Counter[str](), Tally(part)
+        batches: list[pa.RecordBatch] = []
+        refused: SchemaError | None = None
+        try:
+            for batch in normalise(part, bound, quarantine, filtered, tally):
+                batches.append(batch)
+        except SchemaError as error:
+            refused = error
+        except CorpusError as error:
+            self.found.refuse(error)
+            return
+        per_file = shape(bound.shape.kind).PER_FILE
+        files = tally.files(quarantine, filtered, per_file=per_file)
+        for name in cut & {file.name for file in part.files}:
+            _forgive(files[name], quarantine, name, bound)
+        rows = sum(batch.num_rows for batch in batches)
+        records = sum(counts.records for counts in files.values())
+        about.records += records
+        about.rows += rows
+        if refused is not None:
+            self._refuse_schema(refused, records, rows, is_cut=bool(cut & {file.name for file in part.files}))
+        for file, why, _ in quarantine.unreadable:
+            self.found.say("failed", why, file, REMEDY)
+        for counts in files.values():
+            self.found.quarantined.update(counts.quarantined)
+        self.found.filtered.update(filtered)
+        if refused is None and not quarantine.unreadable:
+            self._judge_files(files, about, bound)
+        for batch in batches:
+            self._keep(batch, about)
+
+    def _refuse_schema(self, error: SchemaError, records: int, rows: int, *, is_cut: bool) -> None:
+        """Say what a reader refuses at the end of a file; in a head, a column may yet come."""
+        if is_cut and rows:
+            self.found.say("warning", f"{error.what} (in its first {records:,} records)", error.where, error.remedy)
+        else:
+            self.found.refuse(error)
+
+    def _judge_files(self, files: Mapping[str, FileCounts], about: SubsetProbe, bound: Manifest) -> None:
+        """Refuse files whose records the reader or the shape takes none of, as `normalise` would."""
+        for name, counts in files.items():
+            lost = counts.unread if about.partial else counts.quarantined.total()
+            kept = counts.records - lost if about.partial else counts.rows + counts.filtered.total()
+            if lost and kept <= 0:
+                self.found.say(
+                    "failed",
+                    f"none of its first {counts.records:,} records becomes a row: {_counted(counts.quarantined)}",
+                    name,
+                    f"compare `tables` and `shape` in manifests/sources/{bound.name}.yaml with the file",
+                )
+
+    def _keep(self, batch: pa.RecordBatch, about: SubsetProbe) -> None:
+        """Keep texts for the checks, and the first rows for people."""
+        self.texts.append((batch["query"], batch["query_lang"]))
+        if self.manifest.family != "classification":  # whose positives are names of classes
+            self.texts.append((batch["positive"], batch["positive_lang"]))
+        if self.manifest.family != "retrieval":
+            self.labelled.append((batch["query"], batch["label"]))
+        shown = sum(bool(subset.first) for subset in self.found.subsets.values())
+        if about.first or shown < SHOWN_SUBSETS:
+            for row in batch.slice(0, SHOWN_ROWS - len(about.first)).to_pylist():
+                about.first.append(_shown(row))
+
+    def _judge_rows(self) -> None:
+        found = self.found
+        whole = [subset for subset in found.subsets.values() if subset.records and not subset.partial]
+        partial = [subset for subset in found.subsets.values() if subset.partial]
+        lost, made = sum(found.quarantined.values()), found.rows
+        if whole and not made and not lost and found.filtered:
+            found.say(
+                "warning",
+                f"all of the first {found.records:,} records are left out by rule: {_counted(found.filtered)}",
+                found.source, "look whether `where` and `shape` of the manifest say what is meant",
+            )  # fmt: skip
+        if made and not partial and made < LEAST_YIELD * (made + lost):
+            found.say(
+                "warning",
+                f"of the first {found.records:,} records {lost:,} cannot become rows: {_counted(found.quarantined)}",
+                found.source,
+                "`curate normalise` refuses a source of which fewer than `least_yield` become rows",
+            )
+        if partial:
+            none = "; the heads give none" if not made else ""
+            found.say("note", f"partial: rows of the shape {self.manifest.shape.kind} need a whole subset{none}")
+
+    def _check_texts(self) -> None:
+        """Count what is to be seen in the texts."""
+        if not self.texts:
+            return
+        texts = pa.concat_arrays([text for text, _ in self.texts])
+        langs = pa.concat_arrays([lang for _, lang in self.texts])
+        found, counts = self.found, seen(texts, langs)
+        found.checks = counts
+        if self.labelled:
+            queries, labels = (pa.concat_arrays([pair[side] for pair in self.labelled]) for side in (0, 1))
+            found.checks["under_both"] = under_both(queries, labels)
+        for kind, count in counts.items():
+            if kind not in _NO_DAMAGE and count > DAMAGED_SHARE * counts["texts"]:
+                found.say(
+                    "warning", f"{count:,} of {counts['texts']:,} texts of the heads show damage: {kind}", found.source,
+                    "look at the rows; `clean` of the manifest names what mends texts (`sources.cleaning`)",
+                )  # fmt: skip
+
+
+def _key(file: Found, table: RawTable) -> _HeadKey:
+    read_as = table.model_dump_json(exclude={"files", "repo"})
+    return _HeadKey(file.place, file.name, file.table, read_as)
+
+
+def _size(file: Found, refused: set[str]) -> int | None:
+    """Return the size of a file; one that could not be had is not asked for again."""
+    try:
+        size = file.ranged.known_size if file.name in refused else file.ranged.size()
+    except CorpusError:
+        return None
+    return None if getattr(file.ranged, "unsized", False) else size
+
+
+def _at(error: CorpusError, name: str) -> CorpusError:
+    return error if error.where else type(error)(error.what, where=name, remedy=error.remedy)
+
+
+def _forgive(counts: FileCounts, quarantine: Quarantine, name: str, bound: Manifest) -> None:
+    """Take back what the cut of a head did to the last record of a document."""
+    ours = [entry for entry in quarantine.unreadable if entry[0] == name or entry[0].startswith(f"{name}!")]
+    if counts.records > counts.unread or counts.rows:
+        quarantine.unreadable[:] = [entry for entry in quarantine.unreadable if entry not in ours]
+        if counts.quarantined["invalid-json"] and _is_json(bound):
+            counts.quarantined["invalid-json"] -= 1
+            counts.quarantined += Counter()
+            counts.records -= 1
+            counts.unread -= 1
+
+
+def _is_json(bound: Manifest) -> bool:
+    return any(table.format in ("json", "json-map", "jsonl") for table in bound.tables.values())
+
+
+def _columns_of_text(path: Path, name: str, table: RawTable) -> dict[str, str]:
+    """Return the columns that a text file's first records show, by the JSON types of their values."""
+    if table.members is not None or table.format not in ("csv", "tsv", "jsonl"):
+        return {}
+    with open_text(path, name, table.encoding) as stream:
+        lines = stream.read(LEAST_BYTES).decode("utf-8", "replace").splitlines()
+    if table.format in ("csv", "tsv"):
+        delimiter = "," if table.format == "csv" else "\t"
+        names = table.header or next(csv.reader(lines[:1], delimiter=delimiter), [])
+        return dict.fromkeys(names, "string")
+    kinds: dict[str, str] = {}
+    for line in lines[:_LOOKED_AT]:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        for key, value in record.items() if isinstance(record, dict) else ():
+            if value is not None:
+                kinds.setdefault(key, kind_of(value))
+    return kinds
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: _cut(row[name]) for name in ("query", "positive")}
+    return shown | {
+        "negatives": [_cut(text) for text in row["negatives"][:SHOWN_ROWS]],
+        "label": row["label"],
+        "query_lang": row["query_lang"],
+        "positive_lang": row["positive_lang"],
+        "origin": row["origin"],
+    }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+
+
+def _counted(counts: Counter[str]) -> str:
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_REASONS]
+    return ", ".join(f"{name} {count:,}" for name, count in most)

@@ -1,0 +1,307 @@
+"""Byte ranges of files that lie elsewhere: on a Hub, behind an address, in a folder here.
+
+A range is one request, and what comes is never more than was asked for: a server that answers with the whole file is
+left after the first bytes. A token goes to the Hub's endpoint only: the client takes it off where a redirect leads to
+another host.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sources.errors import CorpusError, TransientError
+from sources.fetch import FetchOptions, hub, retry, url
+from sources.fetch.url_errors import explained as explained_url
+from sources.fetch.version import Version
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+START_BYTES = 1 << 14
+"""What is read to see whether a file can be had; of a small file that is all of it."""
+BLOCK_BYTES = 1 << 16
+"""What a file-like view reads at a time, at least."""
+_PIECE = 1 << 16
+
+
+class TooMuchError(Exception):
+    """A view of a file was asked for more bytes than it may read."""
+
+
+class NoRangesError(Exception):
+    """The server gives files only as a whole."""
+
+
+class Meter:
+    """Adds up the bytes that were read from elsewhere; may be shared by threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def count(self, size: int) -> None:
+        """Count bytes."""
+        with self._lock:
+            self.bytes += size
+
+
+class Ranged(ABC):
+    """A file of which ranges can be read.
+
+    Attributes:
+        name: what the origin calls it.
+        identity: what changes when its bytes do, as far as the origin says it.
+
+    """
+
+    def __init__(self, name: str, size: int | None, identity: str, meter: Meter) -> None:
+        self.name, self.identity = name, identity
+        self._size, self._meter = size, meter
+        self._start = b""
+        """The first bytes, as far as they have been read."""
+
+    @property
+    def known_size(self) -> int | None:
+        """The size in bytes, if it is known yet; nothing is read."""
+        return self._size
+
+    def size(self) -> int:
+        """Return the size in bytes; where only the file itself tells it, its first bytes are read.
+
+        Raises:
+            CorpusError: the file cannot be had.
+
+        """
+        if self._size is None:
+            self.get(0, START_BYTES)
+        assert self._size is not None
+        return self._size
+
+    def get(self, start: int, stop: int) -> bytes:
+        """Return bytes `start` to `stop` (fewer where the file ends before).
+
+        Raises:
+            CorpusError: they cannot be had.
+            NoRangesError: the server gives only whole files.
+
+        """
+        if self._size is not None:
+            stop = min(stop, self._size)
+        if start >= stop:
+            return b""
+        if stop <= len(self._start):
+            return self._start[start:stop]
+        data = self._read(start, stop)
+        self._meter.count(len(data))
+        if start == 0 and len(data) > len(self._start):
+            self._start = data
+        return data
+
+    @abstractmethod
+    def _read(self, start: int, stop: int) -> bytes:
+        """Read a range that is not empty, and note the size where it was not known."""
+
+
+class LocalRanged(Ranged):
+    """A file in a folder of this machine. Its bytes count for nothing: nothing is transferred."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(name, path.stat().st_size, "", Meter())
+        self._path = path
+
+    def _read(self, start: int, stop: int) -> bytes:
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
+
+
+class HubRanged(Ranged):
+    """A file of a Hub repository at a commit, read by huggingface-hub's client."""
+
+    def __init__(self, listing: hub.Listing, name: str, options: FetchOptions, meter: Meter) -> None:
+        size, identity = listing.files[name]
+        super().__init__(name, size, identity, meter)
+        self._listing, self._options = listing, options
+
+    def _read(self, start: int, stop: int) -> bytes:
+        listing = self._listing
+        where = f"{listing.repo} at {listing.commit[:12]}: {self.name}"
+        return hub.tried_on_hub(lambda: self._once(start, stop), where, listing.repo, listing.commit)
+
+    def _once(self, start: int, stop: int) -> bytes:
+        hub.settle_client()
+        from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+        listing = self._listing
+        address = hf_hub_url(
+            listing.repo, self.name, repo_type="dataset", revision=listing.commit, endpoint=self._options.endpoint
+        )
+        headers = build_hf_headers() | _range(start, stop)
+        with get_session().stream("GET", address, headers=headers, follow_redirects=True, timeout=60) as response:
+            if response.status_code >= 400:
+                response.read()
+            hf_raise_for_status(response)
+            return _ranged(response, start, stop)
+
+
+class UrlRanged(Ranged):
+    """A file behind an address. Its size is known after the first bytes."""
+
+    def __init__(self, source: str, name: str, address: str, meter: Meter) -> None:
+        super().__init__(name, None, "", meter)
+        self._source, self._address = source, address
+        self.ranges = True
+        """Whether the server gives ranges, as far as is known."""
+        self.unsized = False
+        """Whether the file is larger than its `size`, which the server does not tell."""
+
+    def _read(self, start: int, stop: int) -> bytes:
+        where, by_hand = f"{self._source}: {self._address}", f"{self._source}/{self.name}"
+
+        def explain(error: Exception) -> CorpusError | None:
+            return explained_url(error, where, f"put the file into <local_root>/{by_hand}")
+
+        return retry.tried(lambda: self._once(start, stop), explain, tries=url.TRIES, pause_s=url.PAUSE_S)
+
+    def _once(self, start: int, stop: int) -> bytes:
+        import httpx2
+
+        headers = {"Accept-Encoding": "identity"} | _range(start, stop)
+        timeout = httpx2.Timeout(60, connect=15)
+        with (
+            httpx2.Client(follow_redirects=True, timeout=timeout) as client,
+            client.stream("GET", self._address, headers=headers) as response,
+        ):
+            if response.status_code == 416:  # there is nothing in it
+                self._size = Version.of(response.headers).size or 0
+                return b""
+            response.raise_for_status()
+            version = Version.of(response.headers)
+            self.ranges = response.status_code == 206
+            self.identity = version.key or ""
+            if version.size is None:  # a stream of unknown length: what was asked for is all that is taken to be there
+                data = _first(response.iter_raw(_PIECE), stop - start)
+                self._size, self.unsized = start + len(data), len(data) == stop - start
+                return data
+            self._size = version.size
+            return _ranged(response, start, min(stop, self._size))
+
+
+def _range(start: int, stop: int) -> dict[str, str]:
+    return {"Range": f"bytes={start}-{stop - 1}"}
+
+
+def _ranged(response: Any, start: int, stop: int) -> bytes:
+    """Take a range out of an answer, which may be the whole file, and leave the rest of it alone."""
+    if start and response.status_code != 206:
+        raise NoRangesError
+    data = _first(response.iter_raw(_PIECE), stop - start)
+    if len(data) < stop - start:
+        raise TransientError(f"{len(data)} of {stop - start} bytes came", remedy="try again")
+    return data
+
+
+def _first(pieces: Iterable[bytes], size: int) -> bytes:
+    taken = bytearray()
+    for piece in pieces:
+        taken += piece
+        if len(taken) >= size:
+            break
+    return bytes(taken[:size])
+
+
+class View(io.RawIOBase):
+    """A file-like view of a `Ranged` for readers that seek, which keeps what it has read.
+
+    Raises `TooMuchError` rather than reading more than `most` bytes in all.
+    """
+
+    def __init__(self, ranged: Ranged, most: int) -> None:
+        self._ranged, self._left = ranged, most
+        self._size = ranged.size()
+        self._at = 0
+        self._blocks: dict[int, bytes] = {}
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that any place of it can be read."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a place."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(base + offset, 0)
+        return self._at
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Read into a buffer."""
+        view = memoryview(buffer).cast("B")
+        data = self._between(self._at, min(self._at + len(view), self._size))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _between(self, start: int, stop: int) -> bytes:
+        if start >= stop:
+            return b""
+        first, last = start // BLOCK_BYTES, (stop - 1) // BLOCK_BYTES
+        for begin, end in _runs(block for block in range(first, last + 1) if block not in self._blocks):
+            low, high = begin * BLOCK_BYTES, min(end * BLOCK_BYTES, self._size)
+            if high - low > self._left:
+                raise TooMuchError
+            data = self._ranged.get(low, high)
+            self._left -= len(data)
+            for number in range(begin, end):
+                self._blocks[number] = data[(number - begin) * BLOCK_BYTES : (number - begin + 1) * BLOCK_BYTES]
+        data = b"".join(self._blocks[block] for block in range(first, last + 1))
+        return data[start - first * BLOCK_BYTES : stop - first * BLOCK_BYTES]
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Join numbers that follow one another: (first, one past the last)."""
+    begin = end = None
+    for number in numbers:
+        if begin is not None and number == end:
+            end = number + 1
+            continue
+        if begin is not None and end is not None:
+            yield begin, end
+        begin, end = number, number + 1
+    if begin is not None and end is not None:
+        yield begin, end
+
+
+def unreachable(error: Exception) -> str:
+    """Say what an error means for an origin: `gated`, `gone`, `busy` (it may pass), `refused`, or `reachable`.
+
+    Args:
+        error: one of ours, as `sources.fetch` raises it; what the client said is in its context.
+
+    """
+    if isinstance(error, TransientError):
+        return "busy"
+    causes = retry.chain(error)
+    kinds = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
+    statuses = {getattr(getattr(cause, "response", None), "status_code", None) for cause in causes}
+    if "GatedRepoError" in kinds:  # the client derives it from the next
+        return "gated"
+    if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundError", "DisabledRepoError"}:
+        return "gone"
+    if statuses & {401, 403}:
+        return "gated"
+    if statuses & {404, 410}:
+        return "gone"
+    return "refused" if statuses - {None} or "OfflineModeIsEnabled" in kinds else "reachable"
