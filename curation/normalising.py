@@ -101,7 +101,7 @@ def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.R
 
 def identity_of(manifest: Manifest) -> str:
     """Hash what of a manifest changes its rows: wording, licence and counts do not."""
-    chosen = {"name", "family", "tables", "where", "shape", "subsets"}
+    chosen = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
     data = manifest.model_dump(mode="json", include=chosen)
     for subset in data["subsets"].values():
         del subset["samples"]

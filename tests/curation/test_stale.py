@@ -608,3 +608,12 @@ def test_verdicts_of_an_earlier_run_are_not_shown_after_one_without_sets(built):
     project.run(built, "decontaminate")
     assert list((built / "work/tiny/contamination").rglob("*.arrow")), "they still lie there"
     assert "nothing of any set" not in project.run(built, "show", "pairs", "-n", "1")
+
+
+def test_another_cleaning_makes_other_rows():
+    from curation.normalising import identity_of
+    from sources import registry
+
+    manifest = registry.load("imdb")
+    assert manifest.clean
+    assert identity_of(manifest) != identity_of(manifest.model_copy(update={"clean": []}))
