@@ -14,6 +14,8 @@ import io
 import json
 import lzma
 import random
+import resource
+import signal
 import subprocess
 import sys
 import tarfile
@@ -40,6 +42,9 @@ from sources.readers import nested_json
 from sources.readers import tmx as tmx_reader
 
 SECONDS_A_FILE = 20
+"""Of computing; a file of some kilobytes takes some thousandths."""
+SECONDS_A_WORKER = 1800
+"""Of waiting: on a busy machine, computing is slow."""
 FILES_A_WORKER = 400
 WORDS = [
     "lamp",
@@ -452,6 +457,8 @@ def work(seed: int, first: int, last: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, last):
             print(number, flush=True)
+            most = int(time.process_time()) + 1 + SECONDS_A_FILE
+            resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
             case = made(seed, number)
             set_blocks(random.Random(f"{seed}/{number}/blocks").choice([None, None, 61, 300]))
             fault = fault_of(case, Path(folder))
@@ -477,10 +484,11 @@ def run(seed: int, records: int, *, first: int = 0) -> tuple[int, int, list[dict
 def _worked(seed: int, number: int, last: int, faults: list[dict[str, Any]]) -> int:
     """Have a process read files; return the first number that it has not come to."""
     command = [sys.executable, __file__, "--worker", str(seed), str(number), str(last)]
-    limit = SECONDS_A_FILE + 30 + (last - number)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_A_WORKER, check=False)
         output, how = done.stdout, f"ended with code {done.returncode}: {done.stderr[-300:]}"
+        if done.returncode == -signal.SIGXCPU:
+            how = f"took more than {SECONDS_A_FILE} seconds"
     except subprocess.TimeoutExpired as error:
         output, how = (error.stdout or b"").decode(), "did not come to an end"
     lines = output.splitlines()

@@ -17,7 +17,7 @@ from curation.fetching import raw_files
 from curation.settings import NormaliseSettings
 from curation.steps import Build, StepResult, output_ending, shards_of
 from curation.store import Marker, Store, digest
-from curation.yields import MOST_FILES, MOST_REASONS, Example, Shortfall, allowed_names, explained, shortfalls
+from curation.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
 from sources.errors import StageError
 from sources.manifest import Manifest
 from sources.normalise import normalise, parts
@@ -230,7 +230,7 @@ def _too_little(shortfall: Shortfall, build: Build, markers: list[Marker]) -> St
     wanted = {
         (counted.file, reason)
         for counted in filter(None, (shortfall.whole, *shortfall.pieces[:MOST_FILES]))
-        for reason, _ in counted.reasons.most_common(MOST_REASONS)
+        for reason, _ in counted.main_reasons
     }
     found: dict[tuple[str | None, str], Example] = {}
     for marker in markers if wanted else ():

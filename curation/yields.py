@@ -107,6 +107,11 @@ class Counted:
     rest_lost: bool = False
 
     @property
+    def main_reasons(self) -> list[tuple[str, int]]:
+        """The most frequent reasons with their counts; of equals the first by name."""
+        return sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
+
+    @property
     def name(self) -> str:
         """What an error calls it, and what `normalise.allow` would."""
         subset = "" if self.subset is None else f"/{self.subset}"
@@ -296,7 +301,7 @@ def _figures(counted: Counted) -> str:
 
 def _reasons(counted: Counted, examples: Mapping[tuple[str | None, str], Example]) -> str:
     said = []
-    for reason, count in sorted(counted.reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]:
+    for reason, count in counted.main_reasons:
         example = examples.get((counted.file, reason))
         if example is None:
             said.append(f"{reason} {count:,}")

@@ -130,22 +130,25 @@ def _check_where(manifest: Manifest) -> None:
         ManifestError: one does not, or a column of a simple type cannot.
 
     """
-    declared = {field: kind for table in manifest.tables.values() for field, kind in table.fields.items()}
     for path, admitted in manifest.where.items():
-        if path not in declared and path.split(".")[0] not in declared:
+        kinds = [
+            table.fields.get(path, "any")
+            for table in manifest.tables.values()
+            if path in table.fields or path.split(".")[0] in table.fields
+        ]
+        if not kinds:
             raise ManifestError(
                 f"`where` names {path!r}, which no table declares", where=manifest.name, remedy="add it to `fields`"
             )
-        kind = declared.get(path, "any")
-        odd = [value for value in admitted if kind != "any" and type(value) not in _HELD[kind]]
-        if odd:
-            raise ManifestError(
-                f"`where` admits {odd[0]!r} in {path!r}, which is declared {kind}",
-                where=manifest.name,
-                remedy=f"state values of that type under `where`, or name a column below {path!r}"
-                if kind in ("struct", "list<struct>")
-                else "state values of that type under `where`, or correct the type in `fields`",
-            )
+        for kind in kinds:
+            odd = [value for value in admitted if kind != "any" and type(value) not in _HELD[kind]]
+            if odd:
+                raise ManifestError(
+                    f"`where` admits {odd[0]!r} in {path!r}, which is declared {kind}",
+                    where=manifest.name,
+                    remedy="state values of that type, or correct the type in `fields`; of lists and objects, name a "
+                    f"column below (`{path}.…`)",
+                )
 
 
 _HELD: dict[str, tuple[type, ...]] = {

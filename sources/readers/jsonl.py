@@ -65,24 +65,26 @@ def _not_by_line(path: Path, name: str, table: RawTable) -> str | None:
     whole = len(head) < _PEEKED
     head = head.lstrip()
     first, _, rest = head.partition(b"\n")
-    if first[:1] == b"[" and head[1:].lstrip()[:1] not in (b"]", b""):
-        return None if rest.strip() and _ends(first) is not None else "item"
-    if first[:1] != b"{" or not rest.strip() or _ends(first) is not None:
+    if first[:1] == b"[":
+        found = _value(first)
+        if found is None:  # it goes on behind the line, or behind what was looked at
+            return "item" if head[1:].strip() else None
+        return None if rest.strip() or not any(isinstance(item, dict) for item in found[0]) else "item"
+    if first[:1] != b"{" or not rest.strip() or _value(first) is not None:
         return None
-    end = _ends(head)
-    if end is not None:
-        return "" if end > len(first) else None
+    found = _value(head)
+    if found is not None:
+        return "" if found[1] > len(first.decode("utf-8", "surrogateescape")) else None
     # A first object beyond what was looked at: its second line has its first key.
     return "" if not whole and rest.lstrip()[:1] == b'"' else None
 
 
-def _ends(text: bytes) -> int | None:
-    """Return where the JSON value that a text begins with ends; null: it has none."""
+def _value(text: bytes) -> tuple[Any, int] | None:
+    """Return the JSON value that a text begins with, and the characters it has; null: it has none."""
     try:
-        _, end = _DECODER.raw_decode(text.decode("utf-8", "surrogateescape"))
+        return _DECODER.raw_decode(text.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
-    return len(text.decode("utf-8", "surrogateescape")[:end].encode("utf-8", "surrogateescape"))
 
 
 def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:

@@ -216,6 +216,14 @@ def test_without_a_pilot_the_same_sources_are_refused(tmp_path):
     assert "far: 3 rows of 204 records; missing-document 97 (qrels-0.jsonl record 3: '3')" in done.stderr
 
 
+def test_of_equally_frequent_reasons_each_that_is_named_has_its_record(tmp_path):
+    bad = [records(1, q=""), records(1, d=""), records(1, q="same", d="same")]  # met in another order than by name
+    root = make(tmp_path, {"tales": ({"a.jsonl": lines([row for rows in reversed(bad) for row in rows])}, {})})
+    project.curate(root, "fetch")
+    said = project.curate(root, "normalise", "--workers", "1", check=False).stderr
+    assert "empty-positive 1 (a.jsonl record 1: 'question 0'); empty-query 1 (a.jsonl record 2: 'an answer to" in said
+
+
 @pytest.mark.parametrize(
     ("name", "source", "subset", "file", "covered"),
     [

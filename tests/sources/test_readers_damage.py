@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -323,10 +322,10 @@ def test_overlong_line_of_text_is_passed_over_in_any_blocks(tmp_path, monkeypatc
 
 def test_damaged_files_of_all_kinds():
     """The short form of the benchmark: no crash, no hang, and every record is a row or is counted."""
-    files, records, faults = fuzz_readers.run(seed=0, records=4000)
+    files, records, faults = fuzz_readers.run(seed=0, records=3000)
     assert faults == []
     assert files > 100
-    assert records >= 4000
+    assert records >= 3000
 
 
 def test_a_reader_that_loses_a_record_or_ends_the_process_is_found(tmp_path):
@@ -336,5 +335,3 @@ def test_a_reader_that_loses_a_record_or_ends_the_process_is_found(tmp_path):
     assert fuzz_readers.fault_of(case, tmp_path) == ""
     case.records += 1
     assert "records:" in fuzz_readers.fault_of(case, tmp_path)
-    script = Path(fuzz_readers.__file__)
-    assert script.name == "fuzz_readers.py"

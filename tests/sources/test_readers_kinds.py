@@ -161,6 +161,21 @@ def test_other_json_in_a_file_of_lines_is_read_as_what_it_is(tmp_path, form):
     assert numbers(rows) == list(range(500))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[1, "a"]', [(0, "not-an-object")]),
+        ("[]", [(0, "not-an-object")]),
+        ('[1]\n[{"a": "x", "b": 1}]', [(0, "not-an-object"), (1, "not-an-object")]),
+        ('[null, {"a": "x", "b": 1}]', [(0, "not-an-object")]),
+        ("[", [(0, "invalid-json")]),
+    ],
+)
+def test_a_line_that_is_a_list_is_one_record(tmp_path, text, expected):
+    _, bad = reading(write(tmp_path, "x.jsonl", text), format="jsonl")
+    assert [(record, reason) for _, record, reason in bad] == expected
+
+
 NOT_THE_DATA = {
     "a Git LFS pointer, not the data": b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 1\n",
     "an HTML page, not the data": b"\n<!DOCTYPE html>\n<html><head><title>404</title></head></html>",

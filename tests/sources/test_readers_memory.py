@@ -14,6 +14,7 @@ from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import parquet, read
 from sources.spool import Spool
+from tests.sources.test_contract import normalised_fixture
 
 SCRIPT = """
 import json, sys
@@ -54,6 +55,7 @@ def books(count, words):
     return [" ".join(map(str, rng.integers(10_000, 99_999, words))) for _ in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["string", "list", "typed"])
 def test_long_documents_repeated_in_a_dictionary_page(tmp_path, kind):
     rows, each = 24_000, 800
@@ -83,6 +85,7 @@ def test_long_documents_repeated_in_a_dictionary_page(tmp_path, kind):
     assert peak < 1e9
 
 
+@pytest.mark.slow
 def test_many_given_negatives(tmp_path):
     rng = np.random.default_rng(0)
     queries, documents = 14_000, books(400, 1250)
@@ -152,3 +155,28 @@ def test_spool_knows_what_its_rows_take():
         spool.add(pa.table([["12345"], ["6"], [4]], schema=schema))
         assert spool.sizes.tolist() == [3, 2, 3, 6]
         assert spool.take(np.array([3, 0]))["n"].to_pylist() == [4, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("codesearchnet", "sources.shapes.qrels"),
+        ("esci", "sources.shapes.judged"),
+        ("arxiv_clustering_p2p", "sources.shapes.label"),
+        ("xcodeeval_translation", "sources.adapters.across_languages"),
+    ],
+)
+def test_tables_of_moderate_size_hold_the_same_rows(monkeypatch, source, module):
+    whole, _ = normalised_fixture(source)
+    cut: list[int] = []
+
+    def one_by_one(sizes, rows):
+        assert len(sizes) == 0 or sizes.min() > 0
+        for start, stop in runs(sizes, rows, size=1):
+            cut.append(stop - start)
+            yield start, stop
+
+    monkeypatch.setattr(f"{module}.runs", one_by_one)
+    pieces, _ = normalised_fixture(source)
+    assert set(cut) == {1}
+    assert pieces.rows == whole.rows

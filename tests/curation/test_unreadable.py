@@ -1,0 +1,28 @@
+"""What a step says of files that could not be read."""
+
+from curation.engine import Outputs, Task
+from curation.normalising import Normalise, _add, _nothing, _summed
+from curation.settings import NormaliseSettings
+from curation.store import Store
+from sources.parts import Part, RawFile
+from tests.sources.test_normalise import manifest
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 1\n"
+
+
+def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
+    store, stats = Store(str(tmp_path / "work")), _nothing()
+    good = b'{"q": "one", "p": "two", "n": [], "k": 1, "l": "en"}\n'
+    for number, data in enumerate([POINTER, good, POINTER]):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_bytes(data)
+        part = Part("example", "t", number, (RawFile("records", path.name, str(path), len(data), "x"),))
+        task = Task(f"example/t/{number:05d}", ("0",), (part, manifest()))
+        counts = Normalise(NormaliseSettings()).run(task, store, Outputs(store, "rows", task.path))
+        _add(stats, counts)
+    why = "a Git LFS pointer, not the data: fetch the file itself"
+    unreadable = [["0.jsonl", why, len(POINTER)], ["2.jsonl", why, len(POINTER)]]
+    assert _summed([stats]) == {
+        "records": 3, "rows": 1, "beyond_limit": 0, "filtered": {}, "quarantined": {"unreadable-file": 2},
+        "unreadable": unreadable,
+    }  # fmt: skip
