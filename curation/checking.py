@@ -153,7 +153,7 @@ class Checker:
         if isinstance(result, StageError):
             return State("missing", why=result.what, remedy=result.remedy)
         build = overridden(self.build, step, result.overrides) if result else self.build
-        own = command(step, result)
+        own = command(build, step, result)
         try:
             before = {need: self.state(need) for need in needs(step, build, self._known)}
             broken = next((state for state in before.values() if not state.known), None)
@@ -219,17 +219,17 @@ class Checker:
             return state
         why = f"{state.why}; and the raw file {raw} is missing"
         self._states["fetch"] = State(
-            "lost", fetched.result, f"step fetch was run, but {raw} is missing", command("fetch")
+            "lost", fetched.result, f"step fetch was run, but {raw} is missing", command(self.build, "fetch")
         )
-        return State(state.kind, state.result, why, command("fetch"))
+        return State(state.kind, state.result, why, command(self.build, "fetch"))
 
 
-def command(step: str, result: StepResult | None = None) -> str:
+def command(build: Build, step: str, result: StepResult | None = None) -> str:
     """Return the command that runs a step again, with what its command line said before."""
     overrides = result.overrides if result else {}
     options = "".join(f" --evaluation {folder}" for folder in overrides.get("evaluation", ()))
     options += f" --teacher {overrides['teacher']}" if "teacher" in overrides else ""
-    return f"curate {title(step)}{options}, or dvc repro"
+    return build.command(f"curate {title(step)}{options}")
 
 
 def differences(then: Facts, now: Facts) -> Iterator[str]:

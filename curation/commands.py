@@ -53,7 +53,8 @@ def open_build(
     name, settings = load_profile(params, profile)
     kind: Any = engine
     root = params.resolve().parent
-    build = Build(name, _rooted(settings, root), root, Workers(kind, workers, ray_address))
+    options = (f" --profile {name}" if profile else "") + ("" if params == PARAMS else f" --params {params}")
+    build = Build(name, _rooted(settings, root), root, Workers(kind, workers, ray_address), options=options)
     from curation.validation import check_profile  # it loads what reads raw files: not for those who only ask
 
     check_profile(build, f"{params}, profile {name}")

@@ -14,7 +14,7 @@ from curation.steps import Build, StepResult, title
 from curation.store import digest
 from sources.errors import StageError
 
-FIT, EVALUATE = "train3d fit, or dvc repro", "train3d evaluate, or dvc repro"
+FIT, EVALUATE = "train3d fit", "train3d evaluate"
 
 
 def mix_identity(result: StepResult) -> str:
@@ -38,38 +38,40 @@ def evaluation_of(build: Build) -> dict[str, Any] | None:
         StageError: it is unreadable, or was measured on something else.
 
     """
-    data = _read(build.out / "evaluation.json")
+    data = _read(build, build.out / "evaluation.json")
     if data is None:
         return None
     why = _measured_elsewhere(build, data, Checker(build))
     if why:
-        raise StageError(f"evaluation.json is stale: {why}", where=f"profile {build.name}", remedy=EVALUATE)
+        raise StageError(
+            f"evaluation.json is stale: {why}", where=f"profile {build.name}", remedy=build.command(EVALUATE)
+        )
     return data
 
 
 def evaluation_state(build: Build, checker: Checker) -> State:
     """Return how `evaluation.json` stands."""
     try:
-        data = _read(build.out / "evaluation.json")
+        data = _read(build, build.out / "evaluation.json")
     except StageError as error:
         return State("stale", None, error.what, error.remedy)
     if data is None:
-        return State("missing", None, "the model has not been evaluated", EVALUATE)
+        return State("missing", None, "the model has not been evaluated", build.command(EVALUATE))
     why = _measured_elsewhere(build, data, checker)
-    return State("stale", None, f"evaluation.json is stale: {why}", EVALUATE) if why else State("done")
+    return State("stale", None, f"evaluation.json is stale: {why}", build.command(EVALUATE)) if why else State("done")
 
 
 def model_state(build: Build, checker: Checker) -> State:
     """Return how the profile's model stands beside the mixes; its settings are compared by `train3d`."""
     record = _run_record(build)
     if record is None:
-        return State("missing", None, "no model has been trained", FIT)
+        return State("missing", None, "no model has been trained", build.command(FIT))
     trained_on = record.get("made_from", {}).get("mixes", {})
     for stage in build.profile.train.get("stages") or ():
         made = _own_mix(build, stage.get("mix"), checker)
         if made is not None and mix_identity(made) != trained_on.get(stage.get("name")):
             why = f"the model is stale: stage {stage.get('name')} was trained on another {title(made.step)}"
-            return State("stale", None, why, FIT)
+            return State("stale", None, why, build.command(FIT))
     return State("done")
 
 
@@ -103,16 +105,16 @@ def _own_mix(build: Build, path: Any, checker: Checker) -> StepResult | None:
 
 def _run_record(build: Build) -> dict[str, Any] | None:
     try:
-        return _read(build.out / "model" / "train3d" / "run.json")
+        return _read(build, build.out / "model" / "train3d" / "run.json")
     except StageError:
         return None
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(build: Build, path: Path) -> dict[str, Any] | None:
     try:
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:
-        raise StageError("the file is unreadable", where=str(path), remedy=EVALUATE) from None
+        raise StageError("the file is unreadable", where=str(path), remedy=build.command(EVALUATE)) from None
     return data if isinstance(data, dict) else {}

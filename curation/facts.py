@@ -11,7 +11,7 @@ heavy is imported where it is used: a command that asks nothing loads nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,6 @@ class Context:
     then: Facts
     hashes: FileHashes
     away: bool = False
-
-    def settings(self, *sections: str) -> dict[str, Any]:
-        """Return sections of the profile."""
-        profile = self.build.profile
-        return {name: getattr(profile, name).model_dump(mode="json") for name in sections}
-
-    def row_sources(self) -> list[str]:
-        """Return the names of the sources that have rows, sorted."""
-        return sorted({shard.source for shard in self.inputs["normalise"].shards})
 
 
 def open_hashes(build: Build) -> FileHashes:
@@ -137,28 +128,134 @@ def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
 
 
 def facts_of(step: str, context: Context) -> Facts:
-    """Return what the result of a step would be made from now.
+    """Return what the result of a step would be made from now: what is declared, and what is there.
 
     Raises:
         CorpusError: a manifest, a mix file or a setting cannot be read.
 
     """
     kind = "mix" if step.startswith("mix-") else step
-    made: Facts = _FACTS[kind](context, step)
-    return made | {"operations": versions_of(kind)}
+    stated = declared(step, context.build, _sources_of(kind, context))
+    return stated | _MEASURED[kind](context, stated)
 
 
-def _fetch(context: Context, _step: str) -> Facts:
-    build, chosen = context.build, context.build.profile.sources
-    manifests = build.manifests()
-    hub = [m for m in manifests if m.origin.kind == "hub" and m.access.kind != "dead"]
-    settings = {"files_per_table": chosen.files_per_table} | ({"endpoint": chosen.endpoint} if hub else {})
+def declared(step: str, build: Build, sources: Iterable[Manifest]) -> Facts:
+    """Return what a step reads of settings, manifests and mix files, and the versions of its operations.
+
+    It is known before anything has been run, so that DVC depends on it too (`curation.step_inputs`).
+
+    Args:
+        step: its name; `mix-<name>` for a mix, `report`.
+        build: the profile.
+        sources: the manifests of the sources that it reads: all of the profile, or those that have rows.
+
+    """
+    kind = "mix" if step.startswith("mix-") else step
+    stated: Facts = _DECLARED[kind](build, step, list(sources))
+    return stated | {"operations": versions_of(kind)}
+
+
+def _sources_of(kind: str, context: Context) -> list[Manifest]:
+    """Return the manifests that a step's result depends on: of sources that it was given, not of all in the profile."""
+    if kind in ("fetch", "normalise"):
+        skipped = context.inputs["fetch"].skipped if kind == "normalise" else {}
+        return [manifest for manifest in context.build.manifests() if manifest.name not in skipped]
+    if kind == "decontaminate":  # it reads every row, and nothing that manifests say of it
+        return []
+    rows = context.inputs["normalise"]
+    names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else {shard.source for shard in rows.shards}
+    return [registry.load(name) for name in sorted(names)]
+
+
+def _sections(profile: Profile, *names: str) -> dict[str, Any]:
+    return {name: getattr(profile, name).model_dump(mode="json") for name in names}
+
+
+def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    chosen = build.profile.sources
+    settings = {"files_per_table": chosen.files_per_table} | (
+        {"endpoint": chosen.endpoint} if _of_hub(manifests) else {}
+    )
+    return {"settings": {"sources": settings}, "sources": {m.name: _origin(m) for m in manifests}}
+
+
+def _declared_normalise(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    from curation.normalising import identity_of
+
+    sources = {m.name: digest([identity_of(m), list(m.tables), list(m.subsets)]) for m in manifests}
+    return {"settings": _sections(build.profile, "normalise"), "sources": sources}
+
+
+def _declared_identify(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    languages = build.profile.languages
+    settings = languages.model_dump(mode="json", exclude={"trust", "model"})
+    settings["trust"] = {m.name: languages.trust.of(m.name).model_dump(mode="json") for m in manifests}
+    return {"settings": {"languages": settings}}
+
+
+def _declared_dedup(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    sources = {m.name: {"family": m.family, "priority": m.priority} for m in manifests}
+    return {"settings": _sections(build.profile, "dedup"), "sources": sources}
+
+
+def _declared_decontaminate(build: Build, _step: str, _manifests: list[Manifest]) -> Facts:
+    if not names_sets(build.profile):
+        return {"settings": {}}
+    # which sets they name is not here: what follows from it is measured
+    settings = build.profile.decontaminate.model_dump(mode="json", exclude={"sets", "mteb"})
+    return {"settings": {"decontaminate": settings}}
+
+
+def _declared_mine(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     return {
-        "settings": {"sources": settings},
-        "sources": {m.name: _origin(m) for m in manifests},
-        "lock": _locked(hub),
-        "raw": raw_facts(context, manifests),
+        "settings": _sections(build.profile, "mining"),
+        "sources": {m.name: {"family": m.family} for m in manifests},
     }
+
+
+def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
+    from curation.mix.recipe import load_recipe
+    from curation.settings import MixSettings
+
+    name = step.removeprefix("mix-")
+    recipe, profile = load_recipe(name, build.root), build.profile
+    settings: dict[str, Any] = {}
+    settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
+    settings["mining"] = profile.mining.model_dump(mode="json", include={"keep", "pools"})
+    kept = {"title", "task", "family", "symmetric", "licence", "citation", "instruction"}
+    sources = {  # of sources that the mix does not hold, the licences of duplicates
+        m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"licence"}) for m in manifests
+    }
+    return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
+
+
+def _declared_report(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    from curation.mix.recipe import built_mixes, load_recipe
+
+    settings = _sections(build.profile, "dedup")
+    settings["mining"] = build.profile.mining.model_dump(mode="json", include={"pools"})
+    mixes = built_mixes(build.profile, build.root)
+    return {
+        "settings": settings,
+        "recipes": {name: load_recipe(name, build.root).title for name in mixes},
+        "sources": {m.name: digest(m.model_dump(mode="json")) for m in manifests},
+    }
+
+
+_DECLARED: dict[str, Callable[[Build, str, list[Manifest]], Facts]] = {
+    "fetch": _declared_fetch, "normalise": _declared_normalise, "identify": _declared_identify,
+    "dedup": _declared_dedup, "decontaminate": _declared_decontaminate, "mine": _declared_mine, "mix": _declared_mix,
+    "report": _declared_report,
+}  # fmt: skip
+
+
+def _of_hub(manifests: Iterable[Manifest]) -> list[Manifest]:
+    return [m for m in manifests if m.origin.kind == "hub" and m.access.kind != "dead"]
+
+
+def _fetch(context: Context, _stated: Facts) -> Facts:
+    manifests = context.build.manifests()
+    return {"lock": _locked(_of_hub(manifests)), "raw": raw_facts(context, manifests)}
 
 
 def _origin(manifest: Manifest) -> str:
@@ -211,29 +308,16 @@ def raw_facts(context: Context, manifests: list[Manifest]) -> dict[str, dict[str
     return found
 
 
-def _normalise(context: Context, _step: str) -> Facts:
+def _normalise(context: Context, _stated: Facts) -> Facts:
     from curation.fetching import listed_files
-    from curation.normalising import identity_of
 
     fetched = context.inputs["fetch"]
-    taken = [m for m in context.build.manifests() if m.name not in fetched.skipped]
-    return {
-        "settings": context.settings("normalise"),
-        "sources": {m.name: digest([identity_of(m), list(m.tables), list(m.subsets)]) for m in taken},
-        "files": {name: digest(subsets) for name, subsets in listed_files(fetched).items()},
-        "skipped": dict(fetched.skipped),
-    }
+    files = {name: digest(subsets) for name, subsets in listed_files(fetched).items()}
+    return {"files": files, "skipped": dict(fetched.skipped)}
 
 
-def _identify(context: Context, _step: str) -> Facts:
-    profile, trust = context.build.profile, context.build.profile.languages.trust
-    settings = profile.languages.model_dump(mode="json", exclude={"trust", "model"})
-    settings["trust"] = {name: trust.of(name).model_dump(mode="json") for name in context.row_sources()}
-    return {
-        "settings": {"languages": settings},
-        "models": {"languages.model": _language_model(context)},
-        "rows": context.inputs["normalise"].identity,
-    }
+def _identify(context: Context, _stated: Facts) -> Facts:
+    return {"models": {"languages.model": _language_model(context)}, "rows": context.inputs["normalise"].identity}
 
 
 def _language_model(context: Context) -> str:
@@ -249,45 +333,30 @@ def _language_model(context: Context) -> str:
     return str(context.then.get("models", {}).get("languages.model", settings.model)) if gone else settings.model
 
 
-def _dedup(context: Context, _step: str) -> Facts:
-    manifests = map(registry.load, context.row_sources())
-    return {
-        "settings": context.settings("dedup"),
-        "sources": {m.name: {"family": m.family, "priority": m.priority} for m in manifests},
-        "rows": context.inputs["normalise"].identity,
-    }
+def _dedup(context: Context, _stated: Facts) -> Facts:
+    return {"rows": context.inputs["normalise"].identity}
 
 
-def _decontaminate(context: Context, _step: str) -> Facts:
-    settings = context.settings("decontaminate")
-    for name in ("sets", "mteb"):  # they say which sets; what follows from it is below
-        del settings["decontaminate"][name]
+def _decontaminate(context: Context, _stated: Facts) -> Facts:
     if not names_sets(context.build.profile):
-        return {"settings": {}, "evaluation": {}, "order": []}
+        return {"evaluation": {}, "order": []}
     from curation.decontaminate.facts import evaluation_facts
 
     chosen = evaluation_facts(context.build, context.hashes, context.then.get("evaluation", {}), away=context.away)
-    return {
-        "settings": settings,
-        "evaluation": chosen,
-        "order": list(chosen),
-        "rows": context.inputs["normalise"].identity,
-    }
+    return {"evaluation": chosen, "order": list(chosen), "rows": context.inputs["normalise"].identity}
 
 
-def _mine(context: Context, _step: str) -> Facts:
+def _mine(context: Context, stated: Facts) -> Facts:
     from curation.mining.teachers.loading import model_fact
 
-    settings = context.settings("mining")
-    mining, models = context.build.profile.mining, {}
-    then = context.then.get("models", {})
+    settings, models = stated["settings"], {}
+    mining, then = context.build.profile.mining, context.then.get("models", {})
     for name, reference in (("teacher", mining.teacher.model), ("second_opinion", mining.second_opinion)):
-        kind, models[name] = model_fact(reference, context.hashes, then.get(name))
+        kind, models[name] = model_fact(reference, context.hashes, then.get(name))  # not where a model lies, but which
         settings["mining"][name] = {**settings["mining"]["teacher"], "model": kind} if name == "teacher" else kind
     return {
         "settings": settings,
         "models": models,
-        "sources": {name: {"family": registry.load(name).family} for name in context.row_sources()},
         "rows": context.inputs["normalise"].identity,
         "clusters": context.inputs["dedup"].identity,
         "contamination": _contamination(context),
@@ -300,25 +369,9 @@ def _contamination(context: Context) -> str | None:
     return tested.identity if tested is not None and tested.shards else None
 
 
-def _mix(context: Context, step: str) -> Facts:
-    from curation.mix.recipe import load_recipe
-    from curation.settings import MixSettings
-
-    name = step.removeprefix("mix-")
-    recipe, profile = load_recipe(name, context.build.root), context.build.profile
-    settings: dict[str, Any] = {}
-    settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
-    settings["mining"] = profile.mining.model_dump(mode="json", include={"keep", "pools"})
-    kept = {"title", "task", "family", "symmetric", "licence", "citation", "instruction"}
-    sources: dict[str, Any] = {}
-    for source in context.row_sources():  # of the others, licences of duplicates
-        fields = kept if recipe.holds(source) else {"licence"}
-        sources[source] = registry.load(source).model_dump(mode="json", include=fields)
+def _mix(context: Context, _stated: Facts) -> Facts:
     verdicts = context.inputs.get("identify")
     return {
-        "settings": settings,
-        "recipe": recipe.model_dump(mode="json"),
-        "sources": sources,
         "rows": context.inputs["normalise"].identity,
         "verdicts": verdicts.identity if verdicts else None,
         "clusters": context.inputs["dedup"].identity,
@@ -327,28 +380,19 @@ def _mix(context: Context, step: str) -> Facts:
     }
 
 
-def _report(context: Context, _step: str) -> Facts:
+def _report(context: Context, stated: Facts) -> Facts:
     from curation.evaluation import evaluation_of
-    from curation.mix.recipe import load_recipe
 
-    mixes = [step.removeprefix("mix-") for step in context.inputs if step.startswith("mix-")]
-    rows = context.inputs["normalise"]
-    settings = context.settings("dedup")
-    settings["mining"] = context.build.profile.mining.model_dump(mode="json", include={"pools"})
+    made = [step.removeprefix("mix-") for step in context.inputs if step.startswith("mix-")]
     evaluation = evaluation_of(context.build)
     return {
-        "settings": settings,
-        "recipes": {name: load_recipe(name, context.build.root).title for name in mixes},
-        "sources": {
-            name: digest(registry.load(name).model_dump(mode="json"))
-            for name in sorted({*rows.stats["sources"], *rows.skipped})
-        },
+        "recipes": {name: stated["recipes"][name] for name in made},
         "results": {step: digest([r.identity, r.stats, r.skipped]) for step, r in context.inputs.items()},
         "evaluation.json": None if evaluation is None else digest(evaluation),
     }
 
 
-_FACTS: dict[str, Callable[[Context, str], Facts]] = {
+_MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
     "fetch": _fetch, "normalise": _normalise, "identify": _identify, "dedup": _dedup, "decontaminate": _decontaminate,
     "mine": _mine, "mix": _mix, "report": _report,
 }  # fmt: skip

@@ -116,7 +116,7 @@ def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> li
 
     """
     if subset not in fetched.stats["files"].get(source, {}):
-        raise StageError("was not fetched", where=f"{source}/{subset}", remedy="curate fetch, or dvc repro")
+        raise StageError("was not fetched", where=f"{source}/{subset}", remedy=build.command("curate fetch"))
     return [
         RawFile(**(entry | {"path": str(_on_this_machine(entry["path"], build))}))
         for entry in fetched.stats["files"][source][subset]

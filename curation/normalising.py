@@ -176,7 +176,7 @@ def _check_raw(build: Build, tasks: list[Task]) -> None:
                 raise StageError(
                     f"raw file {file.name} of {part.source} is not there as it was fetched",
                     where=f"profile {build.name}: {path}",
-                    remedy="curate fetch, or dvc repro --force fetch",
+                    remedy=build.command("curate fetch"),
                 )
 
 
@@ -241,8 +241,9 @@ def _too_little(shortfall: Shortfall, build: Build, markers: list[Marker]) -> St
                     found[key] = Example(row["file"], row["record"], row["excerpt"])
         if found.keys() >= wanted:
             break
+    names = json.dumps(shortfall.names[:MOST_FILES], ensure_ascii=False)
     return StageError(
         explained(shortfall, found).replace("\n", "\n  "),
-        remedy=f"look: `curate show {shortfall.source} --quarantined`; mend its manifest or its files; or, if it is "
-        f"meant, allow it: `normalise: {{allow: {json.dumps(shortfall.names[:MOST_FILES], ensure_ascii=False)}}}`",
+        remedy=f"look: `curate show {shortfall.source} --quarantined{build.options}`; mend its manifest or its files; "
+        f"or, if it is meant, allow it: `normalise: {{allow: {names}}}`",
     )

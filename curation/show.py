@@ -81,7 +81,7 @@ def _shards(build: Build, normalised: StepResult, source: str, subset: str | Non
     registry.load(source)
     shards = [s for s in normalised.shards if s.source == source]
     if not shards:
-        raise StageError("this build has no rows of it", where=source, remedy="see `curate status`")
+        raise StageError("this build has no rows of it", where=source, remedy=f"see `curate status{build.options}`")
     subsets = sorted({s.subset for s in shards})
     if subset is not None and subset not in subsets:
         raise UnknownNameError("subset", subset, subsets, where=source)
@@ -152,7 +152,7 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
     registry.load(source)
     entry = build.load("identify").stats["sources"].get(source)
     if entry is None or "disagreements" not in entry:
-        raise StageError("step identify has no verdicts on it", where=source, remedy="curate identify, or dvc repro")
+        raise StageError("step identify has no verdicts on it", where=source, remedy=build.command("curate identify"))
     if as_json:
         _print_json({key: entry[key] for key in ("texts", "trust", "confusion", "disagreements")})
         return

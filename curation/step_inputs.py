@@ -2,10 +2,9 @@
 
 A step reads what the steps before it left, and besides that only what is in its file here: its settings with all
 defaults, what it uses of the manifests, the versions of its operations, and the code of the steps that write whole
-results. Whatever makes a result stale for the verbs (`curation.facts`) has to be here too, or DVC would not run what
-they refuse. DVC depends on these files,
-so a section that a profile leaves out needs no special case, and a step runs again exactly when something of its own
-has changed.
+results. What makes a result stale for the verbs (`curation.facts.declared`) is what stands here, so that DVC runs what
+they refuse. DVC depends on these files, so a section that a profile leaves out needs no special case, and a step runs
+again exactly when something of its own has changed.
 """
 
 from __future__ import annotations
@@ -19,12 +18,10 @@ import xxhash
 from pydantic import BaseModel
 
 from curation.decontaminate.origins import EvaluationSet, chosen_sets
-from curation.facts import versions_of
+from curation.facts import declared
 from curation.locking import lock_path
-from curation.mix.recipe import built_mixes, load_recipe
-from curation.normalising import identity_of
-from curation.settings import MixSettings
-from curation.steps import Build
+from curation.mix.recipe import built_mixes
+from curation.steps import STEPS, Build
 from curation.store import Store, canonical_json, digest
 from sources.manifest import Manifest
 
@@ -53,40 +50,27 @@ def step_inputs(build: Build) -> dict[str, dict[str, Any]]:
 
 
 def _of_rows(build: Build, manifests: list[Manifest]) -> dict[str, dict[str, Any]]:
+    profile = build.profile
+    mixes = [f"mix-{name}" for name in built_mixes(profile, build.root)]
+    inputs = {step: declared(step, build, manifests) for step in (*STEPS, *mixes, "report")}
+    for step, more in _beside(build).items():
+        inputs[step] |= more
+    return inputs
+
+
+def _beside(build: Build) -> dict[str, dict[str, Any]]:
+    """Return what is measured when a step runs, in the form in which it is known before: as the settings name it."""
     profile, lock = build.profile, lock_path()
-    whole = {m.name: _said(m) for m in manifests}
-    inputs: dict[str, dict[str, Any]] = {
+    sets = chosen_sets(profile.decontaminate, Path())
+    return {
         "fetch": {
-            "sources": _plain(profile.sources),
-            "manifests": whole,
+            "chosen": profile.sources.model_dump(mode="json"),
             "lock": xxhash.xxh3_128_hexdigest(lock.read_bytes()) if lock.is_file() else None,
         },
-        "normalise": {"normalise": _plain(profile.normalise), "manifests": {m.name: identity_of(m) for m in manifests}},
-        "identify": {"languages": _plain(profile.languages)},
-        "dedup": {
-            "dedup": _plain(profile.dedup),
-            "manifests": {m.name: {"family": m.family, "priority": m.priority} for m in manifests},
-        },
-        "decontaminate": {
-            "decontaminate": _plain(profile.decontaminate),
-            "sets": {f"{one.kind}/{one.name}": _described(one) for one in chosen_sets(profile.decontaminate, Path())},
-        },
-        "mine": {
-            "mining": _plain(profile.mining),
-            "families": {m.name: m.family for m in manifests},
-        },
-        "report": {"manifests": whole, "code": _code("curation.report")},
+        "identify": {"model": profile.languages.model},
+        "decontaminate": {"sets": {f"{one.kind}/{one.name}": _described(one) for one in sets}},
+        "report": {"code": _code("curation.report")},
     }
-    for name in built_mixes(profile, build.root):
-        recipe = load_recipe(name, build.root)
-        inputs[f"mix-{name}"] = {
-            "mix": _plain(profile.mixes.get(name, MixSettings())),
-            "recipe": _plain(recipe),
-            "manifests": {source: said for source, said in whole.items() if recipe.holds(source)},
-            "licences": {m.name: _plain(m.licence) for m in manifests},
-            "mining": profile.mining.model_dump(mode="json", include={"keep", "pools"}),
-        }
-    return {step: said | {"operations": versions_of(step.partition("-")[0])} for step, said in inputs.items()}
 
 
 def write_step_inputs(build: Build) -> dict[str, dict[str, Any]]:
@@ -97,16 +81,8 @@ def write_step_inputs(build: Build) -> dict[str, dict[str, Any]]:
     return inputs
 
 
-def _plain(model: BaseModel) -> dict[str, Any]:
-    return model.model_dump(mode="json")
-
-
-def _said(model: BaseModel) -> str:
-    return digest(_plain(model))
-
-
 def _described(one: EvaluationSet) -> str:
-    return _said(one.said) if isinstance(one.said, BaseModel) else one.said[1]
+    return digest(one.said.model_dump(mode="json")) if isinstance(one.said, BaseModel) else one.said[1]
 
 
 def _code(package: str) -> str:

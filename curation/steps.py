@@ -83,6 +83,19 @@ class Build:
     workers: Workers = field(default_factory=Workers)
     overrides: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """Step → what the command line says instead of the profile; it stands in the profile already."""
+    options: str = ""
+    """What a command needs to work on this build: ` --profile pilot`; empty where it is what commands take unasked."""
+
+    def command(self, verb: str) -> str:
+        """Return what to type to have a verb work on this build: itself, or its whole pipeline if there is one.
+
+        >>> Build("pilot", Profile(), Path("nowhere"), options=" --profile pilot").command("curate dedup")
+        'curate dedup --profile pilot'
+
+        """
+        pipeline = Path("pipelines", self.name, "dvc.yaml")
+        whole = f", or dvc repro {pipeline.as_posix()}" if (self.root / pipeline).is_file() else ""
+        return f"{verb}{self.options}{whole}"
 
     @property
     def store(self) -> Store:
@@ -155,7 +168,7 @@ class Build:
             raise StageError(
                 f"the file of step {title(step)} is unreadable",
                 where=str(path),
-                remedy=f"curate {title(step)}, or dvc repro",
+                remedy=self.command(f"curate {title(step)}"),
             ) from None
 
     def load(self, step: str) -> StepResult:

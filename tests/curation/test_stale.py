@@ -122,10 +122,31 @@ def test_a_folder_of_raw_files_that_is_gone_is_said(built):
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
 def test_a_setting_makes_stale_what_depends_on_it(built, section, values, verb, says, remedy):
+    project.run(built, "settings")
+    before = stage_inputs(built)
     change(built, section, **values)
     said = refused(built, *verb)
     assert says in said
     assert f"curate {remedy}" in said
+    project.run(built, "settings")
+    after = stage_inputs(built)
+    changed = {step.partition("-")[0] for step in before if before[step] != after[step]}
+    assert remedy in changed, "DVC would not run what the command asks for"
+
+
+def stage_inputs(root: Path) -> dict[str, bytes]:
+    """Read the files that the stages of DVC depend on."""
+    return {path.stem: path.read_bytes() for path in (root / "out/tiny/settings").glob("*.json")}
+
+
+def test_a_remedy_names_the_profile_that_it_is_for(built):
+    settings = yaml.safe_load((built / "params.yaml").read_text())
+    (built / "params.yaml").write_text(yaml.safe_dump({**settings, "other": settings["tiny"]}))
+    assert "remedy: curate fetch --profile other\n" in refused(built, "normalise", "--profile", "other") + "\n"
+    (built / "pipelines/other").mkdir(parents=True)
+    (built / "pipelines/other/dvc.yaml").write_text("stages: {}\n")
+    said = refused(built, "mine", "--profile", "other")
+    assert "curate fetch --profile other, or dvc repro pipelines/other/dvc.yaml" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(
