@@ -34,7 +34,7 @@ def ours(rules: dict[str, Any]) -> Callable[[Path], None]:
     from curation.mining.api import mine
     from curation.mining.vectors import NpyVectors
     from curation.settings import MiningSettings
-    from curation.text.arrays import one_array
+    from open_ml_embed.core.text.arrays import one_array
 
     settings = MiningSettings(
         preset="f2llm", retrieved=RETRIEVED, skip_top=rules["skip"], skip_from="survivors", below=rules["ceiling"],

@@ -22,13 +22,13 @@ import pyarrow.compute as pc
 from _footprint import Footprint
 from _timing import compare
 
-from curation.decontaminate.index import BuildIndex, IndexSettings, load_index
-from curation.decontaminate.matching import REASONS, match
-from curation.decontaminate.texts import TEXT_SCHEMA
-from curation.engine import Outputs, Task
+from curation.decontamination.matching import REASONS, match
+from curation.decontamination.step.index import BuildIndex, IndexSettings, load_index
+from curation.decontamination.step.texts import TEXT_SCHEMA
 from curation.settings import DecontaminationSettings
-from curation.store import Store
-from curation.text.tokens import tokenise
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.tokens import tokenise
 
 SETTINGS = DecontaminationSettings()
 DOCUMENTS, WORDS = 20_000, 114

@@ -80,11 +80,11 @@ def truth(rows: list[Row]) -> list[bool]:
 
 def ours(rows: list[Row]) -> list[bool]:
     """Run the real step."""
-    from curation.checking import save_as_made
-    from curation.dedup.step import run_dedup
-    from curation.engine import Workers
+    from curation.build import Build, Shard, StepResult
+    from curation.dedup.step.run import run_dedup
+    from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
-    from curation.steps import Build, Shard, StepResult
+    from open_ml_embed.core.engine import Workers
     from sources.schema import ROW_SCHEMA
 
     with tempfile.TemporaryDirectory() as folder:

@@ -39,10 +39,10 @@ MANIFEST = {
 
 def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.Array) -> object:
     """Write the rows that are not there yet, and return the build."""
-    from curation.checking import save_as_made
-    from curation.engine import Workers
+    from curation.build import Build, Shard, StepResult
+    from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
-    from curation.steps import Build, Shard, StepResult
+    from open_ml_embed.core.engine import Workers
 
     manifests = root / "manifests" / "sources"
     manifests.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[s
     """Return the true Jaccard index of every planted copy and its original, by side; 1 where the texts are equal."""
     from curation.dedup.minhash import jaccard
     from curation.settings import DedupSettings
-    from curation.text.tokens import tokenise
+    from open_ml_embed.core.text.tokens import tokenise
 
     shingle = DedupSettings().shingle
     found: dict[str, list[np.ndarray]] = {"query": [np.zeros(0)], "positive": [np.zeros(0)]}
@@ -198,8 +198,8 @@ def measure(
     """Run the step from nothing and return its figures."""
     from dataclasses import replace
 
-    from curation.dedup.step import run_dedup
-    from curation.engine import Workers
+    from curation.dedup.step.run import run_dedup
+    from open_ml_embed.core.engine import Workers
 
     work = chosen.root / "work" / "scale"
     for name in ("signatures", "clusters", "merges", "dedup"):

@@ -1,7 +1,7 @@
 """Damaged files for every reader: no crash, no hang, and no record lost without a word.
 
 Files of made-up records are damaged in ways of which it is known how many records there are, or at random; each goes
-through `sources.normalise` in a process of its own kind. `--records N`: how many records in all; `--seed S`.
+through `sources.normalize` in a process of its own kind. `--records N`: how many records in all; `--seed S`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.errors import CorpusError
+from open_ml_embed.core.errors import CorpusError
 from sources.manifest import Manifest
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.readers import delimited as delimited_reader
-from sources.readers import lines as line_reader
+from sources.readers import line_blocks as line_reader
 from sources.readers import nested_json
 from sources.readers import tmx as tmx_reader
 

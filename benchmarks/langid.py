@@ -32,14 +32,14 @@ from curation.langid.identifier import Identifier, Ranked, as_ranked
 from curation.langid.interface import answer, identify
 from curation.langid.model import Bundled
 from curation.langid.scripts import Scripts, look
-from curation.langid.training.calibrate import cut
-from curation.langid.training.collect import DOMAINS as COLLECTED
-from curation.langid.training.labels import language
-from curation.langid.training.packages import take
-from curation.langid.training.run import balanced, model_without
 from curation.langid.written import written_in
 from curation.settings import LanguageSettings
 from sources.languages import LanguageCodeError
+from tools.langid.calibrate import cut
+from tools.langid.collect import DOMAINS as COLLECTED
+from tools.langid.labels import language
+from tools.langid.packages import take
+from tools.langid.run import balanced, model_without
 
 DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "work/langid")
 DOMAINS = ("udhr", "mediawiki", "descriptions", "django", "libreoffice")

@@ -35,10 +35,10 @@ from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives
 from curation.mining.rules import Pool
-from curation.mining.search import exact_topk
+from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import NpyVectors
 from curation.settings import MiningSettings
-from curation.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenise
 from tests.curation.disguises import disguised, word_vectors
 
 DIM = 384

@@ -82,12 +82,12 @@ def mixes(root: Path) -> None:
     if (ROOT / "work" / "raw").is_dir() and not (root / "work" / "raw").exists():
         (root / "work" / "raw").symlink_to(ROOT / "work" / "raw")
     for step in BEFORE:
-        run(root, "curation.cli", *step)
+        run(root, "curation.cli.app", *step)
     for name in VARIANTS:
         for folder in ("work", "out"):
             shutil.copytree(root / folder / "rows", root / folder / name, dirs_exist_ok=True, copy_function=_link)
-        run(root, "curation.cli", "mine", "--profile", name)
-        run(root, "curation.cli", "mix", "retrieval", "--profile", name)
+        run(root, "curation.cli.app", "mine", "--profile", name)
+        run(root, "curation.cli.app", "mix", "retrieval", "--profile", name)
 
 
 def _link(source: str, target: str) -> None:

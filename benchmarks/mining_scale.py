@@ -68,13 +68,13 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     """Write rows, their clusters, and vectors, as the steps before would leave them."""
     import pyarrow as pa
 
-    from curation import engine
-    from curation.checking import save_as_made
-    from curation.dedup.signing import Sign
-    from curation.engine import Task
+    from curation.build import Build, Shard, StepResult
+    from curation.dedup.step.signatures import Sign
     from curation.mining.teachers.precomputed import text_id
+    from curation.pipeline.freshness import save_as_made
     from curation.settings import DedupSettings, Profile
-    from curation.steps import Build, Shard, StepResult
+    from open_ml_embed.core import engine
+    from open_ml_embed.core.engine import Task
     from sources.schema import ROW_SCHEMA
 
     (root / "manifests" / "sources").mkdir(parents=True)
@@ -131,7 +131,7 @@ def start(root: Path, teacher: str) -> subprocess.Popen[bytes]:
     settings = {"sources": {"collection": "offline"}, "mining": {"teacher": name}}
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "scale", "scale": settings}))
     environment = os.environ | {"CORPUS_MANIFESTS": str(root / "manifests"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "curation.cli", "mine"]
+    command = [sys.executable, "-m", "curation.cli.app", "mine"]
     return subprocess.Popen(command, cwd=root, env=environment, start_new_session=True)
 
 
@@ -139,9 +139,9 @@ def check(root: Path, documents: int, topics: int) -> None:
     """Assert that the negatives of some queries are those that a plain product gives."""
     import pyarrow as pa
 
-    from curation.mining.grouping import documents_of
+    from curation.build import Build
+    from curation.mining.step.pool_index import documents_of
     from curation.settings import load_profile
-    from curation.steps import Build
 
     os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
     name, profile = load_profile(root / "params.yaml", None)

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 import xxhash
 from _timing import compare
 
-from curation.engine import Outputs, Task
-from curation.normalising import Normalise
+from curation.normalize.step import Normalise
 from curation.settings import NormaliseSettings
-from curation.store import Store
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
 from sources.manifest import Manifest
 from sources.parts import Part, RawFile
 

@@ -66,12 +66,12 @@ def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict
     """Train a model, cut it along every axis, and return its scores by axis and size."""
     import torch
 
-    from train.embedding import FactorizedEmbedding, PlainEmbedding
-    from train.evaluate import cells
-    from train.export import choose, export
-    from train.loop import Trainer
-    from train.ranking import make_pool, metrics
-    from train.run import Run, Shape
+    from train.evaluation.evaluate import cells
+    from train.evaluation.retrieval_metrics import make_pool, metrics
+    from train.export.export import choose, export
+    from train.loop.loop import Trainer
+    from train.loop.run import Run, Shape
+    from train.model.embedding import FactorizedEmbedding, PlainEmbedding
 
     settings = settings_of(kind, seed, mix, work, smoke=smoke)
     trainer = Trainer(Run(settings, work))

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/train_scale.py --documents 100 --samples 50
 
 Millions of each; 24 negatives a sample, 121 datasets of very different sizes. The store is written as
-`train.tokenising` writes it, in about 8 GB below `--folder`, and deleted afterwards: token ids are zeros, which a
+`train.data.tokenize` writes it, in about 8 GB below `--folder`, and deleted afterwards: token ids are zeros, which a
 file system keeps as holes; what refers to a row is real and checked. The pages are dropped from the cache, then two
 processes at once open the store and make batches of 512 queries all over it.
 """
@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from train.mix import BATCH_ROWS as BATCH
-from train.plan import _mixed
-from train.tokenising import DOCUMENT_SCHEMA, INDEX, SAMPLE_SCHEMA
-from train.tokenising import PART_ROWS as PART
+from train.data.mix import BATCH_ROWS as BATCH
+from train.data.plan import _mixed
+from train.data.tokenize import DOCUMENT_SCHEMA, INDEX, SAMPLE_SCHEMA
+from train.data.tokenize import PART_ROWS as PART
 
 MILLION = 1_000_000
 DATASETS, NEGATIVES, DOCUMENT_TOKENS, QUERY_TOKENS = 121, 24, 200, 20
@@ -138,10 +138,10 @@ def status(name: str) -> int:
 
 def child(folder: Path) -> None:
     """Open the store, say what it cost, then make batches and check them."""
-    from train.batch import make_batch
-    from train.plan import Plan
-    from train.presets import PRESETS
-    from train.store import map_store
+    from train.data.batch import make_batch
+    from train.data.plan import Plan
+    from train.data.token_store import map_store
+    from train.model.presets import PRESETS
 
     imported = status("VmRSS")
     began = time.perf_counter()

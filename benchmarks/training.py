@@ -28,15 +28,15 @@ from torch.nn import functional
 from transformers import AutoModel, Qwen3Config
 from transformers.utils import logging
 
-from train.batch import Batch, make_targets
 from train.config import Objective
-from train.distributed import Group, spread
-from train.embedding import nest
-from train.model import Embedder
-from train.presets import Form, dim_weights
-from train.segments import Segments
-from train.step import backward
-from train.tokenizer import encoder_of, train_tokenizer, wrap
+from train.data.batch import Batch, make_targets
+from train.data.segments import Segments
+from train.data.tokenizer import encoder_of, train_tokenizer, wrap
+from train.distributed.parallel import Group, spread
+from train.loop.step import backward
+from train.model.embedder import Embedder
+from train.model.embedding import nest
+from train.model.presets import Form, dim_weights
 
 LENGTH, WIDTH, DEPTH, RANK = 128, 128, 4, 64
 DIMS, LAYERS = (8, 16, 32, 64, 128), (1, 2, 3, 4)

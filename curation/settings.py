@@ -1,7 +1,7 @@
 """What `params.yaml` may say, as frozen models: a profile holds one section per step.
 
 Unknown keys are refused with the nearest known one. The `train` section belongs to `train.config`, and names of
-sources, mixes and evaluation sets are looked up by `curation.validation`.
+sources, mixes and evaluation sets are looked up by `curation.pipeline.validation`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from curation.mining.presets import PRESETS
-from curation.params import read_section
-from sources.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.params import read_section
+from open_ml_embed.core.validation_errors import refusal
 from sources.manifest import Collection
-from sources.refusals import refusal
 
 
 class _Section(BaseModel):
@@ -45,7 +45,7 @@ class NormaliseSettings(_Section):
     """Stop a part (a raw file, or a subset of several) after this many rows (a pilot)."""
     least_yield: float = Field(default=0.5, ge=0, le=1)
     """Below this share of rows among rows and quarantined records a source ends the step with an error; so does one
-    without a row, and a raw file without one (`curation.yields`)."""
+    without a row, and a raw file without one (`curation.normalize.yields`)."""
     allow: list[str] = []
     """Whose small yield is meant: `source`, `source/subset`, or `source/subset:pattern of file names`."""
 
@@ -252,7 +252,7 @@ class MiningSettings(_Section):
 
 
 class MixSettings(_Section):
-    """What a profile may change of a mix; the rest stands in its file (`curation.mix.recipe`)."""
+    """What a profile may change of a mix; the rest stands in its file (`curation.mixing.recipe`)."""
 
     cap: int | None = Field(default=None, ge=1)
     """Rows a source, null: the mix file's own."""

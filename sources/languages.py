@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from sources.errors import CorpusError
+from open_ml_embed.core.errors import CorpusError
 
 _TAG = re.compile(r"^(?:[a-z]{3}-[A-Z][a-z]{3}|[a-z0-9+#.-]+-Code)$")
 NO_LANGUAGE = "zxx-Zxxx"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sources.errors import FetchError, SettingsError
+from open_ml_embed.core.errors import FetchError, SettingsError
 
 VERSION = 1
 REMEDY = "run `curate lock` to accept what is there now, or restore the lock file"

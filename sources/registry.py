@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sources.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.validation_errors import refusal
+from open_ml_embed.core.yaml_file import read_yaml
 from sources.manifest import Collection, Manifest
-from sources.refusals import refusal
-from sources.yaml_file import read_yaml
 
 
 def manifest_root() -> Path:

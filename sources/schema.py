@@ -43,7 +43,7 @@ DRAFT_SCHEMA = pa.schema(
         pa.field("record", pa.int64()),
     ]
 )
-"""What a shape yields: rows before text normalisation, validation and identity (`sources.normalise`)."""
+"""What a shape yields: rows before text normalisation, validation and identity (`sources.normalize`)."""
 
 QUARANTINE_SCHEMA = pa.schema(
     [

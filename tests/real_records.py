@@ -17,14 +17,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from open_ml_embed.core.errors import CorpusError
 from sources import registry
 from sources.checks import seen
 from sources.cleaning.texts import clean
-from sources.errors import CorpusError
 from sources.fetch.local import names_below
 from sources.globs import any_match
 from sources.manifest import HubOrigin, Manifest, ManualOrigin
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.renaming import read_renamed

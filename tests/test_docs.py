@@ -26,11 +26,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from curation.settings import Profile
-from sources.errors import StageError
+from open_ml_embed.core.errors import StageError
 from tests.printed import PAGES, ROOT, Block, Printed, blocks, commands
 from tests.train.synthetic import write_mix
 
-APPS = {"curate": "curation.cli", "train3d": "train.cli"}
+APPS = {"curate": "curation.cli.app", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",
          "langid evaluate"}  # fmt: skip
 """Verbs that only print: they are run."""
@@ -277,7 +277,7 @@ def test_the_pages_print_commands_of_every_kind():
         ("python3", "tasks.py", "demmo"),
         ("python", "benchmarks/training.py", "--large"),
         ("python", "benchmarks/mining.py", "--pears", "x"),
-        ("python", "-m", "curation.langid.training.tran"),
+        ("python", "-m", "tools.langid.tran"),
         ("pip", "install", "--target-folder", "x", "y"),
         ("git", "pull"),
     ],

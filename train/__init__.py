@@ -3,6 +3,6 @@
 Importing it is enough for transformers and sentence-transformers to load an export in efficiency mode.
 """
 
-from train.registration import register_when_needed
+from open_ml_embed.factorized.registration import register_when_needed
 
 register_when_needed()

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from curation.commands import (
+from curation.build import Build
+from curation.cli.options import (
     PARAMS,
     Address,
     AsJson,
@@ -22,11 +23,10 @@ from curation.commands import (
     run_program,
     say,
 )
-from curation.steps import Build
-from sources.errors import StageError
+from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
-from train.identity import canonical_json
-from train.settings_file import settings_of
+from train.config_file import settings_of
+from train.loop.keys import canonical_json
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
@@ -59,11 +59,11 @@ def fit(
     """
     build, settings = _opened(profile, params, workers, engine, ray_address)
     out, work = out or _model_folder(build), work or _work_folder(build)
-    from train.distributed import leads
-    from train.fitting import refresh, train
-    from train.preflight import outline
-    from train.run import Run, finished_key
-    from train.upstream import check_mixes
+    from train.distributed.parallel import leads
+    from train.loop.fit import refresh, train
+    from train.loop.preflight import outline
+    from train.loop.run import Run, finished_key
+    from train.loop.upstream import check_mixes
 
     check_mixes(params, [stage.mix for stage in settings.stages])
     run = Run(settings, work, build.workers)
@@ -92,8 +92,8 @@ def tokenise(
 ) -> None:
     """Turn the mixes of all stages into token ids; `fit` does it too, if it has not been done."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
-    from train.run import Run
-    from train.upstream import check_mixes
+    from train.loop.run import Run
+    from train.loop.upstream import check_mixes
 
     check_mixes(params, [stage.mix for stage in settings.stages])
     run = Run(settings, work or _work_folder(build), build.workers)
@@ -136,8 +136,8 @@ def evaluate(
         _check_own_model(params, settings, folder, work)
     settings = _here(settings)
     if mteb:
-        from train import mteb_model
-        from train.export import instructed_by
+        from train.evaluation import mteb_model
+        from train.export.export import instructed_by
 
         said = instructed_by(folder) if instructions is None else instructions
         instructed = bool(said)
@@ -149,10 +149,10 @@ def evaluate(
         if not as_json:
             mteb_model.show(result, Console())
     else:
-        from train.evaluate import evaluate as measure
-        from train.evaluate import show
-        from train.heatmap import draw
-        from train.upstream import check_mixes
+        from train.evaluation.evaluate import evaluate as measure
+        from train.evaluation.evaluate import show
+        from train.evaluation.heatmap import draw
+        from train.loop.upstream import check_mixes
 
         check_mixes(params, [settings.evaluation.mix])
         result = measure(settings, folder, work, build.workers, named=model is not None)
@@ -191,10 +191,10 @@ def export(
         _check_own_model(params, settings, folder, _work_folder(build))
     evaluation = None if model else _own_evaluation(build, folder)
     settings = _here(settings)
-    from train.card import Card
-    from train.export import choose, instructed_by
-    from train.export import export as write
-    from train.run import description, load
+    from train.export.card import Card
+    from train.export.export import choose, instructed_by
+    from train.export.export import export as write
+    from train.loop.run import description, load
 
     embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
@@ -203,7 +203,7 @@ def export(
     card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
     (to / "README.md").write_text(card.markdown(), "utf-8")
     if onnx:
-        from train.onnx_export import write_onnx
+        from train.export.onnx import write_onnx
 
         write_onnx(to, dim=cut.dim)
     say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
@@ -231,9 +231,9 @@ def prune(
     if dry_run:
         say(f"the backbone of profile {build.name} to {to}")
         return
-    from train.prune import write_pruned
-    from train.run import Run
-    from train.upstream import check_mixes
+    from train.loop.run import Run
+    from train.loop.upstream import check_mixes
+    from train.model.prune import write_pruned
 
     check_mixes(params, [settings.stages[0].mix])
     sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
@@ -245,8 +245,8 @@ def prune(
 
 def _check_own_model(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:
     """Refuse the profile's own model where it is not of the settings and mixes there are now."""
-    from train.run import Run
-    from train.upstream import check_mixes, check_model, mixes_of
+    from train.loop.run import Run
+    from train.loop.upstream import check_mixes, check_model, mixes_of
 
     check_mixes(params, mixes_of(settings))
     check_model(Run(settings, work), folder)
@@ -259,7 +259,7 @@ def _own_evaluation(build: Build, folder: Path) -> dict[str, Any] | None:
         StageError: something was, on another model.
 
     """
-    from train.run import finished_key
+    from train.loop.run import finished_key
 
     path = _report(build)
     if not path.is_file():
@@ -277,7 +277,7 @@ def _own_evaluation(build: Build, folder: Path) -> dict[str, Any] | None:
 
 def _here(settings: TrainSettings) -> TrainSettings:
     """Return settings for this machine: on its CPU where it has not the device that trains."""
-    from train.devices import present
+    from open_ml_embed.core.devices import present
 
     if present(settings.device):
         return settings
@@ -306,7 +306,7 @@ def _work_folder(build: Build) -> Path:
 
 
 def main() -> None:
-    """Run the command; see `curation.commands.run_program` for how it ends."""
+    """Run the command; see `curation.cli.options.run_program` for how it ends."""
     run_program(app)
 
 

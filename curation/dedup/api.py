@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.dedup import minhash
-from curation.dedup.folding import fold, least_agreement, merge, run_pairs
+from curation.dedup.exact import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join, named_by
 from curation.dedup.minhash import U32
 from curation.settings import DedupSettings
-from curation.text.arrays import one_array, text_array
-from curation.text.tokens import tokenise
+from open_ml_embed.core.text.arrays import one_array, text_array
+from open_ml_embed.core.text.tokens import tokenise
 
 AT_ONCE = 8192
 

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from curation.dedup.folding import halves
+from curation.dedup.exact import halves
 from curation.dedup.minhash import U32
-from curation.text.tokens import I64, U64
+from open_ml_embed.core.text.tokens import I64, U64
 
 MOST_COMPARED = 16
 """A row is compared with the kept rows of at most so many neighbours' clusters: a hub stays linear in its pairs."""

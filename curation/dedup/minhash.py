@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.settings import DedupSettings
-from curation.text.tokens import I64, U64, Tokens, mix64
+from open_ml_embed.core.text.tokens import I64, U64, Tokens, mix64
 
 U32 = npt.NDArray[np.uint32]
 

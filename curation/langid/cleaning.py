@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.stripping import alphanumeric, blank, dropped, opaque
-from curation.text.tokens import decode, string_buffers
+from open_ml_embed.core.text.tokens import decode, string_buffers
 
 U8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]

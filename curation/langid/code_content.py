@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.code_features import HALF, MOST, features
-from curation.text.tokens import string_buffers
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.text.tokens import string_buffers
 
 F32 = npt.NDArray[np.float32]
 U32 = npt.NDArray[np.uint32]

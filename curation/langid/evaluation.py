@@ -28,7 +28,7 @@ from curation.langid.codes import LabelRefusedError, Policy, corpus_languages, f
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.interface import backend, identify
 from curation.settings import LanguageSettings
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 
 LARGEST = 60
 BINS = 10

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from curation.langid import codes
 from curation.langid.identifier import CANDIDATES, Ranked, as_ranked
 from curation.langid.scripts import Scripts
-from sources.errors import FetchError, SettingsError
+from open_ml_embed.core.errors import FetchError, SettingsError
 
 BATCH = 4096
 

@@ -14,7 +14,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.text.tokens import decode
+from open_ml_embed.core.text.tokens import decode
 
 ORDERS = 5
 CHARACTERS = 384

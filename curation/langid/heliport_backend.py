@@ -15,7 +15,7 @@ import pyarrow as pa
 from curation.langid import codes
 from curation.langid.identifier import CANDIDATES, Ranked, as_ranked
 from curation.langid.scripts import Scripts
-from sources.errors import MissingToolError
+from open_ml_embed.core.errors import MissingToolError
 
 
 class Heliport:

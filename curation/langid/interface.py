@@ -17,7 +17,7 @@ from curation.langid.deciding import ANSWERED, Decided, decide, own_script
 from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
 from curation.settings import LanguageSettings
-from curation.text.arrays import Texts, one_array, text_array
+from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 
 IDENTIFIED_SCHEMA = pa.schema(
     [
@@ -79,7 +79,7 @@ def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: i
     """Identify the language of every text.
 
     Args:
-        texts: n texts, as `curation.text.arrays.text_array` takes them; null reads as empty.
+        texts: n texts, as `open_ml_embed.core.text.arrays.text_array` takes them; null reads as empty.
         settings: which backend, how its codes are folded, and whether code and texts without language are looked for
             first; the default needs no network.
         top_k: also return up to this many answers for each text.

@@ -24,8 +24,8 @@ from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.identifier import Ranked
 from curation.langid.scripts import NAMES, Scripts
 from curation.langid.written import scripts_of_label
-from curation.text.tokens import string_buffers
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.text.tokens import string_buffers
 
 F32 = npt.NDArray[np.float32]
 BUNDLED = Path(__file__).parent / "data" / "bundled.lid"

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.text.tokens import decode, string_buffers
+from open_ml_embed.core.text.tokens import decode, string_buffers
 
 I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]

@@ -10,19 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.memory import give_back
-from curation.mining.heaps import F32, I32
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives, gather
-from curation.mining.opinion import Opinion
+from curation.mining.rerank import Opinion
 from curation.mining.retrievers import DenseRetriever, Retriever, decided
 from curation.mining.rules import Pool
+from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, as_vectors
 from curation.settings import DedupSettings, MiningSettings
-from curation.text.arrays import one_array, text_array
-from curation.text.tokens import I64, U64, mix_all, tokenise
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.memory import give_back
+from open_ml_embed.core.text.arrays import one_array, text_array
+from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenise
 
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher

@@ -14,9 +14,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.mining.heaps import F32, I32, push
 from curation.mining.masks import masked_by
-from curation.text.tokens import I64, U64, Tokens
+from curation.mining.topk.heap import F32, I32, push
+from open_ml_embed.core.text.tokens import I64, U64, Tokens
 
 _ROUNDED_UP = 1.00001
 """More than float32 sums of so few terms can be off by."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from curation.mining.heaps import I32
 from curation.mining.masks import masked_by
 from curation.mining.negatives import ORIGINS, REASONS, Negatives
 from curation.mining.rules import Pool, is_known
-from curation.text.tokens import I64, mix64, mix_all
+from curation.mining.topk.heap import I32
+from open_ml_embed.core.text.tokens import I64, mix64, mix_all
 
 GIVEN, CLASS = ORIGINS.index("given"), ORIGINS.index("class")
 GOLDEN = 0x9E3779B97F4A7C15

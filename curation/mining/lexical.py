@@ -11,13 +11,13 @@ import numba as nb
 import numpy as np
 
 from curation.mining.bm25 import Index, build_index, query_terms, score_best, score_of, take_tokens
-from curation.mining.heaps import I32, empty_heaps, push
 from curation.mining.masks import Ragged, by_language, masked_by
 from curation.mining.retrievers import MASKED
 from curation.mining.rules import Pool, Scored
-from curation.mining.search import finished
+from curation.mining.topk.exact import finished
+from curation.mining.topk.heap import I32, empty_heaps, push
 from curation.settings import MiningSettings
-from curation.text.tokens import I64, Tokens
+from open_ml_embed.core.text.tokens import I64, Tokens
 
 ROWS_AT_ONCE = 1024
 

@@ -13,8 +13,8 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.mining.heaps import I32
-from curation.text.tokens import I64, U64
+from curation.mining.topk.heap import I32
+from open_ml_embed.core.text.tokens import I64, U64
 
 MASKS = (
     "",

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.mining.heaps import F32, I32
 from curation.mining.masks import MASKS
-from curation.text.tokens import I64, mix_all
+from curation.mining.topk.heap import F32, I32
+from open_ml_embed.core.text.tokens import I64, mix_all
 
 ORIGINS = ("given", "mined", "relaxed", "random", "class")
 """Given by the source; found by the teacher; found, but turned down by a rule and taken for want of others; drawn from

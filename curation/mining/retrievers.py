@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from curation.mining.heaps import F32, I32
 from curation.mining.masks import Masks, Ragged, by_language
 from curation.mining.negatives import Negatives
-from curation.mining.opinion import Opinion, reconsidered
+from curation.mining.rerank import Opinion, reconsidered
 from curation.mining.rules import Pool, Scored, choose
-from curation.mining.search import Found, read_rows, search
+from curation.mining.topk.exact import Found, read_rows, search
+from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, score_pairs
 from curation.settings import MiningSettings
-from curation.text.tokens import I64
+from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:
-    from curation.mining.approximate import ApproximateSearch
+    from curation.mining.topk.faiss_backend import ApproximateSearch
 
 MASKED = 32
 """Masked candidates that are reported for each query, at most: the best."""
@@ -63,7 +63,7 @@ class DenseRetriever:
     Attributes:
         queries: n vectors.
         documents: m vectors of the same length.
-        device, query_block, document_block, threads: see `curation.mining.search.exact_topk`.
+        device, query_block, document_block, threads: see `curation.mining.topk.exact.exact_topk`.
 
     """
 
@@ -98,7 +98,7 @@ class DenseRetriever:
     def _index(self, language: int, among: I32, masks: Masks, settings: MiningSettings) -> ApproximateSearch:
         """Return the index of a language's documents, made and measured once."""
         if language not in self._indexes:
-            from curation.mining.approximate import ApproximateSearch
+            from curation.mining.topk.faiss_backend import ApproximateSearch
 
             index = self._indexes[language] = ApproximateSearch(self.documents, among)
             rows = (

@@ -9,12 +9,12 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.mining.heaps import F32, I32
 from curation.mining.masks import Masks, Ragged, masked_by
 from curation.mining.negatives import EXAMPLES, ORIGINS, REASONS, Negatives, Rejected, draw_order
-from curation.mining.search import Found
+from curation.mining.topk.exact import Found
+from curation.mining.topk.heap import F32, I32
 from curation.settings import MiningSettings
-from curation.text.tokens import I64, U64, mix64, mix_all
+from open_ml_embed.core.text.tokens import I64, U64, mix64, mix_all
 
 F64 = npt.NDArray[np.float64]
 I8 = npt.NDArray[np.int8]

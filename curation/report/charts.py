@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from curation.report.drawing import CARD, INK, MUTED, WIDTH, style, to_svg
-from curation.report.gather import STAGES, FunnelRow, TaskRow
 from curation.report.languages import Confusion, LanguageRow
 from curation.report.model import Evaluation, Point
-from curation.report.survey import EDGES, Lengths, SourceSurvey
+from curation.report.shard_statistics import EDGES, Lengths, SourceSurvey
+from curation.report.statistics import STAGES, FunnelRow, TaskRow
 
 BLUE, SKY, ORANGE = "#2f6fde", "#7fb2f5", "#e8913a"
 STAGE_COLOURS = dict(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from curation.decontaminate.matching import REASONS
-from curation.decontaminate.rows import SIDES
-from curation.steps import StepResult
+from curation.build import StepResult
+from curation.decontamination.matching import REASONS
+from curation.decontamination.step.rows import SIDES
 
 MOST_SETS = 60
 """Shown in full, those of which most was found; `steps/decontaminate.json` has all."""

@@ -15,16 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.build import Build, StepResult
 from curation.dedup.minhash import jaccard
-from curation.mining.grouping import documents_of
 from curation.mining.negatives import ORIGINS
-from curation.report.gather import Inputs
-from curation.report.survey import Place, SourceSurvey, lowest
-from curation.row_keys import row_keys
+from curation.mining.step.pool_index import documents_of
+from curation.report.shard_statistics import Place, SourceSurvey, lowest
+from curation.report.statistics import Inputs
 from curation.settings import DedupSettings
-from curation.steps import Build, StepResult
-from curation.store import Store
-from curation.text.tokens import tokenise
+from open_ml_embed.core.row_keys import row_keys
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.tokens import tokenise
 
 CHARS = 200
 BEFORE = 60

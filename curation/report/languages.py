@@ -9,11 +9,11 @@ import langcodes
 import numpy as np
 import numpy.typing as npt
 
+from curation.build import StepResult
 from curation.langid.identifier import UNDETERMINED
-from curation.langid.verdicts import NOT_NAMED, Disagreement, agree
-from curation.report.survey import SourceSurvey
+from curation.langid.step.verdicts import NOT_NAMED, Disagreement, agree
+from curation.report.shard_statistics import SourceSurvey
 from curation.settings import SourceTrust
-from curation.steps import StepResult
 from sources.languages import NO_LANGUAGE
 
 _NAMES = {"hbs": "Serbo-Croatian"}

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from curation.mining.grouping import pools_of
+from curation.build import Build
 from curation.mining.negatives import ORIGINS, REASONS
-from curation.mining.pools import Collect, read_texts
+from curation.mining.step.pool_index import pools_of
+from curation.mining.step.pools import Collect, read_texts
 from curation.report import charts
 from curation.report.examples import MinedRow, cut, mined_rows
-from curation.report.gather import Inputs
-from curation.report.survey import SourceSurvey
-from curation.steps import Build
+from curation.report.shard_statistics import SourceSurvey
+from curation.report.statistics import Inputs
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,15 @@ import jinja2
 import xxhash
 from markupsafe import Markup
 
-from curation.mix.recipe import load_recipe
+from curation.build import Build
+from curation.mixing.recipe import load_recipe
 from curation.report import charts, examples
 from curation.report.contamination import contamination
-from curation.report.gather import (
+from curation.report.languages import LanguageRow, agreement, confusion, declared
+from curation.report.model import read_evaluation
+from curation.report.negatives import negatives_section
+from curation.report.shard_statistics import SourceSurvey, survey
+from curation.report.statistics import (
     LOST,
     STAGES,
     Inputs,
@@ -24,12 +29,7 @@ from curation.report.gather import (
     tasks,
     total,
 )
-from curation.report.languages import LanguageRow, agreement, confusion, declared
-from curation.report.model import read_evaluation
-from curation.report.negatives import negatives_section
-from curation.report.survey import SourceSurvey, survey
-from curation.steps import Build
-from curation.store import Output, Store
+from open_ml_embed.core.store import Output, Store
 
 SECTIONS = {
     "funnel": "Funnel",

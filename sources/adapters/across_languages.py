@@ -14,10 +14,10 @@ import pyarrow as pa
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field
 
+from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
-from sources.blank import blank
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft_table, languages
+from sources.shapes.fields import as_text, batches, column, draft_table, languages
 from sources.text import normalised
 
 PER_FILE = False

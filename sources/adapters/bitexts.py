@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, declared, draft_table, kept, struct_field
+from sources.shapes.fields import as_text, batches, column, declared, draft_table, kept, struct_field
 
 PER_FILE = True
 

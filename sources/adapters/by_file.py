@@ -12,7 +12,7 @@ from dataclasses import replace
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import ShapeSpec
 from sources.parts import Context, RawBatch
 from sources.shapes import arguments, shape

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sources.parts import Context, RawBatch
 from sources.shapes import qrels
-from sources.shapes.columns import column
+from sources.shapes.fields import column
 
 PER_FILE = False
 

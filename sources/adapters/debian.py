@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from sources.blank import is_blank
+from open_ml_embed.core.text.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
 

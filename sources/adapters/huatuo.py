@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from sources.parts import Context
-from sources.shapes.columns import batches, column, draft
+from sources.shapes.fields import batches, column, draft
 from sources.shapes.pair import first_of
 
 PER_FILE = True

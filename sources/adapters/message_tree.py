@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sources.manifest import LangColumn
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import column, draft, struct_field
+from sources.shapes.fields import column, draft, struct_field
 
 PER_FILE = True
 """A file holds whole trees."""

@@ -16,12 +16,12 @@ import polars as pl
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.text.blank import blank, is_blank
 from sources.adapters.python_answers import last_block
-from sources.blank import blank, is_blank
 from sources.drafting import Drafts
-from sources.errors import SchemaError
 from sources.parts import Context
-from sources.shapes.columns import as_text, column
+from sources.shapes.fields import as_text, column
 
 PER_FILE = False
 

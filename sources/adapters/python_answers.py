@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.blank import is_blank
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.text.blank import is_blank
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import batches, draft, kept, text
+from sources.shapes.fields import batches, draft, kept, text
 
 PER_FILE = True
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from sources.parts import Context
-from sources.shapes.columns import as_text, batches, column, draft, kept
+from sources.shapes.fields import as_text, batches, column, draft, kept
 
 PER_FILE = True
 

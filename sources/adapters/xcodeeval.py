@@ -14,7 +14,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from sources.parts import Context
-from sources.shapes.columns import batches, column, draft, taken
+from sources.shapes.fields import batches, column, draft, taken
 from sources.shapes.pair import grouped
 
 PER_FILE = True

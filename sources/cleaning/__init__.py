@@ -21,7 +21,7 @@ from sources.cleaning import scan
 from sources.cleaning.detokenize import detokenized
 from sources.cleaning.encoding import repaired
 from sources.cleaning.invisible import without_invisible
-from sources.cleaning.layout import items_of, unwrapped
+from sources.cleaning.line_layout import items_of, unwrapped
 from sources.cleaning.markup import line_ends, plain, unescaped
 from sources.cleaning.remnants import without_jats, without_placeholders, without_treebank
 

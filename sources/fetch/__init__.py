@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from sources.errors import UnknownNameError
-from sources.hashing import FileHashes
+from open_ml_embed.core.errors import UnknownNameError
+from open_ml_embed.core.hashing import FileHashes
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile

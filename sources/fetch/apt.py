@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from sources.errors import FetchError, MissingToolError, TransientError
+from open_ml_embed.core.errors import FetchError, MissingToolError, TransientError
 from sources.fetch import FetchOptions, packing
 from sources.manifest import AptOrigin, Manifest
 from sources.parts import RawFile

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from sources.errors import CorpusError, FetchError, TransientError
+from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from sources.fetch import FetchOptions
+from sources.fetch.file_selection import matching
 from sources.fetch.hub_errors import explained
 from sources.fetch.local import local_file, names_below
-from sources.fetch.matching import matching
 from sources.fetch.retry import tried
 from sources.lock import Locked
 from sources.manifest import HubOrigin, Manifest, RawTable

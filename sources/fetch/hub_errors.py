@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from sources.errors import CorpusError, FetchError, TransientError
-from sources.fetch.matching import CONVERTED
+from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
+from sources.fetch.file_selection import CONVERTED
 from sources.fetch.retry import chain
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sources.errors import FetchError
+from open_ml_embed.core.errors import FetchError
+from open_ml_embed.core.hashing import FileHashes, hash_file
 from sources.fetch import FetchOptions
-from sources.fetch.matching import matching
-from sources.hashing import FileHashes, hash_file
+from sources.fetch.file_selection import matching
 from sources.manifest import Manifest, ManualOrigin
 from sources.parts import RawFile
 

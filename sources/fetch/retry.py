@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from sources.errors import CorpusError, TransientError
+from open_ml_embed.core.errors import CorpusError, TransientError
 
 LONGEST_S = 300.0
 """A server that asks for a longer pause is left for another run."""

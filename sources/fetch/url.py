@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sources.errors import FetchError, ManifestError, TransientError
+from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from sources.fetch import FetchOptions
+from sources.fetch.file_selection import matching
+from sources.fetch.http_validators import Version
 from sources.fetch.local import checked, names_below, sha256_of
-from sources.fetch.matching import matching
 from sources.fetch.packing import locked
 from sources.fetch.retry import tried
 from sources.fetch.url_errors import explained
-from sources.fetch.version import Version
 from sources.manifest import Manifest, UrlOrigin
 from sources.parts import RawFile
 

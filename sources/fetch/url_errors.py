@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sources.errors import CorpusError, FetchError, TransientError
+from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 
 
 def explained(error: Exception, where: str, by_hand: str) -> CorpusError | None:

@@ -25,8 +25,8 @@ from sources.globs import any_match
 from sources.manifest import RawTable
 from sources.probing.ranged import NoRangesError, Ranged, TooMuchError, View
 from sources.readers.archives import is_archive
-from sources.readers.opening import BrokenStreamError, compression_of, head_of, open_binary
 from sources.readers.recognize import not_the_data
+from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
 
 LEAST_BYTES = 1 << 14
 """Of a file's head, as it is stored; a file that is no larger is read whole."""

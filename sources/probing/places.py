@@ -13,10 +13,10 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from sources.errors import CorpusError, FetchError, ManifestError, MissingToolError
+from open_ml_embed.core.errors import CorpusError, FetchError, ManifestError, MissingToolError
 from sources.fetch import FetchOptions, apt, hub, packing
+from sources.fetch.file_selection import matching
 from sources.fetch.local import names_below
-from sources.fetch.matching import matching
 from sources.lock import REMEDY, Locked
 from sources.manifest import AptOrigin, Manifest, ManualOrigin, PythonOrigin, RawTable, UrlOrigin
 from sources.probing.ranged import START_BYTES, HubRanged, LocalRanged, Meter, Ranged, UrlRanged

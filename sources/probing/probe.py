@@ -21,23 +21,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from open_ml_embed.core.errors import CorpusError, SchemaError, TransientError
 from sources.access import Dead
 from sources.checks import seen, under_both
-from sources.errors import CorpusError, SchemaError, TransientError
 from sources.fetch import FetchOptions
 from sources.manifest import Manifest, RawTable
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.parts import Part, RawFile
 from sources.probing.heads import LEAST_BYTES, REMEDY, Head, take_head
 from sources.probing.places import Found, Places
 from sources.probing.ranged import LocalRanged, Meter, unreachable
 from sources.quarantine import Quarantine
-from sources.readers.casting import Casting
+from sources.readers.cast import Casting
 from sources.readers.json_values import kind_of
-from sources.readers.opening import open_text
+from sources.readers.sniff import open_text
+from sources.record_counts import FileCounts, Tally
 from sources.renaming import columns_of, under_names
 from sources.shapes import shape
-from sources.tally import FileCounts, Tally
 
 VERSION = 1
 """Of what a probe finds: older ones are made again."""

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sources.errors import CorpusError, TransientError
+from open_ml_embed.core.errors import CorpusError, TransientError
 from sources.fetch import FetchOptions, hub, retry, url
+from sources.fetch.http_validators import Version
 from sources.fetch.url_errors import explained as explained_url
-from sources.fetch.version import Version
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

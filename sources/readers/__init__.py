@@ -10,9 +10,9 @@ from sources.manifest import RawTable
 from sources.parts import RawBatch
 from sources.quarantine import Quarantine
 from sources.readers.archives import is_archive, members, unpacked
-from sources.readers.casting import Casting
-from sources.readers.opening import head_of
+from sources.readers.cast import Casting
 from sources.readers.recognize import not_the_data
+from sources.readers.sniff import head_of
 
 _FORMATS = {
     "parquet": "sources.readers.parquet",

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from sources.globs import any_match
 from sources.quarantine import Quarantine
-from sources.readers.opening import BrokenStreamError, compression_of, head_of, open_binary
+from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
 
 MAX_RATIO = 1000
 """Unpacked bytes for each byte of the archive; text stays below 50."""

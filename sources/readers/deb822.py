@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
-from sources.readers.opening import BrokenStreamError, open_text
+from sources.readers.cast import Casting
+from sources.readers.sniff import BrokenStreamError, open_text
 
 _CONTINUED = re.compile(rb"\n(?![ \t])")
 _STRAY = re.compile(rb"\n(?![ \t]|[!-9;-~]+:)")

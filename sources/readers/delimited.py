@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
+from sources.readers.cast import Casting
 from sources.readers.delimited_scan import BLANK, SOUND, STRAY_QUOTE, TOO_FEW, TOO_MANY, UNTERMINATED, gather, scan
-from sources.readers.opening import BrokenStreamError, open_text
+from sources.readers.sniff import BrokenStreamError, open_text
 
 BLOCK_BYTES = 8 << 20
 MAX_RECORD_BYTES = 64 << 20

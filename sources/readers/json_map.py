@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
-from sources.readers.opening import BrokenStreamError, open_text
+from sources.readers.cast import Casting
+from sources.readers.sniff import BrokenStreamError, open_text
 
 _FIELDS = {"key": "string", "value": "string"}
 _NEXT = re.compile(r'(?:^|[,{])\s*(?="(?:[^"\\\n]|\\.)*"\s*:)', re.MULTILINE)

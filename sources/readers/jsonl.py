@@ -18,11 +18,11 @@ import pyarrow.json as pj
 
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import SIMPLE, Casting
+from sources.readers.cast import SIMPLE, Casting
 from sources.readers.json_values import Parser
-from sources.readers.lines import blocks
+from sources.readers.line_blocks import blocks
 from sources.readers.nested_json import records_at
-from sources.readers.opening import BrokenStreamError, open_text
+from sources.readers.sniff import BrokenStreamError, open_text
 
 _PEEKED = 1 << 20
 _SAMPLED = 100

@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
+from sources.readers.cast import Casting
 from sources.readers.json_scan import DAMAGE, RECORD, Scanner
 from sources.readers.json_values import Parser
-from sources.readers.opening import BrokenStreamError, open_text
+from sources.readers.sniff import BrokenStreamError, open_text
 
 _BATCH = 4096
 """Most records a batch: nested records are large (an article with all its questions)."""

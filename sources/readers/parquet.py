@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
-from sources.readers.opening import head_of
+from sources.readers.cast import Casting
 from sources.readers.recognize import not_the_data
+from sources.readers.sniff import head_of
 
 BATCH_BYTES = 8 << 20
 DECODED_BYTES = 32 << 20

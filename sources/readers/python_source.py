@@ -18,11 +18,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import ArrowType, RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import SIMPLE, Casting
-from sources.readers.opening import BrokenStreamError, open_binary
+from sources.readers.cast import SIMPLE, Casting
+from sources.readers.sniff import BrokenStreamError, open_binary
 
 _FIELDS: dict[str, ArrowType] = {"name": "string", "docstring": "string", "source": "string", "line": "int64"}
 _BLOCKS = ("body", "orelse", "handlers", "finalbody")

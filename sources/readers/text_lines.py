@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
-from sources.readers.lines import blocks
+from sources.readers.cast import Casting
+from sources.readers.line_blocks import blocks
 
 
 def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:

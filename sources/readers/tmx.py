@@ -13,11 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
-from sources.readers.casting import Casting
-from sources.readers.opening import BrokenStreamError, head_of, open_text
+from sources.readers.cast import Casting
+from sources.readers.sniff import BrokenStreamError, head_of, open_text
 
 BLOCK_BYTES = 1 << 20
 MAX_UNIT_BYTES = 16 << 20

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from sources.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.validation_errors import refusal
 from sources.manifest import Manifest, ShapeSpec
 from sources.parts import Context
-from sources.refusals import refusal
 
 _HOMES = ("sources.shapes", "sources.adapters")
 _HELPERS = {"columns"}

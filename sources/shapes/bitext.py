@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import batches, draft, kept, text
+from sources.shapes.fields import batches, draft, kept, text
 
 PER_FILE = True
 

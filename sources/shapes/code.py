@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sources.languages import code_tag
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import batches, column, draft, kept, text
+from sources.shapes.fields import batches, column, draft, kept, text
 from sources.shapes.pair import listed
 
 PER_FILE = True

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sources.blank import blank
+from open_ml_embed.core.text.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft, joined, kept, short, struct_field, taken, text
+from sources.shapes.fields import as_text, batches, column, draft, joined, kept, short, struct_field, taken, text
 
 PER_FILE = True
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
-from sources.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft_table, kept, languages, text
+from sources.shapes.fields import as_text, batches, column, draft_table, kept, languages, text
 from sources.shapes.pair import grouped, listed
 
 PER_FILE = False

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
-from sources.blank import blank
 from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import as_text, batches, column, draft_table, kept, languages, text
+from sources.shapes.fields import as_text, batches, column, draft_table, kept, languages, text
 from sources.shapes.pair import first_of, grouped
 from sources.spool import Spool
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from sources.blank import blank
+from open_ml_embed.core.text.blank import blank
 from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import as_text, batches, column, draft_table, languages, text
+from sources.shapes.fields import as_text, batches, column, draft_table, languages, text
 from sources.shapes.pair import grouped
 
 PER_FILE = False

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
-from sources.blank import blank
+from open_ml_embed.core.text.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import batches, column, draft, kept, nth, short, taken, text
+from sources.shapes.fields import batches, column, draft, kept, nth, short, taken, text
 
 PER_FILE = True
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import as_text, batches, column, draft_table, languages, text
+from sources.shapes.fields import as_text, batches, column, draft_table, languages, text
 
 PER_FILE = False
 """A text's pairs need not stand together."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
-from sources.shapes.columns import batches, column, draft, kept, taken, text
+from sources.shapes.fields import batches, column, draft, kept, taken, text
 
 PER_FILE = True
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sources.batching import runs
 from sources.manifest import LangColumn, TextExpr
 from sources.parts import Context
-from sources.shapes.columns import as_text, column, declared, draft_table, text
+from sources.shapes.fields import as_text, column, declared, draft_table, text
 from sources.shapes.pair import grouped
 
 PER_FILE = False

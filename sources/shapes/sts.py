@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sources.manifest import TextExpr
 from sources.parts import Context
-from sources.shapes.columns import batches, column, draft, kept, text
+from sources.shapes.fields import batches, column, draft, kept, text
 
 PER_FILE = True
 

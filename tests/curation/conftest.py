@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from curation.checking import save_as_made
-from curation.engine import Workers
+from curation.build import Build, Shard, StepResult
+from curation.pipeline.freshness import save_as_made
 from curation.settings import Profile
-from curation.steps import Build, Shard, StepResult
+from open_ml_embed.core.engine import Workers
 from sources.schema import ROW_SCHEMA
 
 MANIFEST = {

@@ -3,10 +3,10 @@
 import json
 from html.parser import HTMLParser
 
-from curation.dedup.step import run_dedup
-from curation.langid.step import run_identify
-from curation.mining.step import run_mine
-from curation.mix.step import run_mix
+from curation.dedup.step.run import run_dedup
+from curation.langid.step.run import run_identify
+from curation.mining.step.run import run_mine
+from curation.mixing.step.run import run_mix
 from curation.report.step import run_report
 
 EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"

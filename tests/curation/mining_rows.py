@@ -4,11 +4,11 @@ import random
 
 import numpy as np
 
-from curation.dedup.step import run_dedup
-from curation.mining.grouping import documents_of
+from curation.build import Build
+from curation.dedup.step.run import run_dedup
 from curation.mining.negatives import ORIGINS
-from curation.mining.step import run_mine
-from curation.steps import Build
+from curation.mining.step.pool_index import documents_of
+from curation.mining.step.run import run_mine
 
 WORDS = [f"w{i}" for i in range(300)]
 PLAIN = {"skip_top": 0, "below": None, "retrieved": 20, "keep": 8, "shortage": "keep"}

@@ -128,7 +128,7 @@ def environment(root: Path) -> dict[str, str]:
 
 def curate(root: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run one verb to its end."""
-    command = [sys.executable, "-m", "curation.cli", *arguments]
+    command = [sys.executable, "-m", "curation.cli.app", *arguments]
     done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr
     return done
@@ -139,7 +139,7 @@ def run(root: Path, *arguments: str) -> str:
 
     Many times as fast as a process of its own. What a user did wrong comes as the exception that it is.
     """
-    from curation.cli import app
+    from curation.cli.app import app
 
     before, said = Path.cwd(), os.environ.get("CORPUS_MANIFESTS")
     os.chdir(root)
@@ -167,7 +167,7 @@ def build_killed(root: Path, rng: random.Random, kills: int) -> int:
     for step in STEPS:
         while True:
             process = subprocess.Popen(
-                [sys.executable, "-m", "curation.cli", *step, *(() if step[0] == "mix" else ("--workers", "2"))],
+                [sys.executable, "-m", "curation.cli.app", *step, *(() if step[0] == "mix" else ("--workers", "2"))],
                 cwd=root, env=environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from curation.decontaminate.api import overlaps
+from curation.decontamination.api import overlaps
 from curation.dedup import cluster, signatures
 from curation.langid import identify
 from curation.mining import mine
-from curation.store import Store, take_rows
-from curation.text.arrays import one_array, text_array
-from curation.text.tokens import string_buffers
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.store import Store, take_rows
+from open_ml_embed.core.text.arrays import one_array, text_array
+from open_ml_embed.core.text.tokens import string_buffers
 
 MEGABYTE = 1 << 20
 ROWS, CHUNKS = 1 << 10, 48
@@ -86,7 +86,7 @@ def test_chunks_that_32_bits_do_not_reach_are_joined_as_large_strings(monkeypatc
     chunked = pa.chunked_array([texts[:2], texts[2:3], texts[3:]], pa.string())
     size = sum(len(text.encode()) for text in texts if text)
     for most, kind in ((size, pa.string()), (size - 1, pa.large_string())):
-        monkeypatch.setattr("curation.text.arrays.MOST_BYTES", most)
+        monkeypatch.setattr("open_ml_embed.core.text.arrays.MOST_BYTES", most)
         assert one_array(chunked).type == kind
         assert one_array(chunked).to_pylist() == texts
         offsets, data = string_buffers(chunked)

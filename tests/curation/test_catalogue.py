@@ -5,11 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from curation import locking
-from curation.cli import app
-from curation.selection import Filter
+from curation.cli.app import app
+from curation.fetch import lock as locking
+from curation.pipeline.source_filter import Filter
+from open_ml_embed.core.errors import StageError, UnknownNameError
 from sources import registry
-from sources.errors import StageError, UnknownNameError
 from sources.fetch import hub
 from sources.languages import LanguageCodeError
 from sources.lock import read_lock

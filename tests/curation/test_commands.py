@@ -6,8 +6,8 @@ import pytest
 import typer
 from typer.main import get_command
 
-from curation.commands import run_program
-from sources.errors import SettingsError, TransientError
+from curation.cli.options import run_program
+from open_ml_embed.core.errors import SettingsError, TransientError
 
 COMMON = {
     "profile": ("--profile", "CURATE_PROFILE"),
@@ -47,7 +47,7 @@ def test_exit_codes_say_whether_to_try_again(monkeypatch, capsys, error, code):
     assert capsys.readouterr().err == (f"error {error}\n" if error else "")
 
 
-@pytest.mark.parametrize("module", ["curation.cli", "train.cli"])
+@pytest.mark.parametrize("module", ["curation.cli.app", "train.cli"])
 def test_an_option_that_there_is_not_is_not_worth_trying_again(monkeypatch, module):
     app = importlib.import_module(module).app
     assert ended(app, monkeypatch, "--no-such-option") == 1
@@ -55,7 +55,7 @@ def test_an_option_that_there_is_not_is_not_worth_trying_again(monkeypatch, modu
 
 
 def verbs():
-    for module in ("curation.cli", "train.cli"):
+    for module in ("curation.cli.app", "train.cli"):
         app = get_command(importlib.import_module(module).app)
         yield from ((module, name, command) for name, command in app.commands.items() if name != "langid")
 

@@ -5,12 +5,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from curation import locking
-from curation.cli import app
-from curation.fetching import run_fetch
-from curation.normalising import run_normalise
-from curation.plan import make_plan
-from curation.selection import Filter
+from curation.cli.app import app
+from curation.fetch import lock as locking
+from curation.fetch.step import run_fetch
+from curation.normalize.step import run_normalise
+from curation.pipeline.plan import make_plan
+from curation.pipeline.source_filter import Filter
 from sources.fetch import hub
 from sources.lock import read_lock
 from tests.curation.conftest import RATES

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from curation.decontaminate import catalogue
-from curation.decontaminate.catalogue import load_catalogue, load_set, set_names, task_types
-from curation.decontaminate.layout import layout_of
-from curation.decontaminate.mteb_tasks import catalogue_lines, describe, enumerate_tasks
-from curation.decontaminate.origins import chosen_sets
+from curation.decontamination import evaluation_sets
+from curation.decontamination.evaluation_sets import load_catalogue, load_set, set_names, task_types
+from curation.decontamination.hub_layout import layout_of
+from curation.decontamination.mteb_tasks import catalogue_lines, describe, enumerate_tasks
+from curation.decontamination.origins import chosen_sets
 from curation.settings import DecontaminationSettings, MtebSettings
-from sources.errors import ManifestError, MissingToolError, SettingsError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError, MissingToolError, SettingsError, UnknownNameError
 
 
 class AbsTask:
@@ -107,7 +107,7 @@ def test_the_committed_catalogue_is_whole():
     mkqa, sib = known.tasks["MKQARetrieval"], known.tasks["SIB200ClusteringS2S"]
     assert (mkqa.repo, sib.repo) == ("mteb/MKQARetrieval", "mteb/sib200")
     assert len(sib.subsets) == 197
-    size = (catalogue.evaluation_root() / "mteb.jsonl").stat().st_size
+    size = (evaluation_sets.evaluation_root() / "mteb.jsonl").stat().st_size
     assert size < 1_500_000
 
 
@@ -117,7 +117,7 @@ def test_the_committed_catalogue_is_what_mteb_says_where_it_is_installed(tmp_pat
     if mteb.__version__ != load_catalogue().version:
         pytest.skip("another version")
     enumerate_tasks(tmp_path / "mteb.jsonl")
-    assert (tmp_path / "mteb.jsonl").read_bytes() == (catalogue.evaluation_root() / "mteb.jsonl").read_bytes()
+    assert (tmp_path / "mteb.jsonl").read_bytes() == (evaluation_sets.evaluation_root() / "mteb.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("name", set_names())

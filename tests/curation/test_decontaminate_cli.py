@@ -7,8 +7,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curation.cli import app
-from sources.errors import FetchError, UnknownNameError
+from curation.cli.app import app
+from open_ml_embed.core.errors import FetchError, UnknownNameError
 from tests.curation.leaks import folder
 
 

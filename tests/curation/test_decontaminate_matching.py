@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.decontaminate.api import overlaps
-from curation.decontaminate.index import IndexSettings, build_index, unique_texts
-from curation.decontaminate.kernels import EFFORT
-from curation.decontaminate.matching import REASONS, match
-from curation.decontaminate.units import tokens_per_word
+from curation.decontamination.api import overlaps
+from curation.decontamination.kernels import EFFORT
+from curation.decontamination.matching import REASONS, match
+from curation.decontamination.step.index import IndexSettings, build_index, unique_texts
+from curation.decontamination.word_units import tokens_per_word
 from curation.settings import DecontaminationSettings
-from curation.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenise
 
 SETTINGS = DecontaminationSettings()
 WORDS = [

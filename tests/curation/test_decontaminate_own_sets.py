@@ -5,14 +5,14 @@ from urllib.parse import quote
 
 import yaml
 
-from curation.decontaminate.catalogue import load_catalogue
-from curation.decontaminate.step import run_decontaminate
-from curation.engine import Workers
-from curation.fetching import run_fetch
-from curation.normalising import run_normalise
+from curation.build import Build
+from curation.decontamination.evaluation_sets import load_catalogue
+from curation.decontamination.step.run import run_decontaminate
+from curation.fetch.step import run_fetch
+from curation.normalize.step import run_normalise
 from curation.report.step import run_report
 from curation.settings import Profile
-from curation.steps import Build
+from open_ml_embed.core.engine import Workers
 from sources import registry
 from tests.hub.server import serving
 from tests.sources.raw import FIXTURES

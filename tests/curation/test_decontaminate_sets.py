@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from curation.decontaminate.catalogue import EvaluationTask
-from curation.decontaminate.origins import EvaluationSet, fetch_set
-from curation.decontaminate.texts import Gather, TextSettings, path_of, read_texts
-from curation.engine import Outputs, Task
-from curation.store import Store
-from sources.errors import FetchError, SchemaError
+from curation.decontamination.evaluation_sets import EvaluationTask
+from curation.decontamination.origins import EvaluationSet, fetch_set
+from curation.decontamination.step.texts import Gather, TextSettings, path_of, read_texts
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.errors import FetchError, SchemaError
+from open_ml_embed.core.store import Store
 from sources.fetch import FetchOptions
 from tests.hub.server import serving
 from tests.sources.rawkit.tables import parquet, retrieval

@@ -8,16 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from curation.decontaminate.step import run_decontaminate, with_folders
-from curation.decontaminate.verdict import contaminated_clusters
-from curation.dedup.step import run_dedup
-from curation.engine import Workers
-from curation.mining.step import run_mine
-from curation.mix.step import run_mix
+from curation.build import Build
+from curation.decontamination.step.run import run_decontaminate, with_folders
+from curation.decontamination.step.verdict import contaminated_clusters
+from curation.dedup.step.run import run_dedup
+from curation.mining.step.run import run_mine
+from curation.mixing.step.run import run_mix
+from curation.pipeline.show import show_rows
 from curation.report.step import run_report
-from curation.show import show_rows
-from curation.steps import Build
-from sources.errors import StageError
+from open_ml_embed.core.engine import Workers
+from open_ml_embed.core.errors import StageError
 from tests.curation.conftest import MANIFEST
 from tests.curation.leaks import LEAKS, NOISE, QUESTION, SENTENCE, folder
 

@@ -6,8 +6,8 @@ import shutil
 import pyarrow as pa
 import pytest
 
-from curation.dedup.step import run_dedup
-from curation.store import Store
+from curation.dedup.step.run import run_dedup
+from open_ml_embed.core.store import Store
 
 
 def words(text: str, k: int = 5) -> set[tuple[str, ...]]:
@@ -128,7 +128,7 @@ def test_the_same_bytes_however_many_bands_a_task_takes(workshop, monkeypatch):
     rows = sum(s.rows for s in workshop.rows(build, planted(random.Random(8)), 31).shards)
     folder, found = build.root / "work" / "test", []
     for bands, tasks in ((21, 1), (5, 5), (1, 21)):
-        monkeypatch.setattr("curation.dedup.candidates.COLUMN_BYTES", 4 * rows * bands)
+        monkeypatch.setattr("curation.dedup.step.candidates.COLUMN_BYTES", 4 * rows * bands)
         for name in ("signatures", "dedup", "clusters", "merges"):
             shutil.rmtree(folder / name, ignore_errors=True)
         stats = run_dedup(build).stats
@@ -151,7 +151,7 @@ def test_the_same_merges_however_many_shards_are_gathered_at_once(workshop, monk
     run_dedup(build)
     before, paths, real = written(build), [], Store.read_rows
     monkeypatch.setattr(Store, "read_rows", lambda self, path, *rest: paths.append(path) or real(self, path, *rest))
-    monkeypatch.setattr("curation.dedup.merging.GATHERED_BYTES", gathered)
+    monkeypatch.setattr("curation.dedup.step.merge.GATHERED_BYTES", gathered)
     shutil.rmtree(build.root / "work" / "test" / "merges")
     run_dedup(build)
     assert written(build) == before
@@ -166,7 +166,7 @@ def test_a_shard_with_much_to_merge_has_several_batches_of_the_same_rows(worksho
     workshop.rows(build, planted(random.Random(9)))
     found = []
     for most in (1 << 30, 900, 1):
-        monkeypatch.setattr("curation.dedup.merging.BATCH_BYTES", most)
+        monkeypatch.setattr("curation.dedup.step.merge.BATCH_BYTES", most)
         shutil.rmtree(build.root / "work" / "test" / "merges", ignore_errors=True)
         path = run_dedup(build).shards[0].path
         found.append(build.store.read_table(f"merges/{path}.merges.arrow"))

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dedup import cluster, signatures
-from curation.dedup.folding import ALL_PAIRS, NEIGHBOURS, fold, least_agreement, merge, run_pairs
+from curation.dedup.exact import ALL_PAIRS, NEIGHBOURS, fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join
-from curation.dedup.ordering import ranked
+from curation.dedup.step.ranks import ranked
 from curation.settings import DedupSettings, load_profile
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 
 SURE = DedupSettings(bands=64)
 """Two values a band: a pair at the threshold is missed with probability 10⁻²⁹."""

@@ -5,8 +5,8 @@ import random
 import pyarrow as pa
 import pytest
 
-from curation.dedup.folding import NEIGHBOURS
-from curation.dedup.step import run_dedup
+from curation.dedup.exact import NEIGHBOURS
+from curation.dedup.step.run import run_dedup
 
 SAME, TEMPLATES, WORDS = 4000, 700, 600_000
 

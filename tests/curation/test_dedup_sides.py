@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import matching
-from curation.dedup.step import run_dedup
-from curation.mining.step import run_mine
-from curation.mix.step import run_mix
+from curation.dedup.step import sample_pairs
+from curation.dedup.step.run import run_dedup
+from curation.mining.step.run import run_mine
+from curation.mixing.step.run import run_mix
 from curation.report.examples import duplicates
-from curation.report.gather import load_inputs
+from curation.report.statistics import load_inputs
 from curation.report.step import run_report
 from tests.curation.test_dedup import make_text, near
 
@@ -193,7 +193,7 @@ def corpora(draw) -> list[dict]:
         texts.append(" ".join(parts))
     rows = []
     for _ in range(draw(st.integers(1, 24))):
-        family = draw(st.sampled_from(matching.FAMILIES))
+        family = draw(st.sampled_from(sample_pairs.FAMILIES))
         rows.append(
             {
                 "family": family,
@@ -212,7 +212,7 @@ def test_any_small_corpus_loses_what_the_oracle_says(workshop, rows, shard_rows)
     """64 bands miss a pair at the threshold with probability 10⁻²⁹."""
     rows = numbered(rows)
     pools: dict = {}
-    for family in matching.FAMILIES:
+    for family in sample_pairs.FAMILIES:
         workshop.manifest(family, ["x"], family=family)
         own = [{k: v for k, v in row.items() if k != "family"} for row in rows if row["family"] == family]
         if own:
@@ -248,10 +248,10 @@ def test_a_group_of_many_is_compared_up_to_a_limit(workshop, monkeypatch):
     build = workshop.build(dedup={"bands": 64})
     expected = who_stays([row | {"family": "retrieval"} for row in rows])
     assert columns(build, run_dedup(build))["keep"] == expected
-    monkeypatch.setattr(matching.Match, "version", 99)
-    monkeypatch.setattr(matching, "MOST_COMPARED", 5)
-    fewer = matching._keepers.py_func
-    monkeypatch.setattr(matching, "_keepers", fewer)
+    monkeypatch.setattr(sample_pairs.Match, "version", 99)
+    monkeypatch.setattr(sample_pairs, "MOST_COMPARED", 5)
+    fewer = sample_pairs._keepers.py_func
+    monkeypatch.setattr(sample_pairs, "_keepers", fewer)
     found = columns(build, run_dedup(build))["keep"]
     staying = [row for row, stays in zip(rows, expected, strict=True) if stays][:5]
     assert found == [row in staying or not any(resembles(row["query"], s["query"]) for s in staying) for row in rows]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from curation.commands import open_build
-from curation.params import read_profiles
-from curation.pipelines import write_pipelines
-from curation.steps import STEPS
+from curation.build import STEPS
+from curation.cli.options import open_build
+from curation.pipeline.dvc_files import write_pipelines
+from open_ml_embed.core.params import read_profiles
 from tests.curation import project
 
 CHECKOUT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 import torch
 
-from curation.engine import Task, Workers, run
 from curation.settings import NormaliseSettings, load_profile
-from curation.store import Store
-from sources.errors import CorpusError, SettingsError, UnknownNameError
+from open_ml_embed.core.engine import Task, Workers, run
+from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
+from open_ml_embed.core.store import Store
 
 SCHEMA = pa.schema([pa.field("n", pa.int64())])
 

@@ -5,16 +5,17 @@ import json
 import pytest
 import yaml
 
-from curation import fetching, locking
-from curation.checking import Checker
-from curation.engine import Task, Workers, run_all
-from curation.failures import Failures, RefusedError, RefusedForNowError
-from curation.fetching import run_fetch
-from curation.normalising import run_normalise
-from curation.outcome import outcome_of
-from curation.steps import StepResult
-from curation.store import Store
-from sources.errors import FetchError, ManifestError, SchemaError, StageError, TransientError, exit_code
+from curation.build import StepResult
+from curation.fetch import lock as locking
+from curation.fetch import step as fetching
+from curation.fetch.step import run_fetch
+from curation.normalize.step import run_normalise
+from curation.pipeline.failures import Failures, RefusedError, RefusedForNowError
+from curation.pipeline.freshness import Checker
+from curation.pipeline.outcome import outcome_of
+from open_ml_embed.core.engine import Task, Workers, run_all
+from open_ml_embed.core.errors import FetchError, ManifestError, SchemaError, StageError, TransientError, exit_code
+from open_ml_embed.core.store import Store
 from tests.curation import project
 from tests.curation.test_engine import TASKS, Squares
 from tests.curation.test_yields import FIELDS, PAIR, lines, make, profile, records

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.decontaminate.api import overlaps
+from curation.decontamination.api import overlaps
 from curation.dedup import cluster
 from curation.mining.api import mine
 from curation.settings import MiningSettings
-from curation.text.folding import folded
-from curation.text.tokens import tokenise
+from open_ml_embed.core.text.folding import folded
+from open_ml_embed.core.text.tokens import tokenise
 from tests.curation.slow_folding import fold, normal, same_partition, words
 
 PLANES = [chr(point) for point in range(0x30000) if not 0xD800 <= point < 0xE000]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from curation.langid import IDENTIFIED_SCHEMA, identify
 from curation.langid.codes import usual_members
 from curation.langid.scripts import scripts_of
-from curation.langid.verdicts import agree
+from curation.langid.step.verdicts import agree
 from curation.settings import LanguageSettings
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 
 TEXTS = {
     "eng": "The quick brown fox jumps over the lazy dog near the river bank",

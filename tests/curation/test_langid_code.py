@@ -22,10 +22,10 @@ from curation.langid.code_content import (
 from curation.langid.code_features import MOST, features
 from curation.langid.code_names import CORPUS_NAMES, OTHER_NAMES, code_name
 from curation.langid.fences import Block, fenced, language_of, split
-from curation.langid.training.code_corpus import CODE_SCHEMA, label_of, snippets, table
-from curation.langid.training.train_code import CodeRecipe, train
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from sources.languages import check_tag, code_tag
+from tools.langid.code_corpus import CODE_SCHEMA, label_of, snippets, table
+from tools.langid.train_code import CodeRecipe, train
 
 # by name
 

@@ -34,7 +34,7 @@ from curation.langid.identifier import as_ranked
 from curation.langid.interface import _loaded, backend
 from curation.langid.scripts import look
 from curation.settings import LanguageSettings
-from sources.errors import MissingToolError
+from open_ml_embed.core.errors import MissingToolError
 from sources.languages import tag_of
 
 CORPUS = sorted(corpus_languages())

@@ -25,9 +25,9 @@ from curation.langid.confidence import (
 from curation.langid.deciding import ANSWERED
 from curation.langid.identifier import as_ranked
 from curation.langid.interface import identity
-from curation.langid.training import calibrate as measuring
-from curation.langid.training.calibrate import Answers, asked, cut, fitted, report, write
 from curation.settings import LanguageSettings
+from tools.langid import calibrate as measuring
+from tools.langid.calibrate import Answers, asked, cut, fitted, report, write
 
 BACKENDS = ("bundled", "cld2", "fasttext", "heliport")
 

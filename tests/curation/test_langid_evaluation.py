@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from curation.langid.cli import CHUNK, _chunks, app
+from curation.cli.langid import CHUNK, _chunks, app
 from curation.langid.evaluation import evaluate, read_labelled, score
 from curation.settings import LanguageSettings
-from sources.errors import CorpusError, SettingsError, UnknownNameError
+from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 
 TEXTS = {
     "eng-Latn": "Save the page and return to the main page of the site",

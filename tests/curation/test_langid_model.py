@@ -16,10 +16,10 @@ from curation.langid.features import CHARACTERS, MOST, ORDERS, folding, hashed, 
 from curation.langid.interface import answer
 from curation.langid.model import BUNDLED, FEWEST, PRIOR, Bundled, Weights, load_weights
 from curation.langid.scripts import NAMES, look
-from curation.langid.training.card import coverage, write_card
-from curation.langid.training.run import calibrated, load, train_model
-from curation.langid.training.train import Recipe, fit
-from sources.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError, StageError
+from tools.langid.card import coverage, write_card
+from tools.langid.run import calibrated, load, train_model
+from tools.langid.train import Recipe, fit
 
 MASK = (1 << 20) - 1
 WORD = 1 << 64

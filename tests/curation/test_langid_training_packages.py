@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from curation.langid.training import catalogues, descriptions, mediawiki, messages, samples, udhr
-from curation.langid.training.collect import DOMAINS, Domain, collect
-from curation.langid.training.packages import Package, take
-from curation.langid.training.passages import Passage
-from sources.errors import MissingToolError, TransientError, UnknownNameError
+from open_ml_embed.core.errors import MissingToolError, TransientError, UnknownNameError
 from tests.curation.translations import DUTCH, ENGLISH, GERMAN, catalogue, packed, taken
+from tools.langid import catalogues, descriptions, mediawiki, messages, samples, udhr
+from tools.langid.collect import DOMAINS, Domain, collect
+from tools.langid.packages import Package, take
+from tools.langid.passages import Passage
 
 
 def page(code, iso, *articles):

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.langid.training.labels import han_script, language, stated_script
-from curation.langid.training.passages import SCHEMA, Limits, Passage, pieces, plain, rows
 from sources.languages import LanguageCodeError, is_tag
 from tests.curation.translations import ENGLISH, GERMAN
+from tools.langid.labels import han_script, language, stated_script
+from tools.langid.passages import SCHEMA, Limits, Passage, pieces, plain, rows
 
 
 def kept(*passages, **limits):

@@ -12,19 +12,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.dedup.step import run_dedup
-from curation.langid import step
+from curation.dedup.step.run import run_dedup
 from curation.langid.confidence import SHORT
 from curation.langid.interface import IDENTIFIED_SCHEMA
-from curation.langid.step import run_identify
-from curation.langid.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
-from curation.mining.step import run_mine
-from curation.mix.step import run_mix
-from curation.report.gather import STAGES, funnel, load_inputs
+from curation.langid.step import run as langid_step
+from curation.langid.step.run import run_identify
+from curation.langid.step.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
+from curation.mining.step.run import run_mine
+from curation.mixing.step.run import run_mix
+from curation.pipeline.show import show_disagreements, show_rows
+from curation.report.statistics import STAGES, funnel, load_inputs
 from curation.report.step import run_report
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings, load_profile
-from curation.show import show_disagreements, show_rows
-from sources.errors import SettingsError, StageError, UnknownNameError
+from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 
 DROP = {"policy": "drop-disagreement", "confidence": 0.8}
 OVERRULE = {"policy": "trust-identified", "confidence": 0.8}
@@ -48,7 +48,7 @@ def calls(monkeypatch):
             [pa.array(c, f.type) for c, f in zip(columns, IDENTIFIED_SCHEMA, strict=True)], IDENTIFIED_SCHEMA
         )
 
-    monkeypatch.setattr(step, "identify", identify)
+    monkeypatch.setattr(langid_step, "identify", identify)
     return made
 
 

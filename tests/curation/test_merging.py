@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.dedup.step import run_dedup
-from curation.mining.step import run_mine
-from curation.mix.licences import strictest
-from curation.mix.step import run_mix
-from curation.show import show_rows
+from curation.dedup.step.run import run_dedup
+from curation.mining.step.run import run_mine
+from curation.mixing.licenses import strictest
+from curation.mixing.step.run import run_mix
+from curation.pipeline.show import show_rows
 from sources.manifest import Licence
 
 FREE = {"id": "CC0-1.0", "commercial": True, "redistribution": True}

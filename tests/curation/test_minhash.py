@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from curation.dedup import signatures
 from curation.dedup.minhash import BLOCK, _permutations, bands, jaccard, shingle_sets, signatures_of, sketches
 from curation.settings import DedupSettings
-from curation.text.tokens import Tokens, tokenise
+from open_ml_embed.core.text.tokens import Tokens, tokenise
 
 SETTINGS = DedupSettings()
 LARGE = DedupSettings(permutations=256, bands=42)

@@ -7,7 +7,7 @@ import pytest
 from curation.mining import mine
 from curation.mining.negatives import ORIGINS, REASONS
 from curation.settings import MiningSettings
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.curation.disguises import disguised, word_vectors
 
 NONE = MiningSettings(preset="none", below_positive=None, shortage="keep")

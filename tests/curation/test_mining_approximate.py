@@ -7,10 +7,10 @@ import pytest
 
 from curation.mining import mine
 from curation.mining.masks import no_masks
-from curation.mining.search import exact_topk
+from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import ArrayVectors
 from curation.settings import MiningSettings
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 
 SETTINGS = MiningSettings(preset="none", retrieved=20, keep=10, approximate_above=1000)
 
@@ -30,7 +30,7 @@ def test_without_faiss_the_error_says_what_to_do(monkeypatch):
 
 def test_recall_is_measured_and_true():
     pytest.importorskip("faiss")
-    from curation.mining.approximate import ApproximateSearch
+    from curation.mining.topk.faiss_backend import ApproximateSearch
 
     queries, documents = clustered(300, 2), clustered(5000, 3)
     masks, rows = no_masks(300), np.arange(300)

@@ -14,7 +14,7 @@ from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
 from curation.mining.rules import Pool
 from curation.settings import MiningSettings
-from curation.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenise
 
 
 def make_text(rng: random.Random, length: int, vocabulary: int = 300) -> str:

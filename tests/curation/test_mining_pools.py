@@ -5,14 +5,14 @@ import random
 import numpy as np
 import pytest
 
-from curation import engine
-from curation.dedup.step import run_dedup
-from curation.engine import Task, Workers
-from curation.mining import embeddings, pools
-from curation.mining.embeddings import Embed, StoredVectors, embed
-from curation.mining.pools import Collect, PoolRef, read_texts
+from curation.dedup.step.run import run_dedup
+from curation.mining.step import embeddings, pools
+from curation.mining.step.embeddings import Embed, StoredVectors, embed
+from curation.mining.step.pools import Collect, PoolRef, read_texts
 from curation.mining.teachers.loading import load_teacher
 from curation.settings import TeacherSettings
+from open_ml_embed.core import engine
+from open_ml_embed.core.engine import Task, Workers
 from tests.curation.models import make_encoder
 
 WORDS = [f"w{i}" for i in range(60)]

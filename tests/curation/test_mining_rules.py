@@ -14,10 +14,10 @@ from curation.mining.negatives import ORIGINS, REASONS
 from curation.mining.presets import PRESETS
 from curation.mining.retrievers import DenseRetriever
 from curation.mining.rules import Pool
-from curation.mining.search import exact_topk
+from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import ArrayVectors, score_pairs
 from curation.settings import MiningSettings, TeacherSettings
-from sources.errors import UnknownNameError
+from open_ml_embed.core.errors import UnknownNameError
 
 
 class World:

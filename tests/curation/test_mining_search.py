@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.mining import halves
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
-from curation.mining.search import exact_topk, search
+from curation.mining.topk import bf16
+from curation.mining.topk.exact import exact_topk, search
 from curation.mining.vectors import NpyVectors, score_pairs
-from sources.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError, StageError
 
 
 def defined_scores(queries: np.ndarray, documents: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_equals_brute_force_bit_for_bit(seed, n, m, dim, k, kind, query_block, d
     """On a processor without bfloat16, `cpu` and `float32` are one."""
     queries, documents = vectors(seed, n, dim, kind), vectors(seed + 1, m, dim, kind)
     scores, ids = best_of(defined_scores(queries, documents), np.ones((n, m), bool), k)
-    with patch.object(halves, "supported", lambda: False) if device == "float32" else nullcontext():
+    with patch.object(bf16, "supported", lambda: False) if device == "float32" else nullcontext():
         found = exact_topk(
             queries, documents, k, query_block=query_block, document_block=document_block, threads=threads,
             device=device.replace("float32", "cpu"),
@@ -145,7 +145,7 @@ def test_files_are_read_block_by_block(tmp_path):
 def test_halves_are_the_nearest_and_what_rounding_took_is_known(panels):
     made = vectors(7, 100, 24, "wide")
     made[0, :4] = [0, -0.0, 1e-40, -1.2e-38]
-    packed, lengths, taken = halves.pack(made, panels=panels, among=halves.PANEL)
+    packed, lengths, taken = bf16.pack(made, panels=panels, among=bf16.PANEL)
     lines = packed.transpose(0, 2, 1).reshape(128, 12) if panels else packed
     assert not lines[100:].any()
     rounded = np.ascontiguousarray(lines[:100]).view(np.uint16).astype(np.uint32) << 16
@@ -157,22 +157,22 @@ def test_halves_are_the_nearest_and_what_rounding_took_is_known(panels):
     np.testing.assert_allclose(taken, np.linalg.norm(wide - expected, axis=1), rtol=1e-12)
 
 
-@pytest.mark.skipif(not halves.supported(), reason="this processor has no instruction for it")
+@pytest.mark.skipif(not bf16.supported(), reason="this processor has no instruction for it")
 @given(st.integers(0, 2**31), st.integers(1, 30), st.integers(1, 200), st.integers(1, 40))
 @settings(deadline=None, max_examples=40)
 def test_products_of_halves_are_within_their_bound_and_flagged(seed, n, m, pairs):
     left, right = vectors(seed, n, 2 * pairs, "plain"), vectors(seed + 1, m, 2 * pairs, "plain")
-    rows, lengths, taken = halves.pack(left, panels=False, among=halves.ROWS)
-    panels, wide, lost = halves.pack(right, panels=True, among=halves.PANEL)
-    out = np.empty((len(rows), len(panels) * halves.PANEL), np.float32)
+    rows, lengths, taken = bf16.pack(left, panels=False, among=bf16.ROWS)
+    panels, wide, lost = bf16.pack(right, panels=True, among=bf16.PANEL)
+    out = np.empty((len(rows), len(panels) * bf16.PANEL), np.float32)
     least = np.full(len(rows), np.inf, np.float32)
     least[:n] = np.random.default_rng(seed).standard_normal(n) * pairs**0.5
     reached = np.empty((len(rows), len(panels)), np.uint8)
-    halves.multiply(rows, panels, out, least, reached)
+    bf16.multiply(rows, panels, out, least, reached)
     exact = left.astype(np.float64) @ right.astype(np.float64).T
     bound = taken[:, None] * wide + (lengths + taken)[:, None] * lost + 1e-4
     assert (np.abs(out[:n, :m] - exact) <= bound).all()
-    flags = (out.reshape(len(rows), -1, halves.PANEL) >= least[:, None, None]).any(-1)
+    flags = (out.reshape(len(rows), -1, bf16.PANEL) >= least[:, None, None]).any(-1)
     np.testing.assert_array_equal(reached, flags)
 
 

@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from curation.decontaminate.step import run_decontaminate, with_folders
-from curation.dedup.step import run_dedup
-from curation.mining.grouping import documents_of
-from curation.mining.step import run_mine
-from sources.errors import SettingsError, StageError
+from curation.decontamination.step.run import run_decontaminate, with_folders
+from curation.dedup.step.run import run_dedup
+from curation.mining.step.pool_index import documents_of
+from curation.mining.step.run import run_mine
+from open_ml_embed.core.errors import SettingsError, StageError
 from tests.curation.leaks import folder
 from tests.curation.mining_rows import PLAIN, make_rows, make_text, mine, texts_of
 

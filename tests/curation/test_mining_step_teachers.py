@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import yaml
 
-from curation.cli import app
+from curation.cli.app import app
 from curation.mining.teachers.loading import load_teacher
 from curation.settings import TeacherSettings
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.curation import project
 from tests.curation.mining_rows import PLAIN, WORDS, make_rows, mine, texts_of
 from tests.curation.models import make_cross_encoder, make_encoder

@@ -17,7 +17,7 @@ from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.precomputed import PrecomputedVectors, text_id
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, length_sorted
 from curation.settings import TeacherSettings
-from sources.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError, StageError
 from tests.curation.models import make_cross_encoder, make_encoder
 
 WORDS = [f"w{i}" for i in range(40)]

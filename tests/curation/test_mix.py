@@ -9,11 +9,11 @@ from datasets import load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup.step import run_dedup
-from curation.mining.step import run_mine
-from curation.mix.select import REASONS
-from curation.mix.step import run_mix
-from sources.errors import StageError, UnknownNameError
+from curation.dedup.step.run import run_dedup
+from curation.mining.step.run import run_mine
+from curation.mixing.step.run import run_mix
+from curation.mixing.step.select import REASONS
+from open_ml_embed.core.errors import StageError, UnknownNameError
 
 
 def text(rng: random.Random, length: int) -> str:
@@ -172,7 +172,7 @@ def test_a_mix_without_rows_says_so(ready, workshop):
 def test_rolling_files_hold_every_row_once(tmp_path_factory, limit, sizes):
     import pyarrow as pa
 
-    from curation.mix.step import _Rolling
+    from curation.mixing.step.run import _Rolling
 
     folder = tmp_path_factory.mktemp("rolling")
     schema = pa.schema([("n", pa.int64())])

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from curation.mix.select import REASONS
-from curation.outcome import _MIX_KEYS, FORMS, MOST_LINES, dedup_outcome, normalise_outcome, outcome_of, print_outcome
-from curation.steps import Shard, StepResult
+from curation.build import Shard, StepResult
+from curation.mixing.step.select import REASONS
+from curation.pipeline.outcome import (
+    _MIX_KEYS,
+    FORMS,
+    MOST_LINES,
+    dedup_outcome,
+    normalise_outcome,
+    outcome_of,
+    print_outcome,
+)
 from tests.curation import project
 
 DOCS = Path(__file__).parents[2] / "docs" / "outcome.md"

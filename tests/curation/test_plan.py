@@ -8,14 +8,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curation.cli import app
-from curation.hours import basis, load_rates
-from curation.plan import make_plan
-from curation.selection import Filter
+from curation.build import STEPS
+from curation.cli.app import app
+from curation.pipeline.estimate import basis, load_rates
+from curation.pipeline.plan import make_plan
+from curation.pipeline.source_filter import Filter
 from curation.settings import load_profile
-from curation.steps import STEPS
+from open_ml_embed.core.errors import ManifestError, SettingsError
 from sources import registry
-from sources.errors import ManifestError, SettingsError
 from tests.curation.conftest import RATES
 
 

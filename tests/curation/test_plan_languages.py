@@ -3,7 +3,7 @@
 import pytest
 
 from curation.langid.codes import corpus_languages
-from curation.selection import speaks
+from curation.pipeline.source_filter import speaks
 from sources import registry
 
 MANIFESTS = list(registry.load_all("ml-embed"))

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curation.cli import app
-from curation.plan import make_plan
-from curation.probing import (
+from curation.cli.app import app
+from curation.pipeline.plan import make_plan
+from curation.probe.run import (
     ProbeFailedError,
     ProbeFailedForNowError,
     kept_probe,
@@ -17,8 +17,8 @@ from curation.probing import (
     run_probe,
     unprobed_sources,
 )
+from open_ml_embed.core.errors import UnknownNameError, exit_code
 from sources import registry
-from sources.errors import UnknownNameError, exit_code
 from sources.fetch import hub, retry
 from sources.lock import Locked, write_lock
 from tests.curation.conftest import RATES

@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from curation.mining.grouping import documents_of
+from curation.build import StepResult
 from curation.mining.negatives import REASONS
+from curation.mining.step.pool_index import documents_of
 from curation.report.examples import cut, mark
-from curation.report.gather import STAGES, funnel, load_inputs, total
 from curation.report.languages import agreement, confusion, declared
 from curation.report.model import read_evaluation
-from curation.report.survey import EDGES, survey
-from curation.steps import StepResult
+from curation.report.shard_statistics import EDGES, survey
+from curation.report.statistics import STAGES, funnel, load_inputs, total
 from tests.curation.hostile import EVIL, Page, read
 
 

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from curation.checking import save_as_made
+from curation.build import StepResult
+from curation.pipeline.freshness import save_as_made
 from curation.report.step import run_report
-from curation.steps import StepResult
-from sources.errors import StageError
+from open_ml_embed.core.errors import StageError
 from tests.curation.hostile import EVIL, Page, read
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from curation.checking import Checker, differences
-from curation.evaluation import mix_identity
-from curation.facts import operations_of
+from curation.build import Build
+from curation.pipeline.dependencies import operations_of
+from curation.pipeline.freshness import Checker, differences
+from curation.pipeline.model_state import mix_identity
 from curation.settings import load_profile
-from curation.steps import Build
-from curation.store import Store
-from sources.errors import StageError
+from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.store import Store
 from tests.curation import project
 
 STEPS = ("fetch", "normalise", "identify", "dedup", "decontaminate", "mine", "mix-retrieval", "mix-instruction")
@@ -261,7 +261,7 @@ def test_a_step_file_that_nobody_can_read_is_named(built):
 
 def test_after_a_step_that_failed_its_old_result_does_not_count(built, monkeypatch):
     """Some tables are those of the run that failed, and settings may be as they were before."""
-    from curation.mining.aligning import Align
+    from curation.mining.step.row_alignment import Align
 
     def fails(*_):
         raise StageError("no memory left")
@@ -350,10 +350,10 @@ def test_a_teacher_of_the_command_line_is_remembered(tmp_path):
 
 
 def test_raw_files_that_were_fetched_may_be_deleted_until_rows_are_made_again(tmp_path, monkeypatch):
-    from curation.dedup.step import run_dedup
-    from curation.fetching import run_fetch
-    from curation.normalising import run_normalise
-    from sources.errors import StageError
+    from curation.dedup.step.run import run_dedup
+    from curation.fetch.step import run_fetch
+    from curation.normalize.step import run_normalise
+    from open_ml_embed.core.errors import StageError
     from sources.fetch import hub
     from tests.curation.conftest import Workshop
     from tests.hub.server import serving
@@ -386,8 +386,8 @@ def test_raw_files_that_were_fetched_may_be_deleted_until_rows_are_made_again(tm
 
 
 def test_a_lock_that_says_something_else_makes_what_was_fetched_stale(tmp_path, monkeypatch):
-    from curation import locking
-    from curation.fetching import run_fetch
+    from curation.fetch import lock as locking
+    from curation.fetch.step import run_fetch
     from sources.fetch import hub
     from tests.curation.conftest import Workshop
     from tests.hub.server import serving
@@ -426,12 +426,12 @@ def test_step_files_are_equal_wherever_the_checkout_is(whole, tmp_path):
 
 
 def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole, tmp_path, monkeypatch):
-    from curation import engine
-    from curation.decontaminate.step import run_decontaminate
-    from curation.dedup.step import run_dedup
-    from curation.langid.step import run_identify
-    from curation.mining.step import run_mine
-    from curation.normalising import run_normalise
+    from curation.decontamination.step.run import run_decontaminate
+    from curation.dedup.step.run import run_dedup
+    from curation.langid.step.run import run_identify
+    from curation.mining.step.run import run_mine
+    from curation.normalize.step import run_normalise
+    from open_ml_embed.core import engine
 
     root = shutil.copytree(whole, tmp_path / "copy")
     monkeypatch.setenv("CORPUS_MANIFESTS", str(root / "manifests"))
@@ -453,7 +453,7 @@ def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole
 
 
 def test_a_newer_operation_makes_its_step_stale(whole, monkeypatch):
-    from curation.dedup.merging import Merge
+    from curation.dedup.step.merge import Merge
 
     monkeypatch.setenv("CORPUS_MANIFESTS", str(whole / "manifests"))
     build = Build(*load_profile(whole / "params.yaml", None), whole)
@@ -464,13 +464,15 @@ def test_a_newer_operation_makes_its_step_stale(whole, monkeypatch):
 
 
 def test_asking_loads_nothing_heavy():
-    code = "import sys, curation.cli; print(sorted({'numba', 'torch', 'polars', 'scipy', 'ray'} & set(sys.modules)))"
+    code = (
+        "import sys, curation.cli.app; print(sorted({'numba', 'torch', 'polars', 'scipy', 'ray'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_a_mix_has_one_identity_for_its_step_and_for_the_trainer(whole, monkeypatch):
-    from train.mix import Mix
+    from train.data.mix import Mix
 
     monkeypatch.setenv("CORPUS_MANIFESTS", str(whole / "manifests"))
     build = Build(*load_profile(whole / "params.yaml", None), whole)
@@ -531,8 +533,8 @@ def test_a_file_beside_a_table_says_which_of_two_tasks_wrote_it(tmp_path):
     """Pools of other names write the same links: the marker of the first must not speak for the second's."""
     import pyarrow as pa
 
-    from curation.engine import Task, Workers, run
     from curation.settings import NormaliseSettings
+    from open_ml_embed.core.engine import Task, Workers, run
 
     schema = pa.schema([pa.field("n", pa.int64())])
 
@@ -584,7 +586,7 @@ def test_what_differs_is_said(then, now, says):
 
 
 def test_nothing_is_remembered_of_a_file_that_may_still_change(tmp_path):
-    from sources.hashing import FileHashes
+    from open_ml_embed.core.hashing import FileHashes
 
     path, memory = tmp_path / "file", tmp_path / "memory.json"
     path.write_bytes(b"one")
@@ -632,7 +634,7 @@ def test_verdicts_of_an_earlier_run_are_not_shown_after_one_without_sets(built):
 
 
 def test_another_cleaning_makes_other_rows():
-    from curation.normalising import identity_of
+    from curation.normalize.step import identity_of
     from sources import registry
 
     manifest = registry.load("imdb")

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from curation.steps import QUARANTINE
-from sources.errors import CorpusError
+from curation.build import QUARANTINE
+from open_ml_embed.core.errors import CorpusError
 from tests.curation import project
 from tests.curation.conftest import MANIFEST
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.text.arrays import one_array
-from curation.text.tokens import count_ones, string_buffers, tokenise
+from open_ml_embed.core.text.arrays import one_array
+from open_ml_embed.core.text.tokens import count_ones, string_buffers, tokenise
 from tests.curation.slow_folding import UNSPACED, fold, same_partition, words
 
 HARD = [

@@ -1,9 +1,9 @@
 """What a step says of files that could not be read."""
 
-from curation.engine import Outputs, Task
-from curation.normalising import Normalise, _add, _nothing, _summed
+from curation.normalize.step import Normalise, _add, _nothing, _summed
 from curation.settings import NormaliseSettings
-from curation.store import Store
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
 from sources.parts import Part, RawFile
 from tests.sources.test_normalise import manifest
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curation.cli import app as curate
-from curation.commands import open_build
-from curation.mix.recipe import built_mixes
-from sources.errors import CorpusError, FetchError, ManifestError, SettingsError, UnknownNameError
+from curation.cli.app import app as curate
+from curation.cli.options import open_build
+from curation.mixing.recipe import built_mixes
+from open_ml_embed.core.errors import CorpusError, FetchError, ManifestError, SettingsError, UnknownNameError
 from tests.curation import project
 from train.cli import app as train3d
 
@@ -223,7 +223,7 @@ def test_paths_of_the_settings_are_relative_to_their_file(root, monkeypatch):
 
 def test_a_module_of_somebody_else_in_place_of_the_trainer_is_named(root):
     (root / "train.py").write_text("")
-    command = [sys.executable, "-m", "curation.cli", "plan"]
+    command = [sys.executable, "-m", "curation.cli.app", "plan"]
     environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parents[2]}"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1

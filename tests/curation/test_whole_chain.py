@@ -10,12 +10,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from curation.decontaminate.step import run_decontaminate
-from curation.dedup.step import run_dedup
-from curation.fetching import run_fetch
-from curation.mining.step import run_mine
-from curation.mix.step import run_mix
-from curation.normalising import run_normalise
+from curation.decontamination.step.run import run_decontaminate
+from curation.dedup.step.run import run_dedup
+from curation.fetch.step import run_fetch
+from curation.mining.step.run import run_mine
+from curation.mixing.step.run import run_mix
+from curation.normalize.step import run_normalise
 from tests.curation import leaks
 from tests.curation.conftest import Workshop
 from tests.curation.test_dedup_sides import resembles, same_sample

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from curation.yields import Allowed
+from curation.normalize.yields import Allowed
 from tests.curation import project
 
 FIELDS = {"q": "string", "d": "string", "k": "string"}

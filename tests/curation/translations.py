@@ -5,7 +5,7 @@ import tarfile
 import zipfile
 from io import BytesIO
 
-from curation.langid.training.packages import Package, Taken
+from tools.langid.packages import Package, Taken
 
 GERMAN = "Die Datei konnte nicht gefunden werden."
 DUTCH = "Het bestand kon niet worden gevonden."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sources.errors import ManifestError, SchemaError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError, SchemaError, UnknownNameError
 from tests.sources.shaping import run
 
 LABEL = {

@@ -13,12 +13,12 @@ import pytest
 from sources import registry
 from sources.languages import check_tag
 from sources.manifest import Manifest
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
+from sources.record_counts import FileCounts, Tally
 from sources.schema import ROW_SCHEMA
 from sources.shapes import arguments, kinds, shape
-from sources.tally import FileCounts, Tally
 from sources.text import normalised
 from tests.sources.raw import FIXTURES, raw_files
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from curation.plan import make_plan
+from curation.build import Build
+from curation.pipeline.plan import make_plan
 from curation.settings import load_profile
-from curation.steps import Build
 from sources import registry
 from sources.fetch import FetchOptions, fetch
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.quarantine import Quarantine
 from tests.hub.server import serving
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.errors import FetchError, UnknownNameError
+from open_ml_embed.core.errors import FetchError, UnknownNameError
 from sources.fetch import fetch, hub
 from sources.manifest import Manifest
 from tests.hub.server import Failure, git_oid

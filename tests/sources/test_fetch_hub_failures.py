@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.errors import FetchError, TransientError
+from open_ml_embed.core.errors import FetchError, TransientError
 from sources.fetch import FetchOptions, fetch, hub
 from tests.hub.server import Failure
 from tests.sources.hub_set import LARGE, fetched_files, manifest, options, serving_set

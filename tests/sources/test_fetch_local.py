@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sources.errors import FetchError
+from open_ml_embed.core.errors import FetchError
 from sources.fetch import FetchOptions, fetch
-from sources.fetch.matching import matching
+from sources.fetch.file_selection import matching
 from sources.globs import any_match
 from tests.sources.hub_set import manifest
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.errors import FetchError, ManifestError
+from open_ml_embed.core.errors import FetchError, ManifestError
 from sources.fetch import FetchOptions, fetch
 from tests.hub.server import Failure
 from tests.sources.url_set import LARGE, PLAIN, content, getting, manifest, placed, ranges, serving_set, sha256

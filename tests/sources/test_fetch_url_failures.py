@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from sources.errors import FetchError, TransientError
+from open_ml_embed.core.errors import FetchError, TransientError
 from sources.fetch import FetchOptions, fetch, retry, url
 from tests.hub.server import Failure
 from tests.sources.url_set import LARGE, PLAIN, content, getting, manifest, placed, ranges, serving_set, sha256

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sources.errors import ManifestError
+from open_ml_embed.core.errors import ManifestError
 from sources.shapes import shape
 from tests.sources.shaping import run
 

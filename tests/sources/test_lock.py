@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from sources.errors import FetchError, SettingsError, TransientError
+from open_ml_embed.core.errors import FetchError, SettingsError, TransientError
 from sources.fetch import FetchOptions, fetch, hub
 from sources.fetch.hub import resolve
 from sources.lock import Lock, Locked, read_lock, write_lock

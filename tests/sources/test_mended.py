@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from sources import registry
-from sources.normalise import _admitted
+from sources.normalize import _admitted
 from sources.quarantine import Quarantine
 from sources.renaming import read_renamed
 from tests.sources.raw import xnli

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-from sources.errors import ManifestError
+from open_ml_embed.core.errors import ManifestError
 from sources.fetch import FetchOptions, fetch
 from sources.manifest import Manifest
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.quarantine import Quarantine
 from sources.schema import ROW_SCHEMA
 

@@ -10,7 +10,7 @@ from sources.adapters.docstrings import description
 from sources.adapters.mediawiki import cleaned
 from sources.fetch import packing
 from sources.languages import LanguageCodeError, tag_of
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.quarantine import Quarantine
 from tests.sources.raw import FIXTURES, raw_files
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from open_ml_embed.core.errors import FetchError, MissingToolError, TransientError
 from sources import registry
-from sources.errors import FetchError, MissingToolError, TransientError
 from sources.fetch import FetchOptions, apt, fetch
 from tests.sources.offline import md5, paragraph
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import read

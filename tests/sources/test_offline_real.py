@@ -11,10 +11,10 @@ from collections import Counter
 
 import pytest
 
+from open_ml_embed.core.errors import TransientError
 from sources import registry
-from sources.errors import TransientError
 from sources.fetch import FetchOptions, fetch
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.quarantine import Quarantine
 
 pytestmark = [

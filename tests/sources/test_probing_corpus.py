@@ -12,7 +12,7 @@ import pytest
 from sources import registry
 from sources.fetch import FetchOptions
 from sources.manifest import HubOrigin, UrlOrigin
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.probing.probe import probe
 from sources.quarantine import Quarantine
 from tests.hub.files import serving_files

@@ -5,8 +5,8 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
+from open_ml_embed.core.errors import SchemaError
 from sources.adapters import problem_solutions
-from sources.errors import SchemaError
 from sources.manifest import Manifest
 from sources.parts import Context, RawBatch
 from sources.quarantine import Quarantine

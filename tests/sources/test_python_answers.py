@@ -2,7 +2,7 @@
 
 import pytest
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from tests.sources.shaping import run, texts
 
 ARGS = {"query": "q", "answers": ["code", "prose"]}

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
-from sources.readers import lines, read
+from sources.readers import line_blocks, read
 
 
 def reading(path, fields=None, batch_rows=65_536):
@@ -79,7 +79,7 @@ def test_other_fields_cannot_be_declared(tmp_path):
 def test_whatever_is_written_comes_back(tmp_path_factory, texts, ending, batch_rows, size):
     path = written(tmp_path_factory.mktemp("text"), ending.join(texts).encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines.blocks, "__kwdefaults__", {"size": size})
+        patch.setattr(line_blocks.blocks, "__kwdefaults__", {"size": size})
         rows, bad = reading(path, batch_rows=batch_rows)
     assert rows == {n: text for n, text in enumerate(texts) if text}
     assert not bad

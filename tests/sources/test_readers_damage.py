@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks import fuzz_readers
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
-from sources.readers import delimited, lines, nested_json, read
+from sources.readers import delimited, line_blocks, nested_json, read
 from tests.sources.reading import AB, numbers, reading, write
 
 
@@ -311,10 +311,10 @@ def test_damaged_parquet_is_marked_with_what_is_not_read(tmp_path):
 
 
 def test_overlong_line_of_text_is_passed_over_in_any_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 300)
+    monkeypatch.setattr(line_blocks, "MAX_LINE_BYTES", 300)
     data = b"one\n" + b"x" * 1000 + b"\ntwo\n\nthree"
     for size in (7, 64, 200):
-        monkeypatch.setattr(lines.blocks, "__kwdefaults__", {"size": size, "encoding": "utf-8"})
+        monkeypatch.setattr(line_blocks.blocks, "__kwdefaults__", {"size": size, "encoding": "utf-8"})
         rows, bad = reading(write(tmp_path, "x.txt", data), format="text", fields={"text": "string"})
         assert [row["text"] for row in rows.values()] == ["one", "two", "three"]
         assert bad == [("raw/x.txt", 1, "oversized-record")]

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sources.errors import SchemaError
-from sources.readers import archives, lines
+from open_ml_embed.core.errors import SchemaError
+from sources.readers import archives, line_blocks
 from tests.sources.reading import numbers, reading, write
 
 BAD_LINES = {
@@ -71,9 +71,9 @@ def test_a_string_is_no_list_of_characters(tmp_path, kind, at):
 
 
 def test_jsonl_overlong_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 300)
-    monkeypatch.setattr(lines.blocks, "__kwdefaults__", {"size": 64})
+    monkeypatch.setattr(line_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(line_blocks, "MAX_LINE_BYTES", 300)
+    monkeypatch.setattr(line_blocks.blocks, "__kwdefaults__", {"size": 64})
     data = [json.dumps({"a": str(i) * (1000 if i == 3 else 1), "b": i}) for i in range(6)]
     rows, bad = reading(write(tmp_path, "x.jsonl", "\n".join(data)), format="jsonl")
     assert bad == [("raw/x.jsonl", 3, "oversized-record")]

@@ -10,7 +10,7 @@ import tarfile
 import pyarrow as pa
 import pytest
 
-from sources.errors import SchemaError
+from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import archives, read

@@ -21,7 +21,7 @@ import json, sys
 from collections import Counter
 from pathlib import Path
 from sources.manifest import Manifest
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 manifest = Manifest.model_validate(json.loads(sys.argv[1]))

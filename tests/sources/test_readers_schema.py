@@ -8,7 +8,7 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 import pytest
 
-from sources.errors import ManifestError, SchemaError
+from open_ml_embed.core.errors import ManifestError, SchemaError
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import read

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.errors import ManifestError, SchemaError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError, SchemaError, UnknownNameError
 from sources.shapes import kinds, shape
 from tests.sources.shaping import run, texts
 

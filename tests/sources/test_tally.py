@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.manifest import Manifest
-from sources.normalise import normalise, parts
+from sources.normalize import normalise, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
+from sources.record_counts import Tally
 from sources.shapes import shape
-from sources.tally import Tally
 
 
 def manifest(kind="pair", args=None, fmt="jsonl", **more):

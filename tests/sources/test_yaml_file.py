@@ -2,8 +2,8 @@
 
 import pytest
 
-from sources.errors import ManifestError, SettingsError
-from sources.yaml_file import read_yaml
+from open_ml_embed.core.errors import ManifestError, SettingsError
+from open_ml_embed.core.yaml_file import read_yaml
 
 
 @pytest.mark.parametrize(

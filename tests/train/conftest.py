@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from tests.train.synthetic import params_for, write_mix, write_params
 from train.cli import app
 from train.config import TrainSettings
-from train.run import Run
-from train.settings_file import load_settings
+from train.config_file import load_settings
+from train.loop.run import Run
 
 # A busy machine is no failure.
 hypothesis_settings.register_profile("train", deadline=None)

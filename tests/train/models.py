@@ -12,12 +12,12 @@ from transformers import AutoModel, EuroBertConfig, Qwen3Config
 from transformers.models.eurobert.modeling_eurobert import EuroBertRMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
-from train.batch import Batch, make_targets
 from train.config import Objective
-from train.embedding import nest
-from train.model import Embedder
-from train.presets import Form
-from train.segments import Segments
+from train.data.batch import Batch, make_targets
+from train.data.segments import Segments
+from train.model.embedder import Embedder
+from train.model.embedding import nest
+from train.model.presets import Form
 
 VOCABULARY = 60
 SIZES = {

@@ -15,10 +15,10 @@ import torch
 
 from tests.train.models import batch_of, embedder, exact_norms, form_of
 from train.config import Memory
-from train.distributed import Group, Replica, join, leave, spread, whole
-from train.memory import estimate
-from train.objective import Taught
-from train.step import backward
+from train.distributed.parallel import Group, Replica, join, leave, spread, whole
+from train.loop.memory_estimate import estimate
+from train.loop.step import backward
+from train.objective.loss import Taught
 
 BATCHES: dict[str, Mapping[str, Any]] = {
     "retrieval": {},

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.batch import Targets, make_batch, make_targets
-from train.loop import Trainer
-from train.plan import Ints
-from train.presets import PRESETS
-from train.run import Run
+from train.data.batch import Targets, make_batch, make_targets
+from train.data.plan import Ints
+from train.loop.loop import Trainer
+from train.loop.run import Run
+from train.model.presets import PRESETS
 
 
 def targets_of(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from train.store import map_store
+from train.data.token_store import map_store
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 DOCUMENTS, SAMPLES = 3000, 2500

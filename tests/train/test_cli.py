@@ -12,11 +12,11 @@ import yaml
 from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
-from sources.errors import SettingsError, StageError, UnknownNameError
+from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from tests.train.synthetic import params_for, write_mix, write_params
 from train import cli
-from train.loop import Trainer
-from train.settings_file import dims_of, layers_of, load_settings, ranks_of
+from train.config_file import dims_of, layers_of, load_settings, ranks_of
+from train.loop.loop import Trainer
 
 
 def test_a_complete_run_is_not_run_again(fitted: Path, params, work, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sources.errors import SettingsError
+from open_ml_embed.core import devices
+from open_ml_embed.core.errors import SettingsError
 from tests.train.synthetic import params_for, write_params
-from train import devices
 from train.cli import app
-from train.run import load
-from train.settings_file import load_settings
+from train.config_file import load_settings
+from train.loop.run import load
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_fitting_is_refused_before_anything_is_made(on_cuda: Path, tmp_path: Pat
 
 
 def test_a_refusal_deletes_no_checkpoint(on_cuda: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("train.run.Run.key", "k" * 32)
+    monkeypatch.setattr("train.loop.run.Run.key", "k" * 32)
     kept = tmp_path / "w" / "runs" / ("k" * 16) / "checkpoints" / "00000004"
     kept.mkdir(parents=True)
     arguments = ["fit", "--params", str(on_cuda), "--out", str(tmp_path / "m"), "--work", str(tmp_path / "w")]

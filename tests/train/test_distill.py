@@ -7,18 +7,18 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from sources.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError, StageError
 from tests.train.models import batch_of, embedder, form_of
-from train.batch import make_batch
 from train.config import Distillation
-from train.distill import TeacherVectors, open_teacher
-from train.distributed import Group, spread
-from train.mix import Mix
-from train.objective import Taught
-from train.plan import Plan
-from train.presets import PRESETS
-from train.run import Run
-from train.step import backward
+from train.data.batch import make_batch
+from train.data.mix import Mix
+from train.data.plan import Plan
+from train.distributed.parallel import Group, spread
+from train.loop.run import Run
+from train.loop.step import backward
+from train.model.presets import PRESETS
+from train.objective.distill import TeacherVectors, open_teacher
+from train.objective.loss import Taught
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.train import processes, reference
 from tests.train.models import batch_of, embedder, exact_norms, gradients
 from tests.train.synthetic import write_params
 from train.config import Distillation, TrainSettings
-from train.distributed import Group, join, leave, spread
+from train.distributed.parallel import Group, join, leave, spread
 
 
 @pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])

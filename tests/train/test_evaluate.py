@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from train.cli import app
-from train.ranking import Pool, make_pool, metrics, ranks
-from train.run import Run
+from train.evaluation.retrieval_metrics import Pool, make_pool, metrics, ranks
+from train.loop.run import Run
 
 
 def brute_ndcg(scores: list[float], relevant: list[bool], spared: list[bool]) -> float:

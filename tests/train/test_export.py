@@ -18,19 +18,19 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoTokenizer, EuroBertConfig, Qwen3Config
 from typer.testing import CliRunner
 
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.train.synthetic import params_for, write_params
-from train import onnx_export
 from train.cli import app
 from train.config import TrainSettings
-from train.embedding import nest
-from train.export import Cut, cut_backbone
-from train.export import export as write
-from train.model import Embedder
-from train.run import Run, Shape, load
-from train.segments import Segments
-from train.settings_file import load_settings
-from train.tokenizer import encoder_of
+from train.config_file import load_settings
+from train.data.segments import Segments
+from train.data.tokenizer import encoder_of
+from train.export import onnx
+from train.export.export import Cut, cut_backbone
+from train.export.export import export as write
+from train.loop.run import Run, Shape, load
+from train.model.embedder import Embedder
+from train.model.embedding import nest
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_importing_train_is_enough_to_load_the_efficient_mode(fitted: Path, para
     for program in (f"import train\n{from_st}\n{load}", f"{from_st}\nimport train\n{load}"):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "FactorizedQwen3Model"
-    light = "import sys, train, train.store; print('transformers' in sys.modules, 'torch' in sys.modules)"
+    light = "import sys, train, train.data.token_store; print('transformers' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 
@@ -177,8 +177,8 @@ def test_onnx_gives_the_same_vectors(fitted: Path, params: Path, settings, texts
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript"])
 def test_onnx_says_what_to_install(fitted: Path, params: Path, tmp_path: Path, monkeypatch, name: str) -> None:
-    known = onnx_export.importlib.util.find_spec
-    monkeypatch.setattr(onnx_export.importlib.util, "find_spec", lambda n: None if n == name else known(n) or n)
+    known = onnx.importlib.util.find_spec
+    monkeypatch.setattr(onnx.importlib.util, "find_spec", lambda n: None if n == name else known(n) or n)
     result = export(params, fitted, tmp_path / "cut", "--onnx")
     assert isinstance(result.exception, SettingsError)
     assert "open-ml-embed[onnx]" in result.exception.remedy

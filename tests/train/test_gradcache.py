@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.train import reference
 from tests.train.models import ARCHITECTURES, batch_of, embedder, exact_norms, form_of, gradients, texts
-from train.batch import Batch
 from train.config import Memory
-from train.distributed import Group, spread
-from train.gradcache import encode_cached
-from train.memory import Estimate, estimate, kept_bytes
-from train.model import Embedder
-from train.objective import Loss
-from train.packing import Rows, share_out
-from train.segments import Segments
-from train.step import backward
+from train.data.batch import Batch
+from train.data.packing import Rows, share_out
+from train.data.segments import Segments
+from train.distributed.parallel import Group, spread
+from train.loop.memory_estimate import Estimate, estimate, kept_bytes
+from train.loop.step import backward
+from train.model.embedder import Embedder
+from train.objective.gradcache import encode_cached
+from train.objective.loss import Loss
 
 WHOLE = 1 << 40
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sources.errors import StageError
-from train import checkpoint
+from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
-from train.loop import Trainer, learning_rate
-from train.run import Run
+from train.loop import checkpoint
+from train.loop.loop import Trainer, learning_rate
+from train.loop.run import Run
 
 STEPS = 65  # 60 of the first stage, 5 of the second
 

@@ -5,13 +5,13 @@ import sys
 import pytest
 import torch
 
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.train.models import ARCHITECTURES, batch_of, embedder, form_of, gradients, texts
 from train.config import Lora
-from train.distributed import Group, spread
-from train.lora import add_lora, folded_state
-from train.model import Embedder
-from train.step import backward
+from train.distributed.parallel import Group, spread
+from train.loop.step import backward
+from train.model.embedder import Embedder
+from train.model.lora import add_lora, folded_state
 
 
 def adapted(architecture: str = "qwen3", **settings: float) -> Embedder:

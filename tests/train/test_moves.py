@@ -12,10 +12,10 @@ import torch
 from tests.train.synthetic import params_for, write_params
 from tests.train.test_loop import facts, fresh
 from train.config import TrainSettings
-from train.export import choose
-from train.loop import Trainer
-from train.model import Embedder
-from train.settings_file import load_settings
+from train.config_file import load_settings
+from train.export.export import choose
+from train.loop.loop import Trainer
+from train.model.embedder import Embedder
 
 
 @pytest.fixture

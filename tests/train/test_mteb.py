@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from sources.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from tests.train.synthetic import params_for, write_mix, write_params
-from train import mteb_model
 from train.cli import app
+from train.evaluation import mteb_model
 
 needs_mteb = pytest.mark.skipif(importlib.util.find_spec("mteb") is None, reason="mteb is optional")
 pytestmark = pytest.mark.filterwarnings("ignore")  # mteb's and its dependencies'

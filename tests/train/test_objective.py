@@ -14,10 +14,10 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.train import reference
-from train.batch import Targets, make_targets
 from train.config import Distillation, Objective
-from train.objective import Loss, Taught, objective
-from train.presets import Form
+from train.data.batch import Targets, make_targets
+from train.model.presets import Form
+from train.objective.loss import Loss, Taught, objective
 
 DIMS, LAYERS, H = (4, 8, 12), 3, 12
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.train import reference
 from tests.train.models import ARCHITECTURES, embedder, exact_norms, gradients, texts
-from train import attention
-from train.packing import Packing, imbalance, share_out
-from train.segments import Segments
+from train.data.packing import Packing, imbalance, share_out
+from train.data.segments import Segments
+from train.model import attention
 
 LENGTHS = [5, 1, 17, 3, 3, 24, 9, 2, 11, 5, 3, 1]
 

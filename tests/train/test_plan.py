@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.plan import Draw, Plan, choose_negatives, choose_rank, raw, shuffled
+from train.data.plan import Draw, Plan, choose_negatives, choose_rank, raw, shuffled
 
 SIZES = st.lists(st.integers(0, 40), min_size=1, max_size=5).filter(any)
 

@@ -8,16 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer, Qwen3Config
 
-from sources.errors import CorpusError, SettingsError, StageError
+from open_ml_embed.core.errors import CorpusError, SettingsError, StageError
 from tests.train.synthetic import params_for, write_params
-from train import run as run_module
 from train.config import Pretrained, RandomQwen3, Stage
-from train.loop import Trainer
-from train.preflight import outline, peak_rate
-from train.run import Run
-from train.settings_file import load_settings
-from train.sizes import Sizes, sizes_of
-from train.tokenizer import train_tokenizer, wrap
+from train.config_file import load_settings
+from train.data.tokenizer import train_tokenizer, wrap
+from train.loop import run as run_module
+from train.loop.loop import Trainer
+from train.loop.preflight import outline, peak_rate
+from train.loop.run import Run
+from train.model.sizes import Sizes, sizes_of
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1}
 

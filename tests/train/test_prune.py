@@ -8,13 +8,13 @@ import torch
 from transformers import AutoModel, EuroBertConfig, Qwen3Config
 from typer.testing import CliRunner
 
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.train.synthetic import params_for, write_params
 from train.cli import app
-from train.prune import SIZES, Target, activity, prune
-from train.run import Run
-from train.segments import Segments
-from train.settings_file import load_settings
+from train.config_file import load_settings
+from train.data.segments import Segments
+from train.loop.run import Run
+from train.model.prune import SIZES, Target, activity, prune
 
 SMALL = {"vocab_size": 60, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "head_dim": 8,
          "num_attention_heads": 2, "num_key_value_heads": 1, "pad_token_id": 0}  # fmt: skip

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.engine import Workers
-from sources import hashing
-from sources.errors import StageError
-from train import tokenising
-from train.columns import Column, Ragged, Rows, Runs
-from train.mix import Mix
-from train.run import Run
-from train.store import open_store
-from train.tokenising import IDS
-from train.tokenizer import encoder_of, train_tokenizer, wrap
+from open_ml_embed.core import hashing
+from open_ml_embed.core.engine import Workers
+from open_ml_embed.core.errors import StageError
+from train.data import tokenize
+from train.data.memmap_columns import Column, Ragged, Rows, Runs
+from train.data.mix import Mix
+from train.data.token_store import open_store
+from train.data.tokenize import IDS
+from train.data.tokenizer import encoder_of, train_tokenizer, wrap
+from train.loop.run import Run
 
 ROWS = st.lists(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=6), max_size=30)
 
@@ -131,7 +131,7 @@ def test_a_mix_is_hashed_once_and_again_when_it_changes(mix: Path, tmp_path: Pat
 
 def test_tokenising_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mix: Path, tmp_path: Path) -> None:
     encoder = encoder_of(run.tokenizer, max_length=24)
-    stopped = tokenising.Tokenise.run
+    stopped = tokenize.Tokenise.run
     calls: list[str] = []
 
     def dies(self, task, *rest):
@@ -141,16 +141,16 @@ def test_tokenising_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mi
         return stopped(self, task, *rest)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tokenising, "PART_ROWS", 90)
-        patched.setattr(tokenising.Tokenise, "run", dies)
+        patched.setattr(tokenize, "PART_ROWS", 90)
+        patched.setattr(tokenize.Tokenise, "run", dies)
         with pytest.raises(KeyboardInterrupt):
             open_store(Mix(mix), encoder, tmp_path / "a")
         assert len(calls) == 2
         store = open_store(Mix(mix), encoder, tmp_path / "a")
     assert len(calls) == len(set(calls)) + 1
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tokenising, "PART_ROWS", 90)
-        patched.setattr(tokenising, "ROWS_WORTH_A_PROCESS", 50)
+        patched.setattr(tokenize, "PART_ROWS", 90)
+        patched.setattr(tokenize, "ROWS_WORTH_A_PROCESS", 50)
         open_store(Mix(mix), encoder, tmp_path / "b", Workers(count=2))
     ours, theirs = (
         {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "ab"

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
 from tests.train.test_loop import fresh
 from train.config import Watching
-from train.flops import Cost
-from train.loop import Trainer
-from train.watching import scalars, watched
+from train.loop.loop import Trainer
+from train.loop.metrics import scalars, watched
+from train.model.flops import Cost
 
 
 @pytest.fixture(scope="module")

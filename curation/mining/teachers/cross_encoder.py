@@ -20,9 +20,9 @@ from curation.mining.teachers.sentence_transformer import (
     token_lengths,
 )
 from curation.settings import TeacherSettings
-from curation.store import digest
-from curation.text.tokens import I64
-from sources.errors import SettingsError
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.store import digest
+from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -12,9 +12,9 @@ from curation.mining.teachers.precomputed import PrecomputedVectors
 from curation.mining.teachers.protocol import Teacher
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, weighed_files
 from curation.settings import TeacherSettings
-from curation.store import digest
-from sources.errors import SettingsError
-from sources.hashing import FileHashes
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.hashing import FileHashes
+from open_ml_embed.core.store import digest
 
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -132,7 +132,7 @@ def _from_hub(repo: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    from sources.errors import FetchError
+    from open_ml_embed.core.errors import FetchError
 
     patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
     try:

@@ -12,9 +12,9 @@ import numpy as np
 
 from curation.mining.teachers.protocol import F32, Side
 from curation.settings import TeacherSettings
-from curation.store import digest
-from sources.errors import SettingsError
-from sources.hashing import hash_file
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.store import digest
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

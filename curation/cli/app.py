@@ -1,0 +1,346 @@
+"""The `curate` command: one verb a step, and verbs to look before (`plan`), during (`status`) and after (`show`)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curation.build import Build, StepResult
+from curation.cli.evaluations import app as evaluations_app
+from curation.cli.langid import app as langid_app
+from curation.cli.options import (
+    PARAMS,
+    Address,
+    AsJson,
+    Count,
+    DryRun,
+    Engine,
+    Params,
+    ProfileName,
+    open_build,
+    run_program,
+)
+from curation.pipeline.outcome import ended
+from open_ml_embed.core.errors import SettingsError, StageError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+sources_app = typer.Typer(no_args_is_help=False)
+app.add_typer(sources_app, name="sources")
+app.add_typer(langid_app, name="langid")
+app.add_typer(evaluations_app, name="evaluations")
+
+Language = Annotated[str | None, typer.Option(help="A code, a tag or a programming language: deu, srp-Cyrl, python.")]
+Family = Annotated[str | None, typer.Option(help="retrieval, clustering or classification.")]
+Task = Annotated[str | None, typer.Option(help="Task type, as question-answering.")]
+Licence = Annotated[str | None, typer.Option(help="commercial, redistribution, or an identifier.")]
+Access = Annotated[str | None, typer.Option(help="open, gated, manual, dead; several with commas.")]
+
+
+@contextmanager
+def _alone(build: Build) -> Iterator[None]:
+    """Hold the build's lock: two runs of one profile would write the same temporary files."""
+    folder = build.root / "work" / build.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(
+                "another run of this profile is at work", where=str(folder), remedy="wait for it, or end it"
+            ) from None
+        yield
+
+
+def _step(run: Callable[[Build], StepResult], build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
+    if dry_run:
+        sources = build.manifests()
+        print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
+        return
+    with _alone(build):
+        ended(lambda: run(build), build.name, as_json=as_json)
+
+
+def _verb(name: str, what: str, load: Callable[[], Callable[[Build], StepResult]]) -> None:
+    def command(
+        profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+        ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
+    ) -> None:  # fmt: skip
+        build = open_build(profile, params, workers, engine, ray_address)
+        _step(load(), build, dry_run=dry_run, what=what, as_json=as_json)
+
+    app.command(name, help=what)(command)
+
+
+def _fetch() -> Callable[[Build], StepResult]:
+    from curation.fetch.step import run_fetch
+
+    return run_fetch
+
+
+def _normalise() -> Callable[[Build], StepResult]:
+    from curation.normalize.step import run_normalise
+
+    return run_normalise
+
+
+def _identify() -> Callable[[Build], StepResult]:
+    from curation.langid.step.run import run_identify
+
+    return run_identify
+
+
+def _dedup() -> Callable[[Build], StepResult]:
+    from curation.dedup.step.run import run_dedup
+
+    return run_dedup
+
+
+_verb("fetch", "Bring the raw files of every source here.", _fetch)
+_verb("normalise", "Turn raw files into rows.", _normalise)
+_verb("identify", "Identify the language of every text.", _identify)
+_verb("dedup", "Find exact and near-duplicates across all sources.", _dedup)
+
+
+@app.command()
+def decontaminate(
+    profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    ray_address: Address = None,
+    evaluation: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder with queries.jsonl, corpus.jsonl and qrels/, beside the profile's sets."),
+    ] = None,
+    *, dry_run: DryRun = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Find the rows that evaluation sets have too; `curate evaluations` lists what there is."""
+    from curation.decontamination.origins import chosen_sets
+    from curation.decontamination.step.run import run_decontaminate, with_folders
+    from curation.pipeline.validation import check_evaluation_sets
+
+    build = with_folders(open_build(profile, params, workers, engine, ray_address), evaluation or [])
+    check_evaluation_sets(build, "--evaluation")
+    if dry_run:
+        sets = chosen_sets(build.profile.decontaminate, build.root)
+        print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
+        return
+    with _alone(build):
+        ended(lambda: run_decontaminate(build), build.name, as_json=as_json)
+
+
+@app.command()
+def mine(
+    profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    ray_address: Address = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Instead of the profile's: bm25, owner/name@COMMIT, a folder, package:NAME, vectors:FOLDER."),
+    ] = None,
+    *, dry_run: DryRun = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Find hard negatives for every row."""
+    from curation.mining.step.run import run_mine, with_teacher
+
+    build = open_build(profile, params, workers, engine, ray_address)
+    build = with_teacher(build, teacher) if teacher else build
+    _step(run_mine, build, dry_run=dry_run, what="mine", as_json=as_json)
+
+
+@app.command()
+def mix(
+    name: str, profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Build one mix of the profile (retrieval, instruction, or one of your own) from everything before it."""
+    from curation.mixing.recipe import built_mixes, load_recipe
+    from curation.mixing.step.run import run_mix
+
+    build = open_build(profile, params, workers, engine, ray_address)
+    recipe = load_recipe(name, build.root)
+    if name not in built_mixes(build.profile, build.root):
+        raise SettingsError(
+            f"the profile does not build the mix {name}",
+            where=f"profile {build.name}: mixes",
+            remedy=f"add `{name}: {{}}` to the profile's section `mixes`",
+        )
+    if dry_run:
+        held = [m.name for m in build.manifests() if recipe.holds(m.name)]
+        print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
+        return
+    with _alone(build):
+        ended(lambda: run_mix(build, name), build.name, as_json=as_json)
+
+
+@app.command()
+def report(
+    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Write the statistics report: one self-contained HTML file."""
+    from curation.report.step import run_report
+
+    build = open_build(profile, params)
+    if dry_run:
+        print(f"report: {build.out / 'report.html'}")
+        return
+    path = str(run_report(build))
+    print(json.dumps({"step": "report", "profile": build.name, "path": path}) if as_json else path)
+
+
+@app.command()
+def plan(
+    profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
+    task: Task = None, licence: Licence = None, access: Access = None,
+    workers: Annotated[
+        int, typer.Option(help="How many share the work, for the hours; 0: one per core.", envvar="CURATE_WORKERS")
+    ] = 1,
+    *, without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Say what a build will give, cost and be allowed for, from the manifests alone, before any work."""
+    from curation.pipeline.plan import make_plan, print_plan
+    from curation.pipeline.source_filter import Filter
+
+    build = open_build(profile, params, workers)
+    chosen = Filter(language, family, task, licence, access)
+    if without_gated:
+        chosen = chosen.without("gated")
+    made = make_plan(build, chosen, workers=build.workers.number)
+    print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_plan(made)
+
+
+@app.command()
+def probe(
+    source: Annotated[list[str] | None, typer.Argument(help="Sources; none: all of the profile's.")] = None,
+    profile: ProfileName = None, params: Params = PARAMS,
+    workers: Annotated[
+        int, typer.Option(help="Requests at once; 0: eight.", envvar="CURATE_WORKERS")
+    ] = 0,
+    *, again: Annotated[bool, typer.Option("--again", help="Probe anew what was probed before.")] = False,
+    dry_run: DryRun = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Look at the heads of raw files where they are, before a long download: are they as the manifests say?"""
+    from curation.probe.run import ProbeFailedError, ProbeFailedForNowError, chosen_sources, run_probe, unprobed_sources
+    from curation.probe.table import print_probed
+
+    build = open_build(profile, params, workers)
+    if dry_run:
+        chosen = chosen_sources(build, source or ())
+        todo = unprobed_sources(build, chosen, again=again)
+        print(f"probe: {len(todo)} of {len(chosen)} sources, the others are kept from before; profile {build.name}")
+        return
+    try:
+        found = run_probe(build, source or (), again=again, threads=workers)
+    except (ProbeFailedError, ProbeFailedForNowError) as error:
+        print_probed(error.result, as_json=as_json, closely=bool(source))
+        raise
+    print_probed(found, as_json=as_json, closely=bool(source))
+
+
+@app.command()
+def lock(
+    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Resolve every Hub revision of the profile's sources to a commit, and write the lock file."""
+    from curation.fetch.lock import lock_path, locked_sources, run_lock
+
+    build = open_build(profile, params)
+    if dry_run:
+        print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path()}")
+        return
+    ended(lambda: run_lock(build), build.name, as_json=as_json)
+
+
+@app.command()
+def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
+    """Say how far a build is: steps done, shards, rows, languages, mixes."""
+    from curation.pipeline.status import make_status, print_status
+
+    made = make_status(open_build(profile, params))
+    print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_status(made)
+
+
+@app.command()
+def settings(
+    profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False, dry_run: DryRun = False
+) -> None:
+    """Look up every name of a profile, and write what each step reads of it, defaults included."""
+    from curation.pipeline.dvc_files import check_pipeline
+    from curation.pipeline.dvc_inputs import step_inputs, write_step_inputs
+    from curation.pipeline.validation import trained_on
+    from curation.settings import load_profile
+
+    build = open_build(profile, params)
+    check_pipeline(build, params, trained_on(build, str(params)))
+    written = replace(build, profile=load_profile(params, build.name)[1])  # with its paths as the file has them
+    made = step_inputs(written) if dry_run else write_step_inputs(written)
+    print(json.dumps(made, ensure_ascii=False, indent=1) if as_json else f"{build.name}: {', '.join(made)}")
+
+
+@app.command("dvc")
+def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
+    """Write the pipelines of all profiles, or of one, for DVC: pipelines/<profile>/dvc.yaml."""
+    from curation.pipeline.dvc_files import write_pipelines
+    from open_ml_embed.core.params import read_profiles
+
+    builds = [open_build(name, params) for name in ([profile] if profile else read_profiles(params)[0])]
+    for line in write_pipelines(builds, params, dry_run=dry_run):
+        print(line)
+
+
+@app.command()
+def show(
+    source: str, subset: Annotated[str | None, typer.Argument()] = None, profile: ProfileName = None,
+    params: Params = PARAMS, rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
+    row_id: Annotated[str | None, typer.Option(help="Show this row only.")] = None,
+    *, quarantined: Annotated[bool, typer.Option(help="Show quarantined records instead.")] = False,
+    disagreements: Annotated[
+        bool, typer.Option("--disagreements", help="Show where declared and identified languages differ.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Look at rows of a source with everything the steps have found out about them."""
+    from curation.pipeline.show import show_disagreements, show_quarantine, show_rows
+
+    build = open_build(profile, params)
+    if disagreements:
+        show_disagreements(build, source, as_json=as_json)
+    elif quarantined:
+        show_quarantine(build, source, subset, rows, as_json=as_json)
+    else:
+        show_rows(build, source, subset, rows, row_id, as_json=as_json)
+
+
+@sources_app.callback(invoke_without_command=True)
+def sources(
+    context: typer.Context, language: Language = None, family: Family = None, task: Task = None,
+    licence: Licence = None, access: Access = None, *, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """List the sources, all or some."""
+    from curation.pipeline.source_filter import Filter
+    from curation.pipeline.source_listing import list_sources
+
+    if context.invoked_subcommand is None:
+        list_sources(Filter(language, family, task, licence, access), as_json=as_json)
+
+
+@sources_app.command("show")
+def show_source(name: str, *, as_json: AsJson = False) -> None:
+    """Tell everything about one source."""
+    from curation.pipeline.source_listing import show_source
+
+    show_source(name, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command; see `curation.cli.options.run_program` for how it ends."""
+    run_program(app)
+
+
+if __name__ == "__main__":
+    main()

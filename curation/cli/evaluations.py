@@ -1,0 +1,104 @@
+"""`curate evaluations`: which evaluation sets there are, what is known of each, and bringing them here."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from curation.cli.options import PARAMS, AsJson, DryRun, Params, ProfileName, open_build
+
+app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation sets.")
+
+
+@app.callback(invoke_without_command=True)
+def evaluations(
+    context: typer.Context,
+    task: Annotated[list[str] | None, typer.Option(help="Names or patterns of MTEB tasks.")] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help="As `MTEB(Multilingual, v2)`.")] = None,
+    kind: Annotated[list[str] | None, typer.Option("--type", help="As Retrieval or STS.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="As deu-Latn.")] = None,
+    *, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """List evaluation sets, all or some."""
+    from curation.decontamination.evaluation_sets import load_catalogue, load_set, set_names
+    from curation.settings import MtebSettings
+
+    if context.invoked_subcommand is not None:
+        return
+    everything = not (task or benchmark)
+    chosen = MtebSettings(
+        tasks=task or (["*"] if everything else []), benchmarks=benchmark or [], types=kind or [],
+        languages=language or [],
+    )  # fmt: skip
+    listed = [
+        {"name": t.name, "type": t.type, "origin": t.repo, "subsets": len(t.subsets), "languages": len(t.languages)}
+        for t in load_catalogue().choose(chosen)
+    ]
+    if everything and not kind and not language:
+        manifests = map(load_set, set_names())
+        listed += [
+            {"name": m.name, "type": m.task, "origin": m.origin.kind, "subsets": len(m.subsets),
+             "languages": len(m.languages())} for m in manifests
+        ]  # fmt: skip
+    print(json.dumps(listed, ensure_ascii=False, indent=1)) if as_json else _print(listed)
+
+
+@app.command("show")
+def show_set(name: str, *, as_json: AsJson = False) -> None:
+    """Tell everything about one evaluation set."""
+    from curation.decontamination.evaluation_sets import load_catalogue, load_set, set_names, task_types
+    from open_ml_embed.core.errors import UnknownNameError
+
+    catalogue = load_catalogue()
+    said: dict[str, Any]
+    if name in catalogue.tasks:
+        task = catalogue.tasks[name]
+        said = task.model_dump(mode="json", exclude_defaults=True)
+        said["benchmarks"] = [catalogue.benchmarks[number] for number in task.benchmarks]
+        said["texts"] = task_types()[task.type].model_dump(mode="json", exclude_defaults=True)
+    elif name in set_names():
+        said = load_set(name).model_dump(mode="json", exclude_defaults=True)
+    else:
+        raise UnknownNameError("evaluation set", name, [*catalogue.tasks, *set_names()])
+    print(json.dumps(said, ensure_ascii=False, indent=None if as_json else 1))
+
+
+@app.command("fetch")
+def fetch_all(
+    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
+    """Bring the evaluation sets of a profile here, without comparing anything."""
+    from curation.decontamination.origins import chosen_sets
+    from curation.decontamination.step.run import run_fetch_sets
+    from curation.pipeline.outcome import ended
+
+    build = open_build(profile, params)
+    if dry_run:
+        sets = chosen_sets(build.profile.decontaminate, build.root)
+        print(f"evaluations fetch: {len(sets)} evaluation sets, profile {build.name}")
+        return
+    ended(lambda: run_fetch_sets(build), build.name, as_json=as_json)
+
+
+@app.command("enumerate")
+def enumerate_all() -> None:
+    """Write MTEB's tasks to manifests/evaluations/mteb.jsonl, from the installed mteb (the extra `mteb`)."""
+    from curation.decontamination.evaluation_sets import evaluation_root
+    from curation.decontamination.mteb_tasks import enumerate_tasks
+
+    print(enumerate_tasks(evaluation_root() / "mteb.jsonl"))
+
+
+def _print(listed: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"{len(listed):,} evaluation sets")
+    for column in ("name", "type", "origin", "subsets", "languages"):
+        table.add_column(column, justify="right" if column in ("subsets", "languages") else "left")
+    for entry in listed:
+        table.add_row(*(escape(str(value)) for value in entry.values()))
+    Console().print(table)

@@ -1,0 +1,276 @@
+"""The loops: n-grams of token hashes, a table of them behind a filter, and the runs two texts have in common.
+
+An n-gram is named by a polynomial hash of its tokens, taken from prefix sums in two multiplications whatever its
+length (Karp and Rabin 1987). Most n-grams of a clean text are in no evaluation text, so a filter answers first: one
+64-bit word a look-up (a register-blocked Bloom filter: Putze, Sanders and Singler 2007), small enough for the cache,
+and its misses do not wait for each other. What it lets through is looked up in an open-addressing table and then
+compared token by token: no hash is believed.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from open_ml_embed.core.text.tokens import U64, mix64
+
+I32 = npt.NDArray[np.int32]
+U32 = npt.NDArray[np.uint32]
+
+BASE = np.uint64(0x9FB21C651E98DF25)
+WHOLE = np.int32(-1)
+"""Position of a posting that is the whole text."""
+LONGEST_WORD = 5
+RECENT = 16
+"""Runs of a text that are remembered, so that an n-gram inside one of them is not followed again."""
+EFFORT = 256
+"""Tokens compared for each token of a text, at most: repetitive texts stay linear."""
+
+
+def powers(ngram: int) -> U64:
+    """Return `BASE ** (ngram * c)` for c = 0 … `LONGEST_WORD`, uint64."""
+    return np.array([pow(int(BASE), ngram * c, 2**64) for c in range(LONGEST_WORD + 1)], np.uint64)
+
+
+@nb.njit(cache=True)
+def anchors(hashes, starts, scale, ngram, step, shortest, power, tenths, keys, texts, positions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Choose the n-grams of evaluation texts to be looked for; return how many (arrays of that size hold them).
+
+    The whole text; then an n-gram at every `step` words and the last one, so that any run of `ngram + step - 1`
+    words, and any text of `ngram` words or more that stands in another, has one at its place. N-grams of fewer than
+    three different tokens say nothing. With empty arrays the call only counts.
+    """
+    used = 0
+    prefix = np.zeros(1, np.uint64)
+    for text in range(len(starts) - 1):
+        first, length = starts[text], starts[text + 1] - starts[text]
+        if length + 1 > len(prefix):
+            prefix = np.zeros(2 * length + 1, np.uint64)
+        words = 0
+        for i in range(length):
+            prefix[i + 1] = prefix[i] * BASE + hashes[first + i]
+            words += tenths[scale[first + i]]
+        if words < 10 * shortest:
+            continue
+        if len(keys):
+            keys[used], texts[used], positions[used] = whole_key(prefix[length], length), text, WHOLE
+        used += 1
+        final = length - 1
+        while final >= 0 and final + ngram * np.int64(scale[first + final]) > length:
+            final -= 1
+        at = np.int64(0)
+        while at <= final:
+            c = np.int64(scale[first + at])
+            end = at + ngram * c
+            if end <= length and _varied(hashes, first + at, first + end):
+                if len(keys):
+                    keys[used] = gram_key(prefix, at, end, power[c])
+                    texts[used], positions[used] = text, at
+                used += 1
+            onward = (step - 1) * c + 1  # of a run of ngram + step - 1 words, one token fewer would have no n-gram
+            at = final if at < final < at + onward else at + onward
+    return used
+
+
+@nb.njit(cache=True, inline="always")
+def whole_key(hashed, length):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Name a sequence of tokens as a whole; never 0."""
+    return mix64(hashed ^ (np.uint64(length) << np.uint64(32)) ^ np.uint64(0x6A09E667F3BCC909)) | np.uint64(1)
+
+
+@nb.njit(cache=True, inline="always")
+def gram_key(prefix, start, end, power):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Name the tokens from `start` to `end`; never 0."""
+    return mix64(prefix[end] - prefix[start] * power) | np.uint64(1)
+
+
+@nb.njit(cache=True)
+def _varied(hashes, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    first, second = hashes[start], hashes[start]
+    for i in range(start, end):
+        if hashes[i] != first:
+            if second == first:
+                second = hashes[i]
+            elif hashes[i] != second:
+                return True
+    return False
+
+
+@nb.njit(cache=True)
+def fill(keys, slots, places, filter_words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Put keys (unique, not 0) into an empty table and its filter; `places` gets each one's number."""
+    mask = np.uint64(len(slots) - 1)
+    for number in range(len(keys)):
+        key = keys[number]
+        slot = (key >> np.uint64(8)) & mask
+        while slots[slot]:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot], places[slot] = key, number
+        filter_words[_word(key, len(filter_words))] |= _bits(key)
+
+
+@nb.njit(cache=True, inline="always")
+def _word(key, words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return (key >> np.uint64(32)) & np.uint64(words - 1)
+
+
+@nb.njit(cache=True, inline="always")
+def _bits(key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    one = np.uint64(1)
+    return (
+        one << ((key >> np.uint64(2)) & np.uint64(63))
+        | one << ((key >> np.uint64(8)) & np.uint64(63))
+        | one << ((key >> np.uint64(14)) & np.uint64(63))
+        | one << ((key >> np.uint64(20)) & np.uint64(63))
+    )
+
+
+@nb.njit(cache=True, inline="always")
+def _place(key, slots, places):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return a key's number, or -1."""
+    mask = np.uint64(len(slots) - 1)
+    slot = (key >> np.uint64(8)) & mask
+    while slots[slot]:
+        if slots[slot] == key:
+            return np.int64(places[slot])
+        slot = (slot + np.uint64(1)) & mask
+    return np.int64(-1)
+
+
+@nb.njit(cache=True)
+def find(tokens, ngram, power, table, evaluated, first_row, rows, texts, begins, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0912, PLR0915
+    """Find the runs that rows have in common with evaluation texts, from row `first_row` on.
+
+    Args:
+        tokens: hashes and offsets of n rows, and how many tokens of each one's kind make a word.
+        ngram: words of an n-gram.
+        power: `powers` of it.
+        table: filter, slots, places; posting starts, texts and positions.
+        evaluated: starts of the evaluation texts and their tokens, the low halves of the hashes.
+        first_row: to go on from where the results were full.
+        rows: int32, takes the row of each run.
+        texts: int32, takes its evaluation text.
+        begins: int32, takes its first token in that text, or `WHOLE` where all tokens of row and text are the same.
+        ends: int32, takes the token after its last.
+
+    Returns:
+        (runs found, the next row: n when all are done, texts given up for want of effort).
+
+    """
+    hashes, offsets, scale = tokens
+    filter_words, slots, places, posting_starts, posting_texts, posting_positions = table
+    text_starts, text_tokens = evaluated
+    longest = 1
+    for row in range(first_row, len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    prefix, waiting = np.zeros(longest + 1, np.uint64), np.empty(longest, np.int64)
+    near_text, near_shift, near_end = np.empty(RECENT, np.int64), np.empty(RECENT, np.int64), np.empty(RECENT, np.int64)
+    used = given_up = 0
+    for row in range(first_row, len(offsets) - 1):
+        first, length = offsets[row], offsets[row + 1] - offsets[row]
+        if length == 0:
+            continue
+        begun = used
+        for i in range(length):
+            prefix[i + 1] = prefix[i] * BASE + hashes[first + i]
+        key = whole_key(prefix[length], length)
+        if filter_words[_word(key, len(filter_words))] & _bits(key) == _bits(key):
+            place = _place(key, slots, places)
+            if place >= 0:
+                for posting in range(posting_starts[place], posting_starts[place + 1]):
+                    text = posting_texts[posting]
+                    start = text_starts[text]
+                    if (
+                        text_starts[text + 1] - start == length
+                        and _run(hashes, first, first + length, text_tokens, start, start + length) == length
+                    ):
+                        if used == len(rows):
+                            return begun, row, given_up
+                        rows[used], texts[used], begins[used], ends[used] = row, text, WHOLE, length
+                        used += 1
+        waits = 0
+        for i in range(length):
+            c = np.int64(scale[first + i])
+            end = i + ngram * c
+            if end <= length:
+                key = gram_key(prefix, i, end, power[c])
+                bits = _bits(key)
+                waiting[waits] = i
+                waits += (filter_words[_word(key, len(filter_words))] & bits) == bits
+        effort = EFFORT * length
+        near_text[:] = -1
+        turn = 0
+        for wait in range(waits):
+            i = waiting[wait]
+            c = np.int64(scale[first + i])
+            place = _place(gram_key(prefix, i, i + ngram * c, power[c]), slots, places)
+            if place < 0:
+                continue
+            for posting in range(posting_starts[place], posting_starts[place + 1]):
+                text, at = np.int64(posting_texts[posting]), np.int64(posting_positions[posting])
+                known = False
+                for n in range(RECENT):
+                    known |= near_text[n] == text and near_shift[n] == i - at and i < near_end[n]
+                if known or at < 0:
+                    continue
+                if effort <= 0:
+                    given_up += 1
+                    break
+                start, stop = text_starts[text], text_starts[text + 1]
+                after = _run(hashes, first + i, first + length, text_tokens, start + at, stop)
+                before = _run_back(hashes, first, first + i, text_tokens, start, start + at)
+                effort -= after + before + 1
+                if after < ngram * c:
+                    continue
+                if used == len(rows):
+                    return begun, row, given_up
+                rows[used], texts[used], begins[used], ends[used] = row, text, at - before, at + after
+                used += 1
+                near_text[turn], near_shift[turn], near_end[turn] = text, i - at, i + after
+                turn = (turn + 1) % RECENT
+    return used, len(offsets) - 1, given_up
+
+
+@nb.njit(cache=True, inline="always")
+def _same(hashed, token):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return np.uint32(hashed & np.uint64(0xFFFFFFFF)) == token
+
+
+@nb.njit(cache=True)
+def _run(hashes, i, end, tokens, j, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return how many tokens are the same from here on."""
+    length = 0
+    while i + length < end and j + length < stop and _same(hashes[i + length], tokens[j + length]):
+        length += 1
+    return length
+
+
+@nb.njit(cache=True)
+def _run_back(hashes, first, i, tokens, start, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return how many tokens are the same before here."""
+    length = 0
+    while i - length > first and j - length > start and _same(hashes[i - length - 1], tokens[j - length - 1]):
+        length += 1
+    return length
+
+
+@nb.njit(cache=True)
+def cover(groups, texts, begins, ends, text_starts, scale, tenths, covered, longest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Add up, for each group of runs, how much of its text they cover and their longest, in tenths of a word.
+
+    `groups` are int64 offsets into the runs; a group is one row and one text, its runs by `begins`. Runs that overlap
+    or touch count as one only for `covered`; a whole text counts as one run.
+    """
+    for group in range(len(groups) - 1):
+        start = text_starts[texts[groups[group]]]
+        reached = 0
+        for run in range(groups[group], groups[group + 1]):
+            begin, end = max(begins[run], 0), ends[run]
+            weight = 0
+            for i in range(begin, end):
+                weight += tenths[scale[start + i]]
+                if i >= reached:
+                    covered[group] += tenths[scale[start + i]]
+            reached = max(reached, end)
+            longest[group] = max(longest[group], weight)

@@ -1,0 +1,1 @@
+"""Step `decontaminate`: its operations over shards."""

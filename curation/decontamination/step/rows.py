@@ -1,0 +1,240 @@
+"""Operation `contamination`: a rows shard to what of it stands in evaluation sets, a table beside the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.decontamination.kernels import I32
+from curation.decontamination.matching import REASONS, Hits, match
+from curation.decontamination.step.index import ROLES, BuildIndex, Index, load_index
+from curation.decontamination.word_units import U8
+from curation.settings import DecontaminationSettings, DistrustSettings, MtebSettings
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.row_keys import row_keys
+from open_ml_embed.core.store import Store, take_rows
+from open_ml_embed.core.text.tokens import I64
+
+SIDES = {"query": "query", "document": "positive"}
+"""Side of a row → its column."""
+MOST_TASKS = 8
+"""Tasks named in a row; all are counted."""
+EXAMPLES = 5
+"""Kept a task, of a shard and in the report."""
+SHOWN_CHARS, BEFORE_CHARS = 240, 60
+
+CONTAMINATION_SCHEMA = pa.schema(
+    [
+        pa.field("contaminated", pa.bool_(), nullable=False),
+        *(
+            pa.field(f"{side}_{name}", kind, nullable=name != "tasks")
+            for side in SIDES
+            for name, kind in (
+                ("overlap", pa.string()),
+                ("score", pa.float32()),
+                ("tasks", pa.list_(pa.string())),
+                ("text", pa.string()),
+            )
+        ),
+    ]
+)
+"""Row-aligned with the rows shard. `contaminated` is whether it stays out of the mixes; of each side: how it overlaps
+(`matching.REASONS`), how much, with which tasks (the first `MOST_TASKS`), and the evaluation text that it is most
+like, as task/subset/role/id."""
+FOUND_SCHEMA = pa.schema([pa.field("text", pa.int32(), nullable=False), pa.field("reason", pa.uint8(), nullable=False)])
+"""The evaluation texts that a shard holds, ascending, and the first reason that any row gives; not written where there
+are none."""
+EXAMPLE_SCHEMA = pa.schema(
+    [
+        pa.field(name, kind, nullable=False)
+        for name, kind in (
+            ("task", pa.string()), ("side", pa.string()), ("reason", pa.string()), ("score", pa.float32()),
+            ("row_id", pa.string()), ("row_text", pa.string()), ("evaluation_id", pa.string()),
+            ("evaluation_text", pa.string()),
+        )
+    ]
+)  # fmt: skip
+"""Some overlaps of a shard, at most `EXAMPLES` a task: those of the lowest row ids, which nobody chose."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Where the index lies, and the names of its sets by number."""
+
+    root: str
+    path: str
+    sets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """One entry for each row and each task that it overlaps with on one side, with the hit that says so best."""
+
+    rows: I64
+    sets: I32
+    hits: I64
+    owners: I64
+
+
+class Contaminate:
+    """Operation: a rows shard to its overlaps with the evaluation sets."""
+
+    name: ClassVar[str] = "contamination"
+    version: ClassVar[int] = 3
+
+    def __init__(self, settings: DecontaminationSettings) -> None:
+        neither = {"mteb": MtebSettings(), "sets": [], "distrust": DistrustSettings()}
+        self.settings = settings.model_copy(update=neither)
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Compare one shard; `task.payload` is an `Evaluated`."""
+        evaluated: Evaluated = task.payload
+        shelf = Store(evaluated.root)
+        index = load_index(shelf, evaluated.path)
+        stem = f"{BuildIndex.name}/{evaluated.path}"
+        texts, owners = shelf.read_table(f"{stem}.texts.arrow"), shelf.read_table(f"{stem}.owners.arrow")
+        rows = store.read_table(f"rows/{task.path}.rows.arrow", ["row_id", *SIDES.values()])
+        contaminated = np.zeros(rows.num_rows, bool)
+        columns, counts, found, examples, given_up = [], {}, [], [], 0
+        for side, column in SIDES.items():
+            hits = match(rows[column], index, texts, self.settings)
+            entries = _entries(hits, index)
+            columns += _side(rows.num_rows, hits, entries, index, owners, evaluated.sets)
+            counts[side] = _counts(hits, entries, evaluated.sets)
+            found.append(hits)
+            examples.append(_examples(side, rows, column, hits, entries, index, texts, owners, evaluated.sets))
+            given_up += hits.given_up
+            if side in self.settings.drop:
+                contaminated[hits.rows] = True
+        table = pa.table([pa.array(contaminated), *columns], schema=CONTAMINATION_SCHEMA)
+        out.table(self.name, table.to_batches(), CONTAMINATION_SCHEMA)
+        if any(map(len, found)):
+            out.table("found", _found(found).to_batches(), FOUND_SCHEMA)
+            out.table("examples", first_examples(pa.concat_tables(examples)).to_batches(), EXAMPLE_SCHEMA)
+        return {
+            "rows": rows.num_rows,
+            "contaminated": int(contaminated.sum()),
+            "overlaps": counts,
+            "given_up": given_up,
+        }
+
+
+def _entries(hits: Hits, index: Index) -> _Entries:
+    held = np.diff(index.owner_starts)[hits.texts]
+    hit = np.repeat(np.arange(len(hits)), held)
+    owner = np.repeat(index.owner_starts[:-1][hits.texts], held) + _counting(held)
+    rows, sets = hits.rows[hit], index.owner_set[owner]
+    order = np.lexsort((owner, -hits.scores[hit], hits.reasons[hit], sets, rows))
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = (np.diff(rows[order]) != 0) | (np.diff(sets[order]) != 0)
+    best = order[fresh]
+    return _Entries(rows[best], sets[best], hit[best], owner[best])
+
+
+def _counting(lengths: I64) -> I64:
+    """Return 0 … n - 1 for every n, one after the other."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _side(
+    rows: int, hits: Hits, entries: _Entries, index: Index, owners: pa.Table, names: tuple[str, ...]
+) -> list[pa.Array]:
+    """Return one side's columns, as `CONTAMINATION_SCHEMA` has them."""
+    order = np.lexsort((entries.owners, -hits.scores[entries.hits], hits.reasons[entries.hits], entries.rows))
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = np.diff(entries.rows[order]) != 0
+    best = order[fresh]
+    at = np.full(rows, -1)
+    at[entries.rows[best]] = np.arange(len(best))
+    place = pa.array(at, mask=at < 0)
+    hit = entries.hits[best]
+    reasons = pa.array(REASONS).take(pa.array(hits.reasons[hit]))
+    ids = _identities(index, owners, names, entries.sets[best], entries.owners[best])
+    number = _counting(np.bincount(entries.rows, minlength=rows))
+    some = number < MOST_TASKS
+    starts = np.concatenate([[0], np.cumsum(np.bincount(entries.rows[some], minlength=rows))]).astype(np.int32)
+    tasks = pa.array(names, pa.string()).take(pa.array(entries.sets[some]))
+    scores = pa.array(hits.scores[hit])
+    return [reasons.take(place), scores.take(place), pa.ListArray.from_arrays(pa.array(starts), tasks), ids.take(place)]
+
+
+def _identities(index: Index, owners: pa.Table, names: tuple[str, ...], sets: I32, owner: I64) -> pa.Array:
+    """Name evaluation texts: task/subset/role/id."""
+    said = owners.take(pa.array(owner)).combine_chunks()
+    roles: U8 = index.owner_role[owner]
+    parts = [pa.array(names, pa.string()).take(pa.array(sets)), said["subset"].cast(pa.string()),
+             pa.array(ROLES).take(pa.array(roles)), said["text_id"].cast(pa.string())]  # fmt: skip
+    joined = pc.binary_join_element_wise(*parts, "/")
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _counts(hits: Hits, entries: _Entries, names: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Return task → reason → rows."""
+    packed = entries.sets.astype(np.int64) * len(REASONS) + hits.reasons[entries.hits]
+    counts = np.bincount(packed, minlength=len(names) * len(REASONS)).reshape(-1, len(REASONS))
+    return {
+        names[number]: {reason: int(n) for reason, n in zip(REASONS, counts[number], strict=True) if n}
+        for number in np.flatnonzero(counts.any(1)).tolist()
+    }
+
+
+def _found(sides: list[Hits]) -> pa.Table:
+    texts = np.concatenate([hits.texts for hits in sides])
+    reasons = np.concatenate([hits.reasons for hits in sides])
+    order = np.lexsort((reasons, texts))
+    texts, reasons = texts[order], reasons[order]
+    fresh = np.ones(len(texts), bool)
+    fresh[1:] = np.diff(texts) != 0
+    return pa.table([pa.array(texts[fresh]), pa.array(reasons[fresh])], schema=FOUND_SCHEMA)
+
+
+def _examples(
+    side: str, rows: pa.Table, column: str, hits: Hits, entries: _Entries, index: Index, texts: pa.Table,
+    owners: pa.Table, names: tuple[str, ...],
+) -> pa.Table:  # fmt: skip
+    order = np.lexsort((row_keys(rows)[entries.rows], entries.sets))
+    starts = np.ones(len(order), bool)
+    starts[1:] = np.diff(entries.sets[order]) != 0
+    groups = np.diff(np.concatenate([np.flatnonzero(starts), [len(order)]]))
+    few = order[_counting(groups) < EXAMPLES]
+    hit = entries.hits[few]
+    which, place = np.unique(entries.rows[few], return_inverse=True)
+    own = take_rows(rows.to_batches(), which, rows.schema).take(pa.array(place))
+    other = texts["text"].take(pa.array(hits.texts[hit])).to_pylist()
+    shown = [_around(text, sought) for text, sought in zip(own[column].to_pylist(), other, strict=True)]
+    return pa.table(
+        [
+            pa.array(names, pa.string()).take(pa.array(entries.sets[few])),
+            pa.array([side] * len(few), pa.string()),
+            pa.array(REASONS).take(pa.array(hits.reasons[hit])),
+            pa.array(hits.scores[hit]),
+            pa.array([row_id.hex() for row_id in own["row_id"].to_pylist()], pa.string()),
+            pa.array(shown, pa.string()),
+            _identities(index, owners, names, entries.sets[few], entries.owners[few]),
+            pa.array([text[:SHOWN_CHARS] for text in other], pa.string()),
+        ],
+        schema=EXAMPLE_SCHEMA,
+    )
+
+
+def _around(text: str, sought: str) -> str:
+    """Cut a text to where the sought one begins in it, if it does so literally."""
+    at = text.casefold().find(sought.casefold()[:SHOWN_CHARS]) if len(text) > SHOWN_CHARS else 0
+    start = max(0, at - BEFORE_CHARS)
+    return ("…" if start else "") + text[start : start + SHOWN_CHARS]
+
+
+def first_examples(table: pa.Table) -> pa.Table:
+    """Return at most `EXAMPLES` rows a task, by row id, sides one after the other."""
+    table = table.sort_by([("task", "ascending"), ("row_id", "ascending"), ("side", "descending")])
+    names = table["task"].to_pylist()
+    kept: list[npt.NDArray[np.int64] | int] = []
+    for i, name in enumerate(names):
+        if i < EXAMPLES or names[i - EXAMPLES] != name:
+            kept.append(i)
+    return table.take(pa.array(kept, pa.int64()))

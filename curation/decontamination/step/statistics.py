@@ -1,0 +1,121 @@
+"""What the shards found, by task and by source: counts, examples, and which sources to distrust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.build import Shard
+from curation.decontamination.matching import REASONS
+from curation.decontamination.step.index import Index
+from curation.decontamination.step.rows import EXAMPLE_SCHEMA, SIDES, Contaminate, first_examples
+from curation.settings import DistrustSettings
+from open_ml_embed.core.store import Marker, Store
+
+
+def summarise(
+    shards: list[Shard],
+    markers: list[Marker],
+    store: Store,
+    index: Index,
+    names: tuple[str, ...],
+    indexed: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Return what the step's file says.
+
+    Args:
+        shards: of the rows.
+        markers: of `Contaminate`, one a shard.
+        store: where their tables are.
+        index: the evaluation texts.
+        names: of the sets, by number.
+        indexed: set → texts and too_short, as `BuildIndex` counted them.
+
+    Returns:
+        ``tasks``: what was looked for of each, how many of its texts some row holds, and examples; ``sources``: rows,
+        contaminated rows, and by task: texts found, rows by side and reason; ``given_up``.
+
+    """
+    by_source: dict[str, list[int]] = {}
+    touched = [any(marker.stats["overlaps"].values()) for marker in markers]
+    for place, shard in enumerate(shards):
+        by_source.setdefault(shard.source, []).append(place)
+    everything = np.zeros(len(index), bool)
+    sources = {}
+    for source, places in by_source.items():
+        held = np.zeros(len(index), bool)
+        for place in filter(touched.__getitem__, places):
+            held[store.read_table(f"{Contaminate.name}/{shards[place].path}.found.arrow")["text"].to_numpy()] = True
+        everything |= held
+        found = _by_set(held, index, names)
+        stats = [markers[place].stats for place in places]
+        overlapping = _added(entry["overlaps"] for entry in stats)
+        sources[source] = {
+            "rows": sum(entry["rows"] for entry in stats),
+            "contaminated": sum(entry["contaminated"] for entry in stats),
+            "tasks": {name: {"found": found[name], "rows": overlapping[name]} for name in names if found[name]},
+        }
+    found = _by_set(everything, index, names)
+    examples = _examples([shard for shard, some in zip(shards, touched, strict=True) if some], store)
+    tasks = {name: indexed[name] | {"found": found[name], "examples": examples.get(name, [])} for name in names}
+    given_up = sum(marker.stats["given_up"] for marker in markers)
+    return {"tasks": tasks, "sources": sources, "given_up": given_up}
+
+
+def _by_set(held: npt.NDArray[np.bool_], index: Index, names: tuple[str, ...]) -> dict[str, int]:
+    """Count each set's texts among those that are held; a text that stands in it twice counts twice."""
+    owned = np.repeat(held, np.diff(index.owner_starts))
+    return dict(zip(names, np.bincount(index.owner_set[owned], minlength=len(names)).tolist(), strict=True))
+
+
+def _added(overlaps: Iterable[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
+    """Return task → side → reason → rows."""
+    total: dict[str, dict[str, dict[str, int]]] = {}
+    for shard in overlaps:
+        for side in SIDES:
+            for task, counts in shard[side].items():
+                entry = total.setdefault(task, {}).setdefault(side, dict.fromkeys(REASONS, 0))
+                for reason, count in counts.items():
+                    entry[reason] += count
+    return total
+
+
+def _examples(shards: list[Shard], store: Store) -> dict[str, list[dict[str, Any]]]:
+    tables = [EXAMPLE_SCHEMA.empty_table().append_column("source", pa.array([], pa.string()))]
+    for shard in shards:
+        table = store.read_table(f"{Contaminate.name}/{shard.path}.examples.arrow")
+        tables.append(table.append_column("source", pa.array([shard.source] * table.num_rows, pa.string())))
+        if len(tables) > 1000:
+            tables = [first_examples(pa.concat_tables(tables))]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in first_examples(pa.concat_tables(tables)).to_pylist():
+        row["score"] = round(row["score"], 3)
+        found.setdefault(row.pop("task"), []).append(row)
+    return found
+
+
+def distrusted(summary: dict[str, Any], settings: DistrustSettings) -> list[dict[str, Any]]:
+    """Return the sources to distrust, the worst first.
+
+    Returns:
+        Entries with ``source``; ``task``, or null where it is the source as a whole; ``share``; ``found`` and ``of``
+        (texts of the task; or contaminated rows and rows).
+
+    """
+    listed = []
+    for source, entry in summary["sources"].items():
+        if entry["contaminated"] >= max(1, settings.contaminated * entry["rows"]):
+            listed.append(_entry(source, None, entry["contaminated"], entry["rows"]))
+        for task, found in entry["tasks"].items():
+            sought = summary["tasks"][task]["texts"] - summary["tasks"][task]["too_short"]
+            if found["found"] >= max(settings.at_least, settings.found * sought):
+                listed.append(_entry(source, task, found["found"], sought))
+    return sorted(listed, key=lambda entry: (-entry["share"], entry["source"], entry["task"] or ""))
+
+
+def _entry(source: str, task: str | None, found: int, of: int) -> dict[str, Any]:
+    return {"source": source, "task": task, "share": round(found / of, 4), "found": found, "of": of}

@@ -1,0 +1,182 @@
+"""Operation `texts`: the raw files of one evaluation set to its texts, each a query or a document."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict
+
+from curation.decontamination.column_sniffing import chosen, columns_of, flattened, records
+from curation.decontamination.evaluation_sets import EvaluationTask
+from curation.decontamination.origins import EvaluationSet, RawSet
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store, digest
+from open_ml_embed.core.text.blank import blank
+from sources.manifest import Manifest
+from sources.normalize import normalise, parts
+from sources.parts import RawFile
+from sources.quarantine import Quarantine
+from sources.text import normalised
+
+TEXT_SCHEMA = pa.schema(
+    [
+        pa.field("subset", pa.string(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("text_id", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+"""`role` is query or document; `text_id` is the set's own where it has one, or file and record."""
+_ID = ("_id", "id", "query-id", "corpus-id")
+_LOOKED_UP = 65_536
+
+
+class TextSettings(BaseModel):
+    """What decides which texts of a set are taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    documents: Literal["judged", "all"]
+
+
+class Gather:
+    """Operation: one evaluation set to its texts."""
+
+    name: ClassVar[str] = "texts"
+    version: ClassVar[int] = 3
+
+    def __init__(self, settings: TextSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Read one set and count its texts by role; `task.payload` is a `RawSet`."""
+        raw: RawSet = task.payload
+        quarantine = Quarantine(raw.which.name, "")
+        counts: Counter[str] = Counter()
+        out.table("texts", _counted(_clean(self._texts(raw, quarantine)), counts), TEXT_SCHEMA)
+        return {"texts": dict(sorted(counts.items())), "quarantined": dict(sorted(quarantine.counts.items()))}
+
+    def _texts(self, raw: RawSet, quarantine: Quarantine) -> Iterator[pa.Table]:
+        if isinstance(raw.which.said, Manifest):
+            yield from _of_manifest(raw, raw.which.said, quarantine)
+            return
+        groups: dict[tuple[str, str], dict[str, list[RawFile]]] = {}
+        for file in raw.files:
+            part, subset, split = file.table.split("/", 2)
+            groups.setdefault((subset, split), {}).setdefault(part, []).append(file)
+        for (subset, _), files in groups.items():
+            if "rows" in files:
+                for file in files["rows"]:
+                    yield from _of_rows(raw, file, subset, quarantine)
+            else:
+                yield from _of_retrieval(files, subset, quarantine, judged=self.settings.documents == "judged")
+
+
+def _of_rows(raw: RawSet, file: RawFile, subset: str, quarantine: Quarantine) -> Iterator[pa.Table]:
+    """Read a table whose columns are texts; one that mteb rearranges by code has them under other names."""
+    columns = columns_of(file)
+    wanted = {"query": raw.form.query, "document": raw.form.document} if raw.form else {}
+    if isinstance(raw.which.said, EvaluationTask):
+        wanted |= raw.which.said.columns
+    roles = chosen(columns, wanted)
+    start = 0
+    for batch in records(file, {name: columns[name] for name in roles}, quarantine):
+        for name, role in roles.items():
+            texts, rows = flattened(batch[name])
+            ids = pc.binary_join_element_wise(f"{file.name}:{name}", pc.add(rows, start).cast(pa.string()), ":")
+            yield _table(subset, role, ids, texts)
+        start += batch.num_rows
+
+
+def _of_retrieval(
+    files: dict[str, list[RawFile]], subset: str, quarantine: Quarantine, *, judged: bool
+) -> Iterator[pa.Table]:
+    """Read queries that have judgements, and the documents that these call relevant, or all."""
+    queries, documents = _judged(files["judgements"], quarantine)
+    for part, role, known in (("queries", "query", queries), ("corpus", "document", documents if judged else None)):
+        for file in files[part]:
+            columns = columns_of(file)
+            key = next((name for name in _ID if name in columns), None)
+            usual: list[str] = [name for name in ("title", "text") if name in columns]
+            texts = usual or list(chosen(columns, {}))
+            fields: dict[str, Any] = dict.fromkeys((*texts, *([key] if key else [])), "string")
+            for batch in records(file, fields, quarantine):
+                ids = batch[key] if key else pa.array([file.name] * batch.num_rows)
+                joined = pc.binary_join_element_wise(
+                    *(pc.fill_null(batch[name], "") for name in texts), " ", null_handling="replace"
+                )
+                table = _table(subset, role, ids, joined)
+                yield table if known is None or key is None else table.filter(pc.is_in(table["text_id"], known))
+
+
+def _judged(files: list[RawFile], quarantine: Quarantine) -> tuple[pa.Array, pa.Array]:
+    """Return the ids of queries with a judgement, and of documents that one calls relevant."""
+    queries, documents = [], []
+    for file in files:
+        scored = "score" in columns_of(file)
+        fields: dict[str, Any] = {"query-id": "string", "corpus-id": "string"} | (
+            {"score": "float64"} if scored else {}
+        )
+        for batch in records(file, fields, quarantine):
+            queries.append(pc.unique(batch["query-id"]))
+            relevant = batch.filter(pc.greater(batch["score"], 0)) if scored else batch
+            documents.append(pc.unique(relevant["corpus-id"]))
+    none = pa.array([], pa.string())
+    return pc.unique(pa.concat_arrays([none, *queries])), pc.unique(pa.concat_arrays([none, *documents]))
+
+
+def _of_manifest(raw: RawSet, manifest: Manifest, quarantine: Quarantine) -> Iterator[pa.Table]:
+    """Turn a described set into rows, as a source's are made, and take their queries and positives."""
+    for subset in manifest.subsets:
+        bound = manifest.bound(subset)
+        files = [
+            RawFile(table, file.name, file.path, file.size, file.identity)
+            for file in raw.files
+            for table, of_subset, _ in [file.table.split("/", 2)]
+            if of_subset == subset
+        ]
+        for part in parts(bound, subset, files):
+            for batch in normalise(part, bound, quarantine, Counter()):
+                rows = pa.Table.from_batches([batch])
+                ids = pa.array([row_id.hex() for row_id in rows["row_id"].to_pylist()], pa.string())
+                for role, side in (("query", "query"), ("document", "positive")):
+                    yield _table(subset, role, ids, rows[side])
+
+
+def _table(subset: str, role: str, ids: Any, texts: Any) -> pa.Table:
+    fixed = [pa.repeat(pa.scalar(value), len(texts)) for value in (subset, role)]
+    table = pa.table([*fixed, ids, texts], names=TEXT_SCHEMA.names)
+    return table.filter(pc.is_valid(table["text"])).cast(TEXT_SCHEMA)
+
+
+def _clean(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """Bring texts into the corpus's own normal form; those that show nothing go."""
+    for table in tables:
+        for start in range(0, table.num_rows, _LOOKED_UP):
+            piece = table.slice(start, _LOOKED_UP)
+            texts = normalised(piece["text"].combine_chunks())
+            piece = piece.set_column(3, TEXT_SCHEMA.field("text"), texts)
+            yield from piece.filter(pc.invert(blank(texts))).combine_chunks().to_batches()
+
+
+def _counted(batches: Iterator[pa.RecordBatch], counts: Counter[str]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for entry in batch["role"].value_counts().to_pylist():
+            counts[entry["values"]] += entry["counts"]
+        yield batch
+
+
+def read_texts(store: Store, path: str) -> pa.Table:
+    """Return the texts of one set, `TEXT_SCHEMA`."""
+    return store.read_table(f"{Gather.name}/{path}.texts.arrow")
+
+
+def path_of(which: EvaluationSet) -> str:
+    """Return where a set's texts lie below the operation's folder."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in which.name)
+    place = f"-{digest(which.said)[:8]}" if isinstance(which.said, tuple) else ""  # two folders may have one name
+    return f"{which.kind}/{safe}{place}"

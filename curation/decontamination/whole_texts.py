@@ -1,0 +1,45 @@
+"""What is not looked at when two texts are compared as wholes, and how long a text is."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.decontamination.kernels import I32
+from curation.decontamination.word_units import TENTHS, U8
+from open_ml_embed.core.text.folding import folded, left_out
+from open_ml_embed.core.text.tokens import Tokens
+
+_SAYING = frozenset("#%&*@/\\")
+"""Punctuation that may be a part of a name (`C#`, `50 %`, `*args`)."""
+
+
+def without_outer_punctuation(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Strip white space, quotation marks, brackets, stops and what folding leaves out from both ends of every text.
+
+    What a character folds to decides: a full-width quotation mark goes, and a full-width `＃` stays.
+
+    >>> without_outer_punctuation(pa.array(["“Who wrote it?”", "¿Qué?", "in C#", "3 - 5", "＂Ｃ＃．＂"])).to_pylist()
+    ['Who wrote it', 'Qué', 'in C#', '3 - 5', 'Ｃ＃']
+
+    """
+    return pc.utf8_trim(texts, _stripped())
+
+
+@cache
+def _stripped() -> str:
+    kinds = {"Pi", "Pf", "Ps", "Pe", "Po", "Zs", "Zl", "Zp"}
+    chars = [chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in kinds]
+    plain = frozenset(char for char in chars if folded(char) == char and char not in _SAYING) | frozenset(" \t\n\r\v\f")
+    return "".join([*plain, *filter(lambda char: plain.issuperset(folded(char)), chars), *map(chr, left_out())])
+
+
+def words_of(tokens: Tokens, scale: U8) -> I32:
+    """Return the length of every text in tenths of a word, int32[n]."""
+    sums = np.concatenate([[0], np.cumsum(TENTHS[scale], dtype=np.int64)])
+    return np.diff(sums[tokens.offsets]).astype(np.int32)

@@ -1,0 +1,1 @@
+"""Step `dedup`: its operations over shards."""

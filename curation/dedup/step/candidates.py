@@ -1,0 +1,127 @@
+"""Operations over one field of all shards: fold exact duplicates, find candidate pairs band by band, and merge them.
+
+No shuffle: a band is one column of all shards, four bytes a text, and bands know nothing of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from curation.dedup.exact import fold, least_agreement, merge, run_pairs
+from curation.dedup.joining import named_by
+from curation.dedup.minhash import U32
+from curation.dedup.step.ranks import ranks_of, rows_of
+from curation.dedup.step.shards import Corpus, flat
+from curation.settings import DedupSettings
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.tokens import U64
+
+COLUMN_BYTES = 1 << 30
+"""Bands read at once: as many as fit so many bytes, since opening a thousand small shards costs more than reading."""
+
+LEADER_SCHEMA = pa.schema([pa.field("leader", pa.uint32(), nullable=False)])
+PAIR_SCHEMA = pa.schema([pa.field("pair", pa.uint64(), nullable=False)])
+"""Lower rank in the high half, higher rank in the low half; sorted, none twice."""
+NEEDED_SCHEMA = pa.schema([pa.field("row", pa.uint32(), nullable=False), pa.field("rank", pa.uint32(), nullable=False)])
+"""Texts that stand in a pair, ascending by number (`row`)."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What one task of `Candidates` compares."""
+
+    corpus: Corpus
+    field: str
+    bands: tuple[int, ...]
+
+
+class Fold:
+    """Operation, one task a field, or for whole samples: rows of equal text to the one that stays."""
+
+    name: ClassVar[str] = "dedup/folded"
+    version: ClassVar[int] = 2
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Fold one field; `task.payload` is a `Corpus`, the task's path one of `signing.FOLDED`."""
+        corpus: Corpus = task.payload
+        field = task.path
+        exact = corpus.column(store, [f"{field}_exact"], np.uint64, negatives=field == "document")[f"{field}_exact"]
+        leaders = fold(exact, ranks_of(store, field))
+        table = pa.table([leaders], schema=LEADER_SCHEMA)
+        out.table("folded", table.to_batches(), LEADER_SCHEMA, compressed=False)
+        return {"rows": len(leaders), "exact_duplicates": int((leaders != np.arange(len(leaders))).sum())}
+
+
+def folded(store: Store, field: str) -> U32:
+    """Return, by rank, the rank of the row that stays of those of equal text; `field` is one of `signing.FOLDED`."""
+    (leaders,) = flat(store, f"{Fold.name}/{field}.folded.arrow", "leader")
+    return leaders
+
+
+class Candidates:
+    """Operation, one task a field and group of bands: rows that share a band and look alike."""
+
+    name: ClassVar[str] = "dedup/candidates"
+    version: ClassVar[int] = 2
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Compare one group of bands; `task.payload` is a `Bands`."""
+        group: Bands = task.payload
+        ranks = ranks_of(store, group.field)
+        leaders = folded(store, group.field)
+        names = [f"{group.field}_band_{band:02d}" for band in group.bands]
+        both = group.field == "document"
+        columns = group.corpus.column(store, [*names, f"{group.field}_sketch"], np.uint32, negatives=both)
+        sketch = _by_rank(columns.pop(f"{group.field}_sketch"), ranks)
+        least = least_agreement(self.settings.permutations, self.settings.threshold)
+        pairs = np.zeros(0, np.uint64)
+        for name in names:
+            pairs = merge(pairs, run_pairs(columns.pop(name), ranks, leaders, sketch, least))
+        out.table("candidates", pa.table([pairs], schema=PAIR_SCHEMA).to_batches(), PAIR_SCHEMA)
+        return {"pairs": len(pairs)}
+
+
+def _by_rank(values: U64, ranks: U32) -> U64:
+    result = np.empty_like(values)
+    result[ranks] = values
+    return result
+
+
+def band_groups(rows: int, bands: int) -> list[tuple[int, ...]]:
+    """Return the bands that one task takes, for all tasks of a field."""
+    size = max(1, min(bands, COLUMN_BYTES // (4 * max(rows, 1))))
+    return [tuple(range(first, min(first + size, bands))) for first in range(0, bands, size)]
+
+
+class Pairs:
+    """Operation, one task a field: the pairs of all bands, each once, and the rows whose texts will be compared."""
+
+    name: ClassVar[str] = "dedup/pairs"
+    version: ClassVar[int] = 2
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Merge the pairs of one field; `task.payload` is the list of paths of its candidates."""
+        pairs = np.zeros(0, np.uint64)
+        for path in task.payload:
+            pairs = merge(pairs, store.read_table(path)["pair"].to_numpy())
+        out.table("pairs", pa.table([pairs], schema=PAIR_SCHEMA).to_batches(), PAIR_SCHEMA)
+        ranks = named_by(pairs)
+        rows = rows_of(store, task.path)[ranks]
+        order = np.argsort(rows)
+        needed = pa.table([rows[order], ranks[order]], schema=NEEDED_SCHEMA)
+        out.table("needed", needed.to_batches(), NEEDED_SCHEMA, compressed=False)
+        return {"pairs": len(pairs), "rows": len(rows)}

@@ -1,0 +1,56 @@
+"""Operation `dedup/components`: the texts of one field that resemble each other, as whole components.
+
+The miner and the trainer mask by them: no two texts that resemble each other are ever in different ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from curation.dedup.joining import components
+from curation.dedup.minhash import U32
+from curation.dedup.step.candidates import Pairs, folded
+from curation.dedup.step.shards import Corpus, flat
+from curation.dedup.step.shingles import sets_of
+from curation.settings import DedupSettings
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
+
+COMPONENT_SCHEMA = pa.schema([pa.field(name, pa.uint32(), nullable=False) for name in ("rank", "component")])
+"""Texts that stand in a candidate pair, by rank, and the lowest rank that each is connected with."""
+
+
+class Components:
+    """Operation, one task a field: candidate pairs to components."""
+
+    name: ClassVar[str] = "dedup/components"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Connect one field; `task.payload` is a `Corpus`, the task's path the field."""
+        corpus: Corpus = task.payload
+        pairs = store.read_table(f"{Pairs.name}/{task.path}.pairs.arrow")["pair"].to_numpy()
+        sets = sets_of(store, corpus, task.path)
+        found, verified = components(pairs, sets, self.settings.threshold)
+        table = pa.table([sets.ranks, found], schema=COMPONENT_SCHEMA)
+        out.table("components", table.to_batches(), COMPONENT_SCHEMA, compressed=False)
+        return {
+            "candidate_pairs": len(pairs),
+            "verified_pairs": verified,
+            "near_duplicates": int((found != sets.ranks).sum()),
+        }
+
+
+def component_of(store: Store, field: str) -> U32:
+    """Return, by rank, the lowest rank of the texts that each text of a field is connected with."""
+    leaders = folded(store, field)
+    ranks, chosen = flat(store, f"{Components.name}/{field}.components.arrow", "rank", "component")
+    component = np.arange(len(leaders), dtype=np.uint32)
+    component[ranks] = chosen
+    return component[leaders]

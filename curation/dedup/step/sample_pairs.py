@@ -1,0 +1,212 @@
+"""Operation `dedup/matched`: which samples are duplicates, each side compared with its like.
+
+A retrieval sample is a duplicate of another where query resembles query and positive resembles positive, each at the
+threshold. Ten questions about one passage have nearly all their words in common and are ten samples. A sample of the
+class families is one where its text does and the label is equal. Families never meet.
+
+Candidates cost no search of their own: two samples that resemble each other on both sides have their queries in one
+component and their documents in one component, which the fields' own search has found. In such a group every sample is
+compared with every sample before it that stays.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import numba as nb
+import numpy as np
+import pyarrow as pa
+
+from curation.dedup.exact import agreeing_bits, least_agreement, rank_bits
+from curation.dedup.joining import ShingleSets, similarity
+from curation.dedup.minhash import U32
+from curation.dedup.step.candidates import folded
+from curation.dedup.step.components import component_of
+from curation.dedup.step.ranks import ORDER, rows_of
+from curation.dedup.step.shards import Corpus, flat
+from curation.dedup.step.shingles import sets_of
+from curation.settings import DedupSettings
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.tokens import I64, U64, mix64
+
+MOST_COMPARED = 65_536
+"""In one group a sample is compared with at most so many that stay, those of lowest rank: a group of any size ends."""
+FAMILIES = ("retrieval", "clustering", "classification")
+
+MATCHED_SCHEMA = pa.schema([pa.field(name, pa.uint32(), nullable=False) for name in ("rank", "keeper")])
+"""Samples that share a group with another, by rank, and the rank of the sample that stays for each."""
+
+
+class Match:
+    """Operation, one task: samples to the samples that stay for them."""
+
+    name: ClassVar[str] = "dedup/matched"
+    version: ClassVar[int] = 1
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Compare all samples; `task.payload` is a `Corpus`."""
+        corpus: Corpus = task.payload
+        members, bounds = _groups(store, corpus)
+        keeper = members
+        if len(members):
+            sides = [_side(store, corpus, field, members) for field in ("query", "document")]
+            family, label = _kinds(store, corpus, members)
+            least = least_agreement(self.settings.permutations, self.settings.threshold)
+            place = _keepers(bounds, family, label, *sides[0], *sides[1], least, self.settings.threshold)
+            keeper = members[place]
+        order = np.argsort(members)
+        table = pa.table([members[order], keeper[order]], schema=MATCHED_SCHEMA)
+        out.table("matched", table.to_batches(), MATCHED_SCHEMA, compressed=False)
+        stays = keeper == members
+        return {
+            "groups": len(bounds) - 1,
+            "compared": len(members),
+            "near_duplicates": int((~stays).sum()),
+            "apart": int(stays.sum()) - (len(bounds) - 1),
+        }
+
+
+def kept_samples(store: Store) -> tuple[U32, U32]:
+    """Return, by rank, the rank of the sample that stays for each sample, and that of its exact group's leader."""
+    leaders = folded(store, "sample")
+    ranks, chosen = flat(store, f"{Match.name}/all.matched.arrow", "rank", "keeper")
+    keeper = np.arange(len(leaders), dtype=np.uint32)
+    keeper[ranks] = chosen
+    return keeper[leaders], leaders
+
+
+def _groups(store: Store, corpus: Corpus) -> tuple[U32, I64]:
+    """Return samples that may resemble another: their ranks, group by group and ascending in each, and group bounds.
+
+    Of equal samples only the first is looked at. A group shares family, label, and the components of both sides.
+    """
+    leaders = folded(store, "sample")
+    family, label = _kinds(store, corpus, None)
+    key = np.empty(corpus.rows, np.uint64)
+    query, document = (component_of(store, field)[: corpus.rows] for field in ("query", "document"))
+    _keys(query, document, family, label, key)
+    del query, document, family, label
+    bits = rank_bits(corpus.rows)
+    packed = np.flatnonzero(leaders == np.arange(corpus.rows, dtype=np.uint32)).astype(np.uint64)
+    packed |= key[packed] >> np.uint64(bits) << np.uint64(bits)
+    packed.sort()
+    members, bounds = _runs(packed, np.uint64((1 << bits) - 1))
+    return members, bounds
+
+
+def _kinds(store: Store, corpus: Corpus, ranks: U32 | None) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], U64]:
+    """Return family (`FAMILIES`) and label hash of the samples of some ranks, or of all in order of rank."""
+    (row,) = flat(store, ORDER, "row")
+    row = row if ranks is None else row[ranks]
+    family = np.repeat(
+        np.array([FAMILIES.index(s.family) for s in corpus.shards], np.uint8), [s.rows for s in corpus.shards]
+    )[row]
+    return family, corpus.column(store, ["label"], np.uint64)["label"][row]
+
+
+class _Side(NamedTuple):
+    """One side of m samples.
+
+    Attributes:
+        leader: uint32[m], rank of the first text that equals it.
+        sketched: uint64[m, w], of that text (`minhash.sketches`).
+        held: int64[m], place of that text's shingles in the sets, -1 where it stands in no pair.
+        hashes, starts, lengths: the sets (`joining.ShingleSets`).
+
+    """
+
+    leader: U32
+    sketched: U64
+    held: I64
+    hashes: U32
+    starts: I64
+    lengths: I64
+
+
+def _side(store: Store, corpus: Corpus, field: str, members: U32) -> _Side:
+    leader = folded(store, field)[members]
+    numbers = rows_of(store, field)[leader]
+    both = field == "document"
+    sketched = corpus.column(store, [f"{field}_sketch"], np.uint64, negatives=both)[f"{field}_sketch"][numbers]
+    sets: ShingleSets = sets_of(store, corpus, field, np.unique(leader))
+    held = np.searchsorted(sets.ranks, leader)
+    inside = np.minimum(held, max(len(sets.ranks) - 1, 0))
+    known = sets.ranks[inside] == leader if len(sets.ranks) else np.zeros(len(leader), bool)
+    return _Side(leader, sketched, np.where(known, inside, -1), sets.hashes, sets.starts, sets.lengths)
+
+
+@nb.njit(cache=True)
+def _keys(query, document, family, label, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(len(query)):
+        other = np.uint64(document[i]) if family[i] == 0 else label[i]
+        key[i] = mix64(mix64(np.uint64(query[i]) << np.uint64(2) | np.uint64(family[i])) ^ mix64(other))
+
+
+@nb.njit(cache=True)
+def _runs(packed, mask):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the low bits of values whose high bits are those of another value, and where each run of them begins."""
+    members, bounds = np.empty(len(packed), np.uint32), np.zeros(len(packed) // 2 + 2, np.int64)
+    used = groups = start = 0
+    while start < len(packed):
+        end = start + 1
+        while end < len(packed) and packed[end] & ~mask == packed[start] & ~mask:
+            end += 1
+        if end - start > 1:
+            for i in range(start, end):
+                members[used] = packed[i] & mask
+                used += 1
+            groups += 1
+            bounds[groups] = used
+        start = end
+    return members[:used].copy(), bounds[: groups + 1].copy()
+
+
+@nb.njit(cache=True)
+def _near(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    leader, sketched, held, hashes, starts, lengths, i, j, least, threshold,  # noqa: ANN001
+):  # fmt: skip
+    """Tell whether one side of two samples is equal, or at or above the threshold."""
+    if leader[i] == leader[j]:
+        return True
+    left, right = held[i], held[j]
+    if left < 0 or right < 0 or agreeing_bits(sketched, i, j) < least:
+        return False
+    size, other = lengths[left], lengths[right]
+    if min(size, other) < threshold * max(size, other):
+        return False
+    return similarity(hashes, starts, lengths, left, right) >= threshold
+
+
+@nb.njit(cache=True)
+def _keepers(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    bounds, family, label,  # noqa: ANN001
+    q_leader, q_sketched, q_held, q_hashes, q_starts, q_lengths,  # noqa: ANN001
+    d_leader, d_sketched, d_held, d_hashes, d_starts, d_lengths,  # noqa: ANN001
+    least, threshold,  # noqa: ANN001
+):  # fmt: skip
+    """Return, for each sample, the place of the one that stays for it: the first before it that it resembles."""
+    keeper = np.arange(len(family))
+    staying = np.empty(MOST_COMPARED, np.int64)
+    for group in range(len(bounds) - 1):
+        held = 0
+        for i in range(bounds[group], bounds[group + 1]):
+            for k in range(held):
+                j = staying[k]
+                if family[i] != family[j] or label[i] != label[j]:
+                    continue
+                if not _near(q_leader, q_sketched, q_held, q_hashes, q_starts, q_lengths, i, j, least, threshold):
+                    continue
+                if family[i] == 0 and not _near(
+                    d_leader, d_sketched, d_held, d_hashes, d_starts, d_lengths, i, j, least, threshold
+                ):
+                    continue
+                keeper[i] = j
+                break
+            if keeper[i] == i and held < MOST_COMPARED:
+                staying[held] = i
+                held += 1
+    return keeper

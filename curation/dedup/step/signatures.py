@@ -1,0 +1,135 @@
+"""Operation `signatures`: exact hash, band hashes and sketch of every text, as columns beside the rows.
+
+Two fields are signed: queries, and documents (positives and the negatives that sources give). A sample has no signature
+of its own: what a duplicate sample is follows from its sides (`curation.dedup.step.sample_pairs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from curation.dedup.minhash import bands, signatures_of, sketches
+from curation.settings import DedupSettings
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.tokens import U64, Tokens, mix_all, tokenise
+
+FIELDS = ("query", "document")
+"""What is compared by MinHash. Clusters of both are what the miner and the trainer mask by."""
+FOLDED = ("sample", *FIELDS)
+"""What is folded by exact hash."""
+TEXTS = ["query", "positive", "label", "negatives"]
+ROWS_AT_ONCE = 32_768
+"""Signatures of so many texts are in memory: 16 MB at 128 permutations, whatever the size of a shard."""
+
+
+def label_hashes(rows: pa.Table, family: str) -> U64:
+    """Return what two samples of one family must have in common beside their texts, uint64[rows].
+
+    In the class families that is the label; the positive there is any member of the class. In retrieval it is nothing.
+    """
+    if family == "retrieval":
+        return np.zeros(rows.num_rows, np.uint64)
+    return tokenise(rows["label"]).exact
+
+
+def sample_hashes(query: U64, document: U64, label: U64, family: str) -> U64:
+    """Return a hash of whole samples, uint64[n]: equal where both sides are, of one family.
+
+    Args:
+        query: exact hashes of the queries, uint64[n].
+        document: of the positives; counts in retrieval only.
+        label: as `label_hashes` gives them; counts in the class families only.
+        family: of all n samples. Samples of different families never match: one text may serve as a query for
+            retrieval and as a member of a class, and both teach something.
+
+    """
+    salt = np.uint64(xxhash.xxh3_64_intdigest(family.encode()))
+    other = document if family == "retrieval" else label
+    with np.errstate(over="ignore"):
+        return np.asarray(mix_all(query * np.uint64(31) + other + salt))
+
+
+def signature_schema(settings: DedupSettings) -> pa.Schema:
+    """Return the schema of the table that is row-aligned with the rows shard.
+
+    `sample_exact` and `label` are as `sample_hashes` and `label_hashes` give them, `negatives` counts the given
+    negatives; then `<field>_exact` (uint64), `<field>_sketch` (a bit a permutation), `<field>_band_00 …` (uint32) of
+    each field. A band of 0 means: too short for a signature.
+    """
+    own = [
+        pa.field("sample_exact", pa.uint64(), nullable=False),
+        pa.field("label", pa.uint64(), nullable=False),
+        pa.field("negatives", pa.int32(), nullable=False),
+    ]
+    return pa.schema([*own, *(column for field in FIELDS for column in _columns(field, settings))])
+
+
+def negative_schema(settings: DedupSettings) -> pa.Schema:
+    """Return the schema of the table with one line a given negative, row by row: the columns of field `document`."""
+    return pa.schema(_columns("document", settings))
+
+
+def _columns(field: str, settings: DedupSettings) -> list[pa.Field]:
+    return [
+        pa.field(f"{field}_exact", pa.uint64(), nullable=False),
+        pa.field(f"{field}_sketch", pa.binary(settings.permutations // 8), nullable=False),
+        *(pa.field(f"{field}_band_{i:02d}", pa.uint32(), nullable=False) for i in range(settings.bands)),
+    ]
+
+
+class Sign:
+    """Operation: a rows shard to its hashes."""
+
+    name: ClassVar[str] = "signatures"
+    version: ClassVar[int] = 4
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Hash one shard; `task.payload` is the loss family."""
+        rows = store.read_table(f"rows/{task.path}.rows.arrow", TEXTS)
+        short = dict.fromkeys((*FIELDS, "negative"), 0)
+        out.table("signatures", self._rows(rows, task.payload, short), signature_schema(self.settings))
+        out.table("negatives", self._negatives(rows, short), negative_schema(self.settings))
+        return {"rows": rows.num_rows, "too_short": short}
+
+    def _rows(self, rows: pa.Table, family: str, short: dict[str, int]) -> Iterator[pa.RecordBatch]:
+        schema = signature_schema(self.settings)
+        for start in range(0, rows.num_rows, ROWS_AT_ONCE):
+            part = rows.slice(start, ROWS_AT_ONCE)
+            tokens = {"query": tokenise(part["query"]), "document": tokenise(part["positive"])}
+            label = label_hashes(part, family)
+            sample = sample_hashes(tokens["query"].exact, tokens["document"].exact, label, family)
+            columns = [pa.array(sample), pa.array(label), pc.list_value_length(part["negatives"]).combine_chunks()]
+            for field, found in tokens.items():
+                signed, too_short = self._signed(found)
+                columns += signed
+                short[field] += too_short
+            yield pa.record_batch(columns, schema=schema)
+
+    def _negatives(self, rows: pa.Table, short: dict[str, int]) -> Iterator[pa.RecordBatch]:
+        schema = negative_schema(self.settings)
+        for chunk in rows["negatives"].chunks:
+            texts = chunk.flatten()
+            for start in range(0, len(texts), ROWS_AT_ONCE):
+                signed, too_short = self._signed(tokenise(texts.slice(start, ROWS_AT_ONCE)))
+                short["negative"] += too_short
+                yield pa.record_batch(signed, schema=schema)
+
+    def _signed(self, tokens: Tokens) -> tuple[list[pa.Array], int]:
+        """Return the columns of one field, and how many of its texts are too short for a signature."""
+        signature, enough = signatures_of(tokens, self.settings)
+        hashed: npt.NDArray[np.uint32] = bands(signature, self.settings)
+        hashed[:, ~enough] = 0
+        kind = pa.binary(self.settings.permutations // 8)
+        sketch = pa.FixedSizeBinaryArray.from_buffers(kind, len(tokens), [None, pa.py_buffer(sketches(signature))])
+        return [pa.array(tokens.exact), sketch, *(pa.array(band) for band in hashed)], int((~enough).sum())

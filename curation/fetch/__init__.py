@@ -1,0 +1,1 @@
+"""Step `fetch`: the raw files of every source."""

@@ -1,0 +1,70 @@
+"""`curate lock`: what every Hub revision stands for today, so that a rebuild reads the same bytes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from curation.build import Build, StepResult
+from curation.pipeline.failures import Failures
+from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.progress import Progress
+from sources import registry
+from sources.fetch import FetchOptions
+from sources.fetch.hub import resolve
+from sources.lock import Lock, read_lock, write_lock
+from sources.manifest import Manifest
+
+
+def lock_path() -> Path:
+    """Return where the lock file lies: beside the manifests, so that DVC and Git see it change."""
+    return registry.manifest_root() / "sources" / "lock.json"
+
+
+def locked_sources(build: Build) -> list[Manifest]:
+    """Return the sources of a profile that live on the Hub."""
+    return [m for m in build.manifests() if m.origin.kind == "hub" and m.access.kind != "dead"]
+
+
+def run_lock(build: Build) -> StepResult:
+    """Resolve the revisions of a profile's Hub sources and write them; entries of other sources stay.
+
+    Returns:
+        What was done; `stats` has the lock file's ``path``, how many ``revisions`` it has and how many are new or
+        ``changed``, and for each source its ``revisions``, how many are new or ``changed``, and their ``files``.
+
+    Raises:
+        RefusedError: some could not be resolved. What could be is written, and they keep what they had.
+        RefusedForNowError: the same, and it may pass by itself for all of them.
+
+    """
+    path = lock_path()
+    before = read_lock(path) or Lock()
+    revisions = dict(before.revisions)
+    manifests = locked_sources(build)
+    options = FetchOptions(str(build.raw), endpoint=build.profile.sources.endpoint)
+    failures = Failures("lock", "sources", "locked")
+    sources: dict[str, dict[str, int]] = {}
+    with Progress("lock", total=len(manifests)) as progress:
+        for manifest in manifests:
+            with failures.of(manifest.name):
+                unlocked: dict[tuple[str, str], CorpusError] = {}
+                resolved = resolve(manifest, options, unlocked)
+                revisions |= resolved
+                sources[manifest.name] = {
+                    "revisions": len(resolved),
+                    "changed": sum(before.revisions.get(key) != locked for key, locked in resolved.items()),
+                    "files": sum(len(locked.files) for locked in resolved.values()),
+                }
+                for (repo, ref), error in unlocked.items():
+                    print(f"locked {manifest.name} without {repo} at {ref}: {error.what}", file=sys.stderr)
+            progress.advance(manifest.name)
+    write_lock(path, revisions)
+    changed = sum(before.revisions.get(key) != locked for key, locked in revisions.items())
+    result = StepResult("lock", refused=failures.refused)
+    result.stats = {"path": str(path), "revisions": len(revisions), "changed": changed, "sources": sources}
+    if failures:
+        failures.end(
+            of=len(manifests), where=f"{path}: {len(revisions)} revisions, {changed} new or changed", result=result
+        )
+    return result

@@ -1,0 +1,1 @@
+"""Step `identify`: its operations over shards."""

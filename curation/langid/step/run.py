@@ -1,0 +1,140 @@
+"""Step `identify`: what language each text is in, beside what its source declares, and what follows from both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.build import Build, Shard, StepResult, shards_of
+from curation.langid.interface import identify, identity
+from curation.langid.step.verdicts import SIDES, VERDICTS, Judge, strongest
+from curation.settings import LanguageSettings, SourceTrust, TrustSettings
+from open_ml_embed.core import engine
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.store import Marker, Store
+from sources import registry
+
+LANGUAGES_SCHEMA = pa.schema(
+    [
+        pa.field(f"{side}_{name}", kind, nullable=False)
+        for side in SIDES
+        for name, kind in (
+            ("code", pa.string()), ("script", pa.string()), ("confidence", pa.float32()), ("letters", pa.int32()),
+        )
+    ]
+)  # fmt: skip
+"""Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und;
+letters are those that the answer rests on (see `interface.IDENTIFIED_SCHEMA`)."""
+
+
+class Identify:
+    """Operation: a rows shard to identified languages."""
+
+    name: ClassVar[str] = "languages"
+    version: ClassVar[int] = 3
+
+    def __init__(self, settings: LanguageSettings) -> None:
+        self.settings = settings.model_copy(update={"trust": TrustSettings()})
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Identify both sides of one shard."""
+        names = [name for side in SIDES for name in (side, f"{side}_lang")]
+        rows = store.read_table(f"rows/{task.path}.rows.arrow", names)
+        columns = [column for side in SIDES for column in self._side(rows[side], rows[f"{side}_lang"]).columns]
+        table = pa.table(columns, schema=LANGUAGES_SCHEMA)
+        out.table("languages", table.to_batches(), LANGUAGES_SCHEMA)
+        return {}
+
+    def _side(self, texts: Any, declared: Any) -> pa.Table:
+        text = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
+        is_code = pc.ends_with(declared, "-Code")
+        if self.settings.code_declared and pc.all(is_code).as_py():
+            names = pc.replace_substring(declared, "-Code", "")
+            n = len(names)
+            return pa.table(
+                {
+                    "code": names,
+                    "script": ["Code"] * n,
+                    "confidence": pa.array([1.0] * n, pa.float32()),
+                    "letters": pa.array([0] * n, pa.int32()),
+                }
+            )
+        found = identify(text, self.settings)
+        if not (self.settings.code_declared and pc.any(is_code).as_py()):
+            return found
+        names = pc.replace_substring(declared, "-Code", "")
+        return pa.table(
+            {
+                "code": pc.if_else(is_code, names, found["code"]),
+                "script": pc.if_else(is_code, "Code", found["script"]),
+                "confidence": pc.if_else(is_code, pa.scalar(1.0, pa.float32()), found["confidence"]),
+                "letters": found["letters"],
+            }
+        )
+
+
+def run_identify(build: Build) -> StepResult:
+    """Identify every shard, judge it under its source's policy, and sum up per source.
+
+    Raises:
+        UnknownNameError: a policy is given for a source that there is none of.
+
+    """
+    settings = build.profile.languages
+    for source in settings.trust.sources:
+        registry.load(source)
+    inputs = build.inputs("identify")
+    rows = inputs["normalise"]
+    inputs.begin()
+    operation = Identify(settings)
+    model = identity(settings)
+    tasks = [Task(shard.path, (shard.xxh3, model), None) for shard in rows.shards]
+    identified = engine.run(operation, tasks, build.store, build.workers)
+    result = inputs.result()
+    for shard, marker in zip(rows.shards, identified, strict=True):
+        (made,) = shards_of(shard.source, shard.subset, marker, operation.name, "languages")
+        result.shards.append(Shard(shard.source, shard.subset, shard.path, shard.rows, made.xxh3))
+    markers = _judge(build, rows.shards, result.shards)
+    of_source: dict[str, list[dict[str, Any]]] = {}
+    for shard, marker in zip(rows.shards, markers, strict=True):
+        of_source.setdefault(shard.source, []).append(marker.stats)
+    result.stats = {"sources": {name: _summed(found, settings.trust.of(name)) for name, found in of_source.items()}}
+    result.files = [output for marker in (*identified, *markers) for output in marker.outputs]
+    build.save(result)
+    return result
+
+
+def _judge(build: Build, rows: list[Shard], identified: list[Shard]) -> list[Marker]:
+    """Run the verdicts, each policy apart, and return the markers in the order of `rows`."""
+    settings = build.profile.languages
+    tasks: dict[SourceTrust, list[Task]] = {}
+    for shard, languages in zip(rows, identified, strict=True):
+        task = Task(shard.path, (shard.xxh3, languages.xxh3), None)
+        tasks.setdefault(settings.trust.of(shard.source), []).append(task)
+    markers: dict[str, Marker] = {}
+    for trust, chosen in tasks.items():
+        made = engine.run(Judge(settings, trust), chosen, build.store, build.workers)
+        markers |= {task.path: marker for task, marker in zip(chosen, made, strict=True)}
+    return [markers[shard.path] for shard in rows]
+
+
+def _summed(shards: list[dict[str, Any]], trust: SourceTrust) -> dict[str, Any]:
+    """Add up what `Judge` counted in the shards of one source."""
+    confusion: dict[str, Counter[str]] = {}
+    for stats in shards:
+        for was, found in stats["confusion"].items():
+            confusion.setdefault(was, Counter()).update(found)
+    verdicts = {name: sum(stats["verdicts"][name] for stats in shards) for name in VERDICTS}
+    return {
+        **verdicts,
+        "texts": sum(verdicts.values()),
+        "trust": trust.model_dump(mode="json"),
+        "overruled": sum(stats["overruled"] for stats in shards),
+        "dropped": dict(sum((Counter(stats["dropped"]) for stats in shards), Counter())),
+        "confusion": {was: dict(found) for was, found in confusion.items()},
+        "programming": sorted({name for stats in shards for name in stats["programming"]}),
+        "disagreements": strongest(stats["disagreements"] for stats in shards),
+    }

@@ -1,0 +1,270 @@
+"""What declared and identified languages say about each other: a verdict on every text, an outcome for every row.
+
+A verdict does not depend on whom a source's policy trusts, the outcome does. Both are columns beside the rows, made
+apart from identification: another policy identifies nothing again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.langid.codes import LabelRefusedError, members, resolve
+from curation.langid.confidence import SHORT
+from curation.langid.identifier import UNDETERMINED
+from curation.settings import LanguageSettings, SourceTrust, TrustSettings
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.row_keys import row_keys
+from open_ml_embed.core.store import Store
+from sources.languages import NO_LANGUAGE
+
+SIDES = ("query", "positive")
+VERDICTS = ("agree", "disagree", "undetermined", "declared-only")
+"""Undetermined: the identifier names no language. Declared-only: it was not asked, as the source tells a programming
+language or says that there is no language in the text."""
+_AGREE, _DISAGREE, _DECLARED_ONLY = (VERDICTS.index(name) for name in ("agree", "disagree", "declared-only"))
+DROP_REASONS = (None, "query-language", "positive-language", "both-languages")
+
+VERDICTS_SCHEMA = pa.schema(
+    [
+        *(pa.field(f"{side}_verdict", pa.string(), nullable=False) for side in SIDES),
+        *(pa.field(f"{side}_lang_final", pa.string(), nullable=False) for side in SIDES),
+        pa.field("drop_reason", pa.string()),
+    ]
+)
+"""Row-aligned with the rows shard. A verdict is one of `VERDICTS`; a final language is a tag as the declared one is;
+`drop_reason` is one of `DROP_REASONS`, null where the row may stay."""
+
+NOT_NAMED = frozenset({UNDETERMINED, "zxx", "mis", "mul"})
+"""Codes by which an identifier names no language."""
+SHOWN = 20
+EXCERPT = 200
+
+UNRESOLVABLE = frozenset(
+    frozenset(pair)
+    for pair in (
+        ("fil", "tgl"),
+        ("hif", "hin"), ("hif", "urd"),
+        ("bos", "hrv"), ("bos", "srp"), ("bos", "cnr"), ("cnr", "hrv"), ("cnr", "srp"),
+    )
+)  # fmt: skip
+"""Pairs that ISO 639-3 tells apart and identifiers do not.
+
+Filipino is the standard form of Tagalog. Hindi and Urdu in Latin letters are what Fiji Hindi looks like, which is the
+only one of the three that the bundled model has in that script. Bosnian and Montenegrin are standard forms of what
+Croatian and Serbian are too: the model takes 28 % of Bosnian and 58 % of Montenegrin texts for Croatian, 18 % of
+Croatian and 21 % of Serbian ones in Latin script for Bosnian. Serbian and Croatian (4 and 11 %), Indonesian and Malay
+(5 and 16 %), Bokmål and Nynorsk (3 and 9 %) it tells apart often enough for a difference to be worth a look
+(`benchmarks/langid.py`, `twins`). The policy `macro` makes one language of the four."""
+UNRESOLVABLE_IN = {"Latn": frozenset({frozenset({"hin", "urd"})})}
+"""Pairs that differ by their scripts, and are one where they are written in this one."""
+
+
+@cache
+def agree(declared: str, identified: str, script: str = "") -> bool:
+    """Tell whether two codes may mean the same: retired codes, macrolanguages and their members, unresolvable pairs.
+
+    Args:
+        declared: a code.
+        identified: another.
+        script: what the text is written in, where that is known.
+
+    >>> agree("zho", "cmn"), agree("nno", "nor"), agree("ajp", "apc"), agree("nob", "nno"), agree("deu", "nld")
+    (True, True, True, False, False)
+    """
+    one, other = _current(declared), _current(identified)
+    pair = frozenset({one, other})
+    same = one == other or pair in UNRESOLVABLE or pair in UNRESOLVABLE_IN.get(script, ())
+    return same or one in members(other) or other in members(one)
+
+
+def _current(code: str) -> str:
+    try:
+        return resolve(code)
+    except LabelRefusedError:  # a programming language, or what a source has of its own
+        return code
+
+
+def verdict(tag: str, code: str, script: str = "", *, code_declared: bool) -> str:
+    """Judge one text by its declared tag, its identified code and, if known, its identified script.
+
+    >>> [verdict("deu-Latn", code, code_declared=True) for code in ("deu", "nld", "zxx")]
+    ['agree', 'disagree', 'undetermined']
+    """
+    language, _, declared_script = tag.rpartition("-")
+    if tag == NO_LANGUAGE or (code_declared and declared_script == "Code"):
+        return "declared-only"
+    if code in NOT_NAMED:
+        return "undetermined"
+    return "agree" if agree(language, code, script or declared_script) else "disagree"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One side of n rows.
+
+    Attributes:
+        verdict: uint8[n] into `VERDICTS`.
+        overruled: bool[n], a disagreement as confident as the policy asks for, in a text that is long enough.
+        confusion: declared code → identified code → texts, of the texts that were identified.
+
+    """
+
+    verdict: npt.NDArray[np.uint8]
+    overruled: npt.NDArray[np.bool_]
+    confusion: dict[str, Counter[str]]
+
+
+def judge(declared: Any, identified: pa.Table, settings: LanguageSettings, trust: SourceTrust) -> Judged:
+    """Judge one side of n rows.
+
+    Args:
+        declared: tags, a chunked array of n.
+        identified: n rows of `code`, `script`, `confidence`, `letters`.
+        settings: whether a declared programming language is taken at its word.
+        trust: the confidence that a disagreement needs to count. One in a text with fewer letters than `SHORT` never
+            does, whatever its confidence.
+
+    """
+    tags = declared.combine_chunks().dictionary_encode()
+    found, scripts = (identified[name].combine_chunks().dictionary_encode() for name in ("code", "script"))
+    lengths = [len(column.dictionary) for column in (found, scripts)]
+    pairs = tags.indices.to_numpy().astype(np.int64)
+    for column, length in zip((found, scripts), lengths, strict=True):
+        pairs = pairs * length + column.indices.to_numpy()
+    distinct, member, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    tag_names, code_names, script_names = (column.dictionary.to_pylist() for column in (tags, found, scripts))
+    verdicts = np.empty(len(distinct), np.uint8)
+    confusion: dict[str, Counter[str]] = {}
+    for i, (pair, count) in enumerate(zip(distinct.tolist(), counts.tolist(), strict=True)):
+        rest, script = divmod(pair, lengths[1])
+        tag, code = tag_names[rest // lengths[0]], code_names[rest % lengths[0]]
+        verdicts[i] = VERDICTS.index(verdict(tag, code, script_names[script], code_declared=settings.code_declared))
+        if verdicts[i] != _DECLARED_ONLY:
+            language = tag.rpartition("-")[0]
+            same = verdicts[i] == _AGREE and not agree(language, code)  # in this script alone
+            confusion.setdefault(language, Counter())[language if same else code] += count
+    of_row = verdicts[member]
+    sure = identified["confidence"].to_numpy() >= trust.confidence
+    long_enough = identified["letters"].to_numpy() >= SHORT
+    return Judged(of_row, (of_row == _DISAGREE) & sure & long_enough, confusion)
+
+
+class Disagreement(TypedDict):
+    """A text that speaks another language than its source says."""
+
+    row_id: str
+    side: str
+    declared: str
+    identified: str
+    confidence: float
+    text: str
+    """At most `EXCERPT` characters of it, and an ellipsis where that is not all."""
+
+
+class Judge:
+    """Operation: declared and identified languages to verdicts and outcomes, under one policy."""
+
+    name: ClassVar[str] = "verdicts"
+    version: ClassVar[int] = 2
+
+    def __init__(self, settings: LanguageSettings, trust: SourceTrust) -> None:
+        self.settings = settings.model_copy(update={"trust": TrustSettings(default=trust)})
+        self._trust = trust
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Judge one shard."""
+        identified = store.read_table(f"languages/{task.path}.languages.arrow")
+        declared = store.read_table(f"rows/{task.path}.rows.arrow", [f"{side}_lang" for side in SIDES])
+        sides = {
+            side: judge(declared[f"{side}_lang"], _of_side(identified, side), self.settings, self._trust)
+            for side in SIDES
+        }
+        table = self._outcomes(declared, identified, sides)
+        out.table("verdicts", table.to_batches(), VERDICTS_SCHEMA)
+        confusion: dict[str, Counter[str]] = {}
+        for judged in sides.values():
+            for was, found in judged.confusion.items():
+                confusion.setdefault(was, Counter()).update(found)
+        tags = {tag for side in SIDES for tag in declared[f"{side}_lang"].unique().to_pylist()}
+        counts = sum(np.bincount(judged.verdict, minlength=len(VERDICTS)) for judged in sides.values())
+        return {
+            "verdicts": dict(zip(VERDICTS, np.asarray(counts).tolist(), strict=True)),
+            "overruled": int(sum(judged.overruled.sum() for judged in sides.values())),
+            "dropped": dict(Counter(filter(None, table["drop_reason"].to_pylist()))),
+            "confusion": confusion,
+            "programming": sorted(tag.removesuffix("-Code") for tag in tags if tag.endswith("-Code")),
+            "disagreements": _strongest_of(store, task.path, declared, identified, sides),
+        }
+
+    def _outcomes(self, declared: pa.Table, identified: pa.Table, sides: dict[str, Judged]) -> pa.Table:
+        columns: dict[str, Any] = {}
+        for side, judged in sides.items():
+            columns[f"{side}_verdict"] = pa.array(VERDICTS).take(pa.array(judged.verdict))
+            final = declared[f"{side}_lang"]
+            if self._trust.policy == "trust-identified":
+                final = pc.if_else(pa.array(judged.overruled), _tags(identified, side), final)
+            columns[f"{side}_lang_final"] = final
+        reason = sides["query"].overruled + 2 * sides["positive"].overruled.astype(np.uint8)
+        if self._trust.policy != "drop-disagreement":
+            reason[:] = 0
+        columns["drop_reason"] = pa.array(DROP_REASONS, pa.string()).take(pa.array(reason))
+        return pa.table([columns[name] for name in VERDICTS_SCHEMA.names], schema=VERDICTS_SCHEMA)
+
+
+def _of_side(identified: pa.Table, side: str) -> pa.Table:
+    return pa.table({name: identified[f"{side}_{name}"] for name in ("code", "script", "confidence", "letters")})
+
+
+def _tags(identified: pa.Table, side: str) -> Any:
+    return pc.binary_join_element_wise(identified[f"{side}_code"], identified[f"{side}_script"], "-")
+
+
+def _strongest_of(
+    store: Store, path: str, declared: pa.Table, identified: pa.Table, sides: dict[str, Judged]
+) -> list[Disagreement]:
+    """Return the strongest disagreements of one shard; texts are read only where there are any."""
+    at, side = np.nonzero(np.stack([sides[name].verdict == _DISAGREE for name in SIDES], axis=1))
+    if not len(at):
+        return []
+    rows = store.read_table(f"rows/{path}.rows.arrow", ["row_id", *SIDES])
+    confidence = np.stack([identified[f"{name}_confidence"].to_numpy() for name in SIDES], axis=1)[at, side]
+    tags = [_tags(identified, name) for name in SIDES]
+
+    def entry(i: int) -> Disagreement:
+        row, name = int(at[i]), SIDES[side[i]]
+        text = rows[name][row].as_py()
+        return {
+            "row_id": rows["row_id"][row].as_py().hex(),
+            "side": name,
+            "declared": declared[f"{name}_lang"][row].as_py(),
+            "identified": tags[side[i]][row].as_py(),
+            "confidence": float(confidence[i]),
+            "text": text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + "…",
+        }
+
+    return _distinct(entry(i) for i in np.lexsort((side, row_keys(rows)[at], -confidence)))
+
+
+def strongest(shards: Iterable[list[Disagreement]]) -> list[Disagreement]:
+    """Merge shards' strongest disagreements: the most confident first, then by row id, whatever the shards were."""
+    found = [entry for shard in shards for entry in shard]
+    return _distinct(sorted(found, key=lambda d: (-d["confidence"], d["row_id"], SIDES.index(d["side"]))))
+
+
+def _distinct(entries: Iterable[Disagreement]) -> list[Disagreement]:
+    """Take the first `SHOWN`, a text once however many rows repeat it."""
+    taken: dict[tuple[str, str, str], Disagreement] = {}
+    for entry in entries:
+        taken.setdefault((entry["text"], entry["declared"], entry["identified"]), entry)
+        if len(taken) == SHOWN:
+            break
+    return list(taken.values())

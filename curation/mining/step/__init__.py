@@ -1,0 +1,1 @@
+"""Step `mine`: its operations over pools and shards."""

@@ -1,0 +1,58 @@
+"""The inner product that defines a score: eight lanes in float64, added up in one fixed order, compiled to vectors.
+
+A plain loop would be either scalar (compilers must not reorder additions) or, with reordering allowed, different on
+every machine. So the order is written down: lane i sums the products of elements i, i + 8, i + 16 …, and the lanes are
+added as ((0+4)+(2+6)) + ((1+5)+(3+7)). The products are exact, because two float32 mantissas fit one float64, so it
+does not matter either whether multiplication and addition are fused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from curation.mining.topk.heap import F32
+
+LANES = 8
+
+
+@intrinsic
+def _float64_dot(context: Any, left: Any, right: Any) -> Any:
+    """Compile the sum for two contiguous float32 arrays of one length, a multiple of `LANES`."""
+    double, single = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arrays = [context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, arguments)]  # noqa: B905
+        length = builder.extract_value(arrays[0].shape, 0)
+        total = cgutils.alloca_once_value(builder, ir.Constant(double, [0.0] * LANES))
+        with cgutils.for_range(builder, builder.udiv(length, ir.Constant(length.type, LANES))) as loop:
+            start = builder.mul(loop.index, ir.Constant(length.type, LANES))
+            values = []
+            for array in arrays:
+                place = builder.bitcast(builder.gep(array.data, [start]), single.as_pointer())
+                values.append(builder.fpext(builder.load(place, align=4), double))
+            builder.store(builder.fadd(builder.load(total), builder.fmul(*values)), total)
+        lanes = [builder.extract_element(builder.load(total), ir.Constant(ir.IntType(32), i)) for i in range(LANES)]
+        while len(lanes) > 1:
+            half = len(lanes) // 2
+            lanes = [builder.fadd(lanes[i], lanes[i + half]) for i in range(half)]
+        return lanes[0]
+
+    return types.float64(left, right), generate
+
+
+@nb.njit(cache=True, nogil=True)
+def dot(left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return the score, float32, of two contiguous float32 arrays whose length is a multiple of `LANES`."""
+    return nb.float32(_float64_dot(left, right))
+
+
+@nb.njit(cache=True, nogil=True)
+def dots(left: F32, right: F32, result: F32) -> None:
+    """Write the score of every pair of rows, float32[n, width] each, to `result`, float32[n]."""
+    for i in range(len(result)):
+        result[i] = dot(left[i], right[i])

@@ -1,0 +1,71 @@
+"""Matrix products on a torch device: only what may be among the best comes back, and is scored as on a CPU."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from curation.mining.topk.tile_scan import Tile, offer_listed, scan
+from open_ml_embed.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
+
+TILE_ROWS = 1024
+
+
+class TorchMultiplier:
+    """A device multiplies and compares, this machine's cores score: several tiles are under way, so neither waits."""
+
+    query_block = 65_536
+    document_block = 32_768
+
+    def __init__(self, device: str, threads: int) -> None:
+        import torch
+
+        try:
+            self._device = torch.device(device)
+            torch.empty(1, device=self._device)
+        except (RuntimeError, AssertionError) as error:
+            first = str(error).splitlines()[0]
+            raise SettingsError(f"no such device: {first}", where=f"device {device}", remedy="cpu, or cuda:0") from None
+        self._threads = threads or len(os.sched_getaffinity(0))
+
+    def __enter__(self) -> Self:
+        import torch
+
+        self._pool = ThreadPoolExecutor(self._threads)
+        # TF32 and its like round the inputs: more than the error bound of the search allows for
+        self._precision = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import torch
+
+        self._pool.shutdown()
+        torch.set_float32_matmul_precision(self._precision)
+
+    def scan(self, tile: Tile) -> None:
+        """Do a tile of any height."""
+        import torch
+
+        documents = torch.from_numpy(tile.documents).to(self._device)
+        rows = range(0, len(tile.rows), TILE_ROWS)
+        parts = (tile.part(slice(start, start + TILE_ROWS)) for start in rows)
+        for _ in self._pool.map(lambda part: self._part(part, documents), parts):
+            pass
+
+    def _part(self, tile: Tile, documents: torch.Tensor) -> None:
+        import torch
+
+        product = torch.from_numpy(tile.queries).to(self._device) @ documents.T
+        least = tile.least()
+        if np.isneginf(least).any():
+            scan(tile, product.cpu().numpy(), np.zeros((0, 0), np.uint8))
+            return
+        rows, columns = (product >= torch.from_numpy(least).to(self._device)[:, None]).nonzero(as_tuple=True)
+        offer_listed(tile, rows.cpu().numpy(), columns.cpu().numpy(), product[rows, columns].cpu().numpy())

@@ -1,0 +1,80 @@
+"""The dataset card of a mix: YAML front matter for the Hub, and what a reader has to know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from curation.mixing.recipe import Recipe
+from sources.manifest import Manifest
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
+          (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))  # fmt: skip
+
+_BODY = """
+# {title}
+
+{samples:,} samples ({train:,} train, {validation:,} validation) over {documents:,} documents, in {languages} languages.
+
+- `samples`: a query, its positive, and the numbers of its hard negatives.
+- `documents`: every text once, by number. Documents of one `cluster` are the same or near-duplicates and must not
+  count as negatives of each other.
+
+```python
+from datasets import load_dataset
+
+samples = load_dataset("parquet", data_files={{"train": "samples/train-*.parquet"}}, split="train")
+documents = load_dataset("parquet", data_files="documents/*.parquet", split="train")
+sample = samples[0]
+negatives = documents[sample["negative_ids"]]["text"]
+```
+
+Rows that share a query are on one side of the split; training rows whose document is held out are left out.
+
+| source | family | train | validation | licence | commercial use |
+| --- | --- | ---: | ---: | --- | --- |
+{rows}
+
+## Citations
+
+{citations}
+"""
+
+
+def dataset_card(recipe: Recipe, stats: dict[str, Any], manifests: list[Manifest]) -> str:
+    """Return the card as Markdown with YAML front matter."""
+    counts = stats["counts"]
+    front = {
+        "pretty_name": recipe.title,
+        "license": "other",
+        "license_name": "see-the-table-of-sources",
+        "language": sorted(code for code in stats["languages"] if len(code) == 3 and code.isalpha()),
+        "multilinguality": "multilingual",
+        "size_categories": [next((name for most, name in _SIZES if counts["samples"] < most), "n>100M")],
+        "task_categories": ["sentence-similarity", "feature-extraction", "text-retrieval"],
+        "tags": ["embeddings", "hard-negatives", *sorted({m.family for m in manifests})],
+        "configs": [
+            {
+                "config_name": "samples",
+                "default": True,
+                "data_files": [
+                    {"split": split, "path": f"samples/{split}-*.parquet"} for split in ("train", "validation")
+                ],
+            },
+            {"config_name": "documents", "data_files": "documents/*.parquet"},
+        ],
+    }
+    rows = "\n".join(
+        f"| {m.name} | {m.family} | {stats['sources'][m.name]['train']:,} | "
+        f"{stats['sources'][m.name]['validation']:,} | {m.licence.id} | {'yes' if m.licence.commercial else 'no'} |"
+        for m in manifests
+    )
+    body = _BODY.format(
+        title=recipe.title,
+        languages=len(stats["languages"]),
+        rows=rows,
+        citations="\n".join(f"- {m.title}: {m.citation}" for m in manifests),
+        **counts,
+    )
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}"

@@ -1,0 +1,1 @@
+"""Step `mix`: samples and documents of one mix."""

@@ -1,0 +1,137 @@
+"""Which rows of a source get into a mix, and for each of the others the one reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.build import Shard
+from curation.settings import MixSettings
+from open_ml_embed.core.row_keys import row_keys
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.tokens import I64, U64, mix_all
+
+REASONS = (
+    "train",
+    "validation",
+    "other-language",
+    "exact-duplicate",
+    "near-duplicate",
+    "contaminated",
+    "no-negatives",
+    "held-out-twin",
+    "over-cap",
+)
+TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, CONTAMINATED, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
+
+
+@dataclass
+class PoolState:
+    """The few columns of one pool that decide: n rows, and the verdict on each.
+
+    Attributes:
+        verdict: uint8[n] into `REASONS`.
+        rank: uint64[n], seeded by the mix; lower goes first when a cap leaves rows out.
+        document_cluster: int64[n].
+        judged: whether language verdicts count: where a source's word is trusted, nobody reads them.
+
+    """
+
+    source: str
+    subset: str
+    shards: list[Shard]
+    verdict: npt.NDArray[np.uint8]
+    rank: U64
+    document_cluster: I64
+    judged: bool = False
+
+    def read(self, store: Store, kind: str, rows: I64, columns: list[str] | None = None) -> pa.Table:
+        """Return some rows, by number, ascending, of the tables of one kind (rows, merges, …) beside its shards."""
+        parts, first = [], 0
+        for shard in self.shards:
+            here = rows[slice(*np.searchsorted(rows, [first, first + shard.rows]))] - first
+            parts.append(store.read_rows(f"{kind}/{shard.path}.{kind}.arrow", here, columns))
+            first += shard.rows
+        return pa.concat_tables(parts)
+
+
+def judge_pool(
+    store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, contaminated: I64,
+    judged: bool = False,
+) -> PoolState:  # fmt: skip
+    """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools.
+
+    Args:
+        store: of the build.
+        source: of the pool.
+        subset: of the pool.
+        shards: its rows.
+        settings: of the mix.
+        contaminated: sample clusters with a row that overlaps with an evaluation set, ascending.
+        judged: whether language verdicts count.
+
+    """
+    clusters = pa.concat_tables(store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards)
+    rows = pa.concat_tables(store.read_table(f"rows/{s.path}.rows.arrow", ["row_id"]) for s in shards)
+    mined = pa.concat_tables(store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in shards)
+    verdict = np.full(rows.num_rows, TRAIN, np.uint8)
+    fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), settings.seed)
+    verdict[fraction < settings.validation] = VALIDATION
+    found = pc.list_value_length(mined["negatives"]).to_numpy()
+    verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
+    verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
+    reason = clusters["reason"]
+    verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
+    verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003
+    if judged:
+        parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", ["drop_reason"]) for s in shards]
+        verdict[pc.is_valid(pa.concat_tables(parts)["drop_reason"]).to_numpy()] = OTHER_LANGUAGE
+    rank = mix_all(row_keys(rows) ^ np.uint64(settings.seed))
+    return PoolState(source, subset, shards, verdict, rank, clusters["document_cluster"].to_numpy(), judged)
+
+
+def _merged_negatives(store: Store, shards: list[Shard]) -> npt.NDArray[np.bool_]:
+    """Tell which rows have a duplicate whose source gave negatives."""
+    merged = pa.concat_tables(store.read_table(f"merges/{s.path}.merges.arrow") for s in shards)["merged"]
+    found = np.zeros(len(merged), bool)
+    lengths = pc.list_value_length(pc.struct_field(pc.list_flatten(merged), "negatives"))
+    found[pc.list_parent_indices(merged).filter(pc.greater(lengths, 0)).to_numpy()] = True
+    return found
+
+
+def _uniform(keys: U64, seed: int) -> npt.NDArray[np.float64]:
+    """Draw a number in [0, 1) for each key: rows that share a query share their side of the split."""
+    salted = mix_all(keys ^ np.uint64(0x9E3779B97F4A7C15 * (seed + 1) % 2**64))
+    return np.asarray((salted >> np.uint64(11)).astype(np.float64) / 2**53)
+
+
+def drop_twins(pools: list[PoolState]) -> None:
+    """Leave out training rows whose document, or a near-duplicate of it, is held out for validation."""
+    held = [p.document_cluster[p.verdict == VALIDATION] for p in pools]
+    held_out = np.unique(np.concatenate(held)) if held else np.zeros(0, np.int64)
+    for pool in pools:
+        twin = (pool.verdict == TRAIN) & np.isin(pool.document_cluster, held_out)
+        pool.verdict[twin] = TWIN
+
+
+def apply_cap(pools: list[PoolState], cap: int | None) -> None:
+    """Keep the `cap` rows of lowest rank over all pools of one source, held-out ones in proportion."""
+    if cap is None:
+        return
+    ranks = np.concatenate([p.rank[p.verdict <= VALIDATION] for p in pools])
+    if len(ranks) <= cap:
+        return
+    limit = np.partition(ranks, cap - 1)[cap - 1]
+    for pool in pools:
+        pool.verdict[(pool.verdict <= VALIDATION) & (pool.rank > limit)] = OVER_CAP
+
+
+def funnel(pools: list[PoolState]) -> dict[str, Any]:
+    """Count the verdicts of one source."""
+    counts = sum((np.bincount(p.verdict, minlength=len(REASONS)) for p in pools), np.zeros(len(REASONS), np.int64))
+    return {name: int(count) for name, count in zip(REASONS, counts, strict=True)}

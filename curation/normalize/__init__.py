@@ -1,0 +1,1 @@
+"""Step `normalize`: raw records to rows."""

@@ -1,0 +1,250 @@
+"""Step `normalise`: raw files to rows shards, the one place where text is written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from curation.build import Build, StepResult, output_ending, shards_of
+from curation.fetch.step import raw_files
+from curation.normalize.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
+from curation.pipeline.failures import Failures
+from curation.settings import NormaliseSettings
+from open_ml_embed.core import engine
+from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.store import Marker, Store, digest
+from sources.manifest import Manifest
+from sources.normalize import normalise, parts
+from sources.parts import Part, RawFile
+from sources.quarantine import Quarantine
+from sources.record_counts import Tally
+from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
+from sources.shapes import shape
+
+
+class Normalise:
+    """Operation: one part of a source to rows shards and one table of quarantined records."""
+
+    name: ClassVar[str] = "rows"
+    version: ClassVar[int] = 4
+
+    def __init__(self, settings: NormaliseSettings) -> None:
+        self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})  # limits change no row
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Stream the part; `task.payload` is (part, manifest)."""
+        part, manifest = task.payload
+        quarantine = Quarantine(part.source, part.subset)
+        filtered: Counter[str] = Counter()
+        tally = Tally(part)
+        made = normalise(part, manifest, quarantine, filtered, tally)
+        batches = _limited(made, self.settings.rows_per_part, tally)
+        rows = 0
+        for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
+            rows += out.table(f"{number:05d}.rows", shard, ROW_SCHEMA).rows
+        table = quarantine.table()
+        out.table("quarantine", table.to_batches(), QUARANTINE_SCHEMA)
+        files = tally.files(quarantine, filtered, per_file=shape(manifest.shape.kind).PER_FILE)
+        return {
+            "records": sum(counts.records for counts in files.values()),
+            "rows": rows,
+            "beyond_limit": tally.beyond_limit,
+            "filtered": dict(sorted(filtered.items())),
+            "quarantined": dict(sorted(quarantine.counts.items())),
+            "files": {name: counts.as_json() for name, counts in files.items()},
+            "unreadable": [list(entry) for entry in quarantine.unreadable],
+        }
+
+
+def _limited(batches: Iterator[pa.RecordBatch], most: int | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    left = most
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        taken = batch.slice(0, left)
+        left -= taken.num_rows
+        if left == 0:
+            tally.left_over(batch.slice(taken.num_rows))
+        yield taken
+        if left == 0:
+            return
+
+
+def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Group batches into shards of exactly `rows` rows (the last may be shorter; none is empty).
+
+    A shard is a stream, so that one of long texts does not have to fit into memory; it has to be consumed before the
+    next is asked for.
+    """
+    held = next(batches, None)
+
+    def shard() -> Iterator[pa.RecordBatch]:
+        nonlocal held
+        room = rows
+        while held is not None and room:
+            piece = held.slice(0, room)
+            room -= piece.num_rows
+            rest = held.slice(piece.num_rows)
+            held = rest if rest.num_rows else next(batches, None)
+            yield piece
+
+    while held is not None:
+        yield shard()
+
+
+def identity_of(manifest: Manifest) -> str:
+    """Hash what of a manifest changes its rows: wording, licence and counts do not."""
+    chosen = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
+    data = manifest.model_dump(mode="json", include=chosen)
+    for subset in data["subsets"].values():
+        del subset["samples"]
+        for lang in (subset["query_lang"], subset["positive_lang"]):
+            if isinstance(lang, dict):
+                del lang["count"]
+    return digest(data)
+
+
+def run_normalise(build: Build) -> StepResult:
+    """Normalise every part of every fetched source.
+
+    All sources are worked through; one that fails, or yields too little (`curation.normalize.yields`), ends the
+    step after them. What was made stays and can be looked at, but no later step takes it until the source is mended
+    or allowed.
+
+    Raises:
+        StageError: `fetch` has not been run on these sources and files, or a raw file that is needed is here no more.
+        RefusedError: it names the sources and files, with counts, reasons and remedies.
+        UnknownNameError: `normalise.allow` names what the profile has not.
+
+    """
+    allowed_names(build.profile, build.manifests())
+    read = build.inputs("normalise")
+    fetched = read["fetch"]
+    manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
+    operation = Normalise(build.profile.normalise)
+    failures = Failures("normalise", "sources", "normalised")
+    tasks: list[Task] = []
+    files: dict[str, dict[str, list[RawFile]]] = {}
+    for manifest in manifests:
+        with failures.of(manifest.name):
+            of_source = {subset: raw_files(build, fetched, manifest.name, subset) for subset in manifest.subsets}
+            tasks += [task for subset, raw in of_source.items() for task in _tasks(manifest, subset, raw)]
+            files[manifest.name] = of_source
+    _check_raw(build, engine.unfinished(operation, tasks, build.store))
+    read.begin()
+    outcomes = engine.run_all(operation, tasks, build.store, build.workers)
+    result = read.result(skipped=fetched.skipped)
+    markers: dict[str, list[Marker]] = {source: [] for source in files}
+    subsets = {source: {subset: _nothing() for subset in of_source} for source, of_source in files.items()}
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        part: Part = task.payload[0]
+        if isinstance(outcome, Marker):
+            result.shards += shards_of(part.source, part.subset, outcome, operation.name, "rows")
+            result.files += outcome.outputs
+            markers[part.source].append(outcome)
+            _add(subsets[part.source][part.subset], outcome.stats)
+        else:
+            failures.add(part.source, outcome)
+    result.stats = {
+        "sources": {source: _summed(of.values()) for source, of in subsets.items()},
+        "files": _files(subsets),
+        "allowed": sorted(build.profile.normalise.allow),
+    }
+    whole = [manifest for manifest in manifests if manifest.name not in failures.by_name]
+    for shortfall in shortfalls(build.profile, whole, files, subsets):
+        failures.add(shortfall.source, _too_little(shortfall, build, markers[shortfall.source]), at_once=False)
+    result.refused = failures.refused
+    build.save(result)
+    if failures:
+        failures.end(of=len(manifests), where=f"profile {build.name}", result=result)
+    return result
+
+
+def _check_raw(build: Build, tasks: list[Task]) -> None:
+    """Refuse to begin where a raw file is missing or cut: people delete them once the rows are made."""
+    for task in tasks:
+        part, _ = task.payload
+        for file in part.files:
+            path = Path(file.path)
+            if not path.is_file() or path.stat().st_size != file.size:
+                raise StageError(
+                    f"raw file {file.name} of {part.source} is not there as it was fetched",
+                    where=f"profile {build.name}: {path}",
+                    remedy=build.command("curate fetch"),
+                )
+
+
+def _tasks(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Task]:
+    bound = manifest.bound(subset)
+    return [
+        Task(
+            f"{part.source}/{subset}/{part.index:05d}",
+            (identity_of(bound), *(f"{f.table}:{f.name}:{f.identity}" for f in part.files)),
+            (part, bound),
+        )
+        for part in parts(bound, subset, files)
+    ]
+
+
+def _nothing() -> dict[str, Any]:
+    return {
+        "records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}, "unreadable": [],
+    }  # fmt: skip
+
+
+def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
+    """Add one part's counts, or one file's; counts of a name add up at every depth."""
+    for name, value in counts.items():
+        if isinstance(value, dict):
+            _add(total.setdefault(name, {}), value)
+        elif isinstance(value, list):
+            total[name] = [*total.get(name, []), *value]
+        else:
+            total[name] = total.get(name, 0) + value
+
+
+def _summed(subsets: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Add up a source's subsets, without their files."""
+    total = _nothing()
+    for counts in subsets:
+        _add(total, counts)
+    del total["files"]
+    return total
+
+
+def _files(subsets: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    return {
+        source: {subset: counts["files"] for subset, counts in of_source.items()}
+        for source, of_source in subsets.items()
+    }
+
+
+def _too_little(shortfall: Shortfall, build: Build, markers: list[Marker]) -> StageError:
+    """Make an error of what fell short in one source, with a record for each of the main reasons."""
+    wanted = {
+        (counted.file, reason)
+        for counted in filter(None, (shortfall.whole, *shortfall.pieces[:MOST_FILES]))
+        for reason, _ in counted.main_reasons
+    }
+    found: dict[tuple[str | None, str], Example] = {}
+    for marker in markers if wanted else ():
+        table = build.store.read_table(output_ending(marker, "quarantine").path)
+        for row in table.select(["file", "record", "reason", "excerpt"]).to_pylist():
+            for key in ((file, row["reason"]) for file in (None, row["file"], row["file"].partition("!")[0])):
+                if key in wanted and key not in found:
+                    found[key] = Example(row["file"], row["record"], row["excerpt"])
+        if found.keys() >= wanted:
+            break
+    names = json.dumps(shortfall.names[:MOST_FILES], ensure_ascii=False)
+    return StageError(
+        explained(shortfall, found).replace("\n", "\n  "),
+        remedy=f"look: `curate show {shortfall.source} --quarantined{build.options}`; mend its manifest or its files; "
+        f"or, if it is meant, allow it: `normalise: {{allow: {names}}}`",
+    )

@@ -1,0 +1,464 @@
+"""What the result of each step depends on, as facts that have names: the one place that says what makes one stale.
+
+The facts of a step are its own settings, the versions of its operations, what of the manifests matters to it, the files
+that it reads where they lie, and the identities of the step results it reads. A step's file keeps the facts it was made
+from; whoever reads the file has them made again from what there is now and compares (`curation.pipeline.freshness`).
+
+Facts hold no time, no absolute path and nothing of the machine: step files are equal in every checkout. Everything
+heavy is imported where it is used: a command that asks nothing loads nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curation.build import STEPS, Build, StepResult
+from curation.settings import Profile
+from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.hashing import FileHashes
+from open_ml_embed.core.store import digest
+from sources import registry
+from sources.manifest import Manifest
+
+Facts = dict[str, Any]
+RESULT_OF = {"normalise": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
+"""Step → what its result is called among the facts of the steps that read it."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What facts are made from.
+
+    Attributes:
+        build: the profile as the step was run: with what the command line said.
+        inputs: the results of the steps that it reads, by name.
+        then: facts that the step's file keeps; empty for a step that is about to run.
+        hashes: of files that are read where they lie.
+        away: whether those files may be missing: another machine, where nobody reads them, has no need of them.
+
+    """
+
+    build: Build
+    inputs: Mapping[str, StepResult]
+    then: Facts
+    hashes: FileHashes
+    away: bool = False
+
+
+def open_hashes(build: Build) -> FileHashes:
+    """Open what is remembered of files that steps read where they lie."""
+    return FileHashes(build.root / "work" / "hashes.json")
+
+
+def names_sets(profile: Profile) -> bool:
+    """Tell whether a profile names evaluation sets."""
+    settings = profile.decontaminate
+    return bool(settings.sets or settings.mteb.tasks or settings.mteb.benchmarks)
+
+
+def overridden(build: Build, step: str, overrides: Mapping[str, Any]) -> Build:
+    """Return the build as a step was run whose command line said more than the profile."""
+    if not overrides:
+        return build
+    profile = build.profile
+    if "evaluation" in overrides:
+        sets = [*profile.decontaminate.sets, *map(slashed, overrides["evaluation"])]
+        changed = profile.decontaminate.model_copy(update={"sets": sets})
+        profile = profile.model_copy(update={"decontaminate": changed})
+    if "teacher" in overrides:
+        from curation.mining.teachers.loading import placed
+
+        teacher = profile.mining.teacher.model_copy(update={"model": placed(overrides["teacher"], build.root)})
+        profile = profile.model_copy(update={"mining": profile.mining.model_copy(update={"teacher": teacher})})
+    return replace(build, profile=profile, overrides={**build.overrides, step: dict(overrides)})
+
+
+def slashed(folder: str) -> str:
+    """Write a folder so that nobody takes it for the name of a set: with a slash in it."""
+    return folder if "/" in folder else f"./{folder}"
+
+
+def from_root(build: Build, path: Path) -> str:
+    """Return a path as seen from the folder of the settings file: the same in every checkout."""
+    return Path(os.path.relpath(path.resolve(), build.root.resolve())).as_posix()
+
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "fetch": (), "normalise": ("fetch",), "identify": ("normalise",), "dedup": ("normalise",)
+}  # fmt: skip
+
+
+def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) -> tuple[str, ...]:
+    """Return the steps whose results a step reads, in the order they run.
+
+    Args:
+        step: its name; `mix-<name>` for a mix, `report`.
+        build: the profile.
+        known: gives the result that a step left, if it left one.
+
+    """
+    if step in _NEEDS:
+        return _NEEDS[step]
+    if step == "decontaminate":
+        return ("normalise",) if names_sets(build.profile) else ()
+    if step == "report":
+        from curation.mixing.recipe import built_mixes
+
+        steps = (*STEPS[2:], *(f"mix-{name}" for name in built_mixes(build.profile, build.root)))
+        return ("normalise", *(name for name in steps if known(name) is not None))
+    tested = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
+    if step == "mine":
+        return ("normalise", "dedup", *tested)
+    rows = known("normalise")
+    judged = ("identify",) if rows is not None and judged_sources(step, build, rows) else ()
+    return ("normalise", *judged, "dedup", *tested, "mine")
+
+
+def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
+    """Return the sources of a mix whose language verdicts change what it takes: whose word is not just trusted."""
+    from curation.mixing.recipe import load_recipe
+
+    recipe, trust = load_recipe(step.removeprefix("mix-"), build.root), build.profile.languages.trust
+    sources = {shard.source for shard in rows.shards if recipe.holds(shard.source)}
+    return {name for name in sources if trust.of(name).policy != "trust-declared"}
+
+
+def facts_of(step: str, context: Context) -> Facts:
+    """Return what the result of a step would be made from now: what is declared, and what is there.
+
+    Raises:
+        CorpusError: a manifest, a mix file or a setting cannot be read.
+
+    """
+    kind = "mix" if step.startswith("mix-") else step
+    stated = declared(step, context.build, _sources_of(kind, context))
+    return stated | _MEASURED[kind](context, stated)
+
+
+def declared(step: str, build: Build, sources: Iterable[Manifest]) -> Facts:
+    """Return what a step reads of settings, manifests and mix files, and the versions of its operations.
+
+    It is known before anything has been run, so that DVC depends on it too (`curation.pipeline.dvc_inputs`).
+
+    Args:
+        step: its name; `mix-<name>` for a mix, `report`.
+        build: the profile.
+        sources: the manifests of the sources that it reads: all of the profile, or those that have rows.
+
+    """
+    kind = "mix" if step.startswith("mix-") else step
+    stated: Facts = _DECLARED[kind](build, step, list(sources))
+    return stated | {"operations": versions_of(kind)}
+
+
+def _sources_of(kind: str, context: Context) -> list[Manifest]:
+    """Return the manifests that a step's result depends on: of sources that it was given, not of all in the profile."""
+    if kind in ("fetch", "normalise"):
+        skipped = context.inputs["fetch"].skipped if kind == "normalise" else {}
+        return [manifest for manifest in context.build.manifests() if manifest.name not in skipped]
+    if kind == "decontaminate":  # it reads every row, and nothing that manifests say of it
+        return []
+    rows = context.inputs["normalise"]
+    names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else {shard.source for shard in rows.shards}
+    return [registry.load(name) for name in sorted(names)]
+
+
+def _sections(profile: Profile, *names: str) -> dict[str, Any]:
+    return {name: getattr(profile, name).model_dump(mode="json") for name in names}
+
+
+def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    chosen = build.profile.sources
+    settings = {"files_per_table": chosen.files_per_table} | (
+        {"endpoint": chosen.endpoint} if _of_hub(manifests) else {}
+    )
+    return {"settings": {"sources": settings}, "sources": {m.name: _origin(m) for m in manifests}}
+
+
+def _declared_normalise(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    from curation.normalize.step import identity_of
+
+    sources = {m.name: digest([identity_of(m), list(m.tables), list(m.subsets)]) for m in manifests}
+    return {"settings": _sections(build.profile, "normalise"), "sources": sources}
+
+
+def _declared_identify(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    languages = build.profile.languages
+    settings = languages.model_dump(mode="json", exclude={"trust", "model"})
+    settings["trust"] = {m.name: languages.trust.of(m.name).model_dump(mode="json") for m in manifests}
+    return {"settings": {"languages": settings}}
+
+
+def _declared_dedup(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    sources = {m.name: {"family": m.family, "priority": m.priority} for m in manifests}
+    return {"settings": _sections(build.profile, "dedup"), "sources": sources}
+
+
+def _declared_decontaminate(build: Build, _step: str, _manifests: list[Manifest]) -> Facts:
+    if not names_sets(build.profile):
+        return {"settings": {}}
+    # which sets they name is not here: what follows from it is measured
+    settings = build.profile.decontaminate.model_dump(mode="json", exclude={"sets", "mteb"})
+    return {"settings": {"decontaminate": settings}}
+
+
+def _declared_mine(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    return {
+        "settings": _sections(build.profile, "mining"),
+        "sources": {m.name: {"family": m.family} for m in manifests},
+    }
+
+
+def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
+    from curation.mixing.recipe import load_recipe
+    from curation.settings import MixSettings
+
+    name = step.removeprefix("mix-")
+    recipe, profile = load_recipe(name, build.root), build.profile
+    settings: dict[str, Any] = {}
+    settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
+    settings["mining"] = profile.mining.model_dump(mode="json", include={"keep", "pools"})
+    kept = {"title", "task", "family", "symmetric", "licence", "citation", "instruction"}
+    sources = {  # of sources that the mix does not hold, the licences of duplicates
+        m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"licence"}) for m in manifests
+    }
+    return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
+
+
+def _declared_report(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    from curation.mixing.recipe import built_mixes, load_recipe
+
+    settings = _sections(build.profile, "dedup")
+    settings["mining"] = build.profile.mining.model_dump(mode="json", include={"pools"})
+    mixes = built_mixes(build.profile, build.root)
+    return {
+        "settings": settings,
+        "recipes": {name: load_recipe(name, build.root).title for name in mixes},
+        "sources": {m.name: digest(m.model_dump(mode="json")) for m in manifests},
+    }
+
+
+_DECLARED: dict[str, Callable[[Build, str, list[Manifest]], Facts]] = {
+    "fetch": _declared_fetch, "normalise": _declared_normalise, "identify": _declared_identify,
+    "dedup": _declared_dedup, "decontaminate": _declared_decontaminate, "mine": _declared_mine, "mix": _declared_mix,
+    "report": _declared_report,
+}  # fmt: skip
+
+
+def _of_hub(manifests: Iterable[Manifest]) -> list[Manifest]:
+    return [m for m in manifests if m.origin.kind == "hub" and m.access.kind != "dead"]
+
+
+def _fetch(context: Context, _stated: Facts) -> Facts:
+    manifests = context.build.manifests()
+    return {"lock": _locked(_of_hub(manifests)), "raw": raw_facts(context, manifests)}
+
+
+def _origin(manifest: Manifest) -> str:
+    """Hash what of a manifest decides which files are fetched."""
+    tables = [[key, table.files, table.repo] for key, table in manifest.tables.items()]
+    subsets = [[name, subset.vars] for name, subset in manifest.subsets.items()]
+    access = manifest.access.model_dump(mode="json") if manifest.access.kind == "dead" else None
+    return digest([manifest.origin.model_dump(mode="json"), tables, subsets, access])
+
+
+def _locked(manifests: list[Manifest]) -> dict[str, str | None] | None:
+    """Return what the lock says of each revision that these sources may come from; null where there is no lock."""
+    from curation.fetch.lock import lock_path
+    from sources.fetch.hub import revisions_of
+    from sources.lock import read_lock
+
+    lock = read_lock(lock_path()) if manifests else None
+    if lock is None:
+        return None
+    found = {f"{repo} at {ref}": lock.revisions.get((repo, ref)) for m in manifests for repo, ref in revisions_of(m)}
+    return {
+        name: digest([one.commit, {file: list(said) for file, said in one.files.items()}]) if one else None
+        for name, one in found.items()
+    }
+
+
+def raw_facts(context: Context, manifests: list[Manifest]) -> dict[str, dict[str, str]]:
+    """Return the raw files that are read where they lie: source → path below `local_root` → identity."""
+    from curation.fetch.step import fetch_options
+    from sources.fetch import in_place
+
+    options = replace(fetch_options(context.build), lock=None, hashes=context.hashes)
+    then: dict[str, dict[str, str]] = context.then.get("raw", {})
+    found: dict[str, dict[str, str]] = {}
+    for manifest in manifests:
+        if manifest.access.kind == "dead":
+            continue
+        try:
+            listed = [in_place(manifest, subset, options) for subset in manifest.subsets]
+        except CorpusError as error:  # there are files, and none of them is what a table asks for
+            found[manifest.name] = {"": error.what}
+            continue
+        if any(listed):
+            place = Path(options.local_root or "")
+            found[manifest.name] = {
+                Path(file.path).relative_to(place).as_posix(): file.identity for files in listed for file in files or ()
+            }
+        elif context.away and manifest.name in then:
+            found[manifest.name] = then[manifest.name]
+    return found
+
+
+def _normalise(context: Context, _stated: Facts) -> Facts:
+    from curation.fetch.step import listed_files
+
+    fetched = context.inputs["fetch"]
+    files = {name: digest(subsets) for name, subsets in listed_files(fetched).items()}
+    return {"files": files, "skipped": dict(fetched.skipped)}
+
+
+def _identify(context: Context, _stated: Facts) -> Facts:
+    return {"models": {"languages.model": _language_model(context)}, "rows": context.inputs["normalise"].identity}
+
+
+def _language_model(context: Context) -> str:
+    from curation.langid.interface import identity
+
+    settings = context.build.profile.languages
+    if settings.model is None or settings.backend not in ("bundled", "fasttext"):
+        return identity(settings)
+    path = Path(settings.model)
+    if path.is_file():
+        return context.hashes.of(path)
+    gone = ":" not in settings.model  # with one it is a file of the Hub, by its name
+    return str(context.then.get("models", {}).get("languages.model", settings.model)) if gone else settings.model
+
+
+def _dedup(context: Context, _stated: Facts) -> Facts:
+    return {"rows": context.inputs["normalise"].identity}
+
+
+def _decontaminate(context: Context, _stated: Facts) -> Facts:
+    if not names_sets(context.build.profile):
+        return {"evaluation": {}, "order": []}
+    from curation.decontamination.step.dependencies import evaluation_facts
+
+    chosen = evaluation_facts(context.build, context.hashes, context.then.get("evaluation", {}), away=context.away)
+    return {"evaluation": chosen, "order": list(chosen), "rows": context.inputs["normalise"].identity}
+
+
+def _mine(context: Context, stated: Facts) -> Facts:
+    from curation.mining.teachers.loading import model_fact
+
+    settings, models = stated["settings"], {}
+    mining, then = context.build.profile.mining, context.then.get("models", {})
+    for name, reference in (("teacher", mining.teacher.model), ("second_opinion", mining.second_opinion)):
+        kind, models[name] = model_fact(reference, context.hashes, then.get(name))  # not where a model lies, but which
+        settings["mining"][name] = {**settings["mining"]["teacher"], "model": kind} if name == "teacher" else kind
+    return {
+        "settings": settings,
+        "models": models,
+        "rows": context.inputs["normalise"].identity,
+        "clusters": context.inputs["dedup"].identity,
+        "contamination": _contamination(context),
+    }
+
+
+def _contamination(context: Context) -> str | None:
+    """Return the identity of the verdicts that were made; null where the step has not been run, or on no set."""
+    tested = context.inputs.get("decontaminate")
+    return tested.identity if tested is not None and tested.shards else None
+
+
+def _mix(context: Context, _stated: Facts) -> Facts:
+    verdicts = context.inputs.get("identify")
+    return {
+        "rows": context.inputs["normalise"].identity,
+        "verdicts": verdicts.identity if verdicts else None,
+        "clusters": context.inputs["dedup"].identity,
+        "contamination": _contamination(context),
+        "negatives": context.inputs["mine"].identity,
+    }
+
+
+def _report(context: Context, stated: Facts) -> Facts:
+    from curation.pipeline.model_state import evaluation_of
+
+    made = [step.removeprefix("mix-") for step in context.inputs if step.startswith("mix-")]
+    evaluation = evaluation_of(context.build)
+    return {
+        "recipes": {name: stated["recipes"][name] for name in made},
+        "results": {step: digest([r.identity, r.stats, r.skipped]) for step, r in context.inputs.items()},
+        "evaluation.json": None if evaluation is None else digest(evaluation),
+    }
+
+
+_MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
+    "fetch": _fetch, "normalise": _normalise, "identify": _identify, "dedup": _dedup, "decontaminate": _decontaminate,
+    "mine": _mine, "mix": _mix, "report": _report,
+}  # fmt: skip
+
+
+def versions_of(kind: str) -> dict[str, int]:
+    """Return the version of every operation of a step, and of what it does beside them."""
+    return {operation.__name__.strip("_"): operation.version for operation in operations_of(kind)}
+
+
+def operations_of(kind: str) -> tuple[Any, ...]:
+    """Return the operations of a kind of step: classes with `name` and `version`.
+
+    >>> [operation.name for operation in operations_of("normalise")]
+    ['rows']
+
+    """
+    if kind == "normalise":
+        from curation.normalize.step import Normalise
+
+        return (Normalise,)
+    if kind == "identify":
+        from curation.langid.step.run import Identify
+        from curation.langid.step.verdicts import Judge
+
+        return (Identify, Judge)
+    if kind == "dedup":
+        from curation.dedup.step.candidates import Candidates, Fold, Pairs
+        from curation.dedup.step.clusters import Cluster
+        from curation.dedup.step.components import Components
+        from curation.dedup.step.merge import Merge
+        from curation.dedup.step.ranks import Order
+        from curation.dedup.step.sample_pairs import Match
+        from curation.dedup.step.shingles import Shingle
+        from curation.dedup.step.signatures import Sign
+
+        return (Sign, Order, Fold, Candidates, Pairs, Shingle, Components, Match, Cluster, Merge)
+    if kind == "decontaminate":
+        from curation.decontamination.step.index import BuildIndex
+        from curation.decontamination.step.rows import Contaminate
+        from curation.decontamination.step.texts import Gather
+
+        return (Gather, BuildIndex, Contaminate)
+    if kind == "mine":
+        from curation.mining.step.cross_pool_positives import Answers
+        from curation.mining.step.embeddings import Embed
+        from curation.mining.step.pools import Collect
+        from curation.mining.step.row_alignment import Align, DrawClasses
+        from curation.mining.step.search import Search
+
+        return (Answers, Collect, Embed, Search, Align, DrawClasses)
+    return {"fetch": (_Fetching,), "mix": (_Mixing,), "report": (_Reporting,)}[kind]
+
+
+class _Fetching:
+    """No operation, but its results may change as those of one do; so the next two."""
+
+    name = "fetch"
+    version = 1
+
+
+class _Mixing:
+    name = "mix"
+    version = 1
+
+
+class _Reporting:
+    name = "report"
+    version = 1

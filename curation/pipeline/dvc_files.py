@@ -1,0 +1,200 @@
+"""`curate dvc`: the pipeline of every profile as DVC reads it.
+
+Each profile has a folder with a `dvc.yaml` of its own, so that its state (the `dvc.lock` beside it) is its own too:
+`dvc repro pipelines/pilot/dvc.yaml` builds that profile and touches no other. DVC has no way to leave out a stage, and
+fails on a setting that a profile does not have, so the files are written for the profiles at hand, and the first stage
+of each refuses to go on when its file is not what would be written now.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from curation.build import STEPS, Build
+from curation.decontamination.origins import chosen_sets
+from curation.mixing.recipe import built_mixes
+from curation.pipeline.dvc_inputs import FOLDER, has_sources, step_inputs
+from curation.pipeline.validation import trained_on
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.params import DEFAULT, read_profiles
+
+PIPELINES = "pipelines"
+_HEAD = """\
+# Written by `curate dvc` from {params}: change that, and run `curate dvc` again.
+"""
+_ABOUT = """\
+# Every stage is one verb of a command, and DVC tracks one small file a step: the list of shards with hash and row
+# count. The shards themselves, and their markers, lie in work/, which DVC does not own: it deletes a stage's outs
+# before running it, and resuming would be lost. The stage `settings` always runs, for a second: it looks up every name,
+# and writes what each step reads of settings and manifests. A step whose file has not changed is not run again.
+"""
+_ROOT_ABOUT = """\
+# `dvc repro` builds the profile that `profile` in params.yaml names, through its own pipeline, and shows its status.
+#
+#   dvc repro                            that profile
+#   dvc repro pipelines/pilot/dvc.yaml   another one
+"""
+_BEFORE = {
+    "fetch": (),
+    "normalise": ("fetch",),
+    "identify": ("normalise",),
+    "dedup": ("normalise",),
+    "decontaminate": ("normalise",),
+    "mine": ("normalise", "dedup", "decontaminate"),
+}
+"""Step → the steps of which it reads the file."""
+_DESC = {
+    "fetch": "raw files of every source",
+    "normalise": "raw records to rows",
+    "identify": "languages of all texts",
+    "dedup": "exact and near-duplicates across sources",
+    "decontaminate": "rows that evaluation sets have too",
+    "mine": "hard negatives",
+}
+_OURS = _HEAD.partition("{")[0]
+"""How every file that this module writes begins."""
+assert tuple(_BEFORE) == tuple(_DESC) == STEPS
+
+
+def pipeline_file(build: Build) -> Path:
+    """Return where a profile's pipeline lies."""
+    return build.root / PIPELINES / build.name / "dvc.yaml"
+
+
+def pipeline_text(build: Build, params: Path, trained: list[Path] | None) -> str:
+    """Return the pipeline of a profile as YAML.
+
+    Args:
+        build: the profile.
+        params: the settings file.
+        trained: the folders of the mixes that it trains on and, last, evaluates on; null if it trains nothing.
+
+    """
+    stages = _stages(build, trained)
+    options = f" --profile {build.name}" + ("" if params.name == "params.yaml" else f" --params {params.name}")
+    placed = {
+        name: {"desc": stage.pop("desc"), "cmd": stage.pop("cmd") + options, "wdir": "../..", **stage}
+        for name, stage in stages.items()
+    }
+    text = yaml.safe_dump({"stages": placed}, sort_keys=False, allow_unicode=True, width=200)
+    return _HEAD.format(params=params.name) + _ABOUT + text
+
+
+def _stages(build: Build, trained: list[Path] | None) -> dict[str, dict[str, Any]]:
+    out = f"out/{build.name}"
+    steps = [f"mix-{name}" for name in built_mixes(build.profile, build.root)]
+    stages: dict[str, dict[str, Any]] = {
+        "settings": {
+            "desc": "every name looked up, and what each step reads of settings and manifests",
+            "cmd": "curate settings",
+            "always_changed": True,
+            "outs": [_uncached(f"{out}/{FOLDER}/{step}.json") for step in step_inputs(build)],
+        }
+    }
+
+    def add(name: str, desc: str, cmd: str, deps: list[str], *outs: str) -> None:
+        stages[name] = {
+            "desc": desc,
+            "cmd": cmd,
+            "deps": [f"{out}/{FOLDER}/{name}.json", *deps],
+            "outs": [_uncached(one) for one in outs],
+        }
+
+    def files(*names: str) -> list[str]:
+        return [f"{out}/steps/{name}.json" for name in names]
+
+    if has_sources(build):
+        for step, before in _BEFORE.items():
+            more = _own_sets(build) if step == "decontaminate" else []
+            add(step, _DESC[step], f"curate {step}", [*files(*before), *more], *files(step))
+        for step in steps:
+            mix = step.removeprefix("mix-")
+            add(step, f"the mix {mix}", f"curate mix {mix}", files(*STEPS[1:]), f"{out}/mixes/{mix}", *files(step))
+    if trained is not None:
+        *of_stages, evaluated = (_below(folder, build.root) for folder in trained)
+        add("train", "a 3D-ML embedding model", "train3d fit", list(dict.fromkeys(of_stages)), f"{out}/model")
+        what = "held-out nDCG@10 for every depth, dimension and rank"
+        add("evaluate", what, "train3d evaluate", [evaluated, f"{out}/model"], f"{out}/evaluation.json")
+    if has_sources(build):
+        made = [*files(*STEPS, *steps), *([f"{out}/evaluation.json"] if trained is not None else [])]
+        add("report", "statistics of everything above, one HTML file", "curate report", made, f"{out}/report.html")
+    return stages
+
+
+def _own_sets(build: Build) -> list[str]:
+    sets = chosen_sets(build.profile.decontaminate, build.root)
+    return [_below(Path(one.said[0]), build.root) for one in sets if isinstance(one.said, tuple)]
+
+
+def _below(folder: Path, root: Path) -> str:
+    """Return a folder as DVC names it: relative to the root if it is below, absolute otherwise."""
+    path = Path(os.path.normpath(root / folder))
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _uncached(path: str) -> dict[str, dict[str, bool]]:
+    return {path: {"cache": False}}
+
+
+def check_pipeline(build: Build, params: Path, trained: list[Path] | None) -> None:
+    """Refuse a pipeline file that is not what would be written now.
+
+    Raises:
+        SettingsError: the settings have changed in a way that the stages do not show.
+
+    """
+    path = pipeline_file(build)
+    if path.is_file() and path.read_text("utf-8") != pipeline_text(build, params, trained):
+        raise SettingsError(
+            "the stages are not those of the settings", where=str(path), remedy="run `curate dvc`, and this again"
+        )
+
+
+def write_pipelines(builds: Sequence[Build], params: Path, *, dry_run: bool) -> Iterator[str]:
+    """Write the pipelines of profiles, and the one of the folder itself; yield a line on each file that changes.
+
+    A `dvc.yaml` of the folder that somebody else wrote stays as it is. So do pipelines of profiles that the settings
+    file does not have any more, with a line: what they built is still there.
+
+    Args:
+        builds: the profiles.
+        params: the settings file they are from.
+        dry_run: only say what would change.
+
+    """
+    profiles, default = read_profiles(params)
+    texts = {pipeline_file(b): pipeline_text(b, params, trained_on(b, str(params))) for b in builds}
+    root = params.resolve().parent
+    for build in builds:
+        if build.name == default and params.name == "params.yaml":
+            texts[root / "dvc.yaml"] = _root_text(build)
+    for path, text in texts.items():
+        before = path.read_text("utf-8") if path.is_file() else None
+        if before == text:
+            continue
+        shown = path.relative_to(root)
+        if before is not None and not before.startswith(_OURS):
+            yield f"{shown}: not written by this command, so it stays as it is"
+            continue
+        if not dry_run:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        yield f"{shown}: {'would be ' if dry_run else ''}{'written' if before is None else 'written anew'}"
+    for path in sorted((root / PIPELINES).glob("*/dvc.yaml")):
+        if path.parent.name not in profiles and path.read_text("utf-8").startswith(_OURS):
+            yield f"{path.relative_to(root)}: {params.name} has no such profile any more; delete the folder if you like"
+
+
+def _root_text(build: Build) -> str:
+    stage = {
+        "desc": "the profile that params.yaml names",
+        "cmd": f"curate status --profile ${{{DEFAULT}}}",
+        "deps": [f"out/${{{DEFAULT}}}/{'report.html' if has_sources(build) else 'evaluation.json'}"],
+    }
+    text = yaml.safe_dump({"stages": {"build": stage}}, sort_keys=False, width=200)
+    return _HEAD.format(params="params.yaml") + _ROOT_ABOUT + text

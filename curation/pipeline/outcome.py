@@ -1,0 +1,529 @@
+"""What a step did and lost, as one short table for people and one JSON object for programs.
+
+Every verb of `curate` ends with it; the figures are those of the step's file. The source that lost the largest share
+stands first::
+
+    from curation.pipeline.outcome import outcome_of
+
+    outcome_of(build.load("normalise")).lines[0]  # the source that lost most, with its figures
+
+Each step has a `Form` below that says which figures a line has, what each counts, and of what the share is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from curation.build import StepResult
+from curation.pipeline.failures import RefusedError, RefusedForNowError
+from open_ml_embed.core.errors import UnknownNameError
+from sources import registry
+
+MOST_LINES = 20
+"""Lines of a table, the rest is summed up in one; JSON has all."""
+MOST_NAMES = 5
+"""Names or reasons in a note."""
+
+Figures = Mapping[str, int | None]
+"""Key of a column → count; null where it is not known."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of each source.
+
+    Attributes:
+        key: in JSON and in `Line.figures`.
+        title: above the table.
+        meaning: what is counted.
+        shown: in the table `always`, only where any source has `some`, or `never` (JSON always has it).
+
+    """
+
+    key: str
+    title: str
+    meaning: str
+    shown: str = "always"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the lines of a step say.
+
+    Attributes:
+        columns: in order.
+        share: what `Line.share` is, by which lines are sorted; null: the step loses nothing, the smallest come first.
+        part: of figures, what the share is of and what it is the share of.
+
+    """
+
+    columns: tuple[Column, ...]
+    share: Column | None = None
+    part: Callable[[Mapping[str, int]], tuple[int, int]] | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A source's figures.
+
+    Attributes:
+        source: its name (of `curate evaluations fetch`: an evaluation set's).
+        figures: in the order of the form's columns.
+        share: between 0 and 1, as the form says; null where the form has none.
+
+    """
+
+    source: str
+    figures: Figures
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did.
+
+    Attributes:
+        step: as its file is called.
+        form: what the figures are.
+        lines: one a source: those that the step was refused for first, then by share, the largest first.
+        total: of all lines, or of the step as a whole where it does not count by source.
+        notes: what no figure says, a sentence each.
+        skipped: source → why it is not in this build.
+        refused: source → why the step does not count as done.
+
+    """
+
+    step: str
+    form: Form
+    lines: list[Line]
+    total: Line
+    notes: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self, profile: str) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "step": self.step,
+            "profile": profile,
+            "sources": [{"source": line.source, **line.figures, "share": line.share} for line in self.lines],
+            "total": {**self.total.figures, "share": self.total.share},
+            "notes": self.notes,
+            "skipped": self.skipped,
+            "refused": self.refused,
+        }
+
+
+_ROWS = Column("rows", "rows", "Rows of the source that the step read.")
+_STATED = Column("stated", "stated", "Samples that the source's manifest states for the published corpus.")
+_FILES = Form(
+    (
+        Column("files", "files", "Raw files that are here now, over all subsets."),
+        Column("bytes", "bytes", "Their bytes; a file that several subsets read counts once."),
+    )
+)
+
+FORMS: dict[str, Form] = {
+    "lock": Form(
+        (
+            Column("revisions", "revisions", "Revisions of Hub repositories that the source reads, mirrors included."),
+            Column("changed", "new or changed", "Of them, those that the lock file did not have, or had otherwise."),
+            Column("files", "files", "Files that are locked with them."),
+        )
+    ),
+    "fetch": _FILES,
+    "evaluations": _FILES,
+    "normalise": Form(
+        (
+            Column("records", "records", "Records in the raw files, those that could not be read included."),
+            Column("rows", "rows", "Rows that were made."),
+            Column("quarantined", "quarantined", "Records that cannot become rows: unreadable, empty, broken."),
+            Column("filtered", "filtered", "Records that `where` or the source's shape leave out by rule."),
+            Column("beyond_limit", "over limit", "Records past `rows_per_part` or a limit of the shape.", "some"),
+            Column(
+                "joined",
+                "joined",
+                "Records that share a row with others; below zero where a record makes several rows.",
+                "some",
+            ),
+            _STATED,
+        ),
+        Column("share", "lost", "quarantined / (rows + over limit + quarantined); 1 where there is no row."),
+        lambda f: (f["quarantined"], f["rows"] + f["beyond_limit"] + f["quarantined"]),
+    ),
+    "identify": Form(
+        (
+            Column("texts", "texts", "Queries and positives."),
+            Column("agree", "agree", "Texts identified as the language that the source declares."),
+            Column("disagree", "disagree", "Texts identified as another."),
+            Column("undetermined", "undetermined", "Texts for which the identifier names no language."),
+            Column("declared_only", "not asked", "Texts of which the source alone tells the language: code, none."),
+            Column("overruled", "overruled", "Texts whose declared language the policy replaces.", "some"),
+            Column("dropped", "rows dropped", "Rows that the policy keeps out of the mixes.", "some"),
+        ),
+        Column("share", "disagree", "disagree / texts."),
+        lambda f: (f["disagree"], f["texts"]),
+    ),
+    "dedup": Form(
+        (
+            _ROWS,
+            Column("kept", "kept", "Rows that stand for themselves and for their duplicates."),
+            Column("exact_duplicates", "exact", "Rows with the same texts as a row that is kept."),
+            Column("near_duplicates", "near", "Rows nearly the same as one that is kept, verified."),
+        ),
+        Column("share", "duplicates", "(exact + near) / rows."),
+        lambda f: (f["exact_duplicates"] + f["near_duplicates"], f["rows"]),
+    ),
+    "decontaminate": Form(
+        (
+            _ROWS,
+            Column("contaminated", "contaminated", "Rows that stay out of the mixes, as an evaluation set has them."),
+        ),
+        Column("share", "contaminated", "contaminated / rows."),
+        lambda f: (f["contaminated"], f["rows"]),
+    ),
+    "mine": Form(
+        (
+            _ROWS,
+            Column("mined", "mined", "Rows with as many negatives as the settings want."),
+            Column("short", "short", "Rows with fewer, but some."),
+            Column("none", "none", "Rows without a negative."),
+            Column("negatives", "negatives", "Negatives of all rows, given ones included."),
+        ),
+        Column("share", "short or none", "(short + none) / rows."),
+        lambda f: (f["short"] + f["none"], f["rows"]),
+    ),
+    "mix": Form(
+        (
+            _ROWS,
+            Column("samples", "samples", "Rows in the mix: train + validation."),
+            Column("train", "train", "Samples to train on.", "never"),
+            Column("validation", "validation", "Samples held out.", "never"),
+            Column("other_language", "language", "Rows that the language policy drops.", "some"),
+            Column("exact_duplicates", "exact", "Exact duplicates of a row that is kept.", "some"),
+            Column("near_duplicates", "near", "Near-duplicates of a row that is kept.", "some"),
+            Column("contaminated", "contaminated", "Rows with a duplicate that an evaluation set has."),
+            Column("no_negatives", "no negatives", "Rows without a negative.", "some"),
+            Column("held_out_twins", "twins", "Rows whose document is held out for validation.", "some"),
+            Column("over_cap", "over cap", "Rows beyond the mix's cap on a source.", "some"),
+            _STATED,
+        ),
+        Column("share", "left out", "(rows - samples - over cap) / rows."),
+        lambda f: (f["rows"] - f["samples"] - f["over_cap"], f["rows"]),
+    ),
+}
+"""Step → what its lines say."""
+
+_MIX_KEYS = {
+    "train": "train",
+    "validation": "validation",
+    "other-language": "other_language",
+    "exact-duplicate": "exact_duplicates",
+    "near-duplicate": "near_duplicates",
+    "contaminated": "contaminated",
+    "no-negatives": "no_negatives",
+    "held-out-twin": "held_out_twins",
+    "over-cap": "over_cap",
+}
+"""Verdict of `curation.mixing.step.select` → column."""
+
+
+def outcome_of(result: StepResult) -> Outcome:
+    """Return what a step did, from its file.
+
+    Raises:
+        KeyError: no verb of `curate` makes such a step.
+
+    """
+    return _OUTCOMES["mix" if result.step.startswith("mix-") else result.step](result)
+
+
+def lock_outcome(result: StepResult) -> Outcome:
+    """Return what `lock` did."""
+    stats = result.stats
+    note = f"{stats['path']}: {stats['revisions']} revisions, {stats['changed']} new or changed"
+    return _outcome(result, "lock", stats["sources"], [note])
+
+
+def fetch_outcome(result: StepResult) -> Outcome:
+    """Return what `fetch` brought."""
+    sources, notes = {}, []
+    for source, subsets in result.stats["files"].items():
+        sources[source] = _files(file for files in subsets.values() for file in files)
+        without = [subset for subset, files in subsets.items() if not files]
+        if without:
+            notes.append(f"{source}: {len(without)} of {len(subsets)} subsets have no file: {_named(without)}")
+    everything = (f for subsets in result.stats["files"].values() for files in subsets.values() for f in files)
+    return _outcome(result, "fetch", sources, notes, total=_files(everything))
+
+
+def evaluations_outcome(result: StepResult) -> Outcome:
+    """Return what `evaluations fetch` brought; a line is an evaluation set."""
+    return _outcome(result, "evaluations", {name: _files(files) for name, files in result.stats["files"].items()})
+
+
+def normalise_outcome(result: StepResult) -> Outcome:
+    """Return what became of the records."""
+    sources: dict[str, dict[str, int | None]] = {}
+    reasons: dict[str, Counter[str]] = {"quarantined": Counter(), "filtered": Counter()}
+    for source, entry in result.stats["sources"].items():
+        quarantined, filtered = (sum(entry[kind].values()) for kind in reasons)
+        made = entry["rows"] + entry["beyond_limit"]
+        sources[source] = {
+            "records": entry["records"],
+            "rows": entry["rows"],
+            "quarantined": quarantined,
+            "filtered": filtered,
+            "beyond_limit": entry["beyond_limit"],
+            "joined": entry["records"] - made - quarantined - filtered,
+            "stated": _stated(source),
+        }
+        for kind, counts in reasons.items():
+            counts.update(entry[kind])
+    notes = [f"{kind}: {_counted(counts)}" for kind, counts in reasons.items() if counts]
+    if result.stats["allowed"]:
+        notes.append(f"allowed to yield little: {_named(result.stats['allowed'])}")
+    return _outcome(result, "normalise", sources, notes)
+
+
+def identify_outcome(result: StepResult) -> Outcome:
+    """Return where declared and identified languages differ."""
+    sources = {
+        source: {
+            "texts": entry["texts"],
+            "agree": entry["agree"],
+            "disagree": entry["disagree"],
+            "undetermined": entry["undetermined"],
+            "declared_only": entry["declared-only"],
+            "overruled": entry["overruled"],
+            "dropped": sum(entry["dropped"].values()),
+        }
+        for source, entry in result.stats["sources"].items()
+    }
+    return _outcome(result, "identify", sources)
+
+
+def dedup_outcome(result: StepResult) -> Outcome:
+    """Return the duplicate rows, by source where the step counted them so."""
+    if "sources" not in result.stats:
+        return _outcome(result, "dedup", {}, total=_deduplicated(result.stats["sample"]))
+    return _outcome(result, "dedup", {s: _deduplicated(entry) for s, entry in result.stats["sources"].items()})
+
+
+def decontaminate_outcome(result: StepResult) -> Outcome:
+    """Return the rows that evaluation sets have too."""
+    keys = ("rows", "contaminated")
+    sources = {s: {key: entry[key] for key in keys} for s, entry in result.stats["sources"].items()}
+    sets = sorted(result.stats["tasks"])
+    notes = [f"held against {len(sets)} evaluation sets: {_named(sets)}" if sets else "there is no evaluation set"]
+    distrust = list(dict.fromkeys(entry["source"] for entry in result.stats["distrust"]))
+    if distrust:
+        notes.append(f"sources to distrust: {_named(distrust)}")
+    return _outcome(result, "decontaminate", sources, notes)
+
+
+def mine_outcome(result: StepResult) -> Outcome:
+    """Return how many rows got their negatives."""
+    sources, origins = {}, Counter[str]()
+    for source, entry in result.stats["sources"].items():
+        origins.update(entry["origins"])
+        sources[source] = {
+            "rows": entry["rows"],
+            "mined": entry["rows"] - entry["short"],
+            "short": entry["short"] - entry["none"],
+            "none": entry["none"],
+            "negatives": sum(entry["origins"].values()),
+        }
+    return _outcome(result, "mine", sources, [f"negatives: {_counted(origins)}"] if +origins else [])
+
+
+def mix_outcome(result: StepResult) -> Outcome:
+    """Return which rows are in a mix, and why the others are not."""
+    sources: dict[str, dict[str, int | None]] = {}
+    for source, verdicts in result.stats["sources"].items():
+        figures = {key: verdicts[verdict] for verdict, key in _MIX_KEYS.items()}
+        samples = figures["train"] + figures["validation"]
+        every = {"rows": sum(figures.values()), "samples": samples, **figures, "stated": _stated(source)}
+        sources[source] = {column.key: every[column.key] for column in FORMS["mix"].columns}
+    counts = result.stats["counts"]
+    notes = [f"{counts['train']:,} samples to train on, {counts['validation']:,} held out"]
+    return _outcome(result, "mix", sources, [*notes, f"{counts['documents']:,} documents"])
+
+
+_OUTCOMES: dict[str, Callable[[StepResult], Outcome]] = {
+    "lock": lock_outcome,
+    "fetch": fetch_outcome,
+    "evaluations": evaluations_outcome,
+    "normalise": normalise_outcome,
+    "identify": identify_outcome,
+    "dedup": dedup_outcome,
+    "decontaminate": decontaminate_outcome,
+    "mine": mine_outcome,
+    "mix": mix_outcome,
+}
+assert _OUTCOMES.keys() == FORMS.keys()
+
+
+def _outcome(
+    result: StepResult,
+    form: str,
+    sources: Mapping[str, Figures],
+    notes: Iterable[str] = (),
+    *,
+    total: Figures | None = None,
+) -> Outcome:
+    """Sort the lines and add them up; a refused source of which the step has no figures has a line of zeros."""
+    said = FORMS[form]
+    nothing = {column.key: 0 for column in said.columns}
+    every = dict.fromkeys(result.refused, nothing) | dict(sources)
+    lines = [Line(name, figures, _share(said, figures)) for name, figures in every.items()]
+    lines.sort(key=lambda line: _rank(line, said, result.refused))
+    summed = _total(said, every.values()) if total is None else total
+    return Outcome(
+        result.step,
+        said,
+        lines,
+        Line("total", summed, _share(said, summed)),
+        list(notes),
+        dict(sorted(result.skipped.items())),
+        dict(sorted(result.refused.items())),
+    )
+
+
+def _rank(line: Line, form: Form, refused: Mapping[str, str]) -> tuple[bool, float, str]:
+    last = form.columns[-1].key
+    size = float(line.figures[last] or 0) if form.share is None else 0.0
+    return (line.source not in refused, size if line.share is None else -line.share, line.source)
+
+
+def _share(form: Form, figures: Figures) -> float | None:
+    if form.part is None:
+        return None
+    part, whole = form.part({key: value or 0 for key, value in figures.items()})
+    if whole == 0:
+        return 1.0 if "quarantined" in figures else 0.0
+    return round(part / whole, 6)
+
+
+def _total(form: Form, lines: Iterable[Figures]) -> dict[str, int | None]:
+    """Add up; a figure that no line knows is not known."""
+    lines = list(lines)
+    total: dict[str, int | None] = {}
+    for column in form.columns:
+        known = [value for line in lines if (value := line[column.key]) is not None]
+        total[column.key] = sum(known) if known or not lines else None
+    return total
+
+
+def _files(files: Iterable[Mapping[str, Any]]) -> dict[str, int | None]:
+    """Count files and bytes; one that several subsets read is one file."""
+    sizes = {file["path"]: int(file["size"]) for file in files}
+    return {"files": len(sizes), "bytes": sum(sizes.values())}
+
+
+def _deduplicated(entry: Mapping[str, int]) -> dict[str, int | None]:
+    exact, near = entry["exact_duplicates"], entry["near_duplicates"]
+    kept = entry["rows"] - exact - near
+    return {"rows": entry["rows"], "kept": kept, "exact_duplicates": exact, "near_duplicates": near}
+
+
+def _stated(source: str) -> int | None:
+    try:
+        return registry.load(source).samples
+    except UnknownNameError:  # a build may outlive a manifest
+        return None
+
+
+def _named(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _counted(counts: Counter[str]) -> str:
+    """Name the most frequent with their counts; of equals the first by name."""
+    return _named(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n)
+
+
+def ended(run: Callable[[], StepResult], profile: str, *, as_json: bool) -> None:
+    """Run a step and print what it did and lost: also where its result is refused, before the error goes on."""
+    try:
+        result = run()
+    except (RefusedError, RefusedForNowError) as error:
+        if error.result is not None:
+            print_outcome(outcome_of(error.result), profile, as_json=as_json)
+        raise
+    print_outcome(outcome_of(result), profile, as_json=as_json)
+
+
+def print_outcome(outcome: Outcome, profile: str, *, as_json: bool = False) -> None:
+    """Print a step's outcome to standard output: a table, or one JSON object."""
+    if as_json:
+        print(json.dumps(outcome.as_json(profile), ensure_ascii=False, indent=1))
+        return
+    console = Console(highlight=False)
+    table = _table(outcome)
+    needed = console.measure(table, options=console.options.update(width=10_000)).maximum
+    console.width = max(console.width, needed)  # a figure is never cut, whatever the width of the terminal
+    count = f": {len(outcome.lines)} {_kind(outcome)}" if outcome.lines else ""
+    console.print(f"[bold]{escape(f'{outcome.step}, profile {profile}{count}')}[/]", soft_wrap=True)
+    console.print(table)
+    for note in outcome.notes:
+        console.print(escape(note), soft_wrap=True)
+    for name, why in outcome.skipped.items():
+        console.print(escape(f"skipped {name}: {why}"), soft_wrap=True)
+
+
+def _table(outcome: Outcome) -> Table:
+    shown = [column for column in outcome.form.columns if _is_shown(column, outcome)]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("set" if outcome.step == "evaluations" else "source", no_wrap=True)
+    for column in (*shown, *([outcome.form.share] if outcome.form.share else [])):
+        table.add_column(column.title, justify="right", no_wrap=True)
+
+    def add(name: str, line: Line, style: str | None = None) -> None:
+        cells = [_cell(line.figures[column.key]) for column in shown]
+        table.add_row(escape(name), *cells, *([] if line.share is None else [_percent(line.share)]), style=style)
+
+    for line in outcome.lines[:MOST_LINES]:
+        refused = line.source in outcome.refused
+        add(f"{line.source} (refused)" if refused else line.source, line, "red" if refused else None)
+    rest = outcome.lines[MOST_LINES:]
+    if rest:
+        summed = _total(outcome.form, [line.figures for line in rest])
+        add(f"{len(rest)} more", Line("", summed, _share(outcome.form, summed)))
+    add("total", outcome.total, "bold")
+    return table
+
+
+def _kind(outcome: Outcome) -> str:
+    return "evaluation sets" if outcome.step == "evaluations" else "sources"
+
+
+def _is_shown(column: Column, outcome: Outcome) -> bool:
+    if column.shown == "some":
+        return any(line.figures[column.key] for line in (*outcome.lines, outcome.total))
+    return column.shown == "always"
+
+
+def _cell(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _percent(share: float) -> str:
+    """Write a share so that what is lost never reads as nothing, nor what is left.
+
+    >>> [_percent(share) for share in (0, 0.00001, 0.126, 0.99999, 1)]
+    ['0.0%', '<0.1%', '12.6%', '>99.9%', '100.0%']
+    """
+    if 0 < share < 0.001:
+        return "<0.1%"
+    return ">99.9%" if 0.999 < share < 1 else f"{share:.1%}"

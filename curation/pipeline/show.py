@@ -1,0 +1,204 @@
+"""`curate show`: rows of a source with all that the steps found out about them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from curation.build import QUARANTINE, Build, Shard, StepResult
+from curation.decontamination.step.rows import SIDES
+from curation.mining.negatives import ORIGINS
+from curation.mining.step.pool_index import documents_of
+from curation.pipeline.freshness import Checker, State
+from open_ml_embed.core.errors import StageError, UnknownNameError
+from sources import registry
+
+TEXT_CHARS = 400
+MOST_PAIRS = 40
+MOST_NEGATIVES = 8
+_TABLES = {
+    "identify": ("languages", "verdicts"),
+    "dedup": ("clusters", "merges"),
+    "decontaminate": ("contamination",),
+}
+"""Step → its tables beside the rows."""
+MOST_MERGED = 8
+
+
+def show_rows(
+    build: Build, source: str, subset: str | None, count: int, row_id: str | None, *, as_json: bool = False
+) -> None:
+    """Print rows with languages, cluster, verdict and negatives, as far as the steps have come.
+
+    What a step found out about other rows than these is not shown, with a line that says why.
+
+    Raises:
+        StageError: there are no rows, or they are not current.
+
+    """
+    checker = Checker(build)
+    shards = _shards(build, checker.require("normalise", refused=True), source, subset)
+    console = Console()
+    current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
+    tested = checker.state("decontaminate").result
+    current["decontaminate"] &= bool(tested and tested.shards)  # else it was run without any evaluation set
+    tables = [name for step, names in _TABLES.items() if current[step] for name in names]
+    shown = 0
+    for shard in shards:
+        rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
+        beside = [build.store.read_table(f"{name}/{shard.path}.{name}.arrow") for name in tables]
+        for i in range(rows.num_rows):
+            row = rows.slice(i, 1).to_pylist()[0]
+            if row_id and row["row_id"].hex() != row_id:
+                continue
+            for table in beside:
+                row |= table.slice(i, 1).to_pylist()[0]
+            row["mined"] = _negatives(build, shard, i) if current["mine"] else []
+            _print_json(row) if as_json else console.print(_card(row))
+            shown += 1
+            if shown == count or row_id:
+                return
+    if row_id and not shown:
+        raise StageError(
+            f"no row {row_id}", where=source, remedy="row ids are 32 hexadecimal digits, as show prints them"
+        )
+
+
+def _is_current(state: State, console: Console) -> bool:
+    """Tell whether to show what a step left; say why not, where it has run."""
+    if state.kind in ("stale", "lost"):
+        console.print(escape(f"not shown: {state.why}; {state.remedy}"))
+    return state.kind == "done"
+
+
+def _shards(build: Build, normalised: StepResult, source: str, subset: str | None) -> list[Shard]:
+    registry.load(source)
+    shards = [s for s in normalised.shards if s.source == source]
+    if not shards:
+        raise StageError("this build has no rows of it", where=source, remedy=f"see `curate status{build.options}`")
+    subsets = sorted({s.subset for s in shards})
+    if subset is not None and subset not in subsets:
+        raise UnknownNameError("subset", subset, subsets, where=source)
+    return [s for s in shards if subset in (None, s.subset)]
+
+
+def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:
+    """Return lines about what was mined for a row: the positive's score and rank, and the first negatives."""
+    mined = build.store.read_table(f"negatives/{shard.path}.negatives.arrow").slice(row, 1).to_pylist()[0]
+    score, rank = mined["positive_score"], mined["positive_rank"]
+    lines = [] if math.isnan(score) else [("teacher", f"positive {score:.3f}, {rank} candidates above it")]
+    numbers = np.array(mined["negatives"][:MOST_NEGATIVES], np.int32)
+    texts = documents_of(build, shard.source, shard.subset).texts(numbers).to_pylist()
+    for text, score, origin in zip(texts, mined["scores"], mined["origins"], strict=False):
+        lines.append((f"negative, {ORIGINS[origin]}{'' if math.isnan(score) else f' {score:.3f}'}", text))
+    return lines
+
+
+def _card(row: dict[str, Any]) -> Table:
+    table = Table(show_header=False, title=escape(f"{row['source']} / {row['subset']}  {row['row_id'].hex()}"))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    origin = row["origin"]
+    lines = {
+        "query": row["query"], "positive": row["positive"], "label": row["label"],
+        "declared": f"{row['query_lang']} → {row['positive_lang']}",
+        "origin": f"{origin['file']} record {origin['record']}",
+    }  # fmt: skip
+    if "query_code" in row:
+        lines["identified"] = " → ".join(
+            f"{row[f'{side}_code']}-{row[f'{side}_script']} ({row[f'{side}_confidence']:.2f})"
+            for side in ("query", "positive")
+        )
+    if "query_verdict" in row:
+        outcome = f"left out: {row['drop_reason']}" if row["drop_reason"] else "may stay"
+        final = f"{row['query_lang_final']} → {row['positive_lang_final']}"
+        lines["languages"] = f"{row['query_verdict']} → {row['positive_verdict']}; {final}; {outcome}"
+    if "contaminated" in row:
+        lines["evaluation"] = _overlaps(row)
+    if "keep" in row:
+        verdict = "kept" if row["keep"] else f"left out: {row['reason']} of {row['sample_cluster']:016x}"
+        lines["dedup"] = f"{verdict}; document cluster {row['document_cluster']:016x}"
+    for name, text in lines.items():
+        if text:
+            table.add_row(name, escape(str(text)[:TEXT_CHARS]))
+    for other in row.get("merged", [])[:MOST_MERGED]:
+        what = f"{other['source']} / {other['subset']} {other['row_id'].hex()}, {other['reason'].partition('-')[0]}"
+        said = " → ".join(other[side] for side in ("query", "positive") if other[side]) or "the same"
+        table.add_row("stands for", escape(f"{what}: {said}"[:TEXT_CHARS]))
+    for name, text in row["mined"] or [("negative, given", text) for text in row["negatives"][:MOST_NEGATIVES]]:
+        table.add_row(name, escape(text[:TEXT_CHARS]))
+    return table
+
+
+def _overlaps(row: dict[str, Any]) -> str:
+    """Say with which evaluation sets a row overlaps, how, and what follows."""
+    said = [
+        f"{side} {row[f'{side}_overlap']} ({row[f'{side}_score']:.2f}) with {row[f'{side}_text']}"
+        f" of {', '.join(row[f'{side}_tasks'])}"
+        for side in SIDES
+        if row[f"{side}_overlap"]
+    ]
+    return "; ".join([*said, "contaminated" if row["contaminated"] else "may stay"]) if said else "nothing of any set"
+
+
+def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> None:
+    """Print a source's declared against identified languages, and the strongest disagreements."""
+    registry.load(source)
+    entry = build.load("identify").stats["sources"].get(source)
+    if entry is None or "disagreements" not in entry:
+        raise StageError("step identify has no verdicts on it", where=source, remedy=build.command("curate identify"))
+    if as_json:
+        _print_json({key: entry[key] for key in ("texts", "trust", "confusion", "disagreements")})
+        return
+    console = Console()
+    console.print(escape(f"{source}: {entry['texts']:,} texts, policy {entry['trust']['policy']}"))
+    confused = Table()
+    for column in ("declared", "identified", "texts"):
+        confused.add_column(column, justify="right" if column == "texts" else "left")
+    pairs = [(count, was, code) for was, codes in entry["confusion"].items() for code, count in codes.items()]
+    for count, was, code in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:MOST_PAIRS]:
+        confused.add_row(escape(was), escape(code), f"{count:,}")
+    if len(pairs) > MOST_PAIRS:
+        confused.caption = f"the {MOST_PAIRS} commonest of {len(pairs):,} pairs"
+    console.print(confused)
+    strongest = Table(title="strongest disagreements")
+    for column in ("declared", "identified", "confidence", "text", "row"):
+        strongest.add_column(column, overflow="fold")
+    for found in entry["disagreements"]:
+        cells = (found["declared"], found["identified"], f"{found['confidence']:.2f}", found["text"])
+        strongest.add_row(*map(escape, cells), f"{found['row_id']} {found['side']}")
+    console.print(strongest)
+
+
+def show_quarantine(build: Build, source: str, subset: str | None, count: int, *, as_json: bool = False) -> None:
+    """Print quarantined records with file, record number and reason."""
+    registry.load(source)
+    start = "/".join(filter(None, ("rows", source, subset))) + "/"
+    paths = [
+        file.path for file in Checker(build).require("normalise", refused=True).files if file.path.endswith(QUARANTINE)
+    ]
+    table = Table(title=escape(f"quarantined records of {source}"))
+    for column in ("file", "record", "reason", "excerpt"):
+        table.add_column(column, overflow="fold")
+    left = count
+    for path in (path for path in paths if path.startswith(start)):
+        for row in build.store.read_table(path).slice(0, left).to_pylist():
+            if as_json:
+                _print_json(row)
+            table.add_row(*(escape(str(row[name])) for name in ("file", "record", "reason", "excerpt")))
+            left -= 1
+        if left <= 0:
+            break
+    if not as_json:
+        Console().print(table)
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    """Print one line of JSON; ids are hexadecimal digits."""
+    print(json.dumps(data, ensure_ascii=False, default=bytes.hex))

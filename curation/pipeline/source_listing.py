@@ -1,0 +1,98 @@
+"""`curate sources`: the list of sources, and everything about one of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from curation.pipeline.plan import entry, size, source_table
+from curation.pipeline.source_filter import Filter
+from sources import registry
+from sources.fetch import origin_address
+from sources.manifest import LangColumn, Manifest, Subset
+
+
+def list_sources(chosen: Filter, *, as_json: bool) -> None:
+    """Print the sources that a filter admits."""
+    entries = [entry(m) for m in chosen.choose(registry.load_all())]
+    if as_json:
+        print(json.dumps(entries, ensure_ascii=False, indent=1))
+    else:
+        rows = sum(e["rows"] for e in entries)
+        Console().print(source_table(f"{len(entries)} sources, {rows:,} rows", entries))
+
+
+def show_source(name: str, *, as_json: bool) -> None:
+    """Print everything about one source.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message has the nearest.
+
+    """
+    manifest = registry.load(name)
+    if as_json:
+        print(manifest.model_dump_json(indent=1))
+        return
+    console = Console(highlight=False)
+    about = Table(show_header=False, box=None, title=manifest.title, title_justify="left")
+    about.add_column(style="bold")
+    about.add_column()
+    for label, text in _about(manifest).items():
+        if text:
+            about.add_row(label, text)
+    console.print(about)
+    console.print(_subsets(manifest))
+
+
+def _about(manifest: Manifest) -> dict[str, str]:
+    licence = manifest.licence
+    allows = [word for word in ("commercial", "redistribution") if getattr(licence, word)]
+    families = f"{manifest.task}, {manifest.family} loss" + (", symmetric" if manifest.symmetric else "")
+    return {
+        "name": manifest.name,
+        "task": families,
+        "instruction": manifest.instruction,
+        "rows": f"{manifest.samples:,}",
+        "languages": f"{manifest.language_count()}" + (", told by row" if manifest.language_columns() else ""),
+        "origin": origin_address(manifest),
+        "raw files": "; ".join(
+            f"{key}: {', '.join(table.files)} ({table.format})" for key, table in manifest.tables.items()
+        ),
+        "raw fields": ", ".join(f"{n}: {t}" for table in manifest.tables.values() for n, t in table.fields.items()),
+        "download": size(manifest.download) + (f" ({manifest.download_basis})" if manifest.download_basis else ""),
+        "shape": f"{manifest.shape.kind} {json.dumps(manifest.shape.args, ensure_ascii=False)}",
+        "only where": json.dumps(manifest.where, ensure_ascii=False) if manifest.where else "",
+        "raw schema": f"{manifest.confidence} confidence",
+        "access": _access(manifest),
+        "licence": f"{licence.id}; allows {' and '.join(allows) or 'neither commercial use nor redistribution'}",
+        "licence note": licence.note,
+        "cite": manifest.citation,
+        "notes": manifest.notes,
+    }
+
+
+def _access(manifest: Manifest) -> str:
+    said: dict[str, Any] = manifest.access.model_dump()
+    kind = said.pop("kind")
+    return "; ".join([kind, *(f"{name.replace('_', ' ')}: {text}" for name, text in said.items())])
+
+
+def _subsets(manifest: Manifest) -> Table:
+    table = Table(title=f"{len(manifest.subsets)} subsets", title_justify="left")
+    for column in ("subset", "query", "positive", "rows"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for name, subset in manifest.subsets.items():
+        rows = "" if subset.samples is None else f"{subset.samples:,}"
+        table.add_row(name, _language(subset.query_lang), _positive(subset), rows)
+    return table
+
+
+def _positive(subset: Subset) -> str:
+    return _language(subset.query_lang if subset.positive_lang is None else subset.positive_lang)
+
+
+def _language(lang: str | LangColumn) -> str:
+    return lang if isinstance(lang, str) else f"column {lang.column}"

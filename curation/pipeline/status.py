@@ -1,0 +1,116 @@
+"""`curate status`: how far a build is, from what lies on disk."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from curation.build import Build, StepResult
+from curation.decontamination.step.rows import Contaminate
+from curation.dedup.step.clusters import Cluster
+from curation.dedup.step.signatures import Sign
+from curation.langid.step.run import Identify
+from curation.mining.step.embeddings import Embed
+from curation.mining.step.pools import Collect
+from curation.mining.step.row_alignment import Align
+from curation.mining.step.search import Search
+from curation.mixing.recipe import built_mixes
+from curation.normalize.step import Normalise
+from curation.pipeline.freshness import Checker
+from curation.pipeline.model_state import evaluation_state, model_state
+
+OPERATIONS = tuple(
+    operation.name for operation in (Normalise, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
+)
+
+
+def make_status(build: Build) -> dict[str, Any]:
+    """Return rows, languages, mixes and stages; what is not built yet is null or zero.
+
+    ``languages`` counts the ISO 639-3 codes that sources declare for their rows, programming languages apart.
+    ``stages`` says for each stage how its result stands: ``done``; ``stale``, made from something else than there is
+    now; ``missing``, not run; ``lost``, run, but its files are gone; ``refused``, run, but it does not count as done.
+    ``problems`` has for all but the first why, and the first command to run again. Figures are those of the last run.
+    ``tasks_done`` counts finished tasks by operation, also while a step is at work.
+    """
+    checker = Checker(build)
+    states = checker.states()
+    trained = {"train": model_state(build, checker), "evaluate": evaluation_state(build, checker)}
+    stages = {name: state for name, state in states.items() if name != "report"} | trained
+    stages["report"] = states["report"]
+    rows = stages["normalise"].result
+    mixes = {name: stages[f"mix-{name}"].result for name in built_mixes(build.profile, build.root)}
+    natural, programming = _declared(stages["identify"].result)
+    return {
+        "profile": build.name,
+        "rows": sum(s.rows for s in rows.shards) if rows else 0,
+        "sources": sorted({s.source for s in rows.shards}) if rows else [],
+        "skipped": rows.skipped if rows else {},
+        "refused": {
+            name: state.result.refused for name, state in stages.items() if state.result and state.result.refused
+        },
+        "languages": len(natural),
+        "programming_languages": len(programming),
+        "mixes": {name: made.stats["counts"]["samples"] if made else None for name, made in mixes.items()},
+        "stages": {name: state.kind for name, state in stages.items()},
+        "problems": {
+            name: {"why": state.why, "remedy": state.remedy} for name, state in stages.items() if state.kind != "done"
+        },
+        "tasks_done": {name: _markers(build, name) for name in OPERATIONS},
+        "model": _model(build),
+    }
+
+
+def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
+    """Return the declared ISO 639-3 codes and the declared programming languages."""
+    natural: set[str] = set()
+    programming: set[str] = set()
+    for source in identified.stats["sources"].values() if identified else ():
+        programming.update(source["programming"])
+        natural.update(set(source["confusion"]) - set(source["programming"]))
+    return natural - {"zxx"}, programming
+
+
+def _markers(build: Build, operation: str) -> int:
+    folder = build.root / "work" / build.name / operation
+    return sum(1 for _ in folder.rglob("*.done.json")) if folder.is_dir() else 0
+
+
+def _model(build: Build) -> dict[str, Any] | None:
+    path = build.out / "evaluation.json"
+    if not path.is_file():
+        return None
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return None
+    return {key: data[key] for key in ("queries", "documents", "ratio_full_size") if key in data}
+
+
+def print_status(status: dict[str, Any]) -> None:
+    """Print the status as a table."""
+    console = Console()
+    table = Table(title=f"profile {status['profile']}")
+    table.add_column("stage")
+    table.add_column("state")
+    table.add_column("why, and what to run first", overflow="fold")
+    for name, state in status["stages"].items():
+        problem = status["problems"].get(name, {"why": "", "remedy": ""})
+        said = "" if state == "missing" else problem["why"]
+        table.add_row(name, state, escape("; ".join(filter(None, (said, problem["remedy"])))))
+    console.print(table)
+    console.print(
+        f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "
+        f"{status['programming_languages']} programming languages"
+    )
+    for name, count in status["mixes"].items():
+        console.print(f"mix {name}: {'not built' if count is None else f'{count:,} samples'}")
+    for name, why in status["skipped"].items():
+        console.print(f"skipped {name}: {why}")
+    for step, sources in status["refused"].items():
+        for name, why in sources.items():
+            console.print(f"{step} refused for {name}: {why}", markup=False, soft_wrap=True)

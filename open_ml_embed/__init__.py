@@ -1,0 +1,1 @@
+"""The ML-Embed corpus, rebuilt in the open, and a trainer to match."""

@@ -1,0 +1,66 @@
+"""What pydantic refuses, in this project's words: the first fault, where it stands, and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from open_ml_embed.core.errors import CorpusError, UnknownNameError
+
+
+def refusal(
+    error: ValidationError,
+    model: type[BaseModel],
+    kind: type[CorpusError],
+    *,
+    where: str,
+    section: str = "",
+    what: str = "field",
+    remedy: str = "",
+) -> CorpusError:
+    """Turn the first thing that a model refuses into an error for people.
+
+    Args:
+        error: what pydantic raised.
+        model: the model that refused.
+        kind: of the error, unless it is an unknown name.
+        where: the file or profile.
+        section: of it that the model describes, as `train`; may be empty.
+        what: what a field is called there.
+        remedy: where there is no better one.
+
+    Returns:
+        `UnknownNameError` with the nearest names for an unknown field or a value outside a closed list, else `kind`.
+
+    """
+    first = error.errors()[0]
+    loc = first["loc"]
+    place = ".".join([*([section] if section else []), *map(str, loc)])
+    where = f"{where}: {place}" if place else where
+    if first["type"] == "extra_forbidden":
+        return UnknownNameError(what, str(loc[-1]), set(_fields_at(model, loc[:-1])), where=where)
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        valid = re.findall(r"'([^']*)'", first["ctx"]["expected"])
+        return UnknownNameError(str(loc[-1]), first["input"], valid, where=where)
+    return kind(f"{first['msg']} (got {first['input']!r})", where=where, remedy=remedy)
+
+
+def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> Iterator[str]:
+    """Yield the fields of the models that stand at `loc` below a type.
+
+    A place has the tag of a union's member, the key of a mapping and the index of a list in it; none is a field.
+    """
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not loc:
+            yield from annotation.model_fields
+        elif loc[0] in annotation.model_fields:
+            yield from _fields_at(annotation.model_fields[str(loc[0])].annotation, loc[1:])
+        else:
+            yield from _fields_at(annotation, loc[1:])
+        return
+    below = loc[1:] if get_origin(annotation) in (dict, list, tuple) else loc
+    for part in get_args(annotation):
+        yield from _fields_at(part, below)

@@ -1,0 +1,1 @@
+"""Backbones with a factored token embedding, for transformers: what an export in efficiency mode needs."""

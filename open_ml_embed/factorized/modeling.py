@@ -1,0 +1,66 @@
+"""Backbones whose token embedding is stored as its two factors: the efficiency mode of an export.
+
+They have model types of their own. Under the backbone's own type transformers would not find the V×h table it expects,
+and start from a random one with no more than a warning. Importing this module registers them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel
+from transformers.models.eurobert.configuration_eurobert import EuroBertConfig
+from transformers.models.eurobert.modeling_eurobert import EuroBertModel
+from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
+from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
+
+from train.model.embedding import FactorizedEmbedding
+
+
+class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call]
+    """Qwen3's configuration and the rank of the token embedding."""
+
+    model_type = "factorized_qwen3"
+    embedding_rank: int = 64
+
+
+class FactorizedEuroBertConfig(EuroBertConfig):  # type: ignore[no-untyped-call]
+    """EuroBERT's configuration and the rank of the token embedding."""
+
+    model_type = "factorized_eurobert"
+    embedding_rank: int = 64
+
+
+class _Factorized:
+    """Puts the factors in the place of the table."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)  # type: ignore[call-arg]
+        rank = config.embedding_rank
+        self.embed_tokens = FactorizedEmbedding(
+            torch.zeros(config.vocab_size, rank), torch.zeros(rank, config.hidden_size)
+        )
+
+
+class FactorizedQwen3Model(_Factorized, Qwen3Model):  # type: ignore[misc,no-untyped-call]
+    """Qwen3 with a factorised token embedding."""
+
+    config_class = FactorizedQwen3Config
+
+
+class FactorizedEuroBertModel(_Factorized, EuroBertModel):  # type: ignore[misc,no-untyped-call]
+    """EuroBERT with a factorised token embedding."""
+
+    config_class = FactorizedEuroBertConfig
+
+
+MODELS: dict[str, tuple[Any, Any]] = {
+    "qwen3": (FactorizedQwen3Config, FactorizedQwen3Model),
+    "eurobert": (FactorizedEuroBertConfig, FactorizedEuroBertModel),
+}
+"""By the backbone's model type: its configuration and model with a factorised embedding."""
+
+for _config, _model in MODELS.values():
+    AutoConfig.register(_config.model_type, _config, exist_ok=True)
+    AutoModel.register(_config, _model, exist_ok=True)

@@ -1,0 +1,205 @@
+"""Trains the bundled identifier: softmax regression over mean n-gram embeddings, by plain SGD, then 8-bit weights.
+
+Texts are drawn per label with a share that grows with the root of how many it has, and cut to random lengths, so that
+titles of ten characters are learnt as well as sentences. One thread gives the same bytes every time; more threads
+update the weights without locks (Recht et al. 2011, Hogwild!) and do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
+from curation.langid.model import Weights
+from open_ml_embed.core.text.tokens import string_buffers
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        rows: hashed features, a power of two.
+        dims: embedding dimensions.
+        draws: texts seen in all.
+        rate: learning rate at the start; falls to zero linearly.
+        root: a label's share of the draws is its number of texts to this power.
+        whole: share of the draws that are not cut.
+        shortest: characters a cut text has at least, in bytes.
+        smoothing: probability mass the target gives to the other labels.
+        seed: of everything random.
+        threads: 1 for the same bytes every time.
+
+    """
+
+    rows: int = 1 << 18
+    dims: int = 32
+    draws: int = 12_000_000
+    rate: float = 0.5
+    root: float = 0.5
+    whole: float = 0.4
+    shortest: int = 12
+    smoothing: float = 0.0
+    seed: int = 0
+    threads: int = 1
+
+
+def fit(
+    texts: pa.StringArray, labels: list[str], recipe: Recipe, *, blocks: int = 50
+) -> Generator[tuple[int, float], None, Weights]:
+    """Train and yield (texts seen, mean loss since the last) after every block; the generator returns the weights.
+
+    Args:
+        texts: n texts.
+        labels: n labels, `deu-Latn`.
+        recipe: settings.
+        blocks: how often to report.
+
+    """
+    offsets, data = string_buffers(texts)
+    names = sorted(set(labels))
+    number = {name: i for i, name in enumerate(names)}
+    classes = np.array([number[label] for label in labels], np.int64)
+    order = np.argsort(classes, kind="stable")
+    counts = np.bincount(classes, minlength=len(names))
+    edges = np.cumsum(counts.astype(np.float64) ** recipe.root)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    rng = np.random.default_rng(recipe.seed)
+    embedding = (rng.random((recipe.rows, recipe.dims), np.float32) - np.float32(0.5)) * np.float32(2 / recipe.dims)
+    output, bias = np.zeros((len(names), recipe.dims), np.float32), np.zeros(len(names), np.float32)
+    done = 0
+    for block in range(1, blocks + 1):
+        upto = recipe.draws * block // blocks
+        losses = np.zeros(recipe.threads, np.float64)
+        _descend(
+            offsets, data, folding(), order, starts, edges / edges[-1], done, upto, recipe.draws, recipe.rate,
+            recipe.whole, recipe.shortest, recipe.smoothing, np.uint64(recipe.seed), embedding, output, bias, losses,
+        )  # fmt: skip
+        yield upto, float(losses.sum()) / (upto - done)
+        done = upto
+    return quantised(tuple(names), embedding, output, bias)
+
+
+def quantised(
+    labels: tuple[str, ...],
+    embedding: npt.NDArray[np.float32],
+    output: npt.NDArray[np.float32],
+    bias: npt.NDArray[np.float32],
+) -> Weights:
+    """Round the embedding to 8 bits, each dimension with its own step; the rarest extremes are clipped."""
+    reach = np.quantile(np.abs(embedding), 0.9999, axis=0)
+    scale = (np.maximum(reach, 1e-8) / 127).astype(np.float32)
+    small = np.clip(np.rint(embedding / scale), -127, 127).astype(np.int8)
+    return Weights(labels, small, scale, output, bias, np.zeros(len(labels), np.float32))
+
+
+@nb.njit(cache=True, inline="always")
+def _mixed(value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the next 64 random bits of a place (splitmix64, Steele et al. 2014)."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@nb.njit(cache=True, inline="always")
+def _cut(data, start, end, whole, shortest, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the part of a text to learn from: all of it, or a piece of random length that starts at a character."""
+    length = end - start
+    if length <= shortest or (bits & np.uint64(0xFFFF)) < whole * 65536:
+        return start, end
+    longest = min(length, 160)
+    size = shortest + np.int64((bits >> np.uint64(16)) & np.uint64(0xFFFF)) * (longest - shortest) // 65536
+    first = start + np.int64((bits >> np.uint64(32)) & np.uint64(0xFFFFFF)) % (length - size + 1)
+    edge = first
+    while edge > start and edge < first + 12 and edge < end and data[edge - 1] != 32:
+        edge += 1
+    if edge < first + 12:
+        first = edge
+    while first < end and data[first] & 0xC0 == 0x80:
+        first += 1
+    return first, min(end, first + size)
+
+
+@nb.njit(cache=True, inline="always")
+def _drawn(draw, seed, edges, order, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the label and the text of a draw, and bits for how it is cut."""
+    place = seed * np.uint64(0x632BE59BD9B4E019) + np.uint64(3) * np.uint64(draw)
+    label = np.searchsorted(edges, np.float64(_mixed(place) >> np.uint64(11)) / 9007199254740992.0)
+    texts = starts[label + 1] - starts[label]
+    row = order[starts[label] + np.int64(_mixed(place + np.uint64(1)) >> np.uint64(1)) % texts]
+    return label, row, _mixed(place + np.uint64(2))
+
+
+@nb.njit(cache=True, fastmath=True, inline="always")
+def _softmax(output, bias, state, chance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    highest = np.float32(-1e30)
+    for c in range(len(bias)):
+        value = bias[c]
+        for d in range(len(state)):
+            value += output[c, d] * state[d]
+        chance[c] = value
+        highest = max(highest, value)
+    total = np.float32(0)
+    for c in range(len(bias)):
+        chance[c] = np.exp(chance[c] - highest)
+        total += chance[c]
+    for c in range(len(bias)):
+        chance[c] /= total
+
+
+@nb.njit(cache=True, fastmath=True, inline="always")
+def _learn(output, bias, state, chance, label, speed, smoothing, back):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Step the linear layer, and write the gradient of the state to `back`."""
+    back[:] = 0
+    for c in range(len(bias)):
+        target = np.float32(smoothing / len(bias))
+        if c == label:
+            target += np.float32(1 - smoothing)
+        step = speed * (target - chance[c])
+        if abs(step) < np.float32(1e-6):
+            continue
+        bias[c] += step
+        for d in range(len(state)):
+            back[d] += step * output[c, d]
+            output[c, d] += step * state[d]
+
+
+@nb.njit(cache=True, parallel=True, fastmath=True)
+def _descend(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    offsets, data, table, order, starts, edges, done, upto, draws, rate, whole, shortest, smoothing, seed,  # noqa: ANN001
+    embedding, output, bias, losses,  # noqa: ANN001
+):  # fmt: skip
+    threads, dims = len(losses), embedding.shape[1]
+    mask = np.uint64(len(embedding) - 1)
+    for thread in nb.prange(threads):
+        points, ids = np.empty(CHARACTERS, np.uint32), np.empty(MOST, np.int64)
+        state, back = np.empty(dims, np.float32), np.empty(dims, np.float32)
+        chance = np.empty(len(bias), np.float32)
+        for draw in range(done + thread, upto, threads):
+            label, row, bits = _drawn(draw, seed, edges, order, starts)
+            first, last = _cut(data, offsets[row], offsets[row + 1], whole, shortest, bits)
+            used = hashed(points, read(data, first, last, table, points), mask, ids)
+            if used == 0:
+                continue
+            share = np.float32(1) / np.float32(used)
+            state[:] = 0
+            for i in range(used):
+                at = ids[i]
+                for d in range(dims):
+                    state[d] += embedding[at, d]
+            for d in range(dims):
+                state[d] *= share
+            _softmax(output, bias, state, chance)
+            losses[thread] -= np.log(max(chance[label], np.float32(1e-12)))
+            _learn(output, bias, state, chance, label, np.float32(rate * (1 - draw / draws)), smoothing, back)
+            for i in range(used):
+                at = ids[i]
+                for d in range(dims):
+                    embedding[at, d] += share * back[d]

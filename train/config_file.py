@@ -1,0 +1,176 @@
+"""Settings as read: what one profile of `params.yaml` trains on which mixes, and the sizes that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from curation.build import Build
+from curation.mixing.recipe import built_mixes, recipe_files
+from curation.settings import load_profile
+from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.params import from_root
+from open_ml_embed.core.validation_errors import refusal
+from train.config import SMALLEST_DIM, Pretrained, TrainSettings
+
+LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
+SMALLEST_RANK = 64
+
+
+def dims_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
+    """Return the prefix dimensions, ascending, ending in the hidden size.
+
+    Raises:
+        SettingsError: a given dimension is larger than the hidden size.
+
+    """
+    chosen = settings.objective.dims
+    if chosen is None:
+        doubling = [SMALLEST_DIM << i for i in range(hidden_size.bit_length()) if SMALLEST_DIM << i < hidden_size]
+        return (*doubling, hidden_size)
+    return _nested("objective.dims", chosen, hidden_size)
+
+
+def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
+    """Return the trained depths, ascending, ending in the backbone's own.
+
+    Raises:
+        SettingsError: a given layer is deeper than the backbone.
+
+    """
+    chosen = settings.objective.layers
+    if chosen is None:
+        return (*(layer for layer in LAYER_SET if layer < depth), depth)
+    return _nested("objective.layers", chosen, depth)
+
+
+def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
+    """Return the embedding ranks, ascending; the last is the rank stored.
+
+    Raises:
+        SettingsError: a given rank is larger than the hidden size.
+
+    """
+    if settings.ranks is None:
+        largest = max(min(512, hidden_size // 2), min(SMALLEST_RANK, hidden_size))
+        return (*range(SMALLEST_RANK, largest, SMALLEST_RANK), largest)
+    ranks = tuple(sorted(set(settings.ranks))) or (hidden_size,)
+    if not 1 <= ranks[0] <= ranks[-1] <= hidden_size:
+        raise SettingsError(
+            f"{settings.ranks} are no ranks of a {hidden_size} wide embedding",
+            where="train.ranks",
+            remedy=f"give ranks from 1 to {hidden_size}, or none for the published ones",
+        )
+    return ranks
+
+
+def _nested(where: str, chosen: Collection[int], full: int) -> tuple[int, ...]:
+    nested = tuple(sorted({*chosen, full}))
+    if nested[-1] > full:
+        raise SettingsError(
+            f"{sorted(chosen)} must lie between 1 and {full}",
+            where=f"train.{where}",
+            remedy=f"leave out what is larger than the backbone's {full}",
+        )
+    if isinstance(chosen, dict) and full not in chosen:
+        raise SettingsError(
+            f"the full size, {full}, has no weight", where=f"train.{where}", remedy=f"add `{full}: 1.0`"
+        )
+    return nested
+
+
+def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
+    """Read the `train` section of one profile.
+
+    Args:
+        path: `params.yaml`.
+        profile: its name; null takes the file's `profile` entry.
+
+    Returns:
+        The profile's name and its settings, its mixes and folders as paths.
+
+    Raises:
+        SettingsError: no such file, not YAML, no `train` section, or a value that it refuses.
+        UnknownNameError: no such profile, or a key or mix that there is not.
+
+    """
+    name, settings = load_profile(path, profile)
+    return name, settings_of(Build(name, settings, path.resolve().parent), f"{path}, profile {name}")
+
+
+def settings_of(build: Build, where: str) -> TrainSettings:
+    """Return what a profile trains, its mixes and folders as paths.
+
+    Args:
+        build: the profile.
+        where: the file and the profile, for errors.
+
+    Raises:
+        CorpusError: see `load_settings`.
+
+    """
+    if not build.profile.train:
+        raise SettingsError("this profile trains nothing", where=where, remedy=f"add `{build.name}.train`")
+    settings = check_section(build, where)
+    evaluation = settings.evaluation.model_copy(update={"mix": str(mix_folder(build, settings.evaluation.mix))})
+    stages = tuple(stage.model_copy(update={"mix": str(mix_folder(build, stage.mix))}) for stage in settings.stages)
+    changed: dict[str, Any] = {"stages": stages, "evaluation": evaluation}
+    if isinstance(settings.backbone, Pretrained):
+        path = from_root(settings.backbone.path, build.root)
+        changed["backbone"] = settings.backbone.model_copy(update={"path": path})
+    if settings.objective.distillation is not None:
+        teacher = from_root(settings.objective.distillation.teacher, build.root)
+        distillation = settings.objective.distillation.model_copy(update={"teacher": teacher})
+        changed["objective"] = settings.objective.model_copy(update={"distillation": distillation})
+    return settings.model_copy(update=changed)
+
+
+def check_section(build: Build, where: str) -> TrainSettings:
+    """Return the `train` section of a profile as it is written, if it says nothing that there is not.
+
+    Raises:
+        SettingsError: a value that it refuses, or a mix that the profile does not build.
+        UnknownNameError: a key or a mix that there is not.
+
+    """
+    try:
+        settings = TrainSettings.model_validate(build.profile.train)
+    except ValidationError as error:
+        raise refusal(error, TrainSettings, SettingsError, where=where, section="train", what="setting") from None
+    for place, mix in named_mixes(settings):
+        _check_mix(build, mix, f"{where}: train.{place}")
+    return settings
+
+
+def named_mixes(settings: TrainSettings) -> Iterator[tuple[str, str]]:
+    """Yield each setting that names a mix, and what it says: a name, or a folder."""
+    for number, stage in enumerate(settings.stages):
+        yield f"stages.{number}.mix", stage.mix
+    yield "evaluation.mix", settings.evaluation.mix
+
+
+def mix_folder(build: Build, mix: str) -> Path:
+    """Return where a mix lies: one of the profile's by its name, or a folder, which has a slash in it."""
+    return build.root / mix if is_folder(mix) else build.mix(mix)
+
+
+def is_folder(mix: str) -> bool:
+    """Tell a folder from the name of a mix."""
+    return "/" in mix
+
+
+def _check_mix(build: Build, mix: str, where: str) -> None:
+    built = built_mixes(build.profile, build.root)
+    if is_folder(mix) or mix in built:
+        return
+    known = recipe_files(build.root)
+    if mix not in known:
+        raise UnknownNameError("mix", mix, {*known, *built}, where=where)
+    raise SettingsError(
+        f"the profile does not build the mix {mix}",
+        where=where,
+        remedy=f"add `{mix}: {{}}` to its section `mixes`; a folder needs a slash, as `./{mix}`",
+    )

@@ -1,0 +1,1 @@
+"""From a mix to batches of token ids."""

@@ -1,0 +1,101 @@
+"""Columns of memory-mapped Arrow files as numpy views: many record batches, one row number, no copies."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from train.data.plan import Ints
+from train.data.segments import Segments
+
+
+class Column:
+    """An integer column, read where it is asked."""
+
+    def __init__(self, arrays: Sequence[pa.Array]) -> None:
+        self._parts = [array.to_numpy(zero_copy_only=True) for array in arrays]
+        self._starts = np.cumsum([0, *map(len, self._parts)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, rows: Ints) -> Ints:
+        """Return the values of some rows (int64, of the same shape)."""
+        wanted = np.ravel(np.asarray(rows, np.int64))
+        part = np.searchsorted(self._starts, wanted, side="right") - 1
+        at = (wanted - self._starts[part]).tolist()
+        values = [self._parts[i][j] for i, j in zip(part.tolist(), at, strict=True)]
+        return np.array(values, np.int64).reshape(np.shape(rows))
+
+    def parts(self) -> Iterable[tuple[int, NDArray[Any]]]:
+        """Yield (first row, values) of every record batch: for reading all of it in bounded memory."""
+        return zip(self._starts.tolist(), self._parts, strict=False)
+
+
+class Ragged:
+    """A column of lists."""
+
+    def __init__(self, arrays: Sequence[pa.LargeListArray]) -> None:
+        self._parts = [(np.asarray(array.offsets), np.asarray(array.values)) for array in arrays]
+        self._starts = np.cumsum([0, *(len(offsets) - 1 for offsets, _ in self._parts)]).tolist()
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, row: int) -> NDArray[Any]:
+        """Return the values of one row: a view, nothing is copied."""
+        part = bisect.bisect_right(self._starts, row) - 1
+        offsets, values = self._parts[part]
+        at = row - self._starts[part]
+        return values[offsets[at] : offsets[at + 1]]
+
+    def gather(self, rows: Iterable[int]) -> Segments:
+        """Return the token ids of some rows, in the order given."""
+        parts = [self[int(row)] for row in rows]
+        lengths = np.fromiter((len(part) for part in parts), np.int32, len(parts))
+        ids = np.concatenate(parts) if parts else np.empty(0, np.int32)
+        return Segments(ids.astype(np.int32, copy=False), lengths)
+
+
+class Rows:
+    """The rows of one dataset: a few ranges of row numbers, however many rows."""
+
+    def __init__(self, starts: Ints, lengths: Ints) -> None:
+        self._starts, self._ends = starts, np.cumsum(lengths)
+        self._before = self._ends - lengths
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, at: Ints) -> Ints:
+        """Return the row numbers of the dataset's own positions."""
+        run = np.searchsorted(self._ends, at, side="right")
+        rows: Ints = self._starts[run] + at - self._before[run]
+        return rows
+
+
+class Runs:
+    """Which dataset a row belongs to, as runs of rows of one dataset."""
+
+    def __init__(self, codes: Iterable[int], lengths: Iterable[int]) -> None:
+        self._codes = np.fromiter(codes, np.int32)
+        self._lengths = np.fromiter(lengths, np.int64)
+        self._ends = np.cumsum(self._lengths)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, rows: Ints) -> NDArray[np.int32]:
+        """Return the dataset codes of some rows."""
+        codes: NDArray[np.int32] = self._codes[np.searchsorted(self._ends, rows, side="right")]
+        return codes
+
+    def of(self, code: int) -> Rows:
+        """Return the rows of one dataset."""
+        own = self._codes == code
+        return Rows((self._ends - self._lengths)[own], self._lengths[own])

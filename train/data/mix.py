@@ -1,0 +1,146 @@
+"""The mix folder as the trainer reads it: parquet files of samples and of documents, in name order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from open_ml_embed.core.errors import StageError
+from train.loop.keys import content_digest
+
+Family = Literal["retrieval", "clustering", "classification"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+SPLITS = ("train", "validation")
+SAMPLE_COLUMNS = ["source", "family", "query", "query_cluster", "positive_id", "negative_ids"]
+DOCUMENT_COLUMNS = ["document_id", "text", "cluster"]
+BATCH_ROWS = 16384
+INSTRUCTION = "Instruct: "
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a step draws its batch from: one source's rows of one loss family."""
+
+    source: str
+    family: Family
+
+
+@dataclass(frozen=True)
+class Mix:
+    """One mix on disk.
+
+    Attributes:
+        root: its folder.
+        digests: where hashes of files are remembered, so that a mix is read whole only once.
+
+    """
+
+    root: Path
+    digests: Path | None = None
+
+    def files(self, kind: str) -> list[Path]:
+        """Return the parquet files of a split (`train`, `validation`) or of the `documents`, in name order.
+
+        Raises:
+            StageError: there are none.
+
+        """
+        folder, pattern = ("documents", "*.parquet") if kind == "documents" else ("samples", f"{kind}-*.parquet")
+        found = sorted((self.root / folder).glob(pattern))
+        if not found:
+            raise StageError(
+                f"no {pattern}", where=str(self.root / folder), remedy="run `curate mix` for this profile first"
+            )
+        return found
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of everything the mix holds."""
+        files = [path for kind in (*SPLITS, "documents") for path in self.files(kind)]
+        return content_digest(files, remembered=self.digests)
+
+    def datasets(self) -> tuple[Dataset, ...]:
+        """Return the datasets of all samples, in name order, after a look at every row's metadata.
+
+        Raises:
+            StageError: a column is missing, a row has no source or a family that is none, or a dataset lives on its
+                negatives and has not one.
+
+        """
+        for path in self.files("documents"):
+            self._needed(path, DOCUMENT_COLUMNS)
+        rows: Counter[tuple[str, str]] = Counter()
+        answered: Counter[tuple[str, str]] = Counter()
+        for split in SPLITS:
+            for path in self.files(split):
+                self._needed(path, SAMPLE_COLUMNS)
+                for source, family, count, contrasted in _survey(path):
+                    if source is None or family not in FAMILIES:
+                        raise StageError(
+                            f"{count} samples of source {source!r} have the loss family {family!r}",
+                            where=str(path),
+                            remedy=f"families are {', '.join(FAMILIES)}: correct the source's manifest, mix again",
+                        )
+                    rows[source, family] += count
+                    answered[source, family] += contrasted
+        for (source, family), count in sorted(rows.items()):
+            if family != "retrieval" and not answered[source, family]:
+                raise StageError(
+                    f"none of the {count} samples of {source} has a negative, and {family} has no other contrast",
+                    where=str(self.root),
+                    remedy="run `curate mine` and `curate mix` again, or leave the source out of the mix",
+                )
+        return tuple(Dataset(source, family) for source, family in sorted(rows))  # type: ignore[arg-type]
+
+    def batches(self, kind: str) -> Iterator[pa.RecordBatch]:
+        """Stream the columns the trainer needs, in file order.
+
+        Raises:
+            StageError: a file lacks one of them.
+
+        """
+        columns = DOCUMENT_COLUMNS if kind == "documents" else SAMPLE_COLUMNS
+        for path in self.files(kind):
+            yield from self._needed(path, columns).iter_batches(BATCH_ROWS, columns=columns)
+
+    def _needed(self, path: Path, columns: list[str]) -> pq.ParquetFile:
+        file = pq.ParquetFile(path)
+        missing = sorted(set(columns) - set(file.schema_arrow.names))
+        if missing:
+            raise StageError(f"columns missing: {', '.join(missing)}", where=str(path), remedy="make the mix again")
+        return file
+
+    @property
+    def instructed(self) -> bool:
+        """Tell whether queries carry an instruction: those of a mix all do, or none does."""
+        first: str = next(batch for batch in self.batches("train") if batch.num_rows).column("query")[0].as_py()
+        return first.startswith(INSTRUCTION)
+
+    def rows(self, kind: str) -> int:
+        """Return the number of rows of a split or of the documents, from the files' footers."""
+        return sum(pq.ParquetFile(path).metadata.num_rows for path in self.files(kind))
+
+    def texts(self, limit: int) -> Iterator[str]:
+        """Yield documents and training queries, evenly spaced, about `limit` in all."""
+        step = max(1, -(-(self.rows("documents") + self.rows("train")) // limit))
+        for kind, column in (("documents", "text"), ("train", "query")):
+            for batch in self.batches(kind):
+                yield from batch.column(column).to_pylist()[::step]
+
+
+def _survey(path: Path) -> Iterator[tuple[str | None, str | None, int, int]]:
+    """Yield source, family, samples, and how many of them have negatives, batch by batch."""
+    for batch in pq.ParquetFile(path).iter_batches(1 << 16, columns=["source", "family", "negative_ids"]):
+        contrasted = pc.greater(pc.fill_null(pc.list_value_length(batch["negative_ids"]), 0), 0)
+        table = pa.table({"source": batch["source"], "family": batch["family"], "contrasted": contrasted})
+        groups = table.group_by(["source", "family"]).aggregate([([], "count_all"), ("contrasted", "sum")])
+        for group in groups.to_pylist():
+            yield group["source"], group["family"], group["count_all"], group["contrasted_sum"]

@@ -1,0 +1,227 @@
+"""A mix to token ids: once, in parallel, part by part. What was finished before a kill is not done again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from open_ml_embed.core.engine import Outputs, Task, Workers, run
+from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.store import Marker
+from open_ml_embed.core.store import Store as Shards
+from train.data.mix import BATCH_ROWS, DOCUMENT_COLUMNS, SAMPLE_COLUMNS, SPLITS, Dataset, Mix
+from train.loop.keys import canonical_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+VERSION = 3
+INDEX, TOKENIZER = "store.json", "tokenizer.json"
+KINDS = ("documents", *SPLITS)
+PART_ROWS = 1 << 19
+ENCODED_AT_ONCE = 1024
+ROWS_WORTH_A_PROCESS = 100_000
+MOST_DOCUMENTS = 1 << 31
+IDS = pa.large_list(pa.int32())
+DOCUMENT_SCHEMA = pa.schema([pa.field("ids", IDS), pa.field("cluster", pa.int64())])
+SAMPLE_SCHEMA = pa.schema(
+    [
+        pa.field("ids", IDS),
+        pa.field("query_cluster", pa.int64()),
+        pa.field("positive", pa.int32()),
+        pa.field("negatives", pa.large_list(pa.int32())),
+        pa.field("row", pa.int64()),
+    ]
+)
+"""Uncompressed, which alone can be mapped. `positive` and `negatives` are rows of the documents; `row` is the sample's
+own in the mix."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some row groups of the mix's parquet files: few parts, as each is one open file later.
+
+    Attributes:
+        kind: documents or a split.
+        pieces: path and row groups, in the mix's order.
+        first: number of the first row among all of its kind.
+
+    """
+
+    kind: str
+    pieces: tuple[tuple[str, tuple[int, ...]], ...]
+    first: int
+
+
+class TokeniseSettings(BaseModel, frozen=True):
+    """What a part's content depends on beside the mix and the tokenizer, which name the folder."""
+
+    datasets: tuple[tuple[str, str], ...]
+    documents: int
+
+
+@dataclass(frozen=True)
+class Tokenise:
+    """The operation of `open_ml_embed.core.engine`: one part of the mix to one Arrow file."""
+
+    settings: TokeniseSettings
+    name: str = "parts"
+    version: int = VERSION
+
+    def run(self, task: Task, store: Shards, out: Outputs) -> dict[str, Any]:
+        """Tokenise a part; samples are put in the order of their datasets."""
+        if multiprocessing.parent_process() is not None:
+            # The processes are the parallelism: a thread pool in each would only fight for the same cores.
+            os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        part: Part = task.payload
+        tokenizer = _tokenizer(store.full(TOKENIZER))
+        if part.kind == "documents":
+            written = out.table("ids", _documents(part, tokenizer), DOCUMENT_SCHEMA, compressed=False)
+            return {"rows": written.rows}
+        table, codes = _ordered(part, self.settings.datasets)
+        batches = _samples(table, tokenizer, self.settings.documents, part)
+        written = out.table("ids", batches, SAMPLE_SCHEMA, compressed=False)
+        edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
+        runs = [[int(codes[a]), int(b - a)] for a, b in itertools.pairwise(edges)]
+        return {"rows": written.rows, "runs": runs}
+
+
+def tokenise(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> None:
+    """Write the token ids of a mix into `folder`; the index file, written last, says that it is complete.
+
+    Args:
+        mix: the mix folder.
+        tokenizer: cuts and ends texts itself (`train.data.tokenizer.encoder_of`).
+        folder: of this mix and tokenizer alone.
+        workers: how many processes, at most; small mixes get fewer.
+
+    Raises:
+        StageError: the mix breaks its contract (see `Mix.datasets`), or refers to documents that it does not hold.
+
+    """
+    datasets = mix.datasets()
+    documents = mix.rows("documents")
+    if documents >= MOST_DOCUMENTS:
+        raise StageError(f"{documents} documents are more than {MOST_DOCUMENTS}", where=str(mix.root))
+    shards = Shards(str(folder))
+    shards.write_bytes(TOKENIZER, tokenizer.to_str().encode())
+    parts = {kind: list(_parts(mix, kind)) for kind in KINDS}
+    tasks = [Task(f"{kind}-{i:05d}", (mix.identity,), part) for kind in KINDS for i, part in enumerate(parts[kind])]
+    rows = documents + sum(mix.rows(split) for split in SPLITS)
+    number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
+    settings = TokeniseSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
+    markers = run(Tokenise(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
+    shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)).encode())
+
+
+def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]) -> dict[str, Any]:
+    files: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    runs: dict[str, list[list[int]]] = {split: [] for split in SPLITS}
+    for task, marker in zip(tasks, markers, strict=True):
+        files[task.payload.kind].append(marker.outputs[0].path)
+        for code, length in marker.stats.get("runs", ()):
+            own = runs[task.payload.kind]
+            if own and own[-1][0] == code:
+                own[-1][1] += length
+            else:
+                own.append([code, length])
+    return {"datasets": [asdict(dataset) for dataset in datasets], "files": files, "runs": runs}
+
+
+def read_index(folder: Path) -> dict[str, Any] | None:
+    """Return the index of a complete folder, None if it is not complete."""
+    path = folder / INDEX
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+def _parts(mix: Mix, kind: str) -> Iterator[Part]:
+    """Cut the files of a kind where their row groups end, so that parts do not depend on who works on them."""
+    pieces: dict[str, tuple[int, ...]] = {}
+    first = rows = 0
+    for path in mix.files(kind):
+        metadata = pq.ParquetFile(path).metadata
+        for group in range(metadata.num_row_groups):
+            pieces[str(path)] = (*pieces.get(str(path), ()), group)
+            rows += metadata.row_group(group).num_rows
+            if rows >= PART_ROWS:
+                yield Part(kind, tuple(pieces.items()), first)
+                pieces, first, rows = {}, first + rows, 0
+    if pieces:
+        yield Part(kind, tuple(pieces.items()), first)
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(path: str) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(path)
+
+
+def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
+    row = part.first
+    for path, groups in part.pieces:
+        for batch in pq.ParquetFile(path).iter_batches(BATCH_ROWS, row_groups=groups, columns=DOCUMENT_COLUMNS):
+            expected = np.arange(row, row + batch.num_rows)
+            if not np.array_equal(batch.column("document_id").to_numpy(zero_copy_only=False), expected):
+                raise StageError(f"document_id does not count up from {row}", where=path, remedy="make the mix again")
+            row += batch.num_rows
+            columns = [_encode(tokenizer, batch.column("text")), batch.column("cluster").cast(pa.int64())]
+            yield pa.record_batch(columns, schema=DOCUMENT_SCHEMA)
+
+
+def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, np.ndarray[Any, Any]]:
+    """Return a part's samples, those of one dataset together and otherwise in their order, and the datasets' codes."""
+    table = pa.concat_tables(
+        pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces
+    )
+    code_of = {dataset: code for code, dataset in enumerate(datasets)}
+    pairs = zip(table["source"].to_pylist(), table["family"].to_pylist(), strict=True)
+    codes = np.fromiter((code_of[pair] for pair in pairs), np.int32, len(table))
+    order = np.argsort(codes, kind="stable")
+    rows = pa.array(part.first + order)
+    return table.take(pa.array(order)).append_column("row", rows), codes[order]
+
+
+def _samples(table: pa.Table, tokenizer: Tokenizer, documents: int, part: Part) -> Iterator[pa.RecordBatch]:
+    for first in range(0, len(table), BATCH_ROWS):
+        batch = table.slice(first, BATCH_ROWS).combine_chunks()
+        column = {name: batch[name].chunk(0) for name in batch.column_names}
+        lists = column["negative_ids"].cast(pa.large_list(pa.int64()))
+        for values in (column["positive_id"], lists.flatten()):
+            numbers = values.to_numpy(zero_copy_only=False)
+            if len(numbers) and not 0 <= numbers.min() <= numbers.max() < documents:
+                raise StageError(
+                    f"{part.kind} samples refer to documents outside 0 … {documents - 1}",
+                    where=part.pieces[0][0],
+                    remedy="make the mix again",
+                )
+        columns = [
+            _encode(tokenizer, column["query"]),
+            column["query_cluster"].cast(pa.int64()),
+            column["positive_id"].cast(pa.int32()),
+            lists.cast(SAMPLE_SCHEMA.field("negatives").type),
+            column["row"],
+        ]
+        yield pa.record_batch(columns, schema=SAMPLE_SCHEMA)
+
+
+def _encode(tokenizer: Tokenizer, texts: pa.StringArray) -> pa.LargeListArray:
+    """Encode a column; few texts at once, as an encoding holds far more than the ids."""
+    parts: list[list[int]] = []
+    for first in range(0, len(texts), ENCODED_AT_ONCE):
+        parts += [e.ids for e in tokenizer.encode_batch_fast(texts.slice(first, ENCODED_AT_ONCE).to_pylist())]
+    offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    values = np.fromiter(itertools.chain.from_iterable(parts), np.int32, int(offsets[-1]))
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))

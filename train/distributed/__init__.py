@@ -1,0 +1,1 @@
+"""Many processes: sharding, gathers, and what only one of them does."""

@@ -1,0 +1,1 @@
+"""nDCG of every depth, dimension and rank on held-out samples; MTEB."""

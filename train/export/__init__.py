@@ -1,0 +1,1 @@
+"""A finished model as folders that sentence-transformers, transformers and ONNX load."""

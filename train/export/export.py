@@ -1,0 +1,159 @@
+"""Export as a sentence-transformers folder: a chosen depth, dimension and embedding rank, plain or factorised."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from open_ml_embed.core.errors import SettingsError
+from train.export.model_folder import write_layout
+from train.loop.keys import canonical_json
+from train.loop.run import NATIVE, Shape, description
+from train.model.embedder import Embedder
+from train.model.embedding import FactorizedEmbedding
+
+Mode = Literal["compatible", "efficient"]
+PREFIX, TABLE = "backbone.", "embed_tokens."
+RECORD = f"{NATIVE}/export.json"
+"""What an export says of itself that sentence-transformers has no place for."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A size to export: how many layers, dimensions and embedding ranks are kept."""
+
+    layers: int
+    dim: int
+    rank: int
+
+
+def choose(shape: Shape, *, layers: int | None = None, dim: int | None = None, rank: int | None = None) -> Cut:
+    """Return the cut asked for; None keeps all.
+
+    Raises:
+        SettingsError: the model was not trained at that size.
+
+    """
+    asked = {"layers": (layers, shape.layers), "dim": (dim, shape.dims), "rank": (rank, shape.ranks)}
+    for name, (value, trained) in asked.items():
+        if value is not None and value not in trained:
+            raise SettingsError(
+                f"the model was not trained at {name} {value}",
+                where=f"--{name}",
+                remedy=f"one of: {', '.join(map(str, trained))}",
+            )
+    return Cut(layers or shape.layers[-1], dim or shape.dims[-1], rank or shape.ranks[-1])
+
+
+def export(
+    model: Embedder,
+    tokenizer: Any,
+    folder: Path,
+    *,
+    cut: Cut,
+    shape: Shape,
+    prompts: Mapping[str, str],
+    instructed: bool,
+    mode: Mode = "compatible",
+) -> None:
+    """Write the folder; files of the same names are replaced, others stay.
+
+    Vectors have unit length at the exported dimension; cut further, they have to be normalised again. Both modes give
+    the same vectors.
+
+    Args:
+        model: as trained.
+        tokenizer: ends texts itself; its `model_max_length` becomes the model's.
+        folder: where to.
+        cut: what is kept of the model.
+        shape: what the model was trained at; servers are told the dimensions that callers may choose.
+        prompts: by name; texts put before a query or a document.
+        instructed: the model's queries carried instructions; MTEB's are given to it then.
+        mode: `compatible` multiplies the token embedding out, so that any program that knows the backbone's
+            architecture loads it; `efficient` keeps its factors, and needs `import train`.
+
+    Raises:
+        SettingsError: the efficient mode does not know the backbone's architecture, or the embedding has no factors.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    backbone = cut_backbone(model, cut, mode)
+    backbone.config.is_matryoshka = True
+    backbone.config.matryoshka_dimensions = [dim for dim in shape.dims if dim <= cut.dim]
+    backbone.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    hidden, length = backbone.config.hidden_size, tokenizer.model_max_length
+    write_layout(folder, hidden=hidden, dim=cut.dim, max_length=length, prompts=prompts)
+    (folder / NATIVE).mkdir(exist_ok=True)
+    (folder / RECORD).write_text(canonical_json({"instructed": instructed}), "utf-8")
+
+
+def instructed_by(folder: Path) -> bool | None:
+    """Return whether the model in a folder was trained with instructions; None if the folder does not say."""
+    path = folder / RECORD
+    said = json.loads(path.read_text("utf-8")) if path.is_file() else description(folder)
+    return said.get("instructed")
+
+
+def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
+    """Return a transformers model of the cut: fewer layers, a smaller embedding, the final norm in place.
+
+    Raises:
+        SettingsError: see `export`.
+
+    """
+    from transformers import AutoModel
+
+    config = copy.deepcopy(model.config)
+    config.num_hidden_layers = cut.layers
+    if getattr(config, "layer_types", None) is not None:
+        # A configuration that says more layer types than layers does not load.
+        config.layer_types = config.layer_types[: cut.layers]
+    auto: Any = AutoModel
+    # The trainer's own attention is for packed streams.
+    make = auto.from_config if mode == "compatible" else _factorized(model, config, cut.rank)
+    plain = make(config, attn_implementation="sdpa")
+    wanted = plain.state_dict()
+    state = {
+        name.removeprefix(PREFIX): value
+        for name, value in model.state_dict().items()
+        if name.removeprefix(PREFIX) in wanted
+    }
+    if mode == "compatible":
+        state[f"{TABLE}weight"] = model.embedding.product(cut.rank)
+    else:
+        state[f"{TABLE}left"] = state[f"{TABLE}left"][:, : cut.rank].contiguous()
+        state[f"{TABLE}right"] = state[f"{TABLE}right"][: cut.rank].contiguous()
+    plain.load_state_dict({name: value.cpu() for name, value in state.items()})
+    return plain.eval()
+
+
+def _factorized(model: Embedder, config: Any, rank: int) -> Any:
+    """Return what makes a model of the backbone's architecture with a factorised embedding of a rank."""
+    from open_ml_embed.factorized.modeling import MODELS
+
+    if not isinstance(model.embedding, FactorizedEmbedding):
+        raise SettingsError(
+            "the model was trained with a plain token embedding, which has no factors",
+            where="--mode efficient",
+            remedy="export it with --mode compatible",
+        )
+    if config.model_type not in MODELS:
+        raise SettingsError(
+            f"no factorised {config.model_type} is known",
+            where="--mode efficient",
+            remedy=f"use --mode compatible, or add it to open_ml_embed.factorized, beside {', '.join(MODELS)}",
+        )
+    config_class, model_class = MODELS[config.model_type]
+
+    def make(config: Any, *, attn_implementation: str) -> Any:
+        said = {name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")}
+        return model_class._from_config(
+            config_class(**said, embedding_rank=rank), attn_implementation=attn_implementation
+        )
+
+    return make

@@ -1,0 +1,80 @@
+"""The sentence-transformers folder around a backbone: pooling, dimensions, normalisation, prompts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from train.loop.keys import canonical_json
+
+MODULES = "sentence_transformers.models"
+"""Module paths that every version of sentence-transformers and the common servers know."""
+PROMPTS = "config_sentence_transformers.json"
+POOLING_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+
+
+def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompts: Mapping[str, str]) -> None:
+    """Write all that stands beside the backbone's and the tokenizer's own files.
+
+    Args:
+        folder: of the export; module folders of an earlier one are deleted.
+        hidden: width of the backbone.
+        dim: dimensions that are kept.
+        max_length: tokens a text.
+        prompts: by name; what is put before a text.
+
+    """
+    modules = ["Transformer", "Pooling", "Normalize"]
+    if dim < hidden:
+        # The first dimensions, as a linear map: unlike `truncate_dim` it comes before the normalisation.
+        modules.insert(2, "Dense")
+    paths = ["" if i == 0 else f"{i}_{module}" for i, module in enumerate(modules)]
+    for old in folder.glob("[0-9]_*"):
+        shutil.rmtree(old)
+    for path in paths[1:]:
+        (folder / path).mkdir()
+    listing = [
+        {"idx": i, "name": str(i), "path": path, "type": f"{MODULES}.{module}"}
+        for i, (path, module) in enumerate(zip(paths, modules, strict=True))
+    ]
+    _write(folder / "modules.json", listing)
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
+    write_prompts(folder, prompts)
+    pooling: dict[str, Any] = {f"pooling_mode_{mode}": mode == "lasttoken" for mode in POOLING_MODES}
+    pooling |= {"word_embedding_dimension": hidden, "include_prompt": True}
+    _write(folder / "1_Pooling" / "config.json", pooling)
+    if dim < hidden:
+        _write_dense(folder / "2_Dense", hidden, dim)
+
+
+def write_prompts(folder: Path, prompts: Mapping[str, str]) -> None:
+    """Write the file that says a folder's prompts."""
+    said = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    _write(folder / PROMPTS, {"model_type": "SentenceTransformer", **said})
+
+
+def prompts_of(folder: Path) -> dict[str, str] | None:
+    """Return the prompts that a folder says; None if it says none."""
+    path = folder / PROMPTS
+    return dict(json.loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
+
+
+def _write_dense(folder: Path, hidden: int, dim: int) -> None:
+    config = {
+        "in_features": hidden,
+        "out_features": dim,
+        "bias": False,
+        "activation_function": "torch.nn.modules.linear.Identity",
+    }
+    _write(folder / "config.json", config)
+    save_file({"linear.weight": torch.eye(dim, hidden)}, folder / "model.safetensors")
+
+
+def _write(path: Path, data: Any) -> None:
+    path.write_text(canonical_json(data), "utf-8")

@@ -1,0 +1,144 @@
+"""What is seen of a run while it goes: a bar or JSON lines, and scalars for TensorBoard and Weights & Biases."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich import progress
+from rich.console import Console
+
+from open_ml_embed.core.errors import SettingsError
+from train.config import Watching
+
+LINE_EVERY_SECONDS = 5.0
+BRIEF = ("stage", "source", "loss", "tokens_per_second", "mfu", "memory_gib")
+EFFORT = ("learning_rate", "gradient_norm", "tokens_per_second", "mfu", "padding_avoided", "imbalance", "memory_gib")
+TERMS = ("hard", "in_batch", "distilled")
+
+Entry = dict[str, Any]
+Sink = Callable[[int, dict[str, float]], None]
+
+
+def watched(entries: Iterable[Entry], settings: Watching, folder: Path, *, done: int, total: int) -> Iterator[Entry]:
+    """Pass log entries on and show them.
+
+    Args:
+        entries: of `train.loop.loop.Trainer.steps`.
+        settings: which sinks there are beside the terminal.
+        folder: the run's, for what sinks write.
+        done: steps done before.
+        total: steps of the run.
+
+    Raises:
+        SettingsError: a sink that was asked for is not installed.
+
+    """
+    with ExitStack() as stack:
+        show = _terminal(stack, done=done, total=total)
+        sinks: list[Sink] = []
+        if settings.tensorboard:
+            sinks.append(_tensorboard(stack, folder / "tensorboard", purge=done))
+        if settings.wandb is not None:
+            sinks.append(_wandb(stack, settings.wandb, folder))
+        for entry in entries:
+            show(entry)
+            for send in sinks:
+                send(entry["step"], scalars(entry))
+            yield entry
+
+
+def scalars(entry: Entry) -> dict[str, float]:
+    """Return a step's figures by name: the loss by source, family, rank, layer and dimension, and the effort.
+
+    A layer's loss is the mean over its dimensions of all terms, unweighted; a dimension's the mean over the layers.
+    """
+    found = {"loss": entry["loss"]}
+    for kind in ("source", "family", "rank"):
+        found[f"loss/{kind}/{entry[kind]}"] = entry["loss"]
+    terms = [entry[name] for name in TERMS if entry.get(name)]
+    for layer in terms[0]:
+        found[f"loss/layer/{layer}"] = sum(sum(t[layer].values()) / len(t[layer]) for t in terms)
+        for dim in terms[0][layer]:
+            found[f"loss/dim/{dim}"] = sum(sum(row[dim] for row in t.values()) / len(t) for t in terms)
+    return found | {name: entry[name] for name in EFFORT if entry.get(name) is not None}
+
+
+def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], None]:
+    """Return what shows an entry: a bar on a terminal, a JSON line every few seconds on standard error otherwise."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        last = 0.0
+
+        def line(entry: Entry) -> None:
+            nonlocal last
+            finished = entry["step"] + 1
+            if time.monotonic() - last >= LINE_EVERY_SECONDS or finished == total:
+                last = time.monotonic()
+                said = {"done": finished, "total": total, **{name: entry[name] for name in BRIEF}}
+                print(json.dumps(said), file=sys.stderr, flush=True)
+
+        return line
+    columns = (
+        progress.TextColumn("[bold]train"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
+    )
+    bar = stack.enter_context(progress.Progress(*columns, console=console))
+    task = bar.add_task("", total=total, completed=done)
+    smooth: list[float] = []
+
+    def show(entry: Entry) -> None:
+        smooth[:] = [*smooth[-19:], entry["loss"]]
+        bar.update(
+            task,
+            advance=1,
+            description=f"{entry['stage']} loss {sum(smooth) / len(smooth):.3f} "
+            f"{entry['tokens_per_second']:,} tokens/s MFU {entry['mfu']:.0%} {entry['memory_gib']:.1f} GiB",
+        )
+
+    return show
+
+
+def _tensorboard(stack: ExitStack, folder: Path, *, purge: int) -> Sink:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise SettingsError(
+            "TensorBoard is not installed", where="train.watching.tensorboard", remedy="pip install tensorboard"
+        ) from None
+    make: Any = SummaryWriter
+    # Steps that are done again after a stop replace those written before.
+    writer = make(str(folder), purge_step=purge)
+    stack.callback(writer.close)
+
+    def send(step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+
+    return send
+
+
+def _wandb(stack: ExitStack, project: str, folder: Path) -> Sink:
+    try:
+        wandb = importlib.import_module("wandb")
+    except ImportError:
+        raise SettingsError(
+            "Weights & Biases is not installed", where="train.watching.wandb", remedy="pip install wandb"
+        ) from None
+    # The folder is named by the run's key: going on after a stop goes on there too.
+    run = wandb.init(project=project, id=folder.name, dir=str(folder), resume="allow")
+    stack.callback(run.finish)
+
+    def send(step: int, values: dict[str, float]) -> None:
+        run.log(values, step=step)
+
+    return send

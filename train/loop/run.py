@@ -1,0 +1,232 @@
+"""A run: its key, its tokenizer and stores, its model, and where all of it lies on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from open_ml_embed.core.devices import require
+from open_ml_embed.core.engine import Workers
+from open_ml_embed.core.errors import StageError
+from train.config import Pretrained, TrainSettings
+from train.config_file import dims_of, layers_of, ranks_of
+from train.data.mix import Mix
+from train.data.token_store import HERE, Store, open_store
+from train.data.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
+from train.loop.checkpoint import load_weights
+from train.loop.keys import canonical_json, content_digest, digest
+from train.model.embedder import Embedder, build_backbone, empty_embedder
+from train.model.embedding import nest
+from train.model.sizes import Sizes, sizes_of
+
+VERSION = 2
+NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
+DIGESTS = "digests.json"
+NATIVE = "train3d"
+"""Folder of the trainer's own files inside the model folder; beside it lies what sentence-transformers loads."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is nested in a model: the depths, prefix dimensions and embedding ranks it was trained at, ascending."""
+
+    layers: tuple[int, ...]
+    dims: tuple[int, ...]
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a run is made from. Nothing heavy is read or made before it is asked for."""
+
+    settings: TrainSettings
+    work: Path
+    workers: Workers = HERE
+    """Who tokenises; no number depends on it."""
+
+    @cached_property
+    def mixes(self) -> tuple[Mix, ...]:
+        """The mixes of the stages, in stage order."""
+        return tuple(Mix(Path(stage.mix), self.work / DIGESTS) for stage in self.settings.stages)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The backbone's sizes, from its configuration."""
+        return sizes_of(self.settings.backbone)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What is nested in the model, known before a weight is read.
+
+        Raises:
+            SettingsError: a rank or dimension above the width, or a layer beyond the depth.
+
+        """
+        width, depth = self.sizes.hidden, self.sizes.layers
+        return Shape(layers_of(self.settings, depth), dims_of(self.settings, width), ranks_of(self.settings, width))
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the settings that training depends on and of all it reads."""
+        return digest(self.made_from({}))
+
+    def made_from(self, then: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that training depends on, and hashes of all it reads.
+
+        Args:
+            then: the same when a model was trained: what it read need not be here any more. Empty: it has to be.
+
+        Raises:
+            StageError: it is not.
+
+        """
+        settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
+        stages = {stage.pop("name"): stage for stage in settings.pop("stages")}
+        before, mixes = then.get("mixes", {}), {}
+        for name, mix in zip(stages, self.mixes, strict=True):
+            del stages[name]["mix"]
+            mixes[name] = before[name] if name in before and not mix.root.is_dir() else mix.identity
+        backbone = None
+        if isinstance(self.settings.backbone, Pretrained):
+            folder = Path(self.settings.backbone.path)
+            files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+            backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
+            if backbone is not None:  # a folder's name means nothing elsewhere
+                del settings["backbone"]["path"]
+        settings["stages"] = stages
+        return {
+            "version": VERSION,
+            "settings": {"train": settings},
+            "stage_order": list(stages),
+            "mixes": mixes,
+            "backbone": backbone,
+        }
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's checkpoints and log lie."""
+        return self.work / "runs" / self.key[:16]
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The backbone's tokenizer; a new one is trained on all mixes once and kept in the work folder."""
+        backbone, length = self.settings.backbone, self.settings.max_length
+        if isinstance(backbone, Pretrained):
+            return load_pretrained(backbone.path, revision=backbone.revision, max_length=length)
+        mixes = {mix.identity: mix for mix in self.mixes}
+        made_from = [VERSION, list(mixes), backbone.vocab_size, backbone.tokenizer_texts, length]
+        folder = self.work / "tokenizers" / digest(made_from)[:16]
+        if not folder.is_dir():
+            share = -(-backbone.tokenizer_texts // len(mixes))
+            texts = (text for mix in mixes.values() for text in mix.texts(share))
+            partial = folder.with_name(folder.name + ".partial")
+            wrap(train_tokenizer(texts, vocab_size=backbone.vocab_size), max_length=length).save_pretrained(partial)
+            partial.rename(folder)
+        return load_saved(folder)
+
+    def store(self, mix: Mix) -> Store:
+        """Return a mix as this run's token ids."""
+        return store_of(mix, self.tokenizer, self.settings, self.work, self.workers)
+
+    def model(self) -> tuple[Embedder, Shape]:
+        """Make the untrained model, and say what is nested in it."""
+        settings = self.settings
+        backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
+        nest(backbone, self.shape.ranks)
+        model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens)
+        return model.to(settings.device), self.shape
+
+
+def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path, workers: Workers = HERE) -> Store:
+    """Return a mix as token ids of a tokenizer, made once and kept in the work folder."""
+    return open_store(mix, encoder_of(tokenizer, max_length=settings.max_length), work / "stores", workers)
+
+
+def configure(settings: TrainSettings) -> None:
+    """Set torch up for repeatable results: threads, seed, deterministic kernels. Changes the process."""
+    import transformers
+
+    # Has to be set before CUDA starts; without it deterministic matrix products are refused there.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.manual_seed(settings.seed)
+    quiet: Any = transformers.utils.logging.disable_progress_bar
+    quiet()
+
+
+def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
+    """Write the model's configuration and, last, the file that says the run is complete."""
+    config.save_pretrained(folder / NATIVE)
+    settings, backbone = run.settings, run.settings.backbone
+    # A folder's name means nothing elsewhere.
+    hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
+    data = {
+        "key": run.key,
+        "made_from": run.made_from({}),
+        "shape": asdict(shape),
+        "max_length": settings.max_length,
+        "backbone": hub,
+        "instructed": run.mixes[-1].instructed,
+        "stages": [
+            [stage.name, mix.root.name, len(run.store(mix).train.queries)]
+            for stage, mix in zip(settings.stages, run.mixes, strict=True)
+        ],
+    }
+    (folder / NATIVE / "run.json").write_text(canonical_json(data), "utf-8")
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """Return what `describe` wrote of the complete run in a model folder; empty if there is none."""
+    path = folder / NATIVE / "run.json"
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+
+
+def shape_of(folder: Path) -> Shape:
+    """Return what is nested in the finished model of a folder."""
+    return Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
+
+
+def finished_key(folder: Path) -> str | None:
+    """Return the key of the complete run in a model folder, if there is one."""
+    return description(folder).get("key")
+
+
+def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> tuple[Embedder, Shape, Any]:
+    """Load a finished model.
+
+    Args:
+        folder: the model folder that `fit` wrote.
+        settings: device and chunk size are taken from it.
+        weights: `trained` or `untrained`.
+
+    Returns:
+        The model in evaluation mode, what is nested in it, and its tokenizer.
+
+    Raises:
+        StageError: there is no finished run.
+        SettingsError: the device is not here.
+
+    """
+    from transformers import AutoConfig
+
+    require(settings.device)
+    native = folder / NATIVE
+    if finished_key(folder) is None:
+        raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
+    shape = shape_of(folder)
+    model = empty_embedder(
+        AutoConfig.from_pretrained(native),
+        layers=shape.layers,
+        ranks=shape.ranks,
+        chunk_tokens=settings.chunk_tokens,
+    )
+    load_weights(native / f"{weights}.safetensors", model)
+    return model.to(settings.device).eval(), shape, load_saved(folder)

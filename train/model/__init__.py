@@ -1,0 +1,1 @@
+"""The embedder: backbone, nested token embedding, sizes and presets."""

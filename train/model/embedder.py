@@ -1,0 +1,189 @@
+"""The model: a transformers backbone with a nested token embedding, over packed streams, read out at several depths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from open_ml_embed.core.errors import SettingsError
+from train.config import Pretrained, RandomQwen3
+from train.data.packing import Packing, Rows, share_out
+from train.data.segments import Segments
+from train.model import attention
+from train.model.embedding import TokenEmbedding, empty_embedding
+
+
+class Embedder(nn.Module):
+    """Encoder over packed streams, on any device.
+
+    The final norm is taken out of the backbone and applied to the pooled rows only, of all layers alike: a layer's
+    state is bit for bit that of a model cut to that depth.
+
+    Attributes:
+        layers: depths that are read out, ascending.
+        chunk_tokens: tokens that go through the backbone at once.
+        autocast: half-precision type of the backbone's arithmetic; none: that of the weights.
+
+    """
+
+    def __init__(self, backbone: Any, *, layers: Sequence[int], chunk_tokens: int) -> None:
+        super().__init__()
+        assert isinstance(backbone.get_input_embeddings(), TokenEmbedding)
+        attention.register()
+        backbone.set_attn_implementation(attention.NAME)
+        self.norm = backbone.norm
+        backbone.norm = nn.Identity()
+        self.backbone = backbone
+        self.layers, self.chunk_tokens = tuple(layers), chunk_tokens
+        self.autocast: torch.dtype | None = None
+
+    @property
+    def embedding(self) -> TokenEmbedding:
+        """The token embedding, whose `rank` may be changed at any time to another that is nested in it."""
+        embedding: TokenEmbedding = self.backbone.get_input_embeddings()
+        return embedding
+
+    @property
+    def config(self) -> Any:
+        """The backbone's transformers configuration, at full depth."""
+        return self.backbone.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def forward(self, segments: Segments, chunks: Sequence[Rows] | None = None) -> Tensor:
+        """Encode texts, chunk by chunk.
+
+        Args:
+            segments: the texts.
+            chunks: indices of the texts to encode (see `share_out`); none: all of them, in chunks of `chunk_tokens`.
+
+        Returns:
+            The normed last-token states, layers × texts × hidden size: of the texts in the chunks' order, or of all in
+            the order given.
+
+        """
+        if chunks is not None:
+            return torch.cat([self._states(segments, rows) for rows in chunks], dim=1)
+        (chunks,) = share_out(segments.lengths, tokens=self.chunk_tokens)
+        place = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(self.device)
+        return self.forward(segments, chunks).index_select(1, place)
+
+    def _states(self, segments: Segments, rows: Rows) -> Tensor:
+        # Nothing to do is done with one text, and thrown away: every process takes part in every pass.
+        part = segments.take(rows if len(rows) else np.zeros(1, np.int64))
+        packing = Packing.of(part.lengths, self.device)
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            output = self.backbone(
+                inputs_embeds=self.embedding(torch.from_numpy(part.ids).to(self.device))[None],
+                output_hidden_states=list(self.layers),
+                use_cache=False,
+                **packing.arguments,
+            )
+            last_LNH = torch.stack([output.hidden_states[layer][0, packing.last] for layer in self.layers])
+            states_LNH: Tensor = self.norm(last_LNH.to(torch.promote_types(last_LNH.dtype, torch.float32)))
+        return states_LNH[:, : len(rows)]
+
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """Compile each layer of the backbone by itself: one short compilation serves all, whatever the lengths."""
+        for layer in self.backbone.layers:
+            layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
+
+
+def empty_embedder(config: Any, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int) -> Embedder:
+    """Return a model of a configuration whose weights are still to be loaded."""
+    from transformers import AutoModel
+
+    auto: Any = AutoModel
+    backbone = auto.from_config(config)
+    backbone.set_input_embeddings(empty_embedding(config.vocab_size, config.hidden_size, ranks))
+    return Embedder(backbone, layers=layers, chunk_tokens=chunk_tokens)
+
+
+def build_backbone(backbone: RandomQwen3 | Pretrained, tokenizer: Any, *, max_length: int, seed: int) -> Any:
+    """Make or load the backbone, float32, on the CPU.
+
+    Args:
+        backbone: which.
+        tokenizer: its size and special tokens go into a new model's configuration.
+        max_length: positions a new model is made for.
+        seed: of a new model's weights; the global generator is left as it was.
+
+    Raises:
+        SettingsError: the path holds no model, or one whose embedding or final norm is not where decoders have it.
+
+    """
+    import transformers
+
+    auto: Any = transformers.AutoModel
+
+    if isinstance(backbone, Pretrained):
+        try:
+            model = auto.from_pretrained(
+                backbone.path, revision=backbone.revision, dtype=torch.float32, use_safetensors=True
+            )
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"no model: {error}", where=f"train.backbone.path: {backbone.path}") from None
+        return checked(model, backbone.path)
+    config = transformers.Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=backbone.hidden_size,
+        intermediate_size=backbone.intermediate_size,
+        num_hidden_layers=backbone.layers,
+        num_attention_heads=backbone.heads,
+        num_key_value_heads=backbone.kv_heads,
+        head_dim=backbone.head_dim,
+        max_position_embeddings=max_length,
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = auto.from_config(config)
+    return _calmed(model)
+
+
+@torch.no_grad()
+def _calmed(model: Any) -> Any:
+    """Scale down what each block of a new model writes, by the square root of how many blocks write.
+
+    Otherwise deep layers of random weights tell texts apart at random and surely: at a temperature of 0.05 the loss
+    starts far above that of a guess, and training goes the shortest way down, to one vector for every text.
+    """
+    for name, weight in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight.div_(math.sqrt(2 * model.config.num_hidden_layers))
+    return model
+
+
+def checked(model: Any, where: str) -> Any:
+    """Return the model if the trainer can pack its texts and read it out, or raise `SettingsError`."""
+    name, config = type(model).__name__, model.config
+    weight = getattr(model.get_input_embeddings(), "weight", None)
+    if weight is None or not isinstance(getattr(model, "norm", None), nn.Module) or not hasattr(model, "layers"):
+        raise SettingsError(
+            f"{name} has no token embedding, layers and final norm as decoders do",
+            where=where,
+            remedy="use a backbone such as Qwen3 or EuroBERT",
+        )
+    if set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:
+        raise SettingsError(
+            f"{name} has layers whose attention is not full: {', '.join(sorted(set(config.layer_types)))}",
+            where=where,
+            remedy="use a backbone whose layers all see the whole text",
+        )
+    if getattr(config, "attention_dropout", 0.0):
+        raise SettingsError(
+            f"{name} drops attention weights ({config.attention_dropout}), which packed attention on CUDA cannot",
+            where=where,
+            remedy='set "attention_dropout": 0.0 in its config.json',
+        )
+    return model

@@ -1,0 +1,59 @@
+"""LoRA through peft: low-rank additions to the layers' matrices are trained, the matrices are not."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from open_ml_embed.core.errors import SettingsError
+from train.config import Lora
+from train.model.embedder import Embedder
+
+ADAPTER = "default"
+BASE = ".base_layer."
+
+
+def add_lora(model: Embedder, settings: Lora) -> None:
+    """Add trainable low-rank matrices to every linear map of the layers; freeze all else but the token embedding.
+
+    The embedding keeps training, because its ranks are nested only as far as they are trained to be.
+
+    Args:
+        model: changed in place.
+        settings: rank, scale and dropout.
+
+    Raises:
+        SettingsError: peft is not installed.
+
+    """
+    try:
+        peft: Any = importlib.import_module("peft")
+    except ImportError:
+        raise SettingsError(
+            "LoRA needs the package peft", where="train.lora", remedy="pip install 'open-ml-embed[lora]'"
+        ) from None
+    layers = model.backbone.layers
+    linear = {name.rpartition(".")[2] for name, part in layers.named_modules() if isinstance(part, nn.Linear)}
+    config = peft.LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=sorted(linear)
+    )
+    model.requires_grad_(requires_grad=False)
+    peft.inject_adapter_in_model(config, model.backbone, adapter_name=ADAPTER)
+    model.embedding.requires_grad_(requires_grad=True)
+
+
+@torch.no_grad()
+def folded_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return a model's state under the names and with the weights of one without LoRA: additions are added."""
+    state: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        if BASE in name:
+            owner, _, kind = name.partition(BASE)
+            layer: Any = model.get_submodule(owner)
+            state[f"{owner}.{kind}"] = value + layer.get_delta_weight(ADAPTER) if kind == "weight" else value
+        elif f".{ADAPTER}." not in name:
+            state[name] = value
+    return state

@@ -1,0 +1,197 @@
+"""Structural pruning of a backbone: fewer layers, narrower states, smaller feed-forward networks.
+
+What is kept is what was most active on some texts of a mix (Muralidharan et al. 2024, "Compact language models via
+pruning and knowledge distillation", section 2.2): state channels by their size behind the norms, neurons by their size
+before they are written back. Layers are kept from the first on, which is what 3D-ML training prepares for: the first n
+of its layers are a model. Attention heads stay. A pruned model is a backbone to train on, not a finished one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from train.config import Pretrained
+from train.data.segments import Segments
+from train.data.tokenizer import encoder_of
+from train.loop.run import Run
+from train.model.embedder import Embedder, build_backbone
+from train.model.embedding import nest
+
+CHUNK_TOKENS = 8192
+NORMS = ("input_layernorm", "post_attention_layernorm")
+AXES: dict[str, tuple[str | None, ...]] = {
+    "embed_tokens": (None, "channels"),
+    **dict.fromkeys((*NORMS, "norm"), ("channels",)),
+    **dict.fromkeys(("q_norm", "k_norm"), ()),
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj"), (None, "channels")),
+    "o_proj": ("channels", None),
+    **dict.fromkeys(("gate_proj", "up_proj"), ("neurons", "channels")),
+    "down_proj": ("channels", "neurons"),
+}
+"""What the axes of a part's weight run over, if it is something that is pruned; a bias has the first alone."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a pruned model has."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+
+
+SIZES = {"80M": Target(8, 320, 2048), "160M": Target(8, 640, 2048), "330M": Target(16, 896, 2560)}
+"""Of Qwen3-0.6B, with the published numbers of parameters."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How active a model was, summed over tokens.
+
+    Attributes:
+        channels_H: of the states, behind all norms.
+        neurons_LI: of the feed-forward networks.
+
+    """
+
+    channels_H: Tensor
+    neurons_LI: Tensor
+
+
+def prune(backbone: Any, target: Target, texts: Segments) -> Any:
+    """Return a smaller model of the same architecture.
+
+    Args:
+        backbone: a transformers model whose layers have Qwen3's or EuroBERT's parts; left as it is.
+        target: its sizes, none larger than the backbone's.
+        texts: what activity is measured on; a few thousand do.
+
+    Raises:
+        SettingsError: a size is larger than the backbone's, or it has a part that is not known here.
+
+    """
+    config = backbone.config
+    had = Target(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+    for name, value in vars(target).items():
+        if value > vars(had)[name]:
+            raise SettingsError(
+                f"the backbone has {name} {vars(had)[name]}, which cannot be pruned to {value}",
+                remedy="prune from a larger backbone, or to a smaller size",
+            )
+    measured = activity(backbone, texts, target.layers)
+    channels_h = _most(measured.channels_H, target.hidden)
+    neurons_Li = [_most(row, target.intermediate) for row in measured.neurons_LI]
+    smaller = copy.deepcopy(config)
+    smaller.num_hidden_layers, smaller.hidden_size = target.layers, target.hidden
+    smaller.intermediate_size = target.intermediate
+    if getattr(smaller, "layer_types", None) is not None:
+        smaller.layer_types = smaller.layer_types[: target.layers]
+    pruned = type(backbone)(smaller)
+    state = backbone.state_dict()
+    pruned.load_state_dict(
+        {name: _kept(name, state[name], channels_h, neurons_Li).clone() for name in pruned.state_dict()}
+    )
+    return pruned.to(backbone.dtype).eval()
+
+
+@torch.no_grad()
+def activity(backbone: Any, texts: Segments, layers: int) -> Activity:
+    """Measure how active the channels and neurons of the first layers are on some texts."""
+    copied = copy.deepcopy(backbone)
+    channels_H = torch.zeros(backbone.config.hidden_size, dtype=torch.float64)
+    neurons_LI = torch.zeros(layers, backbone.config.intermediate_size, dtype=torch.float64)
+    model = Embedder(nest(copied, [backbone.config.hidden_size]), layers=[layers], chunk_tokens=CHUNK_TOKENS).eval()
+    with _recorded(model.backbone.layers[:layers], channels_H, neurons_LI):
+        model(texts)
+    return Activity(channels_H, neurons_LI)
+
+
+@contextmanager
+def _recorded(layers: Any, channels_H: Tensor, neurons_LI: Tensor) -> Iterator[None]:
+    """Add the size of what goes through some layers to the sums."""
+
+    def channels(_: Any, __: Any, output: Tensor) -> None:
+        channels_H.add_(output.double().abs().flatten(0, -2).sum(0).cpu())
+
+    def neurons(at: int) -> Any:
+        def note(_: Any, inputs: tuple[Tensor, ...]) -> None:
+            neurons_LI[at].add_(inputs[0].double().abs().flatten(0, -2).sum(0).cpu())
+
+        return note
+
+    handles = []
+    for at, layer in enumerate(layers):
+        handles += [getattr(layer, name).register_forward_hook(channels) for name in NORMS]
+        handles.append(layer.mlp.down_proj.register_forward_pre_hook(neurons(at)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _most(active: Tensor, wanted: int) -> Tensor:
+    """Return where the most active ones are, in the order in which they stand: prefixes stay prefixes."""
+    return torch.argsort(active, descending=True, stable=True)[:wanted].sort().values
+
+
+def _kept(name: str, weight: Tensor, channels_h: Tensor, neurons_Li: list[Tensor]) -> Tensor:
+    """Cut one parameter along what it writes (its first axis) and what it reads (its second)."""
+    part = name.rsplit(".", 2)[-2]
+    if part not in AXES:
+        raise SettingsError(f"cannot prune {name}", remedy="prune a Qwen3 or EuroBERT model")
+    for axis, of in enumerate(AXES[part][: weight.ndim]):
+        if of is not None:
+            kept = channels_h if of == "channels" else neurons_Li[int(name.split(".")[1])]
+            weight = weight.index_select(axis, kept)
+    return weight
+
+
+def write_pruned(run: Run, to: Path, *, size: str | None, sizes: dict[str, int | None], texts: int) -> Target:
+    """Prune a run's backbone and write it, with its tokenizer, as a backbone for another run.
+
+    Args:
+        run: gives the backbone, and the mix whose texts activity is measured on.
+        to: the folder to write.
+        size: one of `SIZES`; None: the backbone's own sizes.
+        sizes: by name, what differs from it.
+        texts: about how many texts of the first mix.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UnknownNameError: no such size.
+        SettingsError: the backbone is a new one, or see `prune`.
+
+    """
+    settings = run.settings
+    if not isinstance(settings.backbone, Pretrained):
+        raise SettingsError(
+            "a new model has learned nothing to be pruned by",
+            where="train.backbone",
+            remedy="make a smaller one, or give a pretrained backbone",
+        )
+    if size is not None and size not in SIZES:
+        raise UnknownNameError("size", size, SIZES, where="--size")
+    backbone = build_backbone(settings.backbone, run.tokenizer, max_length=settings.max_length, seed=settings.seed)
+    config = backbone.config
+    whole = Target(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+    changed = {name: value for name, value in sizes.items() if value is not None}
+    target = replace(SIZES[size] if size else whole, **changed)
+    encoder = encoder_of(run.tokenizer, max_length=settings.max_length)
+    ids = [np.array(encoding.ids, np.int32) for encoding in encoder.encode_batch_fast(list(run.mixes[0].texts(texts)))]
+    pruned = prune(backbone, target, Segments(np.concatenate(ids), np.array([len(i) for i in ids], np.int32)))
+    pruned.save_pretrained(to)
+    run.tokenizer.save_pretrained(to)
+    return target

@@ -1,0 +1,70 @@
+"""What a backbone's configuration says, without its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from open_ml_embed.core.errors import SettingsError
+from train.config import Pretrained, RandomQwen3
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a backbone's configuration says, without its weights.
+
+    Attributes:
+        hidden: width of its states.
+        layers: its depth.
+        vocabulary: rows of its token embedding; None: as many as the tokenizer has tokens.
+        parameters: how many it has, token embedding included; None for a new model.
+
+    """
+
+    hidden: int
+    layers: int
+    vocabulary: int | None
+    parameters: int | None
+
+
+def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
+    """Read a backbone's sizes from its configuration alone.
+
+    Raises:
+        SettingsError: there is no configuration, or it is of no text model.
+
+    """
+    if isinstance(backbone, RandomQwen3):
+        return Sizes(backbone.hidden_size, backbone.layers, None, None)
+    config = _config(backbone)
+    missing = [name for name in ("hidden_size", "num_hidden_layers", "vocab_size") if not hasattr(config, name)]
+    if missing:
+        raise SettingsError(
+            f"a {config.model_type} configuration has no {missing[0]}",
+            where=f"train.backbone.path: {backbone.path}",
+            remedy="use a text model such as Qwen3 or EuroBERT",
+        )
+    return Sizes(config.hidden_size, config.num_hidden_layers, config.vocab_size, _parameters(config))
+
+
+def _config(backbone: Pretrained) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"no model: {error}",
+            where=f"train.backbone.path: {backbone.path}",
+            remedy="give a folder with config.json and safetensors, or a Hub repository",
+        ) from None
+
+
+def _parameters(config: Any) -> int:
+    from transformers import AutoModel
+
+    auto: Any = AutoModel
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in auto.from_config(config).parameters())
