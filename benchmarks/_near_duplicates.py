@@ -98,7 +98,7 @@ def edited(tokens: list[str], target: float, write: Iterator[str], rng: random.R
 
 
 def pairs(each: int, seed: int) -> list[Pair]:
-    """Return `each` labelled pairs of every language and length, their indices spread from 0.5 to 1."""
+    """Return `each` labeled pairs of every language and length, their indices spread from 0.5 to 1."""
     rng = random.Random(seed)
     made = []
     for language in SPACED | UNSPACED:

@@ -28,7 +28,7 @@ from curation.decontamination.step.texts import TEXT_SCHEMA
 from curation.settings import DecontaminationSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 
 SETTINGS = DecontaminationSettings()
 DOCUMENTS, WORDS = 20_000, 114
@@ -134,7 +134,7 @@ def scripts(store: Store) -> None:
         paths = sorted(Path(store.root).glob(f"rows/mediawiki_messages/{code}/*.rows.arrow"))
         names = [str(path.relative_to(store.root)) for path in paths]
         rows = pa.concat_tables(store.read_table(name, ["query", "positive"]) for name in names)
-        english, other = (np.diff(tokenise(rows[side]).offsets) for side in ("query", "positive"))
+        english, other = (np.diff(tokenize(rows[side]).offsets) for side in ("query", "positive"))
         long = english >= SETTINGS.ngram
         print(f"{code:8} {other[long].sum() / english[long].sum():5.2f}  of {long.sum():,} messages")
 

@@ -5,7 +5,7 @@
 
 Every contestant is given the same Python strings, makes its own shingles of five words and signs them, in the fastest
 way that its interface offers: datasketch by `bulk`, which draws permutations once; rensa a matrix at a time; Daft a
-column at a time, outside its planner; datatrove without its tokeniser; text-dedup with xxh3. What is not
+column at a time, outside its planner; datatrove without its tokenizer; text-dedup with xxh3. What is not
 installed is left out, and named at the end. All of it is pinned to one core, before any of them can start threads, and
 timed by CPU time. It fails where ours is not so many times as fast as `AT_LEAST` says of those that ran.
 """
@@ -113,7 +113,7 @@ def datatrove(permutations: int) -> Contestant:
     from datatrove.utils.word_tokenizers import WordTokenizer
 
     class Split(WordTokenizer):
-        """What its spaCy and NLTK tokenisers would do here, at no cost."""
+        """What its spaCy and NLTK tokenizers would do here, at no cost."""
 
         word_tokenize = staticmethod(str.split)
         sent_tokenize = span_tokenize = None
@@ -199,7 +199,7 @@ def errors(rivals: list[Contestant], settings: DedupSettings) -> None:
 
 
 def found(settings: DedupSettings) -> None:
-    """Print the share of labelled pairs found, by similarity and by kind; assert recall and precision."""
+    """Print the share of labeled pairs found, by similarity and by kind; assert recall and precision."""
     made = pairs(60, seed=3)
     rng = random.Random(4)
     texts = [text for pair in made for text in (pair.left, pair.right)]
@@ -214,7 +214,7 @@ def found(settings: DedupSettings) -> None:
     candidate = (hashed[:, 0::2] == hashed[:, 1::2]).any(0)
     truth = np.array([pair.jaccard for pair in made])
     rows = settings.permutations // settings.bands
-    print(f"\n{len(made)} labelled pairs, {settings.bands} bands of {rows} rows, threshold {settings.threshold}")
+    print(f"\n{len(made)} labeled pairs, {settings.bands} bands of {rows} rows, threshold {settings.threshold}")
     print(f"  {'Jaccard':12} {'pairs':>6} {'candidates':>11} {'theory':>8} {'found':>8}")
     edges = [0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.01]
     for low, high in pairwise(edges):

@@ -110,7 +110,7 @@ def ours(rows: list[Row]) -> list[bool]:
         )  # fmt: skip
         made = build.store.write_table("rows/made/all/0.rows.arrow", table.to_batches(), ROW_SCHEMA)
         save_as_made(build, StepResult("fetch", stats={"files": {"made": {}}}))
-        save_as_made(build, StepResult("normalise", [Shard("made", "all", "made/all/0", made.rows, made.xxh3)]))
+        save_as_made(build, StepResult("normalize", [Shard("made", "all", "made/all/0", made.rows, made.xxh3)]))
         run_dedup(build)
         return build.store.read_table("clusters/made/all/0.clusters.arrow", ["keep"])["keep"].to_pylist()
 

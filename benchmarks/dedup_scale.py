@@ -31,7 +31,7 @@ MANIFEST = {
     "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
     "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
     "shape": {"kind": "pair", "args": {"query": "q", "positive": "q"}},
-    "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "license": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
     "citation": "This benchmark.", "samples": 1, "instruction": "Given a query, find its document.",
     "subsets": {"all": {"query_lang": "eng-Latn"}},
 }  # fmt: skip
@@ -51,7 +51,7 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
         (manifests / f"made_{i}.yaml").write_text(yaml.safe_dump(data))
     os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
     build = Build("scale", Profile.model_validate({"sources": {"collection": "offline"}}), root, Workers())
-    result = StepResult("normalise")
+    result = StepResult("normalize")
     for number in range(millions * 1_000_000 // shard):
         path = f"{source_of(number, shard)}/all/{number:05d}.00000"
         file = root / "work" / "scale" / "rows" / f"{path}.rows.arrow"
@@ -69,7 +69,7 @@ def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[s
     """Return the true Jaccard index of every planted copy and its original, by side; 1 where the texts are equal."""
     from curation.dedup.minhash import jaccard
     from curation.settings import DedupSettings
-    from open_ml_embed.core.text.tokens import tokenise
+    from open_ml_embed.core.text.tokens import tokenize
 
     shingle = DedupSettings().shingle
     found: dict[str, list[np.ndarray]] = {"query": [np.zeros(0)], "positive": [np.zeros(0)]}
@@ -78,7 +78,7 @@ def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[s
         both = pa.concat_tables([row_texts(here, queries, parts), row_texts(originals(here), queries, parts)])
         n = np.arange(len(here))
         for side, indices in found.items():
-            tokens = tokenise(both[side])
+            tokens = tokenize(both[side])
             short = np.diff(tokens.offsets) < shingle
             index = np.where(short[n] | short[n + len(here)], 0.0, jaccard(tokens, n, n + len(here), shingle))
             indices.append(np.where(tokens.exact[n] == tokens.exact[n + len(here)], 1.0, index))

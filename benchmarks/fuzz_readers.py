@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import CorpusError
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.readers import delimited as delimited_reader
@@ -234,7 +234,7 @@ def delimited(rng: random.Random, count: int) -> Case:
 
 
 def json_map(rng: random.Random, count: int) -> Case:
-    """Make a message catalogue."""
+    """Make a message catalog."""
     ways: dict[str, Damage] = {
         "a byte that is no UTF-8": lambda _, pair: pair.replace(b': "', b': "\xe9', 1),
         "a stray quotation mark": lambda _, pair: pair.replace(b': "', b': "x" y ', 1),
@@ -414,7 +414,7 @@ def manifest(case: Case) -> Manifest:
         "where": {name: [0, 1, 2, 3, 4, 5, 6] for name in numbers},
         "shape": {"kind": "pair", "args": {"query": names[0], "positive": names[-1 if not numbers else 1]}},
         "subsets": {"t": {"query_lang": "eng-Latn"}}, "samples": 0, "citation": "none",
-        "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
+        "license": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
     })  # fmt: skip
 
 
@@ -426,7 +426,7 @@ def fault_of(case: Case, folder: Path) -> str:
     described = manifest(case)
     try:
         for part in parts(described, "t", [RawFile("records", case.name, str(path), len(case.data), "x")]):
-            for batch in normalise(part, described, quarantine, filtered):
+            for batch in normalize(part, described, quarantine, filtered):
                 batch.validate(full=True)
                 rows += batch.num_rows
     except CorpusError as error:

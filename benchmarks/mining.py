@@ -38,7 +38,7 @@ from curation.mining.rules import Pool
 from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import NpyVectors
 from curation.settings import MiningSettings
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 from tests.curation.disguises import disguised, word_vectors
 
 DIM = 384
@@ -233,7 +233,7 @@ def bm25(n: int) -> None:
     links = Ragged.of([[i] for i in range(n)])
 
     def ours() -> Negatives:
-        asked, searched = (tokenise(pa.array(texts), for_search=True) for texts in (queries, documents))
+        asked, searched = (tokenize(pa.array(texts), for_search=True) for texts in (queries, documents))
         pool = Pool(
             build_masks(links, np.arange(n), texts=(asked.exact, searched.exact)), Ragged.of([[]] * n), asked.exact
         )
@@ -253,7 +253,7 @@ def bm25(n: int) -> None:
         np.testing.assert_allclose(mined.scores[part], expected, rtol=1e-3)
     theirs()
     contestants = {"ours, with masks": (ours, n), "bm25s (numba)": (theirs, n)}
-    compare(f"BM25, {n:,} queries × {n:,} documents, top 100, one core, tokenising included", contestants)
+    compare(f"BM25, {n:,} queries × {n:,} documents, top 100, one core, tokenizing included", contestants)
 
 
 def main() -> None:

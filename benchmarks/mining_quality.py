@@ -31,7 +31,7 @@ VARIANTS = {
     "BM25": {"teacher": "bm25"},
     "dense": {"teacher": {"model": f"package:{PACKAGE}", "max_length": 128}},
 }
-BEFORE = (("fetch",), ("normalise",), ("identify",), ("dedup",), ("decontaminate",))
+BEFORE = (("fetch",), ("normalize",), ("identify",), ("dedup",), ("decontaminate",))
 
 
 def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, object]:
@@ -39,7 +39,7 @@ def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, obj
     sample = yaml.safe_load((ROOT / "params.yaml").read_text())["sample"]
     data = {section: said for section, said in sample.items() if section != "train"}
     rows_of = data | {"sources": {"include": [DESCRIPTIONS, "python_docstrings"]}}
-    rows_of |= {"normalise": sample["normalise"] | {"rows_per_part": rows}, "mixes": {"retrieval": {"validation": 0.1}}}
+    rows_of |= {"normalize": sample["normalize"] | {"rows_per_part": rows}, "mixes": {"retrieval": {"validation": 0.1}}}
     profiles: dict[str, object] = {"profile": "rows", "rows": rows_of}
     for name, mining in VARIANTS.items():
         profiles[name] = rows_of | {"mining": {"keep": negatives} | mining}

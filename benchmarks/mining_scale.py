@@ -33,7 +33,7 @@ MANIFEST = {
     "family": "retrieval", "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
     "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
     "shape": {"kind": "pair", "args": {"query": "q", "positive": "q"}},
-    "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "license": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
     "citation": "This benchmark.", "samples": 1, "instruction": "Given a query, find its document.",
     "subsets": {"all": {"query_lang": "eng-Latn"}},
 }  # fmt: skip
@@ -81,7 +81,7 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     (root / "manifests" / "sources" / "made.yaml").write_text(yaml.safe_dump(MANIFEST))
     os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
     build = Build("scale", Profile.model_validate({"sources": {"collection": "offline"}}), root)
-    rows, clusters = StepResult("normalise"), StepResult("dedup")
+    rows, clusters = StepResult("normalize"), StepResult("dedup")
     for side, folder, count in ((0, "queries", topics), (1, "documents", documents)) if vectors else ():
         (root / "vectors" / folder).mkdir(parents=True)
         target = np.lib.format.open_memmap(
@@ -175,7 +175,7 @@ def check(root: Path, documents: int, topics: int) -> None:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Normalise as the teacher does, and round as the shards do."""
+    """Normalize as the teacher does, and round as the shards do."""
     full = vectors.astype(np.float32)
     full /= np.linalg.norm(full, axis=1, keepdims=True)
     return full.astype(np.float16).astype(np.float64)

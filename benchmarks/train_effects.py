@@ -55,7 +55,7 @@ def settings_of(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> 
             "max_length": 48, "threads": 1, "seed": seed, "checkpoint_every": 100,
             "ranks": RANKS if "ranks" in nested else [],
             "objective": {"layers": LAYERS if "layers" in nested else [], "dims": DIMS if "dims" in nested else []},
-            "optimiser": {"embedding_rate": 12},
+            "optimizer": {"embedding_rate": 12},
             "stages": [stage | {"learning_rate": 3e-4, "warmup_steps": 30, "negatives": {"retrieval": 2}}],
             "evaluation": {"mix": str(mix), "queries": 100 if smoke else 1000},
         }
@@ -164,10 +164,10 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "effects", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(9.6, 3.0), layout="constrained")
         for plot, (axis, sizes) in zip(figure.subplots(1, 3, sharey=True), AXES.items(), strict=True):
-            for kind, colour in zip(COMPARED[axis], COLOURS, strict=False):
+            for kind, color in zip(COMPARED[axis], COLOURS, strict=False):
                 values = np.array([means(results, kind, axis)[size] for size in sizes])
-                plot.fill_between(range(len(sizes)), values[:, 1], values[:, 2], color=colour, alpha=0.2, linewidth=0)
-                plot.plot(range(len(sizes)), values[:, 0], "o-", color=colour, markersize=3, label=kind)
+                plot.fill_between(range(len(sizes)), values[:, 1], values[:, 2], color=color, alpha=0.2, linewidth=0)
+                plot.plot(range(len(sizes)), values[:, 0], "o-", color=color, markersize=3, label=kind)
             plot.set_xticks(range(len(sizes)), [str(size) for size in sizes])
             plot.set_xlabel(TITLES[axis])
             plot.set_ylim(bottom=0)

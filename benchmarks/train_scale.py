@@ -1,4 +1,4 @@
-"""A tokenised mix of a hundred million documents: what opening it costs a process, and a step's batch after that.
+"""A tokenized mix of a hundred million documents: what opening it costs a process, and a step's batch after that.
 
     .venv/bin/python benchmarks/train_scale.py --documents 100 --samples 50
 

@@ -110,13 +110,13 @@ class Stepper:
 
     def __init__(self, module: torch.nn.Module, loss: Callable[[], float]) -> None:
         self.module, self.loss = module.train(), loss
-        self.optimiser = torch.optim.AdamW(module.parameters(), lr=1e-5, betas=(0.9, 0.98), fused=True)
+        self.optimizer = torch.optim.AdamW(module.parameters(), lr=1e-5, betas=(0.9, 0.98), fused=True)
 
     def __call__(self) -> float:
         value = self.loss()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         return value
 
 

@@ -25,13 +25,13 @@ from sources.manifest import Manifest
 if TYPE_CHECKING:
     from curation.pipeline.freshness import Inputs
 
-STEPS = ("fetch", "normalise", "identify", "dedup", "decontaminate", "mine")
+STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine")
 QUARANTINE = ".quarantine.arrow"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One rows shard and the name its row-aligned neighbours share."""
+    """One rows shard and the name its row-aligned neighbors share."""
 
     source: str
     subset: str

@@ -37,7 +37,7 @@ class SourceSettings(_Section):
     """A folder with `<repository>/<file>` that is looked at before any network; relative to the settings file."""
 
 
-class NormaliseSettings(_Section):
+class NormalizeSettings(_Section):
     """How rows are cut into shards, and how few of its records a source may lose without a word."""
 
     shard_rows: int = Field(default=100_000, ge=1)
@@ -265,7 +265,7 @@ class Profile(_Section):
     """One section of `params.yaml`."""
 
     sources: SourceSettings = SourceSettings()
-    normalise: NormaliseSettings = NormaliseSettings()
+    normalize: NormalizeSettings = NormalizeSettings()
     languages: LanguageSettings = LanguageSettings()
     dedup: DedupSettings = DedupSettings()
     decontaminate: DecontaminationSettings = DecontaminationSettings()

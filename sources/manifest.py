@@ -20,7 +20,7 @@ Task = Literal[
     "bitext-mining", "citation-prediction", "claim-verification", "code-to-code", "code-to-text",
     "domain-classification", "instruction", "intent-classification", "language-classification",
     "linguistic-acceptability", "nli", "paraphrase", "question-answering", "sentiment", "sts",
-    "summarisation", "text-to-code", "title-matching", "topic-classification",
+    "summarization", "text-to-code", "title-matching", "topic-classification",
 ]  # fmt: skip
 
 Collection = Literal["ml-embed", "community", "offline"]
@@ -163,7 +163,7 @@ class ShapeSpec(_Strict):
     args: dict[str, Any] = {}
 
 
-class Licence(_Strict):
+class License(_Strict):
     """SPDX identifier or `LicenseRef-…`, with what it allows."""
 
     id: str = Field(pattern=r"^(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.+-]*( (AND|OR) [A-Za-z0-9.+-]+)*$")
@@ -190,7 +190,7 @@ class Manifest(_Strict):
     clean: list[CleanName] | dict[Literal["query", "positive"], list[CleanName]] = []
     """What mends the texts (`sources.cleaning`): of all sides of a row, or by side; negatives are as positives."""
     subsets: dict[str, Subset] = Field(min_length=1)
-    licence: Licence
+    license: License
     access: Access = Open()
     citation: str = Field(min_length=3)
     samples: int = Field(ge=0)

@@ -34,7 +34,7 @@ BATCH_ROWS = 65_536
 
 
 def parts(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Part]:
-    """Cut a subset into parts that can be normalised on their own.
+    """Cut a subset into parts that can be normalized on their own.
 
     Returns:
         One part a file, in the manifest's order of tables and then by name, or one part of all the files where the
@@ -49,7 +49,7 @@ def parts(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Part]:
     return [Part(manifest.name, subset, index, group) for index, group in enumerate(groups)]
 
 
-def normalise(
+def normalize(
     part: Part, manifest: Manifest, quarantine: Quarantine, filtered: Counter[str], tally: Tally | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Stream the rows of a part.

@@ -34,7 +34,7 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Part:
-    """The unit of normalisation: one file for shapes that look at one record, a whole subset for the others."""
+    """The unit of normalization: one file for shapes that look at one record, a whole subset for the others."""
 
     source: str
     subset: str

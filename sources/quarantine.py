@@ -37,7 +37,7 @@ class Quarantine:
             file: name of the raw file as the origin calls it (not a local path).
             record: zero-based number of the record in that file.
             reason: short and countable, e.g. ``invalid-json`` or ``empty-query``; details go to the excerpt.
-            excerpt: something of the record to recognise it by; cut to 200 characters.
+            excerpt: something of the record to recognize it by; cut to 200 characters.
             count: how many records this entry stands for.
 
         """

@@ -1,4 +1,4 @@
-"""What became of the records of each raw file: counted while a part is normalised, exact, and small enough to keep."""
+"""What became of the records of each raw file: counted while a part is normalized, exact, and small enough to keep."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FileCounts:
 
 
 class Tally:
-    """Counts one part's files as `sources.normalize.normalise` reads them and makes rows."""
+    """Counts one part's files as `sources.normalize.normalize` reads them and makes rows."""
 
     def __init__(self, part: Part) -> None:
         self.part = part

@@ -1,6 +1,6 @@
 """The row schema: one training sample is one row, and this is the only place that says what a row holds.
 
-Loss family, task type, instruction, licence and citation belong to the manifest and are never repeated per row.
+Loss family, task type, instruction, license and citation belong to the manifest and are never repeated per row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROW_SCHEMA = pa.schema(
         pa.field("origin", ORIGIN, nullable=False),
     ]
 )
-"""Columns of a normalised shard.
+"""Columns of a normalized shard.
 
 `row_id` is the 128-bit content hash of (source, subset, query, positive): stable across runs, shard sizes and
 worker counts. `negatives` are the source's own (may be empty). `label` is the class of a clustering or
@@ -43,7 +43,7 @@ DRAFT_SCHEMA = pa.schema(
         pa.field("record", pa.int64()),
     ]
 )
-"""What a shape yields: rows before text normalisation, validation and identity (`sources.normalize`)."""
+"""What a shape yields: rows before text normalization, validation and identity (`sources.normalize`)."""
 
 QUARANTINE_SCHEMA = pa.schema(
     [

@@ -1,4 +1,4 @@
-r"""Text normalisation, vectorised over Arrow strings: what every text of the corpus has in common.
+r"""Text normalization, vectorized over Arrow strings: what every text of the corpus has in common.
 
 Characters decoded in the wrong encoding are repaired where control characters give them away, line ends become
 ``\n``, other control characters and stray byte-order marks go, NFC is applied, outer whitespace is stripped.
@@ -31,7 +31,7 @@ _FENCE = r"(?m)^[ \t]*(?:```|~~~)"
 _FENCED = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 
 
-def normalised(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
+def normalized(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
     r"""Return the texts in normal form; nulls stay.
 
     Most texts are in normal form already. A look at their bytes tells which may not be, and only those are worked on.
@@ -43,11 +43,11 @@ def normalised(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
     Returns:
         An array of the same length.
 
-    >>> normalised(pa.array(["  a\t b\r\nc\ufeff "])).to_pylist()
+    >>> normalized(pa.array(["  a\t b\r\nc\ufeff "])).to_pylist()
     ['a b\nc']
-    >>> normalised(pa.array(["- one\n  -  two"])).to_pylist()
+    >>> normalized(pa.array(["- one\n  -  two"])).to_pylist()
     ['- one\n  - two']
-    >>> normalised(pa.array(["\n  x =  1\n"]), code=True).to_pylist()
+    >>> normalized(pa.array(["\n  x =  1\n"]), code=True).to_pylist()
     ['  x =  1']
 
     """

@@ -24,7 +24,7 @@ from sources.cleaning.texts import clean
 from sources.fetch.local import names_below
 from sources.globs import any_match
 from sources.manifest import HubOrigin, Manifest, ManualOrigin
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.renaming import read_renamed
@@ -139,7 +139,7 @@ def _normalized(made: Outcome, manifest: Manifest, subset: str, raw: list[RawFil
     tables = {}
     for name, how in (("clean", manifest), ("raw", uncleaned)):
         quarantine, filtered = Quarantine(manifest.name, subset), Counter[str]()
-        rows = [batch for part in parts(how, subset, raw) for batch in normalise(part, how, quarantine, filtered)]
+        rows = [batch for part in parts(how, subset, raw) for batch in normalize(part, how, quarantine, filtered)]
         tables[name] = pa.Table.from_batches(rows, ROW_SCHEMA)
         if name == "clean":
             made.quarantined += quarantine.counts

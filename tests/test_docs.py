@@ -55,7 +55,7 @@ def place(tmp_path_factory) -> Path:
     shutil.copy(ROOT / "dvc.yaml", root)
     shutil.copytree(ROOT / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("dvc.lock"))
     (root / "texts.txt").write_text("save page\nsalvesta leht\n")
-    (root / "labelled.tsv").write_text("eng\tsave this page\nest\tsalvesta see leht\n")
+    (root / "labeled.tsv").write_text("eng\tsave this page\nest\tsalvesta see leht\n")
     (root / "my/held-out-set/qrels").mkdir(parents=True)
     for name in ("queries.jsonl", "corpus.jsonl"):
         (root / "my/held-out-set" / name).write_text('{"_id": "1", "text": "a text"}\n')

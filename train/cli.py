@@ -1,4 +1,4 @@
-"""The `train3d` command: tokenise, fit, evaluate, export, prune."""
+"""The `train3d` command: tokenize, fit, evaluate, export, prune."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fit(
 
 
 @app.command()
-def tokenise(
+def tokenize(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,

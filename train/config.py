@@ -84,7 +84,7 @@ class Objective(_Section):
     distillation: Distillation | None = None
 
 
-class Optimiser(_Section):
+class Optimizer(_Section):
     """AdamW, and where to clip."""
 
     betas: tuple[float, float] = (0.9, 0.98)
@@ -104,7 +104,7 @@ class Negatives(_Section):
 
 
 class Stage(_Section):
-    """One pass of the optimiser over one mix, with its own learning-rate schedule and optimiser state."""
+    """One pass of the optimizer over one mix, with its own learning-rate schedule and optimizer state."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     mix: str
@@ -181,7 +181,7 @@ class TrainSettings(_Section):
     stages: tuple[Stage, ...] = Field(min_length=1)
     evaluation: Evaluation
     objective: Objective = Objective()
-    optimiser: Optimiser = Optimiser()
+    optimizer: Optimizer = Optimizer()
     export: Export = Export()
     watching: Watching = Watching()
     ranks: tuple[int, ...] | None = None

@@ -40,7 +40,7 @@ app.add_typer(evaluations_app, name="evaluations")
 Language = Annotated[str | None, typer.Option(help="A code, a tag or a programming language: deu, srp-Cyrl, python.")]
 Family = Annotated[str | None, typer.Option(help="retrieval, clustering or classification.")]
 Task = Annotated[str | None, typer.Option(help="Task type, as question-answering.")]
-Licence = Annotated[str | None, typer.Option(help="commercial, redistribution, or an identifier.")]
+License = Annotated[str | None, typer.Option(help="commercial, redistribution, or an identifier.")]
 Access = Annotated[str | None, typer.Option(help="open, gated, manual, dead; several with commas.")]
 
 
@@ -85,10 +85,10 @@ def _fetch() -> Callable[[Build], StepResult]:
     return run_fetch
 
 
-def _normalise() -> Callable[[Build], StepResult]:
-    from curation.normalize.step import run_normalise
+def _normalize() -> Callable[[Build], StepResult]:
+    from curation.normalize.step import run_normalize
 
-    return run_normalise
+    return run_normalize
 
 
 def _identify() -> Callable[[Build], StepResult]:
@@ -104,7 +104,7 @@ def _dedup() -> Callable[[Build], StepResult]:
 
 
 _verb("fetch", "Bring the raw files of every source here.", _fetch)
-_verb("normalise", "Turn raw files into rows.", _normalise)
+_verb("normalize", "Turn raw files into rows.", _normalize)
 _verb("identify", "Identify the language of every text.", _identify)
 _verb("dedup", "Find exact and near-duplicates across all sources.", _dedup)
 
@@ -195,7 +195,7 @@ def report(
 @app.command()
 def plan(
     profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
-    task: Task = None, licence: Licence = None, access: Access = None,
+    task: Task = None, license: License = None, access: Access = None,
     workers: Annotated[
         int, typer.Option(help="How many share the work, for the hours; 0: one per core.", envvar="CURATE_WORKERS")
     ] = 1,
@@ -207,7 +207,7 @@ def plan(
     from curation.pipeline.source_filter import Filter
 
     build = open_build(profile, params, workers)
-    chosen = Filter(language, family, task, licence, access)
+    chosen = Filter(language, family, task, license, access)
     if without_gated:
         chosen = chosen.without("gated")
     made = make_plan(build, chosen, workers=build.workers.number)
@@ -319,14 +319,14 @@ def show(
 @sources_app.callback(invoke_without_command=True)
 def sources(
     context: typer.Context, language: Language = None, family: Family = None, task: Task = None,
-    licence: Licence = None, access: Access = None, *, as_json: AsJson = False,
+    license: License = None, access: Access = None, *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """List the sources, all or some."""
     from curation.pipeline.source_filter import Filter
     from curation.pipeline.source_listing import list_sources
 
     if context.invoked_subcommand is None:
-        list_sources(Filter(language, family, task, licence, access), as_json=as_json)
+        list_sources(Filter(language, family, task, license, access), as_json=as_json)
 
 
 @sources_app.command("show")

@@ -22,7 +22,7 @@ def evaluations(
     *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """List evaluation sets, all or some."""
-    from curation.decontamination.evaluation_sets import load_catalogue, load_set, set_names
+    from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names
     from curation.settings import MtebSettings
 
     if context.invoked_subcommand is not None:
@@ -34,7 +34,7 @@ def evaluations(
     )  # fmt: skip
     listed = [
         {"name": t.name, "type": t.type, "origin": t.repo, "subsets": len(t.subsets), "languages": len(t.languages)}
-        for t in load_catalogue().choose(chosen)
+        for t in load_catalog().choose(chosen)
     ]
     if everything and not kind and not language:
         manifests = map(load_set, set_names())
@@ -48,20 +48,20 @@ def evaluations(
 @app.command("show")
 def show_set(name: str, *, as_json: AsJson = False) -> None:
     """Tell everything about one evaluation set."""
-    from curation.decontamination.evaluation_sets import load_catalogue, load_set, set_names, task_types
+    from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names, task_types
     from open_ml_embed.core.errors import UnknownNameError
 
-    catalogue = load_catalogue()
+    catalog = load_catalog()
     said: dict[str, Any]
-    if name in catalogue.tasks:
-        task = catalogue.tasks[name]
+    if name in catalog.tasks:
+        task = catalog.tasks[name]
         said = task.model_dump(mode="json", exclude_defaults=True)
-        said["benchmarks"] = [catalogue.benchmarks[number] for number in task.benchmarks]
+        said["benchmarks"] = [catalog.benchmarks[number] for number in task.benchmarks]
         said["texts"] = task_types()[task.type].model_dump(mode="json", exclude_defaults=True)
     elif name in set_names():
         said = load_set(name).model_dump(mode="json", exclude_defaults=True)
     else:
-        raise UnknownNameError("evaluation set", name, [*catalogue.tasks, *set_names()])
+        raise UnknownNameError("evaluation set", name, [*catalog.tasks, *set_names()])
     print(json.dumps(said, ensure_ascii=False, indent=None if as_json else 1))
 
 

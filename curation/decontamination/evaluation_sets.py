@@ -57,7 +57,7 @@ class TaskType(_Strict):
     document: list[str] = []
 
 
-class Catalogue(_Strict):
+class Catalog(_Strict):
     """The file `manifests/evaluations/mteb.jsonl`."""
 
     version: str
@@ -93,7 +93,7 @@ def evaluation_root() -> Path:
     return manifest_root() / "evaluations"
 
 
-def load_catalogue() -> Catalogue:
+def load_catalog() -> Catalog:
     """Read MTEB's tasks.
 
     Raises:
@@ -103,15 +103,15 @@ def load_catalogue() -> Catalogue:
     path = evaluation_root() / "mteb.jsonl"
     if not path.is_file():
         raise ManifestError("no such file", where=str(path), remedy="make it with `curate evaluations enumerate`")
-    return _catalogue(path, path.stat().st_mtime_ns)
+    return _catalog(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _catalogue(path: Path, _version: int) -> Catalogue:
+def _catalog(path: Path, _version: int) -> Catalog:
     try:
         header, *lines = map(json.loads, path.read_text("utf-8").splitlines())
         tasks = [EvaluationTask.model_validate(line) for line in lines]
-        return Catalogue(version=header["mteb"], benchmarks=header["benchmarks"], tasks={t.name: t for t in tasks})
+        return Catalog(version=header["mteb"], benchmarks=header["benchmarks"], tasks={t.name: t for t in tasks})
     except (ValueError, KeyError, TypeError) as error:
         raise ManifestError(
             str(error), where=str(path), remedy="make it again: `curate evaluations enumerate`"
@@ -126,7 +126,7 @@ def task_types() -> dict[str, TaskType]:
 
     """
     path = evaluation_root() / "task_types.yaml"
-    data, remedy = read_yaml(path, ManifestError), "see TaskType in catalogue.py"
+    data, remedy = read_yaml(path, ManifestError), "see TaskType in catalog.py"
     if not isinstance(data, dict):
         raise ManifestError("no mapping of types to how they are laid out", where=str(path), remedy=remedy)
     try:

@@ -15,7 +15,7 @@ from curation.decontamination.whole_texts import without_outer_punctuation
 from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
 from curation.dedup.minhash import jaccard_of_sets, shingle_sets
 from curation.settings import DecontaminationSettings
-from open_ml_embed.core.text.tokens import I64, Tokens, tokenise
+from open_ml_embed.core.text.tokens import I64, Tokens, tokenize
 
 REASONS = ("exact", "near", "contained")
 """Equal but for case, white space and outer punctuation; Jaccard index of the shingles; a part of the row's text."""
@@ -85,7 +85,7 @@ def _pieces(texts: pa.Array | pa.ChunkedArray) -> list[tuple[int, pa.Array]]:
 def _match(
     texts: pa.Array, start: int, index: Index, evaluated: pa.ChunkedArray, settings: DecontaminationSettings
 ) -> Hits:
-    tokens = tokenise(texts, with_kinds=True)
+    tokens = tokenize(texts, with_kinds=True)
     rows, others, begins, ends, given_up = _runs(tokens, tokens_per_word(tokens), index, settings.ngram)
     order = np.lexsort((begins, others, rows))
     rows, others, begins, ends = rows[order], others[order], begins[order], ends[order]
@@ -145,7 +145,7 @@ def _similarity(
         left, own = np.unique(row[pairs], return_inverse=True)
         right, other = np.unique(text[pairs], return_inverse=True)
         both = pa.concat_arrays([_taken(texts, left), _taken(evaluated, right)])
-        hashes, offsets = shingle_sets(tokenise(both), settings.shingle)
+        hashes, offsets = shingle_sets(tokenize(both), settings.shingle)
         result[pairs] = jaccard_of_sets(hashes, offsets, own.astype(np.int64), other.astype(np.int64) + len(left))
     return result
 
@@ -156,7 +156,7 @@ def _equal(texts: pa.Array, index: Index, row: I64, text: I32, asked: npt.NDArra
     pairs = np.flatnonzero(asked)
     if len(pairs):
         own, at = np.unique(row[pairs], return_inverse=True)
-        exact = tokenise(without_outer_punctuation(texts.take(pa.array(own)))).exact
+        exact = tokenize(without_outer_punctuation(texts.take(pa.array(own)))).exact
         result[pairs] = exact[at] == index.text_exact[text[pairs]]
     return result
 

@@ -24,7 +24,7 @@ _OWN_LOADING = ("load_data", "dataset_transform")
 
 
 def enumerate_tasks(path: Path) -> str:
-    """Write the catalogue file and say what is in it.
+    """Write the catalog file and say what is in it.
 
     Raises:
         MissingToolError: `mteb` is not installed.
@@ -39,14 +39,14 @@ def enumerate_tasks(path: Path) -> str:
             remedy="install the extra `mteb`; the committed file needs no installation",
         ) from None
     tasks = mteb.get_tasks(exclude_superseded=False, exclude_aggregate=False)
-    lines = catalogue_lines(tasks, mteb.get_benchmarks(), mteb.__version__)
+    lines = catalog_lines(tasks, mteb.get_benchmarks(), mteb.__version__)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return f"{path}: {len(lines) - 1} of {len(list(tasks))} tasks of mteb {mteb.__version__}"
 
 
-def catalogue_lines(tasks: Iterable[Any], benchmarks: Iterable[Any], version: str) -> list[str]:
-    """Return the lines of the catalogue: a header, then one task a line, by name.
+def catalog_lines(tasks: Iterable[Any], benchmarks: Iterable[Any], version: str) -> list[str]:
+    """Return the lines of the catalog: a header, then one task a line, by name.
 
     Args:
         tasks: objects with `metadata` as mteb's tasks have; those that are not text alone, and those that only
@@ -74,7 +74,7 @@ def catalogue_lines(tasks: Iterable[Any], benchmarks: Iterable[Any], version: st
 
 
 def describe(task: Any, benchmarks: tuple[int, ...] = ()) -> EvaluationTask:
-    """Return what the catalogue keeps of one task.
+    """Return what the catalog keeps of one task.
 
     Args:
         task: with `metadata` (name, type, dataset, eval_splits, hf_subsets_to_langscripts) as mteb's tasks have, and

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from curation.decontamination.evaluation_sets import EvaluationTask, TaskType, load_catalogue, load_set, task_types
+from curation.decontamination.evaluation_sets import EvaluationTask, TaskType, load_catalog, load_set, task_types
 from curation.decontamination.hub_layout import Layout, layout_of
 from curation.settings import DecontaminationSettings
 from open_ml_embed.core.errors import FetchError, SettingsError
@@ -62,7 +62,7 @@ def chosen_sets(settings: DecontaminationSettings, root: Path) -> list[Evaluatio
     mteb = settings.mteb
     found: list[EvaluationSet] = []
     if mteb.benchmarks or mteb.tasks:
-        found += [EvaluationSet("mteb", task.name, task) for task in load_catalogue().choose(mteb)]
+        found += [EvaluationSet("mteb", task.name, task) for task in load_catalog().choose(mteb)]
     for name in settings.sets:
         if "/" in name:
             folder, _, split = name.partition("@")
@@ -194,7 +194,7 @@ def _described(task: EvaluationTask, tables: dict[str, list[str]]) -> Manifest:
         "family": "retrieval", "origin": {"kind": "hub", "repo": task.repo, "ref": task.revision},
         "tables": {k: {"files": names or ["-"], "format": "jsonl", "fields": {}} for k, names in tables.items()},
         "shape": {"kind": "pair"}, "subsets": {"all": {"query_lang": "und-Zyyy"}},
-        "licence": {"id": "LicenseRef-evaluation", "commercial": False, "redistribution": False},
+        "license": {"id": "LicenseRef-evaluation", "commercial": False, "redistribution": False},
         "citation": "stated by MTEB", "samples": 0, "instruction": "Only to be compared with.",
     }  # fmt: skip
     return Manifest.model_validate(said)

@@ -24,5 +24,5 @@ _PER_WORD[[SPACED, DENSE, LETTERS]] = 1, 2, 5
 
 def tokens_per_word(tokens: Tokens) -> U8:
     """Return uint8, one for each of `tokens`, made `with_kinds`: 1, 2 or 5, as its script has it."""
-    assert tokens.kinds is not None, "the tokeniser tells what kinds its tokens are of"
+    assert tokens.kinds is not None, "the tokenizer tells what kinds its tokens are of"
     return _PER_WORD[tokens.kinds]

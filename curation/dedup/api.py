@@ -14,7 +14,7 @@ from curation.dedup.joining import ShingleSets, join, named_by
 from curation.dedup.minhash import U32
 from curation.settings import DedupSettings
 from open_ml_embed.core.text.arrays import one_array, text_array
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 
 AT_ONCE = 8192
 
@@ -33,7 +33,7 @@ def signatures(
         their sets of shingles (Broder 1997). A text with fewer tokens than a shingle has zeros and False.
 
     """
-    return minhash.signatures_of(tokenise(text_array(texts)), settings or DedupSettings())
+    return minhash.signatures_of(tokenize(text_array(texts)), settings or DedupSettings())
 
 
 def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None) -> pa.Table:
@@ -53,7 +53,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     settings = settings or DedupSettings()
     array = one_array(text_array(texts))
     n = len(array)
-    parts = [tokenise(array.slice(start, AT_ONCE)).exact for start in range(0, n, AT_ONCE)]
+    parts = [tokenize(array.slice(start, AT_ONCE)).exact for start in range(0, n, AT_ONCE)]
     rows = np.arange(n, dtype=np.uint32)
     leaders = fold(np.concatenate([np.zeros(0, np.uint64), *parts]), rows)
     hashed = np.zeros((settings.bands, n), np.uint32)
@@ -61,7 +61,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     first = np.flatnonzero(leaders == rows)
     for start in range(0, len(first), AT_ONCE):
         here = first[start : start + AT_ONCE]
-        signed, enough = minhash.signatures_of(tokenise(array.take(pa.array(here))), settings)
+        signed, enough = minhash.signatures_of(tokenize(array.take(pa.array(here))), settings)
         banded = minhash.bands(signed, settings)
         banded[:, ~enough] = 0
         hashed[:, here], sketched[here] = banded, minhash.sketches(signed)
@@ -70,7 +70,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     for band in hashed:
         pairs = merge(pairs, run_pairs(band, rows, leaders, sketched, least))
     needed = named_by(pairs)
-    hashes, offsets = minhash.shingle_sets(tokenise(array.take(pa.array(needed))), settings.shingle)
+    hashes, offsets = minhash.shingle_sets(tokenize(array.take(pa.array(needed))), settings.shingle)
     sets = ShingleSets(needed, (hashes >> np.uint64(32)).astype(np.uint32), offsets[:-1], np.diff(offsets))
     joined = join(pairs, sets, settings.threshold)
     keeper, component = rows.copy(), rows.copy()

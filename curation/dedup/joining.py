@@ -14,7 +14,7 @@ from curation.dedup.minhash import U32
 from open_ml_embed.core.text.tokens import I64, U64
 
 MOST_COMPARED = 16
-"""A row is compared with the kept rows of at most so many neighbours' clusters: a hub stays linear in its pairs."""
+"""A row is compared with the kept rows of at most so many neighbors' clusters: a hub stays linear in its pairs."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Joined:
 def join(pairs: U64, sets: ShingleSets, threshold: float) -> Joined:
     """Verify candidate pairs and decide who stays.
 
-    Rows are taken in order of rank. One joins the lowest-ranked kept row that it is a verified neighbour of, or whose
-    cluster a verified neighbour is in and that it is itself near enough to; where there is none, it stays. So no row
+    Rows are taken in order of rank. One joins the lowest-ranked kept row that it is a verified neighbor of, or whose
+    cluster a verified neighbor is in and that it is itself near enough to; where there is none, it stays. So no row
     goes for the sake of one it does not resemble, however long the chain between them.
 
     Args:
@@ -145,18 +145,18 @@ def _verify(hashes, starts, lengths, left, right, threshold):  # type: ignore[no
 
 @nb.njit(cache=True)
 def _keepers(hashes, starts, lengths, bounds, lower, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return who stays for each row; `lower[bounds[i]:bounds[i + 1]]` are the verified neighbours before row i."""
+    """Return who stays for each row; `lower[bounds[i]:bounds[i + 1]]` are the verified neighbors before row i."""
     keeper = np.arange(len(lengths))
     others = np.empty(MOST_COMPARED, np.int64)
     for row in range(len(lengths)):
-        neighbours = lower[bounds[row] : bounds[row + 1]]
-        for neighbour in neighbours:
-            if keeper[neighbour] == neighbour:
-                keeper[row] = neighbour
+        neighbors = lower[bounds[row] : bounds[row + 1]]
+        for neighbor in neighbors:
+            if keeper[neighbor] == neighbor:
+                keeper[row] = neighbor
                 break
         held = 0
-        for neighbour in neighbours:
-            candidate = keeper[neighbour]
+        for neighbor in neighbors:
+            candidate = keeper[neighbor]
             if held < MOST_COMPARED and candidate < keeper[row] and not (others[:held] == candidate).any():
                 others[held] = candidate
                 held += 1

@@ -2,7 +2,7 @@
 
 A permutation is `(a·x + b) mod 2³²` with odd a, of a shingle's 32-bit key x: linear permutations (Bohman, Cooper and
 Frieze 2000), which for sets without structure are min-wise independent up to a vanishing bias. The keys have none,
-they are the high half of a finalised 64-bit hash; so one 32-bit multiplication a lane does, where
+they are the high half of a finalized 64-bit hash; so one 32-bit multiplication a lane does, where
 `(a·x + b) mod (2⁶¹ - 1)` takes several wide ones and a reduction. Pairs (a, b) are drawn independently, hence a
 signature's values err independently. The low bits of a product know little of a: see `sketches`.
 """

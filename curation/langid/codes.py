@@ -191,7 +191,7 @@ def members(macro: str) -> frozenset[str]:
 def _members() -> dict[str, tuple[str, str]]:
     """Return member → (macrolanguage, relation).
 
-    The relation is `usual`, `apart` for those with a written standard that is labelled separately (they have a
+    The relation is `usual`, `apart` for those with a written standard that is labeled separately (they have a
     Wikipedia of their own, so `zho` does not mean `nan`), otherwise `member`.
     """
     return {member: (macro, relation) for macro, member, relation in _table("macrolanguages")}

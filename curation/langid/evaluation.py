@@ -1,4 +1,4 @@
-"""How good an identifier is: scores of any backend on any labelled file.
+"""How good an identifier is: scores of any backend on any labeled file.
 
 Both sides are folded by one policy. Three sets of languages are scored apart, each over the texts of its languages
 that a file has; a set's macro F1 is the plain mean over those languages, and one that the model cannot answer is
@@ -106,8 +106,8 @@ class Evaluation:
 
 
 def evaluate(path: Path, settings: LanguageSettings, *, split: str | None = None) -> Evaluation:
-    """Score the backend that the settings name on one labelled file (see `read_labelled`)."""
-    table = read_labelled(path, split=split)
+    """Score the backend that the settings name on one labeled file (see `read_labeled`)."""
+    table = read_labeled(path, split=split)
     texts = table["text"].combine_chunks()
     model = backend(settings)
     identify(texts[:1], settings)  # what is loaded and compiled once is no part of the speed
@@ -118,7 +118,7 @@ def evaluate(path: Path, settings: LanguageSettings, *, split: str | None = None
     return score(labels, found["code"], confidence, claimed=model.claimed, policy=settings.policy, seconds=seconds)
 
 
-def read_labelled(path: Path, *, split: str | None = None) -> pa.Table:
+def read_labeled(path: Path, *, split: str | None = None) -> pa.Table:
     """Read texts with their labels.
 
     Args:
@@ -149,7 +149,7 @@ def read_labelled(path: Path, *, split: str | None = None) -> pa.Table:
         table = table.filter(pc.equal(table["split"], split))
     if not len(table):
         raise SettingsError(
-            "no labelled texts" + (f" of split {split!r}" if split else ""),
+            "no labeled texts" + (f" of split {split!r}" if split else ""),
             where=str(path),
             remedy="give lines of label<TAB>text, JSON lines or Parquet",
         )

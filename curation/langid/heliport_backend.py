@@ -1,7 +1,7 @@
 """heliport, a HeLI identifier of 220 languages, where the user has installed it.
 
 It is licensed GPL-3.0, this project is not: it is no dependency, nothing of it is copied here, and whoever passes on
-the two together must follow its licence.
+the two together must follow its license.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Heliport:
             raise MissingToolError(
                 "the heliport backend is not installed",
                 where="languages.backend",
-                remedy="pip install heliport (its licence is GPL-3.0)",
+                remedy="pip install heliport (its license is GPL-3.0)",
             ) from None
         self._model = heliport.Identifier()
         self._margins: dict[str, float] = self._model.get_confidence_all()

@@ -22,7 +22,7 @@ from curation.settings import DedupSettings, MiningSettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
 from open_ml_embed.core.text.arrays import one_array, text_array
-from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenise
+from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenize
 
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher
@@ -139,7 +139,7 @@ def _retriever(
         vectors = (_embed(teacher, asked, "query"), _embed(teacher, written, "document"))
     if vectors is not None:
         return DenseRetriever(as_vectors(vectors[0]), as_vectors(vectors[1]), device, threads=threads)
-    tokens = (tokenise(texts, for_search=True) for texts in (asked, written))
+    tokens = (tokenize(texts, for_search=True) for texts in (asked, written))
     return LexicalRetriever(*tokens, k1=settings.k1, b=settings.b, threads=threads)
 
 
@@ -157,7 +157,7 @@ def _texts(given: Texts) -> pa.Array | None:
 
 
 def _exact(texts: pa.Array) -> U64:
-    parts = [tokenise(texts.slice(start, AT_ONCE)).exact for start in range(0, len(texts), AT_ONCE)]
+    parts = [tokenize(texts.slice(start, AT_ONCE)).exact for start in range(0, len(texts), AT_ONCE)]
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 

@@ -48,9 +48,9 @@ def build_index(tokens: Tokens, *, k1: float, b: float) -> Index:
     """Index documents.
 
     Args:
-        tokens: of n documents, from `tokenise(…, for_search=True)`.
+        tokens: of n documents, from `tokenize(…, for_search=True)`.
         k1: term-frequency saturation.
-        b: length normalisation, 0 to 1.
+        b: length normalization, 0 to 1.
 
     """
     n = len(tokens)

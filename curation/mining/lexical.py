@@ -54,10 +54,10 @@ class LexicalRetriever:
         """Take what is to be indexed, at the first search.
 
         Args:
-            asked: tokens of n queries, from `tokenise(…, for_search=True)`.
+            asked: tokens of n queries, from `tokenize(…, for_search=True)`.
             searched: of m documents, or of what each is found by.
             k1: term-frequency saturation.
-            b: length normalisation, 0 to 1.
+            b: length normalization, 0 to 1.
             threads: 0: one per core.
 
         """

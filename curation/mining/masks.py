@@ -1,6 +1,6 @@
 """What must never become a negative, whatever it scores: looked at before any threshold, while candidates are found.
 
-A positive is recognised by more than its text. Near-duplicates of it share its document cluster; queries that are
+A positive is recognized by more than its text. Near-duplicates of it share its document cluster; queries that are
 near-duplicates of each other share a query cluster, and then each one's positives are positives of all.
 """
 

@@ -32,7 +32,7 @@ negatives = documents[sample["negative_ids"]]["text"]
 
 Rows that share a query are on one side of the split; training rows whose document is held out are left out.
 
-| source | family | train | validation | licence | commercial use |
+| source | family | train | validation | license | commercial use |
 | --- | --- | ---: | ---: | --- | --- |
 {rows}
 
@@ -67,7 +67,7 @@ def dataset_card(recipe: Recipe, stats: dict[str, Any], manifests: list[Manifest
     }
     rows = "\n".join(
         f"| {m.name} | {m.family} | {stats['sources'][m.name]['train']:,} | "
-        f"{stats['sources'][m.name]['validation']:,} | {m.licence.id} | {'yes' if m.licence.commercial else 'no'} |"
+        f"{stats['sources'][m.name]['validation']:,} | {m.license.id} | {'yes' if m.license.commercial else 'no'} |"
         for m in manifests
     )
     body = _BODY.format(

@@ -1,4 +1,4 @@
-"""Step `normalise`: raw files to rows shards, the one place where text is written."""
+"""Step `normalize`: raw files to rows shards, the one place where text is written."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from curation.build import Build, StepResult, output_ending, shards_of
 from curation.fetch.step import raw_files
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
 from curation.pipeline.failures import Failures
-from curation.settings import NormaliseSettings
+from curation.settings import NormalizeSettings
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.store import Marker, Store, digest
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
 from sources.quarantine import Quarantine
 from sources.record_counts import Tally
@@ -28,13 +28,13 @@ from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
 from sources.shapes import shape
 
 
-class Normalise:
+class Normalize:
     """Operation: one part of a source to rows shards and one table of quarantined records."""
 
     name: ClassVar[str] = "rows"
     version: ClassVar[int] = 4
 
-    def __init__(self, settings: NormaliseSettings) -> None:
+    def __init__(self, settings: NormalizeSettings) -> None:
         self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})  # limits change no row
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Normalise:
         quarantine = Quarantine(part.source, part.subset)
         filtered: Counter[str] = Counter()
         tally = Tally(part)
-        made = normalise(part, manifest, quarantine, filtered, tally)
+        made = normalize(part, manifest, quarantine, filtered, tally)
         batches = _limited(made, self.settings.rows_per_part, tally)
         rows = 0
         for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
@@ -100,7 +100,7 @@ def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.R
 
 
 def identity_of(manifest: Manifest) -> str:
-    """Hash what of a manifest changes its rows: wording, licence and counts do not."""
+    """Hash what of a manifest changes its rows: wording, license and counts do not."""
     chosen = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
     data = manifest.model_dump(mode="json", include=chosen)
     for subset in data["subsets"].values():
@@ -111,8 +111,8 @@ def identity_of(manifest: Manifest) -> str:
     return digest(data)
 
 
-def run_normalise(build: Build) -> StepResult:
-    """Normalise every part of every fetched source.
+def run_normalize(build: Build) -> StepResult:
+    """Normalize every part of every fetched source.
 
     All sources are worked through; one that fails, or yields too little (`curation.normalize.yields`), ends the
     step after them. What was made stays and can be looked at, but no later step takes it until the source is mended
@@ -121,15 +121,15 @@ def run_normalise(build: Build) -> StepResult:
     Raises:
         StageError: `fetch` has not been run on these sources and files, or a raw file that is needed is here no more.
         RefusedError: it names the sources and files, with counts, reasons and remedies.
-        UnknownNameError: `normalise.allow` names what the profile has not.
+        UnknownNameError: `normalize.allow` names what the profile has not.
 
     """
     allowed_names(build.profile, build.manifests())
-    read = build.inputs("normalise")
+    read = build.inputs("normalize")
     fetched = read["fetch"]
     manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
-    operation = Normalise(build.profile.normalise)
-    failures = Failures("normalise", "sources", "normalised")
+    operation = Normalize(build.profile.normalize)
+    failures = Failures("normalize", "sources", "normalized")
     tasks: list[Task] = []
     files: dict[str, dict[str, list[RawFile]]] = {}
     for manifest in manifests:
@@ -155,7 +155,7 @@ def run_normalise(build: Build) -> StepResult:
     result.stats = {
         "sources": {source: _summed(of.values()) for source, of in subsets.items()},
         "files": _files(subsets),
-        "allowed": sorted(build.profile.normalise.allow),
+        "allowed": sorted(build.profile.normalize.allow),
     }
     whole = [manifest for manifest in manifests if manifest.name not in failures.by_name]
     for shortfall in shortfalls(build.profile, whole, files, subsets):
@@ -246,5 +246,5 @@ def _too_little(shortfall: Shortfall, build: Build, markers: list[Marker]) -> St
     return StageError(
         explained(shortfall, found).replace("\n", "\n  "),
         remedy=f"look: `curate show {shortfall.source} --quarantined{build.options}`; mend its manifest or its files; "
-        f"or, if it is meant, allow it: `normalise: {{allow: {names}}}`",
+        f"or, if it is meant, allow it: `normalize: {{allow: {names}}}`",
     )

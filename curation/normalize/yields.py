@@ -1,10 +1,10 @@
 """Yield limits: which sources and files gave no row, or far fewer than they have records, and why.
 
-A source falls short where it has no row at all, or where fewer than `normalise.least_yield` of its records became rows:
+A source falls short where it has no row at all, or where fewer than `normalize.least_yield` of its records became rows:
 rows / (rows + quarantined). What its shape or `where` filters is left out by rule and counts for neither. A raw file
 falls short where it has bytes, none of them became a row, and none of its records was filtered; and where it could not
 be read to its end, or more than a hundredth of an archive's bytes could not, as nobody knows then how many records are
-lost. What `normalise.allow`
+lost. What `normalize.allow`
 names is left out of the account: a source, one of its subsets, or files of a subset.
 """
 
@@ -33,7 +33,7 @@ UNREAD_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Allowed:
-    """One name under `normalise.allow`: `source`, `source/subset`, or `source/subset:pattern of file names`."""
+    """One name under `normalize.allow`: `source`, `source/subset`, or `source/subset:pattern of file names`."""
 
     source: str
     subset: str | None = None
@@ -58,7 +58,7 @@ class Allowed:
 
 
 def allowed_names(profile: Profile, manifests: Iterable[Manifest]) -> list[Allowed]:
-    """Read and check `normalise.allow`.
+    """Read and check `normalize.allow`.
 
     Raises:
         UnknownNameError: a name is none of the profile's sources, or no subset of its source.
@@ -66,9 +66,9 @@ def allowed_names(profile: Profile, manifests: Iterable[Manifest]) -> list[Allow
 
     """
     known = {manifest.name: manifest for manifest in manifests}
-    found = [Allowed.parse(name) for name in profile.normalise.allow]
-    for name, allowed in zip(profile.normalise.allow, found, strict=True):
-        where = f"normalise.allow: {name!r}"
+    found = [Allowed.parse(name) for name in profile.normalize.allow]
+    for name, allowed in zip(profile.normalize.allow, found, strict=True):
+        where = f"normalize.allow: {name!r}"
         if allowed.source not in known:
             raise UnknownNameError("source", allowed.source, known, where=where)
         if allowed.subset is not None and allowed.subset not in known[allowed.source].subsets:
@@ -113,7 +113,7 @@ class Counted:
 
     @property
     def name(self) -> str:
-        """What an error calls it, and what `normalise.allow` would."""
+        """What an error calls it, and what `normalize.allow` would."""
         subset = "" if self.subset is None else f"/{self.subset}"
         return f"{self.source}{subset}" + ("" if self.file is None else f":{self.file}")
 
@@ -203,7 +203,7 @@ def _of_source(
     if total.made == 0:
         fails = not (partial and total.records > total.lost)
     else:
-        fails = total.made < profile.normalise.least_yield * (total.made + total.lost)
+        fails = total.made < profile.normalize.least_yield * (total.made + total.lost)
     return Shortfall(manifest.name, total if fails else None, pieces) if fails or pieces else None
 
 

@@ -25,7 +25,7 @@ from sources import registry
 from sources.manifest import Manifest
 
 Facts = dict[str, Any]
-RESULT_OF = {"normalise": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
+RESULT_OF = {"normalize": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
 """Step → what its result is called among the facts of the steps that read it."""
 
 
@@ -88,7 +88,7 @@ def from_root(build: Build, path: Path) -> str:
 
 
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "fetch": (), "normalise": ("fetch",), "identify": ("normalise",), "dedup": ("normalise",)
+    "fetch": (), "normalize": ("fetch",), "identify": ("normalize",), "dedup": ("normalize",)
 }  # fmt: skip
 
 
@@ -104,18 +104,18 @@ def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) ->
     if step in _NEEDS:
         return _NEEDS[step]
     if step == "decontaminate":
-        return ("normalise",) if names_sets(build.profile) else ()
+        return ("normalize",) if names_sets(build.profile) else ()
     if step == "report":
         from curation.mixing.recipe import built_mixes
 
         steps = (*STEPS[2:], *(f"mix-{name}" for name in built_mixes(build.profile, build.root)))
-        return ("normalise", *(name for name in steps if known(name) is not None))
+        return ("normalize", *(name for name in steps if known(name) is not None))
     tested = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
     if step == "mine":
-        return ("normalise", "dedup", *tested)
-    rows = known("normalise")
+        return ("normalize", "dedup", *tested)
+    rows = known("normalize")
     judged = ("identify",) if rows is not None and judged_sources(step, build, rows) else ()
-    return ("normalise", *judged, "dedup", *tested, "mine")
+    return ("normalize", *judged, "dedup", *tested, "mine")
 
 
 def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
@@ -157,12 +157,12 @@ def declared(step: str, build: Build, sources: Iterable[Manifest]) -> Facts:
 
 def _sources_of(kind: str, context: Context) -> list[Manifest]:
     """Return the manifests that a step's result depends on: of sources that it was given, not of all in the profile."""
-    if kind in ("fetch", "normalise"):
-        skipped = context.inputs["fetch"].skipped if kind == "normalise" else {}
+    if kind in ("fetch", "normalize"):
+        skipped = context.inputs["fetch"].skipped if kind == "normalize" else {}
         return [manifest for manifest in context.build.manifests() if manifest.name not in skipped]
     if kind == "decontaminate":  # it reads every row, and nothing that manifests say of it
         return []
-    rows = context.inputs["normalise"]
+    rows = context.inputs["normalize"]
     names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else {shard.source for shard in rows.shards}
     return [registry.load(name) for name in sorted(names)]
 
@@ -179,11 +179,11 @@ def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Fact
     return {"settings": {"sources": settings}, "sources": {m.name: _origin(m) for m in manifests}}
 
 
-def _declared_normalise(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+def _declared_normalize(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     from curation.normalize.step import identity_of
 
     sources = {m.name: digest([identity_of(m), list(m.tables), list(m.subsets)]) for m in manifests}
-    return {"settings": _sections(build.profile, "normalise"), "sources": sources}
+    return {"settings": _sections(build.profile, "normalize"), "sources": sources}
 
 
 def _declared_identify(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
@@ -222,9 +222,9 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     settings: dict[str, Any] = {}
     settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
     settings["mining"] = profile.mining.model_dump(mode="json", include={"keep", "pools"})
-    kept = {"title", "task", "family", "symmetric", "licence", "citation", "instruction"}
-    sources = {  # of sources that the mix does not hold, the licences of duplicates
-        m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"licence"}) for m in manifests
+    kept = {"title", "task", "family", "symmetric", "license", "citation", "instruction"}
+    sources = {  # of sources that the mix does not hold, the licenses of duplicates
+        m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"license"}) for m in manifests
     }
     return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
 
@@ -243,7 +243,7 @@ def _declared_report(build: Build, _step: str, manifests: list[Manifest]) -> Fac
 
 
 _DECLARED: dict[str, Callable[[Build, str, list[Manifest]], Facts]] = {
-    "fetch": _declared_fetch, "normalise": _declared_normalise, "identify": _declared_identify,
+    "fetch": _declared_fetch, "normalize": _declared_normalize, "identify": _declared_identify,
     "dedup": _declared_dedup, "decontaminate": _declared_decontaminate, "mine": _declared_mine, "mix": _declared_mix,
     "report": _declared_report,
 }  # fmt: skip
@@ -308,7 +308,7 @@ def raw_facts(context: Context, manifests: list[Manifest]) -> dict[str, dict[str
     return found
 
 
-def _normalise(context: Context, _stated: Facts) -> Facts:
+def _normalize(context: Context, _stated: Facts) -> Facts:
     from curation.fetch.step import listed_files
 
     fetched = context.inputs["fetch"]
@@ -317,7 +317,7 @@ def _normalise(context: Context, _stated: Facts) -> Facts:
 
 
 def _identify(context: Context, _stated: Facts) -> Facts:
-    return {"models": {"languages.model": _language_model(context)}, "rows": context.inputs["normalise"].identity}
+    return {"models": {"languages.model": _language_model(context)}, "rows": context.inputs["normalize"].identity}
 
 
 def _language_model(context: Context) -> str:
@@ -334,7 +334,7 @@ def _language_model(context: Context) -> str:
 
 
 def _dedup(context: Context, _stated: Facts) -> Facts:
-    return {"rows": context.inputs["normalise"].identity}
+    return {"rows": context.inputs["normalize"].identity}
 
 
 def _decontaminate(context: Context, _stated: Facts) -> Facts:
@@ -343,7 +343,7 @@ def _decontaminate(context: Context, _stated: Facts) -> Facts:
     from curation.decontamination.step.dependencies import evaluation_facts
 
     chosen = evaluation_facts(context.build, context.hashes, context.then.get("evaluation", {}), away=context.away)
-    return {"evaluation": chosen, "order": list(chosen), "rows": context.inputs["normalise"].identity}
+    return {"evaluation": chosen, "order": list(chosen), "rows": context.inputs["normalize"].identity}
 
 
 def _mine(context: Context, stated: Facts) -> Facts:
@@ -357,7 +357,7 @@ def _mine(context: Context, stated: Facts) -> Facts:
     return {
         "settings": settings,
         "models": models,
-        "rows": context.inputs["normalise"].identity,
+        "rows": context.inputs["normalize"].identity,
         "clusters": context.inputs["dedup"].identity,
         "contamination": _contamination(context),
     }
@@ -372,7 +372,7 @@ def _contamination(context: Context) -> str | None:
 def _mix(context: Context, _stated: Facts) -> Facts:
     verdicts = context.inputs.get("identify")
     return {
-        "rows": context.inputs["normalise"].identity,
+        "rows": context.inputs["normalize"].identity,
         "verdicts": verdicts.identity if verdicts else None,
         "clusters": context.inputs["dedup"].identity,
         "contamination": _contamination(context),
@@ -393,7 +393,7 @@ def _report(context: Context, stated: Facts) -> Facts:
 
 
 _MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
-    "fetch": _fetch, "normalise": _normalise, "identify": _identify, "dedup": _dedup, "decontaminate": _decontaminate,
+    "fetch": _fetch, "normalize": _normalize, "identify": _identify, "dedup": _dedup, "decontaminate": _decontaminate,
     "mine": _mine, "mix": _mix, "report": _report,
 }  # fmt: skip
 
@@ -406,14 +406,14 @@ def versions_of(kind: str) -> dict[str, int]:
 def operations_of(kind: str) -> tuple[Any, ...]:
     """Return the operations of a kind of step: classes with `name` and `version`.
 
-    >>> [operation.name for operation in operations_of("normalise")]
+    >>> [operation.name for operation in operations_of("normalize")]
     ['rows']
 
     """
-    if kind == "normalise":
-        from curation.normalize.step import Normalise
+    if kind == "normalize":
+        from curation.normalize.step import Normalize
 
-        return (Normalise,)
+        return (Normalize,)
     if kind == "identify":
         from curation.langid.step.run import Identify
         from curation.langid.step.verdicts import Judge

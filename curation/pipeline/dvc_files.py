@@ -41,16 +41,16 @@ _ROOT_ABOUT = """\
 """
 _BEFORE = {
     "fetch": (),
-    "normalise": ("fetch",),
-    "identify": ("normalise",),
-    "dedup": ("normalise",),
-    "decontaminate": ("normalise",),
-    "mine": ("normalise", "dedup", "decontaminate"),
+    "normalize": ("fetch",),
+    "identify": ("normalize",),
+    "dedup": ("normalize",),
+    "decontaminate": ("normalize",),
+    "mine": ("normalize", "dedup", "decontaminate"),
 }
 """Step → the steps of which it reads the file."""
 _DESC = {
     "fetch": "raw files of every source",
-    "normalise": "raw records to rows",
+    "normalize": "raw records to rows",
     "identify": "languages of all texts",
     "dedup": "exact and near-duplicates across sources",
     "decontaminate": "rows that evaluation sets have too",

@@ -122,7 +122,7 @@ class Checker:
         mixes = built_mixes(self.build.profile, self.build.root)
         steps = (*STEPS, *(f"mix-{name}" for name in mixes), "report")
         found = {step: self.state(step) for step in steps}
-        found["fetch"] = self.state("fetch")  # what `normalise` would need of it is known by now
+        found["fetch"] = self.state("fetch")  # what `normalize` would need of it is known by now
         self.hashes.save()
         return found
 
@@ -170,7 +170,7 @@ class Checker:
                 return State("missing", None, f"step {title(step)} has not been run", own)
             said = f"{error.where}: {error.what}" if error.where else error.what
             return State("stale", result, f"step {title(step)} is stale: {said}", error.remedy or own)
-        return self._with_raw(state) if step == "normalise" and state.kind != "done" else state
+        return self._with_raw(state) if step == "normalize" and state.kind != "done" else state
 
     def _compared(self, step: str, result: StepResult, now: Facts, own: str) -> State:
         if not result.made_from:

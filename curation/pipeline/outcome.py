@@ -5,7 +5,7 @@ stands first::
 
     from curation.pipeline.outcome import outcome_of
 
-    outcome_of(build.load("normalise")).lines[0]  # the source that lost most, with its figures
+    outcome_of(build.load("normalize")).lines[0]  # the source that lost most, with its figures
 
 Each step has a `Form` below that says which figures a line has, what each counts, and of what the share is.
 """
@@ -141,7 +141,7 @@ FORMS: dict[str, Form] = {
     ),
     "fetch": _FILES,
     "evaluations": _FILES,
-    "normalise": Form(
+    "normalize": Form(
         (
             Column("records", "records", "Records in the raw files, those that could not be read included."),
             Column("rows", "rows", "Rows that were made."),
@@ -270,7 +270,7 @@ def evaluations_outcome(result: StepResult) -> Outcome:
     return _outcome(result, "evaluations", {name: _files(files) for name, files in result.stats["files"].items()})
 
 
-def normalise_outcome(result: StepResult) -> Outcome:
+def normalize_outcome(result: StepResult) -> Outcome:
     """Return what became of the records."""
     sources: dict[str, dict[str, int | None]] = {}
     reasons: dict[str, Counter[str]] = {"quarantined": Counter(), "filtered": Counter()}
@@ -291,7 +291,7 @@ def normalise_outcome(result: StepResult) -> Outcome:
     notes = [f"{kind}: {_counted(counts)}" for kind, counts in reasons.items() if counts]
     if result.stats["allowed"]:
         notes.append(f"allowed to yield little: {_named(result.stats['allowed'])}")
-    return _outcome(result, "normalise", sources, notes)
+    return _outcome(result, "normalize", sources, notes)
 
 
 def identify_outcome(result: StepResult) -> Outcome:
@@ -362,7 +362,7 @@ _OUTCOMES: dict[str, Callable[[StepResult], Outcome]] = {
     "lock": lock_outcome,
     "fetch": fetch_outcome,
     "evaluations": evaluations_outcome,
-    "normalise": normalise_outcome,
+    "normalize": normalize_outcome,
     "identify": identify_outcome,
     "dedup": dedup_outcome,
     "decontaminate": decontaminate_outcome,

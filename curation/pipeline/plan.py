@@ -71,8 +71,8 @@ def _probed(kept: Kept, locked: Mapping[str, str | None]) -> Download:
 
 
 LOSSES = {
-    "licence commercial": Filter(licence="commercial"),
-    "licence redistribution": Filter(licence="redistribution"),
+    "license commercial": Filter(license="commercial"),
+    "license redistribution": Filter(license="redistribution"),
     "no token (without gated)": Filter(access="open,manual"),
     "no hands (without gated and manual)": Filter(access="open"),
 }
@@ -83,7 +83,7 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     """Return what the profile's sources will give.
 
     Rows are those of the published corpus (or measured, for the offline sources); a profile that takes slices
-    (`normalise.rows_per_part`, `sources.files_per_table`) will give at most that. The corpus and each mix have the
+    (`normalize.rows_per_part`, `sources.files_per_table`) will give at most that. The corpus and each mix have the
     same sums: a mix's are of what its cap leaves of each source, but for ``download``, as a raw file is fetched whole.
     That adds up what is known: of ``of_sources`` sources, of ``probed`` from a probe, of ``approximate`` roughly,
     and of ``unknown`` not at all. ``not_locked`` names what was probed at another commit than the lock has.
@@ -132,7 +132,7 @@ def _sums(manifests: Sequence[Manifest], rows: Mapping[str, int], raw: Mapping[s
         "rows": sum(rows[m.name] for m in manifests),
         "families": rows_by(lambda m: m.family),
         "tasks": rows_by(lambda m: m.task),
-        "licences": rows_by(lambda m: m.licence.id),
+        "licenses": rows_by(lambda m: m.license.id),
         "access": rows_by(lambda m: m.access.kind),
         "languages": len(natural),
         "programming_languages": len(programming),
@@ -200,9 +200,9 @@ def entry(manifest: Manifest, raw: Download | None = None) -> dict[str, Any]:
         "rows": manifest.samples,
         "subsets": len(manifest.subsets),
         "languages": manifest.language_count(),
-        "licence": manifest.licence.id,
-        "commercial": manifest.licence.commercial,
-        "redistribution": manifest.licence.redistribution,
+        "license": manifest.license.id,
+        "commercial": manifest.license.commercial,
+        "redistribution": manifest.license.redistribution,
         "access": manifest.access.kind,
         "download": raw.bytes,
         "download_basis": raw.basis,
@@ -247,13 +247,13 @@ def print_plan(plan: dict[str, Any]) -> None:
 
 
 def _sums_table(parts: dict[str, dict[str, Any]]) -> Table:
-    """Return the sums side by side: rows by family, task, licence and access, in the corpus's order."""
+    """Return the sums side by side: rows by family, task, license and access, in the corpus's order."""
     table = Table(title="totals")
     for column in ("rows by", "", *parts):
         table.add_column(column, justify="right" if column in parts else "left", no_wrap=column in parts)
     table.add_row("", "all", *(f"{part['rows']:,}" for part in parts.values()))
     table.add_row("", "sources", *(str(len(part["sources"])) for part in parts.values()))
-    for heading, key in (("family", "families"), ("task", "tasks"), ("licence", "licences"), ("access", "access")):
+    for heading, key in (("family", "families"), ("task", "tasks"), ("license", "licenses"), ("access", "access")):
         table.add_section()
         for number, name in enumerate(parts["corpus"][key]):
             counts = (f"{part[key].get(name, 0):,}" for part in parts.values())
@@ -280,15 +280,15 @@ def _lost_table(lost: dict[str, Any], mixes: Iterable[str]) -> Table:
 def source_table(title: str, entries: list[dict[str, Any]]) -> Table:
     """Return sources as a table."""
     table = Table(title=title)
-    for column in ("source", "family", "task", "rows", "langs", "raw", "licence", "access"):
+    for column in ("source", "family", "task", "rows", "langs", "raw", "license", "access"):
         counted = column in ("rows", "langs", "raw")
         table.add_column(column, justify="right" if counted else "left", no_wrap=counted or column == "source")
     for e in entries:
-        licence = e["licence"] if e["commercial"] else f"{e['licence']} (non-commercial)"
+        license = e["license"] if e["commercial"] else f"{e['license']} (non-commercial)"
         mark = "*" if e["download_from"] == "probe" else "~" if e["download_basis"] else ""
         raw = f"{mark}{size(e['download'])}"
         counts = (f"{e['rows']:,}", str(e["languages"]), raw)
-        table.add_row(e["name"], e["family"], e["task"], *counts, licence, e["access"])
+        table.add_row(e["name"], e["family"], e["task"], *counts, license, e["access"])
     return table
 
 

@@ -43,7 +43,7 @@ def show_rows(
 
     """
     checker = Checker(build)
-    shards = _shards(build, checker.require("normalise", refused=True), source, subset)
+    shards = _shards(build, checker.require("normalize", refused=True), source, subset)
     console = Console()
     current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
     tested = checker.state("decontaminate").result
@@ -77,9 +77,9 @@ def _is_current(state: State, console: Console) -> bool:
     return state.kind == "done"
 
 
-def _shards(build: Build, normalised: StepResult, source: str, subset: str | None) -> list[Shard]:
+def _shards(build: Build, normalized: StepResult, source: str, subset: str | None) -> list[Shard]:
     registry.load(source)
-    shards = [s for s in normalised.shards if s.source == source]
+    shards = [s for s in normalized.shards if s.source == source]
     if not shards:
         raise StageError("this build has no rows of it", where=source, remedy=f"see `curate status{build.options}`")
     subsets = sorted({s.subset for s in shards})
@@ -181,7 +181,7 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int, *
     registry.load(source)
     start = "/".join(filter(None, ("rows", source, subset))) + "/"
     paths = [
-        file.path for file in Checker(build).require("normalise", refused=True).files if file.path.endswith(QUARANTINE)
+        file.path for file in Checker(build).require("normalize", refused=True).files if file.path.endswith(QUARANTINE)
     ]
     table = Table(title=escape(f"quarantined records of {source}"))
     for column in ("file", "record", "reason", "excerpt"):

@@ -11,7 +11,7 @@ from sources.languages import LanguageCodeError, code_tag, is_tag, tag_of
 from sources.manifest import Family, Manifest, Task
 
 ACCESS = ("open", "gated", "manual", "dead")
-LICENCE = ("commercial", "redistribution")
+LICENSE = ("commercial", "redistribution")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Filter:
         language: a code or tag, of any text of the source (`deu`, `de`, `srp-Cyrl`, `python`).
         family: loss family.
         task: task type.
-        licence: `commercial` or `redistribution` for what a licence must allow, or a licence's own identifier.
+        license: `commercial` or `redistribution` for what a license must allow, or a license's own identifier.
         access: comma-separated kinds of access.
 
     """
@@ -30,7 +30,7 @@ class Filter:
     language: str | None = None
     family: str | None = None
     task: str | None = None
-    licence: str | None = None
+    license: str | None = None
     access: str | None = None
 
     def __bool__(self) -> bool:
@@ -47,7 +47,7 @@ class Filter:
         manifests = list(manifests)
         _known("family", self.family, get_args(Family))
         _known("task", self.task, get_args(Task))
-        _known("licence", self.licence, {*LICENCE, *(m.licence.id for m in manifests)})
+        _known("license", self.license, {*LICENSE, *(m.license.id for m in manifests)})
         for kind in self._access():
             _known("access", kind, ACCESS)
         chosen = [m for m in manifests if self._admits(m)]
@@ -76,12 +76,12 @@ class Filter:
         return replace(self, access=",".join(left))
 
     def _admits(self, manifest: Manifest) -> bool:
-        licence = manifest.licence
-        allowed = {licence.id} | {name for name in LICENCE if getattr(licence, name)}
+        license = manifest.license
+        allowed = {license.id} | {name for name in LICENSE if getattr(license, name)}
         return (
             self.family in (None, manifest.family)
             and self.task in (None, manifest.task)
-            and (self.licence is None or self.licence in allowed)
+            and (self.license is None or self.license in allowed)
             and (self.access is None or manifest.access.kind in self._access())
             and (self.language is None or speaks(manifest, self.language))
         )

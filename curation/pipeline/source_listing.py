@@ -48,8 +48,8 @@ def show_source(name: str, *, as_json: bool) -> None:
 
 
 def _about(manifest: Manifest) -> dict[str, str]:
-    licence = manifest.licence
-    allows = [word for word in ("commercial", "redistribution") if getattr(licence, word)]
+    license = manifest.license
+    allows = [word for word in ("commercial", "redistribution") if getattr(license, word)]
     families = f"{manifest.task}, {manifest.family} loss" + (", symmetric" if manifest.symmetric else "")
     return {
         "name": manifest.name,
@@ -67,8 +67,8 @@ def _about(manifest: Manifest) -> dict[str, str]:
         "only where": json.dumps(manifest.where, ensure_ascii=False) if manifest.where else "",
         "raw schema": f"{manifest.confidence} confidence",
         "access": _access(manifest),
-        "licence": f"{licence.id}; allows {' and '.join(allows) or 'neither commercial use nor redistribution'}",
-        "licence note": licence.note,
+        "license": f"{license.id}; allows {' and '.join(allows) or 'neither commercial use nor redistribution'}",
+        "license note": license.note,
         "cite": manifest.citation,
         "notes": manifest.notes,
     }

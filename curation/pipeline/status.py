@@ -19,12 +19,12 @@ from curation.mining.step.pools import Collect
 from curation.mining.step.row_alignment import Align
 from curation.mining.step.search import Search
 from curation.mixing.recipe import built_mixes
-from curation.normalize.step import Normalise
+from curation.normalize.step import Normalize
 from curation.pipeline.freshness import Checker
 from curation.pipeline.model_state import evaluation_state, model_state
 
 OPERATIONS = tuple(
-    operation.name for operation in (Normalise, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
+    operation.name for operation in (Normalize, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
 )
 
 
@@ -42,7 +42,7 @@ def make_status(build: Build) -> dict[str, Any]:
     trained = {"train": model_state(build, checker), "evaluate": evaluation_state(build, checker)}
     stages = {name: state for name, state in states.items() if name != "report"} | trained
     stages["report"] = states["report"]
-    rows = stages["normalise"].result
+    rows = stages["normalize"].result
     mixes = {name: stages[f"mix-{name}"].result for name in built_mixes(build.profile, build.root)}
     natural, programming = _declared(stages["identify"].result)
     return {

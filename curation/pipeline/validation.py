@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.build import Build
-from curation.decontamination.evaluation_sets import load_catalogue
+from curation.decontamination.evaluation_sets import load_catalog
 from curation.decontamination.origins import check_folder, chosen_sets
 from curation.mixing.recipe import built_mixes, load_recipe, recipe_files
 from curation.settings import Profile
@@ -111,7 +111,7 @@ def check_evaluation_sets(build: Build, where: str) -> None:
     settings = build.profile.decontaminate
     with _at(f"{where}: decontaminate"):
         if settings.mteb.model_fields_set:
-            load_catalogue().choose(settings.mteb)
+            load_catalog().choose(settings.mteb)
         for one in chosen_sets(settings, build.root):
             if isinstance(one.said, Manifest):
                 check_manifest(one.said)

@@ -99,11 +99,11 @@ def confusion_chart(table: Confusion) -> Markup:
 
 
 def task_chart(rows: Sequence[TaskRow]) -> Markup:
-    """Draw rows by task, coloured by family."""
+    """Draw rows by task, colored by family."""
     with style():
         figure, axes = _figure(0.26 * len(rows) + 0.5)
-        colours = [FAMILY_COLOURS[row.family] for row in rows]
-        bars = axes.barh(range(len(rows)), [row.rows for row in rows], height=0.66, color=colours)
+        colors = [FAMILY_COLOURS[row.family] for row in rows]
+        bars = axes.barh(range(len(rows)), [row.rows for row in rows], height=0.66, color=colors)
         axes.bar_label(bars, [f"{row.rows:,}" for row in rows], padding=4, color=MUTED, fontsize=7)
         _list(axes, [row.task for row in rows])
         axes.set_xlim(0, 1.14 * max(1, *(row.rows for row in rows)))
@@ -119,9 +119,9 @@ def length_chart(surveys: dict[str, SourceSurvey]) -> Markup:
         figure = Figure((WIDTH, 0.34 * len(names) + 0.7), layout="constrained")
         longest = max(10, *(side.longest for s in surveys.values() for side in (s.query, s.positive)))
         panels = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.06})
-        for axes, side, colour in zip(panels, ("query", "positive"), (BLUE, ORANGE), strict=True):
+        for axes, side, color in zip(panels, ("query", "positive"), (BLUE, ORANGE), strict=True):
             for place, name in enumerate(names):
-                _hill(axes, getattr(surveys[name], side), place, colour)
+                _hill(axes, getattr(surveys[name], side), place, color)
             _list(axes, names)
             axes.set_ylim(len(names) - 0.45, -1.1)
             axes.set_xscale("log")
@@ -146,7 +146,7 @@ def score_chart(scores: dict[str, tuple[dict[str, int], dict[str, int]]], width:
     with style():
         figure, axes = _figure(0.42 * len(names) + 0.5)
         for place, name in enumerate(names):
-            for counts, colour in zip(scores[name], (BLUE, ORANGE), strict=True):
+            for counts, color in zip(scores[name], (BLUE, ORANGE), strict=True):
                 bins = np.array(sorted(map(int, counts)), np.int64)
                 if not len(bins):
                     continue
@@ -154,7 +154,7 @@ def score_chart(scores: dict[str, tuple[dict[str, int], dict[str, int]]], width:
                 height[bins - bins[0] + 1] = [counts[str(i)] for i in bins]
                 edges = (np.arange(len(height)) + bins[0] - 1) * width
                 top = place + 0.3 - 0.92 * height / height.max()
-                axes.fill_between(edges, place + 0.3, top, step="post", color=colour, alpha=0.6, linewidth=0)
+                axes.fill_between(edges, place + 0.3, top, step="post", color=color, alpha=0.6, linewidth=0)
         _list(axes, names)
         axes.set_ylim(len(names) - 0.45, -1.1)
         axes.set_xlabel("score")
@@ -203,7 +203,7 @@ def _list(axes: Axes, names: list[str]) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _hill(axes: Axes, lengths: Lengths, place: int, colour: str) -> None:
+def _hill(axes: Axes, lengths: Lengths, place: int, color: str) -> None:
     """Draw one distribution as density over the logarithm: bins of single lengths are wider there."""
     used = np.flatnonzero(lengths.counts)
     if not len(used):
@@ -214,20 +214,20 @@ def _hill(axes: Axes, lengths: Lengths, place: int, colour: str) -> None:
     density = lengths.counts[:-1][bins] / width
     height = 0.92 * density / density.max()
     axes.fill_between(
-        edges[:-1][bins], place + 0.3, place + 0.3 - height, step="post", color=colour, alpha=0.85, linewidth=0
+        edges[:-1][bins], place + 0.3, place + 0.3 - height, step="post", color=color, alpha=0.85, linewidth=0
     )
 
 
 def _cells(axes: Axes, table: npt.NDArray[np.float64], write: Any, *, low: float, high: float) -> None:
-    """Draw a table as coloured cells with their values, the first row on top; empty cells stay empty."""
+    """Draw a table as colored cells with their values, the first row on top; empty cells stay empty."""
     span = max(high - low, 1e-9)
     shown = np.ma.masked_invalid(np.where(table > 0, table, np.nan))
     axes.pcolormesh(shown, cmap=_HEAT, vmin=low, vmax=high, edgecolors=CARD, linewidth=1)
     for (row, column), value in np.ndenumerate(table):
         text = write(value) if value > 0 else ""
         if text:
-            colour = "#ffffff" if (value - low) / span > 0.65 else INK
-            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5, color=colour)
+            color = "#ffffff" if (value - low) / span > 0.65 else INK
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5, color=color)
     axes.invert_yaxis()
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)

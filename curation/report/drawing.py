@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 INK, MUTED, RULE, CARD = "#0b0c0d", "#5b5c5d", "#d1d2d3", "#fdfcfb"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", CARD: "var(--card)"}
-"""Colours drawn with, and the CSS variables that stand in for them on the page."""
+"""Colors drawn with, and the CSS variables that stand in for them on the page."""
 
 WIDTH = 9.0
 """Inches of a chart that takes the whole width."""
@@ -61,8 +61,8 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub(r"font-family: [^;\"]*; ?", "", body)
     body = re.sub(r"\s*\n\s*", " ", body)
-    for colour, variable in _VARIABLES.items():
-        body = body.replace(colour, variable)
+    for color, variable in _VARIABLES.items():
+        body = body.replace(color, variable)
     wide = float(view[1].split()[2]) / 72 / WIDTH
     return Markup(  # noqa: S704 (matplotlib escapes what it writes)
         f'<svg class="chart" role="img" aria-label="{escape(description)}" viewBox="{view[1]}" '

@@ -24,7 +24,7 @@ from curation.report.statistics import Inputs
 from curation.settings import DedupSettings
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 
 CHARS = 200
 BEFORE = 60
@@ -168,7 +168,7 @@ def _pair(store: Store, inputs: Inputs, settings: DedupSettings, dropped: Place,
 
 
 def _similarity(texts: list[str], shingle: int) -> float:
-    tokens = tokenise(pa.array(texts, pa.large_string()))
+    tokens = tokenize(pa.array(texts, pa.large_string()))
     if tokens.exact[0] == tokens.exact[1]:
         return 1.0
     if (np.diff(tokens.offsets) < shingle).any():

@@ -1,4 +1,4 @@
-"""The report's figures from the steps' files: what ran, key figures, the funnel, tasks, licences."""
+"""The report's figures from the steps' files: what ran, key figures, the funnel, tasks, licenses."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def load_inputs(build: Build) -> Inputs:
     """Read what there is.
 
     Raises:
-        StageError: nothing is normalised yet, or what a later step or the trainer left is not of these rows.
+        StageError: nothing is normalized yet, or what a later step or the trainer left is not of these rows.
 
     """
     read = build.inputs("report")
-    rows = read["normalise"]
+    rows = read["normalize"]
     return Inputs(
         read=read,
         rows=rows,
@@ -173,7 +173,7 @@ def key_figures(
     quarantined = sum(sum(entry["quarantined"].values()) for entry in entries)
     sources = len(inputs.rows.stats["sources"])
     found = [
-        Figure("rows", f"{rows:,}", "normalised samples"),
+        Figure("rows", f"{rows:,}", "normalized samples"),
         Figure("sources", f"{sources:,}", f"{len(inputs.skipped):,} skipped" if inputs.skipped else "none skipped"),
         Figure("languages", f"{languages:,}", "declared by the sources"),
         Figure("programming languages", f"{programming:,}", "declared by the sources"),

@@ -42,7 +42,7 @@ SECTIONS = {
     "negatives": "Negatives",
     "rows": "Example rows",
     "model": "Model",
-    "licences": "Licences",
+    "licenses": "Licenses",
 }
 """Anchor → heading, in order."""
 FEWEST_BARS = 4
@@ -51,10 +51,10 @@ FEWEST_BARS = 4
 def run_report(build: Build) -> Path:
     """Write `out/<profile>/report.html` and return its path; equal inputs give equal bytes.
 
-    Only `normalise` must have run: the sections of steps that have not say so.
+    Only `normalize` must have run: the sections of steps that have not say so.
 
     Raises:
-        StageError: nothing is normalised yet, or the result of a step that has run is not current.
+        StageError: nothing is normalized yet, or the result of a step that has run is not current.
 
     """
     inputs = load_inputs(build)
@@ -78,8 +78,8 @@ def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
         "figures": key_figures(inputs, len(natural), len(programming), evaluation.full() if evaluation else None),
         "stages": STAGES,
         "lost": LOST,
-        "stage_colours": charts.STAGE_COLOURS,
-        "family_colours": charts.FAMILY_COLOURS,
+        "stage_colors": charts.STAGE_COLOURS,
+        "family_colors": charts.FAMILY_COLOURS,
         "most_bars": charts.MOST_BARS,
         "funnels": [_funnel(build, inputs, name) for name, mix in inputs.mixes.items() if mix],
         "rows_funnel": funnel(inputs, None),

@@ -249,7 +249,7 @@ def _selected(table: pa.Table, columns: list[str] | None) -> pa.Table:
 
 
 def canonical_json(data: Any) -> bytes:
-    """Serialise so that equal data give equal bytes."""
+    """Serialize so that equal data give equal bytes."""
     return (json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode()
 
 

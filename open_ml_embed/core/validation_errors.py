@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from open_ml_embed.core.errors import CorpusError, UnknownNameError
 
+LONGEST_VALUE = 120
+"""Characters of a refused value that a message repeats: it may be a whole manifest."""
+
 
 def refusal(
     error: ValidationError,
@@ -45,7 +48,11 @@ def refusal(
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         valid = re.findall(r"'([^']*)'", first["ctx"]["expected"])
         return UnknownNameError(str(loc[-1]), first["input"], valid, where=where)
-    return kind(f"{first['msg']} (got {first['input']!r})", where=where, remedy=remedy)
+    if first["type"] == "missing":
+        return kind(f"the {what} {str(loc[-1])!r} is missing", where=where, remedy=remedy)
+    given = repr(first["input"])
+    given = given if len(given) <= LONGEST_VALUE else f"{given[: LONGEST_VALUE - 1]}…"
+    return kind(f"{first['msg']} (got {given})", where=where, remedy=remedy)
 
 
 def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> Iterator[str]:

@@ -44,13 +44,13 @@ class _Factorized:
 
 
 class FactorizedQwen3Model(_Factorized, Qwen3Model):  # type: ignore[misc,no-untyped-call]
-    """Qwen3 with a factorised token embedding."""
+    """Qwen3 with a factorized token embedding."""
 
     config_class = FactorizedQwen3Config
 
 
 class FactorizedEuroBertModel(_Factorized, EuroBertModel):  # type: ignore[misc,no-untyped-call]
-    """EuroBERT with a factorised token embedding."""
+    """EuroBERT with a factorized token embedding."""
 
     config_class = FactorizedEuroBertConfig
 
@@ -59,7 +59,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "qwen3": (FactorizedQwen3Config, FactorizedQwen3Model),
     "eurobert": (FactorizedEuroBertConfig, FactorizedEuroBertModel),
 }
-"""By the backbone's model type: its configuration and model with a factorised embedding."""
+"""By the backbone's model type: its configuration and model with a factorized embedding."""
 
 for _config, _model in MODELS.values():
     AutoConfig.register(_config.model_type, _config, exist_ok=True)

@@ -18,7 +18,7 @@ from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
 from sources.parts import Context, RawBatch
 from sources.shapes.fields import as_text, batches, column, draft_table, languages
-from sources.text import normalised
+from sources.text import normalized
 
 PER_FILE = False
 
@@ -67,7 +67,7 @@ def _frame(context: Context, batch: RawBatch, args: Args, files: list[str]) -> p
     """Return the good records of a batch; those without a text, class or language are quarantined."""
     if batch.file not in files:
         files.append(batch.file)
-    texts = normalised(as_text(column(batch.columns, args.text)), code=args.code)
+    texts = normalized(as_text(column(batch.columns, args.text)), code=args.code)
     label = as_text(column(batch.columns, args.label))
     lang = languages(context, batch.columns)[0]
     good = np.ones(len(texts), bool)

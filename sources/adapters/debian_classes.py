@@ -50,12 +50,12 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     joined = replace(
         context,
         manifest=context.manifest.model_copy(update={"tables": {"texts": texts}}),
-        read=lambda _: _labelled(context, args),
+        read=lambda _: _labeled(context, args),
     )
     yield from label.drafts(joined, shape)
 
 
-def _labelled(context: Context, args: Args) -> Iterator[RawBatch]:
+def _labeled(context: Context, args: Args) -> Iterator[RawBatch]:
     """Yield descriptions with their classes as records of two fields, `text` and `class`."""
     classes = _classes(context, args)
     rows: list[tuple[str, str, int]] = []

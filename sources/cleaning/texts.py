@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sources.cleaning import cleaned
 from sources.manifest import Manifest
-from sources.text import normalised
+from sources.text import normalized
 
 
 def clean(
@@ -31,5 +31,5 @@ def clean(
     code = pc.fill_null(pc.ends_with(langs, "-Code"), fill_value=False)
     marked = code.true_count
     if marked in (0, len(code)):
-        return normalised(texts, code=bool(marked))
-    return pc.if_else(code, normalised(texts, code=True), normalised(texts))
+        return normalized(texts, code=bool(marked))
+    return pc.if_else(code, normalized(texts, code=True), normalized(texts))

@@ -26,7 +26,7 @@ from sources.access import Dead
 from sources.checks import seen, under_both
 from sources.fetch import FetchOptions
 from sources.manifest import Manifest, RawTable
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
 from sources.probing.heads import LEAST_BYTES, REMEDY, Head, take_head
 from sources.probing.places import Found, Places
@@ -45,7 +45,7 @@ SOURCE_BYTES = 8 << 20
 """Of the heads of a source's files, taken together; each has at least `LEAST_BYTES`, and at most `FILE_BYTES`."""
 FILE_BYTES = 1 << 19
 LEAST_YIELD = 0.5
-"""Of the head's records, fewer becoming rows is a warning: `normalise.least_yield` would refuse the source."""
+"""Of the head's records, fewer becoming rows is a warning: `normalize.least_yield` would refuse the source."""
 DAMAGED_SHARE = 0.05
 """Of the head's texts, more with one kind of damage is a warning."""
 SHOWN_ROWS = 3
@@ -252,7 +252,7 @@ class _Probing:
         self.refused: set[str] = set()
         """Names of files that could not be had."""
         self.texts: list[tuple[pa.Array, pa.Array]] = []
-        self.labelled: list[tuple[pa.Array, pa.Array]] = []
+        self.labeled: list[tuple[pa.Array, pa.Array]] = []
 
     def run(self, pool: Executor) -> None:
         files = self._located()
@@ -360,7 +360,7 @@ class _Probing:
                 of.bytes = of.records = None
 
     def _run_subset(self, subset: str, files: list[Found]) -> None:
-        """Run the heads of a subset through the normaliser."""
+        """Run the heads of a subset through the normalizer."""
         bound = self.manifest.bound(subset)
         about = self.found.subsets[subset]
         raw: list[RawFile] = []
@@ -410,7 +410,7 @@ class _Probing:
         batches: list[pa.RecordBatch] = []
         refused: SchemaError | None = None
         try:
-            for batch in normalise(part, bound, quarantine, filtered, tally):
+            for batch in normalize(part, bound, quarantine, filtered, tally):
                 batches.append(batch)
         except SchemaError as error:
             refused = error
@@ -445,7 +445,7 @@ class _Probing:
             self.found.refuse(error)
 
     def _judge_files(self, files: Mapping[str, FileCounts], about: SubsetProbe, bound: Manifest) -> None:
-        """Refuse files whose records the reader or the shape takes none of, as `normalise` would."""
+        """Refuse files whose records the reader or the shape takes none of, as `normalize` would."""
         for name, counts in files.items():
             lost = counts.unread if about.partial else counts.quarantined.total()
             kept = counts.records - lost if about.partial else counts.rows + counts.filtered.total()
@@ -463,7 +463,7 @@ class _Probing:
         if self.manifest.family != "classification":  # whose positives are names of classes
             self.texts.append((batch["positive"], batch["positive_lang"]))
         if self.manifest.family != "retrieval":
-            self.labelled.append((batch["query"], batch["label"]))
+            self.labeled.append((batch["query"], batch["label"]))
         shown = sum(bool(subset.first) for subset in self.found.subsets.values())
         if about.first or shown < SHOWN_SUBSETS:
             for row in batch.slice(0, SHOWN_ROWS - len(about.first)).to_pylist():
@@ -485,7 +485,7 @@ class _Probing:
                 "warning",
                 f"of the first {found.records:,} records {lost:,} cannot become rows: {_counted(found.quarantined)}",
                 found.source,
-                "`curate normalise` refuses a source of which fewer than `least_yield` become rows",
+                "`curate normalize` refuses a source of which fewer than `least_yield` become rows",
             )
         if partial:
             none = "; the heads give none" if not made else ""
@@ -499,8 +499,8 @@ class _Probing:
         langs = pa.concat_arrays([lang for _, lang in self.texts])
         found, counts = self.found, seen(texts, langs)
         found.checks = counts
-        if self.labelled:
-            queries, labels = (pa.concat_arrays([pair[side] for pair in self.labelled]) for side in (0, 1))
+        if self.labeled:
+            queries, labels = (pa.concat_arrays([pair[side] for pair in self.labeled]) for side in (0, 1))
             found.checks["under_both"] = under_both(queries, labels)
         for kind, count in counts.items():
             if kind not in _NO_DAMAGE and count > DAMAGED_SHARE * counts["texts"]:

@@ -1,4 +1,4 @@
-"""One JSON object of texts by key, as message catalogues are: every pair is a record with `key` and `value`.
+"""One JSON object of texts by key, as message catalogs are: every pair is a record with `key` and `value`.
 
 Keys that start with ``@`` describe the file and are no records. Record numbers count the others in file order. Of a
 file that does not parse as a whole, the pairs that do are read.

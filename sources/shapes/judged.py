@@ -60,7 +60,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     """Yield one row for each query with a relevant document, in order of their first relevant documents."""
     positives, negatives, keys, gathered = [], [], [], 0
     for whole in batches(context):
-        batch, relevant = _labelled(context, whole, args)
+        batch, relevant = _labeled(context, whole, args)
         positive, negative = _split(context, batch, relevant, args)
         positives.append(positive)
         negatives.append(negative)
@@ -76,7 +76,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         yield from _rows(first, _held(negatives, args))
 
 
-def _labelled(context: Context, whole: RawBatch, args: Args) -> tuple[RawBatch, pa.BooleanArray]:
+def _labeled(context: Context, whole: RawBatch, args: Args) -> tuple[RawBatch, pa.BooleanArray]:
     """Return the records that say something of their document, and whether it is relevant."""
     if args.label is None:
         return whole, pa.repeat(pa.scalar(value=True), whole.columns.num_rows)

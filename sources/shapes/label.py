@@ -1,4 +1,4 @@
-"""Labelled texts: clustering pairs texts of one class, classification pairs a text with the words for its label."""
+"""Labeled texts: clustering pairs texts of one class, classification pairs a text with the words for its label."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def _partners(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
     of them is nobody's positive.)
 
     Args:
-        hashes: of the normalised texts, uint64.
+        hashes: of the normalized texts, uint64.
         classes: class numbers, int32.
 
     Returns:

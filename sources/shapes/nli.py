@@ -34,7 +34,7 @@ class Args(BaseModel):
     entailed: int | str = 0
     others: list[int | str] = [1, 2]
     """Neutral and contradicted."""
-    unlabelled: list[int | str] = [-1]
+    unlabeled: list[int | str] = [-1]
     """Annotators did not agree: left out."""
 
 
@@ -43,7 +43,7 @@ _COLUMNS = ("premise", "hypothesis", "query_lang", "positive_lang", "file", "rec
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     """Yield one row for each premise with an entailed hypothesis, in order of the premises' first appearance."""
-    tables = list(_labelled(context, args))
+    tables = list(_labeled(context, args))
     if not tables:
         return
     records = pa.concat_tables(tables).combine_chunks()
@@ -85,14 +85,14 @@ def _telling(context: Context, records: pa.Table) -> np.ndarray:
     return flags
 
 
-def _labelled(context: Context, args: Args) -> Iterator[pa.Table]:
+def _labeled(context: Context, args: Args) -> Iterator[pa.Table]:
     """Yield the records with a known label and a premise."""
     known = pa.array([str(value) for value in (args.entailed, *args.others)])
-    unlabelled = pa.array([str(value) for value in args.unlabelled], pa.string())
+    unlabeled = pa.array([str(value) for value in args.unlabeled], pa.string())
     for batch in batches(context):
         label = as_text(column(batch.columns, args.label))
         premise = text(batch.columns, args.premise)
-        none = pc.is_in(label, unlabelled)
+        none = pc.is_in(label, unlabeled)
         if none.true_count:
             context.filtered["no-gold-label"] += none.true_count
         named = pc.is_in(label, known)

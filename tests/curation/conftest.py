@@ -20,7 +20,7 @@ MANIFEST = {
     "origin": {"kind": "manual", "url": "nowhere", "folder": "nowhere"},
     "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string"}}},
     "shape": {"kind": "pair", "args": {"query": "q", "positive": "q"}},
-    "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+    "license": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
     "citation": "This project's tests.", "samples": 1, "instruction": "Given a query, find its document.",
 }  # fmt: skip
 
@@ -29,7 +29,7 @@ CLOSED = {"id": "LicenseRef-x", "commercial": False, "redistribution": False, "n
 RATES = {
     "measured_on": "a toy", "command": "toy run", "caution": "toys are quick",
     "steps": {
-        "normalise": {"rows_per_second": 1000},
+        "normalize": {"rows_per_second": 1000},
         "mine": {"rows_per_second": 10, "settings": {"mining.keep": 8, "mining.teacher.model": "bm25"}},
     },
     "unmeasured": {"train": "nobody has"},
@@ -60,9 +60,9 @@ class Workshop:
         return Build("test", Profile.model_validate(chosen), self.root, Workers("local", 1))
 
     def rows(self, build: Build, pools: dict[tuple[str, str], list[dict]], shard_rows: int = 1000) -> StepResult:
-        """Write rows as `normalise` would: a row is a dict with query and positive at least."""
+        """Write rows as `normalize` would: a row is a dict with query and positive at least."""
         self.fetched(build, {source for source, _ in pools})
-        result = StepResult("normalise", stats={"sources": {}})
+        result = StepResult("normalize", stats={"sources": {}})
         for (source, subset), rows in sorted(pools.items()):
             entry = {"rows": len(rows), "filtered": {}, "quarantined": {}}
             result.stats["sources"].setdefault(source, {"rows": 0, "filtered": {}, "quarantined": {}})
@@ -110,9 +110,9 @@ def library(workshop):
     def add(name, codes, samples, **more):
         workshop.manifest(name, [], subsets={c: subsets[c] for c in codes}, samples=samples, **more)
 
-    add("stories", ["de", "sr"], 700, licence=OPEN, download=3_000_000)
-    add("tweets", ["zu"], 50, licence=CLOSED, family="clustering", task="topic-classification")
-    add("laws", ["de"], 250, licence=OPEN, access=GATED, origin={"kind": "hub", "repo": "court/laws"})
+    add("stories", ["de", "sr"], 700, license=OPEN, download=3_000_000)
+    add("tweets", ["zu"], 50, license=CLOSED, family="clustering", task="topic-classification")
+    add("laws", ["de"], 250, license=OPEN, access=GATED, origin={"kind": "hub", "repo": "court/laws"})
     add("snippets", ["py"], 30, task="code-to-text")
     workshop.mix("retrieval", sources=["stories", "snippets"])
     workshop.mix("instruction", cap=100)
@@ -122,7 +122,7 @@ def library(workshop):
 
 @pytest.fixture
 def corpus(workshop) -> Build:
-    """Rows of three families, hostile texts among them, for the report; no step after `normalise` has run."""
+    """Rows of three families, hostile texts among them, for the report; no step after `normalize` has run."""
     from tests.curation.hostile import make_corpus
 
     return make_corpus(workshop)

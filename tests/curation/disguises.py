@@ -23,7 +23,7 @@ def disguised(topics: int, seed: int = 0) -> Disguised:
 
     Of each subject there is a passage, the same passage from another source (case and spaces differ), nearly the same
     passage (a word changed), and another answer. One query has the passage as its positive; its near-duplicate, the
-    same words in capitals, has the other answer. A document repeats the first query word for word. Neighbouring
+    same words in capitals, has the other answer. A document repeats the first query word for word. Neighboring
     subjects share words, so that every query has honest hard negatives too.
     """
     rng = random.Random(seed)

@@ -40,7 +40,7 @@ def pairs(count, start=0, lang="eng-Latn"):
 
 
 def make_corpus(workshop):
-    """Rows of three families with hostile texts, duplicates, code and losses; no step after `normalise` has run."""
+    """Rows of three families with hostile texts, duplicates, code and losses; no step after `normalize` has run."""
     workshop.manifest("pairs", ["all", "de"], title=f"Pairs {EVIL}", citation=f"Nobody, {EVIL}")
     workshop.manifest("code", ["all"], task="text-to-code")
     workshop.manifest("topics", ["all"], family="clustering", task="topic-classification")

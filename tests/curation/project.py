@@ -18,7 +18,7 @@ from tests.curation.conftest import MANIFEST
 
 STEPS = (
     ("fetch",),
-    ("normalise",),
+    ("normalize",),
     ("identify",),
     ("dedup",),
     ("decontaminate",),
@@ -43,7 +43,7 @@ def make(root: Path, rows: int = 400, **profile: object) -> Path:
         (mixes / f"{recipe['name']}.yaml").write_text(yaml.safe_dump(recipe))
     settings = {
         "sources": {"include": ["pairs", "classes", "opinions"], "local_root": str(root / "raw")},
-        "normalise": {"shard_rows": 60},
+        "normalize": {"shard_rows": 60},
         "languages": {"backend": "bundled"}, "dedup": {"shingle": 5},
         "decontaminate": {"sets": ["raw/leaked"]}, "mining": {"keep": 5},
         "mixes": {"retrieval": {"validation": 0.1}, "instruction": {"validation": 0.1}},

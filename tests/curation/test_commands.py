@@ -20,7 +20,7 @@ COMMON = {
 }
 DATA = {"plan", "status", "show", "settings", "evaluate", "sources", "evaluations"}
 """Verbs that print data."""
-WORK = {"normalise", "identify", "dedup", "decontaminate", "mine", "mix", "fetch", "fit", "tokenise", "prune"}
+WORK = {"normalize", "identify", "dedup", "decontaminate", "mine", "mix", "fetch", "fit", "tokenize", "prune"}
 """Verbs that run tasks."""
 
 

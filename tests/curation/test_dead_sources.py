@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from curation.cli.app import app
 from curation.fetch import lock as locking
 from curation.fetch.step import run_fetch
-from curation.normalize.step import run_normalise
+from curation.normalize.step import run_normalize
 from curation.pipeline.plan import make_plan
 from curation.pipeline.source_filter import Filter
 from sources.fetch import hub
@@ -50,7 +50,7 @@ def test_fetch_skips_it_with_what_replaced_it_and_asks_nobody(village, capsys):
 def test_the_steps_after_it_go_on_without(village):
     build, _ = village
     run_fetch(build)
-    rows = run_normalise(build)
+    rows = run_normalize(build)
     assert [shard.source for shard in rows.shards] == ["laws"]
     assert list(rows.skipped) == ["edicts"], "the report says it"
 

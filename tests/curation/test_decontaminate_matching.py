@@ -17,7 +17,7 @@ from curation.decontamination.matching import REASONS, match
 from curation.decontamination.step.index import IndexSettings, build_index, unique_texts
 from curation.decontamination.word_units import tokens_per_word
 from curation.settings import DecontaminationSettings
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 
 SETTINGS = DecontaminationSettings()
 WORDS = [
@@ -233,7 +233,7 @@ def test_lengths_are_in_words_whatever_the_script():
 
 def test_units_follow_the_tokens():
     texts = pa.array(["wörld 你好 สวัส x1", None, "漢kana カ𠀀 ab", "e\u0301 z \U000e0100", "Ⅷ 10 ២៣"])
-    tokens = tokenise(texts, with_kinds=True)
+    tokens = tokenize(texts, with_kinds=True)
     per_word = tokens_per_word(tokens)
     cut = [per_word[a:b].tolist() for a, b in itertools.pairwise(tokens.offsets)]
     assert cut == [[1, 2, 2, 5, 5, 5, 5, 1], [], [2, 1, 2, 2, 1], [1, 1], [1, 1, 5, 5]]
@@ -243,7 +243,7 @@ def test_units_follow_the_tokens():
 @given(st.lists(st.text(max_size=30), max_size=5))
 def test_units_are_cut_as_tokens_are_in_any_text(texts):
     array = pa.array(texts, pa.string())
-    tokens = tokenise(array, with_kinds=True)
+    tokens = tokenize(array, with_kinds=True)
     per_word = tokens_per_word(tokens)
     assert len(per_word) == len(tokens.hashes)
     assert set(per_word.tolist()) <= {1, 2, 5}

@@ -6,10 +6,10 @@ from urllib.parse import quote
 import yaml
 
 from curation.build import Build
-from curation.decontamination.evaluation_sets import load_catalogue
+from curation.decontamination.evaluation_sets import load_catalog
 from curation.decontamination.step.run import run_decontaminate
 from curation.fetch.step import run_fetch
-from curation.normalize.step import run_normalise
+from curation.normalize.step import run_normalize
 from curation.report.step import run_report
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
@@ -25,7 +25,7 @@ def own_test_sets(root, monkeypatch):
     real = {
         name: yaml.safe_load((registry.manifest_root() / "sources" / f"{name}.yaml").read_text()) for name in SOURCES
     }
-    tasks = load_catalogue().tasks
+    tasks = load_catalog().tasks
     chosen = [tasks[name] for name in ("MKQARetrieval", "SIB200Classification", "SIB200ClusteringS2S")]
     folder = root / "manifests"
     (folder / "sources").mkdir(parents=True)
@@ -65,7 +65,7 @@ def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypat
         )
         build = Build("test", profile, tmp_path, Workers("local", 1))
         run_fetch(build)
-        run_normalise(build)
+        run_normalize(build)
         result = run_decontaminate(build)
     listed = {(entry["source"], entry["task"]) for entry in result.stats["distrust"]}
     assert listed == {

@@ -24,7 +24,7 @@ from tests.curation.leaks import LEAKS, NOISE, QUESTION, SENTENCE, folder
 
 @pytest.fixture
 def leaky(workshop):
-    """A source with every kind of leak, a clean one, and an evaluation set; `normalise` has run."""
+    """A source with every kind of leak, a clean one, and an evaluation set; `normalize` has run."""
     workshop.manifest("leaky", ["x"])
     workshop.manifest("clean", ["x"])
     workshop.mix("all")

@@ -65,7 +65,7 @@ def test_whoever_goes_resembles_the_row_that_stays_and_no_two_that_stay_resemble
 
 
 def test_a_chain_is_cut_at_the_row_that_stays():
-    """Each text lost its first word and gained a last one: neighbours are near, the ends share nothing."""
+    """Each text lost its first word and gained a last one: neighbors are near, the ends share nothing."""
     line = [f"w{i}" for i in range(140)]
     chain = [" ".join(line[i : i + 60]) for i in range(80)]
     table = cluster(chain, SURE).to_pydict()

@@ -239,7 +239,7 @@ def test_a_group_of_many_is_compared_up_to_a_limit(workshop, monkeypatch):
     rng = random.Random(5)
     passage, base = make_text(rng, 40), make_text(rng, 60)
     chain = [base]
-    for _ in range(30):  # neighbours are near, the ends are not: one component, many samples that stay
+    for _ in range(30):  # neighbors are near, the ends are not: one component, many samples that stay
         parts = chain[-1].split()
         chain.append(" ".join([*parts[4:], *make_text(rng, 4).split()]))
     rows = numbered([{"query": q, "positive": passage} for q in chain + [near(rng, q, 1) for q in chain]])

@@ -97,7 +97,7 @@ def test_a_profile_is_built_alone_and_keeps_its_state(tmp_path):
     assert (root / "out/bare/mixes/own/README.md").is_file()
     assert not (root / "out/tiny").exists()
     assert not (root / "work/tiny").exists()
-    assert ran(dvc(root, "repro", f"{TINY}:identify")) == {"fetch", "normalise", "identify"}
+    assert ran(dvc(root, "repro", f"{TINY}:identify")) == {"fetch", "normalize", "identify"}
     assert ran(dvc(root, "repro")) == set()
     change(root, "profile", to="tiny")
     assert ran(dvc(root, "repro", f"{TINY}:identify")) == set()
@@ -196,7 +196,7 @@ def test_files_of_others_stay(tmp_path, monkeypatch):
 def test_a_pipeline_of_other_stages_is_refused(tmp_path):
     root = project.make(tmp_path, rows=60)
     project.curate(root, "dvc")
-    assert project.curate(root, "settings").stdout.startswith("tiny: fetch, normalise")
+    assert project.curate(root, "settings").stdout.startswith("tiny: fetch, normalize")
     change(root, "tiny", "mixes", to=["retrieval"])
     refused = project.curate(root, "settings", check=False)
     assert refused.returncode == 1

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from curation.settings import NormaliseSettings, load_profile
+from curation.settings import NormalizeSettings, load_profile
 from open_ml_embed.core.engine import Task, Workers, run
 from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 from open_ml_embed.core.store import Store
@@ -23,7 +23,7 @@ class Squares:
     version = 1
 
     def __init__(self, shard_rows: int = 10) -> None:
-        self.settings = NormaliseSettings(shard_rows=shard_rows)
+        self.settings = NormalizeSettings(shard_rows=shard_rows)
 
     def run(self, task, store, out):
         with Path(store.root, "calls").open("a") as calls:

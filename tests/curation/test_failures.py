@@ -9,7 +9,7 @@ from curation.build import StepResult
 from curation.fetch import lock as locking
 from curation.fetch import step as fetching
 from curation.fetch.step import run_fetch
-from curation.normalize.step import run_normalise
+from curation.normalize.step import run_normalize
 from curation.pipeline.failures import Failures, RefusedError, RefusedForNowError
 from curation.pipeline.freshness import Checker
 from curation.pipeline.outcome import outcome_of
@@ -68,14 +68,14 @@ def test_fetch_names_every_source_that_fails_and_brings_the_others(troubled):
     assert sorted(json.loads(done.stdout)["refused"])[:2] == ["empty_files", "no_folder"]
 
 
-def test_what_was_not_fetched_is_not_normalised_until_it_is_mended_or_left_out(troubled):
+def test_what_was_not_fetched_is_not_normalized_until_it_is_mended_or_left_out(troubled):
     root, _, _ = troubled
-    early = project.curate(root, "normalise", check=False)
+    early = project.curate(root, "normalize", check=False)
     assert early.returncode == 1
     assert "step fetch does not count as done: empty_files, no_folder" in early.stderr
     profile(root, ("aaa_good", "zzz_good"))
     project.curate(root, "fetch")
-    assert json.loads(project.curate(root, "normalise", "--json").stdout)["total"]["rows"] == 7
+    assert json.loads(project.curate(root, "normalize", "--json").stdout)["total"]["rows"] == 7
 
 
 def test_a_file_that_cannot_be_read_ends_fetch_for_its_source_alone(tmp_path, monkeypatch, workshop):
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_ends_fetch_for_its_source_alone(tmp_path, mo
     assert list(caught.value.result.stats["files"]) == ["plums"]
 
 
-def test_normalise_goes_on_whatever_a_source_raises(tmp_path, workshop):
+def test_normalize_goes_on_whatever_a_source_raises(tmp_path, workshop):
     good, shape = {"a.jsonl": lines(records(5))}, {"kind": "pair", "args": {"query": "q", "positive": "d"}}
     said = {
         "a_shape": {"kind": "paar"}, "an_argument": {"kind": "pair", "args": {"query": "q", "positiv": "d"}},
@@ -113,20 +113,20 @@ def test_normalise_goes_on_whatever_a_source_raises(tmp_path, workshop):
     build = workshop.build(sources={"collection": "offline", "local_root": str(tmp_path)})
     run_fetch(build)
     with pytest.raises(RefusedError) as caught:
-        run_normalise(build)
-    assert "4 of 5 sources could not be normalised: a_shape, an_argument, other_columns, where" in str(caught.value)
+        run_normalize(build)
+    assert "4 of 5 sources could not be normalized: a_shape, an_argument, other_columns, where" in str(caught.value)
     for expected in (
         "a_shape: unknown shape 'paar'",
         "did you mean pair?",
-        "    an_argument: shape.args.positive: Field required",
+        "    an_argument: shape.args.positive: the argument 'positive' is missing",
         "other_columns: a.jsonl: no column",
         "    where: `where` names 'z', which no table declares",
     ):
         assert expected in str(caught.value), expected
-    result = Checker(build).require("normalise", refused=True)
+    result = Checker(build).require("normalize", refused=True)
     assert [(shard.source, shard.rows) for shard in result.shards] == [("fine", 5)]
-    with pytest.raises(StageError, match="step normalise does not count as done: a_shape"):
-        build.load("normalise")
+    with pytest.raises(StageError, match="step normalize does not count as done: a_shape"):
+        build.load("normalize")
     assert outcome_of(result).lines[-1].source == "fine"
 
 
@@ -138,7 +138,7 @@ def test_a_source_added_since_fetch_is_named(tmp_path, workshop):
     run_fetch(workshop.build(sources={"include": ["first"], "local_root": str(tmp_path)}))
     build = workshop.build(sources={"include": ["first", "second"], "local_root": str(tmp_path)})
     with pytest.raises(StageError, match=r"source second was added\n.*curate fetch"):
-        run_normalise(build)
+        run_normalize(build)
 
 
 def test_lock_goes_on_after_a_source_that_raises_another_error(workshop, monkeypatch):
@@ -172,7 +172,7 @@ def test_evaluation_sets_are_all_gathered_though_one_cannot_be_read(tmp_path):
     (root / "raw/hollow/none.jsonl").write_text("")
     decontaminate = {"sets": ["empty", "good", "other_columns"]}
     profile(root, ["tales"], decontaminate=decontaminate)
-    for step in ("fetch", "normalise"):
+    for step in ("fetch", "normalize"):
         project.curate(root, step, "--workers", "1")
     done = project.curate(root, "decontaminate", "--workers", "1", check=False)
     assert done.returncode == 1

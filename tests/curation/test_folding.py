@@ -14,7 +14,7 @@ from curation.dedup import cluster
 from curation.mining.api import mine
 from curation.settings import MiningSettings
 from open_ml_embed.core.text.folding import folded
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 from tests.curation.slow_folding import fold, normal, same_partition, words
 
 PLANES = [chr(point) for point in range(0x30000) if not 0xD800 <= point < 0xE000]
@@ -32,7 +32,7 @@ texts = st.lists(TROUBLE | st.characters(codec="utf-8"), max_size=14).map("".joi
 
 
 def exact(batch: list[str]) -> list[int]:
-    return tokenise(pa.array(batch, pa.large_string())).exact.tolist()
+    return tokenize(pa.array(batch, pa.large_string())).exact.tolist()
 
 
 def same(one: str, other: str) -> bool:
@@ -59,7 +59,7 @@ def test_marks_in_any_order():
 
 
 def _tokens(batch: list[str]) -> list[tuple[int, str]]:
-    got = tokenise(pa.array(batch))
+    got = tokenize(pa.array(batch))
     expected = [words(text) for text in batch]
     assert np.diff(got.offsets).tolist() == list(map(len, expected))
     return list(zip(got.hashes.tolist(), [word for each in expected for word in each], strict=True))
@@ -78,7 +78,7 @@ def test_how_a_text_is_written_does_not_matter(text):
     ways = [text, normal(text), fold(text)]
     ways += [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
     ways += [unicodedata.normalize("NFC", fold(text)), "\u200b" + "\u00ad".join(text) + "\ufe0e"]
-    got = tokenise(pa.array(ways))
+    got = tokenize(pa.array(ways))
     assert len(set(got.exact.tolist())) == 1
     assert len({got.hashes[a:b].tobytes() for a, b in itertools.pairwise(got.offsets)}) == 1
 
@@ -102,7 +102,7 @@ def test_tokens_for_search_are_of_the_folded_text(batch):
     for text in plain:
         ways += [text, unicodedata.normalize("NFD", text), "\u2060".join(text)]
         ways.append(text if capital(fold(text)) else fold(text))  # Cherokee folds to capitals
-    got = tokenise(pa.array(ways, pa.string()), for_search=True)
+    got = tokenize(pa.array(ways, pa.string()), for_search=True)
     cut = [got.hashes[a:b].tobytes() for a, b in itertools.pairwise(got.offsets)]
     assert cut == [cut[i // 4 * 4] for i in range(len(cut))]
 
@@ -121,7 +121,7 @@ def test_tokens_for_search_are_of_the_folded_text(batch):
     ],
 )
 def test_tokens_for_search(text, expected):
-    got, each = (tokenise(pa.array(batch), for_search=True) for batch in ([text], expected))
+    got, each = (tokenize(pa.array(batch), for_search=True) for batch in ([text], expected))
     assert got.hashes.tolist() == each.hashes.tolist()
     assert len(got.hashes) == len(expected)
 
@@ -164,7 +164,7 @@ def test_texts_that_are_one(name):
     assert same(one, other)
     assert cluster([one, other])["reason"].to_pylist() == [None, "exact-duplicate"]
     assert overlaps([other], [one])["reason"].to_pylist() == ["exact"]
-    tokens = tokenise(pa.array([one.lower(), other.lower()]), for_search=True)
+    tokens = tokenize(pa.array([one.lower(), other.lower()]), for_search=True)
     assert tokens.hashes[: tokens.offsets[1]].tolist() == tokens.hashes[tokens.offsets[1] :].tolist()
 
 
@@ -184,7 +184,7 @@ def test_texts_that_stay_two(one, other):
 
 def test_a_mark_without_a_letter_is_no_token():
     """`´` folds to a space and a mark: what it stands for an apostrophe in is cut as with an apostrophe."""
-    got = tokenise(pa.array(["it´s", "it's", "\u0301s", "゛a", "か゛"]))
+    got = tokenize(pa.array(["it´s", "it's", "\u0301s", "゛a", "か゛"]))
     assert got.hashes[:2].tolist() == got.hashes[2:4].tolist()
     assert np.diff(got.offsets).tolist() == [2, 2, 1, 1, 1]
 
@@ -192,7 +192,7 @@ def test_a_mark_without_a_letter_is_no_token():
 def test_a_character_may_fold_to_more_tokens_than_it_has_bytes():
     """㍿ and ﷺ are three bytes, and four characters and four words."""
     for text, tokens in (("㍿" * 5000, 20_000), ("ﷺ " * 5000, 20_000), ("½ " * 5000, 10_000), ("a" * 9, 1)):
-        got = tokenise(pa.array(["x", text, "y z", text]), with_kinds=True)
+        got = tokenize(pa.array(["x", text, "y z", text]), with_kinds=True)
         assert np.diff(got.offsets).tolist() == [1, tokens, 2, tokens]
         assert len(got.kinds) == len(got.hashes)
         assert got.exact[1] == got.exact[3]

@@ -249,7 +249,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
      ("x.xml", "<?xml?><svg></svg>", "svg"), ("x.txt", "words", None),
      ("CMakeLists.txt", "project(x)", "cmake"), ("x.ts", "<?xml version='1.0'?><TS>", "xml")],
 )  # fmt: skip
-def test_files_are_labelled_by_name_and_content(name, content, label):
+def test_files_are_labeled_by_name_and_content(name, content, label):
     assert label_of(name, content) == label
 
 

@@ -153,7 +153,7 @@ def test_no_single_language(label):
 @pytest.mark.parametrize(
     ("code", "individual", "macro", "corpus"),
     [
-        # Sinitic: written Chinese is Mandarin, and the others are labelled apart.
+        # Sinitic: written Chinese is Mandarin, and the others are labeled apart.
         ("zho", "cmn", "zho", "zho"), ("cmn", "cmn", "zho", "zho"), ("yue", "yue", "zho", "yue"),
         ("nan", "nan", "zho", "nan"), ("wuu", "wuu", "zho", "wuu"), ("lzh", "lzh", "zho", "lzh"),
         # Arabic: the corpus has eleven of them; those it has not are Arabic to it.

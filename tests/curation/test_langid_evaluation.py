@@ -1,4 +1,4 @@
-"""Scores against ones worked out by hand, the formats of labelled files, and the commands."""
+"""Scores against ones worked out by hand, the formats of labeled files, and the commands."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from curation.cli.langid import CHUNK, _chunks, app
-from curation.langid.evaluation import evaluate, read_labelled, score
+from curation.langid.evaluation import evaluate, read_labeled, score
 from curation.settings import LanguageSettings
 from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 
@@ -87,7 +87,7 @@ def test_any_answers_score_between_nothing_and_all(pairs):
 
 
 @pytest.fixture
-def labelled(tmp_path):
+def labeled(tmp_path):
     rows = [{"text": text, "label": label, "split": "test"} for label, text in TEXTS.items()]
     rows.append({"text": "left out", "label": "eng-Latn", "split": "train"})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "some.parquet")
@@ -97,10 +97,10 @@ def labelled(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["some.parquet", "some.jsonl", "some.tsv"])
-def test_labelled_files(labelled, name):
-    table = read_labelled(labelled / name, split="test")
+def test_labeled_files(labeled, name):
+    table = read_labeled(labeled / name, split="test")
     assert dict(zip(table["label"].to_pylist(), table["text"].to_pylist(), strict=True)) == TEXTS
-    found = evaluate(labelled / name, LanguageSettings(), split="test")
+    found = evaluate(labeled / name, LanguageSettings(), split="test")
     assert found.sets["corpus"].accuracy == 1
     assert {s.code for s in found.languages} == {"eng", "est", "rus", "heb"}
     assert found.seconds > 0
@@ -110,13 +110,13 @@ def test_labelled_files(labelled, name):
     ("name", "text", "says"),
     [("a.tsv", "eng-Latn\tgood\nbad\n", "a.tsv:2: no tab"), ("a.jsonl", "{}\n[1]\n", "a.jsonl:2: not a JSON object"),
      ("a.jsonl", '{"text": "x"}\n', "no column label"), ("a.tsv", "", "no column"), ("b.parquet", None, "no such file"),
-     ("a.jsonl", '{"text": "x", "label": "eng", "split": "train"}\n', "no labelled texts of split 'test'")],
+     ("a.jsonl", '{"text": "x", "label": "eng", "split": "train"}\n', "no labeled texts of split 'test'")],
 )  # fmt: skip
 def test_unusable_files_say_so(tmp_path, name, text, says):
     if text is not None:
         (tmp_path / name).write_text(text, "utf-8")
     with pytest.raises(SettingsError) as caught:
-        read_labelled(tmp_path / name, split="test")
+        read_labeled(tmp_path / name, split="test")
     assert says in str(caught.value)
 
 
@@ -154,11 +154,11 @@ def test_lines_are_the_same_however_they_come(lines, piece):
     assert [line for chunk in _chunks(Slow(whole)) for line in chunk] == expected
 
 
-def test_evaluate_prints_a_table_or_json(labelled):
-    found = json.loads(run("evaluate", labelled / "some.tsv", labelled, "--json").stdout)
+def test_evaluate_prints_a_table_or_json(labeled):
+    found = json.loads(run("evaluate", labeled / "some.tsv", labeled, "--json").stdout)
     assert found["backend"] == "bundled"
     assert [result["sets"]["largest"]["macro_f1"] for result in found["files"].values()] == [1.0, 1.0]
-    shown = run("evaluate", labelled / "some.tsv").stdout
+    shown = run("evaluate", labeled / "some.tsv").stdout
     assert "largest" in shown
     assert "worst languages" in shown
 

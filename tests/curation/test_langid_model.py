@@ -245,7 +245,7 @@ def collected(folder, domains=("one", "two")):
         texts, labels = made_up(number, 300)
         split = ["test" if i % 5 == 0 else "train" for i in range(len(texts))]
         pl.DataFrame({"text": texts, "label": labels, "split": split}).write_parquet(folder / f"{domain}.parquet")
-    lines = ["domain\tregistry\tpackage\tversion\tlicence\trows\tlanguages"]
+    lines = ["domain\tregistry\tpackage\tversion\tlicense\trows\tlanguages"]
     lines += [f"{domain}\tpip\tmade-up\t1\tCC0-1.0\t900\t3" for domain in domains]
     (folder / "sources.tsv").write_text("\n".join(lines) + "\n")
     return folder

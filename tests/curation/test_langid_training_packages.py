@@ -1,4 +1,4 @@
-"""Collecting labelled text for the bundled identifier, from packages made here."""
+"""Collecting labeled text for the bundled identifier, from packages made here."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from open_ml_embed.core.errors import MissingToolError, TransientError, UnknownNameError
-from tests.curation.translations import DUTCH, ENGLISH, GERMAN, catalogue, packed, taken
-from tools.langid import catalogues, descriptions, mediawiki, messages, samples, udhr
+from tests.curation.translations import DUTCH, ENGLISH, GERMAN, catalog, packed, taken
+from tools.langid import catalogs, descriptions, mediawiki, messages, samples, udhr
 from tools.langid.collect import DOMAINS, Domain, collect
 from tools.langid.packages import Package, take
 from tools.langid.passages import Passage
@@ -55,9 +55,9 @@ def test_messages_of_one_key_are_one_document(tmp_path):
     assert found[0].document == found[1].document != found[2].document
 
 
-def test_catalogues_give_translations_and_english(tmp_path):
-    assert catalogues.messages(b"not a catalogue") == {}
-    content = catalogue(
+def test_catalogs_give_translations_and_english(tmp_path):
+    assert catalogs.messages(b"not a catalog") == {}
+    content = catalog(
         {
             ENGLISH: GERMAN,
             "menu\4Open the file": "Die Datei öffnen",
@@ -65,15 +65,15 @@ def test_catalogues_give_translations_and_english(tmp_path):
             "OK": "Ja",
         }
     )
-    assert catalogues.messages(content)["%d files found"] == "%d Dateien gefunden"
+    assert catalogs.messages(content)["%d files found"] == "%d Dateien gefunden"
     wheel = packed(
         tmp_path / "django.whl",
         {
             "django/conf/locale/de/LC_MESSAGES/django.mo": content,
-            "django/conf/locale/nl/LC_MESSAGES/django.mo": catalogue({ENGLISH: DUTCH}),
+            "django/conf/locale/nl/LC_MESSAGES/django.mo": catalog({ENGLISH: DUTCH}),
         },
     )
-    found = list(catalogues.read(taken(wheel)))
+    found = list(catalogs.read(taken(wheel)))
     assert {(one.text, one.code) for one in found} == {
         (GERMAN, "de"), ("Die Datei öffnen", "de"), ("Dateien gefunden", "de"), (DUTCH, "nl"),
         (ENGLISH, "en"), ("Open the file", "en"), ("files found", "en"),
@@ -131,11 +131,11 @@ def domain(tmp_path, monkeypatch):
     packed(
         tmp_path / "work/pip/made-up-1.0/made_up-1.0-py3-none-any.whl",
         {
-            f"locale/{code}/LC_MESSAGES/a.mo": catalogue({ENGLISH: text})
+            f"locale/{code}/LC_MESSAGES/a.mo": catalog({ENGLISH: text})
             for code, text in {"de": GERMAN, "nl": DUTCH}.items()
         },
     )
-    monkeypatch.setitem(DOMAINS, "made-up", Domain((package,), catalogues.read))
+    monkeypatch.setitem(DOMAINS, "made-up", Domain((package,), catalogs.read))
     return tmp_path / "out", tmp_path / "work"
 
 
@@ -147,7 +147,7 @@ def test_collecting_twice_makes_the_same_bytes(domain):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     assert pq.read_table(folder / "made-up.parquet")["label"].to_pylist() == ["deu-Latn", "eng-Latn", "nld-Latn"]
     assert (folder / "sources.tsv").read_text().splitlines() == [
-        "domain\tregistry\tpackage\tversion\tlicence\trows\tlanguages",
+        "domain\tregistry\tpackage\tversion\tlicense\trows\tlanguages",
         "made-up\tpip\tmade-up\t1.0\tBSD-3-Clause\t3\t3",
     ]
 
@@ -157,9 +157,9 @@ def test_a_message_is_one_document_though_every_language_has_its_package(tmp_pat
     for package, text in zip(packages, (GERMAN, DUTCH), strict=True):
         code = package.name[-2:]
         packed(
-            tmp_path / f"npm/{package.name}-1/a.tgz", {f"resource/{code}/LC_MESSAGES/a.mo": catalogue({ENGLISH: text})}
+            tmp_path / f"npm/{package.name}-1/a.tgz", {f"resource/{code}/LC_MESSAGES/a.mo": catalog({ENGLISH: text})}
         )
-    monkeypatch.setitem(DOMAINS, "office", Domain(packages, catalogues.read))
+    monkeypatch.setitem(DOMAINS, "office", Domain(packages, catalogs.read))
     collect(tmp_path, tmp_path, ["office"])
     table = pq.read_table(tmp_path / "office.parquet")
     assert table.num_rows == 3
@@ -199,7 +199,7 @@ def test_a_damaged_archive_is_transient(tmp_path):
 def test_every_package_says_where_it_comes_from():
     for domain in DOMAINS.values():
         for package in domain.packages:
-            assert package.licence
+            assert package.license
             assert bool(package.version) == (package.registry in ("pip", "npm"))
 
 

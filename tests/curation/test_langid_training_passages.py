@@ -1,4 +1,4 @@
-"""Labelled text for the bundled identifier: which languages, which messages, which half."""
+"""Labeled text for the bundled identifier: which languages, which messages, which half."""
 
 import pytest
 from hypothesis import given, settings
@@ -63,7 +63,7 @@ def test_pieces_lose_nothing_but_spaces(text, longest):
     assert "".join("".join(found).split()) == "".join(text.split())
 
 
-def test_rows_are_labelled_with_language_and_script():
+def test_rows_are_labeled_with_language_and_script():
     found, _ = kept(
         (GERMAN, "de", "p/1"), ("Датотека није пронађена.", "sr", "p/1"), ("ファイルが見つかりません。", "ja", "p/1"),
         ("找不到这个文件，请重新输入。", "zh_CN", "p/1"), ("搵唔到呢個檔案，請再輸入。", "yue", "p/1"),

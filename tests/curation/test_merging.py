@@ -11,7 +11,7 @@ from curation.mining.step.run import run_mine
 from curation.mixing.licenses import strictest
 from curation.mixing.step.run import run_mix
 from curation.pipeline.show import show_rows
-from sources.manifest import Licence
+from sources.manifest import License
 
 FREE = {"id": "CC0-1.0", "commercial": True, "redistribution": True}
 SHARE = {"id": "CC-BY-SA-4.0", "commercial": True, "redistribution": True}
@@ -26,9 +26,9 @@ def text(rng: random.Random, length: int) -> str:
 def sources(workshop):
     """Three sources: b repeats a's first rows, exactly and nearly, and c its very first; each has rows of its own."""
     rng = random.Random(2)
-    workshop.manifest("a", ["x"], priority=1, licence=FREE)
-    workshop.manifest("b", ["x", "y"], priority=2, licence=SHARE)
-    workshop.manifest("c", ["x"], priority=3, licence=CLOSED)
+    workshop.manifest("a", ["x"], priority=1, license=FREE)
+    workshop.manifest("b", ["x", "y"], priority=2, license=SHARE)
+    workshop.manifest("c", ["x"], priority=3, license=CLOSED)
     workshop.mix("all")
     first = [{"query": text(rng, 6), "positive": text(rng, 40)} for _ in range(30)]
     own = [{"query": text(rng, 6), "positive": text(rng, 40)} for _ in range(20)]
@@ -66,7 +66,7 @@ def test_a_kept_row_carries_its_duplicates(workshop, sources, shard_rows):
     assert not any(merged(build, "b") + merged(build, "c"))
 
 
-def test_a_sample_has_every_provenance_positive_negative_and_the_strictest_licence(workshop, sources):
+def test_a_sample_has_every_provenance_positive_negative_and_the_strictest_license(workshop, sources):
     pools, said = sources
     build = workshop.build(mixes={"all": {"validation": 0.0}})
     workshop.rows(build, pools)
@@ -82,7 +82,7 @@ def test_a_sample_has_every_provenance_positive_negative_and_the_strictest_licen
         ["a/x", "b/y"],
         ["a/x"],
     ]
-    assert [first["licence"], second["licence"], third["licence"]] == ["CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0"]
+    assert [first["license"], second["license"], third["license"]] == ["CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0"]
     assert texts[first["negative_ids"][0]]["text"] == said
     (other,) = second["other_positive_ids"]
     assert texts[other]["text"] == pools["b", "y"][0]["positive"]
@@ -186,6 +186,6 @@ def test_removing_a_source_leaves_the_signatures_of_the_others(workshop, sources
         (("CC-BY-NC-SA-4.0", False, True), ("LicenseRef-private", False, False)),
     ],
 )
-def test_licences_by_what_they_ask(weaker, stricter):
-    both = [Licence(id=i, commercial=c, redistribution=r) for i, c, r in (weaker, stricter)]
+def test_licenses_by_what_they_ask(weaker, stricter):
+    both = [License(id=i, commercial=c, redistribution=r) for i, c, r in (weaker, stricter)]
     assert strictest(both) == strictest(both[::-1]) == both[1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from curation.dedup import signatures
 from curation.dedup.minhash import BLOCK, _permutations, bands, jaccard, shingle_sets, signatures_of, sketches
 from curation.settings import DedupSettings
-from open_ml_embed.core.text.tokens import Tokens, tokenise
+from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 SETTINGS = DedupSettings()
 LARGE = DedupSettings(permutations=256, bands=42)
@@ -149,8 +149,8 @@ def test_bytes_that_are_no_text_are_signed_alike_wherever_they_stand(rows):
             pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(rows))]
         )
 
-    together, _ = signatures_of(tokenise(array(*rows)), SETTINGS)
-    assert together.tolist() == [signatures_of(tokenise(array(row)), SETTINGS)[0][0].tolist() for row in rows]
+    together, _ = signatures_of(tokenize(array(*rows)), SETTINGS)
+    assert together.tolist() == [signatures_of(tokenize(array(row)), SETTINGS)[0][0].tolist() for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_jaccard_equals_brute_force():
     rng = random.Random(1)
     left = [make_text(rng, rng.randrange(6, 60)) for _ in range(200)]
     right = [near(rng, text, rng.randrange(0, 4)) for text in left]
-    got = jaccard(tokenise(pa.array(left + right)), np.arange(200), np.arange(200, 400), 5)
+    got = jaccard(tokenize(pa.array(left + right)), np.arange(200), np.arange(200, 400), 5)
     assert got.tolist() == [true_jaccard(a, b) for a, b in zip(left, right, strict=True)]
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=12), min_size=2, max_size=6), st.integers(1, 6))
 @settings(max_examples=300, deadline=None)
 def test_shingle_sets_and_jaccard_are_those_of_python_sets(rows, shingle):
-    tokens = tokenise(pa.array([" ".join(row) for row in rows]))
+    tokens = tokenize(pa.array([" ".join(row) for row in rows]))
     hashes, offsets = shingle_sets(tokens, shingle)
     sets = [words(" ".join(row), shingle) for row in rows]
     assert np.diff(offsets).tolist() == list(map(len, sets))

@@ -14,7 +14,7 @@ from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
 from curation.mining.rules import Pool
 from curation.settings import MiningSettings
-from open_ml_embed.core.text.tokens import tokenise
+from open_ml_embed.core.text.tokens import tokenize
 
 
 def make_text(rng: random.Random, length: int, vocabulary: int = 300) -> str:
@@ -22,7 +22,7 @@ def make_text(rng: random.Random, length: int, vocabulary: int = 300) -> str:
 
 
 def tokens(texts: list[str]):
-    return tokenise(pa.array(texts, pa.string()), for_search=True)
+    return tokenize(pa.array(texts, pa.string()), for_search=True)
 
 
 def all_scores(queries: list[str], documents: list[str]) -> np.ndarray:

@@ -119,7 +119,7 @@ def test_a_given_negative_that_is_nearly_a_positive_joins_its_cluster(workshop):
 
 
 def test_a_given_negative_between_two_positives_joins_their_clusters(workshop):
-    # 91 shingles each: neighbours share 85, a Jaccard index of 0.88; the outer two 79, one of 0.77
+    # 91 shingles each: neighbors share 85, a Jaccard index of 0.88; the outer two 79, one of 0.77
     left, between, right = (" ".join(f"word{i}" for i in range(first, first + 95)) for first in (0, 6, 12))
     rows = [{"query": q, "positive": text} for q, text in (("a", left), ("b", right))]
     rows.append({"query": "c", "positive": "something else", "negatives": [between]})

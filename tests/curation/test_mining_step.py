@@ -200,7 +200,7 @@ def test_duplicate_queries_share_their_negatives_and_each_row_has_its_line(works
     build, found = mine(workshop, {("a", "x"): rows}, 7)
     assert texts_of(found)[30:] == texts_of(found)[:10]
     result = build.load("mine")
-    assert [(s.path, s.rows) for s in result.shards] == [(s.path, s.rows) for s in build.load("normalise").shards]
+    assert [(s.path, s.rows) for s in result.shards] == [(s.path, s.rows) for s in build.load("normalize").shards]
     assert result.stats["pools"]["a"]["queries"] == 30
     assert result.stats["sources"]["a"]["rows"] == 40
 

@@ -146,12 +146,12 @@ def done_tasks(root) -> int:
 @pytest.mark.slow
 def test_the_same_bytes_after_being_killed_anywhere(model, tmp_path):
     """Six deaths in a dense teacher's work: collecting, embedding, searching, aligning."""
-    settings = {"mining": PLAIN | {"teacher": str(model), "shortage": "fill"}, "normalise": {"shard_rows": 60},
+    settings = {"mining": PLAIN | {"teacher": str(model), "shortage": "fill"}, "normalize": {"shard_rows": 60},
                 "decontaminate": {}}  # fmt: skip
     trees = []
     for name in ("whole", "killed"):
         root = project.make(tmp_path / name, rows=150, **settings)
-        for step in ("fetch", "normalise", "dedup"):
+        for step in ("fetch", "normalize", "dedup"):
             project.curate(root, step, "--workers", "1")
         if name == "whole":
             assert start_mining(root).wait() == 0

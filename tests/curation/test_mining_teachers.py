@@ -141,7 +141,7 @@ def write_vectors(folder, texts, vectors, kind):
 
 @pytest.mark.parametrize("kind", ["npy", "arrow"])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_precomputed_vectors_come_by_text_normalised(tmp_path, kind, dtype):
+def test_precomputed_vectors_come_by_text_normalized(tmp_path, kind, dtype):
     texts = sorted(set(make_texts(30)))
     vectors = np.random.default_rng(0).normal(size=(len(texts), 6)).astype(dtype)
     write_vectors(tmp_path, texts, vectors, kind)

@@ -66,7 +66,7 @@ def documents(build, name):
 def test_every_row_has_one_verdict(ready):
     build = ready()
     stats = run_mix(build, "told").stats
-    rows = build.load("normalise").stats["sources"]
+    rows = build.load("normalize").stats["sources"]
     for source, funnel in stats["sources"].items():
         assert set(funnel) == set(REASONS)
         assert sum(funnel.values()) == rows[source]["rows"]

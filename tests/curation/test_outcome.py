@@ -14,7 +14,7 @@ from curation.pipeline.outcome import (
     FORMS,
     MOST_LINES,
     dedup_outcome,
-    normalise_outcome,
+    normalize_outcome,
     outcome_of,
     print_outcome,
 )
@@ -64,27 +64,27 @@ def by_source(data):
     return {line["source"]: line for line in data["sources"]}
 
 
-def test_fetch_and_normalise_count_what_lies_in_the_files(ended):
+def test_fetch_and_normalize_count_what_lies_in_the_files(ended):
     said, root = ended
     for name, files in {"pairs": 3, "classes": 1, "opinions": 1}.items():
         size = sum(path.stat().st_size for path in (root / "raw" / name).iterdir())
         line = by_source(said["fetch"])[name]
         assert (line["files"], line["bytes"]) == (files, size)
     good = good_pairs(root)
-    pairs = by_source(said["normalise"])["pairs"]
+    pairs = by_source(said["normalize"])["pairs"]
     assert (pairs["records"], pairs["rows"], pairs["quarantined"]) == (360, len(good), 360 - len(good))
     assert pairs["share"] == pytest.approx(6 / 360, abs=1e-6)
     assert pairs["stated"] == 1
-    for line in said["normalise"]["sources"]:
+    for line in said["normalize"]["sources"]:
         made = line["rows"] + line["quarantined"] + line["filtered"] + line["beyond_limit"]
         assert line["records"] == made + line["joined"]
         assert line["joined"] == 0
-    assert said["normalise"]["notes"] == ["quarantined: empty-query 3, invalid-json 3, too-many-values 1"]
+    assert said["normalize"]["notes"] == ["quarantined: empty-query 3, invalid-json 3, too-many-values 1"]
 
 
 def test_every_file_of_a_source_has_its_counts(ended):
     _, root = ended
-    files = step_file(root, "normalise").stats["files"]["pairs"]["all"]
+    files = step_file(root, "normalize").stats["files"]["pairs"]["all"]
     assert sorted(files) == ["part-0.jsonl", "part-1.jsonl", "part-2.jsonl"]
     for counts in files.values():
         assert (counts["records"], counts["rows"]) == (120, 118)
@@ -93,7 +93,7 @@ def test_every_file_of_a_source_has_its_counts(ended):
 
 def test_later_steps_account_for_every_row(ended):
     said, root = ended
-    rows = {name: line["rows"] for name, line in by_source(said["normalise"]).items()}
+    rows = {name: line["rows"] for name, line in by_source(said["normalize"]).items()}
     for name, line in by_source(said["identify"]).items():
         assert line["texts"] == 2 * rows[name]
         assert line["texts"] == sum(line[key] for key in ("agree", "disagree", "undetermined", "declared_only"))
@@ -135,10 +135,10 @@ def read_mix(root, name):
 
 def test_the_table_is_plain_text_on_a_pipe_and_has_the_worst_first(ended):
     _, root = ended
-    done = project.curate(root, "normalise")
+    done = project.curate(root, "normalize")
     assert "\x1b" not in done.stdout
     first, head, *lines = [line.split() for line in done.stdout.splitlines()]
-    assert " ".join(first) == "normalise, profile tiny: 3 sources"
+    assert " ".join(first) == "normalize, profile tiny: 3 sources"
     assert head == ["source", "records", "rows", "quarantined", "filtered", "stated", "lost"]
     assert lines[0] == ["pairs", "360", "354", "6", "0", "1", "1.7%"]
     assert [line[0] for line in lines[:4]] == ["pairs", "classes", "opinions", "total"]
@@ -153,13 +153,13 @@ def made_up(count):
         f"s{i:02d}": entry | {"rows": 1_000_000 - i, "quarantined": {"empty-query": i} if i else {}}
         for i in range(count)
     }
-    return StepResult("normalise", stats={"sources": sources, "allowed": []})
+    return StepResult("normalize", stats={"sources": sources, "allowed": []})
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])
 def test_a_long_table_fits_a_screen_and_a_narrow_one_cuts_no_figure(workshop, capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    outcome = normalise_outcome(made_up(50))
+    outcome = normalize_outcome(made_up(50))
     print_outcome(outcome, "test")
     _, _, *lines = capsys.readouterr().out.splitlines()
     assert len(lines) == MOST_LINES + 3
@@ -174,7 +174,7 @@ def test_a_long_table_fits_a_screen_and_a_narrow_one_cuts_no_figure(workshop, ca
 def test_sources_that_were_refused_stand_first_and_have_a_line_each(workshop):
     result = made_up(3)
     result.refused = {"s00": "no row", "unread": "no column"}
-    lines = normalise_outcome(result).lines
+    lines = normalize_outcome(result).lines
     assert [line.source for line in lines] == ["unread", "s00", "s02", "s01"]
     assert (lines[0].figures["rows"], lines[0].share) == (0, 1.0)
 
@@ -202,13 +202,13 @@ def test_every_figure_is_documented():
 
 def test_wrong_options_end_with_1_as_other_mistakes_do(ended):
     _, root = ended
-    assert project.curate(root, "normalise", "--jsno", check=False).returncode == 1
-    assert project.curate(root, "normalise", "--workers", "-1", check=False).returncode == 1
-    assert project.curate(root, "normalise", "--help", check=False).returncode == 0
+    assert project.curate(root, "normalize", "--jsno", check=False).returncode == 1
+    assert project.curate(root, "normalize", "--workers", "-1", check=False).returncode == 1
+    assert project.curate(root, "normalize", "--help", check=False).returncode == 0
 
 
 def test_a_dry_run_and_a_report_print_what_they_did(ended):
     _, root = ended
-    assert project.curate(root, "normalise", "--dry-run").stdout.startswith("Turn raw files into rows.: 3 sources")
+    assert project.curate(root, "normalize", "--dry-run").stdout.startswith("Turn raw files into rows.: 3 sources")
     said = json.loads(project.curate(root, "report", "--json").stdout)
     assert said == {"step": "report", "profile": "tiny", "path": str(root / "out/tiny/report.html")}

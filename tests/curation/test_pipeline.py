@@ -21,12 +21,12 @@ def test_status_says_what_there_is(reference):
     assert status["rows"] == 3 * 398 + 399 + 400
     assert status["mixes"]["instruction"] == 450
     assert all(
-        status["stages"][s] == "done" for s in ("fetch", "normalise", "identify", "dedup", "mine", "mix-retrieval")
+        status["stages"][s] == "done" for s in ("fetch", "normalize", "identify", "dedup", "mine", "mix-retrieval")
     )
 
 
 def test_bad_records_are_counted_and_can_be_looked_at(reference):
-    counts = json.loads((reference / "out/tiny/steps/normalise.json").read_text())["stats"]["sources"]
+    counts = json.loads((reference / "out/tiny/steps/normalize.json").read_text())["stats"]["sources"]
     assert sum(counts["pairs"]["quarantined"].values()) == 6
     assert sum(counts["classes"]["quarantined"].values()) == 1
     shown = project.curate(reference, "show", "pairs", "--quarantined", "-n", "9").stdout
@@ -59,7 +59,7 @@ def test_the_same_bytes_after_being_killed(reference, tmp_path):
 
 
 def test_the_same_rows_whatever_the_shard_size(reference, tmp_path):
-    root = project.make(tmp_path, normalise={"shard_rows": 1000})
+    root = project.make(tmp_path, normalize={"shard_rows": 1000})
     project.build(root, "--workers", "1")
     mixes = [{name: data for name, data in project.tree(r).items() if "/mixes/" in name} for r in (root, reference)]
     assert mixes[0] == mixes[1]
@@ -67,7 +67,7 @@ def test_the_same_rows_whatever_the_shard_size(reference, tmp_path):
 
 def test_a_second_run_does_nothing(reference):
     before = project.tree(reference)
-    line = project.curate(reference, "normalise").stderr.splitlines()[0]
+    line = project.curate(reference, "normalize").stderr.splitlines()[0]
     progress = json.loads(line)
     assert progress["resumed"] == progress["total"]
     assert project.tree(reference) == before
@@ -92,7 +92,7 @@ def test_a_source_whose_tool_is_missing_is_skipped_with_a_line(tmp_path, monkeyp
     fetched = project.curate(root, "fetch")
     assert "skipped packages" in fetched.stderr
     assert "apt-get is not installed" in fetched.stderr
-    project.curate(root, "normalise", "--workers", "1")
+    project.curate(root, "normalize", "--workers", "1")
     status = json.loads(project.curate(root, "status", "--json").stdout)
     assert status["sources"] == ["pairs"]
     assert list(status["skipped"]) == ["packages"]

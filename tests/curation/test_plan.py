@@ -42,7 +42,7 @@ def test_plan_adds_up(library):
     assert made["corpus"]["rows"] == 1030
     assert made["corpus"]["families"] == {"clustering": 50, "retrieval": 980}
     assert made["corpus"]["access"] == {"gated": 250, "open": 780}
-    assert made["corpus"]["licences"] == {"CC0-1.0": 980, "LicenseRef-x": 50}
+    assert made["corpus"]["licenses"] == {"CC0-1.0": 980, "LicenseRef-x": 50}
     assert (made["corpus"]["languages"], made["corpus"]["programming_languages"]) == (3, 1)
     assert made["corpus"]["download"] == {
         "bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 3,
@@ -56,7 +56,7 @@ def test_a_mix_has_the_sums_of_what_its_cap_leaves(library):
     assert mix["cap"] == 100
     assert mix["families"] == {"clustering": 50, "retrieval": 230}
     assert mix["tasks"] == {"code-to-text": 30, "title-matching": 200, "topic-classification": 50}
-    assert mix["licences"] == {"CC0-1.0": 230, "LicenseRef-x": 50}
+    assert mix["licenses"] == {"CC0-1.0": 230, "LicenseRef-x": 50}
     assert mix["access"] == {"gated": 100, "open": 180}
     assert (mix["languages"], mix["programming_languages"], mix["undeclared"]) == (3, 1, 0)
     assert mix["download"]["bytes"] == 3_000_000, "a raw file is fetched whole"
@@ -81,7 +81,7 @@ def test_roughly_known_bytes_are_counted_as_such(library):
 
 def test_plan_says_what_is_lost(library):
     lost = plan(library)["lost"]
-    assert lost["licence commercial"] == {
+    assert lost["license commercial"] == {
         "sources": ["tweets"], "rows": 50, "languages": ["zul"], "mixes": {"retrieval": 0, "instruction": 50},
     }  # fmt: skip
     gated = lost["no token (without gated)"]
@@ -91,7 +91,7 @@ def test_plan_says_what_is_lost(library):
 def test_plan_of_a_choice_counts_and_loses_only_that(library):
     made = plan(library, None, None, None, "commercial")
     assert made["corpus"]["rows"] == 980
-    assert made["lost"]["licence commercial"]["sources"] == []
+    assert made["lost"]["license commercial"]["sources"] == []
 
 
 def test_hours_follow_from_the_rates_and_the_workers(library):
@@ -102,7 +102,7 @@ def test_hours_follow_from_the_rates_and_the_workers(library):
 def test_what_the_hours_rest_on(library):
     told = plan(library, workers=2)["basis"]
     assert (told["measured_on"], told["workers"], told["unmeasured"]) == ("a toy", 2, {"train": "nobody has"})
-    assert told["steps"]["normalise"] == {"rows_per_second": 1000, "measured_with": {}, "this_profile": {}}
+    assert told["steps"]["normalize"] == {"rows_per_second": 1000, "measured_with": {}, "this_profile": {}}
     assert told["steps"]["mine"]["measured_with"] == {"mining.keep": 8, "mining.teacher.model": "bm25"}
     assert told["steps"]["mine"]["this_profile"] == {"mining.keep": 24}
     rates = RATES | {"steps": {"mine": {"rows_per_second": 10, "settings": {"mining.kept": 8}}}}
@@ -129,7 +129,7 @@ def test_plan_command_takes_the_same_choices(library):
     arguments = ["plan", "--params", str(library.root / "params.yaml"), "--json"]
     run = CliRunner().invoke
     assert json.loads(run(app, arguments).stdout)["sources"] == 4
-    assert json.loads(run(app, [*arguments, "--licence", "commercial"]).stdout)["sources"] == 3
+    assert json.loads(run(app, [*arguments, "--license", "commercial"]).stdout)["sources"] == 3
     assert json.loads(run(app, [*arguments, "--without-gated"]).stdout)["sources"] == 3
     for without in (["--access", "open,gated"], ["--access", "gated,open,manual"], ["--access", "open"]):
         made = json.loads(run(app, [*arguments, "--without-gated", *without]).stdout)
@@ -139,7 +139,7 @@ def test_plan_command_takes_the_same_choices(library):
     assert "--without-gated" in nothing.remedy
     table = run(app, arguments[:-1], env={"COLUMNS": "200"}).stdout
     assert "1,030 rows" in table
-    assert "licence commercial" in table
+    assert "license commercial" in table
     assert "known of 1 of 4 sources" in table
     assert "train: no rate, and not in the hours: nobody has" in table
     assert "not measured with this profile's mining.keep 24" in table
@@ -161,7 +161,7 @@ def test_plan_for_so_many_workers(library, workers, number):
     assert made["hours"]["mine"] == round(1030 / 10 / number / 3600, 2)
 
 
-@pytest.mark.parametrize("verb", ["plan", "normalise"])
+@pytest.mark.parametrize("verb", ["plan", "normalize"])
 def test_fewer_workers_than_none_are_refused(library, verb):
     (library.root / "params.yaml").write_text("profile: p\np: {sources: {collection: offline}}\n")
     arguments = [verb, "--params", str(library.root / "params.yaml"), "--workers", "-1"]

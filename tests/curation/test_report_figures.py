@@ -46,7 +46,7 @@ def test_the_header_shows_the_key_figures(whole):
 
 
 def test_lengths_and_languages_are_counted_whatever_the_shards(corpus, workshop):
-    found = survey(corpus.store, corpus.load("normalise"))
+    found = survey(corpus.store, corpus.load("normalize"))
     pairs_ = found["pairs"]
     assert pairs_.rows == pairs_.query.counts.sum() == pairs_.positive.counts.sum() == 84
     assert pairs_.given == 1
@@ -60,14 +60,14 @@ def test_lengths_and_languages_are_counted_whatever_the_shards(corpus, workshop)
 
 
 def test_the_rows_drawn_do_not_depend_on_the_shard_size(corpus, workshop):
-    few = survey(corpus.store, corpus.load("normalise"))["pairs"].drawn
+    few = survey(corpus.store, corpus.load("normalize"))["pairs"].drawn
     pool = {("pairs", "all"): _rows(corpus, "pairs", "all"), ("pairs", "de"): _rows(corpus, "pairs", "de")}
     many = survey(corpus.store, workshop.rows(corpus, pool, shard_rows=7))["pairs"].drawn
     assert [place.key for place in few] == [place.key for place in many]
 
 
 def _rows(build, source, subset=None):
-    shards = [s for s in build.load("normalise").shards if s.source == source and subset in (None, s.subset)]
+    shards = [s for s in build.load("normalize").shards if s.source == source and subset in (None, s.subset)]
     return [row for s in shards for row in build.store.read_table(f"rows/{s.path}.rows.arrow").to_pylist()]
 
 

@@ -69,14 +69,14 @@ def test_a_skipped_source_is_named_with_its_reason(corpus):
     text = read(corpus)
     assert "Sources skipped" in text
     assert "<code>absent</code> Not here" in text
-    result = corpus.load("normalise")
+    result = corpus.load("normalize")
     result.skipped = {}
     corpus.save(result)
     assert "Sources skipped" not in read(corpus)
 
 
-def test_nothing_normalised_is_an_error_with_a_remedy(workshop):
-    with pytest.raises(StageError, match="normalise"):
+def test_nothing_normalized_is_an_error_with_a_remedy(workshop):
+    with pytest.raises(StageError, match="normalize"):
         run_report(workshop.build())
 
 
@@ -105,7 +105,7 @@ def test_a_browser_opens_it_without_a_word(whole, tmp_path):
 
 
 def test_a_source_without_rows_is_in_the_report(corpus):
-    result = corpus.load("normalise")
+    result = corpus.load("normalize")
     result.stats["sources"]["absent"] = {"rows": 0, "filtered": {}, "quarantined": {"empty-query": 7}}
     result.skipped = {}
     corpus.save(result)
@@ -117,5 +117,5 @@ def test_a_build_without_any_row_has_a_report(workshop):
     build = workshop.build()
     workshop.fetched(build, ["pairs"])
     none = {"rows": 0, "filtered": {}, "quarantined": {}}
-    save_as_made(build, StepResult("normalise", stats={"sources": {"pairs": none}}))
+    save_as_made(build, StepResult("normalize", stats={"sources": {"pairs": none}}))
     assert "What is in the corpus" in read(build)

@@ -20,7 +20,7 @@ from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.store import Store
 from tests.curation import project
 
-STEPS = ("fetch", "normalise", "identify", "dedup", "decontaminate", "mine", "mix-retrieval", "mix-instruction")
+STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix-retrieval", "mix-instruction")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_rows_in_another_order_are_not_paired_with_what_others_were_found_to_be(
     assert "raw file pairs/part-1.jsonl changed remedy: curate fetch" in " ".join(
         refused(built, "mix", "retrieval").split()
     )
-    for step in ("fetch", "normalise", "identify"):
+    for step in ("fetch", "normalize", "identify"):
         project.run(built, step)
     said = refused(built, "mix", "retrieval")
     assert "step dedup is stale: it was made from other rows" in said
@@ -96,7 +96,7 @@ def test_files_that_are_read_in_place_are_looked_at_again(built, how):
     else:
         path.unlink()
     what = {"edited": "changed", "added": "was added", "removed": "is gone"}[how]
-    for verb in (["normalise"], ["mine"], ["mix", "instruction"], ["report"], ["show", "pairs"]):
+    for verb in (["normalize"], ["mine"], ["mix", "instruction"], ["report"], ["show", "pairs"]):
         said = refused(built, *verb)
         assert f"raw file pairs/{path.name} {what}" in said
         assert "curate fetch" in said
@@ -104,7 +104,7 @@ def test_files_that_are_read_in_place_are_looked_at_again(built, how):
 
 def test_a_folder_of_raw_files_that_is_gone_is_said(built):
     shutil.rmtree(built / "raw/classes")
-    assert "raw files of classes are no longer below sources.local_root" in refused(built, "normalise")
+    assert "raw files of classes are no longer below sources.local_root" in refused(built, "normalize")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_folder_of_raw_files_that_is_gone_is_said(built):
     [
         ("sources", {"files_per_table": 1}, ["mine"], "setting sources.files_per_table changed (none, now 1)", "fetch"),
         ("sources", {"include": ["pairs"]}, ["mine"], "source classes is gone", "fetch"),
-        ("normalise", {"shard_rows": 50}, ["dedup"], "setting normalise.shard_rows changed (60, now 50)", "normalise"),
+        ("normalize", {"shard_rows": 50}, ["dedup"], "setting normalize.shard_rows changed (60, now 50)", "normalize"),
         ("dedup", {"threshold": 0.7}, ["mine"], "setting dedup.threshold changed (0.8, now 0.7)", "dedup"),
         ("decontaminate", {"run": 14}, ["mine"], "setting decontaminate.run changed (13, now 14)", "decontaminate"),
         ("decontaminate", {"sets": []}, ["mine"], "evaluation set leaked is gone", "decontaminate"),
@@ -142,7 +142,7 @@ def stage_inputs(root: Path) -> dict[str, bytes]:
 def test_a_remedy_names_the_profile_that_it_is_for(built):
     settings = yaml.safe_load((built / "params.yaml").read_text())
     (built / "params.yaml").write_text(yaml.safe_dump({**settings, "other": settings["tiny"]}))
-    assert "remedy: curate fetch --profile other\n" in refused(built, "normalise", "--profile", "other") + "\n"
+    assert "remedy: curate fetch --profile other\n" in refused(built, "normalize", "--profile", "other") + "\n"
     (built / "pipelines/other").mkdir(parents=True)
     (built / "pipelines/other/dvc.yaml").write_text("stages: {}\n")
     said = refused(built, "mine", "--profile", "other")
@@ -152,12 +152,12 @@ def test_a_remedy_names_the_profile_that_it_is_for(built):
 @pytest.mark.parametrize(
     ("fields", "verb", "remedy", "names"),
     [
-        ({"origin": {"kind": "manual", "url": "x", "folder": "pairs"}}, ["normalise"], "fetch", "manifest of pairs"),
-        ({"shape": {"kind": "pair", "args": {"query": "d", "positive": "q"}}}, ["mine"], "normalise", "manifest of"),
+        ({"origin": {"kind": "manual", "url": "x", "folder": "pairs"}}, ["normalize"], "fetch", "manifest of pairs"),
+        ({"shape": {"kind": "pair", "args": {"query": "d", "positive": "q"}}}, ["mine"], "normalize", "manifest of"),
         ({"priority": 7}, ["mine"], "dedup", "manifest of pairs changed (priority)"),
         ({"instruction": "Something else is asked."}, ["report"], "mix", "manifest of pairs changed (instruction)"),
-        ({"licence": {"id": "LicenseRef-y", "commercial": False, "redistribution": False}}, ["report"], "mix",
-         "manifest of pairs changed (licence."),
+        ({"license": {"id": "LicenseRef-y", "commercial": False, "redistribution": False}}, ["report"], "mix",
+         "manifest of pairs changed (license."),
     ],
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
@@ -195,9 +195,9 @@ def test_the_work_folder_may_be_gone(built):
     """A purged scratch disk, a fresh clone with out/ pulled."""
     shutil.rmtree(built / "work")
     found = status(built)
-    assert found["stages"]["normalise"] == found["stages"]["dedup"] == found["stages"]["mine"] == "lost"
+    assert found["stages"]["normalize"] == found["stages"]["dedup"] == found["stages"]["mine"] == "lost"
     assert found["stages"]["mix-retrieval"] == "done", "its files are in out/"
-    assert "shards are missing from work/tiny/" in found["problems"]["normalise"]["why"]
+    assert "shards are missing from work/tiny/" in found["problems"]["normalize"]["why"]
     for verb in (
         ["show", "pairs"],
         ["identify"],
@@ -208,8 +208,8 @@ def test_the_work_folder_may_be_gone(built):
         ["report"],
     ):
         said = refused(built, *verb)
-        assert "step normalise was run, but" in said
-        assert "curate normalise" in said
+        assert "step normalize was run, but" in said
+        assert "curate normalize" in said
     before = {path: path.read_bytes() for path in (built / "out/tiny/steps").iterdir()}
     build(built)
     project.run(built, "report")
@@ -219,7 +219,7 @@ def test_the_work_folder_may_be_gone(built):
 @pytest.mark.parametrize(
     ("pattern", "verb", "remedy"),
     [
-        ("rows/pairs/**/*.rows.arrow", ["identify"], "normalise"),
+        ("rows/pairs/**/*.rows.arrow", ["identify"], "normalize"),
         ("clusters/classes/**/*.arrow", ["mine"], "dedup"),
         ("merges/pairs/**/*.arrow", ["mix", "retrieval"], "dedup"),
         ("contamination/**/*.contamination.arrow", ["mine"], "decontaminate"),
@@ -243,7 +243,7 @@ def test_a_table_that_is_gone_or_cut_is_made_again_first(built, pattern, verb, r
     project.run(built, *verb)
 
 
-@pytest.mark.parametrize("step", ["fetch", "normalise", "dedup", "decontaminate", "mine"])
+@pytest.mark.parametrize("step", ["fetch", "normalize", "dedup", "decontaminate", "mine"])
 def test_a_step_left_out_or_its_file_deleted_is_named(built, step):
     (built / "out/tiny/steps" / f"{step}.json").unlink()
     said = refused(built, "mix", "retrieval")
@@ -302,7 +302,7 @@ def test_a_mix_needs_languages_only_where_their_verdicts_count(built):
 def test_verdicts_follow_what_was_run_and_not_what_the_profile_says(tmp_path):
     """`decontaminate --evaluation` where the profile lists no set: rows stay out, and miner and mix look at it."""
     root = project.make(tmp_path, rows=60, decontaminate={})
-    for step in ("fetch", "normalise", "dedup", "mine"):
+    for step in ("fetch", "normalize", "dedup", "mine"):
         project.run(root, step)
     project.run(root, "mix", "retrieval")
     plain = json.loads((root / "out/tiny/steps/mix-retrieval.json").read_text())["stats"]["sources"]["pairs"]
@@ -332,7 +332,7 @@ def test_a_teacher_of_the_command_line_is_remembered(tmp_path):
 
     root = project.make(tmp_path / "project", rows=20, decontaminate={}, mining={"keep": 2, "skip_top": 0})
     encoder = make_encoder(root / "teachers", [f"w{i}" for i in range(2000)])
-    for step in ("fetch", "normalise", "dedup"):
+    for step in ("fetch", "normalize", "dedup"):
         project.run(root, step)
     project.run(root, "mine", "--workers", "1", "--teacher", "teachers/model")
     assert json.loads((root / "out/tiny/steps/mine.json").read_text())["overrides"] == {"teacher": "teachers/model"}
@@ -352,7 +352,7 @@ def test_a_teacher_of_the_command_line_is_remembered(tmp_path):
 def test_raw_files_that_were_fetched_may_be_deleted_until_rows_are_made_again(tmp_path, monkeypatch):
     from curation.dedup.step.run import run_dedup
     from curation.fetch.step import run_fetch
-    from curation.normalize.step import run_normalise
+    from curation.normalize.step import run_normalize
     from open_ml_embed.core.errors import StageError
     from sources.fetch import hub
     from tests.curation.conftest import Workshop
@@ -368,20 +368,20 @@ def test_raw_files_that_were_fetched_may_be_deleted_until_rows_are_made_again(tm
         server.add("court/laws", "a.jsonl", b'{"q": "Who may fish?", "d": "Whoever has a boat."}\n')
         build = workshop.build(sources={"collection": "offline", "endpoint": server.endpoint})
         run_fetch(build)
-        run_normalise(build)
+        run_normalize(build)
         shutil.rmtree(tmp_path / "work/raw")
         run_dedup(build)
-        run_normalise(build)
+        run_normalize(build)
         assert Checker(build).states()["fetch"].kind == "done"
         shutil.rmtree(tmp_path / "work")
-        for run in (run_dedup, run_normalise):
+        for run in (run_dedup, run_normalize):
             with pytest.raises(StageError, match="raw file") as caught:
                 run(build)
             assert "curate fetch" in caught.value.remedy
         states = Checker(build).states()
-        assert (states["fetch"].kind, states["normalise"].kind) == ("lost", "lost")
+        assert (states["fetch"].kind, states["normalize"].kind) == ("lost", "lost")
         run_fetch(build)
-        run_normalise(build)
+        run_normalize(build)
         run_dedup(build)
 
 
@@ -418,7 +418,7 @@ def test_step_files_are_equal_wherever_the_checkout_is(whole, tmp_path):
     root = project.make(tmp_path / "another" / "place", rows=60, sources={
         "include": ["pairs", "classes", "opinions"], "local_root": str(tmp_path / "another" / "place" / "raw")
     })  # fmt: skip
-    for step in ("fetch", "normalise", "dedup"):
+    for step in ("fetch", "normalize", "dedup"):
         project.run(root, step)
         name = f"out/tiny/steps/{step}.json"
         assert (root / name).read_bytes() == (whole / name).read_bytes()
@@ -430,7 +430,7 @@ def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole
     from curation.dedup.step.run import run_dedup
     from curation.langid.step.run import run_identify
     from curation.mining.step.run import run_mine
-    from curation.normalize.step import run_normalise
+    from curation.normalize.step import run_normalize
     from open_ml_embed.core import engine
 
     root = shutil.copytree(whole, tmp_path / "copy")
@@ -444,7 +444,7 @@ def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole
             lambda operation, *rest, real=real: ran.append(type(operation).__name__) or real(operation, *rest),
         )
     build = Build(*load_profile(root / "params.yaml", None), root)
-    for step, verb in (("normalise", run_normalise), ("identify", run_identify), ("dedup", run_dedup),
+    for step, verb in (("normalize", run_normalize), ("identify", run_identify), ("dedup", run_dedup),
                        ("decontaminate", run_decontaminate), ("mine", run_mine)):  # fmt: skip
         ran.clear()
         verb(build)
@@ -533,13 +533,13 @@ def test_a_file_beside_a_table_says_which_of_two_tasks_wrote_it(tmp_path):
     """Pools of other names write the same links: the marker of the first must not speak for the second's."""
     import pyarrow as pa
 
-    from curation.settings import NormaliseSettings
+    from curation.settings import NormalizeSettings
     from open_ml_embed.core.engine import Task, Workers, run
 
     schema = pa.schema([pa.field("n", pa.int64())])
 
     class Writes:
-        name, version, settings = "op", 1, NormaliseSettings()
+        name, version, settings = "op", 1, NormalizeSettings()
 
         def run(self, task, store, out):
             table = pa.table({"n": [task.payload]}, schema=schema)
@@ -618,7 +618,7 @@ def test_rows_are_shown_without_what_was_found_out_about_others(built):
 def test_quarantined_records_are_those_of_the_files_there_are(built):
     assert "part-2.jsonl" in project.run(built, "show", "pairs", "--quarantined", "-n", "99")
     (built / "raw/pairs/part-2.jsonl").unlink()
-    for step in ("fetch", "normalise"):
+    for step in ("fetch", "normalize"):
         project.run(built, step)
     shown = project.run(built, "show", "pairs", "--quarantined", "-n", "99")
     assert "part-1.jsonl" in shown

@@ -24,7 +24,7 @@ from open_ml_embed.core.errors import CorpusError
 from tests.curation import project
 from tests.curation.conftest import MANIFEST
 
-STEPS = ("fetch", "normalise", "identify", "dedup", "decontaminate", "mine", "mix-plain", "mix-told")
+STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix-plain", "mix-told")
 REMEDY = re.compile(r"curate (?P<verb>[a-z]+)(?P<rest>[^,]*)")
 PAIRS = {"tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string", "d": "string"}}},
          "shape": {"kind": "pair", "args": {"query": "q", "positive": "d"}}}  # fmt: skip
@@ -38,7 +38,7 @@ PLAIN = {"name": "plain", "title": "Plain", "sources": ["a", "b"], "cap": None, 
 TOLD = {"name": "told", "title": "Told", "sources": "all", "cap": 9, "instructions": True}
 PROFILE = {
     "sources": {"include": ["a", "b", "k"], "local_root": "raw"},
-    "normalise": {"shard_rows": 5},
+    "normalize": {"shard_rows": 5},
     "dedup": {"shingle": 2, "permutations": 64, "bands": 16},
     "decontaminate": {"shortest": 2},
     "mining": {"keep": 3, "skip_top": 0, "below": None, "retrieved": 20},
@@ -46,7 +46,7 @@ PROFILE = {
 }
 SETTINGS = [
     ("sources", "rows_per_part", [None, 4]), ("sources", "files_per_table", [None, 1]),
-    ("sources", "include", [["a", "b", "k"], ["a", "b"]]), ("normalise", "shard_rows", [5, 3]),
+    ("sources", "include", [["a", "b", "k"], ["a", "b"]]), ("normalize", "shard_rows", [5, 3]),
     ("languages", "content", [True, False]),
     ("languages", "trust", [{}, {"default": {"policy": "drop-disagreement", "confidence": 0.2}},
                             {"sources": {"k": {"policy": "trust-identified", "confidence": 0.2}}}]),
@@ -58,7 +58,7 @@ SETTINGS = [
 ]  # fmt: skip
 FIELDS = [
     ("instruction", ["Given a query, find its document.", "Say which document is meant."]),
-    ("licence", [MANIFEST["licence"], {"id": "LicenseRef-x", "commercial": False, "redistribution": False}]),
+    ("license", [MANIFEST["license"], {"id": "LicenseRef-x", "commercial": False, "redistribution": False}]),
     ("priority", [50, 10]), ("citation", ["This project's tests.", "Nobody."]), ("samples", [1, 2]),
     ("symmetric", [False, True]), ("subsets", [{"all": {"query_lang": tag}} for tag in ("eng-Latn", "deu-Latn")]),
 ]  # fmt: skip
@@ -73,7 +73,7 @@ def pair(rng: random.Random) -> str:
     return json.dumps({"q": sentence(rng, 4), "d": sentence(rng, 9)})
 
 
-def labelled(rng: random.Random) -> str:
+def labeled(rng: random.Random) -> str:
     return f"{sentence(rng, 6)}\tclass {rng.randrange(3)}"
 
 
@@ -144,7 +144,7 @@ class Machine(RuleBasedStateMachine):
         self.root, self.fresh = self.home / "project", Fresh(self.home / "fresh")
         self.rng = random.Random(seed)
         self.profile = json.loads(json.dumps(PROFILE))
-        for name, line, ending in (("a", pair, "jsonl"), ("b", pair, "jsonl"), ("k", labelled, "tsv")):
+        for name, line, ending in (("a", pair, "jsonl"), ("b", pair, "jsonl"), ("k", labeled, "tsv")):
             for part in range(2):
                 self.write(f"raw/{name}/part-{part}.{ending}", [line(self.rng) for _ in range(6)])
         shared = (self.root / "raw/a/part-0.jsonl").read_text().splitlines()[:2]
@@ -192,14 +192,14 @@ class Machine(RuleBasedStateMachine):
         elif how == "edit":  # of the same size
             lines[0] = re.sub(r"\d", lambda found: str((int(found[0]) + 1) % 9), lines[0])
         elif how == "append":
-            lines.append(labelled(self.rng) if path.suffix == ".tsv" else pair(self.rng))
+            lines.append(labeled(self.rng) if path.suffix == ".tsv" else pair(self.rng))
         else:
             lines = lines[:-1] if len(lines) > 4 else lines
         self.write(path.relative_to(self.root).as_posix(), lines)
 
     @rule(source=st.sampled_from("abk"))
     def add_or_remove_a_raw_file(self, source: str) -> None:
-        ending, line = ("tsv", labelled) if source == "k" else ("jsonl", pair)
+        ending, line = ("tsv", labeled) if source == "k" else ("jsonl", pair)
         path = self.root / f"raw/{source}/part-2.{ending}"
         if path.exists():
             path.unlink()
@@ -281,7 +281,7 @@ class Machine(RuleBasedStateMachine):
         made, wanted = result_of(self.root, step), self.wanted(step)
         assert made.keys() == wanted.keys(), step
         differing = [name for name, data in made.items() if data != wanted[name]]
-        if step == "normalise":  # of records that nobody reads, only people
+        if step == "normalize":  # of records that nobody reads, only people
             assert not [name for name in differing if name.endswith(QUARANTINE)]
         assert not differing, (step, differing, made["step"].decode(), wanted["step"].decode())
         return None

@@ -1,4 +1,4 @@
-"""Tokens against a slow tokeniser of Python strings, and whatever bytes a buffer may hold."""
+"""Tokens against a slow tokenizer of Python strings, and whatever bytes a buffer may hold."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from open_ml_embed.core.text.arrays import one_array
-from open_ml_embed.core.text.tokens import count_ones, string_buffers, tokenise
+from open_ml_embed.core.text.tokens import count_ones, string_buffers, tokenize
 from tests.curation.slow_folding import UNSPACED, fold, same_partition, words
 
 HARD = [
@@ -45,8 +45,8 @@ def from_bytes(rows: list[bytes]) -> pa.Array:
     ["elvin Kelvin \N{KELVIN SIGN}elvin kelvin", "abcdefgh abcdefghi abcdefg", "abcdefghé ABCDEFGHÉ abcdefg\u0301h"]
 )
 @settings(max_examples=400, deadline=None)
-def test_tokens_are_those_of_the_slow_tokeniser(batch):
-    got = tokenise(pa.array(batch))
+def test_tokens_are_those_of_the_slow_tokenizer(batch):
+    got = tokenize(pa.array(batch))
     expected = [words(text) for text in batch]
     assert np.diff(got.offsets).tolist() == list(map(len, expected))
     assert same_partition(got.hashes.tolist(), [word for each in expected for word in each])
@@ -56,15 +56,15 @@ def test_tokens_are_those_of_the_slow_tokeniser(batch):
 @example(["a b", " a\n b ", "a\u2009b", "A B", "ab", "a  b.", "a b .", "", " \t"])
 @settings(max_examples=400, deadline=None)
 def test_exact_is_equal_where_folded_text_with_single_spaces_is(batch):
-    assert same_partition(tokenise(pa.array(batch)).exact.tolist(), list(map(fold, batch)))
+    assert same_partition(tokenize(pa.array(batch)).exact.tolist(), list(map(fold, batch)))
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=6), st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_tokens_of_a_text_do_not_depend_on_its_neighbours(batch, for_search):
-    together = tokenise(pa.array(batch), for_search=for_search)
+def test_tokens_of_a_text_do_not_depend_on_its_neighbors(batch, for_search):
+    together = tokenize(pa.array(batch), for_search=for_search)
     for i, text in enumerate(batch):
-        alone = tokenise(pa.array([text]), for_search=for_search)
+        alone = tokenize(pa.array([text]), for_search=for_search)
         assert together.hashes[together.offsets[i] : together.offsets[i + 1]].tolist() == alone.hashes.tolist()
         assert together.exact[i] == alone.exact[0]
 
@@ -73,9 +73,9 @@ def test_tokens_of_a_text_do_not_depend_on_its_neighbours(batch, for_search):
 @settings(max_examples=300, deadline=None)
 def test_bytes_that_are_no_text_are_read_alone_too(rows):
     """Unpaired surrogates, cut characters, bytes that start nothing: a row never reads into the next."""
-    together = tokenise(from_bytes(rows))
+    together = tokenize(from_bytes(rows))
     for i, row in enumerate(rows):
-        alone = tokenise(from_bytes([row]))
+        alone = tokenize(from_bytes([row]))
         assert together.hashes[together.offsets[i] : together.offsets[i + 1]].tolist() == alone.hashes.tolist()
         assert together.exact[i] == alone.exact[0]
         assert len(alone.hashes) <= 2 * len(row)
@@ -83,17 +83,17 @@ def test_bytes_that_are_no_text_are_read_alone_too(rows):
 
 def test_slices_chunks_and_nulls():
     array = pa.array(["dropped", "one Two", None, "three", "dropped"])
-    whole = tokenise(pa.array(["one two", "", "three"]))
+    whole = tokenize(pa.array(["one two", "", "three"]))
     for cut in (
         array.slice(1, 3),
         array.cast(pa.large_string()).slice(1, 3),
         pa.chunked_array([array[1:3], array[3:4]]),
     ):
-        got = tokenise(cut)
+        got = tokenize(cut)
         assert got.hashes.tolist() == whole.hashes.tolist()
         assert got.offsets.tolist() == whole.offsets.tolist() == [0, 2, 2, 3]
         assert got.exact.tolist() == whole.exact.tolist()
-    assert len(tokenise(pa.chunked_array([], pa.string()))) == 0
+    assert len(tokenize(pa.chunked_array([], pa.string()))) == 0
     assert string_buffers(pa.array([], pa.string()))[0].tolist() == [0]
 
 
@@ -106,13 +106,13 @@ def test_slices_chunks_and_nulls():
     ],
 )  # fmt: skip
 def test_tokens_by_script(text, shingling, searching):
-    assert len(tokenise(pa.array([text])).hashes) == shingling
-    assert len(tokenise(pa.array([text]), for_search=True).hashes) == searching
+    assert len(tokenize(pa.array([text])).hashes) == shingling
+    assert len(tokenize(pa.array([text]), for_search=True).hashes) == searching
 
 
 def test_one_long_row_of_anything_is_read():
     for text, tokens in [("a" * 10**6, 1), ("a " * 10**6, 10**6), ("中" * 10**6, 10**6), (" -" * 10**6, 0)]:
-        assert len(tokenise(pa.array([text])).hashes) == tokens
+        assert len(tokenize(pa.array([text])).hashes) == tokens
 
 
 def test_ones_are_counted():

@@ -1,11 +1,11 @@
 """What a step says of files that could not be read."""
 
-from curation.normalize.step import Normalise, _add, _nothing, _summed
-from curation.settings import NormaliseSettings
+from curation.normalize.step import Normalize, _add, _nothing, _summed
+from curation.settings import NormalizeSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from sources.parts import Part, RawFile
-from tests.sources.test_normalise import manifest
+from tests.sources.test_normalize import manifest
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 1\n"
 
@@ -18,7 +18,7 @@ def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
         path.write_bytes(data)
         part = Part("example", "t", number, (RawFile("records", path.name, str(path), len(data), "x"),))
         task = Task(f"example/t/{number:05d}", ("0",), (part, manifest()))
-        counts = Normalise(NormaliseSettings()).run(task, store, Outputs(store, "rows", task.path))
+        counts = Normalize(NormalizeSettings()).run(task, store, Outputs(store, "rows", task.path))
         _add(stats, counts)
     why = "a Git LFS pointer, not the data: fetch the file itself"
     unreadable = [["0.jsonl", why, len(POINTER)], ["2.jsonl", why, len(POINTER)]]

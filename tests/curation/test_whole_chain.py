@@ -15,7 +15,7 @@ from curation.dedup.step.run import run_dedup
 from curation.fetch.step import run_fetch
 from curation.mining.step.run import run_mine
 from curation.mixing.step.run import run_mix
-from curation.normalize.step import run_normalise
+from curation.normalize.step import run_normalize
 from tests.curation import leaks
 from tests.curation.conftest import Workshop
 from tests.curation.test_dedup_sides import resembles, same_sample
@@ -87,9 +87,9 @@ def corpora(draw) -> tuple[dict[str, list[dict]], list[str]]:
         stock.append(" ".join(words))
     text = st.sampled_from(stock)
     pair = st.fixed_dictionaries({"q": text, "p": text, "n": st.lists(text, max_size=2)})
-    labelled = st.fixed_dictionaries({"q": text, "l": st.sampled_from(["x", "y"])})
+    labeled = st.fixed_dictionaries({"q": text, "l": st.sampled_from(["x", "y"])})
     records = {
-        name: draw(st.lists(pair if SOURCES[name]["shape"]["kind"] == "pair" else labelled, max_size=9))
+        name: draw(st.lists(pair if SOURCES[name]["shape"]["kind"] == "pair" else labeled, max_size=9))
         for name in SOURCES
     }
     for name, own in records.items():  # so that no query is without a possible negative, and no class has one text
@@ -113,12 +113,12 @@ def built(root: Path, records: dict[str, list[dict]], evaluated: list[str]):
     leaks.folder(root, "held", queries=[*evaluated, "an unrelated held question"], documents=["an unrelated held text"])
     build = workshop.build(
         sources={"include": list(SOURCES), "local_root": str(root / "raw")},
-        normalise={"shard_rows": 7},
+        normalize={"shard_rows": 7},
         dedup={"bands": 64},
         decontaminate={"sets": ["./held"]},
         mixes={"everything": {"validation": 0.3}},
     )
-    for step in (run_fetch, run_normalise, run_dedup, run_decontaminate, run_mine):
+    for step in (run_fetch, run_normalize, run_dedup, run_decontaminate, run_mine):
         step(build)
     return build, run_mix(build, "everything").stats
 
@@ -132,7 +132,7 @@ def test_every_row_is_where_the_oracle_says(made):
         patch.setenv("CORPUS_MANIFESTS", str(root / "manifests"))
         build, stats = built(root, records, evaluated)
         rows = []
-        for shard in build.load("normalise").shards:
+        for shard in build.load("normalize").shards:
             family = SOURCES[shard.source].get("family", "retrieval")
             priority = SOURCES[shard.source].get("priority", 100)
             table = build.store.read_table(f"rows/{shard.path}.rows.arrow").to_pylist()
@@ -140,7 +140,7 @@ def test_every_row_is_where_the_oracle_says(made):
         rows.sort(key=lambda row: (row["priority"], row["row_id"]))
         assert len(rows) == sum(map(len, records.values())) - sum(
             sum(source["quarantined"].values()) + sum(source["filtered"].values())
-            for source in build.load("normalise").stats["sources"].values()
+            for source in build.load("normalize").stats["sources"].values()
         )
         fate, cluster = oracle(rows, [*evaluated, "an unrelated held question"])
         samples = [

@@ -1,4 +1,4 @@
-"""Sources and files that yield nothing, or too little, end `normalise` with an error; the others are done."""
+"""Sources and files that yield nothing, or too little, end `normalize` with an error; the others are done."""
 
 import gzip
 import json
@@ -64,18 +64,18 @@ FINE = {"half": 5, "mostly_filtered": 2, "whole": 20, "array": 50, "indented": 5
 
 @pytest.fixture(scope="module")
 def village(tmp_path_factory):
-    """Good and bad sources, fetched and normalised: the project, and what `normalise` said."""
+    """Good and bad sources, fetched and normalized: the project, and what `normalize` said."""
     root = make(tmp_path_factory.mktemp("village"), SOURCES)
     project.curate(root, "fetch")
-    return root, project.curate(root, "normalise", "--json", "--workers", "1", check=False)
+    return root, project.curate(root, "normalize", "--json", "--workers", "1", check=False)
 
 
 def test_every_bad_source_is_named_with_its_reason_and_a_remedy(village):
     _, done = village
     assert done.returncode == 1
     bad = sorted(SOURCES.keys() - FINE)
-    assert f"{len(bad)} of {len(SOURCES)} sources could not be normalised: {', '.join(bad)}" in done.stderr
-    said = done.stderr[done.stderr.index("could not be normalised") :]
+    assert f"{len(bad)} of {len(SOURCES)} sources could not be normalized: {', '.join(bad)}" in done.stderr
+    said = done.stderr[done.stderr.index("could not be normalized") :]
     for expected in (
         "pointer: no row of 1 records; unreadable-file 1 (a.jsonl record 0: 'a Git LFS pointer",
         "noise: no row of 1 records; invalid-utf8 1 (a.jsonl record 0:",
@@ -87,7 +87,7 @@ def test_every_bad_source_is_named_with_its_reason_and_a_remedy(village):
         "cut_short/all:a.jsonl.gz: 4,",
         "and the rest of it was not read; truncated-file 1 (record 4",
         "look: `curate show too_few --quarantined`",
-        '`normalise: {allow: ["one_file_of_two/all:b.jsonl"]}`',
+        '`normalize: {allow: ["one_file_of_two/all:b.jsonl"]}`',
     ):
         assert expected in said, expected
     assert "Traceback" not in done.stderr
@@ -110,27 +110,27 @@ def test_no_later_step_takes_it_and_status_says_so(village):
     for step in ("identify", "dedup", "mine", "report"):
         refused = project.curate(root, step, check=False)
         assert refused.returncode == 1
-        assert "step normalise does not count as done: blank, cut_short," in refused.stderr
-        assert "curate normalise" in refused.stderr
+        assert "step normalize does not count as done: blank, cut_short," in refused.stderr
+        assert "curate normalize" in refused.stderr
     status = json.loads(project.curate(root, "status", "--json").stdout)
-    assert status["stages"]["normalise"] == "refused"
-    assert status["refused"]["normalise"]["too_few"].startswith("4 rows of 10 records")
+    assert status["stages"]["normalize"] == "refused"
+    assert status["refused"]["normalize"]["too_few"].startswith("4 rows of 10 records")
 
 
 def test_what_is_allowed_by_name_passes_at_once_and_nothing_else_does(village):
     root, _ = village
     kept = SOURCES.keys() - {"wrong_columns"}
     some = ["pointer", "array/all", "indented/all:*.jsonl", "noise", "blank", "nothing_left", "too_few/all"]
-    profile(root, kept, normalise={"allow": some})
+    profile(root, kept, normalize={"allow": some})
     project.curate(root, "fetch")
-    done = project.curate(root, "normalise", "--workers", "1", check=False)
-    assert "2 of 12 sources could not be normalised: cut_short, one_file_of_two" in done.stderr
-    profile(root, kept, normalise={"allow": [*some, "one_file_of_two/all:b.*", "cut_short"]})
-    done = project.curate(root, "normalise", "--workers", "1")
+    done = project.curate(root, "normalize", "--workers", "1", check=False)
+    assert "2 of 12 sources could not be normalized: cut_short, one_file_of_two" in done.stderr
+    profile(root, kept, normalize={"allow": [*some, "one_file_of_two/all:b.*", "cut_short"]})
+    done = project.curate(root, "normalize", "--workers", "1")
     progress = json.loads(done.stderr.splitlines()[0])
     assert progress["resumed"] == progress["total"] == 15, "nothing was read again"
     assert "allowed to yield little: array/all, blank, cut_short" in done.stdout
-    assert json.loads(project.curate(root, "status", "--json").stdout)["stages"]["normalise"] == "done"
+    assert json.loads(project.curate(root, "status", "--json").stdout)["stages"]["normalize"] == "done"
     project.curate(root, "identify", "--workers", "1")
 
 
@@ -141,29 +141,29 @@ def test_a_name_that_allows_nothing_is_refused(village):
         "whole/al": "did you mean all?",
         "whole/all:": "no pattern after the colon",
     }.items():
-        profile(root, SOURCES, normalise={"allow": [name]})
-        done = project.curate(root, "normalise", check=False)
+        profile(root, SOURCES, normalize={"allow": [name]})
+        done = project.curate(root, "normalize", check=False)
         assert done.returncode == 1
         assert says in done.stderr
-        assert f"normalise.allow: '{name}'" in done.stderr
+        assert f"normalize.allow: '{name}'" in done.stderr
 
 
 def test_the_least_yield_is_a_setting(tmp_path):
-    root = make(tmp_path, {name: SOURCES[name] for name in ("half", "whole")}, normalise={"least_yield": 0.6})
+    root = make(tmp_path, {name: SOURCES[name] for name in ("half", "whole")}, normalize={"least_yield": 0.6})
     project.curate(root, "fetch")
-    done = project.curate(root, "normalise", "--workers", "1", check=False)
-    assert "1 of 2 sources could not be normalised: half" in done.stderr
-    profile(root, ("half", "whole"), normalise={"least_yield": 0.5})
-    assert project.curate(root, "normalise", "--workers", "1").returncode == 0
+    done = project.curate(root, "normalize", "--workers", "1", check=False)
+    assert "1 of 2 sources could not be normalized: half" in done.stderr
+    profile(root, ("half", "whole"), normalize={"least_yield": 0.5})
+    assert project.curate(root, "normalize", "--workers", "1").returncode == 0
 
 
 def test_mended_files_pass(tmp_path):
     root = make(tmp_path, {"tales": ({"a.jsonl": UNREADABLE["noise"]}, {})})
     project.curate(root, "fetch")
-    assert project.curate(root, "normalise", check=False).returncode == 1
+    assert project.curate(root, "normalize", check=False).returncode == 1
     (root / "raw/tales/a.jsonl").write_text(lines(records(50)))
     project.curate(root, "fetch")
-    assert "50" in project.curate(root, "normalise").stdout
+    assert "50" in project.curate(root, "normalize").stdout
 
 
 JUDGED = {
@@ -197,9 +197,9 @@ def test_a_pilot_is_not_held_against_a_source(tmp_path):
         "noisy": (noisy, {}), "pieces": (pieces, {}), "bad": (bad, {}),
         "far": (judged(3), JUDGED), "farther": (elsewhere, JUDGED),
     }  # fmt: skip
-    root = make(tmp_path, sources, sources={"files_per_table": 1}, normalise={"rows_per_part": 20})
+    root = make(tmp_path, sources, sources={"files_per_table": 1}, normalize={"rows_per_part": 20})
     project.curate(root, "fetch")
-    done = project.curate(root, "normalise", "--json", "--workers", "1", check=False)
+    done = project.curate(root, "normalize", "--json", "--workers", "1", check=False)
     said = json.loads(done.stdout)
     assert list(said["refused"]) == ["bad"]
     counts = {line["source"]: line for line in said["sources"]}
@@ -211,7 +211,7 @@ def test_without_a_pilot_the_same_sources_are_refused(tmp_path):
     files = judged(3) | {"corpus-1.jsonl": lines([{"id": "x", "text": "y"}])}
     root = make(tmp_path, {"far": (files, JUDGED), "near": (judged(60), JUDGED)})
     project.curate(root, "fetch")
-    done = project.curate(root, "normalise", "--json", "--workers", "1", check=False)
+    done = project.curate(root, "normalize", "--json", "--workers", "1", check=False)
     assert list(json.loads(done.stdout)["refused"]) == ["far"]
     assert "far: 3 rows of 204 records; missing-document 97 (qrels-0.jsonl record 3: '3')" in done.stderr
 
@@ -220,7 +220,7 @@ def test_of_equally_frequent_reasons_each_that_is_named_has_its_record(tmp_path)
     bad = [records(1, q=""), records(1, d=""), records(1, q="same", d="same")]  # met in another order than by name
     root = make(tmp_path, {"tales": ({"a.jsonl": lines([row for rows in reversed(bad) for row in rows])}, {})})
     project.curate(root, "fetch")
-    said = project.curate(root, "normalise", "--workers", "1", check=False).stderr
+    said = project.curate(root, "normalize", "--workers", "1", check=False).stderr
     assert "empty-positive 1 (a.jsonl record 1: 'question 0'); empty-query 1 (a.jsonl record 2: 'an answer to" in said
 
 

@@ -12,7 +12,7 @@ DUTCH = "Het bestand kon niet worden gevonden."
 ENGLISH = "The file could not be found."
 
 
-def catalogue(pairs):
+def catalog(pairs):
     """Return a `.mo` file; the header is the translation of the empty message."""
     pairs = {"": "Content-Type: text/plain; charset=UTF-8\n"} | pairs
     entries = [(source.encode(), pairs[source].encode()) for source in sorted(pairs)]

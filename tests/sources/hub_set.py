@@ -32,7 +32,7 @@ def manifest(files=("data/train-*.jsonl",), **origin) -> Manifest:
             "family": "retrieval", "origin": {"kind": "hub", "repo": "org/set"} | origin,
             "tables": {"records": {"files": list(files), "format": "jsonl", "fields": {"a": "string"}}},
             "shape": {"kind": "pair"}, "subsets": {"en": {"query_lang": "eng-Latn"}, "de": {"query_lang": "deu-Latn"}},
-            "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "citation": "nobody 2020",
+            "license": {"id": "MIT", "commercial": True, "redistribution": True}, "citation": "nobody 2020",
             "samples": 0, "instruction": "Find what belongs to it.",
         }
     )  # fmt: skip

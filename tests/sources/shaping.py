@@ -22,7 +22,7 @@ def run(kind, args, langs=LANGS, size=None, **tables):
             "tables": {name: {"files": ["*"], "format": "jsonl", "fields": {
                 column: "int64" if rows and isinstance(rows[0][column], int) else "any" for column in rows[0]}}
                 for name, rows in tables.items()},
-            "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "citation": "none",
+            "license": {"id": "MIT", "commercial": True, "redistribution": True}, "citation": "none",
             "samples": 0, "instruction": "Find what belongs to it.",
         }
     )  # fmt: skip

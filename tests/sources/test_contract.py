@@ -13,13 +13,13 @@ import pytest
 from sources import registry
 from sources.languages import check_tag
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.record_counts import FileCounts, Tally
 from sources.schema import ROW_SCHEMA
 from sources.shapes import arguments, kinds, shape
-from sources.text import normalised
+from sources.text import normalized
 from tests.sources.raw import FIXTURES, raw_files
 
 SOURCES = registry.names()
@@ -44,23 +44,23 @@ class Result:
     """By part."""
 
 
-def normalised_fixture(name: str) -> tuple[Result, Result]:
-    """Fetch a source's fixture, and normalise it twice."""
+def normalized_fixture(name: str) -> tuple[Result, Result]:
+    """Fetch a source's fixture, and normalize it twice."""
     manifest = registry.load(name)
     with TemporaryDirectory() as folder:
         files = {subset: raw_files(name, subset, Path(folder)) for subset in FIXTURES[name].SUBSETS}
-        first, second = (_normalised(manifest, files) for _ in range(2))
+        first, second = (_normalized(manifest, files) for _ in range(2))
     return first, second
 
 
-def _normalised(manifest: Manifest, files: dict[str, list[RawFile]]) -> Result:
+def _normalized(manifest: Manifest, files: dict[str, list[RawFile]]) -> Result:
     result = Result(manifest, {}, {}, Counter(), [])
     per_file = shape(manifest.shape.kind).PER_FILE
     for subset, raw in files.items():
         batches, bad = [], []
         for part in parts(manifest, subset, raw):
             quarantine, filtered, tally = Quarantine(manifest.name, subset), Counter[str](), Tally(part)
-            batches += normalise(part, manifest, quarantine, filtered, tally)
+            batches += normalize(part, manifest, quarantine, filtered, tally)
             bad.append(quarantine.table())
             result.filtered.update(filtered)
             result.files.append(tally.files(quarantine, filtered, per_file=per_file))
@@ -71,7 +71,7 @@ def _normalised(manifest: Manifest, files: dict[str, list[RawFile]]) -> Result:
 
 @cache
 def once(name: str) -> tuple[Result, Result]:
-    return normalised_fixture(name)
+    return normalized_fixture(name)
 
 
 @pytest.fixture(params=SOURCES)
@@ -89,9 +89,9 @@ def test_manifest_is_complete(name):
     manifest = registry.load(name)
     assert manifest.shape.kind in kinds()
     assert manifest.citation.strip()
-    assert manifest.licence.id
-    if manifest.licence.id.startswith("LicenseRef-"):
-        assert manifest.licence.note, "a licence without an SPDX identifier needs a word on what it is"
+    assert manifest.license.id
+    if manifest.license.id.startswith("LicenseRef-"):
+        assert manifest.license.note, "a license without an SPDX identifier needs a word on what it is"
     assert manifest.instruction.endswith(".")
     assert manifest.samples > 0
     if manifest.origin.kind == "manual":
@@ -127,7 +127,7 @@ def test_texts_are_normal_and_not_empty(result):
             for code in (False, True):
                 mask = [lang.endswith("-Code") == code for lang in rows[f"{side}_lang"].to_pylist()]
                 texts = rows[side].combine_chunks().filter(pa.array(mask, pa.bool_()))
-                assert normalised(texts, code=code).equals(texts)
+                assert normalized(texts, code=code).equals(texts)
                 assert all(text.strip() for text in texts.to_pylist())
         for row in rows.select(["query", "positive", "negatives"]).to_pylist():
             assert row["query"] != row["positive"]

@@ -12,7 +12,7 @@ from curation.pipeline.plan import make_plan
 from curation.settings import load_profile
 from sources import registry
 from sources.fetch import FetchOptions, fetch
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.quarantine import Quarantine
 from tests.hub.server import serving
 
@@ -76,7 +76,7 @@ def test_the_file_on_the_page_is_a_source(tmp_path, monkeypatch):
         files = fetch(manifest, "isl", FetchOptions(str(tmp_path / "raw"), endpoint=server.endpoint))
     (part,) = parts(manifest, "isl", files)
     quarantine, filtered = Quarantine(name, "isl"), {"where": 0}
-    (batch,) = normalise(part, manifest, quarantine, filtered)
+    (batch,) = normalize(part, manifest, quarantine, filtered)
     (row,) = batch.to_pylist()
     assert (row["query"], row["positive"]) == (entries[0]["question"], entries[0]["entry"])
     assert (row["query_lang"], row["subset"]) == ("isl-Latn", "isl")

@@ -33,7 +33,7 @@ def run(*messages, size=None):
             "origin": {"kind": "hub", "repo": "o/r"}, "shape": {"kind": "message_tree"},
             "tables": {"messages": {"files": ["*"], "format": "parquet", "fields": dict.fromkeys(NAMES, "any")}},
             "subsets": {"t": {"query_lang": {"column": "lang"}}}, "samples": 0, "citation": "none",
-            "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find the reply.",
+            "license": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find the reply.",
         }
     )  # fmt: skip
     records = [dict(zip(NAMES, message, strict=True)) for message in messages]

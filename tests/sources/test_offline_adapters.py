@@ -10,7 +10,7 @@ from sources.adapters.docstrings import description
 from sources.adapters.mediawiki import cleaned
 from sources.fetch import packing
 from sources.languages import LanguageCodeError, tag_of
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.quarantine import Quarantine
 from tests.sources.raw import FIXTURES, raw_files
 
@@ -21,7 +21,7 @@ def rows_of(source: str, subset: str, folder: Path) -> tuple[list[dict], Counter
     filtered: Counter[str] = Counter()
     rows = []
     for part in parts(registry.load(source), subset, raw_files(source, subset, folder)):
-        for batch in normalise(part, registry.load(source), Quarantine(source, subset), filtered):
+        for batch in normalize(part, registry.load(source), Quarantine(source, subset), filtered):
             rows += batch.to_pylist()
     return rows, filtered
 

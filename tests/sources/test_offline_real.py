@@ -1,4 +1,4 @@
-"""The offline sources as they really are: fetched from this machine's mirror and environment, and normalised.
+"""The offline sources as they really are: fetched from this machine's mirror and environment, and normalized.
 
 Needs a network, so it runs only when asked to: ``NETWORK_TESTS=1 python3 tasks.py test -k really``; the demo
 does the same and more.
@@ -14,7 +14,7 @@ import pytest
 from open_ml_embed.core.errors import TransientError
 from sources import registry
 from sources.fetch import FetchOptions, fetch
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.quarantine import Quarantine
 
 pytestmark = [
@@ -37,7 +37,7 @@ def test_really_half_a_million_rows_in_a_hundred_languages(tmp_path, capsys):
                 pytest.skip(f"no mirror: {error.what}")
             for part in parts(manifest.bound(subset), subset, files):
                 quarantine = Quarantine(manifest.name, subset)
-                for batch in normalise(part, manifest, quarantine, Counter()):
+                for batch in normalize(part, manifest, quarantine, Counter()):
                     rows += batch.num_rows
                     languages |= {
                         *batch["query_lang"].unique().to_pylist(),

@@ -12,7 +12,7 @@ import pytest
 from sources import registry
 from sources.fetch import FetchOptions
 from sources.manifest import HubOrigin, UrlOrigin
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.probing.probe import probe
 from sources.quarantine import Quarantine
 from tests.hub.files import serving_files
@@ -65,7 +65,7 @@ def test_a_probe_says_what_a_build_finds(name, tmp_path):
         made = [
             row
             for part, bad_ones in zip(parts(manifest, subset, files), quarantine, strict=True)
-            for batch in normalise(part, manifest, bad_ones, Counter())
+            for batch in normalize(part, manifest, bad_ones, Counter())
             for row in batch.to_pylist()
         ]
         bad += sum(one.total for one in quarantine)

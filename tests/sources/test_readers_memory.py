@@ -14,21 +14,21 @@ from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import parquet, read
 from sources.spool import Spool
-from tests.sources.test_contract import normalised_fixture
+from tests.sources.test_contract import normalized_fixture
 
 SCRIPT = """
 import json, sys
 from collections import Counter
 from pathlib import Path
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 manifest = Manifest.model_validate(json.loads(sys.argv[1]))
 files = [RawFile(t, p, p, 1, "x") for t, p in json.loads(sys.argv[2]).items()]
 rows = size = negatives = 0
 for part in parts(manifest, "t", files):
-    for batch in normalise(part, manifest, Quarantine("s", "t"), Counter()):
+    for batch in normalize(part, manifest, Quarantine("s", "t"), Counter()):
         rows += batch.num_rows
         size += batch.nbytes
         negatives += len(batch["negatives"].flatten())
@@ -38,12 +38,12 @@ print(json.dumps([rows, size, negatives, int(status["VmHWM"].split()[0]) * 1024]
 
 
 def measured(tables, shape, files):
-    """Return (rows, bytes of the rows, negatives, peak memory) of a normalised source."""
+    """Return (rows, bytes of the rows, negatives, peak memory) of a normalized source."""
     manifest = {
         "name": "example", "title": "Example", "collection": "offline", "task": "paraphrase", "family": "retrieval",
         "origin": {"kind": "manual", "url": "nowhere", "folder": "example"}, "tables": tables, "shape": shape,
         "subsets": {"t": {"query_lang": "eng-Latn"}}, "samples": 0, "citation": "none",
-        "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
+        "license": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
     }  # fmt: skip
     command = [sys.executable, "-c", SCRIPT, json.dumps(manifest), json.dumps({t: str(p) for t, p in files.items()})]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -167,7 +167,7 @@ def test_spool_knows_what_its_rows_take():
     ],
 )
 def test_tables_of_moderate_size_hold_the_same_rows(monkeypatch, source, module):
-    whole, _ = normalised_fixture(source)
+    whole, _ = normalized_fixture(source)
     cut: list[int] = []
 
     def one_by_one(sizes, rows):
@@ -177,6 +177,6 @@ def test_tables_of_moderate_size_hold_the_same_rows(monkeypatch, source, module)
             yield start, stop
 
     monkeypatch.setattr(f"{module}.runs", one_by_one)
-    pieces, _ = normalised_fixture(source)
+    pieces, _ = normalized_fixture(source)
     assert set(cut) == {1}
     assert pieces.rows == whole.rows

@@ -13,7 +13,7 @@ from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import read
 from tests.sources.reading import numbers, reading, write
-from tests.sources.test_normalise import rows_of
+from tests.sources.test_normalize import rows_of
 
 FORMATS = ["parquet", "csv", "jsonl", "json"]
 

@@ -21,7 +21,7 @@ def test_names():
 def test_arguments_are_checked():
     with pytest.raises(UnknownNameError, match=r"shape\.args\.negative: .*\n.*did you mean negatives"):
         run("pair", {"query": "q", "positive": "p", "negative": "n"}, records=[{"q": "", "p": ""}])
-    with pytest.raises(ManifestError, match=r"shape\.args\.positive: Field required"):
+    with pytest.raises(ManifestError, match=r"shape\.args\.positive: the argument 'positive' is missing"):
         run("pair", {"query": "q"}, records=[{"q": "", "p": ""}])
 
 
@@ -32,7 +32,7 @@ def test_undeclared_column_and_missing_struct_field():
         run("pair", {"query": "q", "positive": "p.fr"}, records=[{"q": "", "p": {"de": "", "en": ""}}])
 
 
-NLI = {"entailed": "entailment", "others": ["neutral", "contradiction"], "unlabelled": ["-"]}
+NLI = {"entailed": "entailment", "others": ["neutral", "contradiction"], "unlabeled": ["-"]}
 
 
 def nli(*rows):
@@ -87,13 +87,13 @@ def test_bitext_limit_does_not_depend_on_batches(size):
 CLUSTER = {"mode": "clustering", "text": "x", "label": "y"}
 
 
-def labelled(pairs):
+def labeled(pairs):
     return [{"x": text, "y": label} for text, label in pairs]
 
 
 def test_clustering():
     pairs = [("a1", "a"), ("b1", "b"), ("a2", "a"), ("solo", "c"), ("a2 ", "a"), ("", "a"), ("x", None), ("b2", "b")]
-    rows, bad, filtered = run("label", CLUSTER, records=labelled(pairs))
+    rows, bad, filtered = run("label", CLUSTER, records=labeled(pairs))
     assert [row["query"] for row in rows] == ["a1", "b1", "a2", "a2 ", "b2"]
     partner = {row["query"]: row["positive"] for row in rows}
     assert partner == {"a1": "a2", "a2": "a1", "a2 ": "a1", "b1": "b2", "b2": "b1"}
@@ -107,7 +107,7 @@ def test_clustering():
 def test_clustering_partners_depend_on_content_only(pairs, shuffler: random.Random):
     shuffled = pairs.copy()
     shuffler.shuffle(shuffled)
-    one, two = ({(r["query"], r["label"]): r["positive"] for r in run("label", CLUSTER, records=labelled(p), size=3)[0]}
+    one, two = ({(r["query"], r["label"]): r["positive"] for r in run("label", CLUSTER, records=labeled(p), size=3)[0]}
                 for p in (pairs, shuffled))  # fmt: skip
     assert one == two
     classes = {label: {t for t, other in pairs if other == label} for _, label in pairs}
@@ -171,7 +171,7 @@ def test_conversation_flat():
         run("conversation", {"instruction": "i"}, records=records)
 
 
-def test_conversation_with_labelled_input():
+def test_conversation_with_labeled_input():
     records = [{"i": "Sum up.", "x": "Input: Text.", "o": "T"}, {"i": "Hi", "x": "Input:", "o": "Ho"}]
     args = {"instruction": "i", "input": "x", "input_label": "Input:", "output": "o"}
     rows, *_ = run("conversation", args, records=records)

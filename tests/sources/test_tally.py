@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
 from sources.record_counts import Tally
@@ -24,7 +24,7 @@ def manifest(kind="pair", args=None, fmt="jsonl", **more):
         "tables": {"records": {"files": ["*"], "format": fmt, "fields": fields}},
         "shape": {"kind": kind, "args": args or {"query": "q", "positive": "p"}},
         "subsets": {"t": {"query_lang": "eng-Latn"}}, "samples": 0, "citation": "none",
-        "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
+        "license": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
     }  # fmt: skip
     return Manifest.model_validate(data | more)
 
@@ -46,7 +46,7 @@ def counted(folder, files, said, most=None):
     found, rows, left_out = {}, 0, Counter()
     for part in parts(said, "t", raw):
         quarantine, filtered, tally = Quarantine("s", "t"), Counter(), Tally(part)
-        rows += sum(b.num_rows for b in islice(normalise(part, said, quarantine, filtered, tally), most))
+        rows += sum(b.num_rows for b in islice(normalize(part, said, quarantine, filtered, tally), most))
         found |= tally.files(quarantine, filtered, per_file=shape(said.shape.kind).PER_FILE)
         left_out += filtered
     return found, rows, left_out

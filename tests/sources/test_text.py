@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.text import normalised
+from sources.text import normalized
 
 SPICE = st.sampled_from(
     ["\r\n", "\r", "\t", "  ", "\x00", "\x0b", "\x85", "\x9f", "\x7f", "\ufeff", "e\u0301", "\u212b", "か\u3099",
@@ -19,7 +19,7 @@ TEXT = st.lists(SPICE | ANY, max_size=8).map("".join)
 
 
 def one(text: str, *, code: bool = False) -> str:
-    return normalised(pa.array([text]), code=code)[0].as_py()
+    return normalized(pa.array([text]), code=code)[0].as_py()
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_code(raw, clean):
 
 @given(st.lists(TEXT | st.none(), max_size=6), st.booleans())
 def test_twice_is_once_and_rows_do_not_touch(texts, code):
-    once = normalised(pa.array(texts, pa.string()), code=code)
-    assert normalised(once, code=code).equals(once)
+    once = normalized(pa.array(texts, pa.string()), code=code)
+    assert normalized(once, code=code).equals(once)
     assert once.to_pylist() == [None if text is None else one(text, code=code) for text in texts]
 
 
@@ -94,12 +94,12 @@ def test_what_is_promised(text, code):
 @pytest.mark.parametrize("code", [False, True])
 def test_every_character_within_a_text_comes_out_in_nfc(code):
     texts = [f"a{chr(point)}0" for point in range(0x30000) if not 0xD800 <= point < 0xE000]
-    found = normalised(pa.array(texts), code=code).to_pylist()
+    found = normalized(pa.array(texts), code=code).to_pylist()
     assert [text for text in found if not unicodedata.is_normalized("NFC", text)] == []
 
 
 def test_slices_and_chunks():
     texts = pa.array(["\tskipped", "a  b", None, "c"])
-    assert normalised(texts.slice(1)).to_pylist() == ["a b", None, "c"]
-    assert normalised(texts.slice(3)).to_pylist() == ["c"]
-    assert normalised(pa.chunked_array([texts.slice(1, 1), texts.slice(3)])).to_pylist() == ["a b", "c"]
+    assert normalized(texts.slice(1)).to_pylist() == ["a b", None, "c"]
+    assert normalized(texts.slice(3)).to_pylist() == ["c"]
+    assert normalized(pa.chunked_array([texts.slice(1, 1), texts.slice(3)])).to_pylist() == ["a b", "c"]

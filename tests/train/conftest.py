@@ -33,7 +33,7 @@ def mix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shared by the tests, so that the mix is tokenised once."""
+    """Shared by the tests, so that the mix is tokenized once."""
     return tmp_path_factory.mktemp("work")
 
 

@@ -179,8 +179,8 @@ def test_a_dry_run_refuses_too(mix: Path, tmp_path: Path) -> None:
     assert isinstance(result.exception, SettingsError)
 
 
-def test_tokenising_is_a_command_of_its_own(params: Path, tmp_path: Path) -> None:
-    arguments = ["tokenise", "--params", str(params), "--work", str(tmp_path), "--workers", "1"]
+def test_tokenizing_is_a_command_of_its_own(params: Path, tmp_path: Path) -> None:
+    arguments = ["tokenize", "--params", str(params), "--work", str(tmp_path), "--workers", "1"]
     result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
     assert "240 documents, 204 samples to train on" in result.stderr
     assert len(list(tmp_path.rglob("store.json"))) == 1
@@ -242,7 +242,7 @@ def test_everything_lies_beside_the_settings_wherever_one_stands(mix: Path, tmp_
 def test_dry_runs_make_nothing(mix: Path, tmp_path: Path) -> None:
     path = copied(mix, tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    for verb in (["fit"], ["tokenise"], ["evaluate"], ["export", "--to", str(tmp_path / "x")],
+    for verb in (["fit"], ["tokenize"], ["evaluate"], ["export", "--to", str(tmp_path / "x")],
                  ["prune", "--to", str(tmp_path / "y")]):  # fmt: skip
         result = CliRunner().invoke(cli.app, [*verb, "--params", str(path), "--dry-run"], catch_exceptions=False)
         assert result.exit_code == 0

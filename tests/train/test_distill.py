@@ -99,12 +99,12 @@ def test_a_student_with_a_nested_embedding_follows_a_teacher_of_another_width(on
     generator = torch.Generator().manual_seed(0)
     taught = Taught(*(torch.randn(n, width, generator=generator) for n in (batch.queries, len(batch.document_rows))))
     form = form_of(model, distillation={"on": on, "teacher": "t", "weight": 10, "temperature": 0.5})
-    replica, optimiser = spread(model, Group()), torch.optim.AdamW(model.parameters(), lr=0.01)
+    replica, optimizer = spread(model, Group()), torch.optim.AdamW(model.parameters(), lr=0.01)
     followed = []
     for step in range(40):
         model.embedding.rank = (4, 12)[step % 2]
         followed.append(float(backward(replica, batch, form, whole_tokens=1 << 40, taught=taught).distilled_LM.sum()))
         assert all(p.grad is not None and p.grad.any() for p in model.embedding.parameters())
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
     assert followed[-1] < 0.7 * followed[0]

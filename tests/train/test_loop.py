@@ -18,7 +18,7 @@ STEPS = 65  # 60 of the first stage, 5 of the second
 
 
 def fresh(settings: TrainSettings, work: Path, tmp_path: Path) -> Run:
-    """Return a run of its own that shares what is already tokenised."""
+    """Return a run of its own that shares what is already tokenized."""
     for folder in ("stores", "tokenizers"):
         if (work / folder).is_dir() and not (tmp_path / folder).exists():
             shutil.copytree(work / folder, tmp_path / folder)

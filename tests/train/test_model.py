@@ -103,7 +103,7 @@ def test_a_step_at_a_rank_leaves_the_other_columns_alone() -> None:
     assert not embedding.right.grad[3:].any()
 
 
-def test_a_pretrained_backbone_is_loaded_and_factorised(tmp_path, run: Run) -> None:
+def test_a_pretrained_backbone_is_loaded_and_factorized(tmp_path, run: Run) -> None:
     config = Qwen3Config(
         vocab_size=len(run.tokenizer),
         hidden_size=16,

@@ -48,7 +48,7 @@ def test_packed_equals_one_text_at_a_time(architecture: str, ranks: tuple[int, .
 @hypothesis_settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=9), st.integers(1, 40), st.randoms(use_true_random=False))
 @torch.no_grad()
-def test_neighbours_order_and_chunks_change_nothing(architecture: str, lengths: list[int], tokens: int, random) -> None:
+def test_neighbors_order_and_chunks_change_nothing(architecture: str, lengths: list[int], tokens: int, random) -> None:
     model, segments = embedder(architecture), texts(lengths)
     states = model(segments)
     model.chunk_tokens = tokens

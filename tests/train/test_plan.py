@@ -73,7 +73,7 @@ def test_every_order_of_a_few_is_as_likely_as_any_other() -> None:
     assert sum((n - 100) ** 2 / 100 for n in counts.values()) < 50
 
 
-def test_neighbours_are_torn_apart_in_a_large_shuffle() -> None:
+def test_neighbors_are_torn_apart_in_a_large_shuffle() -> None:
     n = 10**12
     to = shuffled(Draw.ROWS, n, np.arange(5 * 10**11, 5 * 10**11 + 4000), 0).astype(float) / n
     assert np.histogram(to, 8, (0, 1))[0].min() > 420

@@ -129,9 +129,9 @@ def test_a_mix_is_hashed_once_and_again_when_it_changes(mix: Path, tmp_path: Pat
     assert read == [changed, changed]
 
 
-def test_tokenising_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mix: Path, tmp_path: Path) -> None:
+def test_tokenizing_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mix: Path, tmp_path: Path) -> None:
     encoder = encoder_of(run.tokenizer, max_length=24)
-    stopped = tokenize.Tokenise.run
+    stopped = tokenize.Tokenize.run
     calls: list[str] = []
 
     def dies(self, task, *rest):
@@ -142,7 +142,7 @@ def test_tokenising_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mi
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tokenize, "PART_ROWS", 90)
-        patched.setattr(tokenize.Tokenise, "run", dies)
+        patched.setattr(tokenize.Tokenize, "run", dies)
         with pytest.raises(KeyboardInterrupt):
             open_store(Mix(mix), encoder, tmp_path / "a")
         assert len(calls) == 2

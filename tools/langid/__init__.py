@@ -1,1 +1,1 @@
-"""Training of the bundled identifier: collecting labelled text, fitting, calibrating."""
+"""Training of the bundled identifier: collecting labeled text, fitting, calibrating."""

@@ -56,7 +56,7 @@ def held_out(data: Collected, labels: tuple[str, ...] | None = None) -> dict[str
 
 
 def scored(model: Bundled, texts: pl.DataFrame) -> Evaluation:
-    """Score a model on labelled texts, both folded as the corpus does it."""
+    """Score a model on labeled texts, both folded as the corpus does it."""
     found = answer(model, texts["text"].to_arrow().cast(pa.string()), "corpus")
     return score(
         texts["label"].to_list(),
@@ -160,8 +160,8 @@ def _sources(path: Path) -> str:
     for (domain,), group in listed.group_by("domain", maintain_order=True):
         packages = [f"{p} {v}" for p, v in zip(group["package"], group["version"], strict=True)]
         shown = ", ".join(packages[:4]) + (f" and {len(packages) - 4} more" if len(packages) > 4 else "")
-        rows.append([str(domain), shown, ", ".join(sorted(set(group["licence"]))), f"{group['rows'].sum():,}"])
-    return _table(["domain", "packages", "licence", "texts"], rows)
+        rows.append([str(domain), shown, ", ".join(sorted(set(group["license"]))), f"{group['rows'].sum():,}"])
+    return _table(["domain", "packages", "license", "texts"], rows)
 
 
 def _domains(scores: dict[str, Evaluation]) -> str:

@@ -72,7 +72,7 @@ def card(table: pa.Table, recipe: CodeRecipe) -> str:
         "Snippets of 24 to 1600 characters from "
         + ", ".join(f"{count} {registry} packages ({side})" for (registry, side), count in sorted(packages.items()))
         + "; the list is `tools/langid/code_packages.tsv`. A package is on one side; packages of prose on "
-        "both are split by document. The packages' licences differ; the file holds weights of hashed tokens.",
+        "both are split by document. The packages' licenses differ; the file holds weights of hashed tokens.",
         "## Programs, from packages not trained on",
         f"Macro F1 {measured['macro_f1']}. Without held-out packages, or too rare to train: {', '.join(unseen)}.",
         _markdown(("language", "trained on", "texts", "recall", "precision", "F1"), rows),

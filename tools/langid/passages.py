@@ -1,4 +1,4 @@
-"""From passages of any source to the rows of a domain: cut, filtered, labelled, deduplicated, capped, split.
+"""From passages of any source to the rows of a domain: cut, filtered, labeled, deduplicated, capped, split.
 
 Every step depends on the passages alone, not on their order: the same packages make the same file.
 """
@@ -190,7 +190,7 @@ _MOST_HOLES = 2
 
 
 def plain(message: str) -> str | None:
-    r"""Return the language in a catalogue's message, or null where there is too little.
+    r"""Return the language in a catalog's message, or null where there is too little.
 
     Tags, addresses, parameters and marks of shortcut keys go; more than two parameters, or less than half left, make it
     null.

@@ -28,7 +28,7 @@ FEWEST_OUTSIDE = 200
 
 @dataclass(frozen=True)
 class Collected:
-    """Labelled texts of some domains.
+    """Labeled texts of some domains.
 
     Attributes:
         train: `text`, `label`, `domain`.

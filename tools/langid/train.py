@@ -83,10 +83,10 @@ def fit(
         )  # fmt: skip
         yield upto, float(losses.sum()) / (upto - done)
         done = upto
-    return quantised(tuple(names), embedding, output, bias)
+    return quantized(tuple(names), embedding, output, bias)
 
 
-def quantised(
+def quantized(
     labels: tuple[str, ...],
     embedding: npt.NDArray[np.float32],
     output: npt.NDArray[np.float32],

@@ -91,7 +91,7 @@ def make_batch(
     """Assemble a step's batch.
 
     Args:
-        store: the tokenised mix.
+        store: the tokenized mix.
         plan: of the stage.
         step: of the stage, from 0.
         wanted: negatives a query, by family.

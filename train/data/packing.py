@@ -27,7 +27,7 @@ def share_out(lengths: NDArray[np.int32], *, tokens: int, processes: int = 1) ->
 
     Returns:
         For every process its chunks, each the indices of its texts, ascending in length, ties in order: texts of
-        equal length are neighbours.
+        equal length are neighbors.
 
     """
     order = np.argsort(lengths, kind="stable")

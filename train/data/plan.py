@@ -70,7 +70,7 @@ def shuffled(draw: Draw, n: int, at: Ints, *place: int) -> Ints:
 
 
 def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Hash 64-bit integers (the finaliser of splitmix64)."""
+    """Hash 64-bit integers (the finalizer of splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -79,7 +79,7 @@ def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def choose_rank(ranks: Sequence[int], *place: int) -> int:
     """Draw one rank with probability proportional to it."""
     edges = np.cumsum(ranks)
-    # 2^53 values, as a float has them: the remainder of a 64-bit draw would favour small ranks.
+    # 2^53 values, as a float has them: the remainder of a 64-bit draw would favor small ranks.
     share = float(raw(Draw.RANK, 1, *place)[0] >> np.uint64(11)) / 2**53
     return int(ranks[int(np.searchsorted(edges, share * edges[-1], side="right"))])
 

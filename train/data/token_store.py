@@ -1,4 +1,4 @@
-"""The tokenised mix as the trainer sees it: memory-mapped, opened in seconds whatever its size."""
+"""The tokenized mix as the trainer sees it: memory-mapped, opened in seconds whatever its size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from open_ml_embed.core.engine import Workers
 from train.data.memmap_columns import Column, Ragged, Runs
 from train.data.mix import SPLITS, Dataset, Mix
-from train.data.tokenize import VERSION, read_index, tokenise
+from train.data.tokenize import VERSION, read_index, tokenize
 from train.loop.keys import digest
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Store:
-    """The tokenised mix; nothing of it is read before it is asked for.
+    """The tokenized mix; nothing of it is read before it is asked for.
 
     Attributes:
         datasets: what a step draws its batch from.
@@ -65,21 +65,21 @@ class Store:
 
 
 def open_store(mix: Mix, tokenizer: Tokenizer, root: Path, workers: Workers = HERE) -> Store:
-    """Open the tokenised mix below `root`, making it first where it is not there yet.
+    """Open the tokenized mix below `root`, making it first where it is not there yet.
 
     Args:
         mix: the mix folder.
         tokenizer: cuts and ends texts itself (`train.data.tokenizer.encoder_of`).
         root: where stores lie; one folder for each (mix content, tokenizer).
-        workers: who tokenises.
+        workers: who tokenizes.
 
     Raises:
-        StageError: the mix breaks its contract (see `tokenise`).
+        StageError: the mix breaks its contract (see `tokenize`).
 
     """
     folder = root / digest([VERSION, mix.identity, tokenizer.to_str()])[:16]
     if read_index(folder) is None:
-        tokenise(mix, tokenizer, folder, workers)
+        tokenize(mix, tokenizer, folder, workers)
     return map_store(folder)
 
 

@@ -65,7 +65,7 @@ class Part:
     first: int
 
 
-class TokeniseSettings(BaseModel, frozen=True):
+class TokenizeSettings(BaseModel, frozen=True):
     """What a part's content depends on beside the mix and the tokenizer, which name the folder."""
 
     datasets: tuple[tuple[str, str], ...]
@@ -73,15 +73,15 @@ class TokeniseSettings(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
-class Tokenise:
+class Tokenize:
     """The operation of `open_ml_embed.core.engine`: one part of the mix to one Arrow file."""
 
-    settings: TokeniseSettings
+    settings: TokenizeSettings
     name: str = "parts"
     version: int = VERSION
 
     def run(self, task: Task, store: Shards, out: Outputs) -> dict[str, Any]:
-        """Tokenise a part; samples are put in the order of their datasets."""
+        """Tokenize a part; samples are put in the order of their datasets."""
         if multiprocessing.parent_process() is not None:
             # The processes are the parallelism: a thread pool in each would only fight for the same cores.
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -98,7 +98,7 @@ class Tokenise:
         return {"rows": written.rows, "runs": runs}
 
 
-def tokenise(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> None:
+def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> None:
     """Write the token ids of a mix into `folder`; the index file, written last, says that it is complete.
 
     Args:
@@ -121,8 +121,8 @@ def tokenise(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     tasks = [Task(f"{kind}-{i:05d}", (mix.identity,), part) for kind in KINDS for i, part in enumerate(parts[kind])]
     rows = documents + sum(mix.rows(split) for split in SPLITS)
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
-    settings = TokeniseSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
-    markers = run(Tokenise(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
+    settings = TokenizeSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
+    markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
     shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)).encode())
 
 

@@ -144,7 +144,7 @@ def join(device: str) -> Group:
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if not dist.is_initialized():
-        # The others wait while the first one tokenises.
+        # The others wait while the first one tokenizes.
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     return Group(dist.get_rank(), size)
 
@@ -178,7 +178,7 @@ def spread(
     parallel: Literal["ddp", "fsdp"] = "ddp",
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Replica:
-    """Make a model, the same on every process, one that they train together. Optimisers are made afterwards.
+    """Make a model, the same on every process, one that they train together. Optimizers are made afterwards.
 
     Args:
         model: on its device; FSDP changes it in place.

@@ -32,8 +32,8 @@ def evaluate(
     Args:
         settings: the `train` section of the profile.
         folder: the model folder that `fit` wrote.
-        work: where tokenised mixes lie.
-        workers: who tokenises.
+        work: where tokenized mixes lie.
+        workers: who tokenizes.
         named: the model was named on the command line, and need not be the profile's own.
 
     Returns:

@@ -35,8 +35,8 @@ def draw(report: Mapping[str, Any], path: Path, *, metric: str = "ndcg@10") -> N
             values = np.array([[cells[layer, dim, rank] for dim in dims] for layer in layers])
             axis.imshow(values, vmin=0.0, vmax=top, cmap="viridis", aspect="auto")
             for (row, column), value in np.ndenumerate(values):
-                colour = "black" if value > 0.6 * top else "white"
-                axis.text(column, row, f"{value:.3f}".removeprefix("0"), ha="center", va="center", color=colour)
+                color = "black" if value > 0.6 * top else "white"
+                axis.text(column, row, f"{value:.3f}".removeprefix("0"), ha="center", va="center", color=color)
             axis.set_xticks(range(len(dims)), dims)
             axis.set_yticks(range(len(layers)), layers)
             axis.set_title(f"rank {rank}", fontsize=9)

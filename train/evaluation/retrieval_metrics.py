@@ -43,7 +43,7 @@ def make_pool(store: Store, *, queries: int, documents: int | None, distractors:
     """Choose held-out queries of the retrieval family and the documents they are searched in.
 
     Args:
-        store: the tokenised mix.
+        store: the tokenized mix.
         queries: at most so many, drawn at random.
         documents: cap on the pool without distractors: the positives of the chosen queries first, then those of
             the other validation rows at random. None: all of them.

@@ -99,7 +99,7 @@ class Card:
         if len(self.dims) > 1:
             smaller = (
                 f'\nsmall = SentenceTransformer("{self.name}", truncate_dim={self.dims[-2]})\n'
-                "small.encode(texts, normalize_embeddings=True)  # a cut vector has to be normalised again\n"
+                "small.encode(texts, normalize_embeddings=True)  # a cut vector has to be normalized again\n"
             )
         return (
             f"## Use\n\n```python\n{register}from sentence_transformers import SentenceTransformer\n\n"

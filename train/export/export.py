@@ -1,4 +1,4 @@
-"""Export as a sentence-transformers folder: a chosen depth, dimension and embedding rank, plain or factorised."""
+"""Export as a sentence-transformers folder: a chosen depth, dimension and embedding rank, plain or factorized."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def export(
 ) -> None:
     """Write the folder; files of the same names are replaced, others stay.
 
-    Vectors have unit length at the exported dimension; cut further, they have to be normalised again. Both modes give
+    Vectors have unit length at the exported dimension; cut further, they have to be normalized again. Both modes give
     the same vectors.
 
     Args:
@@ -133,7 +133,7 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
 
 
 def _factorized(model: Embedder, config: Any, rank: int) -> Any:
-    """Return what makes a model of the backbone's architecture with a factorised embedding of a rank."""
+    """Return what makes a model of the backbone's architecture with a factorized embedding of a rank."""
     from open_ml_embed.factorized.modeling import MODELS
 
     if not isinstance(model.embedding, FactorizedEmbedding):
@@ -144,7 +144,7 @@ def _factorized(model: Embedder, config: Any, rank: int) -> Any:
         )
     if config.model_type not in MODELS:
         raise SettingsError(
-            f"no factorised {config.model_type} is known",
+            f"no factorized {config.model_type} is known",
             where="--mode efficient",
             remedy=f"use --mode compatible, or add it to open_ml_embed.factorized, beside {', '.join(MODELS)}",
         )

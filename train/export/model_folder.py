@@ -1,4 +1,4 @@
-"""The sentence-transformers folder around a backbone: pooling, dimensions, normalisation, prompts."""
+"""The sentence-transformers folder around a backbone: pooling, dimensions, normalization, prompts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompt
     """
     modules = ["Transformer", "Pooling", "Normalize"]
     if dim < hidden:
-        # The first dimensions, as a linear map: unlike `truncate_dim` it comes before the normalisation.
+        # The first dimensions, as a linear map: unlike `truncate_dim` it comes before the normalization.
         modules.insert(2, "Dense")
     paths = ["" if i == 0 else f"{i}_{module}" for i, module in enumerate(modules)]
     for old in folder.glob("[0-9]_*"):

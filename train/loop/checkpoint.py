@@ -1,4 +1,4 @@
-"""Checkpoints: weights and optimiser state as safetensors, position as JSON; a folder appears whole or not at all."""
+"""Checkpoints: weights and optimizer state as safetensors, position as JSON; a folder appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from open_ml_embed.core.errors import StageError
 from train.distributed.parallel import part_like, whole
 
 KEPT = 2
-MODEL, OPTIMISER, POSITION = "model.safetensors", "optimiser.safetensors", "position.json"
+MODEL, OPTIMIZER, POSITION = "model.safetensors", "optimizer.safetensors", "position.json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def save(
     root: Path,
     position: Position,
     model: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     *,
     writes: bool = True,
     kept: int = KEPT,
@@ -45,7 +45,7 @@ def save(
         root: where checkpoints lie.
         position: what comes next.
         model: may be sharded: then all processes must call, and the file holds it whole.
-        optimiser: of the model.
+        optimizer: of the model.
         writes: whether this process is the one that writes.
         kept: checkpoints to keep.
 
@@ -54,7 +54,7 @@ def save(
     weights = _gathered(model.state_dict().items(), keep=writes)
     moments = (
         (f"{key}/{names[id(parameter)]}", value)
-        for parameter, values in optimiser.state.items()
+        for parameter, values in optimizer.state.items()
         for key, value in values.items()
     )
     state = _gathered(moments, keep=writes)
@@ -65,7 +65,7 @@ def save(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _write(partial / MODEL, weights)
-    _write(partial / OPTIMISER, state)
+    _write(partial / OPTIMIZER, state)
     (partial / POSITION).write_text(json.dumps(asdict(position)) + "\n", "utf-8")
     _sync(partial / POSITION)
     shutil.rmtree(final, ignore_errors=True)
@@ -86,15 +86,15 @@ def position_of(folder: Path) -> Position:
     return Position(**json.loads((folder / POSITION).read_text("utf-8")))
 
 
-def restore(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Load a checkpoint into a model and its optimiser, which may both be sharded.
+def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Load a checkpoint into a model and its optimizer, which may both be sharded.
 
     Raises:
         StageError: it is of another model.
 
     """
     load_weights(folder / MODEL, model)
-    state = load_file(folder / OPTIMISER)
+    state = load_file(folder / OPTIMIZER)
     parameters = dict(model.named_parameters())
     values: dict[str, dict[str, Any]] = {}
     for name, value in state.items():
@@ -102,7 +102,7 @@ def restore(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) ->
         like = parameters[parameter]
         values.setdefault(parameter, {})[key] = part_like(value, like) if value.ndim else value.to(like.device)
     for parameter, entry in values.items():
-        optimiser.state[parameters[parameter]] = entry
+        optimizer.state[parameters[parameter]] = entry
 
 
 def save_weights(path: Path, model: nn.Module) -> None:

@@ -13,7 +13,7 @@ from open_ml_embed.core.hashing import FileHashes
 
 
 def canonical_json(data: Any) -> str:
-    """Serialise so that equal data give equal text."""
+    """Serialize so that equal data give equal text."""
     return json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -43,9 +43,9 @@ class StageState:
     Attributes:
         index: of the stage, from 0.
         settings: of the stage.
-        store: its tokenised mix.
+        store: its tokenized mix.
         plan: its batches.
-        batches: how many it takes; `settings.accumulate` make one move of the optimiser.
+        batches: how many it takes; `settings.accumulate` make one move of the optimizer.
         rate: peak learning rate.
         teacher: vectors to follow.
 
@@ -107,11 +107,11 @@ class Trainer:
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
         self.position = Position(0, 0, 0)
-        self.optimiser = self._optimiser()
+        self.optimizer = self._optimizer()
         folder = checkpoint.latest(self.checkpoints)
         if folder is not None:
             self.position = checkpoint.position_of(folder)
-            checkpoint.restore(folder, self.model, self.optimiser)
+            checkpoint.restore(folder, self.model, self.optimizer)
 
     @property
     def checkpoints(self) -> Path:
@@ -140,8 +140,8 @@ class Trainer:
         rate = peak_rate(stage, self.run.sizes)
         return StageState(index, stage, store, plan, moves * stage.accumulate, rate, teacher)
 
-    def _optimiser(self) -> torch.optim.AdamW:
-        settings = self.run.settings.optimiser
+    def _optimizer(self) -> torch.optim.AdamW:
+        settings = self.run.settings.optimizer
         tokens = list(self.model.embedding.parameters())
         trained = [p for p in self.model.parameters() if p.requires_grad]
         others = [p for p in trained if all(p is not own for own in tokens)]
@@ -232,12 +232,12 @@ class Trainer:
         }
 
     def _move(self, rate: float) -> float:
-        """Let the optimiser follow the gradient; returns the gradient's length before clipping."""
-        for group in self.optimiser.param_groups:
+        """Let the optimizer follow the gradient; returns the gradient's length before clipping."""
+        for group in self.optimizer.param_groups:
             group["lr"] = rate * group["multiple"]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.run.settings.optimiser.clip)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.run.settings.optimizer.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         return float(whole(norm))
 
     def _effort(self, segments: Segments, seconds: float) -> dict[str, Any]:
@@ -265,10 +265,10 @@ class Trainer:
         self.position = Position(at.stage, at.step + 1, at.done + 1)
         if self.position.step >= stage.batches:
             self.position = Position(at.stage + 1, 0, at.done + 1)
-            self.optimiser = self._optimiser()
+            self.optimizer = self._optimizer()
         elif self.position.step % of or self.position.step // every == (self.position.step - of) // every:
             return
-        checkpoint.save(self.checkpoints, self.position, self.model, self.optimiser, writes=self.group.leads)
+        checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, writes=self.group.leads)
 
     @contextmanager
     def _log(self) -> Iterator[TextIO]:

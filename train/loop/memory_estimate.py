@@ -34,7 +34,7 @@ class Estimate:
 
     Attributes:
         weights: of the model, or of the shard.
-        training: gradients and optimiser state of what is trained, and what a step keeps whatever its tokens.
+        training: gradients and optimizer state of what is trained, and what a step keeps whatever its tokens.
         per_token: kept of each token for the backward pass, and made of it on the way back.
         available: what a process may use.
         chunk_tokens: tokens that go through the backbone at once.
@@ -81,7 +81,7 @@ class Estimate:
             "never": "every step is kept whole",
         }[self.caching]
         return (
-            f"memory: weights {self.weights / GIB:.2f} GiB, gradients and optimiser {self.training / GIB:.2f} GiB, "
+            f"memory: weights {self.weights / GIB:.2f} GiB, gradients and optimizer {self.training / GIB:.2f} GiB, "
             f"{self.per_token / 1024:.1f} KiB a token, {self.chunk_tokens * self.per_token / GIB:.2f} GiB a chunk of "
             f"{self.chunk_tokens:,}; {self.available / GIB:.1f} GiB available: {kept}"
         )

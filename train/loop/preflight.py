@@ -42,7 +42,7 @@ def check(run: Run) -> None:
         SettingsError: a rank above the width, a dimension beyond it, a layer beyond the depth; a tokenizer whose
             texts do not end in its end-of-text token, or whose tokens the backbone has no embedding for.
         StageError: a mix is missing, holds nothing to train on, or breaks its contract (see
-            `train.data.tokenize.tokenise`).
+            `train.data.tokenize.tokenize`).
 
     """
     sizes, backbone = run.sizes, run.settings.backbone

@@ -49,7 +49,7 @@ class Run:
     settings: TrainSettings
     work: Path
     workers: Workers = HERE
-    """Who tokenises; no number depends on it."""
+    """Who tokenizes; no number depends on it."""
 
     @cached_property
     def mixes(self) -> tuple[Mix, ...]:

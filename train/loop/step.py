@@ -33,7 +33,7 @@ def backward(
         batch: the same on every process.
         form: of the objective.
         whole_tokens: a step is kept whole if no process has more tokens than that, and is encoded twice otherwise.
-        weight: of the batch among those whose gradients make up one move of the optimiser. Adding batches up adds no
+        weight: of the batch among those whose gradients make up one move of the optimizer. Adding batches up adds no
             negatives: each is scored by itself. A larger batch does.
         taught: the teacher's vectors, where the form has a teacher.
 

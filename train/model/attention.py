@@ -2,7 +2,7 @@
 
 Registered with transformers as `packed`, under the keyword arguments that its models hand to flash attention, so that
 any model that takes those packs exactly, causal or bidirectional. On CUDA it is one variable-length kernel; elsewhere
-(and in full precision) texts of equal length, neighbours in the stream, are one batch of ordinary attention.
+(and in full precision) texts of equal length, neighbors in the stream, are one batch of ordinary attention.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _by_kernel(
 def _by_runs(
     streams: list[Tensor], lengths: NDArray[np.int32], *, causal: bool, scale: float | None, dropout: float
 ) -> Tensor:
-    """Attend run by run, a run being neighbours of equal length (tokens × heads × head size)."""
+    """Attend run by run, a run being neighbors of equal length (tokens × heads × head size)."""
     firsts = np.flatnonzero(np.diff(lengths, prepend=-1))
     counts = np.diff(firsts, append=len(lengths))
     sizes = (lengths[firsts] * counts).tolist()

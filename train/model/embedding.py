@@ -30,7 +30,7 @@ class FactorizedEmbedding(nn.Module):
 
     @classmethod
     def from_weight(cls, weight: Tensor, rank: int) -> FactorizedEmbedding:
-        """Factorise a vocabulary × hidden size embedding by its SVD: U·S and V, cut to `rank`."""
+        """Factorize a vocabulary × hidden size embedding by its SVD: U·S and V, cut to `rank`."""
         # V and S² of E are the eigenvectors and eigenvalues of EᵀE: hidden × hidden, whatever the vocabulary.
         wide = weight.detach().double()
         _, vectors = torch.linalg.eigh(wide.T @ wide)

@@ -69,7 +69,7 @@ def objective(
     """Compute the 3D-ML loss of one step, or one process's share of it.
 
     Args:
-        queries_LQH: pooled, normed, not L2-normalised states of every trained layer.
+        queries_LQH: pooled, normed, not L2-normalized states of every trained layer.
         documents_LNH: the same of the step's distinct documents.
         targets: who is scored against whom.
         form: of the objective.

@@ -21,7 +21,7 @@ from curation.dedup.step.shards import flat
 from curation.settings import DecontaminationSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, U64, tokenise
+from open_ml_embed.core.text.tokens import I64, U64, tokenize
 
 ROLES = ("query", "document")
 AT_ONCE = 65_536
@@ -168,7 +168,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
     parts: list[list[npt.NDArray[Any]]] = []
     count = 0
     for piece in _pieces(texts):
-        tokens = tokenise(piece, with_kinds=True)
+        tokens = tokenize(piece, with_kinds=True)
         scale = tokens_per_word(tokens)
         chosen = (tokens.hashes, tokens.offsets, scale, settings.ngram, step, settings.shortest, power, TENTHS)
         number = anchors(*chosen, np.zeros(0, np.uint64), np.zeros(0, np.int32), np.zeros(0, np.int32))
@@ -221,7 +221,7 @@ def _power_of_two(least: float) -> int:
 
 
 def _exact(texts: pa.Array) -> U64:
-    return tokenise(without_outer_punctuation(texts)).exact
+    return tokenize(without_outer_punctuation(texts)).exact
 
 
 def _pieces(texts: pa.ChunkedArray) -> Iterator[pa.Array]:

@@ -11,7 +11,7 @@ from curation.decontamination.origins import EvaluationSet, RawSet, chosen_sets,
 from curation.decontamination.step.dependencies import files_fact
 from curation.decontamination.step.index import BuildIndex, IndexSettings, load_index
 from curation.decontamination.step.rows import Contaminate, Evaluated
-from curation.decontamination.step.statistics import distrusted, summarise
+from curation.decontamination.step.statistics import distrusted, summarize
 from curation.decontamination.step.texts import Gather, TextSettings, path_of
 from curation.fetch.step import fetch_options
 from curation.pipeline.dependencies import from_root, overridden
@@ -40,7 +40,7 @@ def run_decontaminate(build: Build) -> StepResult:
     result = inputs.result(stats={"tasks": {}, "sources": {}, "given_up": 0, "distrust": []})
     shelf = evaluation_store(build)
     if sets:
-        rows = inputs["normalise"]
+        rows = inputs["normalize"]
         with locked(build.root / "work" / "evaluations" / ".lock"):
             failures = _failures("decontaminate")
             raw, result.skipped = fetch_sets(sets, build, failures)
@@ -58,7 +58,7 @@ def run_decontaminate(build: Build) -> StepResult:
         tasks = [Task(s.path, (s.xxh3, identity, *evaluated.sets), evaluated) for s in rows.shards]
         markers = engine.run(operation, tasks, build.store, build.workers)
         index = load_index(shelf, evaluated.path)
-        result.stats = summarise(rows.shards, markers, build.store, index, evaluated.sets, built.stats["sets"])
+        result.stats = summarize(rows.shards, markers, build.store, index, evaluated.sets, built.stats["sets"])
         result.stats["distrust"] = distrusted(result.stats, settings.distrust)
         for shard, marker in zip(rows.shards, markers, strict=True):
             (made,) = shards_of(shard.source, shard.subset, marker, operation.name, operation.name)

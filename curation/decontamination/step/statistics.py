@@ -17,7 +17,7 @@ from curation.settings import DistrustSettings
 from open_ml_embed.core.store import Marker, Store
 
 
-def summarise(
+def summarize(
     shards: list[Shard],
     markers: list[Marker],
     store: Store,

@@ -17,10 +17,10 @@ from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, digest
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
-from sources.text import normalised
+from sources.text import normalized
 
 TEXT_SCHEMA = pa.schema(
     [
@@ -140,7 +140,7 @@ def _of_manifest(raw: RawSet, manifest: Manifest, quarantine: Quarantine) -> Ite
             if of_subset == subset
         ]
         for part in parts(bound, subset, files):
-            for batch in normalise(part, bound, quarantine, Counter()):
+            for batch in normalize(part, bound, quarantine, Counter()):
                 rows = pa.Table.from_batches([batch])
                 ids = pa.array([row_id.hex() for row_id in rows["row_id"].to_pylist()], pa.string())
                 for role, side in (("query", "query"), ("document", "positive")):
@@ -158,7 +158,7 @@ def _clean(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
     for table in tables:
         for start in range(0, table.num_rows, _LOOKED_UP):
             piece = table.slice(start, _LOOKED_UP)
-            texts = normalised(piece["text"].combine_chunks())
+            texts = normalized(piece["text"].combine_chunks())
             piece = piece.set_column(3, TEXT_SCHEMA.field("text"), texts)
             yield from piece.filter(pc.invert(blank(texts))).combine_chunks().to_batches()
 

@@ -23,7 +23,7 @@ from sources import registry
 def run_dedup(build: Build) -> StepResult:
     """Find exact and near duplicates across all sources; nothing is deleted, `mix` reads the columns."""
     inputs = build.inputs("dedup")
-    rows = inputs["normalise"]
+    rows = inputs["normalize"]
     inputs.begin()
     settings = build.profile.dedup
     manifests = {name: registry.load(name) for name in sorted({s.source for s in rows.shards})}

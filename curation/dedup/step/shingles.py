@@ -18,7 +18,7 @@ from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.arrays import list_starts
-from open_ml_embed.core.text.tokens import I64, tokenise
+from open_ml_embed.core.text.tokens import I64, tokenize
 
 SHINGLE_SCHEMA = pa.schema(
     [
@@ -66,7 +66,7 @@ class Shingle:
         return {"texts": sum(batch.num_rows for batch in batches)}
 
     def _batch(self, field: int, ranks: U32, texts: pa.ChunkedArray) -> pa.RecordBatch:
-        hashes, offsets = shingle_sets(tokenise(texts), self.settings.shingle)
+        hashes, offsets = shingle_sets(tokenize(texts), self.settings.shingle)
         values = (hashes >> np.uint64(32)).astype(np.uint32)
         sets = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)).cast(SHINGLE_SCHEMA.field(2).type)
         return pa.record_batch(

@@ -19,7 +19,7 @@ from curation.dedup.minhash import bands, signatures_of, sketches
 from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import U64, Tokens, mix_all, tokenise
+from open_ml_embed.core.text.tokens import U64, Tokens, mix_all, tokenize
 
 FIELDS = ("query", "document")
 """What is compared by MinHash. Clusters of both are what the miner and the trainer mask by."""
@@ -37,7 +37,7 @@ def label_hashes(rows: pa.Table, family: str) -> U64:
     """
     if family == "retrieval":
         return np.zeros(rows.num_rows, np.uint64)
-    return tokenise(rows["label"]).exact
+    return tokenize(rows["label"]).exact
 
 
 def sample_hashes(query: U64, document: U64, label: U64, family: str) -> U64:
@@ -106,7 +106,7 @@ class Sign:
         schema = signature_schema(self.settings)
         for start in range(0, rows.num_rows, ROWS_AT_ONCE):
             part = rows.slice(start, ROWS_AT_ONCE)
-            tokens = {"query": tokenise(part["query"]), "document": tokenise(part["positive"])}
+            tokens = {"query": tokenize(part["query"]), "document": tokenize(part["positive"])}
             label = label_hashes(part, family)
             sample = sample_hashes(tokens["query"].exact, tokens["document"].exact, label, family)
             columns = [pa.array(sample), pa.array(label), pc.list_value_length(part["negatives"]).combine_chunks()]
@@ -121,7 +121,7 @@ class Sign:
         for chunk in rows["negatives"].chunks:
             texts = chunk.flatten()
             for start in range(0, len(texts), ROWS_AT_ONCE):
-                signed, too_short = self._signed(tokenise(texts.slice(start, ROWS_AT_ONCE)))
+                signed, too_short = self._signed(tokenize(texts.slice(start, ROWS_AT_ONCE)))
                 short["negative"] += too_short
                 yield pa.record_batch(signed, schema=schema)
 

@@ -87,7 +87,7 @@ def run_identify(build: Build) -> StepResult:
     for source in settings.trust.sources:
         registry.load(source)
     inputs = build.inputs("identify")
-    rows = inputs["normalise"]
+    rows = inputs["normalize"]
     inputs.begin()
     operation = Identify(settings)
     model = identity(settings)

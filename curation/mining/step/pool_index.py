@@ -54,7 +54,7 @@ class MinedPool:
 
 
 def pools_of(rows: StepResult, settings: MiningSettings) -> dict[str, MinedPool]:
-    """Return the pools of a build by name, in order: a source, several that the settings name, or a labelled subset.
+    """Return the pools of a build by name, in order: a source, several that the settings name, or a labeled subset.
 
     Raises:
         SettingsError: a pool of the settings has a source's name, shares a source with another, or holds one whose rows
@@ -111,7 +111,7 @@ class PoolDocuments:
 
 def documents_of(build: Build, source: str, subset: str) -> PoolDocuments:
     """Return the documents that the negatives of a source and subset are from; step `mine` has been checked before."""
-    rows = build.read("normalise")
+    rows = build.read("normalize")
     assert rows is not None, "asked for only where mine is current"
     pools = pools_of(rows, build.profile.mining).values()
     (pool,) = [p for p in pools if any((s.source, s.subset) == (source, subset) for s in p.shards)]

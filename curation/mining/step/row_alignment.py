@@ -86,7 +86,7 @@ class ClassesRef:
 
 
 class DrawClasses:
-    """Operation: a pool of labelled rows to the negatives of every row, given ones and members of other classes."""
+    """Operation: a pool of labeled rows to the negatives of every row, given ones and members of other classes."""
 
     name: ClassVar[str] = "negatives"
     version: ClassVar[int] = 2

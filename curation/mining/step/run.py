@@ -36,7 +36,7 @@ def run_mine(build: Build) -> StepResult:
     if settings.teacher.dense:
         load_teacher(settings.teacher)  # what cannot be a teacher is refused before any work
     inputs = build.inputs("mine")
-    rows = inputs["normalise"]
+    rows = inputs["normalize"]
     pools = list(pools_of(rows, settings).values())
     inputs.begin()
     answers = _collect(build, inputs, pools)

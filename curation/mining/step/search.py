@@ -26,7 +26,7 @@ from curation.mining.vectors import Vectors
 from curation.settings import MiningSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, Tokens, tokenise
+from open_ml_embed.core.text.tokens import I64, Tokens, tokenize
 
 BLOCK_QUERIES = 32_768
 """Queries a task: what is lost when it is killed. Documents are read once for each quarter of it."""
@@ -228,7 +228,7 @@ def _lexical(
 
 def _tokens(store: Store, pool: PoolRef, places: pa.Table, column: str) -> Tokens:
     parts = [
-        tokenise(
+        tokenize(
             read_texts(store, pool, places, np.arange(start, min(start + TEXTS_AT_ONCE, len(places))), column),
             for_search=True,
         )

@@ -40,7 +40,7 @@ def text_id(text: str) -> str:
 
 
 class PrecomputedVectors:
-    """Looks vectors up in a folder; they are normalised as they are read."""
+    """Looks vectors up in a folder; they are normalized as they are read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -51,9 +51,9 @@ class ApproximateSearch:
         self._documents, self._among = documents, among
         lists = max(1, int(4 * np.sqrt(len(among))))
         dim = documents.dim
-        quantiser = faiss.IndexFlatIP(dim)
+        quantizer = faiss.IndexFlatIP(dim)
         self._index: Any = faiss.IndexIVFScalarQuantizer(
-            quantiser, dim, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+            quantizer, dim, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
         self._index.nprobe = min(probed, lists)
         sample = among[:: max(1, len(among) // (TRAINED_PER_LIST * lists))]

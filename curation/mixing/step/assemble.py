@@ -18,7 +18,7 @@ from curation.mixing.step.provenance import inherit
 from curation.mixing.step.select import TRAIN, VALIDATION, PoolState
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts, one_array
-from open_ml_embed.core.text.tokens import I64, mix_all, tokenise
+from open_ml_embed.core.text.tokens import I64, mix_all, tokenize
 from sources.manifest import Manifest
 
 SAMPLE_SCHEMA = pa.schema(
@@ -27,7 +27,7 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("subset", pa.string(), nullable=False),
         pa.field("provenance", pa.list_(pa.string()), nullable=False),
-        pa.field("licence", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
         pa.field("family", pa.string(), nullable=False),
         pa.field("task", pa.string(), nullable=False),
         pa.field("language", pa.string(), nullable=False),
@@ -44,7 +44,7 @@ SAMPLE_SCHEMA = pa.schema(
 """A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id`, `other_positive_ids` and
 `negative_ids` are document numbers; hard negatives given by a source come before mined ones. `provenance` names every
 source and subset that the sample was found in, its own first; the other queries and positives are those of its
-duplicates, in other words; `licence` is the strictest of those sources."""
+duplicates, in other words; `license` is the strictest of those sources."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -120,7 +120,7 @@ def assemble(
     samples = pa.table(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
-            own["source"], own["subset"], taken.provenance, taken.licence, [manifest.family] * n, [manifest.task] * n,
+            own["source"], own["subset"], taken.provenance, taken.license, [manifest.family] * n, [manifest.task] * n,
             *_languages(store, pool, own, chosen), _strings(queries), _instructed(taken.queries, manifest, recipe),
             _strings(documents.take(pa.array(positive))),
             pa.array(query_cluster[chosen]), pa.array(positive + first_id),
@@ -213,7 +213,7 @@ def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: in
     """Put the instruction before a share of the documents; which ones depends on seed and text alone."""
     if not (recipe.instructions and recipe.instructed_documents and symmetric(manifest)):
         return texts
-    draw = mix_all(tokenise(texts).exact ^ np.uint64(seed)) >> np.uint64(11)
+    draw = mix_all(tokenize(texts).exact ^ np.uint64(seed)) >> np.uint64(11)
     some = pa.array(draw.astype(np.float64) / 2**53 < recipe.instructed_documents)
     return pc.if_else(some, pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING), texts)
 

@@ -1,4 +1,4 @@
-"""What a sample takes over from the duplicates it stands for: provenances, wordings, negatives, the licence."""
+"""What a sample takes over from the duplicates it stands for: provenances, wordings, negatives, the license."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Inherited:
 
     Attributes:
         provenance: list<string>[n], `source/subset`.
-        licence: string[n], the strictest of those sources.
+        license: string[n], the strictest of those sources.
         queries: large_list<large_string>[n], other wordings of the query.
         positives: of near-duplicates, in class families of exact ones too.
         negatives: given to the duplicates by their sources.
@@ -51,7 +51,7 @@ class Inherited:
     """
 
     provenance: pa.Array
-    licence: pa.Array
+    license: pa.Array
     queries: pa.Array
     positives: Positives
     negatives: Offered
@@ -88,7 +88,7 @@ def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any
     )
     return Inherited(
         _arrow(provenance, pa.list_(pa.string())),
-        _licences(provenance),
+        _licenses(provenance),
         pa.LargeListArray.from_arrays(pa.array(_offsets(queries, n)), _arrow(queries["query"], LARGE)),
         Positives(
             _offsets(positives, n), _arrow(positives["positive"], LARGE), positives["document_cluster"].to_numpy()
@@ -111,11 +111,11 @@ def _offsets(frame: Any, n: int) -> I64:
     return np.searchsorted(frame["sample"].to_numpy(), np.arange(n + 1)).astype(np.int64)
 
 
-def _licences(provenance: pl.Series) -> pa.Array:
-    """Return the strictest licence of every row; rows of the same sources are looked up once."""
+def _licenses(provenance: pl.Series) -> pa.Array:
+    """Return the strictest license of every row; rows of the same sources are looked up once."""
     sources = provenance.list.eval(pl.element().str.split("/").list.first()).list.unique().list.sort().list.join(" ")
     known = {
-        joined: strictest(registry.load(source).licence for source in joined.split(" ")).id
+        joined: strictest(registry.load(source).license for source in joined.split(" ")).id
         for joined in sources.unique().to_list()
     }
     return _arrow(sources.replace_strict(known, return_dtype=pl.String), pa.string())

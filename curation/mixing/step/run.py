@@ -39,7 +39,7 @@ def run_mix(build: Build, name: str) -> StepResult:
     recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
     inputs = build.inputs(f"mix-{name}")
-    rows = inputs["normalise"]
+    rows = inputs["normalize"]
     pools = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
     if not pools:
         raise StageError(

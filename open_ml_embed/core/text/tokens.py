@@ -85,7 +85,7 @@ class Tokens:
         return len(self.exact)
 
 
-def tokenise(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False, with_kinds: bool = False) -> Tokens:
+def tokenize(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False, with_kinds: bool = False) -> Tokens:
     """Hash the tokens of every text, folded.
 
     Args:
@@ -111,7 +111,7 @@ def _hashed(offsets: I64, padded: U8, *, with_kinds: bool, cased: U8 | None) -> 
     """Run the kernel over all texts, `cased` (`capitals`) where words are split at capitals.
 
     It stops at a text that may have more tokens than there is room for (some characters fold to several words), and at
-    one whose marks are not in canonical order, which normalisation puts right.
+    one whose marks are not in canonical order, which normalization puts right.
     """
     count = len(offsets) - 1
     hashes = np.empty(len(padded) // 2 + count, np.uint64)  # pages that no token reaches are never touched
@@ -119,7 +119,7 @@ def _hashed(offsets: I64, padded: U8, *, with_kinds: bool, cased: U8 | None) -> 
     starts, exact = np.zeros(count + 1, np.int64), np.empty(count, np.uint64)
     tables = folding_tables()
     row = 0
-    while (row := _tokenise(offsets, padded, tables, hashes, kinds, cased, starts, exact, row)) < count:
+    while (row := _tokenize(offsets, padded, tables, hashes, kinds, cased, starts, exact, row)) < count:
         used, text = starts[row], padded[offsets[row] : offsets[row + 1]]
         most = used + _most(len(text))
         if most > len(hashes):
@@ -129,7 +129,7 @@ def _hashed(offsets: I64, padded: U8, *, with_kinds: bool, cased: U8 | None) -> 
         again = _in_order(text)
         end = np.uint64(len(again) - 8)
         starts[row + 1], whole, good = _row(again, np.uint64(0), end, tables, hashes, used, kinds, cased)
-        assert good, "marks are not in canonical order after normalisation"
+        assert good, "marks are not in canonical order after normalization"
         exact[row] = mix64(whole)
         row += 1
     used = starts[count]
@@ -165,7 +165,7 @@ def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[
 
 @nb.njit(nb.uint64(nb.uint64), cache=True)
 def mix64(x: np.uint64) -> np.uint64:
-    """Finalise a 64-bit hash (the splitmix64 finaliser, Steele et al. 2014)."""
+    """Finalize a 64-bit hash (the splitmix64 finalizer, Steele et al. 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -183,7 +183,7 @@ def count_ones(typing_context, x):  # type: ignore[no-untyped-def]  # noqa: ANN0
 
 @nb.njit(cache=True)
 def mix_all(values: U64) -> U64:
-    """Finalise every hash of an array (`mix64`)."""
+    """Finalize every hash of an array (`mix64`)."""
     result = np.empty_like(values)
     for i in range(len(values)):
         result[i] = mix64(values[i])
@@ -325,7 +325,7 @@ def _points(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @nb.njit(cache=True)
-def _tokenise(offsets, data, tables, hashes, kinds, cased, starts, exact, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _tokenize(offsets, data, tables, hashes, kinds, cased, starts, exact, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Hash the tokens of texts from `row` on; return the row where it has to stop, or n (see `_hashed`).
 
     `data` has eight bytes more than `offsets` say.
@@ -364,7 +364,7 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
         cased: `capitals`, to split words at; or null.
 
     Returns:
-        (used after; hash of the text as a whole, not finalised; whether marks are in canonical order: if not, the
+        (used after; hash of the text as a whole, not finalized; whether marks are in canonical order: if not, the
         others mean nothing).
 
     """
@@ -631,7 +631,7 @@ def _up_to_capital(eight, run, length, capital):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def _bigrams(hashes, kinds, offsets, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Put each two neighbouring single characters in the place of both; one that is alone, and words, stay.
+    """Put each two neighboring single characters in the place of both; one that is alone, and words, stay.
 
     Works in place; `starts` takes where the texts begin. Returns how many tokens there are.
     """

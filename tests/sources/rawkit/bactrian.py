@@ -18,7 +18,7 @@ _RECORDS = {
     ],
     "en": [
         ("Give three reasons to bake your own bread.", "", "It smells good, it tastes fresher, and you know what is in it."),
-        ("Summarise the sentence.", "The river burst its banks after three days of rain.", "Long rain led to a flood."),
+        ("Summarize the sentence.", "The river burst its banks after three days of rain.", "Long rain led to a flood."),
         ("Write a line of Python that prints the date.", "", "import datetime; print(datetime.date.today())"),
         ("How tall is a lighthouse?", "", "Most stand between twenty and fifty metres high."),
         ("Explain shadows to a child.", "", "You stand in the sun's way, and where its light is missing is your shadow."),

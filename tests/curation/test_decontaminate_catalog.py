@@ -1,4 +1,4 @@
-"""The catalogue of evaluation sets: made of task classes as mteb's are, chosen from, and committed in good order."""
+"""The catalog of evaluation sets: made of task classes as mteb's are, chosen from, and committed in good order."""
 
 import json
 from types import SimpleNamespace
@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from curation.decontamination import evaluation_sets
-from curation.decontamination.evaluation_sets import load_catalogue, load_set, set_names, task_types
+from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names, task_types
 from curation.decontamination.hub_layout import layout_of
-from curation.decontamination.mteb_tasks import catalogue_lines, describe, enumerate_tasks
+from curation.decontamination.mteb_tasks import catalog_lines, describe, enumerate_tasks
 from curation.decontamination.origins import chosen_sets
 from curation.settings import DecontaminationSettings, MtebSettings
 from open_ml_embed.core.errors import ManifestError, MissingToolError, SettingsError, UnknownNameError
@@ -57,7 +57,7 @@ class Parallel(AbsTask):
 
 
 def lines(*tasks, benchmarks=()):
-    header, *rest = map(json.loads, catalogue_lines(tasks, benchmarks, "9.9"))
+    header, *rest = map(json.loads, catalog_lines(tasks, benchmarks, "9.9"))
     return header, {line["name"]: line for line in rest}
 
 
@@ -76,7 +76,7 @@ def test_a_task_is_described_by_what_its_class_says():
     assert (cut.splits, cut.config) == (["train"], "main")
 
 
-def test_the_catalogue_leaves_out_what_is_not_text_and_what_only_gathers():
+def test_the_catalog_leaves_out_what_is_not_text_and_what_only_gathers():
     part = Plain("Part", "Retrieval")
     gathering = Plain("All", "Retrieval", tasks=[part])
     image = Plain("Image", "STS", modalities=("text", "image"))
@@ -98,8 +98,8 @@ def test_without_mteb_the_remedy_is_named(tmp_path, monkeypatch):
         enumerate_tasks(tmp_path / "mteb.jsonl")
 
 
-def test_the_committed_catalogue_is_whole():
-    known, types = load_catalogue(), task_types()
+def test_the_committed_catalog_is_whole():
+    known, types = load_catalog(), task_types()
     assert len(known.tasks) > 1000
     assert {task.type for task in known.tasks.values()} == set(types)
     assert all(task.revision and "/" in task.repo for task in known.tasks.values())
@@ -112,9 +112,9 @@ def test_the_committed_catalogue_is_whole():
 
 
 @pytest.mark.filterwarnings("ignore")  # mteb's own, and those of what it imports
-def test_the_committed_catalogue_is_what_mteb_says_where_it_is_installed(tmp_path):
+def test_the_committed_catalog_is_what_mteb_says_where_it_is_installed(tmp_path):
     mteb = pytest.importorskip("mteb")
-    if mteb.__version__ != load_catalogue().version:
+    if mteb.__version__ != load_catalog().version:
         pytest.skip("another version")
     enumerate_tasks(tmp_path / "mteb.jsonl")
     assert (tmp_path / "mteb.jsonl").read_bytes() == (evaluation_sets.evaluation_root() / "mteb.jsonl").read_bytes()
@@ -128,7 +128,7 @@ def test_described_sets_break_no_rule(name):
 
 
 def test_tasks_are_chosen_by_benchmark_name_type_and_language():
-    known = load_catalogue()
+    known = load_catalog()
 
     def names(**settings):
         return [task.name for task in known.choose(MtebSettings(**settings))]
@@ -157,7 +157,7 @@ def test_tasks_are_chosen_by_benchmark_name_type_and_language():
 )
 def test_unknown_names_are_answered_with_near_ones(settings, near):
     with pytest.raises(UnknownNameError) as caught:
-        load_catalogue().choose(MtebSettings(**settings))
+        load_catalog().choose(MtebSettings(**settings))
     assert near in str(caught.value)
 
 
@@ -168,14 +168,14 @@ def test_sets_are_named_once(tmp_path):
         chosen_sets(DecontaminationSettings(sets=["mediawiki_library"]), tmp_path)
 
 
-def test_a_broken_catalogue_says_how_to_make_it_again(tmp_path, monkeypatch):
+def test_a_broken_catalog_says_how_to_make_it_again(tmp_path, monkeypatch):
     monkeypatch.setenv("CORPUS_MANIFESTS", str(tmp_path))
     with pytest.raises(ManifestError, match="curate evaluations enumerate"):
-        load_catalogue()
+        load_catalog()
     (tmp_path / "evaluations").mkdir()
     (tmp_path / "evaluations" / "mteb.jsonl").write_text('{"mteb": "1"}\n')
     with pytest.raises(ManifestError, match="curate evaluations enumerate"):
-        load_catalogue()
+        load_catalog()
 
 
 CARD = """---

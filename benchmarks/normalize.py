@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import xxhash
 from _timing import compare
 
-from curation.normalize.step import Normalise
-from curation.settings import NormaliseSettings
+from curation.normalize.step import Normalize
+from curation.settings import NormalizeSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from sources.manifest import Manifest
@@ -47,7 +47,7 @@ def manifest(kind: str) -> Manifest:
             }},
             "shape": {"kind": "qa", "args": {"question": "question", "context": "context"}},
             "subsets": {"en": {"query_lang": "eng-Latn"}},
-            "licence": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
+            "license": {"id": "CC0-1.0", "commercial": True, "redistribution": True},
             "citation": "Nobody.", "samples": 0, "instruction": "Given a question, find its context.",
         }
     )  # fmt: skip
@@ -83,7 +83,7 @@ def ours(kind: str, path: Path, out: Path) -> tuple[Store, str]:
     raw = RawFile("records", path.name, str(path), path.stat().st_size, "xxh3:0")
     task = Task("bench/en/00000", ("0",), (Part("bench", "en", 0, (raw,)), manifest(kind)))
     outputs = Outputs(store, "rows", task.path)
-    Normalise(NormaliseSettings(shard_rows=500_000)).run(task, store, outputs)
+    Normalize(NormalizeSettings(shard_rows=500_000)).run(task, store, outputs)
     return store, outputs.written[0].path
 
 
@@ -156,7 +156,7 @@ def check(kind: str, path: Path, folder: Path) -> None:
 
 
 def large(folder: Path) -> None:
-    """Normalise a 5 GB file of each kind in a process of its own, and print its peak memory."""
+    """Normalize a 5 GB file of each kind in a process of its own, and print its peak memory."""
     block = list(records(100_000))
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in block).encode()
     path = folder / "large.jsonl"

@@ -29,8 +29,8 @@ from tests.hub.server import serving
         ({"language": "Python"}, ["snippets"]),
         ({"family": "clustering"}, ["tweets"]),
         ({"task": "code-to-text"}, ["snippets"]),
-        ({"licence": "commercial", "access": "open"}, ["snippets", "stories"]),
-        ({"licence": "LicenseRef-x"}, ["tweets"]),
+        ({"license": "commercial", "access": "open"}, ["snippets", "stories"]),
+        ({"license": "LicenseRef-x"}, ["tweets"]),
         ({"access": "gated, manual"}, ["laws"]),
         ({}, ["laws", "snippets", "stories", "tweets"]),
     ],
@@ -44,7 +44,7 @@ def test_filters(library, chosen, names):
     [
         ({"family": "clusters"}, "clustering"),
         ({"task": "code-text"}, "code-to-text"),
-        ({"licence": "comercial"}, "commercial"),
+        ({"license": "comercial"}, "commercial"),
         ({"access": "open,gate"}, "gated"),
     ],
 )

@@ -10,7 +10,7 @@ import xxhash
 from open_ml_embed.core.errors import ManifestError
 from sources.fetch import FetchOptions, fetch
 from sources.manifest import Manifest
-from sources.normalize import normalise, parts
+from sources.normalize import normalize, parts
 from sources.quarantine import Quarantine
 from sources.schema import ROW_SCHEMA
 
@@ -25,7 +25,7 @@ def manifest(**more) -> Manifest:
         },
         "shape": {"kind": "pair", "args": {"query": "q", "positive": "p", "negatives": ["n"]}},
         "subsets": {"t": {"query_lang": "eng-Latn"}}, "samples": 0, "citation": "none",
-        "licence": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
+        "license": {"id": "MIT", "commercial": True, "redistribution": True}, "instruction": "Find what belongs to it.",
     }  # fmt: skip
     return Manifest.model_validate(data | more)
 
@@ -42,7 +42,7 @@ def rows_of(folder, records, files=1, **more):
     quarantine, filtered = Quarantine("example", "t"), Counter()
     batches = []
     for part in parts(chosen, "t", found):
-        batches += normalise(part, chosen, quarantine, filtered)
+        batches += normalize(part, chosen, quarantine, filtered)
     bad = [(q["record"], q["reason"]) for q in quarantine.table().to_pylist()]
     return pa.Table.from_batches(batches, ROW_SCHEMA), bad, dict(filtered)
 
@@ -112,7 +112,7 @@ def test_batches_are_of_moderate_size_and_in_order(tmp_path):
     (home / "0.jsonl").write_text("\n".join(json.dumps({"p": "p", "n": [], "k": 0, "l": ""} | r) for r in records))
     found = fetch(manifest(), "t", FetchOptions(str(tmp_path), local_root=str(tmp_path)))
     (part,) = parts(manifest(), "t", found)
-    batches = list(normalise(part, manifest(), Quarantine("example", "t"), Counter()))
+    batches = list(normalize(part, manifest(), Quarantine("example", "t"), Counter()))
     assert all(0 < batch.num_rows <= 65_536 for batch in batches)
     records = [o for batch in batches for o in batch.column("origin").field("record").to_pylist()]
     assert records == list(range(150_000))

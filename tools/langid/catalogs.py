@@ -1,4 +1,4 @@
-"""Gettext catalogues (`.mo`): the messages of programs, with their English source."""
+"""Gettext catalogs (`.mo`): the messages of programs, with their English source."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CHARSET = re.compile(rb"charset=([\w-]+)", re.IGNORECASE)
 
 
 def messages(content: bytes) -> dict[str, str]:
-    """Return source → translation of a compiled catalogue, contexts dropped, of plural forms the last.
+    """Return source → translation of a compiled catalog, contexts dropped, of plural forms the last.
 
     What cannot be read as one gives nothing.
     """
@@ -63,7 +63,7 @@ def messages(content: bytes) -> dict[str, str]:
 
 
 def read(taken: Taken, *, shortest: int = 2) -> Iterator[Passage]:
-    """Yield the translations in all catalogues of a package, and every English source once.
+    """Yield the translations in all catalogs of a package, and every English source once.
 
     A message is one document in all languages.
 
