@@ -18,10 +18,10 @@ BIN = VENV / "bin"
 STAMP = VENV / "installed"
 QUICK = (
     "tests/sources/test_text.py",
-    "tests/sources/test_shapes.py",
-    "tests/sources/test_shapes_retrieval.py",
+    "tests/sources/shapes/test_shapes.py",
+    "tests/sources/shapes/test_retrieval.py",
     "tests/sources/test_contract.py",
-    "tests/curation/test_engine.py",
+    "tests/core/test_engine.py",
 )
 NO_CALLS_HOME = {"DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -87,7 +87,7 @@ def bench(*arguments: str) -> None:
 def real(*arguments: str) -> None:
     """Run samples of real records through the normalizer: `tasks.py real FOLDER [SOURCE...]`."""
     setup()
-    run("python", "-m", "tests.real_records", *arguments)
+    run("python", "-m", "tests.support.real_records", *arguments)
 
 
 def clean() -> None:

@@ -39,7 +39,7 @@ from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import NpyVectors
 from curation.settings import MiningSettings
 from open_ml_embed.core.text.tokens import tokenize
-from tests.curation.disguises import disguised, word_vectors
+from tests.support.disguises import disguised, word_vectors
 
 DIM = 384
 SUBJECTS = 2000

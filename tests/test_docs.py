@@ -27,8 +27,8 @@ from typer.testing import CliRunner
 
 from curation.settings import Profile
 from open_ml_embed.core.errors import StageError
-from tests.printed import PAGES, ROOT, Block, Printed, blocks, commands
-from tests.train.synthetic import write_mix
+from tests.support.printed import PAGES, ROOT, Block, Printed, blocks, commands
+from tests.support.synthetic import write_mix
 
 APPS = {"curate": "curation.cli.app", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",

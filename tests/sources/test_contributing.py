@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import yaml
 
@@ -14,9 +13,10 @@ from sources import registry
 from sources.fetch import FetchOptions, fetch
 from sources.normalize import normalize, parts
 from sources.quarantine import Quarantine
-from tests.hub.server import serving
+from tests.support import ROOT
+from tests.support.hub.server import serving
 
-PAGE = Path(__file__).resolve().parents[2] / "CONTRIBUTING.md"
+PAGE = ROOT / "CONTRIBUTING.md"
 
 
 def test_the_ten_lines_are_ten():

@@ -9,8 +9,8 @@ from open_ml_embed.core.errors import FetchError, SettingsError, TransientError
 from sources.fetch import FetchOptions, fetch, hub
 from sources.fetch.hub import resolve
 from sources.lock import Lock, Locked, read_lock, write_lock
-from tests.hub.server import Failure, serving
-from tests.sources.hub_set import PLAIN, manifest, options
+from tests.support.hub.server import Failure, serving
+from tests.support.hub_set import PLAIN, manifest, options
 
 
 @pytest.fixture

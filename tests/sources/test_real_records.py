@@ -4,9 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
-from tests import real_records
 from tests.sources.raw import FIXTURES
 from tests.sources.rawkit.lines import jsonl
+from tests.support import real_records
 
 
 def sample(folder: Path, source: str, *, inside: str | None = None) -> Path:

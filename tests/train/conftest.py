@@ -9,7 +9,7 @@ import torch
 from hypothesis import settings as hypothesis_settings
 from typer.testing import CliRunner
 
-from tests.train.synthetic import params_for, write_mix, write_params
+from tests.support.synthetic import params_for, write_mix, write_params
 from train.cli import app
 from train.config import TrainSettings
 from train.config_file import load_settings

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
-from tests.train.synthetic import params_for, write_mix, write_params
+from tests.support.synthetic import params_for, write_mix, write_params
 from train import cli
 from train.config_file import dims_of, layers_of, load_settings, ranks_of
 from train.loop.loop import Trainer

@@ -21,8 +21,8 @@ from sources import registry
 from sources.fetch import FetchOptions, fetch
 from sources.manifest import HubOrigin, Manifest, UrlOrigin
 from sources.parts import RawFile
-from tests.hub.files import serving_files
-from tests.hub.server import serving
+from tests.support.hub.files import serving_files
+from tests.support.hub.server import serving
 
 FIXTURES = {info.name: import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
 

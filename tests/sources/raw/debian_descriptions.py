@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sources.parts import RawFile
-from tests.sources.offline import debian, paragraph
+from tests.support.offline import debian, paragraph
 
 SUBSETS = ("de", "en", "ja")
 BROKEN = ("i18n/Translation-de", 3, "malformed-paragraph")

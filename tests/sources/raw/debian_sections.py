@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sources.parts import RawFile
-from tests.sources.offline import debian, md5, paragraph
+from tests.support.offline import debian, md5, paragraph
 
 SUBSETS = ("fr",)
 BROKEN = ("binary-amd64/Packages", 2, "malformed-paragraph")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sources.parts import RawFile
-from tests.sources.offline import debian, md5, paragraph
+from tests.support.offline import debian, md5, paragraph
 
 SUBSETS = ("interface-it", "role-en")
 BROKEN = ("i18n/Translation-it", 2, "missing-field")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sources.parts import RawFile
-from tests.sources.offline import mediawiki
+from tests.support.offline import mediawiki
 
 SUBSETS = ("de", "sr-ec", "kk-arab")
 BROKEN = ("extensions/Garden/i18n/de.json", 0, "invalid-json")

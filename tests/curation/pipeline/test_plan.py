@@ -1,0 +1,178 @@
+"""`curate plan`: what a build will give, cost and be allowed for, from the manifests alone."""
+
+import json
+import os
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from curation.build import STEPS
+from curation.cli.app import app
+from curation.pipeline.estimate import basis, load_rates
+from curation.pipeline.plan import make_plan
+from curation.pipeline.source_filter import Filter
+from curation.settings import load_profile
+from open_ml_embed.core.errors import ManifestError, SettingsError
+from sources import registry
+from tests.support import ROOT
+from tests.support.workshop import RATES
+
+
+def test_the_corpus_adds_up_before_anything_is_downloaded():
+    params = ROOT / "params.yaml"
+    said = CliRunner().invoke(app, ["plan", "--profile", "full", "--params", str(params), "--json"])
+    made = json.loads(said.stdout)
+    assert made["sources"] == 121
+    assert made["corpus"]["rows"] == 50_513_802
+    assert made["corpus"]["families"] == {
+        "retrieval": 44_698_699, "clustering": 5_450_183, "classification": 364_920,
+    }  # fmt: skip
+    assert made["mixes"]["retrieval"]["rows"] == 26_693_280
+    assert made["mixes"]["instruction"]["rows"] == 8_317_566
+
+
+def plan(library, *chosen, **more):
+    return make_plan(library.build(), Filter(*chosen), **more)
+
+
+def test_plan_adds_up(library):
+    made = plan(library)
+    assert made["sources"] == 4
+    assert made["corpus"]["rows"] == 1030
+    assert made["corpus"]["families"] == {"clustering": 50, "retrieval": 980}
+    assert made["corpus"]["access"] == {"gated": 250, "open": 780}
+    assert made["corpus"]["licenses"] == {"CC0-1.0": 980, "LicenseRef-x": 50}
+    assert (made["corpus"]["languages"], made["corpus"]["programming_languages"]) == (3, 1)
+    assert made["corpus"]["download"] == {
+        "bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 3,
+    }  # fmt: skip
+    assert {name: mix["rows"] for name, mix in made["mixes"].items()} == {"retrieval": 730, "instruction": 280}
+
+
+def test_a_mix_has_the_sums_of_what_its_cap_leaves(library):
+    mix = plan(library)["mixes"]["instruction"]
+    assert mix["sources"] == {"laws": 100, "snippets": 30, "stories": 100, "tweets": 50}
+    assert mix["cap"] == 100
+    assert mix["families"] == {"clustering": 50, "retrieval": 230}
+    assert mix["tasks"] == {"code-to-text": 30, "title-matching": 200, "topic-classification": 50}
+    assert mix["licenses"] == {"CC0-1.0": 230, "LicenseRef-x": 50}
+    assert mix["access"] == {"gated": 100, "open": 180}
+    assert (mix["languages"], mix["programming_languages"], mix["undeclared"]) == (3, 1, 0)
+    assert mix["download"]["bytes"] == 3_000_000, "a raw file is fetched whole"
+    other = plan(library)["mixes"]["retrieval"]
+    assert (other["rows"], other["families"], other["languages"]) == (730, {"retrieval": 730}, 2)
+    assert other["download"] == {"bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 1}
+    assert set(other) - {"cap", "sources"} == set(plan(library)["corpus"])
+
+
+def test_roughly_known_bytes_are_counted_as_such(library):
+    library.manifest("poems", ["de"], download=500, download_basis="half of the files")
+    made = plan(library)
+    assert made["corpus"]["download"] == {
+        "bytes": 3_000_500, "of_sources": 2, "probed": 0, "approximate": 1, "unknown": 3,
+    }  # fmt: skip
+    assert "~500 B" in CliRunner().invoke(app, ["sources"], env={"COLUMNS": "200"}).stdout
+    assert "500 B (half of the files)" in CliRunner().invoke(app, ["sources", "show", "poems"]).stdout
+    library.manifest("poems", ["de"], download_basis="half of the files")
+    with pytest.raises(ManifestError, match="there is no `download`"):
+        registry.load("poems")
+
+
+def test_plan_says_what_is_lost(library):
+    lost = plan(library)["lost"]
+    assert lost["license commercial"] == {
+        "sources": ["tweets"], "rows": 50, "languages": ["zul"], "mixes": {"retrieval": 0, "instruction": 50},
+    }  # fmt: skip
+    gated = lost["no token (without gated)"]
+    assert (gated["sources"], gated["rows"], gated["languages"]) == (["laws"], 250, [])
+
+
+def test_plan_of_a_choice_counts_and_loses_only_that(library):
+    made = plan(library, None, None, None, "commercial")
+    assert made["corpus"]["rows"] == 980
+    assert made["lost"]["license commercial"]["sources"] == []
+
+
+def test_hours_follow_from_the_rates_and_the_workers(library):
+    assert plan(library)["hours"]["mine"] == round(1030 / 10 / 3600, 2)
+    assert plan(library, workers=2)["hours"]["mine"] == round(1030 / 10 / 2 / 3600, 2)
+
+
+def test_what_the_hours_rest_on(library):
+    told = plan(library, workers=2)["basis"]
+    assert (told["measured_on"], told["workers"], told["unmeasured"]) == ("a toy", 2, {"train": "nobody has"})
+    assert told["steps"]["normalize"] == {"rows_per_second": 1000, "measured_with": {}, "this_profile": {}}
+    assert told["steps"]["mine"]["measured_with"] == {"mining.keep": 8, "mining.teacher.model": "bm25"}
+    assert told["steps"]["mine"]["this_profile"] == {"mining.keep": 24}
+    rates = RATES | {"steps": {"mine": {"rows_per_second": 10, "settings": {"mining.kept": 8}}}}
+    (library.root / "manifests/rates.yaml").write_text(yaml.safe_dump(rates))
+    with pytest.raises(ManifestError, match=r"mining\.kept"):
+        plan(library)
+    (library.root / "manifests/rates.yaml").write_text("mine: 10\n")
+    with pytest.raises(ManifestError, match="measured_on"):
+        plan(library)
+
+
+def test_every_step_has_a_rate_or_a_reason_to_have_none():
+    rates = load_rates()
+    steps = {*STEPS, "mix", "train"}
+    assert steps == {*rates.steps, *rates.unmeasured}
+    path = ROOT / "params.yaml"
+    told = basis(rates, load_profile(path, "sample")[1], 1)["steps"]
+    assert not {step: rate for step, rate in told.items() if rate["this_profile"]}, "the sample is what was measured"
+    assert basis(rates, load_profile(path, "full")[1], 1)["steps"]["identify"]["this_profile"]
+
+
+def test_plan_command_takes_the_same_choices(library):
+    (library.root / "params.yaml").write_text("profile: p\np: {sources: {collection: offline}}\n")
+    arguments = ["plan", "--params", str(library.root / "params.yaml"), "--json"]
+    run = CliRunner().invoke
+    assert json.loads(run(app, arguments).stdout)["sources"] == 4
+    assert json.loads(run(app, [*arguments, "--license", "commercial"]).stdout)["sources"] == 3
+    assert json.loads(run(app, [*arguments, "--without-gated"]).stdout)["sources"] == 3
+    for without in (["--access", "open,gated"], ["--access", "gated,open,manual"], ["--access", "open"]):
+        made = json.loads(run(app, [*arguments, "--without-gated", *without]).stdout)
+        assert made["corpus"]["access"] == {"open": 780}
+    nothing = run(app, [*arguments, "--without-gated", "--access", "gated"]).exception
+    assert isinstance(nothing, SettingsError)
+    assert "--without-gated" in nothing.remedy
+    table = run(app, arguments[:-1], env={"COLUMNS": "200"}).stdout
+    assert "1,030 rows" in table
+    assert "license commercial" in table
+    assert "known of 1 of 4 sources" in table
+    assert "train: no rate, and not in the hours: nobody has" in table
+    assert "not measured with this profile's mining.keep 24" in table
+    totals = table.partition("totals")[2]
+    for words in (
+        ["topic-classification", "50", "50", "0"],
+        ["LicenseRef-x", "50", "50", "0"],
+        ["gated", "250", "100"],
+    ):
+        assert any(set(words) <= set(line.split()) for line in totals.splitlines()), words
+
+
+@pytest.mark.parametrize(("workers", "number"), [("0", len(os.sched_getaffinity(0))), ("1", 1), ("3", 3)])
+def test_plan_for_so_many_workers(library, workers, number):
+    (library.root / "params.yaml").write_text("profile: p\np: {sources: {collection: offline}}\n")
+    arguments = ["plan", "--params", str(library.root / "params.yaml"), "--json", "--workers", workers]
+    made = json.loads(CliRunner().invoke(app, arguments).stdout)
+    assert made["basis"]["workers"] == number
+    assert made["hours"]["mine"] == round(1030 / 10 / number / 3600, 2)
+
+
+@pytest.mark.parametrize("verb", ["plan", "normalize"])
+def test_fewer_workers_than_none_are_refused(library, verb):
+    (library.root / "params.yaml").write_text("profile: p\np: {sources: {collection: offline}}\n")
+    arguments = [verb, "--params", str(library.root / "params.yaml"), "--workers", "-1"]
+    refused = CliRunner().invoke(app, arguments).exception
+    assert isinstance(refused, SettingsError)
+    assert (refused.where, refused.remedy) == ("--workers", "a number, or 0: one per core")
+
+
+def test_a_source_of_the_community_is_in_no_plan_that_does_not_ask_for_it(library):
+    library.manifest("blogs", ["de"], collection="community", samples=9)
+    assert plan(library)["sources"] == 4
+    of_community = make_plan(library.build(sources={"collection": "community"}), Filter())
+    assert list(of_community["mixes"]["instruction"]["sources"]) == ["blogs"]
+    assert make_plan(library.build(sources={"collection": "offline", "include": ["blogs"]}))["corpus"]["rows"] == 1039

@@ -1,0 +1,121 @@
+"""The report's page: escaped, self-contained, deterministic, and there whatever has run."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from curation.build import StepResult
+from curation.pipeline.freshness import save_as_made
+from curation.report.step import run_report
+from open_ml_embed.core.errors import StageError
+from tests.support.hostile import EVIL, Page, read
+
+
+def test_every_text_is_escaped(whole):
+    page = Page(read(whole))
+    assert not {"script", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    shown = "".join(page.text)
+    titles = (f"Pairs {EVIL}", f"Nobody, {EVIL}")
+    reasons = (f"npm is not installed {EVIL}", f"where {EVIL}")
+    for place in (*titles, *reasons, f"file {EVIL}, record"):
+        assert place in shown
+    assert re.search(r"topic text \d+ " + re.escape(EVIL), shown)
+    assert shown.count(EVIL) > 10
+
+
+def test_nothing_is_loaded_from_anywhere(whole):
+    text = read(whole)
+    page = Page(text)
+    assert page.targets
+    assert all(target.startswith("#") or target == "data:," for target in page.targets)
+    css = text[text.index("<style>") : text.index("</style>")]
+    assert "@import" not in css
+    assert "url(" not in css
+    assert "default-src 'none'" in text
+    assert set(re.findall(r"url\(([^)]*)\)", text)) <= {f"#{name}" for name in page.ids}
+
+
+def test_ids_are_unique_and_the_contents_lead_somewhere(whole):
+    page = Page(read(whole))
+    assert len(page.ids) == len(set(page.ids))
+    assert {t[1:] for t in page.targets if t.startswith("#")} <= set(page.ids)
+
+
+def test_equal_inputs_give_equal_bytes(whole):
+    first = run_report(whole).read_bytes()
+    assert run_report(whole).read_bytes() == first
+    assert b"<dc:date>" not in first
+
+
+def test_the_style_of_other_charts_is_left_alone(whole):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    run_report(whole)
+    assert dict(mpl.rcParams) == before
+
+
+def test_steps_that_have_not_run_leave_a_line(corpus):
+    text = read(corpus)
+    for step in ("identify", "dedup", "mine", "mix everything", "mix some"):
+        assert f"step <code>{step}</code> has not run" in text
+    assert "Not trained yet" in text
+    assert "Example rows" in text
+
+
+def test_a_skipped_source_is_named_with_its_reason(corpus):
+    text = read(corpus)
+    assert "Sources skipped" in text
+    assert "<code>absent</code> Not here" in text
+    result = corpus.load("normalize")
+    result.skipped = {}
+    corpus.save(result)
+    assert "Sources skipped" not in read(corpus)
+
+
+def test_nothing_normalized_is_an_error_with_a_remedy(workshop):
+    with pytest.raises(StageError, match="normalize"):
+        run_report(workshop.build())
+
+
+@pytest.mark.parametrize("step", ["identify", "dedup", "mine", "mix-some"])
+def test_a_step_made_from_other_rows_is_refused(whole, step):
+    run_report(whole)
+    result = whole.load(step)
+    result.made_from["rows"] = "another identity"
+    whole.save(result)
+    with pytest.raises(StageError, match="other rows") as caught:
+        run_report(whole)
+    assert f"curate {step.replace('-', ' ')}" in caught.value.remedy
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_browser_opens_it_without_a_word(whole, tmp_path):
+    path = run_report(whole)
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--proxy-server=127.0.0.1:9", "--dump-dom",
+         "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'browser'}", path.as_uri()],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "What is in the corpus" in done.stdout
+    assert "CONSOLE" not in done.stderr
+    assert "Content Security Policy" not in done.stderr
+
+
+def test_a_source_without_rows_is_in_the_report(corpus):
+    result = corpus.load("normalize")
+    result.stats["sources"]["absent"] = {"rows": 0, "filtered": {}, "quarantined": {"empty-query": 7}}
+    result.skipped = {}
+    corpus.save(result)
+    assert '<th scope="row">absent</th><td>Not here</td><td class="number">7</td>' in read(corpus)
+
+
+def test_a_build_without_any_row_has_a_report(workshop):
+    workshop.manifest("pairs", ["all"])
+    build = workshop.build()
+    workshop.fetched(build, ["pairs"])
+    none = {"rows": 0, "filtered": {}, "quarantined": {}}
+    save_as_made(build, StepResult("normalize", stats={"sources": {"pairs": none}}))
+    assert "What is in the corpus" in read(build)
