@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.store import Marker, Output, Store, canonical_json, digest
+from open_ml_embed.core.hashing import canonical_json, digest
+from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError, SettingsError
+from open_ml_embed.core.files import write_whole
 
 VERSION = 1
 REMEDY = "run `curate lock` to accept what is there now, or restore the lock file"
@@ -106,9 +107,7 @@ def write_lock(path: Path, revisions: Mapping[tuple[str, str], Locked]) -> None:
             for (repo, ref), locked in sorted(revisions.items())
         ],
     }
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
 
 
 def _file(text: str) -> tuple[int, str]:

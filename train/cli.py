@@ -24,9 +24,10 @@ from curation.cli.options import (
     say,
 )
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import canonical_json
 from train.config import TrainSettings
 from train.config_file import settings_of
-from train.loop.keys import canonical_json
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
@@ -161,7 +162,7 @@ def evaluate(
         if picture is not None:
             draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(canonical_json(result), "utf-8")
+    write_whole(report, canonical_json(result))
     if as_json:
         print(json.dumps(result, ensure_ascii=False, indent=1))
     say(f"written to {report}")
@@ -201,7 +202,7 @@ def export(
     prompts, instructed = settings.export.prompts, bool(instructed_by(folder))
     write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=prompts, instructed=instructed, mode=mode)
     card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
-    (to / "README.md").write_text(card.markdown(), "utf-8")
+    write_whole(to / "README.md", card.markdown())
     if onnx:
         from train.export.onnx import write_onnx
 

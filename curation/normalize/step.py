@@ -18,7 +18,8 @@ from curation.settings import NormalizeSettings
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.store import Marker, Store, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Marker, Store
 from sources.manifest import Manifest
 from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile

@@ -19,8 +19,7 @@ from typing import Any
 from curation.build import STEPS, Build, StepResult
 from curation.settings import Profile
 from open_ml_embed.core.errors import CorpusError
-from open_ml_embed.core.hashing import FileHashes
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import FileHashes, digest
 from sources import registry
 from sources.manifest import Manifest
 

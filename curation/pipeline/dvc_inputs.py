@@ -22,7 +22,8 @@ from curation.decontamination.origins import EvaluationSet, chosen_sets
 from curation.fetch.lock import lock_path
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.dependencies import declared
-from open_ml_embed.core.store import Store, canonical_json, digest
+from open_ml_embed.core.hashing import canonical_json, digest
+from open_ml_embed.core.store import Store
 from sources.manifest import Manifest
 
 FOLDER = "settings"

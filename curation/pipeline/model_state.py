@@ -12,7 +12,7 @@ from typing import Any
 from curation.build import Build, StepResult, title
 from curation.pipeline.freshness import Checker, State
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import digest
 
 FIT, EVALUATE = "train3d fit", "train3d evaluate"
 

@@ -7,7 +7,6 @@ lock are the same. What failed is probed again every time.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from curation.build import Build
 from curation.fetch.step import fetch_options
 from curation.pipeline.failures import Failures
 from open_ml_embed.core.errors import FetchError, TransientError
+from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import digest
 from sources import registry
 from sources.manifest import Manifest
 
@@ -269,13 +269,10 @@ def _keep(build: Build, manifest: Manifest, options: FetchOptions, found: dict[s
     from sources.probing.probe import VERSION
 
     path = _place(build, manifest.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = {
         "version": VERSION,
         "key": _key(manifest, options),
         "manifest": manifest_digest(manifest),
         "found": found,
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n")

@@ -19,8 +19,9 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store, digest
+from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store
 
 IN_FLIGHT_PER_WORKER = 2
 

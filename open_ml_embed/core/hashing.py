@@ -1,19 +1,30 @@
-"""Hashes of files, remembered: a big file that nobody has touched is read once, not at every check."""
+"""Hashes of data and of files. Those of files are remembered: one that nobody has touched is read once."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any, Literal
 
 import xxhash
 
+from open_ml_embed.core.files import write_whole
+
 Algorithm = Literal["xxh3", "sha256"]
 BLOCK_BYTES = 1 << 24
 SETTLED_NS = 5_000_000_000
+
+
+def canonical_json(data: Any) -> bytes:
+    """Serialize so that equal data give equal bytes."""
+    return (json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def digest(data: Any) -> str:
+    """Return the xxh3-128 of the canonical JSON of `data`, in hexadecimal digits."""
+    return xxhash.xxh3_128_hexdigest(canonical_json(data))
 
 
 def hash_file(path: Path, algorithm: Algorithm = "xxh3") -> str:
@@ -64,12 +75,8 @@ class FileHashes:
         """Write what is new to the memory; where it cannot be written, files are read again the next time."""
         if self._memory is None or not self._fresh:
             return
-        partial = self._memory.with_name(f".{self._memory.name}.{os.getpid()}")
         try:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            merged = {**_read(self._memory), **self._fresh}
-            partial.write_text(json.dumps(merged, sort_keys=True, ensure_ascii=False, indent=1) + "\n", "utf-8")
-            partial.replace(self._memory)
+            write_whole(self._memory, canonical_json({**_read(self._memory), **self._fresh}))
         except OSError:  # a disk that is full or read-only: this is a memory, no result
             return
         self._fresh.clear()

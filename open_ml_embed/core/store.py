@@ -25,6 +25,7 @@ import pyarrow as pa
 import xxhash
 
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.hashing import canonical_json
 
 MARKER, WRITER = ".done.json", ".writer"
 """What ends the name of a task's marker, and of the file beside a table that says which task wrote it."""
@@ -246,13 +247,3 @@ def _opened(source: Any, columns: list[str] | None) -> Any:
 def _selected(table: pa.Table, columns: list[str] | None) -> pa.Table:
     """Bring the columns into the order asked for: a reader gives them in that of the file."""
     return table if columns is None else table.select(columns)
-
-
-def canonical_json(data: Any) -> bytes:
-    """Serialize so that equal data give equal bytes."""
-    return (json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def digest(data: Any) -> str:
-    """Return the xxh3-128 of the canonical JSON of `data`."""
-    return xxhash.xxh3_128_hexdigest(canonical_json(data))

@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError, MissingToolError, TransientError
+from open_ml_embed.core.files import whole_file
 from sources.fetch import FetchOptions, packing
 from sources.manifest import AptOrigin, Manifest
 from sources.parts import RawFile
@@ -100,14 +101,11 @@ def _take_indexes(home: Path) -> packing.Listing:
     names = []
     for target, source in targets.items():
         path = home / "files" / target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.unlink(missing_ok=True)
-        if source.is_file():
-            shutil.copyfile(source, unfinished)
-        else:
-            unfinished.write_bytes(_plain(source))
-        unfinished.replace(path)
+        with whole_file(path) as unfinished:
+            if source.is_file():
+                shutil.copyfile(source, unfinished)
+            else:
+                unfinished.write_bytes(_plain(source))
         names.append(target)
     return packing.enlist(home / "files", names)
 

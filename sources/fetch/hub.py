@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
+from open_ml_embed.core.files import write_whole
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.hub_errors import explained
@@ -251,10 +251,7 @@ def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
         return Listing(repo, commit, files)
 
     listing = tried_on_hub(ask, f"{repo} at {ref}", repo, ref)
-    saved.parent.mkdir(parents=True, exist_ok=True)
-    temporary = saved.with_name(f".{saved.name}.{os.getpid()}.{threading.get_ident()}")
-    temporary.write_text(json.dumps(asdict(listing), sort_keys=True), "utf-8")
-    temporary.replace(saved)
+    write_whole(saved, json.dumps(asdict(listing), sort_keys=True))
     return listing
 
 

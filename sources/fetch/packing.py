@@ -6,12 +6,12 @@ import fcntl
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from open_ml_embed.core.files import whole_file, write_whole
 from sources.globs import any_match
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -22,14 +22,11 @@ Listing = dict[str, dict[str, str | int]]
 
 def pack(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """Write a tar of `members` in the order given, without times, owners or modes of this machine."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive:
+    with whole_file(path) as unfinished, tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    unfinished.replace(path)
 
 
 def enlist(root: Path, names: Iterable[str]) -> Listing:
@@ -44,12 +41,7 @@ def _entry(path: Path) -> dict[str, str | int]:
 
 def save(path: Path, listing: Listing) -> None:
     """Write a listing; its presence says that every file in it is complete."""
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", encoding="utf-8") as file:
-        json.dump(listing, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_whole(path, json.dumps(listing, indent=1, sort_keys=True))
 
 
 def load(path: Path) -> Listing | None:

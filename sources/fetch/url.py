@@ -9,13 +9,13 @@ whether it has changed. A download that is cut goes on where it stopped, as long
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
+from open_ml_embed.core.files import write_whole
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
@@ -236,7 +236,4 @@ class _Download:
 
 
 def _written(path: Path, data: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(data, sort_keys=True), "utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(data, sort_keys=True))

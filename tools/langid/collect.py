@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import UnknownNameError
+from open_ml_embed.core.files import whole_file
 from tools.langid import catalogs, descriptions, mediawiki, messages, samples, udhr
 from tools.langid.packages import Package, Taken, take
 from tools.langid.passages import Limits, Passage, by_hash, rows
@@ -74,9 +75,8 @@ def collect(folder: Path, work: Path, domains: Iterable[str] = DOMAINS, limits: 
         domain = DOMAINS[name]
         taken = [take(package, work) for package in domain.packages]
         table, lost = rows((passage for one in taken for passage in domain.read(one)), limits, domain.held_out)
-        unfinished = folder / f"{name}.parquet.part"
-        pq.write_table(table, unfinished, compression="zstd")
-        unfinished.replace(folder / f"{name}.parquet")
+        with whole_file(folder / f"{name}.parquet") as unfinished:
+            pq.write_table(table, unfinished, compression="zstd")
         log.info("%s: %d rows; left out: %s", name, table.num_rows, lost)
         _note(folder / "sources.tsv", name, taken, pl.DataFrame(pl.from_arrow(table)))
 

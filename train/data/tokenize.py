@@ -19,10 +19,10 @@ from pydantic import BaseModel
 
 from open_ml_embed.core.engine import Outputs, Task, Workers, run
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
 from train.data.mix import BATCH_ROWS, DOCUMENT_COLUMNS, SAMPLE_COLUMNS, SPLITS, Dataset, Mix
-from train.loop.keys import canonical_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -123,7 +123,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
     settings = TokenizeSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
     markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
-    shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)).encode())
+    shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)))
 
 
 def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]) -> dict[str, Any]:

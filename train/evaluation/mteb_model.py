@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
-from train.loop.keys import content_digest, digest
+from open_ml_embed.core.hashing import digest
+from train.loop.keys import content_digest
 from train.loop.run import DIGESTS, NATIVE
 
 LAYOUT = "Instruct: {instruction}\nQuery: "

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import canonical_json
 from train.export.model_folder import write_layout
-from train.loop.keys import canonical_json
 from train.loop.run import NATIVE, Shape, description
 from train.model.embedder import Embedder
 from train.model.embedding import FactorizedEmbedding
@@ -89,7 +90,7 @@ def export(
     hidden, length = backbone.config.hidden_size, tokenizer.model_max_length
     write_layout(folder, hidden=hidden, dim=cut.dim, max_length=length, prompts=prompts)
     (folder / NATIVE).mkdir(exist_ok=True)
-    (folder / RECORD).write_text(canonical_json({"instructed": instructed}), "utf-8")
+    write_whole(folder / RECORD, canonical_json({"instructed": instructed}))
 
 
 def instructed_by(folder: Path) -> bool | None:

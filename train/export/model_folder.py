@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from train.loop.keys import canonical_json
+from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import canonical_json
 
 MODULES = "sentence_transformers.models"
 """Module paths that every version of sentence-transformers and the common servers know."""
@@ -77,4 +78,4 @@ def _write_dense(folder: Path, hidden: int, dim: int) -> None:
 
 
 def _write(path: Path, data: Any) -> None:
-    path.write_text(canonical_json(data), "utf-8")
+    write_whole(path, canonical_json(data))

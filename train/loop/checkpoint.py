@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import whole_folder
 from train.distributed.parallel import part_like, whole
 
 KEPT = 2
@@ -60,17 +60,10 @@ def save(
     state = _gathered(moments, keep=writes)
     if not writes:
         return
-    final = root / f"{position.done:08d}"
-    partial = root / f".{final.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _write(partial / MODEL, weights)
-    _write(partial / OPTIMIZER, state)
-    (partial / POSITION).write_text(json.dumps(asdict(position)) + "\n", "utf-8")
-    _sync(partial / POSITION)
-    shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
-    _sync(root)
+    with whole_folder(root / f"{position.done:08d}") as filled:
+        _write(filled / MODEL, weights)
+        _write(filled / OPTIMIZER, state)
+        (filled / POSITION).write_text(json.dumps(asdict(position)) + "\n", "utf-8")
     for old in _complete(root)[:-kept]:
         shutil.rmtree(old)
 
@@ -137,15 +130,6 @@ def _gathered(tensors: Iterable[tuple[str, Tensor]], *, keep: bool) -> dict[str,
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, path)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _complete(root: Path) -> list[Path]:

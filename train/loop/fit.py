@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from open_ml_embed.core.files import write_whole
 from train.distributed.parallel import leave
 from train.export.card import Card
 from train.export.export import choose, export
@@ -69,4 +70,4 @@ def refresh(run: Run, out: Path) -> bool:
 def _write_card(out: Path, run: Run) -> None:
     cut, prompts = choose(shape_of(out)), run.settings.export.prompts
     card = Card.of(out.resolve().name, description(out), cut, "compatible", prompts)
-    (out / "README.md").write_text(card.markdown(), "utf-8")
+    write_whole(out / "README.md", card.markdown())

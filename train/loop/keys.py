@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import xxhash
-
-from open_ml_embed.core.hashing import FileHashes
-
-
-def canonical_json(data: Any) -> str:
-    """Serialize so that equal data give equal text."""
-    return json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
-
-
-def digest(data: Any) -> str:
-    """Return the xxh3-128 of the canonical JSON of `data`."""
-    return xxhash.xxh3_128_hexdigest(canonical_json(data).encode())
+from open_ml_embed.core.hashing import FileHashes, digest
 
 
 def content_digest(files: Iterable[Path], *, remembered: Path | None = None) -> str:

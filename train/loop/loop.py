@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import torch
 
 from open_ml_embed.core.devices import require
+from open_ml_embed.core.files import write_whole
 from train.config import Stage
 from train.data.batch import make_batch
 from train.data.packing import Rows, imbalance, share_out
@@ -276,11 +277,8 @@ class Trainer:
         if not self.group.leads:
             yield io.StringIO()
             return
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         lines = self.log.read_text("utf-8").splitlines(keepends=True) if self.log.is_file() else []
-        partial = self.log.with_suffix(".partial")
-        partial.write_text("".join(lines[: self.position.done]), "utf-8")
-        partial.replace(self.log)
+        write_whole(self.log, "".join(lines[: self.position.done]))
         with self.log.open("a", encoding="utf-8") as log:
             yield log
 

@@ -15,13 +15,15 @@ import torch
 from open_ml_embed.core.devices import require
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import whole_folder, write_whole
+from open_ml_embed.core.hashing import canonical_json, digest
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
 from train.data.mix import Mix
 from train.data.token_store import HERE, Store, open_store
 from train.data.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
 from train.loop.checkpoint import load_weights
-from train.loop.keys import canonical_json, content_digest, digest
+from train.loop.keys import content_digest
 from train.model.embedder import Embedder, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
@@ -126,9 +128,9 @@ class Run:
         if not folder.is_dir():
             share = -(-backbone.tokenizer_texts // len(mixes))
             texts = (text for mix in mixes.values() for text in mix.texts(share))
-            partial = folder.with_name(folder.name + ".partial")
-            wrap(train_tokenizer(texts, vocab_size=backbone.vocab_size), max_length=length).save_pretrained(partial)
-            partial.rename(folder)
+            trained = train_tokenizer(texts, vocab_size=backbone.vocab_size)
+            with whole_folder(folder) as filled:
+                wrap(trained, max_length=length).save_pretrained(filled)
         return load_saved(folder)
 
     def store(self, mix: Mix) -> Store:
@@ -180,7 +182,7 @@ def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
             for stage, mix in zip(settings.stages, run.mixes, strict=True)
         ],
     }
-    (folder / NATIVE / "run.json").write_text(canonical_json(data), "utf-8")
+    write_whole(folder / NATIVE / "run.json", canonical_json(data))
 
 
 def description(folder: Path) -> dict[str, Any]:

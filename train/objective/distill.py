@@ -7,7 +7,6 @@ a rotation can give. A student that follows a teacher's vectors prefix by prefix
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from open_ml_embed.core.errors import SettingsError, StageError
+from open_ml_embed.core.files import whole_folder
+from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
 from train.config import Distillation
 from train.data.batch import Batch
 from train.data.mix import Mix
-from train.loop.keys import digest
 from train.objective.loss import Taught
 
 VERSION = 1
@@ -76,11 +76,8 @@ def open_teacher(settings: Distillation, mix: Mix, work: Path, *, device: str) -
     made_from = [VERSION, settings.teacher, settings.revision, settings.query_prompt, mix.identity]
     folder = work / "teachers" / digest(made_from)[:16]
     if not folder.is_dir():
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _encode(settings, mix, partial, device)
-        partial.rename(folder)
+        with whole_folder(folder) as filled:
+            _encode(settings, mix, filled, device)
     return _mapped(folder, mix)
 
 

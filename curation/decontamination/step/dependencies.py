@@ -12,8 +12,7 @@ from curation.decontamination.evaluation_sets import EvaluationTask, task_types
 from curation.decontamination.origins import EvaluationSet, chosen_sets, fetch_set
 from curation.fetch.step import fetch_options
 from open_ml_embed.core.errors import CorpusError
-from open_ml_embed.core.hashing import FileHashes
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import FileHashes, digest
 from sources.fetch import FetchOptions, in_place
 from sources.fetch.local import names_below
 from sources.manifest import Manifest

@@ -19,8 +19,9 @@ from curation.pipeline.failures import Failures
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task
 from open_ml_embed.core.errors import FetchError, MissingToolError
+from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import Marker, Store, digest
+from open_ml_embed.core.store import Marker, Store
 from sources.fetch.packing import locked
 
 

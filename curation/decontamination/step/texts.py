@@ -14,7 +14,8 @@ from curation.decontamination.column_sniffing import chosen, columns_of, flatten
 from curation.decontamination.evaluation_sets import EvaluationTask
 from curation.decontamination.origins import EvaluationSet, RawSet
 from open_ml_embed.core.engine import Outputs, Task
-from open_ml_embed.core.store import Store, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import Manifest
 from sources.normalize import normalize, parts

@@ -16,7 +16,8 @@ from curation.dedup.step.shingles import Shingle, Stretch
 from curation.dedup.step.signatures import FIELDS, FOLDED, Sign
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Operation, Task
-from open_ml_embed.core.store import Marker, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Marker
 from sources import registry
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from open_ml_embed.core.store import Store, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Store
 
 
 @dataclass(frozen=True)

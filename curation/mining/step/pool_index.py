@@ -13,7 +13,8 @@ from curation.build import Build, Shard, StepResult
 from curation.mining.step.pools import Collect, PoolRef, read_texts
 from curation.settings import MiningSettings
 from open_ml_embed.core.errors import SettingsError
-from open_ml_embed.core.store import Marker, Store, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Marker, Store
 from open_ml_embed.core.text.tokens import I64
 from sources import registry
 from sources.manifest import Family

@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 from curation.mining.step.cross_pool_positives import ANSWER_SCHEMA, answers_of
 from open_ml_embed.core.engine import Outputs, Task
-from open_ml_embed.core.store import Store, digest, take_rows
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.arrays import list_starts
 
 CHUNK_TEXTS = 8192

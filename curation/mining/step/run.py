@@ -21,7 +21,8 @@ from curation.pipeline.freshness import Inputs
 from curation.settings import MiningSettings
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task
-from open_ml_embed.core.store import Marker, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Marker
 
 
 def run_mine(build: Build) -> StepResult:

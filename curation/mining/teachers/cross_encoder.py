@@ -21,7 +21,7 @@ from curation.mining.teachers.sentence_transformer import (
 )
 from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:

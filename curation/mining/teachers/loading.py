@@ -13,8 +13,7 @@ from curation.mining.teachers.protocol import Teacher
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, weighed_files
 from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
-from open_ml_embed.core.hashing import FileHashes
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import FileHashes, digest
 
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -23,8 +23,7 @@ import xxhash
 
 from curation.mining.teachers.protocol import F32, Side
 from open_ml_embed.core.errors import SettingsError, StageError
-from open_ml_embed.core.hashing import hash_file
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import digest, hash_file
 from open_ml_embed.core.text.tokens import string_buffers
 
 FOLDERS: dict[Side, str] = {"query": "queries", "document": "documents"}

@@ -13,8 +13,7 @@ import numpy as np
 from curation.mining.teachers.protocol import F32, Side
 from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
-from open_ml_embed.core.hashing import hash_file
-from open_ml_embed.core.store import digest
+from open_ml_embed.core.hashing import digest, hash_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

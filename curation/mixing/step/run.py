@@ -23,6 +23,7 @@ from curation.mixing.step.select import PoolState, apply_cap, drop_twins, funnel
 from curation.pipeline.dependencies import judged_sources
 from curation.settings import MixSettings
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import put_folder
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import HashingSink, Output
 from sources import registry
@@ -121,8 +122,7 @@ class _MixWriter:
         for part in parts:
             part.close()
         (self._work / "README.md").write_text(card, "utf-8")
-        shutil.rmtree(self._final, ignore_errors=True)
-        self._work.rename(self._final)
+        put_folder(self._work, self._final)
         data = card.encode()
         made = [Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data)), *(o for p in parts for o in p.made)]
         return [replace(output, path=f"mixes/{self._final.name}/{output.path}") for output in made]
