@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 from _footprint import Footprint
 from _timing import compare
 
+from curation.decontamination.index import IndexSettings
 from curation.decontamination.matching import REASONS, match
-from curation.decontamination.step.index import BuildIndex, IndexSettings, load_index
+from curation.decontamination.step.index import BuildIndex, load_index
 from curation.decontamination.step.texts import TEXT_SCHEMA
 from curation.settings import DecontaminationSettings
 from open_ml_embed.core.engine import Outputs, Task

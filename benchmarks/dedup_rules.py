@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from curation.pipeline.run import run_step
+
 LENGTHS = (20, 60, 92, 150, 200, 400)
 PASSAGES, DIFFERENT, REPEATED = 100, 14, 6
 THRESHOLD = 0.8
@@ -81,7 +83,6 @@ def truth(rows: list[Row]) -> list[bool]:
 def ours(rows: list[Row]) -> list[bool]:
     """Run the real step."""
     from curation.build import Build, Shard, StepResult
-    from curation.dedup.step.run import run_dedup
     from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
     from open_ml_embed.core.engine import Workers
@@ -111,7 +112,7 @@ def ours(rows: list[Row]) -> list[bool]:
         made = build.store.write_table("rows/made/all/0.rows.arrow", table.to_batches(), ROW_SCHEMA)
         save_as_made(build, StepResult("fetch", stats={"files": {"made": {}}}))
         save_as_made(build, StepResult("normalize", [Shard("made", "all", "made/all/0", made.rows, made.xxh3)]))
-        run_dedup(build)
+        run_step(build, "dedup")
         return build.store.read_table("clusters/made/all/0.clusters.arrow", ["keep"])["keep"].to_pylist()
 
 

@@ -25,6 +25,9 @@ import yaml
 from _footprint import Footprint
 from _planted import ASKED, EXACT, NEAR, SHARD, SOURCES, kinds, originals, pieces, row_texts, shard_table, source_of
 
+from curation.pipeline.freshness import load
+from curation.pipeline.run import run_step
+
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = {
     "title": "Made for a benchmark", "collection": "offline", "task": "title-matching", "family": "retrieval",
@@ -183,7 +186,7 @@ def compare(chosen: argparse.Namespace, queries: pa.Array, parts: pa.Array) -> N
         measure(build, chosen, 1, queries, parts)
         found = hashlib.sha256()
         for suffix in ("clusters", "merges"):
-            paths = [f"{suffix}/{s.path}.{suffix}.arrow" for s in build.load("dedup").shards]
+            paths = [f"{suffix}/{s.path}.{suffix}.arrow" for s in load(build, "dedup").shards]
             table = pa.concat_tables(build.store.read_table(path) for path in paths).combine_chunks()
             for batch in table.to_batches():
                 found.update(batch.serialize())
@@ -198,7 +201,6 @@ def measure(
     """Run the step from nothing and return its figures."""
     from dataclasses import replace
 
-    from curation.dedup.step.run import run_dedup
     from open_ml_embed.core.engine import Workers
 
     work = chosen.root / "work" / "scale"
@@ -207,7 +209,7 @@ def measure(
     build = replace(build, workers=Workers("local", chosen.workers))
     began = time.monotonic()
     with Footprint([work / name for name in ("signatures", "clusters", "merges", "dedup")]) as footprint:
-        result = run_dedup(build)
+        result = run_step(build, "dedup")
     seconds = time.monotonic() - began
     return {
         "millions": millions, "workers": chosen.workers, "minutes": round(seconds / 60, 2),

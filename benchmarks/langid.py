@@ -1,7 +1,7 @@
 """Language identifiers side by side, each domain with a model of ours that has no text of it; and their speed.
 
-Needs `curate langid collect`. The peers are installed beside the collected texts, without their dependencies (one of
-them would replace the fasttext module); the models without a domain are trained there once.
+Needs `python -m tools.langid collect`. The peers are installed beside the collected texts, without their dependencies
+(one of them would replace the fasttext module); the models without a domain are trained there once.
 """
 
 from __future__ import annotations

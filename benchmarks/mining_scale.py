@@ -25,6 +25,8 @@ import numpy as np
 import yaml
 from _footprint import Footprint
 
+from curation.pipeline.freshness import load
+
 ROOT = Path(__file__).resolve().parent.parent
 DIM, SHARD, WORDS = 384, 100_000, 30
 MOST_MEMORY = 4_000_000_000
@@ -140,15 +142,15 @@ def check(root: Path, documents: int, topics: int) -> None:
     import pyarrow as pa
 
     from curation.build import Build
-    from curation.mining.step.pool_index import documents_of
     from curation.settings import load_profile
+    from curation.tables.pools import documents_of
 
     os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
     name, profile = load_profile(root / "params.yaml", None)
     build = Build(name, profile, root)
     offered = documents_of(build, "made", "all")
     rng = np.random.default_rng(0)
-    shards = build.load("mine").shards
+    shards = load(build, "mine").shards
     mined = build.store.read_table(f"negatives/{shards[0].path}.negatives.arrow")
     written = np.load(root / "vectors" / "documents" / "all.npy", mmap_mode="r")
     wanted = np.sort(rng.choice(min(topics, SHARD), 32, replace=False))

@@ -66,12 +66,13 @@ def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict
     """Train a model, cut it along every axis, and return its scores by axis and size."""
     import torch
 
+    from open_ml_embed.factorized.embedding import FactorizedEmbedding
     from train.evaluation.evaluate import cells
     from train.evaluation.retrieval_metrics import make_pool, metrics
     from train.export.export import choose, export
     from train.loop.loop import Trainer
     from train.loop.run import Run, Shape
-    from train.model.embedding import FactorizedEmbedding, PlainEmbedding
+    from train.model.embedding import PlainEmbedding
 
     settings = settings_of(kind, seed, mix, work, smoke=smoke)
     trainer = Trainer(Run(settings, work))

@@ -3,29 +3,29 @@
 `work/<profile>/` holds shards and markers and is nobody's but the engine's; `out/<profile>/` holds what DVC tracks: one
 small JSON file per step, the mixes, the report, the model. A step's file says what the result was made from
 (`curation.pipeline.dependencies`) and which files belong to it; who reads it asks `Build.load` or `Build.inputs`, which
-refuse what is not current (`curation.pipeline.freshness`).
+refuse what is not current.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import canonical_json, digest
+from open_ml_embed.core.hashing import FileHashes, canonical_json, digest
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
 
-if TYPE_CHECKING:
-    from curation.pipeline.freshness import Inputs
-
+Facts = dict[str, Any]
+"""What a result depends on, by name: see `curation.pipeline.dependencies`."""
 STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine")
 QUARANTINE = ".quarantine.arrow"
 
@@ -172,27 +172,32 @@ class Build:
                 remedy=self.command(f"curate {title(step)}"),
             ) from None
 
-    def load(self, step: str) -> StepResult:
-        """Read a step's file, which must be current: made from what there is now, its tables in their places.
 
-        Raises:
-            StageError: it is not, or the step has not been run; the remedy is the first verb to run again.
+@dataclass(frozen=True)
+class Inputs:
+    """What a step reads: results that are current, and the facts that its own result will keep."""
 
-        """
-        from curation.pipeline.freshness import Checker
+    build: Build
+    step: str
+    results: Mapping[str, StepResult]
+    made_from: Facts
 
-        return Checker(self).require(step)
+    def __getitem__(self, step: str) -> StepResult:
+        """Return the result of a step that this one reads."""
+        return self.results[step]
 
-    def inputs(self, step: str) -> Inputs:
-        """Return the results that a step reads, all of them current, and what its own is made from.
+    def get(self, step: str) -> StepResult | None:
+        """Return the result of a step, or null if this one does not read it."""
+        return self.results.get(step)
 
-        Raises:
-            StageError: see `load`.
+    def begin(self) -> None:
+        """Take back the old result: from here on tables are written over, and half of it would be another's."""
+        self.build.discard(self.step)
 
-        """
-        from curation.pipeline.freshness import Checker
-
-        return Checker(self).inputs(step)
+    def result(self, **known: Any) -> StepResult:
+        """Return a new result of the step that says what it was made from."""
+        overrides = dict(self.build.overrides.get(self.step, {}))
+        return StepResult(self.step, made_from=self.made_from, overrides=overrides, **known)
 
 
 def title(step: str) -> str:
@@ -214,3 +219,13 @@ def output_ending(marker: Marker, suffix: str) -> Output:
     """Return the marker's one output with this suffix."""
     (output,) = [o for o in marker.outputs if o.path.endswith(f".{suffix}.arrow")]
     return output
+
+
+def open_hashes(build: Build) -> FileHashes:
+    """Open what is remembered of files that steps read where they lie."""
+    return FileHashes(build.root / "work" / "hashes.json")
+
+
+def from_root(build: Build, path: Path) -> str:
+    """Return a path as seen from the folder of the settings file: the same in every checkout."""
+    return Path(os.path.relpath(path.resolve(), build.root.resolve())).as_posix()

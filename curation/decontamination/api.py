@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from curation.decontamination.index import IndexSettings, build_index, unique_texts
 from curation.decontamination.matching import REASONS, match
-from curation.decontamination.step.index import IndexSettings, build_index, unique_texts
 from curation.settings import DecontaminationSettings
 from open_ml_embed.core.text.arrays import text_array
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.decontamination.index import AT_ONCE, Index
 from curation.decontamination.kernels import I32, WHOLE, cover, find, powers
-from curation.decontamination.step.index import AT_ONCE, Index
 from curation.decontamination.whole_texts import without_outer_punctuation
 from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
 from curation.dedup.minhash import jaccard_of_sets, shingle_sets

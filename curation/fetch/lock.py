@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from curation.build import Build, StepResult
-from curation.pipeline.failures import Failures
+from curation.failures import Failures
+from curation.raw_files import lock_path
 from open_ml_embed.core.errors import CorpusError
 from open_ml_embed.core.progress import Progress
-from sources import registry
 from sources.fetch import FetchOptions
 from sources.fetch.hub import resolve
 from sources.lock import Lock, read_lock, write_lock
 from sources.manifest import Manifest
-
-
-def lock_path() -> Path:
-    """Return where the lock file lies: beside the manifests, so that DVC and Git see it change."""
-    return registry.manifest_root() / "sources" / "lock.json"
 
 
 def locked_sources(build: Build) -> list[Manifest]:

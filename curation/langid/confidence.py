@@ -6,7 +6,7 @@ ceiling that few letters do not pass. A model says 0.99 to one word as to a sent
 the word. No confidence is above the score: of long texts in the languages it has a model is right more often than it
 says, but it says as much of languages that it has not. `slope` and `length` are not negative and `reach` is positive,
 so confidence never falls where the score or the number of letters rises. The coefficients are measured for each
-backend and group of scripts (`curate langid calibrate`) and stand in `data/confidence.tsv`.
+backend and group of scripts (`python -m tools.langid calibrate`) and stand in `data/confidence.tsv`.
 """
 
 from __future__ import annotations

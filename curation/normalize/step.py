@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from curation.build import Build, StepResult, output_ending, shards_of
-from curation.fetch.step import raw_files
+from curation.build import Build, Inputs, StepResult, output_ending, shards_of
+from curation.failures import Failures
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
-from curation.pipeline.failures import Failures
+from curation.raw_files import raw_files
 from curation.settings import NormalizeSettings
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
@@ -112,7 +112,7 @@ def identity_of(manifest: Manifest) -> str:
     return digest(data)
 
 
-def run_normalize(build: Build) -> StepResult:
+def run_normalize(build: Build, read: Inputs) -> StepResult:
     """Normalize every part of every fetched source.
 
     All sources are worked through; one that fails, or yields too little (`curation.normalize.yields`), ends the
@@ -126,7 +126,6 @@ def run_normalize(build: Build) -> StepResult:
 
     """
     allowed_names(build.profile, build.manifests())
-    read = build.inputs("normalize")
     fetched = read["fetch"]
     manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
     operation = Normalize(build.profile.normalize)

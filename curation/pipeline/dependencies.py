@@ -10,20 +10,19 @@ heavy is imported where it is used: a command that asks nothing loads nothing.
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curation.build import STEPS, Build, StepResult
+from curation.build import STEPS, Build, Facts, StepResult
 from curation.settings import Profile
 from open_ml_embed.core.errors import CorpusError
 from open_ml_embed.core.hashing import FileHashes, digest
 from sources import registry
 from sources.manifest import Manifest
 
-Facts = dict[str, Any]
 RESULT_OF = {"normalize": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
 """Step → what its result is called among the facts of the steps that read it."""
 
@@ -48,42 +47,10 @@ class Context:
     away: bool = False
 
 
-def open_hashes(build: Build) -> FileHashes:
-    """Open what is remembered of files that steps read where they lie."""
-    return FileHashes(build.root / "work" / "hashes.json")
-
-
 def names_sets(profile: Profile) -> bool:
     """Tell whether a profile names evaluation sets."""
     settings = profile.decontaminate
     return bool(settings.sets or settings.mteb.tasks or settings.mteb.benchmarks)
-
-
-def overridden(build: Build, step: str, overrides: Mapping[str, Any]) -> Build:
-    """Return the build as a step was run whose command line said more than the profile."""
-    if not overrides:
-        return build
-    profile = build.profile
-    if "evaluation" in overrides:
-        sets = [*profile.decontaminate.sets, *map(slashed, overrides["evaluation"])]
-        changed = profile.decontaminate.model_copy(update={"sets": sets})
-        profile = profile.model_copy(update={"decontaminate": changed})
-    if "teacher" in overrides:
-        from curation.mining.teachers.loading import placed
-
-        teacher = profile.mining.teacher.model_copy(update={"model": placed(overrides["teacher"], build.root)})
-        profile = profile.model_copy(update={"mining": profile.mining.model_copy(update={"teacher": teacher})})
-    return replace(build, profile=profile, overrides={**build.overrides, step: dict(overrides)})
-
-
-def slashed(folder: str) -> str:
-    """Write a folder so that nobody takes it for the name of a set: with a slash in it."""
-    return folder if "/" in folder else f"./{folder}"
-
-
-def from_root(build: Build, path: Path) -> str:
-    """Return a path as seen from the folder of the settings file: the same in every checkout."""
-    return Path(os.path.relpath(path.resolve(), build.root.resolve())).as_posix()
 
 
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -112,18 +79,11 @@ def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) ->
     tested = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
     if step == "mine":
         return ("normalize", "dedup", *tested)
+    from curation.mixing.step.judged import judged_sources
+
     rows = known("normalize")
     judged = ("identify",) if rows is not None and judged_sources(step, build, rows) else ()
     return ("normalize", *judged, "dedup", *tested, "mine")
-
-
-def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
-    """Return the sources of a mix whose language verdicts change what it takes: whose word is not just trusted."""
-    from curation.mixing.recipe import load_recipe
-
-    recipe, trust = load_recipe(step.removeprefix("mix-"), build.root), build.profile.languages.trust
-    sources = {shard.source for shard in rows.shards if recipe.holds(shard.source)}
-    return {name for name in sources if trust.of(name).policy != "trust-declared"}
 
 
 def facts_of(step: str, context: Context) -> Facts:
@@ -267,7 +227,7 @@ def _origin(manifest: Manifest) -> str:
 
 def _locked(manifests: list[Manifest]) -> dict[str, str | None] | None:
     """Return what the lock says of each revision that these sources may come from; null where there is no lock."""
-    from curation.fetch.lock import lock_path
+    from curation.raw_files import lock_path
     from sources.fetch.hub import revisions_of
     from sources.lock import read_lock
 
@@ -283,7 +243,7 @@ def _locked(manifests: list[Manifest]) -> dict[str, str | None] | None:
 
 def raw_facts(context: Context, manifests: list[Manifest]) -> dict[str, dict[str, str]]:
     """Return the raw files that are read where they lie: source → path below `local_root` → identity."""
-    from curation.fetch.step import fetch_options
+    from curation.raw_files import fetch_options
     from sources.fetch import in_place
 
     options = replace(fetch_options(context.build), lock=None, hashes=context.hashes)
@@ -308,7 +268,7 @@ def raw_facts(context: Context, manifests: list[Manifest]) -> dict[str, dict[str
 
 
 def _normalize(context: Context, _stated: Facts) -> Facts:
-    from curation.fetch.step import listed_files
+    from curation.raw_files import listed_files
 
     fetched = context.inputs["fetch"]
     files = {name: digest(subsets) for name, subsets in listed_files(fetched).items()}
@@ -380,15 +340,20 @@ def _mix(context: Context, _stated: Facts) -> Facts:
 
 
 def _report(context: Context, stated: Facts) -> Facts:
-    from curation.pipeline.model_state import evaluation_of
-
     made = [step.removeprefix("mix-") for step in context.inputs if step.startswith("mix-")]
-    evaluation = evaluation_of(context.build)
     return {
         "recipes": {name: stated["recipes"][name] for name in made},
         "results": {step: digest([r.identity, r.stats, r.skipped]) for step, r in context.inputs.items()},
-        "evaluation.json": None if evaluation is None else digest(evaluation),
+        "evaluation.json": _content(context.build.out / "evaluation.json"),
     }
+
+
+def _content(path: Path) -> str | None:
+    """Hash what a JSON file says; null where there is none, or none that can be read."""
+    try:
+        return digest(json.loads(path.read_text("utf-8")))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 _MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {

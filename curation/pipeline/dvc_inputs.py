@@ -19,9 +19,9 @@ from pydantic import BaseModel
 
 from curation.build import STEPS, Build
 from curation.decontamination.origins import EvaluationSet, chosen_sets
-from curation.fetch.lock import lock_path
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.dependencies import declared
+from curation.raw_files import lock_path
 from open_ml_embed.core.hashing import canonical_json, digest
 from open_ml_embed.core.store import Store
 from sources.manifest import Manifest

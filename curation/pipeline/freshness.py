@@ -7,13 +7,14 @@ full size. What does not count is refused, with what differs and the first verb 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from curation.build import STEPS, Build, StepResult, title
-from curation.fetch.step import missing_raw
-from curation.pipeline.dependencies import RESULT_OF, Context, Facts, facts_of, needs, open_hashes, overridden
+from curation.build import STEPS, Build, Facts, Inputs, StepResult, open_hashes, title
+from curation.pipeline.dependencies import RESULT_OF, Context, facts_of, needs
+from curation.pipeline.overrides import overridden
+from curation.raw_files import missing_raw
 from open_ml_embed.core.errors import CorpusError, StageError
 
 MOST_SAID = 3
@@ -42,33 +43,6 @@ class State:
     def known(self) -> bool:
         """Tell whether what the step made is known, be its files there or not."""
         return self.kind in ("done", "lost")
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a step reads: results that are current, and the facts that its own result will keep."""
-
-    build: Build
-    step: str
-    results: Mapping[str, StepResult]
-    made_from: Facts
-
-    def __getitem__(self, step: str) -> StepResult:
-        """Return the result of a step that this one reads."""
-        return self.results[step]
-
-    def get(self, step: str) -> StepResult | None:
-        """Return the result of a step, or null if this one does not read it."""
-        return self.results.get(step)
-
-    def begin(self) -> None:
-        """Take back the old result: from here on tables are written over, and half of it would be another's."""
-        self.build.discard(self.step)
-
-    def result(self, **known: Any) -> StepResult:
-        """Return a new result of the step that says what it was made from."""
-        overrides = dict(self.build.overrides.get(self.step, {}))
-        return StepResult(self.step, made_from=self.made_from, overrides=overrides, **known)
 
 
 @dataclass
@@ -331,3 +305,23 @@ def save_as_made(build: Build, result: StepResult) -> None:
     results = {step: found for step, found in steps.items() if found is not None}
     result.made_from = facts_of(result.step, Context(build, results, {}, open_hashes(build)))
     build.save(result)
+
+
+def load(build: Build, step: str) -> StepResult:
+    """Read a step's file, which must be current: made from what there is now, its tables in their places.
+
+    Raises:
+        StageError: it is not, or the step has not been run; the remedy is the first verb to run again.
+
+    """
+    return Checker(build).require(step)
+
+
+def inputs_of(build: Build, step: str) -> Inputs:
+    """Return the results that a step reads, all of them current, and what its own is made from.
+
+    Raises:
+        StageError: see `load`.
+
+    """
+    return Checker(build).inputs(step)

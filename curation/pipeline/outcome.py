@@ -5,7 +5,7 @@ stands first::
 
     from curation.pipeline.outcome import outcome_of
 
-    outcome_of(build.load("normalize")).lines[0]  # the source that lost most, with its figures
+    outcome_of(load(build, "normalize")).lines[0]  # the source that lost most, with its figures
 
 Each step has a `Form` below that says which figures a line has, what each counts, and of what the share is.
 """
@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.build import StepResult
-from curation.pipeline.failures import RefusedError, RefusedForNowError
+from curation.failures import RefusedError, RefusedForNowError
 from open_ml_embed.core.errors import UnknownNameError
 from sources import registry
 

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from curation.build import Build
-from curation.fetch.step import fetch_options
 from curation.mixing.recipe import built_mixes, load_recipe
 from curation.pipeline.estimate import basis, basis_lines, hours, load_rates
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
+from curation.raw_files import fetch_options
 from sources.manifest import Manifest
 
 

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.build import QUARANTINE, Build, Shard, StepResult
-from curation.decontamination.step.rows import SIDES
 from curation.mining.negatives import ORIGINS
-from curation.mining.step.pool_index import documents_of
-from curation.pipeline.freshness import Checker, State
+from curation.pipeline.freshness import Checker, State, load
+from curation.tables.contamination import SIDES
+from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError, UnknownNameError
 from sources import registry
 
@@ -150,7 +150,7 @@ def _overlaps(row: dict[str, Any]) -> str:
 def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> None:
     """Print a source's declared against identified languages, and the strongest disagreements."""
     registry.load(source)
-    entry = build.load("identify").stats["sources"].get(source)
+    entry = load(build, "identify").stats["sources"].get(source)
     if entry is None or "disagreements" not in entry:
         raise StageError("step identify has no verdicts on it", where=source, remedy=build.command("curate identify"))
     if as_json:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.build import Build
-from curation.fetch.step import fetch_options
-from curation.pipeline.failures import Failures
+from curation.failures import Failures
+from curation.raw_files import fetch_options
 from open_ml_embed.core.errors import FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import digest

@@ -7,7 +7,7 @@ from typing import Any
 
 from curation.build import StepResult
 from curation.decontamination.matching import REASONS
-from curation.decontamination.step.rows import SIDES
+from curation.tables.contamination import SIDES
 
 MOST_SETS = 60
 """Shown in full, those of which most was found; `steps/decontaminate.json` has all."""

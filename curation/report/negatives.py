@@ -10,12 +10,12 @@ from markupsafe import Markup
 
 from curation.build import Build
 from curation.mining.negatives import ORIGINS, REASONS
-from curation.mining.step.pool_index import pools_of
-from curation.mining.step.pools import Collect, read_texts
+from curation.mining.step.pools import Collect
 from curation.report import charts
 from curation.report.examples import MinedRow, cut, mined_rows
 from curation.report.shard_statistics import SourceSurvey
 from curation.report.statistics import Inputs
+from curation.tables.pools import pools_of, read_texts
 
 
 @dataclass(frozen=True)

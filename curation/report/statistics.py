@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from curation.build import Build, StepResult
+from curation.build import Inputs as StepInputs
 from curation.mixing.recipe import built_mixes
 from curation.mixing.step.select import REASONS
-from curation.pipeline import freshness
 from curation.pipeline.model_state import evaluation_of
 from sources import registry
 from sources.manifest import Manifest
@@ -35,7 +35,7 @@ assert set(STAGES) == {*LOST, *REASONS}
 class Inputs:
     """The steps' files; null for a step that has not run. `read` is the same as the step `report` knows it."""
 
-    read: freshness.Inputs
+    read: StepInputs
     rows: StepResult
     identified: StepResult | None
     dedup: StepResult | None
@@ -47,14 +47,13 @@ class Inputs:
     manifests: dict[str, Manifest]
 
 
-def load_inputs(build: Build) -> Inputs:
+def load_inputs(build: Build, read: StepInputs) -> Inputs:
     """Read what there is.
 
     Raises:
         StageError: nothing is normalized yet, or what a later step or the trainer left is not of these rows.
 
     """
-    read = build.inputs("report")
     rows = read["normalize"]
     return Inputs(
         read=read,

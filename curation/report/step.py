@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import xxhash
 from markupsafe import Markup
 
-from curation.build import Build
+from curation.build import Build, StepResult
+from curation.build import Inputs as StepInputs
 from curation.mixing.recipe import load_recipe
 from curation.report import charts, examples
 from curation.report.contamination import contamination
@@ -48,8 +48,8 @@ SECTIONS = {
 FEWEST_BARS = 4
 
 
-def run_report(build: Build) -> Path:
-    """Write `out/<profile>/report.html` and return its path; equal inputs give equal bytes.
+def run_report(build: Build, read: StepInputs) -> StepResult:
+    """Write `out/<profile>/report.html`; equal inputs give equal bytes.
 
     Only `normalize` must have run: the sections of steps that have not say so.
 
@@ -57,12 +57,13 @@ def run_report(build: Build) -> Path:
         StageError: nothing is normalized yet, or the result of a step that has run is not current.
 
     """
-    inputs = load_inputs(build)
+    inputs = load_inputs(build, read)
     html = _environment().from_string(_resource("report.html")).render(_context(build, inputs)).encode()
     inputs.read.begin()
     Store(str(build.out)).write_bytes("report.html", html)
-    build.save(inputs.read.result(files=[Output("report.html", 0, len(html), xxhash.xxh3_128_hexdigest(html))]))
-    return build.out / "report.html"
+    result = inputs.read.result(files=[Output("report.html", 0, len(html), xxhash.xxh3_128_hexdigest(html))])
+    build.save(result)
+    return result
 
 
 def _context(build: Build, inputs: Inputs) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from transformers.models.eurobert.modeling_eurobert import EuroBertModel
 from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
 
-from train.model.embedding import FactorizedEmbedding
+from open_ml_embed.factorized.embedding import FactorizedEmbedding
 
 
 class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call]

@@ -3,11 +3,7 @@
 import json
 from html.parser import HTMLParser
 
-from curation.dedup.step.run import run_dedup
-from curation.langid.step.run import run_identify
-from curation.mining.step.run import run_mine
-from curation.mixing.step.run import run_mix
-from curation.report.step import run_report
+from curation.pipeline.run import run_step
 
 EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"
 WORDS = (
@@ -71,10 +67,10 @@ def make_corpus(workshop):
 
 def run_every_step(corpus):
     """Run all steps but `report`, and lay down an evaluation."""
-    for run in (run_identify, run_dedup, run_mine):
-        run(corpus)
+    for step in ("identify", "dedup", "mine"):
+        run_step(corpus, step)
     for name in ("everything", "some"):
-        run_mix(corpus, name)
+        run_step(corpus, f"mix-{name}")
     cells = [
         {
             "layers": layers,
@@ -117,4 +113,4 @@ class Page(HTMLParser):
 
 
 def read(build):
-    return run_report(build).read_text("utf-8")
+    return run_step(build, "report").read_text("utf-8")

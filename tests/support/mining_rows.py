@@ -5,10 +5,9 @@ import random
 import numpy as np
 
 from curation.build import Build
-from curation.dedup.step.run import run_dedup
 from curation.mining.negatives import ORIGINS
-from curation.mining.step.pool_index import documents_of
-from curation.mining.step.run import run_mine
+from curation.pipeline.run import run_step
+from curation.tables.pools import documents_of
 
 WORDS = [f"w{i}" for i in range(300)]
 PLAIN = {"skip_top": 0, "below": None, "retrieved": 20, "keep": 8, "shortage": "keep"}
@@ -27,8 +26,8 @@ def mine(workshop, rows, shard_rows=1000, **mining) -> tuple[Build, dict]:
     """Mine with `PLAIN` rules but for what is said; return the build, and each pool's rows with texts for numbers."""
     build = workshop.build(mining=PLAIN | mining)
     workshop.rows(build, rows, shard_rows)
-    run_dedup(build)
-    result = run_mine(build)
+    run_step(build, "dedup")
+    result = run_step(build, "mine")
     found: dict = {}
     for shard in result.shards:
         documents = documents_of(build, shard.source, shard.subset)

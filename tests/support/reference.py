@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
+from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.config import Distillation
 from train.data.batch import Batch, Targets
 from train.data.segments import Segments
 from train.model.embedder import Embedder
-from train.model.embedding import FactorizedEmbedding
 
 
 def split(segments: Segments) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""`curate langid calibrate`: how often answers are right, by score, letters and script; the table of confidences."""
+"""How often answers are right, by score, letters and script: the table of confidences."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def calibrate(data: Path, settings: LanguageSettings, table: Path = TABLE) -> An
     identifier, each of `DOMAINS` is asked of a model trained without it.
 
     Args:
-        data: what `curate langid collect` wrote.
+        data: what `python -m tools.langid collect` wrote.
         settings: which backend.
         table: the table to write to.
 

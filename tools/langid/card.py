@@ -38,11 +38,12 @@ Code and script are decided together, so that there are no tags such as `rus-Lat
 _CONFIDENCE = """\
 A confidence is how often such an answer is right, if all languages of the corpus are equally frequent: 0.8 is right
 four times of five. It is made of the model's score and the number of letters (`curation/langid/confidence.py`), never
-falls where either rises, and is never above the score. Its coefficients are measured by `curate langid calibrate` on
-texts cut to 1, 2, 3, 5 and 8 words (or characters, where a script has no spaces) and whole ones, for each backend and
-each group of scripts; those of the bundled model on UDHR, MediaWiki and package descriptions, each answered by a model
-that had no text of it. So it is lower than the share that is right in the held-out texts below, which are of kinds that
-this model has learnt from. The fastText coefficients were measured with lid.176, and are used for every fastText model.
+falls where either rises, and is never above the score. Its coefficients are measured by `python -m tools.langid
+calibrate` on texts cut to 1, 2, 3, 5 and 8 words (or characters, where a script has no spaces) and whole ones, for each
+backend and each group of scripts; those of the bundled model on UDHR, MediaWiki and package descriptions, each answered
+by a model that had no text of it. So it is lower than the share that is right in the held-out texts below, which are of
+kinds that this model has learnt from. The fastText coefficients were measured with lid.176, and are used for every
+fastText model.
 """
 EACH = 100
 """Held-out texts of a label in a domain, at most."""
@@ -100,7 +101,8 @@ def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path,
         "# The bundled language identifier\n",
         "A linear model over hashed character n-grams (curation/langid/features.py), "
         f"{len(weights.labels)} labels of language and script, {weights.embedding.nbytes / 1e6:.1f} MB of 8-bit "
-        "weights. Made by `curate langid collect` and `curate langid train`, this page by `curate langid card`.\n",
+        "weights. Made by `python -m tools.langid collect` and `python -m tools.langid train`, this page by "
+        "`python -m tools.langid card`.\n",
         "## Recipe\n",
         "\n".join(f"- {name}: {value}" for name, value in asdict(recipe).items()) + "\n",
         "## Texts\n",

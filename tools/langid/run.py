@@ -1,4 +1,4 @@
-"""`curate langid train`: from collected texts to a model file, its calibration and its figures."""
+"""`python -m tools.langid train`: from collected texts to a model file, its calibration and its figures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Collected:
 
 
 def load(folder: Path, *, without: Sequence[str] = ()) -> Collected:
-    """Read what `curate langid collect` wrote.
+    """Read what `python -m tools.langid collect` wrote.
 
     Args:
         folder: one Parquet file a domain.
@@ -57,7 +57,7 @@ def load(folder: Path, *, without: Sequence[str] = ()) -> Collected:
         raise StageError(
             f"no collected texts of {', '.join(sorted(set(without) - set(names))) or 'any domain'}",
             where=str(folder),
-            remedy=f"run `curate langid collect` first; there are: {', '.join(names) or 'none'}",
+            remedy=f"run `python -m tools.langid collect` first; there are: {', '.join(names) or 'none'}",
         )
     columns = [pl.col("text"), pl.col("label"), pl.col("split")]
     whole = pl.concat([pl.read_parquet(p).select(*columns, domain=pl.lit(p.stem)) for p in paths])

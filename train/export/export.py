@@ -12,10 +12,10 @@ from typing import Any, Literal
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.model_folder import write_layout
 from train.loop.run import NATIVE, Shape, description
 from train.model.embedder import Embedder
-from train.model.embedding import FactorizedEmbedding
 
 Mode = Literal["compatible", "efficient"]
 PREFIX, TABLE = "backbone.", "embed_tokens."

@@ -10,7 +10,7 @@ from typing import Any
 from curation.build import Build
 from curation.decontamination.evaluation_sets import EvaluationTask, task_types
 from curation.decontamination.origins import EvaluationSet, chosen_sets, fetch_set
-from curation.fetch.step import fetch_options
+from curation.raw_files import fetch_options
 from open_ml_embed.core.errors import CorpusError
 from open_ml_embed.core.hashing import FileHashes, digest
 from sources.fetch import FetchOptions, in_place

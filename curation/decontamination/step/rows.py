@@ -10,42 +10,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.decontamination.index import ROLES, Index
 from curation.decontamination.kernels import I32
 from curation.decontamination.matching import REASONS, Hits, match
-from curation.decontamination.step.index import ROLES, BuildIndex, Index, load_index
+from curation.decontamination.step.index import BuildIndex, load_index
 from curation.decontamination.word_units import U8
 from curation.settings import DecontaminationSettings, DistrustSettings, MtebSettings
+from curation.tables.contamination import CONTAMINATION, CONTAMINATION_SCHEMA, SIDES
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.tokens import I64
 
-SIDES = {"query": "query", "document": "positive"}
-"""Side of a row → its column."""
 MOST_TASKS = 8
 """Tasks named in a row; all are counted."""
 EXAMPLES = 5
 """Kept a task, of a shard and in the report."""
 SHOWN_CHARS, BEFORE_CHARS = 240, 60
 
-CONTAMINATION_SCHEMA = pa.schema(
-    [
-        pa.field("contaminated", pa.bool_(), nullable=False),
-        *(
-            pa.field(f"{side}_{name}", kind, nullable=name != "tasks")
-            for side in SIDES
-            for name, kind in (
-                ("overlap", pa.string()),
-                ("score", pa.float32()),
-                ("tasks", pa.list_(pa.string())),
-                ("text", pa.string()),
-            )
-        ),
-    ]
-)
-"""Row-aligned with the rows shard. `contaminated` is whether it stays out of the mixes; of each side: how it overlaps
-(`matching.REASONS`), how much, with which tasks (the first `MOST_TASKS`), and the evaluation text that it is most
-like, as task/subset/role/id."""
 FOUND_SCHEMA = pa.schema([pa.field("text", pa.int32(), nullable=False), pa.field("reason", pa.uint8(), nullable=False)])
 """The evaluation texts that a shard holds, ascending, and the first reason that any row gives; not written where there
 are none."""
@@ -84,7 +66,7 @@ class _Entries:
 class Contaminate:
     """Operation: a rows shard to its overlaps with the evaluation sets."""
 
-    name: ClassVar[str] = "contamination"
+    name: ClassVar[str] = CONTAMINATION
     version: ClassVar[int] = 3
 
     def __init__(self, settings: DecontaminationSettings) -> None:

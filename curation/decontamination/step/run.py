@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from curation.build import Build, Shard, StepResult, shards_of
+from curation.build import Build, Inputs, Shard, StepResult, shards_of
+from curation.decontamination.index import IndexSettings
 from curation.decontamination.origins import EvaluationSet, RawSet, chosen_sets, fetch_set
 from curation.decontamination.step.dependencies import files_fact
-from curation.decontamination.step.index import BuildIndex, IndexSettings, load_index
+from curation.decontamination.step.index import BuildIndex, load_index
 from curation.decontamination.step.rows import Contaminate, Evaluated
 from curation.decontamination.step.statistics import distrusted, summarize
 from curation.decontamination.step.texts import Gather, TextSettings, path_of
-from curation.fetch.step import fetch_options
-from curation.pipeline.dependencies import from_root, overridden
-from curation.pipeline.failures import Failures
+from curation.failures import Failures
+from curation.raw_files import fetch_options
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task
 from open_ml_embed.core.errors import FetchError, MissingToolError
@@ -25,7 +24,7 @@ from open_ml_embed.core.store import Marker, Store
 from sources.fetch.packing import locked
 
 
-def run_decontaminate(build: Build) -> StepResult:
+def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
     """Hold every row against the evaluation sets; nothing is deleted, `mix` reads the columns.
 
     A profile without evaluation sets has nothing to do: the step's file says so and has no shards.
@@ -37,7 +36,6 @@ def run_decontaminate(build: Build) -> StepResult:
     """
     settings = build.profile.decontaminate
     sets = chosen_sets(settings, build.root)
-    inputs = build.inputs("decontaminate")
     result = inputs.result(stats={"tasks": {}, "sources": {}, "given_up": 0, "distrust": []})
     shelf = evaluation_store(build)
     if sets:
@@ -67,12 +65,6 @@ def run_decontaminate(build: Build) -> StepResult:
             result.files += [o for o in marker.outputs if o.path.endswith(f".{operation.name}.arrow")]
     build.save(result)
     return result
-
-
-def with_folders(build: Build, folders: list[Path]) -> Build:
-    """Return the build with more evaluation sets: folders in BEIR's layout."""
-    said = {"evaluation": [from_root(build, folder) for folder in folders]} if folders else {}
-    return overridden(build, "decontaminate", said)
 
 
 def evaluation_store(build: Build) -> Store:

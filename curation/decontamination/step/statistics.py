@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.build import Shard
+from curation.decontamination.index import Index
 from curation.decontamination.matching import REASONS
-from curation.decontamination.step.index import Index
-from curation.decontamination.step.rows import EXAMPLE_SCHEMA, SIDES, Contaminate, first_examples
+from curation.decontamination.step.rows import EXAMPLE_SCHEMA, Contaminate, first_examples
 from curation.settings import DistrustSettings
+from curation.tables.contamination import SIDES
 from open_ml_embed.core.store import Marker, Store
 
 

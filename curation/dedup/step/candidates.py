@@ -15,10 +15,10 @@ from curation.dedup.exact import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import named_by
 from curation.dedup.minhash import U32
 from curation.dedup.step.ranks import ranks_of, rows_of
-from curation.dedup.step.shards import Corpus, flat
+from curation.dedup.step.shards import Corpus
 from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
-from open_ml_embed.core.store import Store
+from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.tokens import U64
 
 COLUMN_BYTES = 1 << 30

@@ -13,11 +13,11 @@ import pyarrow as pa
 from curation.dedup.joining import components
 from curation.dedup.minhash import U32
 from curation.dedup.step.candidates import Pairs, folded
-from curation.dedup.step.shards import Corpus, flat
+from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
 from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
-from open_ml_embed.core.store import Store
+from open_ml_embed.core.store import Store, flat
 
 COMPONENT_SCHEMA = pa.schema([pa.field(name, pa.uint32(), nullable=False) for name in ("rank", "component")])
 """Texts that stand in a candidate pair, by rank, and the lowest rank that each is connected with."""

@@ -16,10 +16,10 @@ from curation.dedup.minhash import U32
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.ranks import ORDER
 from curation.dedup.step.sample_pairs import kept_samples
-from curation.dedup.step.shards import Corpus, ShardRef, flat
+from curation.dedup.step.shards import Corpus, ShardRef
 from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
-from open_ml_embed.core.store import Store
+from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.arrays import list_starts, one_array
 from open_ml_embed.core.text.tokens import I64
 

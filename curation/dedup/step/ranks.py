@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from curation.dedup.exact import rank_bits
 from curation.dedup.minhash import U32
-from curation.dedup.step.shards import Corpus, flat
+from curation.dedup.step.shards import Corpus
 from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.store import Store
+from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.tokens import I64, U64
 
 ORDER_SCHEMA = pa.schema(

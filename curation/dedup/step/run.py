@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from curation.build import Build, StepResult, output_ending, shards_of
+from curation.build import Build, Inputs, StepResult, output_ending, shards_of
 from curation.dedup.step.candidates import Bands, Candidates, Fold, Pairs, band_groups
 from curation.dedup.step.clusters import Cluster
 from curation.dedup.step.components import Components
@@ -21,9 +21,8 @@ from open_ml_embed.core.store import Marker
 from sources import registry
 
 
-def run_dedup(build: Build) -> StepResult:
+def run_dedup(build: Build, inputs: Inputs) -> StepResult:
     """Find exact and near duplicates across all sources; nothing is deleted, `mix` reads the columns."""
-    inputs = build.inputs("dedup")
     rows = inputs["normalize"]
     inputs.begin()
     settings = build.profile.dedup

@@ -23,11 +23,11 @@ from curation.dedup.minhash import U32
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.components import component_of
 from curation.dedup.step.ranks import ORDER, rows_of
-from curation.dedup.step.shards import Corpus, flat
+from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
 from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
-from open_ml_embed.core.store import Store
+from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.tokens import I64, U64, mix64
 
 MOST_COMPARED = 65_536

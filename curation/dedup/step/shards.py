@@ -120,15 +120,3 @@ def _numbers(array: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
         return np.asarray(array.to_numpy().astype(dtype, copy=False))
     words = np.frombuffer(array.buffers()[1], np.uint64).reshape(-1, array.type.byte_width // 8)
     return words[array.offset : array.offset + len(array)]
-
-
-def flat(store: Store, path: str, *names: str) -> tuple[npt.NDArray[Any], ...]:
-    """Read columns of a table that was written as one batch, uncompressed: no copy where the disk is local."""
-    table = store.read_table(path, list(names))
-    return tuple(_joined(table[name]) for name in names)
-
-
-def _joined(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    if column.num_chunks == 1:
-        return np.asarray(column.chunk(0).to_numpy())
-    return np.concatenate([np.zeros(0, column.type.to_pandas_dtype()), *(chunk.to_numpy() for chunk in column.chunks)])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.build import Build, Shard, StepResult, shards_of
+from curation.build import Build, Inputs, Shard, StepResult, shards_of
 from curation.langid.interface import identify, identity
 from curation.langid.step.verdicts import SIDES, VERDICTS, Judge, strongest
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings
@@ -76,7 +76,7 @@ class Identify:
         )
 
 
-def run_identify(build: Build) -> StepResult:
+def run_identify(build: Build, inputs: Inputs) -> StepResult:
     """Identify every shard, judge it under its source's policy, and sum up per source.
 
     Raises:
@@ -86,7 +86,6 @@ def run_identify(build: Build) -> StepResult:
     settings = build.profile.languages
     for source in settings.trust.sources:
         registry.load(source)
-    inputs = build.inputs("identify")
     rows = inputs["normalize"]
     inputs.begin()
     operation = Identify(settings)

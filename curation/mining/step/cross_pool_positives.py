@@ -14,17 +14,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel
 
+from curation.tables.cross_pool import ANSWER_SCHEMA, ANSWERS
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import I64
 
-ANSWER_SCHEMA = pa.schema(
-    [
-        pa.field("query_cluster", pa.int64(), nullable=False),
-        pa.field("document_cluster", pa.int64(), nullable=False),
-    ]
-)
-"""One line a pair of clusters that a row of another pool links, ascending."""
 CLUSTERS = ["query_cluster", "document_cluster"]
 
 
@@ -42,7 +36,7 @@ class AnswersRef:
 class Answers:
     """Operation, one task: the clusters of all pools to the answers that each lacks."""
 
-    name: ClassVar[str] = "answers"
+    name: ClassVar[str] = ANSWERS
     version: ClassVar[int] = 2
     settings: ClassVar[BaseModel] = AnswerSettings()
 
@@ -62,11 +56,6 @@ class Answers:
             out.table("answers", table.to_batches(), ANSWER_SCHEMA, at=name)
             written += len(table)
         return {"shared_queries": len(shared), "answers": written}
-
-
-def answers_of(store: Store, pool: str) -> pa.Table:
-    """Return what other pools answer to the queries of one, as `ANSWER_SCHEMA` has it."""
-    return store.read_table(f"{Answers.name}/{pool}.answers.arrow")
 
 
 def _asked(store: Store, paths: tuple[str, ...]) -> I64:

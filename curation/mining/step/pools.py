@@ -7,45 +7,23 @@ written: one is known by the rows shard, the row, and the place in the row where
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from curation.mining.step.cross_pool_positives import ANSWER_SCHEMA, answers_of
+from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
+from curation.tables.pools import DOCUMENT_SCHEMA, PLACE_FIELDS, POOLS, POSITIVE, PoolRef
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.hashing import digest
-from open_ml_embed.core.store import Store, take_rows
+from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts
 
 CHUNK_TEXTS = 8192
 """Texts a chunk, at most; a chunk also ends where a rows shard does. One is embedded at once."""
-POSITIVE = -1
-
-PLACE_FIELDS = [
-    pa.field("shard", pa.int32(), nullable=False),
-    pa.field("row", pa.int32(), nullable=False),
-    pa.field("given", pa.int16(), nullable=False),
-]
-"""Where a text stands first: `shard` counts the pool's rows shards; `given` is the place among the row's given
-negatives, -1 for its query or its positive."""
-
-DOCUMENT_SCHEMA = pa.schema(
-    [
-        *PLACE_FIELDS,
-        pa.field("exact", pa.uint64(), nullable=False),
-        pa.field("cluster", pa.int64(), nullable=False),
-        pa.field("language", pa.string(), nullable=False),
-        pa.field("contaminated", pa.bool_(), nullable=False),
-    ]
-)
-"""One line a document, in order of number; `contaminated`: an evaluation set has its text."""
-
 ASKED_SCHEMA = pa.schema(PLACE_FIELDS)
 """One line a distinct text among the queries, in order of number."""
 
@@ -70,26 +48,6 @@ LINK_SCHEMA = pa.schema(
 """Row-aligned with a rows shard: the numbers of its query, its positive, and its given negatives."""
 
 
-@dataclass(frozen=True)
-class PoolRef:
-    """Rows shards that share their documents.
-
-    Attributes:
-        name: a source, a source and a subset, or a name from the settings.
-        paths: of the rows shards.
-        hashes: of each: the xxh3 of its rows.
-        decontaminated: whether there are `contamination` tables beside them that tell documents to leave out.
-        answered: whether there is an `answers` table of what other pools answer.
-
-    """
-
-    name: str
-    paths: tuple[str, ...]
-    hashes: tuple[str, ...]
-    decontaminated: bool = False
-    answered: bool = False
-
-
 class Chunk(NamedTuple):
     """Texts `start` … `stop - 1` of a table, all of one rows shard; the digest tells which they are."""
 
@@ -105,7 +63,7 @@ class CollectSettings(BaseModel):
 class Collect:
     """Operation: a pool's rows to its distinct texts, and links to them."""
 
-    name: ClassVar[str] = "pools"
+    name: ClassVar[str] = POOLS
     version: ClassVar[int] = 4
     settings: ClassVar[BaseModel] = CollectSettings()
 
@@ -205,42 +163,6 @@ def _numbers(frame: pl.DataFrame, distinct: pl.DataFrame, keys: list[str]) -> pl
     numbered = distinct.select(keys).with_row_index("number")
     found = frame.select(keys).join(numbered, on=keys, how="left", maintain_order="left")
     return found["number"].cast(pl.Int32)
-
-
-def read_texts(
-    store: Store, pool: PoolRef, places: pa.Table, numbers: npt.NDArray[np.integer[Any]], column: str = "positive"
-) -> pa.Array:
-    """Return texts from the rows shards, large_string[len(numbers)].
-
-    Args:
-        store: where the shards are.
-        pool: whose texts.
-        places: lines with `PLACE_FIELDS`: a pool's `documents`, or its `asked`.
-        numbers: lines of it, in any order, repeated or not.
-        column: what a place without a given negative names: `positive`, or `query` with `asked`.
-
-    """
-    at = places.select(["shard", "row", "given"]).take(pa.array(numbers))
-    shard, row, given = (at[name].to_numpy() for name in ("shard", "row", "given"))
-    parts, back, held = [], np.empty(len(numbers), np.int64), 0
-    for number in np.unique(shard).tolist():
-        of_shard = shard == number
-        for names, here in ((column, of_shard & (given == POSITIVE)), ("negatives", of_shard & (given != POSITIVE))):
-            if not here.any():
-                continue
-            rows, own = np.unique(row[here], return_inverse=True)
-            texts = store.read_rows(f"rows/{pool.paths[number]}.rows.arrow", rows, [names])[names]
-            if names == "negatives":
-                starts = list_starts(texts)[:-1]
-                each = pa.table([pc.list_flatten(texts)], [names])
-                flat, own = np.unique(starts[own] + given[here], return_inverse=True)
-                texts = take_rows(each.to_batches(), flat, each.schema)[names]
-            parts.append(texts.cast(pa.large_string()))
-            back[here] = held + own
-            held += len(texts)
-    if not parts:
-        return pa.array([], pa.large_string())
-    return pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(pa.array(back)).combine_chunks()
 
 
 def _chunks(texts: pl.DataFrame, pool: PoolRef) -> list[Chunk]:

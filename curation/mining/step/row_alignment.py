@@ -14,7 +14,7 @@ from curation.mining.classes import mine_classes
 from curation.mining.masks import build_masks
 from curation.mining.rules import Pool
 from curation.mining.statistics import BOUNDED_WIDTH, tally
-from curation.mining.step.pools import Collect, PoolRef
+from curation.mining.step.pools import Collect
 from curation.mining.step.search import (
     BLOCK_QUERIES,
     NEGATIVES_SCHEMA,
@@ -24,6 +24,7 @@ from curation.mining.step.search import (
     numbered,
 )
 from curation.settings import MiningSettings
+from curation.tables.pools import PoolRef
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store

@@ -7,25 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from curation.build import Build, StepResult, shards_of
+from curation.build import Build, Inputs, StepResult, shards_of
 from curation.mining.statistics import BM25_WIDTH, BOUNDED_WIDTH, added, spread_examples
 from curation.mining.step.cross_pool_positives import Answers, AnswersRef
 from curation.mining.step.embeddings import embed
-from curation.mining.step.pool_index import MinedPool, pools_of
+from curation.mining.step.mined_pool import MinedPool
 from curation.mining.step.pools import Chunk, Collect
 from curation.mining.step.row_alignment import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
 from curation.mining.step.search import BLOCK_QUERIES, BlockRef, Search
-from curation.mining.teachers.loading import as_seen_from, load_teacher
-from curation.pipeline.dependencies import overridden
-from curation.pipeline.freshness import Inputs
+from curation.mining.teachers.loading import load_teacher
 from curation.settings import MiningSettings
+from curation.tables.pools import pools_of
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker
 
 
-def run_mine(build: Build) -> StepResult:
+def run_mine(build: Build, inputs: Inputs) -> StepResult:
     """Mine every pool.
 
     Raises:
@@ -36,9 +35,8 @@ def run_mine(build: Build) -> StepResult:
     settings = build.profile.mining
     if settings.teacher.dense:
         load_teacher(settings.teacher)  # what cannot be a teacher is refused before any work
-    inputs = build.inputs("mine")
     rows = inputs["normalize"]
-    pools = list(pools_of(rows, settings).values())
+    pools = [MinedPool(one.name, one.label, one.family, one.shards) for one in pools_of(rows, settings).values()]
     inputs.begin()
     answers = _collect(build, inputs, pools)
     _search(build, [pool for pool in pools if pool.family == "retrieval"])
@@ -50,11 +48,6 @@ def run_mine(build: Build) -> StepResult:
     result.stats = {"settings": settings.model_dump(mode="json"), **_figures(pools, settings)}
     build.save(result)
     return result
-
-
-def with_teacher(build: Build, model: str) -> Build:
-    """Return the same build with another teacher; prompts, length and dtype stay the profile's."""
-    return overridden(build, "mine", {"teacher": as_seen_from(model, build.root)})
 
 
 def _collect(build: Build, inputs: Inputs, pools: list[MinedPool]) -> list[Marker]:

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.mining.step.pool_index import PoolDocuments
 from curation.mixing.recipe import Recipe, instructed, symmetric
 from curation.mixing.step.inherited_negatives import Asked, admitted
 from curation.mixing.step.provenance import inherit
 from curation.mixing.step.select import TRAIN, VALIDATION, PoolState
+from curation.tables.pools import PoolDocuments
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts, one_array
 from open_ml_embed.core.text.tokens import I64, mix_all, tokenize

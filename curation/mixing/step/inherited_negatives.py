@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from curation.mining.masks import Ragged, build_masks, masked_by
-from curation.mining.step.cross_pool_positives import ANSWER_SCHEMA, answers_of
 from curation.mixing.step.select import PoolState
+from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import I64, U64
 

@@ -6,22 +6,21 @@ import shutil
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from curation.build import Build, StepResult
-from curation.decontamination.step.verdict import contaminated_clusters
-from curation.mining.step.pool_index import documents_of
+from curation.build import Build, Inputs, StepResult
 from curation.mixing.card import dataset_card
 from curation.mixing.recipe import Recipe, load_recipe
 from curation.mixing.step.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
+from curation.mixing.step.judged import judged_sources
 from curation.mixing.step.select import PoolState, apply_cap, drop_twins, funnel, judge_pool
-from curation.pipeline.dependencies import judged_sources
 from curation.settings import MixSettings
+from curation.tables.contamination import contaminated_clusters
+from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import put_folder
 from open_ml_embed.core.progress import Progress
@@ -29,7 +28,7 @@ from open_ml_embed.core.store import HashingSink, Output
 from sources import registry
 
 
-def run_mix(build: Build, name: str) -> StepResult:
+def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     """Build one mix.
 
     Raises:
@@ -39,7 +38,6 @@ def run_mix(build: Build, name: str) -> StepResult:
     """
     recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
-    inputs = build.inputs(f"mix-{name}")
     rows = inputs["normalize"]
     pools = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
     if not pools:
@@ -163,8 +161,3 @@ class _Rolling:
     def close(self) -> None:
         if self._held_rows or not self._files:
             self._flush(self._held_rows)
-
-
-def mix_counts(build: Build, name: str) -> dict[str, Any]:
-    """Return the counts of a mix that was built."""
-    return dict(build.load(f"mix-{name}").stats["counts"])

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.decontamination.api import overlaps
+from curation.decontamination.index import IndexSettings, build_index, unique_texts
 from curation.decontamination.kernels import EFFORT
 from curation.decontamination.matching import REASONS, match
-from curation.decontamination.step.index import IndexSettings, build_index, unique_texts
 from curation.decontamination.word_units import tokens_per_word
 from curation.settings import DecontaminationSettings
 from open_ml_embed.core.text.tokens import tokenize

@@ -7,10 +7,7 @@ import yaml
 
 from curation.build import Build
 from curation.decontamination.evaluation_sets import load_catalog
-from curation.decontamination.step.run import run_decontaminate
-from curation.fetch.step import run_fetch
-from curation.normalize.step import run_normalize
-from curation.report.step import run_report
+from curation.pipeline.run import run_step
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from sources import registry
@@ -64,9 +61,9 @@ def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypat
             }
         )
         build = Build("test", profile, tmp_path, Workers("local", 1))
-        run_fetch(build)
-        run_normalize(build)
-        result = run_decontaminate(build)
+        run_step(build, "fetch")
+        run_step(build, "normalize")
+        result = run_step(build, "decontaminate")
     listed = {(entry["source"], entry["task"]) for entry in result.stats["distrust"]}
     assert listed == {
         ("mkqa", None), ("mkqa", "MKQARetrieval"),
@@ -77,6 +74,6 @@ def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypat
     assert shares["SIB200Classification"] > 0.8  # the source leaves out a sentence without a label
     assert shares["MKQARetrieval"] > 0.9
     assert result.stats["sources"]["squad"]["contaminated"] == 0
-    html = run_report(build).read_text()
+    html = run_step(build, "report").read_text()
     assert "Sources to distrust" in html
     assert "of SIB200ClusteringS2S" in html

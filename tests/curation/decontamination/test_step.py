@@ -9,13 +9,11 @@ import pytest
 import yaml
 
 from curation.build import Build
-from curation.decontamination.step.run import run_decontaminate, with_folders
-from curation.decontamination.step.verdict import contaminated_clusters
-from curation.dedup.step.run import run_dedup
-from curation.mining.step.run import run_mine
-from curation.mixing.step.run import run_mix
+from curation.pipeline.freshness import load
+from curation.pipeline.overrides import with_folders
+from curation.pipeline.run import run_step
 from curation.pipeline.show import show_rows
-from curation.report.step import run_report
+from curation.tables.contamination import contaminated_clusters
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from tests.support.leaks import LEAKS, NOISE, QUESTION, SENTENCE, folder
@@ -46,7 +44,7 @@ def columns(build, result, source="leaky"):
 
 def test_planted_leaks_are_reported_exactly(leaky):
     build = leaky()
-    result = run_decontaminate(build)
+    result = run_step(build, "decontaminate")
     told = [
         {side: (r[f"{side}_overlap"], r[f"{side}_text"]) for side in ("query", "document") if r[f"{side}_overlap"]}
         for r in columns(build, result)
@@ -92,7 +90,7 @@ def test_planted_leaks_are_reported_exactly(leaky):
 
 def test_a_source_is_distrusted_for_a_share_of_the_task(leaky):
     folder_settings = {"distrust": {"found": 0.5, "at_least": 3, "contaminated": 0.9}}
-    result = run_decontaminate(leaky(**folder_settings))
+    result = run_step(leaky(**folder_settings), "decontaminate")
     assert result.stats["distrust"] == [
         {"source": "leaky", "task": "heldout", "share": 1.0, "found": 3, "of": 3},
     ]
@@ -101,10 +99,10 @@ def test_a_source_is_distrusted_for_a_share_of_the_task(leaky):
 def test_contaminated_rows_are_in_no_mix_and_have_a_reason(leaky, capsys):
     near = {"query": "what is in the log", "positive": f"It was a hard winter. {SENTENCE} of that winter. They slept."}
     build = leaky(rows=[*LEAKS, near])
-    run_dedup(build)
-    run_decontaminate(build)
-    run_mine(build)
-    made = run_mix(build, "all")
+    run_step(build, "dedup")
+    run_step(build, "decontaminate")
+    run_step(build, "mine")
+    made = run_step(build, "mix-all")
     funnel = made.stats["sources"]["leaky"]
     assert (funnel["contaminated"], funnel["near-duplicate"]) == (4, 1)
     assert made.stats["sources"]["clean"]["contaminated"] == 0
@@ -126,33 +124,33 @@ def test_a_kept_row_falls_with_the_contaminated_row_it_stands_for(leaky):
     pair = [{"query": "one and the same", "positive": f"{words} {tail}"} for tail in ("first end", "second end")]
     build = leaky(rows=[*pair, *LEAKS[4:]], sets=["./one"])
     folder(build.root, "one", queries=["no query of ours"], documents=["word58 word59 second end"])
-    run_dedup(build)
-    run_decontaminate(build)
-    flags = [r["contaminated"] for r in columns(build, build.load("decontaminate"))]
+    run_step(build, "dedup")
+    run_step(build, "decontaminate")
+    flags = [r["contaminated"] for r in columns(build, load(build, "decontaminate"))]
     assert sum(flags) == 0  # four words inside of a page are too few
     (build.root / "one" / "corpus.jsonl").write_text(
         json.dumps({"_id": "c0", "text": " ".join(f"word{i}" for i in range(52, 60)) + " second end"}) + "\n"
     )
-    run_decontaminate(build)
-    assert [r["contaminated"] for r in columns(build, build.load("decontaminate"))] == [False, True, False, False]
+    run_step(build, "decontaminate")
+    assert [r["contaminated"] for r in columns(build, load(build, "decontaminate"))] == [False, True, False, False]
     clusters = build.store.read_table("clusters/leaky/x/00000.00000.clusters.arrow")["sample_cluster"].to_pylist()
     assert clusters[0] == clusters[1]
-    assert contaminated_clusters(build.store, build.load("decontaminate")).tolist() == [clusters[1]]
+    assert contaminated_clusters(build.store, load(build, "decontaminate")).tolist() == [clusters[1]]
 
 
 def test_only_the_sides_that_are_asked_for_cost_a_row(leaky):
     build = leaky(drop=["query"])
-    result = run_decontaminate(build)
+    result = run_step(build, "decontaminate")
     assert [r["contaminated"] for r in columns(build, result)] == [True, True, False, False, False, False]
     assert sum(bool(r["document_overlap"]) for r in columns(build, result)) == 2
 
 
 def test_the_same_bytes_whatever_workers_and_shards(leaky):
     build = leaky()
-    whole = run_decontaminate(build)
+    whole = run_step(build, "decontaminate")
     rows = columns(build, whole)
     small = leaky(shard_rows=2, workers=2)
-    cut = run_decontaminate(small)
+    cut = run_step(small, "decontaminate")
     assert columns(small, cut) == rows
     assert {**cut.stats} == {**whole.stats}
     one = {s.path: s.xxh3 for s in cut.shards}
@@ -160,49 +158,49 @@ def test_the_same_bytes_whatever_workers_and_shards(leaky):
     for path in (again.root / "work" / "test" / "contamination").rglob("*"):
         if path.is_file():
             path.unlink()
-    assert {s.path: s.xxh3 for s in run_decontaminate(again).shards} == one
+    assert {s.path: s.xxh3 for s in run_step(again, "decontaminate").shards} == one
 
 
 def test_without_evaluation_sets_nothing_is_to_be_done(leaky):
     build = leaky(sets=[])
-    run_dedup(build)
-    run_mine(build)
-    assert run_mix(build, "all").stats["sources"]["leaky"]["contaminated"] == 0
-    result = run_decontaminate(build)
+    run_step(build, "dedup")
+    run_step(build, "mine")
+    assert run_step(build, "mix-all").stats["sources"]["leaky"]["contaminated"] == 0
+    result = run_step(build, "decontaminate")
     assert (result.shards, result.stats["tasks"]) == ([], {})
-    run_mix(build, "all")
-    assert "names no evaluation sets" in run_report(build).read_text()
+    run_step(build, "mix-all")
+    assert "names no evaluation sets" in run_step(build, "report").read_text()
 
 
 def test_a_mix_wants_the_step_of_its_rows(leaky):
     unaware = leaky(sets=[])
-    run_dedup(unaware)
-    run_mine(unaware)
+    run_step(unaware, "dedup")
+    run_step(unaware, "mine")
     build = leaky()
     with pytest.raises(StageError, match="step decontaminate has not been run"):
-        run_mix(build, "all")
-    run_decontaminate(build)
+        run_step(build, "mix-all")
+    run_step(build, "decontaminate")
     with pytest.raises(StageError, match="mine is stale: it was made before step decontaminate was run") as caught:
-        run_mix(build, "all")
+        run_step(build, "mix-all")
     assert "curate mine" in caught.value.remedy
-    run_mine(build)
-    run_mix(build, "all")
+    run_step(build, "mine")
+    run_step(build, "mix-all")
     build = leaky(rows=LEAKS[:3])
-    run_dedup(build)
-    for run in (run_mine, lambda build: run_mix(build, "all")):
+    run_step(build, "dedup")
+    for step in ("mine", "mix-all"):
         with pytest.raises(StageError, match="decontaminate is stale: it was made from other rows") as caught:
-            run(build)
+            run_step(build, step)
         assert "curate decontaminate" in caught.value.remedy
 
 
 def test_more_folders_can_be_named_on_the_command(leaky):
     build = leaky(sets=[])
-    result = run_decontaminate(with_folders(build, [build.root / "heldout"]))
+    result = run_step(with_folders(build, [build.root / "heldout"]), "decontaminate")
     assert result.stats["sources"]["leaky"]["contaminated"] == 4
     with pytest.raises(StageError, match=r"1 of 1 evaluation sets could not be had: nowhere\n.*no such folder"):
-        run_decontaminate(with_folders(build, [build.root / "nowhere"]))
+        run_step(with_folders(build, [build.root / "nowhere"]), "decontaminate")
     with pytest.raises(StageError, match="step decontaminate does not count as done: nowhere failed in it"):
-        build.load("decontaminate")
+        load(build, "decontaminate")
 
 
 def described(root, name, **changes):
@@ -226,18 +224,18 @@ def test_a_set_may_be_described_as_a_source_is(leaky, tmp_path, monkeypatch, cap
     build = leaky(sets=["ours", "packaged"])
     chosen = build.profile.sources.model_copy(update={"local_root": str(tmp_path)})
     build = replace(build, profile=build.profile.model_copy(update={"sources": chosen}))
-    result = run_decontaminate(build)
+    result = run_step(build, "decontaminate")
     assert list(result.stats["tasks"]) == ["ours"]
     assert [bool(r["query_overlap"]) for r in columns(build, result)] == [True, True, False, False, False, False]
     assert columns(build, result)[0]["query_text"].startswith("ours/x/query/")
     assert result.skipped == {"packaged": "apt-get is not installed"}
     assert "skipped packaged" in capsys.readouterr().err
-    assert "packaged was skipped: apt-get is not installed" in run_report(build).read_text()
+    assert "packaged was skipped: apt-get is not installed" in run_step(build, "report").read_text()
 
 
 def test_sets_that_cannot_be_had_are_named_together(leaky, capsys):
     with pytest.raises(StageError, match="2 of 3 evaluation sets could not be had: a, b"):
-        run_decontaminate(leaky(sets=["./a", "./heldout", "./b"]))
+        run_step(leaky(sets=["./a", "./heldout", "./b"]), "decontaminate")
     assert capsys.readouterr().err.count("no such folder") == 2
 
 
@@ -245,7 +243,7 @@ def test_a_text_of_many_tasks_is_counted_for_each(leaky):
     build = leaky(sets=["./a", "./b"])
     folder(build.root, "a")
     folder(build.root, "b", queries=[QUESTION.upper() + "?", "something else entirely"])
-    result = run_decontaminate(build)
+    result = run_step(build, "decontaminate")
     first = columns(build, result)[0]
     assert (first["query_tasks"], first["query_text"]) == (["a", "b"], "a/default/query/q0")
     found = {name: entry["found"] for name, entry in result.stats["tasks"].items()}
@@ -255,8 +253,8 @@ def test_a_text_of_many_tasks_is_counted_for_each(leaky):
 
 def test_the_report_shows_tasks_examples_and_sources_to_distrust(leaky):
     build = leaky()
-    run_decontaminate(build)
-    html = run_report(build).read_text()
+    run_step(build, "decontaminate")
+    html = run_step(build, "report").read_text()
     assert "Sources to distrust" in html
     assert "4 of its 6 rows are contaminated" in html
     assert "heldout/default/document/c1" in html

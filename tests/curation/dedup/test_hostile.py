@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from curation.dedup.exact import NEIGHBOURS
-from curation.dedup.step.run import run_dedup
+from curation.pipeline.run import run_step
 
 SAME, TEMPLATES, WORDS = 4000, 700, 600_000
 
@@ -41,7 +41,7 @@ def table(build, result, name) -> pa.Table:
 def test_every_hostile_row_is_where_it_belongs(hostile):
     build, rows = hostile
     assert len(rows[0]["positive"]) > 3_000_000
-    result = run_dedup(build)
+    result = run_step(build, "dedup")
     clusters, merged = (
         table(build, result, "clusters").to_pydict(),
         table(build, result, "merges")["merged"].to_pylist(),
@@ -59,7 +59,7 @@ def test_every_hostile_row_is_where_it_belongs(hostile):
 
 def test_a_band_that_hundreds_of_rows_share_costs_few_pairs_a_row(hostile):
     build, _ = hostile
-    stats = run_dedup(build).stats
+    stats = run_step(build, "dedup").stats
     document = stats["document"]
     bands = build.profile.dedup.bands
     assert TEMPLATES < document["candidate_pairs"] <= bands * (NEIGHBOURS + 1) * (TEMPLATES + 2)

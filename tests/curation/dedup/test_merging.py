@@ -6,10 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.dedup.step.run import run_dedup
-from curation.mining.step.run import run_mine
 from curation.mixing.licenses import strictest
-from curation.mixing.step.run import run_mix
+from curation.pipeline.freshness import load
+from curation.pipeline.run import run_step
 from curation.pipeline.show import show_rows
 from sources.manifest import License
 
@@ -42,7 +41,7 @@ def sources(workshop):
 
 
 def merged(build, source: str) -> list[list[dict]]:
-    shards = [s for s in build.load("dedup").shards if s.source == source]
+    shards = [s for s in load(build, "dedup").shards if s.source == source]
     tables = [build.store.read_table(f"merges/{s.path}.merges.arrow") for s in shards]
     return pa.concat_tables(tables)["merged"].to_pylist()
 
@@ -52,7 +51,7 @@ def test_a_kept_row_carries_its_duplicates(workshop, sources, shard_rows):
     pools, said = sources
     build = workshop.build()
     workshop.rows(build, pools, shard_rows)
-    stats = run_dedup(build).stats["merges"]
+    stats = run_step(build, "dedup").stats["merges"]
     assert stats == {"merged": 3, "across_sources": 3}
     first, second, *rest = merged(build, "a")
     assert [(m["source"], m["subset"], m["reason"]) for m in first] == [
@@ -70,9 +69,9 @@ def test_a_sample_has_every_provenance_positive_negative_and_the_strictest_licen
     pools, said = sources
     build = workshop.build(mixes={"all": {"validation": 0.0}})
     workshop.rows(build, pools)
-    run_dedup(build)
-    run_mine(build)
-    run_mix(build, "all")
+    run_step(build, "dedup")
+    run_step(build, "mine")
+    run_step(build, "mix-all")
     folder = build.out / "mixes" / "all"
     rows = {row["query"]: row for f in folder.glob("samples/*.parquet") for row in pq.read_table(f).to_pylist()}
     texts = {row["document_id"]: row for f in folder.glob("documents/*") for row in pq.read_table(f).to_pylist()}
@@ -112,15 +111,15 @@ def classes(workshop):
 def test_an_exact_duplicate_of_text_and_label_keeps_its_other_positive(workshop, classes):
     build = workshop.build(mixes={"all": {"validation": 0.0}})
     workshop.rows(build, classes, 7)
-    assert run_dedup(build).stats["merges"] == {"merged": 21, "across_sources": 21}
+    assert run_step(build, "dedup").stats["merges"] == {"merged": 21, "across_sources": 21}
     ours, theirs = classes["a", "x"], classes["b", "x"]
     first, second, third, *_ = merged(build, "a")
     assert {m["reason"] for m in first + second + third} == {"exact-duplicate"}
     assert {m["positive"] for m in first} == {theirs[0]["positive"], theirs[20]["positive"]}
     assert [m["positive"] for m in second] == [None]  # the same but for case and white space
     assert [m["positive"] for m in third] == [theirs[2]["positive"]]
-    run_mine(build)
-    run_mix(build, "all")
+    run_step(build, "mine")
+    run_step(build, "mix-all")
     folder = build.out / "mixes" / "all"
     rows = {row["query"]: row for f in folder.glob("samples/*.parquet") for row in pq.read_table(f).to_pylist()}
     texts = {
@@ -136,7 +135,7 @@ def test_a_positive_that_a_near_duplicate_of_the_list_has_is_carried_once(worksh
     copies = [row | {"positive": row["positive"] + " end"}, row | {"positive": row["positive"] + "  END"}]
     build = workshop.build()
     workshop.rows(build, pools | {("b", "y"): copies})
-    run_dedup(build)
+    run_step(build, "dedup")
     _, second, *_ = merged(build, "a")
     assert [m["reason"] for m in second if m["positive"] is None] == ["exact-duplicate"]
     assert [m["reason"] for m in second if m["positive"] is not None] == ["near-duplicate"]
@@ -147,16 +146,16 @@ def test_a_row_whose_only_negatives_are_its_duplicates_stays(workshop, sources):
     pools = {("a", "x"): pools["a", "x"][:1], ("b", "x"): pools["b", "x"][:1]}
     build = workshop.build(mixes={"all": {"validation": 0.0}})
     workshop.rows(build, pools)
-    run_dedup(build)
-    run_mine(build)
-    assert run_mix(build, "all").stats["sources"]["a"]["train"] == 1
+    run_step(build, "dedup")
+    run_step(build, "mine")
+    assert run_step(build, "mix-all").stats["sources"]["a"]["train"] == 1
 
 
 def test_show_names_what_a_row_stands_for(workshop, sources, capsys):
     pools, _ = sources
     build = workshop.build()
     workshop.rows(build, pools)
-    run_dedup(build)
+    run_step(build, "dedup")
     show_rows(build, "a", None, 2, None)
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count("stands for") == 3
@@ -167,11 +166,11 @@ def test_removing_a_source_leaves_the_signatures_of_the_others(workshop, sources
     pools, _ = sources
     build = workshop.build()
     workshop.rows(build, pools)
-    run_dedup(build)
+    run_step(build, "dedup")
     folder = build.root / "work" / "test" / "signatures"
     before = {path: path.stat().st_mtime_ns for path in folder.glob("[ac]/**/*.arrow")}
     workshop.rows(build, {key: rows for key, rows in pools.items() if key[0] != "b"})
-    run_dedup(build)
+    run_step(build, "dedup")
     assert {path: path.stat().st_mtime_ns for path in folder.glob("[ac]/**/*.arrow")} == before
     assert [len(m) for m in merged(build, "a")] == [1] + [0] * 29
 

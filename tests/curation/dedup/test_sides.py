@@ -9,12 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.dedup.step import sample_pairs
-from curation.dedup.step.run import run_dedup
-from curation.mining.step.run import run_mine
-from curation.mixing.step.run import run_mix
+from curation.pipeline.freshness import load
+from curation.pipeline.run import run_step
 from curation.report.examples import duplicates
 from curation.report.statistics import load_inputs
-from curation.report.step import run_report
 from tests.curation.dedup.test_step import make_text, near
 
 THRESHOLD = 0.8
@@ -88,12 +86,12 @@ def test_every_question_of_a_passage_stays_and_every_repetition_goes(workshop):
     workshop.mix("all")
     build = workshop.build(mixes={"all": {"validation": 0.0}})
     workshop.rows(build, {("qa", "x"): [{k: v for k, v in r.items() if k != "family"} for r in rows]}, 300)
-    result = run_dedup(build)
+    result = run_step(build, "dedup")
     expected = who_stays(rows)
     assert columns(build, result)["keep"] == expected
     assert 100 < expected.count(False) < 600
-    run_mine(build)
-    run_mix(build, "all")
+    run_step(build, "mine")
+    run_step(build, "mix-all")
     mixed = {
         (sample["query"], sample["positive"])
         for file in (build.out / "mixes" / "all" / "samples").glob("*.parquet")
@@ -112,7 +110,7 @@ def test_ten_questions_about_one_long_passage_are_ten_samples(workshop):
     workshop.manifest("qa", ["x"])
     build = workshop.build()
     workshop.rows(build, {("qa", "x"): rows})
-    result = run_dedup(build)
+    result = run_step(build, "dedup")
     assert columns(build, result)["keep"] == [True] * 200
     assert result.stats["sources"] == {"qa": {"rows": 200, "exact_duplicates": 0, "near_duplicates": 0}}
     assert result.stats["document"]["clusters"] == 20
@@ -131,7 +129,7 @@ def test_a_class_sample_needs_the_same_label_and_no_other_positive(workshop):
     workshop.manifest("a", ["x"], family="clustering")
     build = workshop.build()
     workshop.rows(build, {("a", "x"): numbered(variants)})
-    found = columns(build, run_dedup(build))
+    found = columns(build, run_step(build, "dedup"))
     assert found["reason"] == [None, "near-duplicate", None, "near-duplicate", None]
     assert len(set(found["query_cluster"])) == 2
 
@@ -147,7 +145,7 @@ def test_no_pair_across_families_is_ever_compared(workshop):
         pools[name, "x"] = numbered([{"query": query, "positive": label, "label": label} for query in queries])
     build = workshop.build()
     workshop.rows(build, pools)
-    result = run_dedup(build)
+    result = run_step(build, "dedup")
     assert columns(build, result)["keep"] == [True, False] * 3
     assert (result.stats["sample"]["groups"], result.stats["sample"]["compared"]) == (3, 6)
 
@@ -164,15 +162,15 @@ def test_other_wordings_of_a_question_are_kept(workshop):
     workshop.mix("told", instructions=True)
     build = workshop.build(mixes={"plain": {"validation": 0.0}, "told": {"validation": 0.0}})
     workshop.rows(build, {("a", "x"): rows})
-    run_dedup(build)
-    (shard,) = build.load("dedup").shards
+    run_step(build, "dedup")
+    (shard,) = load(build, "dedup").shards
     first, *rest = build.store.read_table(f"merges/{shard.path}.merges.arrow")["merged"].to_pylist()
     # in order of rank; the one in capitals only repeats the first
     assert [(m["query"], m["positive"]) for m in first] == [(asked[1], None), (None, None), (asked[3], None)]
     assert not any(rest)
-    run_mine(build)
+    run_step(build, "mine")
     for name, before in (("plain", ""), ("told", "Instruct: Given a query, find its document.\nQuery: ")):
-        run_mix(build, name)
+        run_step(build, f"mix-{name}")
         (file,) = (build.out / "mixes" / name / "samples").glob("train-*.parquet")
         samples = {sample["query"]: sample["other_queries"] for sample in pq.read_table(file).to_pylist()}
         assert samples[before + question] == [before + asked[1], before + asked[3]]
@@ -219,7 +217,7 @@ def test_any_small_corpus_loses_what_the_oracle_says(workshop, rows, shard_rows)
             pools[family, "x"] = own
     build = workshop.build(dedup={"bands": 64})
     workshop.rows(build, pools, shard_rows)
-    found = columns(build, run_dedup(build))
+    found = columns(build, run_step(build, "dedup"))
     ordered = sorted(rows, key=lambda row: (row["family"], row["row_id"]))
     stays = dict(zip((r["row_id"] for r in rows), who_stays(rows), strict=True))
     assert found["keep"] == [stays[row["row_id"]] for row in ordered]
@@ -247,12 +245,12 @@ def test_a_group_of_many_is_compared_up_to_a_limit(workshop, monkeypatch):
     workshop.rows(workshop.build(), {("a", "x"): rows})
     build = workshop.build(dedup={"bands": 64})
     expected = who_stays([row | {"family": "retrieval"} for row in rows])
-    assert columns(build, run_dedup(build))["keep"] == expected
+    assert columns(build, run_step(build, "dedup"))["keep"] == expected
     monkeypatch.setattr(sample_pairs.Match, "version", 99)
     monkeypatch.setattr(sample_pairs, "MOST_COMPARED", 5)
     fewer = sample_pairs._keepers.py_func
     monkeypatch.setattr(sample_pairs, "_keepers", fewer)
-    found = columns(build, run_dedup(build))["keep"]
+    found = columns(build, run_step(build, "dedup"))["keep"]
     staying = [row for row, stays in zip(rows, expected, strict=True) if stays][:5]
     assert found == [row in staying or not any(resembles(row["query"], s["query"]) for s in staying) for row in rows]
     assert found.count(False) < expected.count(False)
@@ -270,12 +268,12 @@ def test_the_reports_examples_lie_at_or_above_the_threshold(workshop, threshold)
     workshop.mix("all")
     build = workshop.build(dedup={"threshold": threshold, "bands": 42})
     workshop.rows(build, pools)
-    run_dedup(build)
-    run_mine(build)
+    run_step(build, "dedup")
+    run_step(build, "mine")
     shown = duplicates(build.store, load_inputs(build), build.profile.dedup)
     assert len(shown.pairs) == 5
     assert {pair.dropped.source for pair in shown.pairs} == {"a", "b", "c"}
     for pair in shown.pairs:
         assert min(field.similarity for field in pair.fields) == pair.similarity >= threshold
         assert pair.dropped.source == pair.kept.source
-    assert "Jaccard" in run_report(build).read_text()
+    assert "Jaccard" in run_step(build, "report").read_text()

@@ -6,7 +6,7 @@ import shutil
 import pyarrow as pa
 import pytest
 
-from curation.dedup.step.run import run_dedup
+from curation.pipeline.run import run_step
 from open_ml_embed.core.store import Store
 
 
@@ -47,7 +47,7 @@ def test_planted_duplicates_are_found_and_nothing_else(workshop, shard_rows):
     pools = planted(random.Random(3))
     build = workshop.build()
     workshop.rows(build, pools, shard_rows)
-    result = run_dedup(build)
+    result = run_step(build, "dedup")
     tables = [build.store.read_table(f"clusters/{s.path}.clusters.arrow") for s in result.shards]
     table = pa.concat_tables(tables).to_pydict()
     rows = [row for key in sorted(pools) for row in pools[key]]
@@ -72,7 +72,7 @@ def test_clusters_do_not_depend_on_the_shard_size(workshop):
     for shard_rows in (1000, 31):
         build = workshop.build()
         workshop.rows(build, pools, shard_rows)
-        shards = run_dedup(build).shards
+        shards = run_step(build, "dedup").shards
         tables = [build.store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards]
         merges = [build.store.read_table(f"merges/{s.path}.merges.arrow") for s in shards]
         found.append((pa.concat_tables(tables).combine_chunks(), pa.concat_tables(merges).combine_chunks()))
@@ -85,7 +85,7 @@ def test_the_lower_priority_number_keeps_the_row(workshop):
     row = {"query": "the one query that there is", "positive": "and its one document"}
     build = workshop.build()
     workshop.rows(build, {("a", "x"): [dict(row)], ("b", "x"): [dict(row)]})
-    result = run_dedup(build)
+    result = run_step(build, "dedup")
     kept = [build.store.read_table(f"clusters/{s.path}.clusters.arrow")["keep"].to_pylist() for s in result.shards]
     assert kept == [[False], [True]]
 
@@ -96,7 +96,7 @@ def test_families_do_not_meet(workshop):
     row = {"query": "the one text that there is", "positive": "and its one document", "label": "and its one document"}
     build = workshop.build()
     workshop.rows(build, {("a", "x"): [dict(row)], ("b", "x"): [dict(row)]})
-    assert run_dedup(build).stats["sample"]["clusters"] == 2
+    assert run_step(build, "dedup").stats["sample"]["clusters"] == 2
 
 
 def test_cluster_numbers_survive_a_new_source(workshop):
@@ -107,7 +107,7 @@ def test_cluster_numbers_survive_a_new_source(workshop):
     for keys in ([("b", "x")], [("a", "x"), ("b", "x")]):
         build = workshop.build()
         workshop.rows(build, {key: pools[key] for key in keys})
-        shard = run_dedup(build).shards[-1]
+        shard = run_step(build, "dedup").shards[-1]
         numbers.append(build.store.read_table(f"clusters/{shard.path}.clusters.arrow")["sample_cluster"].to_pylist())
     assert numbers[0][40:] == numbers[1][40:]
 
@@ -131,7 +131,7 @@ def test_the_same_bytes_however_many_bands_a_task_takes(workshop, monkeypatch):
         monkeypatch.setattr("curation.dedup.step.candidates.COLUMN_BYTES", 4 * rows * bands)
         for name in ("signatures", "dedup", "clusters", "merges"):
             shutil.rmtree(folder / name, ignore_errors=True)
-        stats = run_dedup(build).stats
+        stats = run_step(build, "dedup").stats
         for field in ("query", "document"):
             assert len(list((folder / "dedup" / "candidates" / field).glob("*.candidates.arrow"))) == tasks
         found.append((written(build), stats))
@@ -148,12 +148,12 @@ def test_the_same_merges_however_many_shards_are_gathered_at_once(workshop, monk
     rows = planted(random.Random(9))["a", "x"][:40]
     build = workshop.build()
     workshop.rows(build, {("a", "x"): rows, ("b", "x"): rows[::-1]}, 31)
-    run_dedup(build)
+    run_step(build, "dedup")
     before, paths, real = written(build), [], Store.read_rows
     monkeypatch.setattr(Store, "read_rows", lambda self, path, *rest: paths.append(path) or real(self, path, *rest))
     monkeypatch.setattr("curation.dedup.step.merge.GATHERED_BYTES", gathered)
     shutil.rmtree(build.root / "work" / "test" / "merges")
-    run_dedup(build)
+    run_step(build, "dedup")
     assert written(build) == before
     read_of_rows = [path for path in paths if path.startswith("rows/")]
     assert read_of_rows == [f"rows/b/x/00000.0000{number}.rows.arrow" for number in read]
@@ -168,7 +168,7 @@ def test_a_shard_with_much_to_merge_has_several_batches_of_the_same_rows(worksho
     for most in (1 << 30, 900, 1):
         monkeypatch.setattr("curation.dedup.step.merge.BATCH_BYTES", most)
         shutil.rmtree(build.root / "work" / "test" / "merges", ignore_errors=True)
-        path = run_dedup(build).shards[0].path
+        path = run_step(build, "dedup").shards[0].path
         found.append(build.store.read_table(f"merges/{path}.merges.arrow"))
     whole, parted, single = found
     assert [table["merged"].num_chunks for table in (whole, single)] == [1, 40 + 1]

@@ -12,17 +12,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.dedup.step.run import run_dedup
 from curation.langid.confidence import SHORT
 from curation.langid.interface import IDENTIFIED_SCHEMA
 from curation.langid.step import run as langid_step
-from curation.langid.step.run import run_identify
 from curation.langid.step.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
-from curation.mining.step.run import run_mine
-from curation.mixing.step.run import run_mix
+from curation.pipeline.freshness import load
+from curation.pipeline.run import run_step
 from curation.pipeline.show import show_disagreements, show_rows
 from curation.report.statistics import STAGES, funnel, load_inputs
-from curation.report.step import run_report
 from curation.settings import LanguageSettings, SourceTrust, TrustSettings, load_profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 
@@ -86,7 +83,7 @@ def made(workshop, calls):
 
 
 def verdicts(build, source="pairs"):
-    shards = [s for s in build.load("identify").shards if s.source == source]
+    shards = [s for s in load(build, "identify").shards if s.source == source]
     tables = [build.store.read_table(f"verdicts/{s.path}.verdicts.arrow") for s in shards]
     assert all(table.schema == VERDICTS_SCHEMA for table in tables)
     return pa.concat_tables(tables).to_pylist()
@@ -122,7 +119,7 @@ def test_code_that_nobody_takes_at_its_word_can_disagree():
 
 def test_trusting_the_declaration_changes_nothing(made):
     build = made()
-    run_identify(build)
+    run_step(build, "identify")
     found = verdicts(build)
     assert [(r["query_verdict"], r["positive_verdict"]) for r in found] == [
         ("agree", "agree"), ("disagree", "agree"), ("agree", "disagree"), ("disagree", "disagree"),
@@ -134,10 +131,10 @@ def test_trusting_the_declaration_changes_nothing(made):
 
 def test_dropping_says_which_side_from_the_confidence_on(made):
     build = made(DROP)
-    run_identify(build)
+    run_step(build, "identify")
     reasons = [r["drop_reason"] for r in verdicts(build)]
     assert reasons == [None, "query-language", "positive-language", "both-languages", None, None, "query-language"]
-    entry = build.load("identify").stats["sources"]["pairs"]
+    entry = load(build, "identify").stats["sources"]["pairs"]
     assert entry["dropped"] == {"query-language": 2, "positive-language": 1, "both-languages": 1}
     assert entry["overruled"] == 5
     assert {r["drop_reason"] for r in verdicts(build, "others")} == {None}, "their policy is another"
@@ -145,7 +142,7 @@ def test_dropping_says_which_side_from_the_confidence_on(made):
 
 def test_trusting_the_identifier_replaces_what_disagrees_and_nothing_else(made):
     build = made(OVERRULE)
-    run_identify(build)
+    run_step(build, "identify")
     found = verdicts(build)
     assert [r["query_lang_final"][:3] for r in found] == ["eng", "nld", "eng", "deu", "eng", "eng", "nld"]
     assert [r["positive_lang_final"] for r in found][2:4] == ["nld-Latn", "nld-Latn"]
@@ -154,8 +151,8 @@ def test_trusting_the_identifier_replaces_what_disagrees_and_nothing_else(made):
 
 def test_the_figures_of_a_source_add_up(made):
     build = made(shard_rows=3)
-    run_identify(build)
-    entry = build.load("identify").stats["sources"]["pairs"]
+    run_step(build, "identify")
+    entry = load(build, "identify").stats["sources"]["pairs"]
     assert sum(entry[name] for name in VERDICTS) == entry["texts"] == 2 * len(ROWS)
     assert sum(sum(found.values()) for found in entry["confusion"].values()) == entry["texts"] - entry["declared-only"]
     assert entry["confusion"] == {"eng": {"eng": 5, "nld": 5, "deu": 1, "und": 1, "zxx": 1}}
@@ -163,17 +160,17 @@ def test_the_figures_of_a_source_add_up(made):
 
 
 def test_another_policy_identifies_nothing_again(made, calls):
-    run_identify(made())
+    run_step(made(), "identify")
     identified = list(calls)
-    run_identify(made(DROP))
+    run_step(made(DROP), "identify")
     assert calls == identified
 
 
 def test_the_mix_leaves_out_what_is_dropped_with_a_counted_reason(made):
     build = made(DROP)
-    for run in (run_identify, run_dedup, run_mine):
-        run(build)
-    stats = run_mix(build, "plain").stats["sources"]
+    for step in ("identify", "dedup", "mine"):
+        run_step(build, step)
+    stats = run_step(build, "mix-plain").stats["sources"]
     assert stats["pairs"]["other-language"] == 4
     assert stats["others"]["other-language"] == 0
     assert sum(stats["pairs"].values()) == len(ROWS)
@@ -186,9 +183,9 @@ def test_the_mix_leaves_out_what_is_dropped_with_a_counted_reason(made):
 
 def test_the_mix_has_the_final_languages(made):
     build = made(OVERRULE)
-    for run in (run_identify, run_dedup, run_mine):
-        run(build)
-    run_mix(build, "plain")
+    for step in ("identify", "dedup", "mine"):
+        run_step(build, step)
+    run_step(build, "mix-plain")
     found = samples(build)
     assert found["deu 0.9 wrong"]["language"] == "deu"
     assert found["deu 0.9 wrong"]["positive_language"] == "nld"
@@ -197,13 +194,13 @@ def test_the_mix_has_the_final_languages(made):
 
 @pytest.mark.parametrize("change", ["not run", "another policy", "other rows"])
 def test_the_mix_refuses_verdicts_that_are_not_of_this_build(made, change):
-    run_identify(made())
+    run_step(made(), "identify")
     build = made(DROP, rows=ROWS[:5] if change == "other rows" else ROWS)
     if change == "not run":
         (build.out / "steps" / "identify.json").unlink()
-    run_dedup(build), run_mine(build)
+    run_step(build, "dedup"), run_step(build, "mine")
     with pytest.raises(StageError, match="curate identify"):
-        run_mix(build, "plain")
+        run_step(build, "mix-plain")
 
 
 def test_the_strongest_disagreements_are_the_same_whatever_the_shards(made):
@@ -212,8 +209,8 @@ def test_the_strongest_disagreements_are_the_same_whatever_the_shards(made):
     rows = [row(f"{words} w{i % 60}", f"eng 0.9 p{i}") for i, words in enumerate(said)]
     for shard_rows in (500, 33):
         build = made(rows=rows, shard_rows=shard_rows)
-        run_identify(build)
-        found.append(build.load("identify").stats["sources"]["pairs"]["disagreements"])
+        run_step(build, "identify")
+        found.append(load(build, "identify").stats["sources"]["pairs"]["disagreements"])
     assert found[0] == found[1]
     assert len(found[0]) == len({d["text"] for d in found[0]}) == SHOWN
     assert sorted(found[0], key=lambda d: (-d["confidence"], d["row_id"])) == found[0]
@@ -266,7 +263,7 @@ def test_a_short_row_stays_as_its_source_says(workshop, trust):
     english = "The ferry leaves the harbour at noon and returns before it is dark"
     german = "Die Fähre verlässt den Hafen am Mittag und kehrt vor der Dunkelheit zurück"
     workshop.rows(build, {("pairs", "all"): [row("diabetes", english), row("visa", english), row(german, english)]})
-    run_identify(build)
+    run_step(build, "identify")
     found = verdicts(build)
     assert [r["query_lang_final"] for r in found][:2] == ["eng-Latn", "eng-Latn"]
     assert [r["drop_reason"] for r in found][:2] == [None, None]
@@ -299,11 +296,11 @@ def test_judging_together_is_judging_one_by_one(texts, threshold):
 def test_long_texts_are_cut_and_evil_ones_are_escaped(made):
     evil = "nld 0.99 <script>alert(1)</script> " + "x" * 500
     build = made(DROP, rows=[row(evil, "eng 0.9 y"), *ROWS])
-    run_identify(build)
-    found = build.load("identify").stats["sources"]["pairs"]["disagreements"]
+    run_step(build, "identify")
+    found = load(build, "identify").stats["sources"]["pairs"]["disagreements"]
     (shown,) = [d for d in found if "script" in d["text"]]
     assert len(shown["text"]) == 201
-    text = run_report(build).read_text("utf-8")
+    text = run_step(build, "report").read_text("utf-8")
     assert "<script>" not in text
     assert shown["row_id"] in text
     assert html.escape("<script>alert(1)</script>") in text
@@ -314,12 +311,12 @@ def test_long_texts_are_cut_and_evil_ones_are_escaped(made):
 def test_show_has_the_table_and_the_disagreements(made, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     build = made(DROP)
-    run_identify(build)
+    run_step(build, "identify")
     show_disagreements(build, "pairs")
     printed = capsys.readouterr().out
     assert "drop-disagreement" in printed
     assert "nld 0.95 wrong" in printed
-    assert build.load("identify").stats["sources"]["pairs"]["disagreements"][0]["row_id"] in printed
+    assert load(build, "identify").stats["sources"]["pairs"]["disagreements"][0]["row_id"] in printed
     show_rows(build, "pairs", None, 2, None)
     assert "left out: query-language" in capsys.readouterr().out
     show_rows(build, "pairs", None, 2, None, as_json=True)
@@ -337,7 +334,7 @@ def test_a_policy_for_no_source_is_refused(workshop):
     build = workshop.build(languages={"trust": {"sources": {"pears": DROP}}})
     workshop.rows(build, {("pairs", "all"): ROWS})
     with pytest.raises(UnknownNameError, match="did you mean pairs"):
-        run_identify(build)
+        run_step(build, "identify")
 
 
 def test_settings_are_read_with_their_defaults_and_refused_with_the_nearest(tmp_path):

@@ -5,12 +5,13 @@ import random
 import numpy as np
 import pytest
 
-from curation.dedup.step.run import run_dedup
 from curation.mining.step import embeddings, pools
 from curation.mining.step.embeddings import Embed, StoredVectors, embed
-from curation.mining.step.pools import Collect, PoolRef, read_texts
+from curation.mining.step.pools import Collect
 from curation.mining.teachers.loading import load_teacher
+from curation.pipeline.run import run_step
 from curation.settings import TeacherSettings
+from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task, Workers
 from tests.support.language_models import make_encoder
@@ -42,7 +43,7 @@ def collect(workshop, rows, shard_rows=30):
     build = workshop.build()
     half = len(rows) // 2
     made = workshop.rows(build, {("a", "x"): rows[:half], ("a", "y"): rows[half:]}, shard_rows)
-    run_dedup(build)
+    run_step(build, "dedup")
     pool = PoolRef("a", tuple(s.path for s in made.shards), tuple(s.xxh3 for s in made.shards))
     (marker,) = engine.run(Collect(), [Task("a", pool.hashes, pool)], build.store, build.workers)
     return build, pool, marker

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from curation.decontamination.step.run import run_decontaminate, with_folders
-from curation.dedup.step.run import run_dedup
-from curation.mining.step.pool_index import documents_of
-from curation.mining.step.run import run_mine
+from curation.pipeline.freshness import load
+from curation.pipeline.overrides import with_folders
+from curation.pipeline.run import run_step
+from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import SettingsError, StageError
 from tests.support.leaks import folder
 from tests.support.mining_rows import PLAIN, make_rows, make_text, mine, texts_of
@@ -71,7 +71,7 @@ def test_what_another_source_answers_is_never_mined(workshop):
             assert len(own["texts"]) == 24
             assert said not in {text.casefold() for text in own["texts"]}, topic
             assert not any(text.startswith(said[:200]) for text in own["texts"]), topic
-    assert build.load("mine").stats["pools"]["a"]["rejected"]["near-query-positive"] >= 30
+    assert load(build, "mine").stats["pools"]["a"]["rejected"]["near-query-positive"] >= 30
 
 
 def test_given_negatives_come_first_but_for_positives_in_disguise(workshop):
@@ -88,7 +88,7 @@ def test_given_negatives_come_first_but_for_positives_in_disguise(workshop):
     assert not {passage, passage.upper(), passage + " more"} & set(first["texts"])
     # a given negative is a document like any other
     assert found["a", "x"][1]["texts"] == [] or "given one" not in found["a", "x"][1]["texts"]
-    stats = build.load("mine").stats
+    stats = load(build, "mine").stats
     assert stats["sources"]["a"]["origins"]["given"] == 2
     assert stats["pools"]["a"]["rejected"]["own-positive"] >= 1
     assert stats["pools"]["a"]["rejected"]["near-positive"] >= 1
@@ -111,7 +111,7 @@ def test_a_source_is_one_pool_and_the_settings_can_join_several(workshop):
     assert texts & (own["b", "x"] | own["b", "y"])
     assert texts <= own["a", "x"] | own["a", "y"] | own["b", "x"] | own["b", "y"]
     assert {text for row in found["c", "x"] for text in row["texts"]} <= own["c", "x"] | own["c", "y"]
-    assert build.load("mine").stats["pools"]["both"]["sources"] == ["a", "b"]
+    assert load(build, "mine").stats["pools"]["both"]["sources"] == ["a", "b"]
 
 
 def hash_of(name: str) -> int:
@@ -190,7 +190,7 @@ def test_classification_has_its_other_label_and_no_more(workshop):
     ]
     build, found = mine(workshop, {("a", "x"): rows}, 4)
     assert texts_of(found) == [row["negatives"] for row in rows]
-    assert build.load("mine").stats["sources"]["a"]["short"] == 0
+    assert load(build, "mine").stats["sources"]["a"]["short"] == 0
 
 
 def test_duplicate_queries_share_their_negatives_and_each_row_has_its_line(workshop):
@@ -199,8 +199,8 @@ def test_duplicate_queries_share_their_negatives_and_each_row_has_its_line(works
     workshop.manifest("a", ["x"])
     build, found = mine(workshop, {("a", "x"): rows}, 7)
     assert texts_of(found)[30:] == texts_of(found)[:10]
-    result = build.load("mine")
-    assert [(s.path, s.rows) for s in result.shards] == [(s.path, s.rows) for s in build.load("normalize").shards]
+    result = load(build, "mine")
+    assert [(s.path, s.rows) for s in result.shards] == [(s.path, s.rows) for s in load(build, "normalize").shards]
     assert result.stats["pools"]["a"]["queries"] == 30
     assert result.stats["sources"]["a"]["rows"] == 40
 
@@ -228,11 +228,11 @@ def test_steps_before_must_have_been_run_on_these_rows(workshop):
     build = workshop.build()
     workshop.rows(build, {("a", "x"): make_rows(10)})
     with pytest.raises(StageError, match="dedup has not been run"):
-        run_mine(build)
-    run_dedup(build)
+        run_step(build, "mine")
+    run_step(build, "dedup")
     workshop.rows(build, {("a", "x"): make_rows(11)})
     with pytest.raises(StageError, match="made from other rows"):
-        run_mine(build)
+        run_step(build, "mine")
 
 
 def test_documents_that_an_evaluation_set_holds_are_left_out(workshop):
@@ -241,11 +241,11 @@ def test_documents_that_an_evaluation_set_holds_are_left_out(workshop):
     rows = make_rows(30)
     build = workshop.build(mining=PLAIN | {"shortage": "fill"})
     made = workshop.rows(build, {("a", "x"): rows}, 10)
-    run_dedup(build)
+    run_step(build, "dedup")
     known = {rows[i]["positive"] for i in (3, 13, 23)}
     heldout = folder(workshop.root, queries=["nobody asks for any of these"], documents=sorted(known))
-    run_decontaminate(with_folders(build, [heldout]))
-    run_mine(build)
+    run_step(with_folders(build, [heldout]), "decontaminate")
+    run_step(build, "mine")
     documents = documents_of(build, "a", "x")
     for shard in made.shards:
         for row in build.store.read_table(f"negatives/{shard.path}.negatives.arrow").to_pylist():

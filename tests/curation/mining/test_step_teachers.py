@@ -14,6 +14,7 @@ import yaml
 
 from curation.cli.app import app
 from curation.mining.teachers.loading import load_teacher
+from curation.pipeline.freshness import load
 from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
 from tests.support import project
@@ -46,7 +47,7 @@ def test_a_dense_teacher_ranks_by_its_own_vectors(workshop, model):
         assert row["scores"] == pytest.approx([scores[i, j] for j in kept], abs=1e-6)
         assert row["positive_score"] == pytest.approx(p, abs=1e-6)
         assert row["positive_rank"] == sum(scores[i, j] > p for j in best)
-    stats = build.load("mine").stats
+    stats = load(build, "mine").stats
     assert stats["settings"]["teacher"]["model"] == str(model)
     assert sum(stats["sources"]["a"]["positive_scores"].values()) == 120
 
@@ -96,7 +97,7 @@ def test_the_command_takes_another_teacher(workshop, model):
     (workshop.root / "params.yaml").write_text(yaml.safe_dump({"profile": "test", "test": profile}))
     verb = ["mine", "--params", str(workshop.root / "params.yaml"), "--workers", "1", "--teacher"]
     app([*verb, str(model)], standalone_mode=False)
-    assert build.load("mine").stats["settings"]["teacher"]["model"] == str(model)
+    assert load(build, "mine").stats["settings"]["teacher"]["model"] == str(model)
     with pytest.raises(SettingsError, match="no such folder"):
         app([*verb, "no/such-folder"], standalone_mode=False)
 

@@ -9,10 +9,9 @@ from datasets import load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup.step.run import run_dedup
-from curation.mining.step.run import run_mine
-from curation.mixing.step.run import run_mix
 from curation.mixing.step.select import REASONS
+from curation.pipeline.freshness import load
+from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import StageError, UnknownNameError
 
 
@@ -46,8 +45,8 @@ def ready(workshop):
     def build(**mixes):
         made = workshop.build(mixes={"plain": {"validation": 0.1}, "told": {"validation": 0.1}} | mixes)
         workshop.rows(made, pools, shard_rows=64)
-        run_dedup(made)
-        run_mine(made)
+        run_step(made, "dedup")
+        run_step(made, "mine")
         return made
 
     return build
@@ -65,8 +64,8 @@ def documents(build, name):
 
 def test_every_row_has_one_verdict(ready):
     build = ready()
-    stats = run_mix(build, "told").stats
-    rows = build.load("normalize").stats["sources"]
+    stats = run_step(build, "mix-told").stats
+    rows = load(build, "normalize").stats["sources"]
     for source, funnel in stats["sources"].items():
         assert set(funnel) == set(REASONS)
         assert sum(funnel.values()) == rows[source]["rows"]
@@ -76,7 +75,7 @@ def test_every_row_has_one_verdict(ready):
 
 def test_documents_are_dense_and_negatives_are_no_positives(ready):
     build = ready()
-    run_mix(build, "plain")
+    run_step(build, "mix-plain")
     docs = documents(build, "plain")
     assert [d["document_id"] for d in docs] == list(range(len(docs)))
     for row in samples(build, "plain"):
@@ -88,7 +87,7 @@ def test_documents_are_dense_and_negatives_are_no_positives(ready):
 
 def test_given_negatives_come_first(ready):
     build = ready()
-    run_mix(build, "plain")
+    run_step(build, "mix-plain")
     docs = documents(build, "plain")
     first = {docs[row["negative_ids"][0]]["text"] for row in samples(build, "plain")}
     assert sum(len(t.split()) == 9 for t in first) > 150
@@ -96,7 +95,7 @@ def test_given_negatives_come_first(ready):
 
 def test_the_split_shares_no_query_and_no_document(ready):
     build = ready()
-    run_mix(build, "plain")
+    run_step(build, "mix-plain")
     train, held = samples(build, "plain", "train"), samples(build, "plain", "validation")
     assert 10 < len(held) < 50
     assert not {r["query"] for r in train} & {r["query"] for r in held}
@@ -107,7 +106,7 @@ def test_cap_holds_and_takes_a_part_of_what_a_larger_cap_takes(ready):
     chosen = []
     for cap in (20, 40):
         build = ready(told={"cap": cap, "validation": 0.1})
-        run_mix(build, "told")
+        run_step(build, "mix-told")
         rows = samples(build, "told")
         assert max(sum(r["source"] == s for r in rows) for s in "abc") == cap
         chosen.append({r["row_id"] for r in rows})
@@ -116,8 +115,8 @@ def test_cap_holds_and_takes_a_part_of_what_a_larger_cap_takes(ready):
 
 def test_instructions_are_on_every_query_and_on_a_share_of_symmetric_documents(ready):
     build = ready()
-    run_mix(build, "told")
-    run_mix(build, "plain")
+    run_step(build, "mix-told")
+    run_step(build, "mix-plain")
     assert all(r["query"].startswith("Instruct: ") and "\nQuery: " in r["query"] for r in samples(build, "told"))
     assert not any("Instruct:" in r["query"] for r in samples(build, "plain"))
     share = {}
@@ -134,19 +133,19 @@ def test_same_bytes_again_and_other_bytes_with_another_seed(ready):
         return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
     build = ready()
-    run_mix(build, "told")
+    run_step(build, "mix-told")
     first = tree(build)
-    run_mix(build, "told")
+    run_step(build, "mix-told")
     assert tree(build) == first
     other = ready(told={"seed": 2, "validation": 0.1})
-    run_mix(other, "told")
+    run_step(other, "mix-told")
     assert tree(other) != first
 
 
 @pytest.mark.filterwarnings("default")
 def test_datasets_reads_the_mix_and_the_card_has_front_matter(ready, tmp_path):
     build = ready()
-    run_mix(build, "told")
+    run_step(build, "mix-told")
     folder = build.out / "mixes" / "told"
     front = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
     for config in front["configs"]:
@@ -162,9 +161,9 @@ def test_a_mix_without_rows_says_so(ready, workshop):
     workshop.manifest("elsewhere", ["all"], collection="community")
     workshop.mix("other", sources=["elsewhere"])
     with pytest.raises(StageError, match="no rows of the sources"):
-        run_mix(build, "other")
+        run_step(build, "mix-other")
     with pytest.raises(UnknownNameError, match="did you mean plain"):
-        run_mix(build, "plane")
+        run_step(build, "mix-plane")
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 30), max_size=8))
@@ -203,9 +202,9 @@ def test_negatives_of_a_duplicate_are_taken_over_unless_they_answer_the_query(wo
         ("c", "x"): [{"query": query.upper(), "positive": other}, *more["c"]],
     }
     workshop.rows(build, pools)
-    run_dedup(build)
-    run_mine(build)
-    run_mix(build, "plain")
+    run_step(build, "dedup")
+    run_step(build, "mine")
+    run_step(build, "mix-plain")
     docs = documents(build, "plain")
     (sample,) = [row for row in samples(build, "plain") if row["query"] == query]
     assert sample["provenance"] in (["a/x", "b/x"], ["b/x", "a/x"])

@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from curation.cli.app import app
 from curation.fetch import lock as locking
-from curation.fetch.step import run_fetch
-from curation.normalize.step import run_normalize
 from curation.pipeline.plan import make_plan
+from curation.pipeline.run import run_step
 from curation.pipeline.source_filter import Filter
+from curation.raw_files import lock_path
 from sources.fetch import hub
 from sources.lock import read_lock
 from tests.support.hub.server import serving
@@ -39,7 +39,7 @@ def village(workshop, tmp_path, monkeypatch):
 
 def test_fetch_skips_it_with_what_replaced_it_and_asks_nobody(village, capsys):
     build, server = village
-    result = run_fetch(build)
+    result = run_step(build, "fetch")
     assert result.skipped == {"edicts": f"its origin is gone; {DEAD['replaced_by']} takes its place"}
     assert f"skipped edicts: its origin is gone; {DEAD['replaced_by']}" in capsys.readouterr().err
     assert list(result.stats["files"]) == ["laws"]
@@ -49,8 +49,8 @@ def test_fetch_skips_it_with_what_replaced_it_and_asks_nobody(village, capsys):
 
 def test_the_steps_after_it_go_on_without(village):
     build, _ = village
-    run_fetch(build)
-    rows = run_normalize(build)
+    run_step(build, "fetch")
+    rows = run_step(build, "normalize")
     assert [shard.source for shard in rows.shards] == ["laws"]
     assert list(rows.skipped) == ["edicts"], "the report says it"
 
@@ -59,7 +59,7 @@ def test_it_is_not_locked_and_not_missed(village):
     build, server = village
     locked = locking.run_lock(build).stats
     assert (locked["revisions"], locked["changed"]) == (1, 1)
-    lock = read_lock(locking.lock_path())
+    lock = read_lock(lock_path())
     assert lock is not None
     assert list(lock.revisions) == [("court/laws", "main")]
     assert not server.requests("court/edicts")

@@ -6,13 +6,12 @@ import pytest
 import yaml
 
 from curation.build import StepResult
+from curation.failures import Failures, RefusedError, RefusedForNowError
 from curation.fetch import lock as locking
 from curation.fetch import step as fetching
-from curation.fetch.step import run_fetch
-from curation.normalize.step import run_normalize
-from curation.pipeline.failures import Failures, RefusedError, RefusedForNowError
-from curation.pipeline.freshness import Checker
+from curation.pipeline.freshness import Checker, load
 from curation.pipeline.outcome import outcome_of
+from curation.pipeline.run import run_step
 from open_ml_embed.core.engine import Task, Workers, run_all
 from open_ml_embed.core.errors import FetchError, ManifestError, SchemaError, StageError, TransientError, exit_code
 from open_ml_embed.core.store import Store
@@ -93,7 +92,7 @@ def test_a_file_that_cannot_be_read_ends_fetch_for_its_source_alone(tmp_path, mo
     monkeypatch.setattr(fetching, "fetch", failing)
     build = workshop.build(sources={"collection": "offline", "local_root": str(tmp_path)})
     with pytest.raises(RefusedError, match=r"pears: Permission denied: pears/a.jsonl\n.*can be read") as caught:
-        run_fetch(build)
+        run_step(build, "fetch")
     assert list(caught.value.result.stats["files"]) == ["plums"]
 
 
@@ -111,9 +110,9 @@ def test_normalize_goes_on_whatever_a_source_raises(tmp_path, workshop):
         for file, text in good.items():
             (tmp_path / name / file).write_text(text if name != "other_columns" else '{"x": 1}\n')
     build = workshop.build(sources={"collection": "offline", "local_root": str(tmp_path)})
-    run_fetch(build)
+    run_step(build, "fetch")
     with pytest.raises(RefusedError) as caught:
-        run_normalize(build)
+        run_step(build, "normalize")
     assert "4 of 5 sources could not be normalized: a_shape, an_argument, other_columns, where" in str(caught.value)
     for expected in (
         "a_shape: unknown shape 'paar'",
@@ -126,7 +125,7 @@ def test_normalize_goes_on_whatever_a_source_raises(tmp_path, workshop):
     result = Checker(build).require("normalize", refused=True)
     assert [(shard.source, shard.rows) for shard in result.shards] == [("fine", 5)]
     with pytest.raises(StageError, match="step normalize does not count as done: a_shape"):
-        build.load("normalize")
+        load(build, "normalize")
     assert outcome_of(result).lines[-1].source == "fine"
 
 
@@ -135,10 +134,10 @@ def test_a_source_added_since_fetch_is_named(tmp_path, workshop):
         workshop.manifest(name, ["t"], origin={"kind": "manual", "url": "x", "folder": name}, shape=PAIR, **table())
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jsonl").write_text(lines(records(2)))
-    run_fetch(workshop.build(sources={"include": ["first"], "local_root": str(tmp_path)}))
+    run_step(workshop.build(sources={"include": ["first"], "local_root": str(tmp_path)}), "fetch")
     build = workshop.build(sources={"include": ["first", "second"], "local_root": str(tmp_path)})
     with pytest.raises(StageError, match=r"source second was added\n.*curate fetch"):
-        run_normalize(build)
+        run_step(build, "normalize")
 
 
 def test_lock_goes_on_after_a_source_that_raises_another_error(workshop, monkeypatch):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from curation.cli.app import app
 from curation.fetch import lock as locking
 from curation.pipeline.source_filter import Filter
+from curation.raw_files import lock_path
 from open_ml_embed.core.errors import StageError, UnknownNameError
 from sources import registry
 from sources.fetch import hub
@@ -86,7 +87,7 @@ def test_lock_says_which_mirrors_it_does_without(library, tmp_path, monkeypatch,
         build = library.build(sources={"collection": "offline", "endpoint": server.endpoint})
         locked = locking.run_lock(build).stats
         assert (locked["revisions"], locked["changed"]) == (2, 2)
-    lock = read_lock(locking.lock_path())
+    lock = read_lock(lock_path())
     assert lock is not None
     assert sorted(lock.revisions) == [("court/copy", "main"), ("court/laws", "main")]
     said = [line for line in capsys.readouterr().err.splitlines() if "without" in line]
@@ -103,7 +104,7 @@ def test_lock_keeps_what_it_cannot_resolve_and_says_so(library, tmp_path, monkey
         build = library.build(sources={"collection": "offline", "endpoint": server.endpoint})
         locked = locking.run_lock(build).stats
         assert (locked["revisions"], locked["changed"]) == (2, 2)
-        before = read_lock(locking.lock_path())
+        before = read_lock(lock_path())
         locked = locking.run_lock(build).stats
         assert (locked["revisions"], locked["changed"]) == (2, 0)
         server.add("court/laws", "a.jsonl", b'{"q": "z"}\n')
@@ -112,7 +113,7 @@ def test_lock_keeps_what_it_cannot_resolve_and_says_so(library, tmp_path, monkey
         with pytest.raises(StageError, match=r"1 of 2 sources could not be locked: more") as caught:
             locking.run_lock(build)
         assert "1 new or changed" in caught.value.where
-        after = read_lock(locking.lock_path())
+        after = read_lock(lock_path())
     assert before is not None
     assert after is not None
     assert after.find("court/rulings", "main") == before.find("court/rulings", "main")

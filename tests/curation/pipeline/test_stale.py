@@ -13,8 +13,10 @@ import yaml
 
 from curation.build import Build
 from curation.pipeline.dependencies import operations_of
-from curation.pipeline.freshness import Checker, differences
+from curation.pipeline.freshness import Checker, differences, load
 from curation.pipeline.model_state import mix_identity
+from curation.pipeline.run import run_step
+from curation.raw_files import lock_path
 from curation.settings import load_profile
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.store import Store
@@ -350,9 +352,6 @@ def test_a_teacher_of_the_command_line_is_remembered(tmp_path):
 
 
 def test_raw_files_that_were_fetched_may_be_deleted_until_rows_are_made_again(tmp_path, monkeypatch):
-    from curation.dedup.step.run import run_dedup
-    from curation.fetch.step import run_fetch
-    from curation.normalize.step import run_normalize
     from open_ml_embed.core.errors import StageError
     from sources.fetch import hub
     from tests.support.hub.server import serving
@@ -367,27 +366,26 @@ def test_raw_files_that_were_fetched_may_be_deleted_until_rows_are_made_again(tm
     with serving(tmp_path / "hub") as server:
         server.add("court/laws", "a.jsonl", b'{"q": "Who may fish?", "d": "Whoever has a boat."}\n')
         build = workshop.build(sources={"collection": "offline", "endpoint": server.endpoint})
-        run_fetch(build)
-        run_normalize(build)
+        run_step(build, "fetch")
+        run_step(build, "normalize")
         shutil.rmtree(tmp_path / "work/raw")
-        run_dedup(build)
-        run_normalize(build)
+        run_step(build, "dedup")
+        run_step(build, "normalize")
         assert Checker(build).states()["fetch"].kind == "done"
         shutil.rmtree(tmp_path / "work")
-        for run in (run_dedup, run_normalize):
+        for step in ("dedup", "normalize"):
             with pytest.raises(StageError, match="raw file") as caught:
-                run(build)
+                run_step(build, step)
             assert "curate fetch" in caught.value.remedy
         states = Checker(build).states()
         assert (states["fetch"].kind, states["normalize"].kind) == ("lost", "lost")
-        run_fetch(build)
-        run_normalize(build)
-        run_dedup(build)
+        run_step(build, "fetch")
+        run_step(build, "normalize")
+        run_step(build, "dedup")
 
 
 def test_a_lock_that_says_something_else_makes_what_was_fetched_stale(tmp_path, monkeypatch):
     from curation.fetch import lock as locking
-    from curation.fetch.step import run_fetch
     from sources.fetch import hub
     from tests.support.hub.server import serving
     from tests.support.workshop import Workshop
@@ -401,9 +399,9 @@ def test_a_lock_that_says_something_else_makes_what_was_fetched_stale(tmp_path, 
         server.add("court/laws", "a.jsonl", b'{"q": "Who may fish?", "d": "Whoever has a boat."}\n')
         build = workshop.build(sources={"collection": "offline", "endpoint": server.endpoint})
         locking.run_lock(build)
-        run_fetch(build)
+        run_step(build, "fetch")
         assert Checker(build).state("fetch").kind == "done"
-        path = locking.lock_path()
+        path = lock_path()
         lock = json.loads(path.read_text())
         lock["repositories"][0]["commit"] = "f" * 40
         path.write_text(json.dumps(lock))
@@ -426,11 +424,6 @@ def test_step_files_are_equal_wherever_the_checkout_is(whole, tmp_path):
 
 
 def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole, tmp_path, monkeypatch):
-    from curation.decontamination.step.run import run_decontaminate
-    from curation.dedup.step.run import run_dedup
-    from curation.langid.step.run import run_identify
-    from curation.mining.step.run import run_mine
-    from curation.normalize.step import run_normalize
     from open_ml_embed.core import engine
 
     root = shutil.copytree(whole, tmp_path / "copy")
@@ -444,10 +437,9 @@ def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole
             lambda operation, *rest, real=real: ran.append(type(operation).__name__) or real(operation, *rest),
         )
     build = Build(*load_profile(root / "params.yaml", None), root)
-    for step, verb in (("normalize", run_normalize), ("identify", run_identify), ("dedup", run_dedup),
-                       ("decontaminate", run_decontaminate), ("mine", run_mine)):  # fmt: skip
+    for step in ("normalize", "identify", "dedup", "decontaminate", "mine"):
         ran.clear()
-        verb(build)
+        run_step(build, step)
         assert set(ran) <= {operation.__name__ for operation in operations_of(step)}, step
         assert ran
 
@@ -477,7 +469,7 @@ def test_a_mix_has_one_identity_for_its_step_and_for_the_trainer(whole, monkeypa
     monkeypatch.setenv("CORPUS_MANIFESTS", str(whole / "manifests"))
     build = Build(*load_profile(whole / "params.yaml", None), whole)
     for name in ("retrieval", "instruction"):
-        assert mix_identity(build.load(f"mix-{name}")) == Mix(build.out / "mixes" / name).identity
+        assert mix_identity(load(build, f"mix-{name}")) == Mix(build.out / "mixes" / name).identity
 
 
 def test_a_mix_folder_that_is_gone_or_cut_is_lost(built):
@@ -507,7 +499,7 @@ def test_an_evaluation_counts_only_for_the_mix_and_the_model_it_was_measured_on(
     evaluation = {"mix": "retrieval", "queries": 9}
     change(built, "train", backbone={"kind": "random-qwen3"}, stages=[stage], evaluation=evaluation)
     build = Build(*load_profile(built / "params.yaml", None), built)
-    identity = mix_identity(build.load("mix-retrieval"))
+    identity = mix_identity(load(build, "mix-retrieval"))
     measured = {
         "mix": {"folder": "retrieval", "identity": "x" if other == "mix" else identity},
         "settings": {"queries": 8 if other == "settings" else 9},

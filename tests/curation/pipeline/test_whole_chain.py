@@ -10,12 +10,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from curation.decontamination.step.run import run_decontaminate
-from curation.dedup.step.run import run_dedup
-from curation.fetch.step import run_fetch
-from curation.mining.step.run import run_mine
-from curation.mixing.step.run import run_mix
-from curation.normalize.step import run_normalize
+from curation.pipeline.freshness import load
+from curation.pipeline.run import run_step
 from tests.curation.dedup.test_sides import resembles, same_sample
 from tests.support import leaks
 from tests.support.workshop import Workshop
@@ -118,9 +114,9 @@ def built(root: Path, records: dict[str, list[dict]], evaluated: list[str]):
         decontaminate={"sets": ["./held"]},
         mixes={"everything": {"validation": 0.3}},
     )
-    for step in (run_fetch, run_normalize, run_dedup, run_decontaminate, run_mine):
-        step(build)
-    return build, run_mix(build, "everything").stats
+    for step in ("fetch", "normalize", "dedup", "decontaminate", "mine"):
+        run_step(build, step)
+    return build, run_step(build, "mix-everything").stats
 
 
 @given(corpora())
@@ -132,7 +128,7 @@ def test_every_row_is_where_the_oracle_says(made):
         patch.setenv("CORPUS_MANIFESTS", str(root / "manifests"))
         build, stats = built(root, records, evaluated)
         rows = []
-        for shard in build.load("normalize").shards:
+        for shard in load(build, "normalize").shards:
             family = SOURCES[shard.source].get("family", "retrieval")
             priority = SOURCES[shard.source].get("priority", 100)
             table = build.store.read_table(f"rows/{shard.path}.rows.arrow").to_pylist()
@@ -140,7 +136,7 @@ def test_every_row_is_where_the_oracle_says(made):
         rows.sort(key=lambda row: (row["priority"], row["row_id"]))
         assert len(rows) == sum(map(len, records.values())) - sum(
             sum(source["quarantined"].values()) + sum(source["filtered"].values())
-            for source in build.load("normalize").stats["sources"].values()
+            for source in load(build, "normalize").stats["sources"].values()
         )
         fate, cluster = oracle(rows, [*evaluated, "an unrelated held question"])
         samples = [

@@ -8,12 +8,13 @@ import pytest
 
 from curation.build import StepResult
 from curation.mining.negatives import REASONS
-from curation.mining.step.pool_index import documents_of
+from curation.pipeline.freshness import load
 from curation.report.examples import cut, mark
 from curation.report.languages import agreement, confusion, declared
 from curation.report.model import read_evaluation
 from curation.report.shard_statistics import EDGES, survey
 from curation.report.statistics import STAGES, funnel, load_inputs, total
+from curation.tables.pools import documents_of
 from tests.support.hostile import EVIL, Page, read
 
 
@@ -46,7 +47,7 @@ def test_the_header_shows_the_key_figures(whole):
 
 
 def test_lengths_and_languages_are_counted_whatever_the_shards(corpus, workshop):
-    found = survey(corpus.store, corpus.load("normalize"))
+    found = survey(corpus.store, load(corpus, "normalize"))
     pairs_ = found["pairs"]
     assert pairs_.rows == pairs_.query.counts.sum() == pairs_.positive.counts.sum() == 84
     assert pairs_.given == 1
@@ -60,14 +61,14 @@ def test_lengths_and_languages_are_counted_whatever_the_shards(corpus, workshop)
 
 
 def test_the_rows_drawn_do_not_depend_on_the_shard_size(corpus, workshop):
-    few = survey(corpus.store, corpus.load("normalize"))["pairs"].drawn
+    few = survey(corpus.store, load(corpus, "normalize"))["pairs"].drawn
     pool = {("pairs", "all"): _rows(corpus, "pairs", "all"), ("pairs", "de"): _rows(corpus, "pairs", "de")}
     many = survey(corpus.store, workshop.rows(corpus, pool, shard_rows=7))["pairs"].drawn
     assert [place.key for place in few] == [place.key for place in many]
 
 
 def _rows(build, source, subset=None):
-    shards = [s for s in build.load("normalize").shards if s.source == source and subset in (None, s.subset)]
+    shards = [s for s in load(build, "normalize").shards if s.source == source and subset in (None, s.subset)]
     return [row for s in shards for row in build.store.read_table(f"rows/{s.path}.rows.arrow").to_pylist()]
 
 
@@ -83,7 +84,7 @@ def test_negatives_are_shown_with_the_text_they_point_to(whole):
     assert "negative, class" in page
     rows = _rows(whole, "code")
     lowest = min(range(len(rows)), key=lambda i: rows[i]["row_id"])
-    (shard,) = [s for s in whole.load("mine").shards if s.source == "code"]
+    (shard,) = [s for s in load(whole, "mine").shards if s.source == "code"]
     mined = whole.store.read_table(f"negatives/{shard.path}.negatives.arrow")["negatives"][lowest].as_py()
     texts = documents_of(whole, "code", "all").texts(np.array(mined)).to_pylist()
     assert texts
@@ -95,7 +96,7 @@ def test_what_was_turned_down_is_counted_and_shown_with_its_reason(whole):
     page = read(whole)
     table = page[page.index("Candidates turned down") :]
     heads = re.findall(r'class="number">([a-z-]+)</th>', table[: table.index("</thead>")])
-    pools = whole.load("mine").stats["pools"]
+    pools = load(whole, "mine").stats["pools"]
     assert pools["pairs"]["rejected"]["own-positive"] > 0
     assert heads[3:] == [reason for reason in REASONS if any(p["rejected"].get(reason) for p in pools.values())]
     shown = [example[-1] for example in pools["pairs"]["examples"]]

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from curation.build import StepResult
-from curation.pipeline.freshness import save_as_made
-from curation.report.step import run_report
+from curation.pipeline.freshness import load, save_as_made
+from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import StageError
 from tests.support.hostile import EVIL, Page, read
 
@@ -44,8 +44,10 @@ def test_ids_are_unique_and_the_contents_lead_somewhere(whole):
 
 
 def test_equal_inputs_give_equal_bytes(whole):
-    first = run_report(whole).read_bytes()
-    assert run_report(whole).read_bytes() == first
+    run_step(whole, "report")
+    first = (whole.out / "report.html").read_bytes()
+    run_step(whole, "report")
+    assert (whole.out / "report.html").read_bytes() == first
     assert b"<dc:date>" not in first
 
 
@@ -53,7 +55,7 @@ def test_the_style_of_other_charts_is_left_alone(whole):
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    run_report(whole)
+    run_step(whole, "report")
     assert dict(mpl.rcParams) == before
 
 
@@ -69,7 +71,7 @@ def test_a_skipped_source_is_named_with_its_reason(corpus):
     text = read(corpus)
     assert "Sources skipped" in text
     assert "<code>absent</code> Not here" in text
-    result = corpus.load("normalize")
+    result = load(corpus, "normalize")
     result.skipped = {}
     corpus.save(result)
     assert "Sources skipped" not in read(corpus)
@@ -77,23 +79,24 @@ def test_a_skipped_source_is_named_with_its_reason(corpus):
 
 def test_nothing_normalized_is_an_error_with_a_remedy(workshop):
     with pytest.raises(StageError, match="normalize"):
-        run_report(workshop.build())
+        run_step(workshop.build(), "report")
 
 
 @pytest.mark.parametrize("step", ["identify", "dedup", "mine", "mix-some"])
 def test_a_step_made_from_other_rows_is_refused(whole, step):
-    run_report(whole)
+    run_step(whole, "report")
     result = whole.load(step)
     result.made_from["rows"] = "another identity"
     whole.save(result)
     with pytest.raises(StageError, match="other rows") as caught:
-        run_report(whole)
+        run_step(whole, "report")
     assert f"curate {step.replace('-', ' ')}" in caught.value.remedy
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 def test_a_browser_opens_it_without_a_word(whole, tmp_path):
-    path = run_report(whole)
+    run_step(whole, "report")
+    path = whole.out / "report.html"
     done = subprocess.run(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--proxy-server=127.0.0.1:9", "--dump-dom",
          "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'browser'}", path.as_uri()],
@@ -105,7 +108,7 @@ def test_a_browser_opens_it_without_a_word(whole, tmp_path):
 
 
 def test_a_source_without_rows_is_in_the_report(corpus):
-    result = corpus.load("normalize")
+    result = load(corpus, "normalize")
     result.stats["sources"]["absent"] = {"rows": 0, "filtered": {}, "quarantined": {"empty-query": 7}}
     result.skipped = {}
     corpus.save(result)

@@ -8,12 +8,13 @@ import torch
 from transformers import AutoModel, Qwen3Config
 
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.config import Pretrained, RandomQwen3
 from train.data.segments import Segments
 from train.export.export import Cut, cut_backbone
 from train.loop.run import Run
 from train.model.embedder import Embedder, build_backbone
-from train.model.embedding import FactorizedEmbedding, nest
+from train.model.embedding import nest
 
 LENGTHS = [5, 1, 17, 3, 3, 24, 9, 2, 11, 5]
 

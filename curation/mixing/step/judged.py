@@ -1,0 +1,13 @@
+"""Whose language verdicts a mix reads."""
+
+from __future__ import annotations
+
+from curation.build import Build, StepResult
+from curation.mixing.recipe import load_recipe
+
+
+def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
+    """Return the sources of a mix whose language verdicts change what it takes: whose word is not just trusted."""
+    recipe, trust = load_recipe(step.removeprefix("mix-"), build.root), build.profile.languages.trust
+    sources = {shard.source for shard in rows.shards if recipe.holds(shard.source)}
+    return {name for name in sources if trust.of(name).policy != "trust-declared"}

