@@ -32,13 +32,13 @@ def read(folder: Path, name: str) -> pa.Table:
 
 def ours(rules: dict[str, Any]) -> Callable[[Path], None]:
     from curation.mining.api import mine
+    from curation.mining.settings import MiningSettings
     from curation.mining.vectors import NpyVectors
-    from curation.settings import MiningSettings
     from open_ml_embed.core.text.arrays import one_array
 
     settings = MiningSettings(
-        preset="f2llm", retrieved=RETRIEVED, skip_top=rules["skip"], skip_from="survivors", below=rules["ceiling"],
-        below_positive=rules["share"], keep=KEEP, shortage="keep",
+        preset="f2llm", range_max=RETRIEVED, range_min=rules["skip"], skip_from="survivors", max_score=rules["ceiling"],
+        relative_margin=None if rules["share"] is None else 1 - rules["share"], num_negatives=KEEP, shortage="keep",
     )  # fmt: skip
 
     def job(folder: Path) -> None:

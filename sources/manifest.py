@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from open_ml_embed.core.section import Section
 from sources.access import Access, Open
 from sources.languages import LanguageTag, check_tag
 
@@ -40,14 +41,10 @@ TextExpr = str | list[str]
 """A dotted path to a raw column (`translation.en`), or several whose texts are joined by one space."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class HubOrigin(_Strict):
+class HubOrigin(Section):
     """A dataset repository on the Hub, fetched through huggingface-hub at a pinned revision."""
 
     kind: Literal["hub"] = "hub"
@@ -58,7 +55,7 @@ class HubOrigin(_Strict):
     is gone or gated."""
 
 
-class AptOrigin(_Strict):
+class AptOrigin(Section):
     """Debian indexes or packages, through a private apt state that reuses the machine's own sources."""
 
     kind: Literal["apt"] = "apt"
@@ -66,7 +63,7 @@ class AptOrigin(_Strict):
     packages: list[str] = []
 
 
-class PythonOrigin(_Strict):
+class PythonOrigin(Section):
     """Python source files of the interpreter's standard library and of installed distributions."""
 
     kind: Literal["python"] = "python"
@@ -75,7 +72,7 @@ class PythonOrigin(_Strict):
     """Distribution names; those not installed are passed over with a line in the log."""
 
 
-class UrlOrigin(_Strict):
+class UrlOrigin(Section):
     """Files behind plain addresses, `<base>/<file name>`; tables name them in full, without wildcards."""
 
     kind: Literal["url"] = "url"
@@ -84,7 +81,7 @@ class UrlOrigin(_Strict):
     """File name → checksum, where the publisher states one."""
 
 
-class ManualOrigin(_Strict):
+class ManualOrigin(Section):
     """Files that a person has to fetch: where from, and how the folder below `local_root` is called."""
 
     kind: Literal["manual"] = "manual"
@@ -97,7 +94,7 @@ class ManualOrigin(_Strict):
 Origin = Annotated[HubOrigin | AptOrigin | PythonOrigin | UrlOrigin | ManualOrigin, Field(discriminator="kind")]
 
 
-class RawTable(_Strict):
+class RawTable(Section):
     """One kind of raw file: where it lies, how it is read, which fields it must have."""
 
     files: list[str] = Field(min_length=1)
@@ -134,7 +131,7 @@ class RawTable(_Strict):
         return value
 
 
-class LangColumn(_Strict):
+class LangColumn(Section):
     """A declared language that differs by row: a raw column and how its values map to tags."""
 
     column: str
@@ -146,7 +143,7 @@ class LangColumn(_Strict):
     """Tags that its rows are known to have, beside those of `map`: so a plan and a search know them by name."""
 
 
-class Subset(_Strict):
+class Subset(Section):
     """One subset (a language, a direction): the unit that mining pools and caps can be stated for."""
 
     query_lang: LanguageTag | LangColumn
@@ -156,14 +153,14 @@ class Subset(_Strict):
     vars: dict[str, str] = {}
 
 
-class ShapeSpec(_Strict):
+class ShapeSpec(Section):
     """Which recurring shape turns raw records into rows, with its arguments (see `sources.shapes`)."""
 
     kind: str
     args: dict[str, Any] = {}
 
 
-class License(_Strict):
+class License(Section):
     """SPDX identifier or `LicenseRef-…`, with what it allows."""
 
     id: str = Field(pattern=r"^(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.+-]*( (AND|OR) [A-Za-z0-9.+-]+)*$")
@@ -172,7 +169,7 @@ class License(_Strict):
     note: str = ""
 
 
-class Manifest(_Strict):
+class Manifest(Section):
     """One dataset."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")

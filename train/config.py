@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from open_ml_embed.core.section import Section
 
 SMALLEST_DIM = 8
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RandomQwen3(_Section):
+class RandomQwen3(Section):
     """A Qwen3-architecture model made on the spot: its own tokenizer, random weights."""
 
     kind: Literal["random-qwen3"]
@@ -28,7 +26,7 @@ class RandomQwen3(_Section):
     """The tokenizer is trained on at most so many documents and queries, evenly spaced over the mixes."""
 
 
-class Pretrained(_Section):
+class Pretrained(Section):
     """A model that transformers' AutoModel loads, say Qwen3 or EuroBERT: a folder, or a Hub repository's revision."""
 
     kind: Literal["pretrained"]
@@ -46,7 +44,7 @@ Sizes = Annotated[
 Backbone = Annotated[RandomQwen3 | Pretrained, Field(discriminator="kind")]
 
 
-class Distillation(_Section):
+class Distillation(Section):
     """A teacher that the model follows beside its own loss; its width, depth and tokenizer are its own."""
 
     on: Literal["scores", "embeddings"]
@@ -62,7 +60,7 @@ class Distillation(_Section):
     """The teacher's scores are divided by it."""
 
 
-class Objective(_Section):
+class Objective(Section):
     """Which form of the 3D-ML objective, over which dimensions and layers.
 
     Each of the three can be switched off: `dims: []` leaves the full width (no MRL), `layers: []` the full depth
@@ -84,7 +82,7 @@ class Objective(_Section):
     distillation: Distillation | None = None
 
 
-class Optimizer(_Section):
+class Optimizer(Section):
     """AdamW, and where to clip."""
 
     betas: tuple[float, float] = (0.9, 0.98)
@@ -95,7 +93,7 @@ class Optimizer(_Section):
     clip: float = Field(default=1.0, gt=0)
 
 
-class Negatives(_Section):
+class Negatives(Section):
     """How many stored negatives a query gets in a step, by family; fewer where fewer are stored."""
 
     retrieval: int = Field(default=7, ge=0)
@@ -103,7 +101,7 @@ class Negatives(_Section):
     classification: int = Field(default=1, ge=1)
 
 
-class Stage(_Section):
+class Stage(Section):
     """One pass of the optimizer over one mix, with its own learning-rate schedule and optimizer state."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -127,7 +125,7 @@ class Stage(_Section):
         return self
 
 
-class Evaluation(_Section):
+class Evaluation(Section):
     """Which held-out pairs are searched in which pool."""
 
     mix: str
@@ -140,13 +138,13 @@ class Evaluation(_Section):
     seed: int = 0
 
 
-class Export(_Section):
+class Export(Section):
     """What an exported folder says beyond its weights."""
 
     prompts: dict[str, str] = {"query": "", "document": ""}
 
 
-class Memory(_Section):
+class Memory(Section):
     """What a step may take of a device. It changes no number: cached gradients are those of a step kept whole."""
 
     caching: Literal["auto", "always", "never"] = "auto"
@@ -155,7 +153,7 @@ class Memory(_Section):
     """What a process may use; null: 90 % of the device's memory, on a CPU divided by the processes."""
 
 
-class Lora(_Section):
+class Lora(Section):
     """Train low-rank additions to the layers' matrices (and the token embedding), and nothing else of the backbone."""
 
     rank: int = Field(default=16, ge=1)
@@ -163,7 +161,7 @@ class Lora(_Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
-class Watching(_Section):
+class Watching(Section):
     """What is seen of a run while it goes; no number depends on it."""
 
     tensorboard: bool = False
@@ -174,7 +172,7 @@ class Watching(_Section):
     """What the device can do in the run's precision, for the share of it that is used; null: measured at the start."""
 
 
-class TrainSettings(_Section):
+class TrainSettings(Section):
     """The section `train` of a profile."""
 
     backbone: Backbone

@@ -23,7 +23,7 @@ def evaluations(
 ) -> None:  # fmt: skip
     """List evaluation sets, all or some."""
     from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names
-    from curation.settings import MtebSettings
+    from curation.decontamination.settings import MtebSettings
 
     if context.invoked_subcommand is not None:
         return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 
 if TYPE_CHECKING:

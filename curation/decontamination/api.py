@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curation.decontamination.index import IndexSettings, build_index, unique_texts
 from curation.decontamination.matching import REASONS, match
-from curation.settings import DecontaminationSettings
+from curation.decontamination.settings import DecontaminationSettings
 from open_ml_embed.core.text.arrays import text_array
 
 

@@ -8,21 +8,18 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from curation.settings import MtebSettings
+from curation.decontamination.settings import MtebSettings
 from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
 from sources.manifest import Manifest
 from sources.registry import manifest_root, read_manifest
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EvaluationTask(_Strict):
+class EvaluationTask(Section):
     """One of MTEB's tasks: where its data lies and what of it is evaluated on."""
 
     name: str
@@ -48,7 +45,7 @@ class EvaluationTask(_Strict):
         return sorted({code for joined in self.subsets.values() for code in joined.split()})
 
 
-class TaskType(_Strict):
+class TaskType(Section):
     """How the data of a type of tasks is laid out, and which of its columns ask and which answer."""
 
     form: str = Field(pattern=r"^(rows|retrieval)$")
@@ -57,7 +54,7 @@ class TaskType(_Strict):
     document: list[str] = []
 
 
-class Catalog(_Strict):
+class Catalog(Section):
     """The file `manifests/evaluations/mteb.jsonl`."""
 
     version: str

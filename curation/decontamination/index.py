@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
 from curation.decontamination.kernels import I32, U32, anchors, fill, powers
+from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation, words_of
 from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
-from curation.settings import DecontaminationSettings
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.tokens import I64, U64, tokenize
 
 ROLES = ("query", "document")
@@ -28,10 +28,8 @@ _TEXTS = pa.schema([("text", pa.large_string())])
 _IDS = pa.schema([("subset", pa.large_string()), ("text_id", pa.large_string())])
 
 
-class IndexSettings(BaseModel):
+class IndexSettings(Section):
     """What of the settings decides what is in the index."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     shortest: int
     ngram: int

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from curation.decontamination.index import AT_ONCE, Index
 from curation.decontamination.kernels import I32, WHOLE, cover, find, powers
+from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation
 from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
 from curation.dedup.minhash import jaccard_of_sets, shingle_sets
-from curation.settings import DecontaminationSettings
 from open_ml_embed.core.text.tokens import I64, Tokens, tokenize
 
 REASONS = ("exact", "near", "contained")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from curation.decontamination.evaluation_sets import EvaluationTask, TaskType, load_catalog, load_set, task_types
 from curation.decontamination.hub_layout import Layout, layout_of
-from curation.settings import DecontaminationSettings
+from curation.decontamination.settings import DecontaminationSettings
 from open_ml_embed.core.errors import FetchError, SettingsError
 from sources.fetch import FetchOptions, fetch, hub
 from sources.fetch.file_selection import matching

@@ -12,7 +12,7 @@ from curation.dedup import minhash
 from curation.dedup.exact import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join, named_by
 from curation.dedup.minhash import U32
-from curation.settings import DedupSettings
+from curation.dedup.settings import DedupSettings
 from open_ml_embed.core.text.arrays import one_array, text_array
 from open_ml_embed.core.text.tokens import tokenize
 
@@ -29,7 +29,7 @@ def signatures(
         settings: in datasketch's terms; null: the defaults.
 
     Returns:
-        (uint32[n, permutations], bool[n]). The share of equal values of two texts estimates the Jaccard index of
+        (uint32[n, num_perm], bool[n]). The share of equal values of two texts estimates the Jaccard index of
         their sets of shingles (Broder 1997). A text with fewer tokens than a shingle has zeros and False.
 
     """
@@ -57,7 +57,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
     rows = np.arange(n, dtype=np.uint32)
     leaders = fold(np.concatenate([np.zeros(0, np.uint64), *parts]), rows)
     hashed = np.zeros((settings.bands, n), np.uint32)
-    sketched = np.zeros((n, settings.permutations // 64), np.uint64)
+    sketched = np.zeros((n, settings.num_perm // 64), np.uint64)
     first = np.flatnonzero(leaders == rows)
     for start in range(0, len(first), AT_ONCE):
         here = first[start : start + AT_ONCE]
@@ -66,7 +66,7 @@ def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSe
         banded[:, ~enough] = 0
         hashed[:, here], sketched[here] = banded, minhash.sketches(signed)
     pairs = np.zeros(0, np.uint64)
-    least = least_agreement(settings.permutations, settings.threshold)
+    least = least_agreement(settings.num_perm, settings.threshold)
     for band in hashed:
         pairs = merge(pairs, run_pairs(band, rows, leaders, sketched, least))
     needed = named_by(pairs)

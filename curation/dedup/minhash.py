@@ -15,7 +15,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.settings import DedupSettings
+from curation.dedup.settings import DedupSettings
 from open_ml_embed.core.text.tokens import I64, U64, Tokens, mix64
 
 U32 = npt.NDArray[np.uint32]
@@ -29,14 +29,14 @@ def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDA
 
     Args:
         tokens: of n texts.
-        settings: `shingle` tokens a shingle, `permutations` values a signature, `seed`.
+        settings: `shingle` tokens a shingle, `num_perm` values a signature, `seed`.
 
     Returns:
-        (uint32[n, permutations], bool[n]); a text with fewer tokens than a shingle has no signature (zeros, False).
+        (uint32[n, num_perm], bool[n]); a text with fewer tokens than a shingle has no signature (zeros, False).
 
     """
-    multipliers, addends = _permutations(settings.permutations, settings.seed)
-    result = np.zeros((len(tokens), settings.permutations), np.uint32)
+    multipliers, addends = _permutations(settings.num_perm, settings.seed)
+    result = np.zeros((len(tokens), settings.num_perm), np.uint32)
     enough = np.diff(tokens.offsets) >= settings.shingle
     _signatures(tokens.hashes, tokens.offsets, settings.shingle, multipliers, addends, result)
     return result, enough
@@ -44,14 +44,14 @@ def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDA
 
 def bands(signature: U32, settings: DedupSettings) -> U32:
     """Return band hashes, uint32[bands, n]: texts equal in one are candidates. No hash is 0: that is the caller's."""
-    rows = settings.permutations // settings.bands
+    rows = settings.num_perm // settings.bands
     result = np.empty((settings.bands, len(signature)), np.uint32)
     _bands(signature, rows, result)
     return result
 
 
 def sketches(signature: U32) -> U64:
-    """Return one bit of each permutation's minimum, uint64[n, permutations // 64] (b-bit minwise hashing with b = 1).
+    """Return one bit of each permutation's minimum, uint64[n, num_perm // 64] (b-bit minwise hashing with b = 1).
 
     Of two texts of similarity J a share (1 + J) / 2 of the bits agree (Li and König 2010, with few of all possible
     shingles in a text). That is weaker evidence than a signature's J, at a thirty-second of its size. The bit is one

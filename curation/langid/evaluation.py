@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from curation.langid.codes import LabelRefusedError, Policy, corpus_languages, fold, fold_all, parse_label
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.interface import backend, identify
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.errors import SettingsError
 
 LARGEST = 60

@@ -16,7 +16,7 @@ from curation.langid.confidence import LEAST, SHORT, TABLE, confidence
 from curation.langid.deciding import ANSWERED, Decided, decide, own_script
 from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 
 IDENTIFIED_SCHEMA = pa.schema(

@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.dedup.settings import DedupSettings
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives, gather
 from curation.mining.rerank import Opinion
 from curation.mining.retrievers import DenseRetriever, Retriever, decided
 from curation.mining.rules import Pool
+from curation.mining.settings import MiningSettings
 from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, as_vectors
-from curation.settings import DedupSettings, MiningSettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
 from open_ml_embed.core.text.arrays import one_array, text_array

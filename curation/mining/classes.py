@@ -19,7 +19,9 @@ TRIES = 4
 """How many of one class, before the next has its turn."""
 
 
-def mine_classes(query_label: I64, members: I32, member_label: I64, pool: Pool, keep: int, seed: int) -> Negatives:
+def mine_classes(
+    query_label: I64, members: I32, member_label: I64, pool: Pool, num_negatives: int, seed: int
+) -> Negatives:
     """Draw negatives for n queries; those that the source gives come first.
 
     Args:
@@ -27,7 +29,7 @@ def mine_classes(query_label: I64, members: I32, member_label: I64, pool: Pool, 
         members: int32[p], document numbers, one for each class that the document's text stands in.
         member_label: int64[p], those classes.
         pool: masks, given negatives, and the keys that make a draw independent of the order of rows.
-        keep: negatives for each query.
+        num_negatives: negatives for each query.
         seed: another one draws others.
 
     Each further negative comes from the next class of a cycle that starts at random, and is a random member of it:
@@ -40,7 +42,7 @@ def mine_classes(query_label: I64, members: I32, member_label: I64, pool: Pool, 
     clusters = np.unique(np.stack([member_label, masks.document_cluster[members]], 1), axis=0)
     bounds = np.searchsorted(clusters[:, 0], query_label), np.searchsorted(clusters[:, 0], query_label, "right")
     seeds = mix_all(pool.keys ^ mix64(np.uint64(seed)))
-    ids, origins = np.full((n, keep), -1, np.int32), np.full((n, keep), CLASS, np.int8)
+    ids, origins = np.full((n, num_negatives), -1, np.int32), np.full((n, num_negatives), CLASS, np.int8)
     counts = np.zeros(len(REASONS), np.int64)
     _draw(
         query_label, classes, np.append(starts, len(members)), members, np.ascontiguousarray(clusters[:, 1]), *bounds,
@@ -60,14 +62,14 @@ def mine_classes(query_label: I64, members: I32, member_label: I64, pool: Pool, 
 def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
     query_label, classes, starts, members, clusters, own_first, own_last, masks, given, seeds, ids, origins, counts  # noqa: ANN001
 ):  # fmt: skip
-    keep = ids.shape[1]
+    num_negatives = ids.shape[1]
     for row in range(len(query_label)):
         taken = 0
         for i in range(given.offsets[row], given.offsets[row + 1]):
             reason = masked_by(masks, row, given.values[i])
             counts[reason] += reason > 0
             known = is_known(ids[row], taken, masks.document_cluster, given.values[i])
-            if reason == 0 and taken < keep and not known:
+            if reason == 0 and taken < num_negatives and not known:
                 ids[row, taken], origins[row, taken] = given.values[i], GIVEN
                 taken += 1
         own = np.searchsorted(classes, query_label[row])
@@ -77,8 +79,8 @@ def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
         draw = mix64(seeds[row])
         other = nb.int64(draw % np.uint64(others))
         before, tries = taken, 0
-        for _ in range(DRAWS * (keep - taken)):
-            if taken == keep:
+        for _ in range(DRAWS * (num_negatives - taken)):
+            if taken == num_negatives:
                 break
             if taken > before or tries == TRIES:
                 before, tries = taken, 0

@@ -14,9 +14,9 @@ from curation.mining.bm25 import Index, build_index, query_terms, score_best, sc
 from curation.mining.masks import Ragged, by_language, masked_by
 from curation.mining.retrievers import MASKED
 from curation.mining.rules import Pool, Scored
+from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import finished
 from curation.mining.topk.heap import I32, empty_heaps, push
-from curation.settings import MiningSettings
 from open_ml_embed.core.text.tokens import I64, Tokens
 
 ROWS_AT_ONCE = 1024
@@ -72,7 +72,7 @@ class LexicalRetriever:
             for language, asking, among in by_language(pool.masks, rows):
                 part = self._part(language, pool, among)
                 blocks = [asking[start : start + ROWS_AT_ONCE] for start in range(0, len(asking), ROWS_AT_ONCE)]
-                yield from threads.map(lambda rows, part=part: _block(rows, part, pool, settings.retrieved), blocks)
+                yield from threads.map(lambda rows, part=part: _block(rows, part, pool, settings.range_max), blocks)
 
     def _part(self, language: int, pool: Pool, among: I32) -> _Part:
         """Return a language's index, made once; it does not depend on which of its queries are asked."""

@@ -18,7 +18,7 @@ ORIGINS = ("given", "mined", "relaxed", "random", "class")
 """Given by the source; found by the teacher; found, but turned down by a rule and taken for want of others; drawn from
 the pool; drawn from another class."""
 
-REASONS = (*MASKS, "skipped", "ceiling", "below-positive", "margin", "near-duplicate", "not-needed")
+REASONS = (*MASKS, "range-min", "max-score", "relative-margin", "absolute-margin", "near-duplicate", "not-needed")
 """Why a candidate was turned down, by code: the masks, then the rules. `near-duplicate`: of a better negative."""
 
 EXAMPLES = 4
@@ -70,9 +70,9 @@ class Negatives:
         """Return the document numbers of one query's negatives."""
         return self.ids[self.offsets[query] : self.offsets[query + 1]]
 
-    def short(self, keep: int) -> int:
-        """Return how many queries have fewer than `keep`."""
-        return int((np.diff(self.offsets) < keep).sum())
+    def short(self, num_negatives: int) -> int:
+        """Return how many queries have fewer than `num_negatives`."""
+        return int((np.diff(self.offsets) < num_negatives).sum())
 
 
 def draw_order(queries: I64) -> I64:

@@ -14,10 +14,10 @@ from curation.mining.masks import Masks, Ragged, by_language
 from curation.mining.negatives import Negatives
 from curation.mining.rerank import Opinion, reconsidered
 from curation.mining.rules import Pool, Scored, choose
+from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import Found, read_rows, search
 from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, score_pairs
-from curation.settings import MiningSettings
 from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ class DenseRetriever:
             found: Iterator[tuple[I64, Found]]
             if len(among) > settings.approximate_above:
                 index = self._index(language, among, pool.masks, settings)
-                found = index.search(self.queries, settings.retrieved, masks=pool.masks, masked=MASKED, rows=asking)
+                found = index.search(self.queries, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking)
             else:
                 found = search(
-                    self.queries, self.documents, settings.retrieved, masks=pool.masks, masked=MASKED, rows=asking,
+                    self.queries, self.documents, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking,
                     among=among, device=self.device, query_block=self.query_block,
                     document_block=self.document_block, threads=self.threads,
                 )  # fmt: skip
@@ -104,7 +104,7 @@ class DenseRetriever:
             rows = (
                 np.flatnonzero(masks.query_language == language) if masks.language == 1 else np.arange(len(masks.group))
             )
-            self.recall = min(self.recall, index.recall(self.queries, settings.retrieved, masks=masks, rows=rows))
+            self.recall = min(self.recall, index.recall(self.queries, settings.range_max, masks=masks, rows=rows))
         return self._indexes[language]
 
     def _pairs(self, rows: I64, lists: Ragged) -> F32:

@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from curation.mining.masks import Masks, Ragged, masked_by
 from curation.mining.negatives import EXAMPLES, ORIGINS, REASONS, Negatives, Rejected, draw_order
+from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import Found
 from curation.mining.topk.heap import F32, I32
-from curation.settings import MiningSettings
 from open_ml_embed.core.text.tokens import I64, U64, mix64, mix_all
 
 F64 = npt.NDArray[np.float64]
 I8 = npt.NDArray[np.int8]
 SKIPPED, CEILING, SHARE, MARGIN, NEAR, SURPLUS = (
     REASONS.index(name)
-    for name in ("skipped", "ceiling", "below-positive", "margin", "near-duplicate", "not-needed")
+    for name in ("range-min", "max-score", "relative-margin", "absolute-margin", "near-duplicate", "not-needed")
 )  # fmt: skip
 NOTHING = -1
 GIVEN, MINED, RELAXED, RANDOM = (ORIGINS.index(name) for name in ("given", "mined", "relaxed", "random"))
@@ -84,7 +84,7 @@ def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: boo
         scored: by the teacher, or by a second opinion.
         pool: where the candidates are from.
         settings: the rules.
-        bounded: whether scores have a scale; if not, `settings.below` is left out.
+        bounded: whether scores have a scale; if not, `settings.max_score` is left out.
 
     """
     rows, found, masks = scored.rows, scored.found, pool.masks
@@ -96,17 +96,20 @@ def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: boo
     verdicts = judge(found, positive, settings, bounded=bounded)
     given = pool.given.take(rows)
     seeds = mix_all(pool.keys[rows] ^ mix64(np.uint64(settings.seed)))
-    ids = np.full((n, settings.keep), -1, np.int32)
-    scores, origins = np.full((n, settings.keep), np.nan, np.float32), np.zeros((n, settings.keep), np.int8)
+    ids = np.full((n, settings.num_negatives), -1, np.int32)
+    scores, origins = (
+        np.full((n, settings.num_negatives), np.nan, np.float32),
+        np.zeros((n, settings.num_negatives), np.int8),
+    )
     given_verdicts = np.zeros(len(given.values), np.int8)
     _take(
         rows, found.scores, found.ids, verdicts, given, scored.given, given_verdicts, masks, seeds, consistent,
-        settings.pick == "random", settings.shortage == "relax", ids, scores, origins,
+        settings.sampling_strategy == "random", settings.shortage == "relax", ids, scores, origins,
     )  # fmt: skip
     if settings.shortage == "fill":
         _fill(rows, masks, pool.by_language, pool.stretches(rows), seeds, consistent, ids, origins)
     if settings.shortage == "drop":
-        ids[(ids >= 0).sum(1) < settings.keep] = -1
+        ids[(ids >= 0).sum(1) < settings.num_negatives] = -1
     taken = ids >= 0
     masked = _codes(masks, rows, found.masked_ids)
     return Negatives(
@@ -129,18 +132,18 @@ def judge(found: Found, positive: F64, settings: MiningSettings, *, bounded: boo
     scores, p = found.scores, positive[:, None]
     with np.errstate(invalid="ignore"):
         verdicts = np.zeros(scores.shape, np.int8)
-        if settings.margin is not None:
-            verdicts[scores > p - settings.margin] = MARGIN
-        if settings.below_positive is not None:
-            # p · share would be above a negative p
-            verdicts[scores >= p - np.abs(p) * (1 - settings.below_positive)] = SHARE
-        if settings.below is not None and bounded:
-            verdicts[scores >= settings.below] = CEILING
+        if settings.absolute_margin is not None:
+            verdicts[scores > p - settings.absolute_margin] = MARGIN
+        if settings.relative_margin is not None:
+            # p · (1 - margin) would be above a negative p
+            verdicts[scores >= p - np.abs(p) * settings.relative_margin] = SHARE
+        if settings.max_score is not None and bounded:
+            verdicts[scores >= settings.max_score] = CEILING
     if settings.skip_from == "ranking":
-        verdicts[:, : settings.skip_top] = SKIPPED
+        verdicts[:, : settings.range_min] = SKIPPED
     else:
         passing = verdicts == 0
-        verdicts[passing & (np.cumsum(passing, axis=1) <= settings.skip_top)] = SKIPPED
+        verdicts[passing & (np.cumsum(passing, axis=1) <= settings.range_min)] = SKIPPED
     verdicts[found.ids < 0] = NOTHING
     return verdicts
 

@@ -18,16 +18,16 @@ BOUNDED_WIDTH, BM25_WIDTH = 0.025, 1.0
 MOST_EXAMPLES = 20
 
 
-def tally(found: pa.Table, keep: int, width: float) -> dict[str, Any]:
+def tally(found: pa.Table, num_negatives: int, width: float) -> dict[str, Any]:
     """Count a table of negatives, row by row.
 
     Args:
         found: as `curation.mining.step.search.NEGATIVES_SCHEMA` has it.
-        keep: how many a row should have.
+        num_negatives: how many a row should have.
         width: of a bin of scores.
 
     Returns:
-        JSON-able counts: `rows`, `short` (fewer than `keep`), `none`, `origins` by name, `positive_scores` and
+        JSON-able counts: `rows`, `short` (fewer than `num_negatives`), `none`, `origins` by name, `positive_scores` and
         `negative_scores` by bin, `ranks` of the positive (-1 where unknown).
 
     """
@@ -35,7 +35,7 @@ def tally(found: pa.Table, keep: int, width: float) -> dict[str, Any]:
     origins = np.bincount(pc.list_flatten(found["origins"]).to_numpy(), minlength=len(ORIGINS))
     return {
         "rows": found.num_rows,
-        "short": int((kept < keep).sum()),
+        "short": int((kept < num_negatives).sum()),
         "none": int((kept == 0).sum()),
         "origins": dict(zip(ORIGINS, origins.tolist(), strict=True)),
         "positive_scores": _histogram(found["positive_score"].to_numpy(), width),

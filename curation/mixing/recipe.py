@@ -6,23 +6,24 @@ A mix is `mixes/<name>.yaml` beside `params.yaml`, or one of the project's own i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from curation.settings import Profile
 from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
 from sources import registry
 from sources.manifest import Manifest
 from sources.registry import manifest_root
 
+if TYPE_CHECKING:
+    from curation.settings import Profile
 
-class Recipe(BaseModel):
+
+class Recipe(Section):
     """One mix: which sources, at most how many rows of each, with or without instructions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     title: str

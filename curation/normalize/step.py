@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from curation.build import Build, Inputs, StepResult, output_ending, shards_of
 from curation.failures import Failures
+from curation.normalize.settings import NormalizeSettings
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
 from curation.raw_files import raw_files
-from curation.settings import NormalizeSettings
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError

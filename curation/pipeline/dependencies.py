@@ -174,13 +174,13 @@ def _declared_mine(build: Build, _step: str, manifests: list[Manifest]) -> Facts
 
 def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     from curation.mixing.recipe import load_recipe
-    from curation.settings import MixSettings
+    from curation.mixing.settings import MixSettings
 
     name = step.removeprefix("mix-")
     recipe, profile = load_recipe(name, build.root), build.profile
     settings: dict[str, Any] = {}
     settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
-    settings["mining"] = profile.mining.model_dump(mode="json", include={"keep", "pools"})
+    settings["mining"] = profile.mining.model_dump(mode="json", include={"num_negatives", "pools"})
     kept = {"title", "task", "family", "symmetric", "license", "citation", "instruction"}
     sources = {  # of sources that the mix does not hold, the licenses of duplicates
         m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"license"}) for m in manifests

@@ -5,20 +5,17 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from curation.settings import Profile
 from open_ml_embed.core.errors import ManifestError
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
 from sources import registry
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Rate(_Strict):
+class Rate(Section):
     """What one worker did in one step."""
 
     rows_per_second: float = Field(gt=0)
@@ -26,7 +23,7 @@ class Rate(_Strict):
     """Dotted name of a profile's setting that the rate depends on → what it was."""
 
 
-class Rates(_Strict):
+class Rates(Section):
     """What was measured, where, and what was not."""
 
     measured_on: str

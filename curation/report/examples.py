@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from curation.build import Build, StepResult
 from curation.dedup.minhash import jaccard
+from curation.dedup.settings import DedupSettings
 from curation.mining.negatives import ORIGINS
 from curation.report.shard_statistics import Place, SourceSurvey, lowest
 from curation.report.statistics import Inputs
-from curation.settings import DedupSettings
 from curation.tables.pools import documents_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from curation.build import StepResult
 from curation.langid.identifier import UNDETERMINED
+from curation.langid.settings import SourceTrust
 from curation.langid.step.verdicts import NOT_NAMED, Disagreement, agree
 from curation.report.shard_statistics import SourceSurvey
-from curation.settings import SourceTrust
 from sources.languages import NO_LANGUAGE
 
 _NAMES = {"hbs": "Serbo-Croatian"}

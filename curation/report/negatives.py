@@ -83,7 +83,7 @@ def negatives_section(build: Build, inputs: Inputs, surveys: dict[str, SourceSur
     """Gather the section; step `mine` must have run."""
     assert inputs.mined is not None, "asked for only where mine has run"
     stats = inputs.mined.stats
-    sources = [_source(name, entry, stats["settings"]["retrieved"]) for name, entry in stats["sources"].items()]
+    sources = [_source(name, entry, stats["settings"]["range_max"]) for name, entry in stats["sources"].items()]
     pools = _pools(build, inputs)
     scored = {
         name: (entry["positive_scores"], entry["negative_scores"])

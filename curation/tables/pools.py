@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Build, Shard, StepResult
-from curation.settings import MiningSettings
+from curation.mining.settings import MiningSettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.arrays import list_starts

@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import xxhash
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
 from sources.parts import Context, RawBatch
@@ -27,10 +28,9 @@ _BYTES = 512 << 20
 _ROWS = 16_384
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns, and how much of a class to take; the subset's query language tells the texts' languages."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     text: str
     label: str
     code: bool = False

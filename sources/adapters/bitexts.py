@@ -10,19 +10,18 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.section import Section
 from sources.parts import Context, RawBatch
 from sources.shapes.fields import as_text, batches, column, declared, draft_table, kept, struct_field
 
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the structs are, and how many of them are taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     column: str = "translation"
     every: int = Field(default=1, ge=1)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import field_validator
 
 from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.section import Section
 from sources.manifest import ShapeSpec
 from sources.parts import Context, RawBatch
 from sources.shapes import arguments, shape
@@ -21,10 +22,8 @@ PER_FILE = False
 """The shape behind it may need the whole subset."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the columns are in a name, and the shape."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pattern: str
     """A regular expression that is searched for in the file's name; each of its named groups becomes a column."""

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from open_ml_embed.core.section import Section
 from sources.parts import Context, RawBatch
 from sources.shapes import qrels
 from sources.shapes.fields import column
@@ -21,10 +22,8 @@ from sources.shapes.fields import column
 PER_FILE = False
 
 
-class Args(BaseModel):
+class Args(Section):
     """Which scores matter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     relevant: int = 5
     """What a title's best article must reach to be its positive; a title without one is filtered."""

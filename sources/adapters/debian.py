@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
@@ -26,10 +26,9 @@ _PLACEHOLDER = "<trans>"
 """What the translation server writes for a paragraph that nobody has translated."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Arguments of the adapter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     text: str
     """Field of the table `descriptions` with the text (`Description-de`)."""
     english: str | None = None

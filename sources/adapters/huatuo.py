@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from sources.parts import Context
 from sources.shapes.fields import batches, column, draft
 from sources.shapes.pair import first_of
@@ -16,10 +16,9 @@ from sources.shapes.pair import first_of
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Arguments of the adapter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     questions: str = "questions"
     answers: str = "answers"
     separator: str | None = None

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
@@ -38,10 +39,9 @@ _SITE = "Wiki"
 _MOST_PARAMETERS = 2
 
 
-class Args(BaseModel):
+class Args(Section):
     """Arguments of the adapter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     min_words: int = Field(default=2, ge=1)
     min_chars: int = Field(default=8, ge=1)
     """An English message has at least so many words, or so many characters."""

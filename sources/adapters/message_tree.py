@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from sources.manifest import LangColumn
 from sources.parts import Context, RawBatch
 from sources.shapes.fields import column, draft, struct_field
@@ -23,10 +23,8 @@ PER_FILE = True
 _ASKS, _ANSWERS = "prompter", "assistant"
 
 
-class Args(BaseModel):
+class Args(Section):
     """Arguments of the adapter: none, the columns are OpenAssistant's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

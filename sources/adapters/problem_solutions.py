@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 
 from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank, is_blank
 from sources.adapters.python_answers import last_block
 from sources.drafting import Drafts
@@ -30,19 +30,17 @@ _Place = tuple[str, str, int]
 """Dataset, split, row."""
 
 
-class Problems(BaseModel):
+class Problems(Section):
     """A dataset of problems."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     table: str
     sections: dict[str, str]
     """Column → heading (may be empty), in the order of the statement; a list of structs is written field by field."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns of the table `solutions`, and where its problems are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     problem: str = "question_id"
     """Tells problems apart: a row is made of each."""
     dataset: str = "dataset"

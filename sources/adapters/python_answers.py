@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Iterator
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import is_blank
 from sources.manifest import TextExpr
 from sources.parts import Context
@@ -24,10 +25,9 @@ _ENOUGH = 100
 """Answers after which a file without any Python is taken to have other columns than stated."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the texts are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     query: TextExpr
     answers: list[str] = Field(min_length=1)
     """Columns that may hold the code; the first one that does is taken."""

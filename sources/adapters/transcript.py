@@ -8,18 +8,18 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from sources.parts import Context
 from sources.shapes.fields import as_text, batches, column, draft, kept
 
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Arguments of the adapter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     text: str
     user: str = Field(min_length=1)
     assistant: str = Field(min_length=1)

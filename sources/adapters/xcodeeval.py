@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from sources.parts import Context
 from sources.shapes.fields import batches, column, draft, taken
 from sources.shapes.pair import grouped
@@ -28,10 +29,8 @@ _PARTS = {
 """Parts of a problem and their headings, in the order of a statement; samples and limits are left out."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     query: str
     """A problem (`nl`) or a program (`source_code`)."""

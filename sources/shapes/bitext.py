@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from sources.manifest import TextExpr
 from sources.parts import Context
 from sources.shapes.fields import batches, draft, kept, text
@@ -15,10 +16,8 @@ from sources.shapes.fields import batches, draft, kept, text
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the two texts are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     query: TextExpr
     positive: TextExpr

@@ -7,8 +7,9 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from sources.languages import code_tag
 from sources.manifest import TextExpr
 from sources.parts import Context
@@ -18,10 +19,8 @@ from sources.shapes.pair import listed
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the texts are, and which of them is code."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     query: TextExpr
     positive: TextExpr

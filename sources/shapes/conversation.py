@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
@@ -18,10 +19,8 @@ from sources.shapes.fields import as_text, batches, column, draft, joined, kept,
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Either `messages`, or `instruction` and `output`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     messages: str | None = None
     """A list of structs, in the order of the conversation."""

@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
 from sources.manifest import TextExpr
@@ -30,10 +31,8 @@ _ROWS = 16_384
 """Samples a yielded table: with their negatives they are large."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns, and what the labels mean."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     query: TextExpr
     document: TextExpr

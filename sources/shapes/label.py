@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
 from sources.cleaning.texts import clean
@@ -31,10 +32,8 @@ _SPOOLED = pa.schema(
 )
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns and the words for the labels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mode: Literal["clustering", "classification"]
     text: TextExpr = "text"

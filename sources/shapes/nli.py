@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.cleaning.texts import clean
 from sources.manifest import TextExpr
@@ -23,10 +23,8 @@ PER_FILE = False
 """A premise's hypotheses need not stand together."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns, and what the labels mean (numbers or names, as the file has them)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     premise: TextExpr = "premise"
     hypothesis: TextExpr = "hypothesis"

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
@@ -18,10 +19,8 @@ from sources.shapes.fields import batches, column, draft, kept, nth, short, take
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the texts are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     query: TextExpr
     positive: TextExpr

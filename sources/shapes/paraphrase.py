@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from sources.manifest import TextExpr
 from sources.parts import Context
 from sources.shapes.fields import as_text, batches, column, draft_table, languages, text
@@ -23,10 +23,8 @@ _ROWS = 65_536
 _COLUMNS = ("first", "second", "first_lang", "second_lang", "file", "record", "same")
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns, and what the verdicts mean (numbers or names, as the file has them)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first: TextExpr = "sentence1"
     second: TextExpr = "sentence2"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from sources.manifest import TextExpr
 from sources.parts import Context, RawBatch
 from sources.shapes.fields import batches, column, draft, kept, taken, text
@@ -16,10 +16,8 @@ from sources.shapes.fields import batches, column, draft, kept, taken, text
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Where the question and its context are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     question: TextExpr = "question"
     context: TextExpr = "context"

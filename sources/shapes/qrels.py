@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from open_ml_embed.core.section import Section
 from sources.batching import runs
 from sources.manifest import LangColumn, TextExpr
 from sources.parts import Context
@@ -32,10 +33,8 @@ _BYTES = 256 << 20
 """Text of a collection looked up at a time."""
 
 
-class Table(BaseModel):
+class Table(Section):
     """A table of texts with ids."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     text: TextExpr
@@ -43,10 +42,8 @@ class Table(BaseModel):
     """The language column has names of programming languages; where it has none, the query's language holds."""
 
 
-class Judgements(BaseModel):
+class Judgements(Section):
     """Pairs of ids with a score, or triples (query, positive, negative)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     query: str
     document: str
@@ -62,10 +59,8 @@ class Judgements(BaseModel):
         return self
 
 
-class Args(BaseModel):
+class Args(Section):
     """What the tables `queries`, `corpus` and `judgements` of the manifest hold."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     queries: Table
     corpus: Table

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
+from open_ml_embed.core.section import Section
 from sources.manifest import TextExpr
 from sources.parts import Context
 from sources.shapes.fields import batches, column, draft, kept, text
@@ -16,10 +16,8 @@ from sources.shapes.fields import batches, column, draft, kept, text
 PER_FILE = True
 
 
-class Args(BaseModel):
+class Args(Section):
     """Columns and the score from which two sentences mean the same."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first: TextExpr = "sentence1"
     second: TextExpr = "sentence2"

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from curation.settings import NormalizeSettings, load_profile
+from curation.normalize.settings import NormalizeSettings
+from curation.settings import load_profile
 from open_ml_embed.core.engine import Task, Workers, run
 from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 from open_ml_embed.core.store import Store

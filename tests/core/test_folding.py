@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curation.decontamination.api import overlaps
 from curation.dedup import cluster
 from curation.mining.api import mine
-from curation.settings import MiningSettings
+from curation.mining.settings import MiningSettings
 from open_ml_embed.core.text.folding import folded
 from open_ml_embed.core.text.tokens import tokenize
 from tests.support.slow_folding import fold, normal, same_partition, words
@@ -207,6 +207,9 @@ def test_bm25_finds_a_document_however_it_is_written():
     queries = ["Which STRASSE leads to the river?", "قصة النهر القديم", "ﾃﾞﾝｼｬ"]
     documents = ["the Straße of the river", "قِصَّةُ النَّهْرِ", "デンシャの駅", "some other words", "nothing here"]
     found = mine(
-        queries, documents, [[3], [3], [3]], MiningSettings(preset="none", below_positive=None, keep=1, shortage="keep")
+        queries,
+        documents,
+        [[3], [3], [3]],
+        MiningSettings(preset="none", relative_margin=None, keep=1, shortage="keep"),
     )
     assert [found.of(query).tolist() for query in range(3)] == [[0], [1], [2]]

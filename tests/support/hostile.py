@@ -43,7 +43,7 @@ def make_corpus(workshop):
     workshop.manifest("absent", ["all"], title="Not here")
     workshop.mix("everything", title="Everything", cap=40)
     workshop.mix("some", title="Some", sources=["pairs", "code"])
-    build = workshop.build(mining={"keep": 4}, mixes={"everything": {"validation": 0.2}, "some": {}})
+    build = workshop.build(mining={"num_negatives": 4}, mixes={"everything": {"validation": 0.2}, "some": {}})
     long = " ".join(f"word{i}" for i in range(60))
     near = [{"query": "the same query", "positive": f"{long} {end}"} for end in ("one", "two")]
     twice = {"query": "said twice", "positive": f"{long} and {EVIL}"}

@@ -10,7 +10,7 @@ from curation.pipeline.run import run_step
 from curation.tables.pools import documents_of
 
 WORDS = [f"w{i}" for i in range(300)]
-PLAIN = {"skip_top": 0, "below": None, "retrieved": 20, "keep": 8, "shortage": "keep"}
+PLAIN = {"range_min": 0, "max_score": None, "range_max": 20, "num_negatives": 8, "shortage": "keep"}
 
 
 def make_text(rng: random.Random, length: int) -> str:

@@ -30,7 +30,7 @@ RATES = {
     "measured_on": "a toy", "command": "toy run", "caution": "toys are quick",
     "steps": {
         "normalize": {"rows_per_second": 1000},
-        "mine": {"rows_per_second": 10, "settings": {"mining.keep": 8, "mining.teacher.model": "bm25"}},
+        "mine": {"rows_per_second": 10, "settings": {"mining.num_negatives": 8, "mining.teacher.model": "bm25"}},
     },
     "unmeasured": {"train": "nobody has"},
 }  # fmt: skip

@@ -9,7 +9,7 @@ import typer
 
 from curation.cli.langid import Backend, Model, language_settings
 from curation.cli.options import run_program
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 

@@ -20,7 +20,7 @@ from curation.langid.deciding import decide
 from curation.langid.identifier import Identifier
 from curation.langid.interface import backend
 from curation.langid.scripts import look, own_letters
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from tools.langid.run import balanced, model_without
 
 DOMAINS = ("udhr", "mediawiki", "descriptions")

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from curation.decontamination.index import ROLES, Index
 from curation.decontamination.kernels import I32
 from curation.decontamination.matching import REASONS, Hits, match
+from curation.decontamination.settings import DecontaminationSettings, DistrustSettings, MtebSettings
 from curation.decontamination.step.index import BuildIndex, load_index
 from curation.decontamination.word_units import U8
-from curation.settings import DecontaminationSettings, DistrustSettings, MtebSettings
 from curation.tables.contamination import CONTAMINATION, CONTAMINATION_SCHEMA, SIDES
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys

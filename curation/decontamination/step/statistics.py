@@ -12,8 +12,8 @@ import pyarrow as pa
 from curation.build import Shard
 from curation.decontamination.index import Index
 from curation.decontamination.matching import REASONS
+from curation.decontamination.settings import DistrustSettings
 from curation.decontamination.step.rows import EXAMPLE_SCHEMA, Contaminate, first_examples
-from curation.settings import DistrustSettings
 from curation.tables.contamination import SIDES
 from open_ml_embed.core.store import Marker, Store
 

@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict
 
 from curation.decontamination.column_sniffing import chosen, columns_of, flattened, records
 from curation.decontamination.evaluation_sets import EvaluationTask
 from curation.decontamination.origins import EvaluationSet, RawSet
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import Manifest
@@ -36,10 +36,8 @@ _ID = ("_id", "id", "query-id", "corpus-id")
 _LOOKED_UP = 65_536
 
 
-class TextSettings(BaseModel):
+class TextSettings(Section):
     """What decides which texts of a set are taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     documents: Literal["judged", "all"]
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 from curation.dedup.exact import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import named_by
 from curation.dedup.minhash import U32
+from curation.dedup.settings import DedupSettings
 from curation.dedup.step.ranks import ranks_of, rows_of
 from curation.dedup.step.shards import Corpus
-from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.tokens import U64
@@ -84,7 +84,7 @@ class Candidates:
         both = group.field == "document"
         columns = group.corpus.column(store, [*names, f"{group.field}_sketch"], np.uint32, negatives=both)
         sketch = _by_rank(columns.pop(f"{group.field}_sketch"), ranks)
-        least = least_agreement(self.settings.permutations, self.settings.threshold)
+        least = least_agreement(self.settings.num_perm, self.settings.threshold)
         pairs = np.zeros(0, np.uint64)
         for name in names:
             pairs = merge(pairs, run_pairs(columns.pop(name), ranks, leaders, sketch, least))

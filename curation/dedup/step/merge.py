@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.minhash import U32
+from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.ranks import ORDER
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus, ShardRef
-from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.arrays import list_starts, one_array

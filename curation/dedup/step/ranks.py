@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from curation.dedup.exact import rank_bits
 from curation.dedup.minhash import U32
+from curation.dedup.settings import DedupSettings
 from curation.dedup.step.shards import Corpus
-from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.store import Store, flat

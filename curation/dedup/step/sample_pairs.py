@@ -20,12 +20,12 @@ import pyarrow as pa
 from curation.dedup.exact import agreeing_bits, least_agreement, rank_bits
 from curation.dedup.joining import ShingleSets, similarity
 from curation.dedup.minhash import U32
+from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.components import component_of
 from curation.dedup.step.ranks import ORDER, rows_of
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
-from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.tokens import I64, U64, mix64
@@ -55,7 +55,7 @@ class Match:
         if len(members):
             sides = [_side(store, corpus, field, members) for field in ("query", "document")]
             family, label = _kinds(store, corpus, members)
-            least = least_agreement(self.settings.permutations, self.settings.threshold)
+            least = least_agreement(self.settings.num_perm, self.settings.threshold)
             place = _keepers(bounds, family, label, *sides[0], *sides[1], least, self.settings.threshold)
             keeper = members[place]
         order = np.argsort(members)

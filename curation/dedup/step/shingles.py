@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from curation.dedup.joining import ShingleSets
 from curation.dedup.minhash import U32, shingle_sets
+from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import Pairs
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
-from curation.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat, take_rows
 from open_ml_embed.core.text.arrays import list_starts

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from curation.dedup.minhash import bands, signatures_of, sketches
-from curation.settings import DedupSettings
+from curation.dedup.settings import DedupSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import U64, Tokens, mix_all, tokenize
@@ -80,7 +80,7 @@ def negative_schema(settings: DedupSettings) -> pa.Schema:
 def _columns(field: str, settings: DedupSettings) -> list[pa.Field]:
     return [
         pa.field(f"{field}_exact", pa.uint64(), nullable=False),
-        pa.field(f"{field}_sketch", pa.binary(settings.permutations // 8), nullable=False),
+        pa.field(f"{field}_sketch", pa.binary(settings.num_perm // 8), nullable=False),
         *(pa.field(f"{field}_band_{i:02d}", pa.uint32(), nullable=False) for i in range(settings.bands)),
     ]
 
@@ -130,6 +130,6 @@ class Sign:
         signature, enough = signatures_of(tokens, self.settings)
         hashed: npt.NDArray[np.uint32] = bands(signature, self.settings)
         hashed[:, ~enough] = 0
-        kind = pa.binary(self.settings.permutations // 8)
+        kind = pa.binary(self.settings.num_perm // 8)
         sketch = pa.FixedSizeBinaryArray.from_buffers(kind, len(tokens), [None, pa.py_buffer(sketches(signature))])
         return [pa.array(tokens.exact), sketch, *(pa.array(band) for band in hashed)], int((~enough).sum())

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from curation.build import Build, Inputs, Shard, StepResult, shards_of
 from curation.langid.interface import identify, identity
+from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.langid.step.verdicts import SIDES, VERDICTS, Judge, strongest
-from curation.settings import LanguageSettings, SourceTrust, TrustSettings
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Marker, Store

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from curation.langid.codes import LabelRefusedError, members, resolve
 from curation.langid.confidence import SHORT
 from curation.langid.identifier import UNDETERMINED
-from curation.settings import LanguageSettings, SourceTrust, TrustSettings
+from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store

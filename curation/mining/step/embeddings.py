@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from curation.mining.settings import TeacherSettings
 from curation.mining.step.pools import Chunk
 from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.protocol import Side
-from curation.settings import TeacherSettings
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task, Workers

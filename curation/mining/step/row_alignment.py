@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from curation.mining.classes import mine_classes
 from curation.mining.masks import build_masks
 from curation.mining.rules import Pool
+from curation.mining.settings import MiningSettings
 from curation.mining.statistics import BOUNDED_WIDTH, tally
 from curation.mining.step.pools import Collect
 from curation.mining.step.search import (
@@ -23,7 +24,6 @@ from curation.mining.step.search import (
     negatives_table,
     numbered,
 )
-from curation.settings import MiningSettings
 from curation.tables.pools import PoolRef
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
@@ -36,7 +36,7 @@ class AlignSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    keep: int
+    num_negatives: int
     """Negatives a row should have: what a shortage is counted against."""
     width: float
     """Of a bin of scores."""
@@ -69,7 +69,7 @@ class Align:
         found = pa.concat_tables([NEGATIVES_SCHEMA.empty_table(), *tables])
         found = found.take(pa.array(starts[block_of] + asked % BLOCK_QUERIES)).combine_chunks()
         out.table("negatives", found.to_batches(), NEGATIVES_SCHEMA)
-        return tally(found, self.settings.keep, self.settings.width)
+        return tally(found, self.settings.num_negatives, self.settings.width)
 
 
 def block_path(pool: str, number: int) -> str:
@@ -98,7 +98,9 @@ class DrawClasses:
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Do one pool; `task.payload` is a `ClassesRef`."""
         ref: ClassesRef = task.payload
-        keep = self.settings.keep if ref.family == "clustering" else self.settings.keep_classification
+        num_negatives = (
+            self.settings.num_negatives if ref.family == "clustering" else self.settings.num_negatives_classification
+        )
         stem = f"{Collect.name}/{ref.pool.name}"
         documents = store.read_table(f"{stem}.documents.arrow")
         asked = store.read_table(f"{stem}.queries.arrow", ["exact", "wanted"])
@@ -118,10 +120,12 @@ class DrawClasses:
         label = rows["label"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
         members = np.unique(np.stack([positive, label], 1)[label >= 0], axis=0)
         pool = Pool(masks, given, row_keys(rows))
-        found = mine_classes(label, members[:, 0].astype(np.int32), members[:, 1], pool, keep, self.settings.seed)
+        found = mine_classes(
+            label, members[:, 0].astype(np.int32), members[:, 1], pool, num_negatives, self.settings.seed
+        )
         table = negatives_table(found)
         start = 0
         for path, count in zip(ref.pool.paths, ref.rows, strict=True):
             out.table("negatives", table.slice(start, count).to_batches(), NEGATIVES_SCHEMA, at=path)
             start += count
-        return tally(table, keep, BOUNDED_WIDTH) | {"rejected": found.rejected}
+        return tally(table, num_negatives, BOUNDED_WIDTH) | {"rejected": found.rejected}

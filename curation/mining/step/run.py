@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from curation.build import Build, Inputs, StepResult, shards_of
+from curation.mining.settings import MiningSettings
 from curation.mining.statistics import BM25_WIDTH, BOUNDED_WIDTH, added, spread_examples
 from curation.mining.step.cross_pool_positives import Answers, AnswersRef
 from curation.mining.step.embeddings import embed
@@ -16,7 +17,6 @@ from curation.mining.step.pools import Chunk, Collect
 from curation.mining.step.row_alignment import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
 from curation.mining.step.search import BLOCK_QUERIES, BlockRef, Search
 from curation.mining.teachers.loading import load_teacher
-from curation.settings import MiningSettings
 from curation.tables.pools import pools_of
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task
@@ -102,7 +102,7 @@ def _search(build: Build, pools: list[MinedPool]) -> None:
         pool.mined = [next(markers) for _ in range(0, pool.collected.stats["queries"], BLOCK_QUERIES)]
         inputs = (pool.identity, *(marker.outputs[0].xxh3 for marker in pool.mined))
         aligning += [Task(s.path, inputs, AlignRef(pool.name, s.path)) for s in pool.shards]
-    keyed = AlignSettings(keep=settings.keep, width=_width(settings))
+    keyed = AlignSettings(num_negatives=settings.num_negatives, width=_width(settings))
     markers = iter(engine.run(Align(keyed), aligning, store, build.workers))
     for pool in pools:
         pool.aligned = [next(markers) for _ in pool.shards]

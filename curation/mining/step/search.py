@@ -19,11 +19,11 @@ from curation.mining.negatives import ORIGINS, Negatives, gather
 from curation.mining.rerank import Opinion
 from curation.mining.retrievers import DenseRetriever, Retriever, decided
 from curation.mining.rules import Pool
+from curation.mining.settings import MiningSettings
 from curation.mining.step.embeddings import StoredVectors
 from curation.mining.step.pools import Collect
 from curation.mining.topk.heap import I32
 from curation.mining.vectors import Vectors
-from curation.settings import MiningSettings
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store

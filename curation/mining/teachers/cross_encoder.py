@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.loading import model_folder
 from curation.mining.teachers.protocol import F32
 from curation.mining.teachers.sentence_transformer import (
@@ -19,7 +20,6 @@ from curation.mining.teachers.sentence_transformer import (
     refused,
     token_lengths,
 )
-from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.text.tokens import I64

@@ -8,10 +8,10 @@ import os
 import re
 from pathlib import Path
 
+from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.precomputed import PrecomputedVectors
 from curation.mining.teachers.protocol import Teacher
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, weighed_files
-from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import FileHashes, digest
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.protocol import F32, Side
-from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest, hash_file
 

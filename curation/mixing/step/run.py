@@ -15,10 +15,10 @@ import xxhash
 from curation.build import Build, Inputs, StepResult
 from curation.mixing.card import dataset_card
 from curation.mixing.recipe import Recipe, load_recipe
+from curation.mixing.settings import MixSettings
 from curation.mixing.step.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
 from curation.mixing.step.judged import judged_sources
 from curation.mixing.step.select import PoolState, apply_cap, drop_twins, funnel, judge_pool
-from curation.settings import MixSettings
 from curation.tables.contamination import contaminated_clusters
 from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError
@@ -67,7 +67,7 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
             for pool in of_source:
                 made = assemble(
                     build.store, pool, documents_of(build, source, pool.subset), manifest, recipe,
-                    first_id=writer.documents.rows, keep=build.profile.mining.keep, seed=settings.seed,
+                    first_id=writer.documents.rows, keep=build.profile.mining.num_negatives, seed=settings.seed,
                 )  # fmt: skip
                 writer.add(made.train, made.validation, made.documents)
                 progress.advance(f"write {source}/{pool.subset}")

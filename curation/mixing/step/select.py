@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Shard
-from curation.settings import MixSettings
+from curation.mixing.settings import MixSettings
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import I64, U64, mix_all

@@ -10,7 +10,7 @@ from curation.decontamination.evaluation_sets import load_catalog, load_set, set
 from curation.decontamination.hub_layout import layout_of
 from curation.decontamination.mteb_tasks import catalog_lines, describe, enumerate_tasks
 from curation.decontamination.origins import chosen_sets
-from curation.settings import DecontaminationSettings, MtebSettings
+from curation.decontamination.settings import DecontaminationSettings, MtebSettings
 from open_ml_embed.core.errors import ManifestError, MissingToolError, SettingsError, UnknownNameError
 
 

@@ -15,8 +15,8 @@ from curation.decontamination.api import overlaps
 from curation.decontamination.index import IndexSettings, build_index, unique_texts
 from curation.decontamination.kernels import EFFORT
 from curation.decontamination.matching import REASONS, match
+from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.word_units import tokens_per_word
-from curation.settings import DecontaminationSettings
 from open_ml_embed.core.text.tokens import tokenize
 
 SETTINGS = DecontaminationSettings()

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from curation.dedup import cluster, signatures
 from curation.dedup.exact import ALL_PAIRS, NEIGHBOURS, fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join
+from curation.dedup.settings import DedupSettings
 from curation.dedup.step.ranks import ranked
-from curation.settings import DedupSettings, load_profile
+from curation.settings import load_profile
 from open_ml_embed.core.errors import SettingsError
 
 SURE = DedupSettings(bands=64)
@@ -210,9 +211,9 @@ def test_clusters_do_not_depend_on_how_many_texts_are_signed_at_once(monkeypatch
 def test_a_band_has_one_value_at_least(tmp_path, permutations):
     rng = random.Random(7)
     found = [" ".join(f"w{rng.randrange(300)}" for _ in range(30)) for _ in range(20)]
-    most = DedupSettings(permutations=permutations, bands=permutations)
+    most = DedupSettings(num_perm=permutations, bands=permutations)
     assert cluster([*found, found[3] + " end"], most)["cluster"].to_pylist() == [*range(20), 3]
     path = tmp_path / "params.yaml"
-    path.write_text(f"sample: {{dedup: {{permutations: {permutations}, bands: {permutations + 1}}}}}")
-    with pytest.raises(SettingsError, match=rf"bands \({permutations + 1}\) above permutations \({permutations}\)"):
+    path.write_text(f"sample: {{dedup: {{num_perm: {permutations}, bands: {permutations + 1}}}}}")
+    with pytest.raises(SettingsError, match=rf"bands \({permutations + 1}\) above num_perm \({permutations}\)"):
         load_profile(path, "sample")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from curation.dedup import signatures
 from curation.dedup.minhash import BLOCK, _permutations, bands, jaccard, shingle_sets, signatures_of, sketches
-from curation.settings import DedupSettings
+from curation.dedup.settings import DedupSettings
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 SETTINGS = DedupSettings()
-LARGE = DedupSettings(permutations=256, bands=42)
+LARGE = DedupSettings(num_perm=256, bands=42)
 LETTERS = "abcdefgh日本語のไทยابجדЖ\u0301é한"
 tokens_of_one = st.lists(st.text(LETTERS, min_size=1, max_size=9), max_size=30)
 sizes = [0, 1, 4, 5, 6, 12, 13, BLOCK - 1, BLOCK + 3, BLOCK + 4, BLOCK + 5, 3 * BLOCK + 9]
@@ -67,7 +67,7 @@ def test_signature_is_the_minimum_of_each_permutation_of_the_shingles(settings):
     tokens = random_tokens(sizes)
     signed, enough = signatures_of(tokens, settings)
     hashes, offsets = shingle_sets(tokens, settings.shingle)
-    multipliers, addends = (draw.astype(object) for draw in _permutations(settings.permutations, settings.seed))
+    multipliers, addends = (draw.astype(object) for draw in _permutations(settings.num_perm, settings.seed))
     assert enough.tolist() == [size >= settings.shingle for size in sizes]
     for row, size in enumerate(sizes):
         keys = (hashes[offsets[row] : offsets[row + 1]] >> np.uint64(32)).astype(object)
@@ -91,7 +91,7 @@ def test_estimator_is_as_good_as_theory(length, settings):
     left, right, truth = edited_pairs(1500, length, seed=2)
     signed, _ = signatures(left + right, settings)
     estimate = (signed[:1500] == signed[1500:]).mean(1)
-    theory = np.sqrt((truth * (1 - truth) / settings.permutations).mean())
+    theory = np.sqrt((truth * (1 - truth) / settings.num_perm).mean())
     assert 0.9 * theory < np.sqrt(((estimate - truth) ** 2).mean()) < 1.1 * theory
     assert abs((estimate - truth).mean()) < 0.15 * theory
 
@@ -102,7 +102,7 @@ def test_estimator_agrees_with_datasketch():
     theirs = np.array([sketched[i].jaccard(sketched[150 + i]) for i in range(150)])
     signed, _ = signatures(left + right, SETTINGS)
     ours = (signed[:150] == signed[150:]).mean(1)
-    theory = np.sqrt((2 * truth * (1 - truth) / SETTINGS.permutations).mean())
+    theory = np.sqrt((2 * truth * (1 - truth) / settings.num_perm).mean())
     assert np.sqrt(((ours - theirs) ** 2).mean()) < 1.2 * theory
 
 
@@ -167,7 +167,7 @@ def test_bytes_that_are_no_text_are_signed_alike_wherever_they_stand(rows):
 def test_every_script_is_signed(text):
     signed, enough = signatures([text, text + " x y z", "one two three four"], SETTINGS)
     assert enough.tolist() == [True, True, False]
-    assert 0 < (signed[0] == signed[1]).sum() < SETTINGS.permutations
+    assert 0 < (signed[0] == signed[1]).sum() < settings.num_perm
 
 
 def test_jaccard_equals_brute_force():
@@ -213,7 +213,7 @@ def test_candidates_over_similarity_are_as_theory_says(settings):
     signed, _ = signatures(left + right, settings)
     hashed = bands(signed, settings)
     found = (hashed[:, :3000] == hashed[:, 3000:]).any(0)
-    expected = 1 - (1 - truth ** (settings.permutations // settings.bands)) ** settings.bands
+    expected = 1 - (1 - truth ** (settings.num_perm // settings.bands)) ** settings.bands
     for low in (0.3, 0.5, 0.6, 0.7):
         here = (truth >= low) & (truth < low + 0.1)
         assert abs(found[here].mean() - expected[here].mean()) < 4 * np.sqrt(0.25 / here.sum())
@@ -228,10 +228,10 @@ def test_bits_of_sketches_agree_as_theory_says(settings, length):
     left, right, truth = edited_pairs(2000, length, seed=6)
     signed, _ = signatures(left + right, settings)
     sketched = sketches(signed)
-    assert sketched.shape == (4000, settings.permutations // 64)
-    agree = np.bitwise_count(~(sketched[:2000] ^ sketched[2000:])).sum(1) / settings.permutations
+    assert sketched.shape == (4000, settings.num_perm // 64)
+    agree = np.bitwise_count(~(sketched[:2000] ^ sketched[2000:])).sum(1) / settings.num_perm
     expected = (1 + truth) / 2
-    theory = np.sqrt((expected * (1 - expected) / settings.permutations).mean())
+    theory = np.sqrt((expected * (1 - expected) / settings.num_perm).mean())
     assert np.sqrt(((agree - expected) ** 2).mean()) < 1.1 * theory
     assert (sketched[:2000][truth == 1] == sketched[2000:][truth == 1]).all()
 

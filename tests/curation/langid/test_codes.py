@@ -33,7 +33,7 @@ from curation.langid.codes import (
 from curation.langid.identifier import as_ranked
 from curation.langid.interface import _loaded, backend
 from curation.langid.scripts import look
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.errors import MissingToolError
 from sources.languages import tag_of
 

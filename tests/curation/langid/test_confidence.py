@@ -25,7 +25,7 @@ from curation.langid.confidence import (
 from curation.langid.deciding import ANSWERED
 from curation.langid.identifier import as_ranked
 from curation.langid.interface import identity
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from tools.langid import calibrate as measuring
 from tools.langid.calibrate import Answers, asked, cut, fitted, report, write
 

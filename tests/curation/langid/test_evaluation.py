@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from curation.cli.langid import CHUNK, _chunks, app
 from curation.langid.evaluation import evaluate, read_labeled, score
-from curation.settings import LanguageSettings
+from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 
 TEXTS = {

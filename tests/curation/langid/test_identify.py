@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from curation.langid import IDENTIFIED_SCHEMA, identify
 from curation.langid.codes import usual_members
 from curation.langid.scripts import scripts_of
+from curation.langid.settings import LanguageSettings
 from curation.langid.step.verdicts import agree
-from curation.settings import LanguageSettings
 from open_ml_embed.core.errors import SettingsError
 
 TEXTS = {

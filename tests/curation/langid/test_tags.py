@@ -43,8 +43,8 @@ from curation.langid.scripts import (
     own_letters,
     scripts_of,
 )
+from curation.langid.settings import LanguageSettings
 from curation.langid.written import possible_tags, scripts_of_label, written_in
-from curation.settings import LanguageSettings
 
 # The scripts of letters
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from curation.langid.confidence import SHORT
 from curation.langid.interface import IDENTIFIED_SCHEMA
+from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.langid.step import run as langid_step
 from curation.langid.step.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
 from curation.pipeline.freshness import load
 from curation.pipeline.run import run_step
 from curation.pipeline.show import show_disagreements, show_rows
 from curation.report.statistics import STAGES, funnel, load_inputs
-from curation.settings import LanguageSettings, SourceTrust, TrustSettings, load_profile
+from curation.settings import load_profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 
 DROP = {"policy": "drop-disagreement", "confidence": 0.8}

@@ -6,11 +6,11 @@ import pytest
 
 from curation.mining import mine
 from curation.mining.negatives import ORIGINS, REASONS
-from curation.settings import MiningSettings
+from curation.mining.settings import MiningSettings
 from open_ml_embed.core.errors import SettingsError
 from tests.support.disguises import disguised, word_vectors
 
-NONE = MiningSettings(preset="none", below_positive=None, shortage="keep")
+NONE = MiningSettings(preset="none", relative_margin=None, shortage="keep")
 
 
 @pytest.mark.parametrize("teacher", ["bm25", "vectors"])
@@ -99,9 +99,9 @@ def test_a_second_opinion_orders_and_judges():
     made = disguised(20)
     judge = Shorter()
     alone = np.arange(len(made.queries)), np.arange(len(made.documents))
-    settings = MiningSettings(preset="none", retrieved=30, keep=30)
+    settings = MiningSettings(preset="none", range_max=30, num_negatives=30)
     plain = mine(made.queries, made.documents, made.positives, settings, clusters=alone)
-    settings = settings.model_copy(update={"below_positive": 1.0})
+    settings = settings.model_copy(update={"relative_margin": 0})
     found = mine(made.queries, made.documents, made.positives, settings, clusters=alone, second_opinion=judge)
     assert judge.calls == 1
     length = np.array([len(text) for text in made.documents])
@@ -115,7 +115,7 @@ def test_a_second_opinion_orders_and_judges():
 
 def test_a_ceiling_has_no_meaning_for_bm25_but_has_for_a_second_opinion():
     made = disguised(20)
-    low = MiningSettings(preset="none", below=0.0001)
+    low = MiningSettings(preset="none", max_score=0.0001)
     assert len(mine(made.queries, made.documents, made.positives, low).ids)
     assert not len(mine(made.queries, made.documents, made.positives, low, second_opinion=Shorter()).ids)
 

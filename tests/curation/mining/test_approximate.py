@@ -7,12 +7,12 @@ import pytest
 
 from curation.mining import mine
 from curation.mining.masks import no_masks
+from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import ArrayVectors
-from curation.settings import MiningSettings
 from open_ml_embed.core.errors import SettingsError
 
-SETTINGS = MiningSettings(preset="none", retrieved=20, keep=10, approximate_above=1000)
+SETTINGS = MiningSettings(preset="none", range_max=20, num_negatives=10, approximate_above=1000)
 
 
 def clustered(n: int, seed: int) -> np.ndarray:

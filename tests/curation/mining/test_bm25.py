@@ -13,7 +13,7 @@ from curation.mining.bm25 import build_index, query_terms
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
 from curation.mining.rules import Pool
-from curation.settings import MiningSettings
+from curation.mining.settings import MiningSettings
 from open_ml_embed.core.text.tokens import tokenize
 
 
@@ -62,7 +62,7 @@ def test_the_retriever_equals_sorting_everything(seed, m, k, threads):
     masks = build_masks(Ragged.of(positives), numbers.integers(0, 30, m), contaminated=numbers.random(m) < 0.2)
     pool = Pool(masks, Ragged.of(given), np.arange(n, dtype=np.uint64))
     retriever = LexicalRetriever(tokens(queries), tokens(documents), k1=1.5, b=0.75, threads=threads)
-    (scored,) = retriever.blocks(pool, MiningSettings(preset="none", retrieved=k, keep=1))
+    (scored,) = retriever.blocks(pool, MiningSettings(preset="none", range_max=k, num_negatives=1))
     scores = all_scores(queries, documents)
     for q in range(n):
         by_score = sorted(np.flatnonzero(scores[q] > 0).tolist(), key=lambda d: (-scores[q, d], d))
@@ -88,7 +88,7 @@ def test_each_language_is_searched_as_if_it_were_alone(seed, m):
     documents = [make_text(rng, rng.randrange(0, 8), 20) for _ in range(m)]
     asks, speaks = numbers.integers(0, 3, n).astype(np.int32), numbers.integers(0, 4, m).astype(np.int32)
     positives = [numbers.integers(0, m, numbers.integers(1, 3)).tolist() for _ in range(n)]
-    chosen = MiningSettings(preset="none", retrieved=30)
+    chosen = MiningSettings(preset="none", range_max=30)
 
     def search(q: list[int], d: list[int], rows: np.ndarray | None = None, **languages):
         where = {document: place for place, document in enumerate(d)}

@@ -5,12 +5,12 @@ import random
 import numpy as np
 import pytest
 
+from curation.mining.settings import TeacherSettings
 from curation.mining.step import embeddings, pools
 from curation.mining.step.embeddings import Embed, StoredVectors, embed
 from curation.mining.step.pools import Collect
 from curation.mining.teachers.loading import load_teacher
 from curation.pipeline.run import run_step
-from curation.settings import TeacherSettings
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task, Workers

@@ -11,12 +11,11 @@ from curation.mining import mine
 from curation.mining.api import mine_pool
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import ORIGINS, REASONS
-from curation.mining.presets import PRESETS
 from curation.mining.retrievers import DenseRetriever
 from curation.mining.rules import Pool
+from curation.mining.settings import PRESETS, MiningSettings, TeacherSettings
 from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import ArrayVectors, score_pairs
-from curation.settings import MiningSettings, TeacherSettings
 from open_ml_embed.core.errors import UnknownNameError
 
 
@@ -47,29 +46,29 @@ class World:
 def slow_choice(world: World, query: int, settings: MiningSettings):
     """Return ([(document, origin)], positive's score, its rank, {document: reason})."""
     scores = {d: world.score(query, d) for d in world.admitted(query)}
-    ranking = sorted(scores, key=lambda d: (-scores[d], d))[: settings.retrieved]
+    ranking = sorted(scores, key=lambda d: (-scores[d], d))[: settings.range_max]
     reduce = {"min": min, "max": max, "mean": np.mean}[settings.positives]
     p = reduce([world.score(query, d) for d in world.positives[query]])
     rank = sum(scores[d] > p for d in ranking)
     reasons = dict.fromkeys(ranking, "")
     for place, d in enumerate(ranking):
-        limit = p - abs(p) * (1 - settings.below_positive) if settings.below_positive is not None else np.inf
-        if settings.skip_from == "ranking" and place < settings.skip_top:
-            reasons[d] = "skipped"
-        elif settings.below is not None and scores[d] >= settings.below:
-            reasons[d] = "ceiling"
+        limit = p - abs(p) * settings.relative_margin if settings.relative_margin is not None else np.inf
+        if settings.skip_from == "ranking" and place < settings.range_min:
+            reasons[d] = "range-min"
+        elif settings.max_score is not None and scores[d] >= settings.max_score:
+            reasons[d] = "max-score"
         elif scores[d] >= limit:
-            reasons[d] = "below-positive"
-        elif settings.margin is not None and scores[d] > p - settings.margin:
-            reasons[d] = "margin"
+            reasons[d] = "relative-margin"
+        elif settings.absolute_margin is not None and scores[d] > p - settings.absolute_margin:
+            reasons[d] = "absolute-margin"
     if settings.skip_from == "survivors":
-        for d in [d for d in ranking if not reasons[d]][: settings.skip_top]:
-            reasons[d] = "skipped"
+        for d in [d for d in ranking if not reasons[d]][: settings.range_min]:
+            reasons[d] = "range-min"
     chosen = []
 
     def take(document, origin):
         free = world.cluster[document] not in [world.cluster[d] for d, _ in chosen]
-        if free and len(chosen) < settings.keep:
+        if free and len(chosen) < settings.num_negatives:
             chosen.append((document, origin))
         return free
 
@@ -79,14 +78,14 @@ def slow_choice(world: World, query: int, settings: MiningSettings):
         if d in scores:
             take(d, "given")
     for d in [d for d in ranking if not reasons[d]]:
-        full = len(chosen) == settings.keep
+        full = len(chosen) == settings.num_negatives
         free = take(d, "mined")
         reasons[d] = "near-duplicate" if not free else "not-needed" if full else ""
     if settings.shortage == "relax":
         for d in reversed(ranking):
-            if reasons[d] in ("skipped", "ceiling", "below-positive", "margin"):
+            if reasons[d] in ("range-min", "max-score", "relative-margin", "absolute-margin"):
                 take(d, "relaxed")
-    if settings.shortage == "drop" and len(chosen) < settings.keep:
+    if settings.shortage == "drop" and len(chosen) < settings.num_negatives:
         chosen = []
     return chosen, p, rank, reasons
 
@@ -94,15 +93,15 @@ def slow_choice(world: World, query: int, settings: MiningSettings):
 RULES = st.fixed_dictionaries(
     {
         "preset": st.just("none"),
-        "retrieved": st.integers(12, 50),
-        "skip_top": st.integers(0, 4),
+        "range_max": st.integers(12, 50),
+        "range_min": st.integers(0, 4),
         "skip_from": st.sampled_from(["ranking", "survivors"]),
-        "below": st.sampled_from([None, 0.0, 0.25, 0.5]),
-        "below_positive": st.sampled_from([None, 0.5, 0.95, 1.0]),
-        "margin": st.sampled_from([None, 0.0, 0.125]),
+        "max_score": st.sampled_from([None, 0.0, 0.25, 0.5]),
+        "relative_margin": st.sampled_from([None, 0.5, 0.05, 0.0]),
+        "absolute_margin": st.sampled_from([None, 0.0, 0.125]),
         "positives": st.sampled_from(["min", "max", "mean"]),
         "max_rank": st.sampled_from([None, None, 0, 5]),
-        "keep": st.integers(1, 8),
+        "num_negatives": st.integers(1, 8),
         "shortage": st.sampled_from(["keep", "drop", "relax"]),
     }
 )
@@ -124,14 +123,14 @@ def test_equals_a_slow_oracle(seed, rules):
         assert found.positive_rank[query] == rank
         for reason in filter(None, reasons.values()):
             counted[reason] += 1
-    rules_only = [r for r in REASONS[1:] if r in ("skipped", "ceiling", "below-positive", "margin")]
+    rules_only = [r for r in REASONS[1:] if r in ("range-min", "max-score", "relative-margin", "absolute-margin")]
     assert {r: found.rejected[r] for r in rules_only} == {r: counted[r] for r in rules_only}
     for example in found.examples:
         assert example.score == world.score(example.query, example.document)
 
 
 def test_a_block_of_queries_at_a_time_changes_nothing():
-    world, settings = World(1, queries=40), MiningSettings(preset="f2llm", keep=8)
+    world, settings = World(1, queries=40), MiningSettings(preset="f2llm", num_negatives=8)
     retriever = DenseRetriever(ArrayVectors(world.queries), ArrayVectors(world.documents), query_block=3)
     whole, blocks = world.mine(settings), mine_pool(retriever, world.pool, settings)
     for name in ("offsets", "ids", "scores", "origins", "positive_score", "positive_rank"):
@@ -141,7 +140,7 @@ def test_a_block_of_queries_at_a_time_changes_nothing():
 
 def test_random_draws_are_seeded_masked_and_never_twice_the_same_text():
     world = World(2)
-    settings = MiningSettings(preset="f2llm", below=-1.0, keep=20, shortage="fill")  # nothing passes
+    settings = MiningSettings(preset="f2llm", max_score=-1.0, num_negatives=20, shortage="fill")  # nothing passes
     found, again = world.mine(settings), world.mine(settings)
     other = world.mine(settings.model_copy(update={"seed": 2}))
     assert found.ids.tolist() == again.ids.tolist() != other.ids.tolist()
@@ -156,9 +155,9 @@ def test_random_draws_are_seeded_masked_and_never_twice_the_same_text():
 
 def test_a_random_pick_is_of_those_that_pass_in_the_order_of_their_scores():
     world = World(3)
-    picked = world.mine(MiningSettings(preset="bge", skip_top=2, keep=4, shortage="keep", below=0.5))
-    passing = world.mine(MiningSettings(preset="none", skip_top=2, keep=40, below=0.5))
-    best = world.mine(MiningSettings(preset="none", skip_top=2, keep=4, below=0.5))
+    picked = world.mine(MiningSettings(preset="bge", range_min=2, num_negatives=4, shortage="keep", max_score=0.5))
+    passing = world.mine(MiningSettings(preset="none", range_min=2, num_negatives=40, max_score=0.5))
+    best = world.mine(MiningSettings(preset="none", range_min=2, num_negatives=4, max_score=0.5))
     assert picked.ids.tolist() != best.ids.tolist()
     for query in range(world.n):
         part = slice(picked.offsets[query], picked.offsets[query + 1])
@@ -172,13 +171,13 @@ def test_a_random_pick_is_of_those_that_pass_in_the_order_of_their_scores():
 def test_a_positive_below_zero_lowers_the_limit_instead_of_raising_it():
     queries = np.array([[1.0]], np.float32)
     documents = np.array([[-0.4], [-0.39], [-0.41], [-0.43]], np.float32)
-    found = mine(queries, documents, [0], MiningSettings(preset="none", below_positive=0.95))
+    found = mine(queries, documents, [0], MiningSettings(preset="none", relative_margin=0.05))
     assert found.of(0).tolist() == [3]
 
 
 def test_without_a_score_for_the_positive_only_the_other_rules_hold():
     found = mine(["apple tart"], ["no such word", "apple pie", "apple tart cake", "tart"], [0],
-                 MiningSettings(preset="f2llm", skip_top=0, keep=2, shortage="keep"))  # fmt: skip
+                 MiningSettings(preset="f2llm", range_min=0, num_negatives=2, shortage="keep"))  # fmt: skip
     assert found.of(0).tolist() == [2, 3]
     assert np.isnan(found.positive_score).all()
     assert found.positive_rank.tolist() == [-1]
@@ -192,11 +191,11 @@ def test_presets_are_data_and_settings_start_from_them():
         assert set(rules) == set(PRESETS["f2llm"])
         chosen = MiningSettings(preset=name, seed=9)
         assert chosen.model_dump() == default.model_dump() | rules | {"preset": name, "seed": 9}
-    assert MiningSettings(preset="bge", keep=3).keep == 3
+    assert MiningSettings(preset="bge", num_negatives=3).num_negatives == 3
     with pytest.raises(UnknownNameError, match="did you mean f2llm"):
         MiningSettings(preset="f2lm")
     with pytest.raises(ValidationError, match="24 cannot be kept"):
-        MiningSettings(retrieved=28)
+        MiningSettings(range_max=28)
 
 
 SENTENCE_TRANSFORMERS = [
@@ -223,7 +222,7 @@ def test_equals_sentence_transformers(rules, several, drops):
     from datasets import Dataset
 
     rng = np.random.default_rng(5)
-    n, m, keep = 40, 120, 10
+    n, m, num_negatives = 40, 120, 10
     documents = rng.standard_normal((m, 16)).astype(np.float32)
     lists = [[q, *([n + q] if several and q % 2 else [])] for q in range(n)]
     queries = np.stack([documents[own].mean(0) for own in lists]) + 0.6 * rng.standard_normal((n, 16))
@@ -249,18 +248,19 @@ def test_equals_sentence_transformers(rules, several, drops):
     pairs = [(f"q{q}", f"d{d}") for q, own in enumerate(lists) for d in own]
     theirs = st_mine(
         Dataset.from_dict({"query": [q for q, _ in pairs], "answer": [d for _, d in pairs]}), Model(), corpus=texts,
-        num_negatives=keep, range_max=m if several else 40, output_scores=True, verbose=False,
+        num_negatives=num_negatives, range_max=m if several else 40, output_scores=True, verbose=False,
         output_format="n-tuple" if drops else "labeled-list", **rules,
     )  # fmt: skip
     expected: dict[str, list[tuple[str, float]]] = {}
     for row in theirs:
-        names = [row[f"negative_{i}"] for i in range(1, keep + 1)] if drops else row["answer"][1:]
+        names = [row[f"negative_{i}"] for i in range(1, num_negatives + 1)] if drops else row["answer"][1:]
         expected[row["query"]] = list(zip(names, row["scores"][1:], strict=True))
     settings = MiningSettings(
-        preset="none", retrieved=m if several else 40, keep=keep, shortage="drop" if drops else "keep",
-        skip_top=rules.get("range_min", 0), skip_from="survivors", below=rules.get("max_score"),
-        below_positive=1 - rules["relative_margin"] if "relative_margin" in rules else None,
-        margin=rules.get("absolute_margin"), positives="min",
+        preset="none", range_max=m if several else 40, num_negatives=num_negatives,
+        shortage="drop" if drops else "keep",
+        range_min=rules.get("range_min", 0), skip_from="survivors", max_score=rules.get("max_score"),
+        relative_margin=rules.get("relative_margin"),
+        absolute_margin=rules.get("absolute_margin"), positives="min",
     )  # fmt: skip
     ours = mine(queries, documents, lists, settings)
     if not several:

@@ -28,7 +28,7 @@ def test_a_positive_in_disguise_is_never_mined(workshop):
     for i, row in enumerate(rows):
         subsets["a", "xy"[i % 2]].append(row)
     workshop.manifest("a", ["x", "y"])
-    _, found = mine(workshop, subsets, keep=24, retrieved=100, shortage="fill")
+    _, found = mine(workshop, subsets, num_negatives=24, range_max=100, shortage="fill")
     taken = {key: iter(of) for key, of in found.items()}
     for i, row in enumerate(rows):
         mined = next(taken["a", "xy"[i % 2]])
@@ -64,7 +64,7 @@ def test_what_another_source_answers_is_never_mined(workshop):
         ]
     for name in "ab":
         workshop.manifest(name, ["x"])
-    build, found = mine(workshop, pools, keep=24, retrieved=100, shortage="fill")
+    build, found = mine(workshop, pools, num_negatives=24, range_max=100, shortage="fill")
     for (source, _), mined in found.items():
         answers = [row["positive"].casefold() for row in pools["b" if source == "a" else "a", "x"][::2]]
         for topic, (own, said) in enumerate(zip(mined[::2], answers, strict=True)):

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from curation.cli.app import app
+from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.loading import load_teacher
 from curation.pipeline.freshness import load
-from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError
 from tests.support import project
 from tests.support.language_models import make_cross_encoder, make_encoder
@@ -31,7 +31,7 @@ def test_a_dense_teacher_ranks_by_its_own_vectors(workshop, model):
     rows = make_rows(120)
     rows[7] |= {"query": rows[6]["query"]}
     workshop.manifest("a", ["x"])
-    build, found = mine(workshop, {("a", "x"): rows}, 50, teacher=str(model), keep=5)
+    build, found = mine(workshop, {("a", "x"): rows}, 50, teacher=str(model), num_negatives=5)
     teacher = load_teacher(TeacherSettings(model=str(model)))
     documents = [row["positive"] for row in rows]
     asked = teacher.encode([row["query"] for row in rows], "query").astype(np.float16).astype(np.float64)
@@ -75,7 +75,7 @@ def test_a_second_opinion_decides(workshop, tmp_path):
     cross = make_cross_encoder(tmp_path, WORDS)
     rows = make_rows(40)
     workshop.manifest("a", ["x"])
-    _, found = mine(workshop, {("a", "x"): rows}, second_opinion=str(cross), keep=5, below_positive=None)
+    _, found = mine(workshop, {("a", "x"): rows}, second_opinion=str(cross), num_negatives=5, relative_margin=None)
     own = CrossEncoder(str(cross), device="cpu", activation_fn=Sigmoid())
     for row, given in zip(found["a", "x"], rows, strict=True):
         expected = own.predict([(given["query"], text) for text in [given["positive"], *row["texts"]]])

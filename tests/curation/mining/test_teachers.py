@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
+from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.cross_encoder import SecondOpinion
 from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.precomputed import PrecomputedVectors, text_id
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, length_sorted
-from curation.settings import TeacherSettings
 from open_ml_embed.core.errors import SettingsError, StageError
 from tests.support.language_models import make_cross_encoder, make_encoder
 

@@ -1,7 +1,7 @@
 """What a step says of files that could not be read."""
 
+from curation.normalize.settings import NormalizeSettings
 from curation.normalize.step import Normalize, _add, _nothing, _summed
-from curation.settings import NormalizeSettings
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from sources.parts import Part, RawFile

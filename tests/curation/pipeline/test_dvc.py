@@ -64,7 +64,7 @@ def test_a_change_reruns_its_step_and_what_follows(tmp_path):
     assert ran(dvc(root, "repro", TINY)) == set()
     change(root, "tiny", "mixes", "instruction", "cap", to=20)
     assert ran(dvc(root, "repro", TINY)) == {"mix-instruction", "report"}
-    change(root, "tiny", "mining", to={"keep": 3})
+    change(root, "tiny", "mining", to={"num_negatives": 3})
     assert ran(dvc(root, "repro", TINY)) == {"mine", *mixes, "report"}
     manifest = root / "manifests/sources/opinions.yaml"
     manifest.write_text(manifest.read_text().replace("samples: 1", "samples: 2"))

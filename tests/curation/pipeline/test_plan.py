@@ -103,8 +103,8 @@ def test_what_the_hours_rest_on(library):
     told = plan(library, workers=2)["basis"]
     assert (told["measured_on"], told["workers"], told["unmeasured"]) == ("a toy", 2, {"train": "nobody has"})
     assert told["steps"]["normalize"] == {"rows_per_second": 1000, "measured_with": {}, "this_profile": {}}
-    assert told["steps"]["mine"]["measured_with"] == {"mining.keep": 8, "mining.teacher.model": "bm25"}
-    assert told["steps"]["mine"]["this_profile"] == {"mining.keep": 24}
+    assert told["steps"]["mine"]["measured_with"] == {"mining.num_negatives": 8, "mining.teacher.model": "bm25"}
+    assert told["steps"]["mine"]["this_profile"] == {"mining.num_negatives": 24}
     rates = RATES | {"steps": {"mine": {"rows_per_second": 10, "settings": {"mining.kept": 8}}}}
     (library.root / "manifests/rates.yaml").write_text(yaml.safe_dump(rates))
     with pytest.raises(ManifestError, match=r"mining\.kept"):
@@ -142,7 +142,7 @@ def test_plan_command_takes_the_same_choices(library):
     assert "license commercial" in table
     assert "known of 1 of 4 sources" in table
     assert "train: no rate, and not in the hours: nobody has" in table
-    assert "not measured with this profile's mining.keep 24" in table
+    assert "not measured with this profile's mining.num_negatives 24" in table
     totals = table.partition("totals")[2]
     for words in (
         ["topic-classification", "50", "50", "0"],

@@ -118,7 +118,8 @@ def test_a_folder_of_raw_files_that_is_gone_is_said(built):
         ("dedup", {"threshold": 0.7}, ["mine"], "setting dedup.threshold changed (0.8, now 0.7)", "dedup"),
         ("decontaminate", {"run": 14}, ["mine"], "setting decontaminate.run changed (13, now 14)", "decontaminate"),
         ("decontaminate", {"sets": []}, ["mine"], "evaluation set leaked is gone", "decontaminate"),
-        ("mining", {"keep": 4}, ["mix", "retrieval"], "setting mining.keep changed (5, now 4)", "mine"),
+        ("mining", {"num_negatives": 4}, ["mix", "retrieval"],
+         "setting mining.num_negatives changed (5, now 4)", "mine"),
         ("mixes", {"retrieval": {"cap": 9}}, ["report"], "setting mixes.retrieval.cap changed (none, now 9)", "mix"),
     ],
     ids=lambda value: str(value)[:30],
@@ -268,11 +269,11 @@ def test_after_a_step_that_failed_its_old_result_does_not_count(built, monkeypat
     def fails(*_):
         raise StageError("no memory left")
 
-    change(built, "mining", keep=4)
+    change(built, "mining", num_negatives=4)
     with monkeypatch.context() as patched:
         patched.setattr(Align, "run", fails)
         assert "no memory left" in refused(built, "mine")
-    change(built, "mining", keep=5)
+    change(built, "mining", num_negatives=5)
     said = refused(built, "mix", "retrieval")
     assert "step mine has not been run" in said
     project.run(built, "mine")
@@ -332,7 +333,7 @@ def test_verdicts_follow_what_was_run_and_not_what_the_profile_says(tmp_path):
 def test_a_teacher_of_the_command_line_is_remembered(tmp_path):
     from tests.support.language_models import make_encoder
 
-    root = project.make(tmp_path / "project", rows=20, decontaminate={}, mining={"keep": 2, "skip_top": 0})
+    root = project.make(tmp_path / "project", rows=20, decontaminate={}, mining={"num_negatives": 2, "range_min": 0})
     encoder = make_encoder(root / "teachers", [f"w{i}" for i in range(2000)])
     for step in ("fetch", "normalize", "dedup"):
         project.run(root, step)
@@ -525,7 +526,7 @@ def test_a_file_beside_a_table_says_which_of_two_tasks_wrote_it(tmp_path):
     """Pools of other names write the same links: the marker of the first must not speak for the second's."""
     import pyarrow as pa
 
-    from curation.settings import NormalizeSettings
+    from curation.normalize.settings import NormalizeSettings
     from open_ml_embed.core.engine import Task, Workers, run
 
     schema = pa.schema([pa.field("n", pa.int64())])

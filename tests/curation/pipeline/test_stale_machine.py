@@ -39,9 +39,9 @@ TOLD = {"name": "told", "title": "Told", "sources": "all", "cap": 9, "instructio
 PROFILE = {
     "sources": {"include": ["a", "b", "k"], "local_root": "raw"},
     "normalize": {"shard_rows": 5},
-    "dedup": {"shingle": 2, "permutations": 64, "bands": 16},
+    "dedup": {"shingle": 2, "num_perm": 64, "bands": 16},
     "decontaminate": {"shortest": 2},
-    "mining": {"keep": 3, "skip_top": 0, "below": None, "retrieved": 20},
+    "mining": {"num_negatives": 3, "range_min": 0, "max_score": None, "range_max": 20},
     "mixes": {"plain": {"validation": 0.2}, "told": {"validation": 0.2}},
 }
 SETTINGS = [
@@ -52,7 +52,7 @@ SETTINGS = [
                             {"sources": {"k": {"policy": "trust-identified", "confidence": 0.2}}}]),
     ("dedup", "threshold", [0.8, 0.4]), ("dedup", "seed", [1, 2]), ("decontaminate", "sets", [[], ["heldout/"]]),
     ("decontaminate", "drop", [["query", "document"], ["query"]]), ("decontaminate", "distrust", [{}, {"found": 1}]),
-    ("mining", "keep", [3, 2]), ("mining", "pools", [{}, {"both": ["a", "b"]}]), ("mining", "seed", [1, 2]),
+    ("mining", "num_negatives", [3, 2]), ("mining", "pools", [{}, {"both": ["a", "b"]}]), ("mining", "seed", [1, 2]),
     ("mixes", "plain", [{"validation": 0.2}, {"validation": 0.2, "cap": 6}, {"validation": 0.0, "seed": 3}]),
     ("mixes", "told", [{"validation": 0.2}, {"validation": 0.2, "shard_rows": 4}]),
 ]  # fmt: skip
@@ -183,7 +183,7 @@ class Machine(RuleBasedStateMachine):
 
     # What a user does to the inputs.
 
-    @rule(pick=st.integers(0, 9), how=st.sampled_from(["shuffle", "edit", "append", "cut"]))
+    @rule(sampling_strategy=st.integers(0, 9), how=st.sampled_from(["shuffle", "edit", "append", "cut"]))
     def edit_a_raw_file(self, pick: int, how: str) -> None:
         path = self.raw(pick)
         lines = path.read_text().splitlines()
@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
         else:
             self.write(path.relative_to(self.root).as_posix(), [line(self.rng) for _ in range(5)])
 
-    @rule(source=st.sampled_from("abk"), field=st.sampled_from(FIELDS), pick=st.integers(0, 1))
+    @rule(source=st.sampled_from("abk"), field=st.sampled_from(FIELDS), sampling_strategy=st.integers(0, 1))
     def edit_a_manifest(self, source: str, field: tuple, pick: int) -> None:
         self.manifests[source][field[0]] = field[1][pick]
         self.save()
@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
         self.manifests[source]["shape"] = {"kind": "pair", "args": swapped}
         self.save()
 
-    @rule(setting=st.sampled_from(SETTINGS), pick=st.integers(0, 2))
+    @rule(setting=st.sampled_from(SETTINGS), sampling_strategy=st.integers(0, 2))
     def edit_a_setting(self, setting: tuple, pick: int) -> None:
         section, name, values = setting
         self.profile.setdefault(section, {})[name] = values[pick % len(values)]
@@ -242,7 +242,7 @@ class Machine(RuleBasedStateMachine):
         return sorted(path for path in found if path.is_file() and path.name != ".lock")
 
     @precondition(lambda self: (self.root / "work/tiny").is_dir())
-    @rule(pick=st.integers(0, 10**6), kind=st.sampled_from(["shard", "marker", "step", "mix", "any"]))
+    @rule(sampling_strategy=st.integers(0, 10**6), kind=st.sampled_from(["shard", "marker", "step", "mix", "any"]))
     def delete_a_file(self, pick: int, kind: str) -> None:
         patterns = {"shard": ["work/tiny/**/*.arrow"], "marker": ["work/tiny/**/*.done.json", "work/tiny/**/*.writer"],
                     "step": ["out/tiny/steps/*.json"], "mix": ["out/tiny/mixes/**/*"],
@@ -255,7 +255,7 @@ class Machine(RuleBasedStateMachine):
             chosen.unlink()
 
     @precondition(lambda self: (self.root / "work/tiny").is_dir())
-    @rule(pick=st.integers(0, 10**6), mix=st.booleans())
+    @rule(sampling_strategy=st.integers(0, 10**6), mix=st.booleans())
     def cut_a_table(self, pick: int, mix: bool) -> None:
         files = self.results("out/tiny/mixes/**/*.parquet" if mix else "work/tiny/**/*.arrow")
         if files:
