@@ -210,6 +210,6 @@ def test_bm25_finds_a_document_however_it_is_written():
         queries,
         documents,
         [[3], [3], [3]],
-        MiningSettings(preset="none", relative_margin=None, keep=1, shortage="keep"),
+        MiningSettings(preset="none", relative_margin=None, num_negatives=1, shortage="keep"),
     )
     assert [found.of(query).tolist() for query in range(3)] == [[0], [1], [2]]
