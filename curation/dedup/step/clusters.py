@@ -7,16 +7,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.components import component_of
 from curation.dedup.step.ranks import numbers_of, ranks_of
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
+from open_ml_embed.core.array_types import I64, U32
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64
 
 CLUSTER_SCHEMA = pa.schema(
     [

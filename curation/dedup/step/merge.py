@@ -12,16 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.ranks import ORDER
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus, ShardRef
+from open_ml_embed.core.array_types import F64, I64, U32, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.arrays import list_starts, one_array
-from open_ml_embed.core.text.tokens import I64
 
 GIVEN = pa.struct(
     [
@@ -113,9 +112,9 @@ class _Dropped:
 
     rows: I64
     kept: I64
-    near: npt.NDArray[np.bool_]
-    same_query: npt.NDArray[np.bool_]
-    same_document: npt.NDArray[np.bool_]
+    near: Mask
+    same_query: Mask
+    same_document: Mask
 
 
 def _dropped(store: Store, corpus: Corpus) -> _Dropped:
@@ -136,7 +135,7 @@ def _dropped(store: Store, corpus: Corpus) -> _Dropped:
     return _Dropped(rows[order], home[order], near, *(of[told_by] == of[rank] for of in same))
 
 
-def _bytes_a_row(store: Store, corpus: Corpus) -> npt.NDArray[np.float64]:
+def _bytes_a_row(store: Store, corpus: Corpus) -> F64:
     files = (f"rows/{shard.path}.rows.arrow" for shard in corpus.shards)
     sizes = [store.fs.size(store.full(file)) for file in files]
     return np.array(sizes, np.float64) / [max(shard.rows, 1) for shard in corpus.shards]
@@ -188,8 +187,8 @@ def _gathered(store: Store, corpus: Corpus, dropped: _Dropped, here: slice) -> _
 
 
 def _told(
-    store: Store, shard: ShardRef, rows: I64, near: npt.NDArray[np.bool_], same_query: npt.NDArray[np.bool_],
-    same_document: npt.NDArray[np.bool_],
+    store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask,
+    same_document: Mask,
 ) -> pa.Table:  # fmt: skip
     """Return some rows of a shard as items of lists, in `_WIDE`: those of all shards may not fit 32-bit offsets."""
     table = store.read_rows(f"rows/{shard.path}.rows.arrow", rows, COLUMNS)

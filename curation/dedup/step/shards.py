@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Store
 
@@ -63,12 +64,12 @@ class Corpus:
         return sum(shard.negatives for shard in self.shards)
 
     @property
-    def starts(self) -> npt.NDArray[np.int64]:
+    def starts(self) -> I64:
         """The number of each shard's first row, and the number of rows at the end."""
         return np.cumsum([0, *(shard.rows for shard in self.shards)])
 
     @property
-    def negative_starts(self) -> npt.NDArray[np.int64]:
+    def negative_starts(self) -> I64:
         """The number of each shard's first given negative among the documents, and the number of documents."""
         return self.rows + np.cumsum([0, *(shard.negatives for shard in self.shards)])
 

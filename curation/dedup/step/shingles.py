@@ -10,15 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.joining import ShingleSets
-from curation.dedup.minhash import U32, shingle_sets
+from curation.dedup.minhash import shingle_sets
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import Pairs
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
+from open_ml_embed.core.array_types import I64, U32
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat, take_rows
 from open_ml_embed.core.text.arrays import list_starts
-from open_ml_embed.core.text.tokens import I64, tokenize
+from open_ml_embed.core.text.tokens import tokenize
 
 SHINGLE_SCHEMA = pa.schema(
     [
