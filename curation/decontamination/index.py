@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.decontamination.kernels import I32, U32, anchors, fill, powers
+from curation.decontamination.kernels import anchors, fill, powers
 from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation, words_of
-from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
+from curation.decontamination.word_units import TENTHS, tokens_per_word
+from open_ml_embed.core.array_types import I32, I64, U8, U32, U64
 from open_ml_embed.core.section import Section
-from open_ml_embed.core.text.tokens import I64, U64, tokenize
+from open_ml_embed.core.text.tokens import tokenize
 
 ROLES = ("query", "document")
 AT_ONCE = 65_536

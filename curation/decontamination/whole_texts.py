@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.decontamination.kernels import I32
-from curation.decontamination.word_units import TENTHS, U8
+from curation.decontamination.word_units import TENTHS
+from open_ml_embed.core.array_types import I32, U8
 from open_ml_embed.core.text.folding import folded, left_out
 from open_ml_embed.core.text.tokens import Tokens
 

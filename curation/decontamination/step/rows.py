@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.decontamination.index import ROLES, Index
-from curation.decontamination.kernels import I32
 from curation.decontamination.matching import REASONS, Hits, match
 from curation.decontamination.settings import DecontaminationSettings, DistrustSettings, MtebSettings
 from curation.decontamination.step.index import BuildIndex, load_index
-from curation.decontamination.word_units import U8
 from curation.tables.contamination import CONTAMINATION, CONTAMINATION_SCHEMA, SIDES
+from open_ml_embed.core.array_types import I32, I64, U8
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store, take_rows
-from open_ml_embed.core.text.tokens import I64
 
 MOST_TASKS = 8
 """Tasks named in a row; all are counted."""
@@ -215,7 +212,7 @@ def first_examples(table: pa.Table) -> pa.Table:
     """Return at most `EXAMPLES` rows a task, by row id, sides one after the other."""
     table = table.sort_by([("task", "ascending"), ("row_id", "ascending"), ("side", "descending")])
     names = table["task"].to_pylist()
-    kept: list[npt.NDArray[np.int64] | int] = []
+    kept: list[I64 | int] = []
     for i, name in enumerate(names):
         if i < EXAMPLES or names[i - EXAMPLES] != name:
             kept.append(i)
