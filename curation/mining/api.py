@@ -18,12 +18,12 @@ from curation.mining.rerank import Opinion
 from curation.mining.retrievers import DenseRetriever, Retriever, decided
 from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
-from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, as_vectors
+from open_ml_embed.core.array_types import F32, I32, I64, U64, Mask
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
 from open_ml_embed.core.text.arrays import one_array, text_array
-from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenize
+from open_ml_embed.core.text.tokens import mix_all, tokenize
 
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher
@@ -52,7 +52,7 @@ def mine(
     clusters: tuple[I64, I64] | None = None,
     languages: tuple[Sequence[str], Sequence[str]] | None = None,
     labels: tuple[I64, I64] | None = None,
-    contaminated: npt.NDArray[np.bool_] | None = None,
+    contaminated: Mask | None = None,
     given: Sequence[Sequence[int]] | Ragged | None = None,
     second_opinion: PairScorer | None = None,
     dedup: DedupSettings | None = None,

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.mining.masks import MASKS
-from curation.mining.topk.heap import F32, I32
-from open_ml_embed.core.text.tokens import I64, mix_all
+from open_ml_embed.core.array_types import F32, I8, I32, I64
+from open_ml_embed.core.text.tokens import mix_all
 
 ORIGINS = ("given", "mined", "relaxed", "random", "class")
 """Given by the source; found by the teacher; found, but turned down by a rule and taken for want of others; drawn from
@@ -56,7 +56,7 @@ class Negatives:
     offsets: I64
     ids: I32
     scores: F32
-    origins: npt.NDArray[np.int8]
+    origins: I8
     positive_score: F32
     positive_rank: I32
     rejected: dict[str, int]

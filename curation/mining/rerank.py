@@ -8,8 +8,7 @@ import numpy as np
 
 from curation.mining.rules import Pool, Scored
 from curation.mining.topk.exact import Found
-from curation.mining.topk.heap import F32, I32
-from open_ml_embed.core.text.tokens import I64
+from open_ml_embed.core.array_types import F32, I32, I64
 
 Opinion = Callable[[I64, I32], F32]
 """Scores pairs: (int64 query numbers, int32 document numbers) → float32. Asked about a whole block of queries at once,

@@ -9,12 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from curation.mining.topk.heap import F32
 from curation.mining.topk.score_kernel import LANES, dots
+from open_ml_embed.core.array_types import F32, F64
 from open_ml_embed.core.errors import StageError
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 
 class Vectors(Protocol):

@@ -22,10 +22,10 @@ from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.protocol import Side
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
+from open_ml_embed.core.array_types import F16
 from open_ml_embed.core.engine import Outputs, Task, Workers
 from open_ml_embed.core.store import Marker, Store
 
-F16 = npt.NDArray[np.float16]
 TABLES: dict[Side, tuple[str, str]] = {"query": ("asked", "query"), "document": ("documents", "positive")}
 """Side → the pool's table that says where its texts stand, and their column in the rows."""
 

@@ -22,12 +22,12 @@ from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
 from curation.mining.step.embeddings import StoredVectors
 from curation.mining.step.pools import Collect
-from curation.mining.topk.heap import I32
 from curation.mining.vectors import Vectors
 from curation.tables.pools import PoolRef, read_texts
+from open_ml_embed.core.array_types import F32, I32, I64
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, Tokens, tokenize
+from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 BLOCK_QUERIES = 32_768
 """Queries a task: what is lost when it is killed. Documents are read once for each quarter of it."""
@@ -180,7 +180,7 @@ class Renumbered:
     """Vectors under other numbers: queries of one text and several languages share its vector."""
 
     vectors: Vectors
-    numbers: npt.NDArray[np.int32]
+    numbers: I32
 
     def __len__(self) -> int:
         """Return how many numbers there are."""
@@ -257,7 +257,7 @@ def _opinion(
     places = store.read_table(f"{Collect.name}/{pool.name}.asked.arrow")
     text_of = queries["text"].to_numpy()
 
-    def score(query: I64, document: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    def score(query: I64, document: I32) -> F32:
         asked, ask = np.unique(text_of[query], return_inverse=True)
         written, answer = np.unique(document, return_inverse=True)
         return judge.score(

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.loading import model_folder
-from curation.mining.teachers.protocol import F32
 from curation.mining.teachers.sentence_transformer import (
     choose_device,
     hash_files,
@@ -20,9 +19,9 @@ from curation.mining.teachers.sentence_transformer import (
     refused,
     token_lengths,
 )
+from open_ml_embed.core.array_types import F32, I64
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest
-from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -21,7 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from curation.mining.teachers.protocol import F32, Side
+from curation.mining.teachers.protocol import Side
+from open_ml_embed.core.array_types import F32, I32, I64
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.hashing import digest, hash_file
 from open_ml_embed.core.text.tokens import string_buffers
@@ -108,8 +109,8 @@ class _Table:
     """Ids in order, and where the vector of each stands: file, and row of it."""
 
     ids: Ids
-    file: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int64]
+    file: I32
+    row: I64
     parts: list[npt.NDArray[Any]]
 
     @classmethod
@@ -124,7 +125,7 @@ class _Table:
     def dim(self) -> int:
         return int(self.parts[0].shape[1])
 
-    def take(self, places: npt.NDArray[np.int64]) -> F32:
+    def take(self, places: I64) -> F32:
         file, row = self.file[places], self.row[places]
         result = np.empty((len(places), self.dim), np.float32)
         for i in np.unique(file):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curation.mining.settings import TeacherSettings
-from curation.mining.teachers.protocol import F32, Side
+from curation.mining.teachers.protocol import Side
+from open_ml_embed.core.array_types import F32
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest, hash_file
 

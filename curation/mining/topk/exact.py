@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 from curation.mining.masks import Masks, no_masks
 from curation.mining.topk.cpu import fastest
-from curation.mining.topk.heap import F32, I32, Heaps, empty_heaps, sort_heaps
+from curation.mining.topk.heap import Heaps, empty_heaps, sort_heaps
 from curation.mining.topk.tile_scan import Tile
-from curation.mining.vectors import F64, I64, Vectors, as_vectors, padded
+from curation.mining.vectors import Vectors, as_vectors, padded
+from open_ml_embed.core.array_types import F32, F64, I32, I64
 from open_ml_embed.core.errors import SettingsError
 
 UNDERFLOW = 1e-30
