@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import langcodes
 import numpy as np
-import numpy.typing as npt
 
 from curation.build import StepResult
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.settings import SourceTrust
 from curation.langid.step.verdicts import NOT_NAMED, Disagreement, agree
 from curation.report.shard_statistics import SourceSurvey
+from open_ml_embed.core.array_types import F64
 from sources.languages import NO_LANGUAGE
 
 _NAMES = {"hbs": "Serbo-Croatian"}
@@ -110,7 +110,7 @@ class Confusion:
 
     declared: list[str]
     identified: list[str]
-    shares: npt.NDArray[np.float64]
+    shares: F64
 
 
 def confusion(identified: StepResult, natural: set[str]) -> Confusion | None:

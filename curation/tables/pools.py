@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from curation.build import Build, Shard, StepResult
 from curation.mining.settings import MiningSettings
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.arrays import list_starts
-from open_ml_embed.core.text.tokens import I64
 from sources import registry
 from sources.manifest import Family
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +15,11 @@ from curation.mixing.step.inherited_negatives import Asked, admitted
 from curation.mixing.step.provenance import inherit
 from curation.mixing.step.select import TRAIN, VALIDATION, PoolState
 from curation.tables.pools import PoolDocuments
+from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts, one_array
-from open_ml_embed.core.text.tokens import I64, mix_all, tokenize
+from open_ml_embed.core.text.tokens import mix_all, tokenize
 from sources.manifest import Manifest
 
 SAMPLE_SCHEMA = pa.schema(
@@ -218,10 +219,18 @@ def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: in
     return pc.if_else(some, pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING), texts)
 
 
-@nb.njit(cache=True)
-def _merge(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    given_starts, given, mined_starts, mined, positive, other_starts, other, cluster, keep,  # noqa: ANN001
-):  # fmt: skip
+@njit
+def _merge(
+    given_starts: I64,
+    given: I64,
+    mined_starts: I64,
+    mined: I64,
+    positive: I64,
+    other_starts: I64,
+    other: I64,
+    cluster: I64,
+    keep: int,
+) -> tuple[I64, I64]:
     """Join given and mined negatives: given first, none near any positive, none twice, at most `keep`."""
     n = len(positive)
     result = np.empty(len(given) + len(mined), np.int64)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 
-from curation.mining.masks import Ragged, build_masks, masked_by
+from curation.mining.masks import Masks, Ragged, build_masks, masked_by
 from curation.mixing.step.select import PoolState
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
+from open_ml_embed.core.array_types import I64, U64, Mask
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, U64
 
 
 class Offered(NamedTuple):
@@ -97,8 +97,8 @@ def _answers(store: Store, asked: Asked, clusters: I64) -> tuple[I64, I64]:
     return asking[inside], answering[inside]
 
 
-@nb.njit(cache=True)
-def _admit(masks, rows, offsets, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _admit(masks: Masks, rows: I64, offsets: I64, kept: Mask) -> None:
     for row in rows:
         for i in range(offsets[row], offsets[row + 1]):
             kept[i] = masked_by(masks, row, i) == 0

@@ -12,8 +12,8 @@ import pyarrow as pa
 from curation.mixing.licenses import strictest
 from curation.mixing.step.inherited_negatives import Offered
 from curation.mixing.step.select import PoolState
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64
 from sources import registry
 
 LISTS = pl.List(pl.String)
