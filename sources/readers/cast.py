@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.array_types import I64, Mask
 from open_ml_embed.core.errors import SchemaError
 from sources.manifest import ArrowType, RawTable
 from sources.parts import RawBatch
@@ -153,7 +153,7 @@ class Casting:
             remedy="declare the type the file has in `fields`, or pin another revision",
         )
 
-    def columns(self, columns: pa.Table, file: str, records: npt.NDArray[np.int64]) -> RawBatch:
+    def columns(self, columns: pa.Table, file: str, records: I64) -> RawBatch:
         """Select and cast the declared fields; a record with a value that cannot be cast is quarantined.
 
         Args:
@@ -223,9 +223,7 @@ class Casting:
                 self.has_seen(item)
         self.lacking -= {field for field in self.lacking if any(field in item for item in objects)}
 
-    def _refuse(
-        self, bad: Bad, good: npt.NDArray[np.bool_], file: str, records: Any, shown: Callable[[int], str]
-    ) -> None:
+    def _refuse(self, bad: Bad, good: Mask, file: str, records: Any, shown: Callable[[int], str]) -> None:
         """Quarantine bad records, each once, and note that they are."""
         for row, reason in bad.items():
             if good[row]:
