@@ -16,6 +16,7 @@ from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation, words_of
 from curation.decontamination.word_units import TENTHS, tokens_per_word
 from open_ml_embed.core.array_types import I32, I64, U8, U32, U64
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.tokens import tokenize
 
@@ -139,7 +140,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
     places = np.zeros(len(slots), np.uint32)
     filter_words = np.zeros(_power_of_two(len(names) * FILTER_BITS / 64), np.uint64)
     fill(names, slots, places, filter_words)
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = offsets_of(lengths)
     return Index(
         filter_words, slots, places, posting_starts, text[kept], position[kept],
         starts, low, scale, exact, words, *owners,
@@ -159,7 +160,7 @@ def _postings(keys: U64, texts: I32, positions: I32, common: int) -> tuple[U64, 
     names, first, held = np.unique(keys[order], return_index=True, return_counts=True)
     rare = (held <= common) | (positions[order][first] < 0)
     kept = order[np.repeat(rare, held)]
-    return names[rare], np.concatenate([[0], np.cumsum(held[rare])]).astype(np.int64), kept
+    return names[rare], offsets_of(held[rare]), kept
 
 
 def _power_of_two(least: float) -> int:

@@ -12,13 +12,13 @@ import numpy as np
 
 from open_ml_embed.core.array_types import U8, U32
 from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.splitmix import GOLDEN
 
 HALF = 768
 """Bytes read of each end; what a text is shows in less."""
 MOST = 5 * (2 * HALF + 2)
 """Features a text can have."""
 
-_GOLDEN = 0x9E3779B97F4A7C15
 _SPACED = 0x5851F42D4C957F2D
 _LINE, _NUMBER, _OTHER = 0x0A, 0x30, 0x80
 _LOWER, _CAPITAL, _UPPER, _MIXED, _SNAKE, _SINGLE = 0x61, 0x41, 0x55, 0x6D, 0x5F, 0x78
@@ -26,7 +26,7 @@ _LOWER, _CAPITAL, _UPPER, _MIXED, _SNAKE, _SINGLE = 0x61, 0x41, 0x55, 0x6D, 0x5F
 
 @njit(nogil=True, inline="always")
 def _mixed(x: np.uint64) -> np.uint64:
-    x = (x ^ (x >> np.uint64(31))) * np.uint64(_GOLDEN)
+    x = (x ^ (x >> np.uint64(31))) * np.uint64(GOLDEN)
     return x ^ (x >> np.uint64(29))
 
 

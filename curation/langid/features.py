@@ -14,6 +14,7 @@ import numpy as np
 
 from open_ml_embed.core.array_types import I64, U8, U32, Integer
 from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.text.tokens import decode
 
 ORDERS = 5
@@ -63,7 +64,7 @@ def read(data: U8, start: Integer, end: Integer, table: U32, points: U32) -> int
 @njit(nogil=True, inline="always")
 def hashed(points: U32, count: int, mask: np.uint64, ids: I64) -> int:
     """Write the features of `points[:count]` to `ids` (int64, below `mask` + 1); return how many there are."""
-    prime, golden = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
+    prime, golden = np.uint64(0x100000001B3), np.uint64(GOLDEN)
     used = 0
     word = np.uint64(0)
     for i in range(count):

@@ -17,6 +17,7 @@ from curation.mining.masks import Masks, masked_by
 from curation.mining.topk.heap import push
 from open_ml_embed.core.array_types import F32, I32, I64, U64
 from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.tokens import Tokens
 
 _ROUNDED_UP = 1.00001
@@ -64,7 +65,7 @@ def build_index(tokens: Tokens, *, k1: float, b: float) -> Index:
     idf = np.log1p((n - holding + 0.5) / (holding + 0.5))
     norm = k1 * (1 - b + b * lengths / max(lengths.mean(), 1e-9)) if n else np.zeros(0)
     impacts = (idf[term] * frequency * (k1 + 1) / (frequency + norm[document])).astype(np.float32)
-    starts = np.concatenate([[0], np.cumsum(holding)])
+    starts = offsets_of(holding)
     peaks = np.maximum.reduceat(impacts, starts[:-1]) if len(terms) else np.zeros(0, np.float32)
     return Index(terms, starts, document.astype(np.int32), impacts, peaks, n)
 
@@ -81,13 +82,13 @@ def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
     query, term = cells // many, cells % many
     counts = np.bincount(query, minlength=len(tokens))
     order = np.lexsort((term, np.diff(index.starts)[term], query))
-    return term[order], np.concatenate([[0], np.cumsum(counts)])
+    return term[order], offsets_of(counts)
 
 
 def take_tokens(tokens: Tokens, texts: npt.NDArray[np.integer[Any]]) -> Tokens:
     """Return the tokens of some texts, in the order given."""
     lengths = np.diff(tokens.offsets)[texts]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = offsets_of(lengths)
     position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
     return Tokens(tokens.hashes[np.repeat(tokens.offsets[texts], lengths) + position], offsets, tokens.exact[texts])
 

@@ -9,10 +9,11 @@ from curation.mining.negatives import ORIGINS, REASONS, Negatives
 from curation.mining.rules import Pool, is_known
 from open_ml_embed.core.array_types import I8, I32, I64, U64
 from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.text.tokens import mix64, mix_all
 
 GIVEN, CLASS = ORIGINS.index("given"), ORIGINS.index("class")
-GOLDEN = 0x9E3779B97F4A7C15
 DRAWS = 8
 """How many members are looked at for each negative wanted, at most."""
 TRIES = 4
@@ -49,7 +50,7 @@ def mine_classes(
         masks, pool.given, seeds, ids, origins, counts,
     )  # fmt: skip
     taken = ids >= 0
-    offsets = np.concatenate([[0], np.cumsum(taken.sum(1))])
+    offsets = offsets_of(taken.sum(1))
     rejected = dict(zip(REASONS[1:], counts[1:].tolist(), strict=True))
     unknown = np.full(n, np.nan, np.float32)
     return Negatives(

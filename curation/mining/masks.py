@@ -13,6 +13,7 @@ import numpy as np
 
 from open_ml_embed.core.array_types import I32, I64, U64, Mask
 from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.ragged import offsets_of
 
 MASKS = (
     "",
@@ -45,7 +46,7 @@ class Ragged(NamedTuple):
     @classmethod
     def of(cls, lists: list[list[int]]) -> Ragged:
         """Build from Python lists."""
-        offsets = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
+        offsets = offsets_of([len(one) for one in lists])
         return cls(offsets, np.array([value for one in lists for value in one], np.int32))
 
     @classmethod
@@ -60,7 +61,7 @@ class Ragged(NamedTuple):
     def take(self, rows: I64) -> Ragged:
         """Return some of the lists."""
         counts = self.counts(rows)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
+        offsets = offsets_of(counts)
         return Ragged(
             offsets, self.values[np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])]
         )
@@ -145,7 +146,7 @@ def build_masks(
         positives=Ragged(positives.offsets.astype(np.int64), positives.values.astype(np.int32)),
         document_cluster=document_cluster.astype(np.int64),
         group=group.astype(np.int64),
-        forbidden_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        forbidden_offsets=offsets_of(counts),
         forbidden=pair_cluster[new].astype(np.int64),
         query_text=asked,
         document_text=written,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from curation.mining.masks import MASKS
 from open_ml_embed.core.array_types import F32, I8, I32, I64
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.tokens import mix_all
 
 ORIGINS = ("given", "mined", "relaxed", "random", "class")
@@ -108,7 +109,7 @@ def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
             by_reason.setdefault(example.reason, []).append(example)
     rows, counts = (np.concatenate(columns.pop(name)) for name in ("rows", "counts"))
     back = np.argsort(rows)
-    offsets = np.concatenate([[0], np.cumsum(counts[back])])
+    offsets = offsets_of(counts[back])
     place: Any = slice(None)
     if not (rows[1:] > rows[:-1]).all():
         first = np.cumsum(counts) - counts

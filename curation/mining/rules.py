@@ -13,6 +13,8 @@ from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import Found
 from open_ml_embed.core.array_types import F32, F64, I8, I32, I64, U64, Flag, Mask
 from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.text.tokens import mix64, mix_all
 
 SKIPPED, CEILING, SHARE, MARGIN, NEAR, SURPLUS = (
@@ -21,7 +23,6 @@ SKIPPED, CEILING, SHARE, MARGIN, NEAR, SURPLUS = (
 )  # fmt: skip
 NOTHING = -1
 GIVEN, MINED, RELAXED, RANDOM = (ORIGINS.index(name) for name in ("given", "mined", "relaxed", "random"))
-GOLDEN = 0x9E3779B97F4A7C15
 DRAWS = 64
 """How many texts of the pool a random fill looks at for each one that it needs, at most."""
 
@@ -110,7 +111,7 @@ def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: boo
     taken = ids >= 0
     masked = _codes(masks, rows, found.masked_ids)
     return Negatives(
-        np.concatenate([[0], np.cumsum(taken.sum(1))]), ids[taken], scores[taken], origins[taken],
+        offsets_of(taken.sum(1)), ids[taken], scores[taken], origins[taken],
         positive.astype(np.float32), rank, _count(verdicts, masked, given_verdicts),
         _examples(rows, found, verdicts, masked, positive),
     )  # fmt: skip

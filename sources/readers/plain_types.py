@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.ragged import offsets_of
+
 REFUSED = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, pa.ArrowCapacityError)
 """What Arrow raises of values or types that it cannot cast."""
 
@@ -93,7 +95,7 @@ def _without_views(array: pa.Array) -> pa.Array:
         names = [part.name for part in kind]
         return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    offsets = offsets_of(lengths).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), _without_views(array.flatten()), mask=array.is_null())
 
 

@@ -17,7 +17,9 @@ from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.model import Weights
 from open_ml_embed.core.array_types import F32, F64, I64, U8, U32, Integer
 from open_ml_embed.core.compiled import njit, prange
-from open_ml_embed.core.text.tokens import string_buffers
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
+from open_ml_embed.core.text.tokens import mix64, string_buffers
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def fit(
     order = np.argsort(classes, kind="stable")
     counts = np.bincount(classes, minlength=len(names))
     edges = np.cumsum(counts.astype(np.float64) ** recipe.root)
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    starts = offsets_of(counts)
     rng = np.random.default_rng(recipe.seed)
     embedding = (rng.random((recipe.rows, recipe.dims), np.float32) - np.float32(0.5)) * np.float32(2 / recipe.dims)
     output, bias = np.zeros((len(names), recipe.dims), np.float32), np.zeros(len(names), np.float32)
@@ -101,11 +103,8 @@ def quantized(
 
 @njit(inline="always")
 def _mixed(value: np.uint64) -> np.uint64:
-    """Return the next 64 random bits of a place (splitmix64, Steele et al. 2014)."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    """Return the next 64 random bits of a place (splitmix64)."""
+    return mix64(value + np.uint64(GOLDEN))
 
 
 @njit(inline="always")

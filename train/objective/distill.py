@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from open_ml_embed.core.array_types import F16, F32
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import digest
@@ -30,8 +30,6 @@ FILES = {"train": "queries.npy", "documents": "documents.npy"}
 TEXTS = {"train": "query", "documents": "text"}
 BLOCK_ROWS = 1 << 16
 
-Vectors16 = NDArray[np.float16]
-
 
 @dataclass(frozen=True)
 class TeacherVectors:
@@ -43,8 +41,8 @@ class TeacherVectors:
 
     """
 
-    queries: Vectors16
-    documents: Vectors16
+    queries: F16
+    documents: F16
 
     def of(self, batch: Batch, device: torch.device) -> Taught:
         """Return a step's vectors, float32."""
@@ -117,7 +115,7 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
         _turn(folder / name, axes[:, ::-1].astype(np.float32))
 
 
-def _turn(path: Path, axes: NDArray[np.float32]) -> None:
+def _turn(path: Path, axes: F32) -> None:
     """Multiply the vectors in a file by a rotation, in place."""
     vectors = np.load(path, mmap_mode="r+")
     for block in _blocks(len(vectors)):

@@ -16,6 +16,7 @@ from curation.decontamination.step.index import BuildIndex, load_index
 from curation.tables.contamination import CONTAMINATION, CONTAMINATION_SCHEMA, SIDES
 from open_ml_embed.core.array_types import I32, I64, U8
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store, take_rows
 
@@ -136,7 +137,7 @@ def _side(
     ids = _identities(index, owners, names, entries.sets[best], entries.owners[best])
     number = _counting(np.bincount(entries.rows, minlength=rows))
     some = number < MOST_TASKS
-    starts = np.concatenate([[0], np.cumsum(np.bincount(entries.rows[some], minlength=rows))]).astype(np.int32)
+    starts = offsets_of(np.bincount(entries.rows[some], minlength=rows)).astype(np.int32)
     tasks = pa.array(names, pa.string()).take(pa.array(entries.sets[some]))
     scores = pa.array(hits.scores[hit])
     return [reasons.take(place), scores.take(place), pa.ListArray.from_arrays(pa.array(starts), tasks), ids.take(place)]

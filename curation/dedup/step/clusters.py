@@ -15,6 +15,7 @@ from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
 from open_ml_embed.core.array_types import I64, U32
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 
 CLUSTER_SCHEMA = pa.schema(
@@ -59,7 +60,7 @@ class Cluster:
         of_source: dict[str, I64] = {}
         for shard, start, first in starts:
             here = slice(start, start + shard.rows)
-            offsets = np.concatenate([[0], np.cumsum(counts[here])]).astype(np.int32)
+            offsets = offsets_of(counts[here]).astype(np.int32)
             given = pa.array(columns["document"][first : first + shard.negatives])
             batch = pa.record_batch(
                 [

@@ -19,6 +19,7 @@ from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus, ShardRef
 from open_ml_embed.core.array_types import F64, I64, U32, Mask
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.arrays import list_starts, one_array
 
@@ -211,7 +212,7 @@ def _given(store: Store, shard: ShardRef, rows: I64, texts: pa.ChunkedArray, clu
     exact = np.zeros(0, np.uint64)
     if starts[-1]:
         counts = store.read_table(f"signatures/{shard.path}.signatures.arrow", ["negatives"])["negatives"].to_numpy()
-        before = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        before = offsets_of(counts)
         lengths = np.diff(starts)
         numbers = np.repeat(before[rows] - starts[:-1], lengths) + np.arange(starts[-1])
         path = f"signatures/{shard.path}.negatives.arrow"
@@ -248,7 +249,7 @@ def _lengths(lengths: pa.ChunkedArray) -> I64:
 
 
 def _ends(lengths: I64) -> I64:
-    return np.concatenate([[0], np.cumsum(lengths)])
+    return offsets_of(lengths)
 
 
 def _aligned(bounds: I64, items: pa.Table) -> pa.RecordBatch:

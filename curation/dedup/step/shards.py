@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 
 
@@ -66,12 +67,12 @@ class Corpus:
     @property
     def starts(self) -> I64:
         """The number of each shard's first row, and the number of rows at the end."""
-        return np.cumsum([0, *(shard.rows for shard in self.shards)])
+        return offsets_of([shard.rows for shard in self.shards])
 
     @property
     def negative_starts(self) -> I64:
         """The number of each shard's first given negative among the documents, and the number of documents."""
-        return self.rows + np.cumsum([0, *(shard.negatives for shard in self.shards)])
+        return self.rows + offsets_of([shard.negatives for shard in self.shards])
 
     def size(self, field: str) -> int:
         """Return how many texts (or samples) a field has."""

@@ -24,6 +24,7 @@ from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
 from open_ml_embed.core.array_types import F16
 from open_ml_embed.core.engine import Outputs, Task, Workers
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker, Store
 
 TABLES: dict[Side, tuple[str, str]] = {"query": ("asked", "query"), "document": ("documents", "positive")}
@@ -123,7 +124,7 @@ class StoredVectors:
     def of(cls, store: Store, markers: Sequence[Marker]) -> StoredVectors:
         """Read what these tasks of `Embed` have written."""
         outputs = [marker.outputs[0] for marker in markers]
-        starts = np.cumsum([0, *(output.rows for output in outputs)]).tolist()
+        starts = offsets_of([output.rows for output in outputs]).tolist()
         dim = int(markers[0].stats["dim"]) if markers else 0
         return cls(store, tuple(o.path for o in outputs), tuple(starts), tuple(o.xxh3 for o in outputs), dim)
 

@@ -26,6 +26,7 @@ from curation.mining.vectors import Vectors
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core.array_types import F32, I32, I64
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 
@@ -151,10 +152,10 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
     pool = Pool(masks, lists_of(n, given, pc.list_flatten(links["given"]).to_numpy()), queries["exact"].to_numpy())
     opinion = _opinion(store, ref.pool, queries, documents, settings)
     if ref.vectors is not None:
-        from curation.mining.teachers.sentence_transformer import choose_device
+        from open_ml_embed.core import devices
 
         vectors = Renumbered(ref.vectors[0], queries["text"].to_numpy())
-        retriever = DenseRetriever(vectors, ref.vectors[1], choose_device(), threads=ref.threads)
+        retriever = DenseRetriever(vectors, ref.vectors[1], devices.chosen(), threads=ref.threads)
         return _Ready(pool, [(np.arange(n), retriever)], opinion)
     return _Ready(pool, list(_lexical(store, ref, queries, documents, pool, settings)), opinion)
 
@@ -172,7 +173,7 @@ def lists_of(size: int, owner: npt.NDArray[Any], value: npt.NDArray[Any]) -> Rag
         pl.DataFrame({"owner": owner, "value": value}).unique(maintain_order=True).sort("owner", maintain_order=True)
     )
     counts = np.bincount(pairs["owner"].to_numpy(), minlength=size)
-    return Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), pairs["value"].to_numpy().astype(np.int32))
+    return Ragged(offsets_of(counts), pairs["value"].to_numpy().astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def _tokens(store: Store, pool: PoolRef, places: pa.Table, column: str) -> Token
     ]
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     hashes, exact = (np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "exact"))
-    return Tokens(hashes, np.concatenate([[0], np.cumsum(lengths)]), exact)
+    return Tokens(hashes, offsets_of(lengths), exact)
 
 
 def joined_tokens(tokens: Tokens, lists: Ragged) -> Tokens:

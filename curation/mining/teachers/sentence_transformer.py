@@ -70,10 +70,12 @@ class SentenceTransformerTeacher:
         import torch
         from sentence_transformers import SentenceTransformer
 
+        from open_ml_embed.core import devices
+
         with refused(self._folder):
             model = SentenceTransformer(
                 str(self._folder),
-                device=choose_device(),
+                device=devices.chosen(),
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
             )
@@ -100,13 +102,6 @@ def token_lengths(tokenizer: Any, texts: list[str], limit: int) -> list[int]:
     if not texts:
         return []
     return [min(len(ids), limit) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
-
-
-def choose_device() -> str:
-    """Return the accelerator of this process, or the CPU."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def length_sorted(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:

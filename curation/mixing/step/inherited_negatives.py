@@ -16,6 +16,7 @@ from curation.mixing.step.select import PoolState
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
 from open_ml_embed.core.array_types import I64, U64, Mask
 from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 
 
@@ -76,7 +77,7 @@ def admitted(store: Store, asked: Asked, offered: Offered) -> Offered:
     )  # fmt: skip
     kept = np.zeros(len(numbers), bool)
     _admit(masks, rows, offered.offsets, kept)
-    before = np.concatenate([[0], np.cumsum(kept)])
+    before = offsets_of(kept)
     return Offered(
         before[offered.offsets], offered.text.filter(pa.array(kept)), offered.exact[kept], offered.cluster[kept]
     )

@@ -13,6 +13,7 @@ from curation.build import Shard
 from curation.mixing.settings import MixSettings
 from open_ml_embed.core.array_types import F64, I64, U8, U64, Mask
 from open_ml_embed.core.row_keys import row_keys
+from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import mix_all
 
@@ -106,7 +107,7 @@ def _merged_negatives(store: Store, shards: list[Shard]) -> Mask:
 
 def _uniform(keys: U64, seed: int) -> F64:
     """Draw a number in [0, 1) for each key: rows that share a query share their side of the split."""
-    salted = mix_all(keys ^ np.uint64(0x9E3779B97F4A7C15 * (seed + 1) % 2**64))
+    salted = mix_all(keys ^ np.uint64(GOLDEN * (seed + 1) % 2**64))
     return np.asarray((salted >> np.uint64(11)).astype(np.float64) / 2**53)
 
 

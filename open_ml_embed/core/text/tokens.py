@@ -10,6 +10,7 @@ them, BM25 counts them.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from numba.extending import intrinsic
 
 from open_ml_embed.core.array_types import I64, U8, U32, U64, Flag, Integer, Offsets
 from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.splitmix import GOLDEN, mixed
 from open_ml_embed.core.text.arrays import one_array
 from open_ml_embed.core.text.folding import (
     ALPHABETIC,
@@ -163,12 +165,8 @@ def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, U8]:
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]
 
 
-@njit(signature=nb.uint64(nb.uint64))
-def mix64(x: np.uint64) -> np.uint64:
-    """Finalize a 64-bit hash (the splitmix64 finalizer, Steele et al. 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+mix64: Callable[[np.uint64], np.uint64] = njit(signature=nb.uint64(nb.uint64))(mixed)
+"""`splitmix.mixed` of one number, compiled."""
 
 
 @intrinsic
@@ -208,7 +206,7 @@ def decode(data: U8, i: Integer, end: Integer) -> tuple[int, int]:
 
 @njit(signature=nb.uint64(nb.uint64, nb.uint64))
 def _stir(state: np.uint64, value: np.uint64) -> np.uint64:
-    state = (state ^ value) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ value) * np.uint64(GOLDEN)
     return state ^ (state >> np.uint64(32))
 
 
