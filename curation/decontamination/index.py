@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +13,7 @@ from curation.decontamination.kernels import anchors, fill, powers
 from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation, words_of
 from curation.decontamination.word_units import TENTHS, tokens_per_word
-from open_ml_embed.core.array_types import I32, I64, U8, U32, U64
+from open_ml_embed.core.array_types import I32, I64, U8, U32, U64, Array
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.tokens import tokenize
@@ -115,7 +113,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
     """
     power = powers(settings.ngram)
     step = settings.run - settings.ngram + 1
-    parts: list[list[npt.NDArray[Any]]] = []
+    parts: list[list[Array]] = []
     count = 0
     for piece in _pieces(texts):
         tokens = tokenize(piece, with_kinds=True)
@@ -130,7 +128,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
             [keys, text + np.int32(count), position, low, scale, np.diff(tokens.offsets), words, _exact(piece)]
         )
         count += len(tokens)
-    empty: list[npt.NDArray[Any]] = [
+    empty: list[Array] = [
         np.zeros(0, kind)
         for kind in (np.uint64, np.int32, np.int32, np.uint32, np.uint8, np.int64, np.int32, np.uint64)
     ]

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.codes import Label, corpus_languages, usual_members
@@ -23,7 +21,7 @@ from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.identifier import Ranked
 from curation.langid.scripts import NAMES, Scripts
 from curation.langid.written import scripts_of_label
-from open_ml_embed.core.array_types import F32, F64, I8, I16, I32, I64, U8, U32
+from open_ml_embed.core.array_types import F32, F64, I8, I16, I32, I64, U8, U32, Array
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.tokens import string_buffers
@@ -72,7 +70,7 @@ class Weights:
         """Write the model as safetensors; equal weights give equal bytes."""
         from safetensors.numpy import save_file
 
-        tensors: dict[str, npt.NDArray[Any]] = {
+        tensors: dict[str, Array] = {
             "embedding": self.embedding,
             "scale": self.scale,
             "output": self.output.astype(np.float16),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.dedup.settings import DedupSettings
@@ -19,7 +18,7 @@ from curation.mining.retrievers import DenseRetriever, Retriever, decided
 from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
 from curation.mining.vectors import Vectors, as_vectors
-from open_ml_embed.core.array_types import F32, I32, I64, U64, Mask
+from open_ml_embed.core.array_types import F32, I32, I64, U64, Array, Mask
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
 from open_ml_embed.core.text.arrays import one_array, text_array
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 Texts = Any
 """A sequence of str, an Arrow array of strings (which carries no type that could say so), or a matrix."""
-Array = npt.NDArray[Any]
 AT_ONCE = 8192
 EMBEDDED_AT_ONCE = 32_768
 

@@ -8,14 +8,13 @@ dropped. That changes no score of a document that stays.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import Masks, masked_by
 from curation.mining.topk.heap import push
-from open_ml_embed.core.array_types import F32, I32, I64, U64
+from open_ml_embed.core.array_types import F32, I32, I64, U64, Integers
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.tokens import Tokens
@@ -85,7 +84,7 @@ def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
     return term[order], offsets_of(counts)
 
 
-def take_tokens(tokens: Tokens, texts: npt.NDArray[np.integer[Any]]) -> Tokens:
+def take_tokens(tokens: Tokens, texts: Integers) -> Tokens:
     """Return the tokens of some texts, in the order given."""
     lengths = np.diff(tokens.offsets)[texts]
     offsets = offsets_of(lengths)

@@ -8,10 +8,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import MASKS
-from open_ml_embed.core.array_types import F32, I8, I32, I64
+from open_ml_embed.core.array_types import F32, I8, I32, I64, Array
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.tokens import mix_all
 
@@ -96,7 +95,7 @@ def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
         parts: (int64 query numbers, their negatives); together every number from 0 to n - 1, once.
 
     """
-    columns: dict[str, list[npt.NDArray[Any]]] = {}
+    columns: dict[str, list[Array]] = {}
     rejected = dict.fromkeys(REASONS[1:], 0)
     by_reason: dict[str, list[Rejected]] = {}
     for numbers, part in chain([(np.zeros(0, np.int64), nothing(0))], parts):

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.mining.negatives import ORIGINS, REASONS
-from open_ml_embed.core.array_types import F32
+from open_ml_embed.core.array_types import F32, Array
 
 BOUNDED_WIDTH, BM25_WIDTH = 0.025, 1.0
 """Widths of a histogram's bins: for scores from -1 to 1, and for BM25's. Bin i begins at i times the width."""
@@ -71,7 +70,7 @@ def _histogram(scores: F32, width: float) -> dict[str, int]:
     return _counts(np.floor(known / width + 1e-6).astype(np.int64))
 
 
-def _counts(values: npt.NDArray[Any]) -> dict[str, int]:
+def _counts(values: Array) -> dict[str, int]:
     found, counts = np.unique(values, return_counts=True)
     return {str(value): int(count) for value, count in zip(found.tolist(), counts.tolist(), strict=True)}
 

@@ -19,6 +19,10 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 """True or false for each of something."""
+Array = npt.NDArray[Any]
+"""Elements of any type."""
+Integers = npt.NDArray[np.integer[Any]]
+"""Whole numbers of any width."""
 Offsets = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 """int32 or int64, n + 1: where each of n lists begins in the values of all, and where the last one ends; as Arrow."""
 Integer = int | np.integer[Any]

@@ -46,4 +46,5 @@ def test_a_compiled_function_takes_what_numba_takes():
         return plain(x) + 1
 
     assert (plain(1), inlined(1)) == (2, 3)
-    assert inlined.targetoptions["nogil"] and inlined.targetoptions["inline"] == "always"
+    options = inlined.targetoptions
+    assert (options["nogil"], options["inline"]) == (True, "always")

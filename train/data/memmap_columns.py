@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from open_ml_embed.core.array_types import I32, I64
+from open_ml_embed.core.array_types import I32, I64, Array
 from open_ml_embed.core.ragged import offsets_of
 from train.data.segments import Segments
 
@@ -33,7 +31,7 @@ class Column:
         values = [self._parts[i][j] for i, j in zip(part.tolist(), at, strict=True)]
         return np.array(values, np.int64).reshape(np.shape(rows))
 
-    def parts(self) -> Iterable[tuple[int, NDArray[Any]]]:
+    def parts(self) -> Iterable[tuple[int, Array]]:
         """Yield (first row, values) of every record batch: for reading all of it in bounded memory."""
         return zip(self._starts.tolist(), self._parts, strict=False)
 
@@ -48,7 +46,7 @@ class Ragged:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getitem__(self, row: int) -> NDArray[Any]:
+    def __getitem__(self, row: int) -> Array:
         """Return the values of one row: a view, nothing is copied."""
         part = bisect.bisect_right(self._starts, row) - 1
         offsets, values = self._parts[part]

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,7 +16,7 @@ from curation.dedup.step.candidates import folded
 from curation.dedup.step.ranks import ORDER
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus, ShardRef
-from open_ml_embed.core.array_types import F64, I64, U32, Mask
+from open_ml_embed.core.array_types import F64, I64, U32, Array, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store, flat
@@ -142,7 +141,7 @@ def _bytes_a_row(store: Store, corpus: Corpus) -> F64:
     return np.array(sizes, np.float64) / [max(shard.rows, 1) for shard in corpus.shards]
 
 
-def _groups(sizes: npt.NDArray[Any]) -> Iterator[range]:
+def _groups(sizes: Array) -> Iterator[range]:
     """Cut shards into runs of at most `GATHERED_BYTES`, or of one."""
     first, held = 0, 0.0
     for number, size in enumerate(sizes.tolist()):

@@ -98,7 +98,7 @@ def _groups(store: Store, corpus: Corpus) -> tuple[U32, I64]:
     return members, bounds
 
 
-def _kinds(store: Store, corpus: Corpus, ranks: U32 | None) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], U64]:
+def _kinds(store: Store, corpus: Corpus, ranks: U32 | None) -> tuple[U8, U64]:
     """Return family (`FAMILIES`) and label hash of the samples of some ranks, or of all in order of rank."""
     (row,) = flat(store, ORDER, "row")
     row = row if ranks is None else row[ranks]

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.array_types import I64, Array
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
@@ -85,7 +84,7 @@ class Corpus:
 
     def column(
         self, store: Store, names: Sequence[str], dtype: type[Any], *, negatives: bool = False
-    ) -> dict[str, npt.NDArray[Any]]:
+    ) -> dict[str, Array]:
         """Read columns of the signatures; several at once cost one pass over the files.
 
         Args:
@@ -98,7 +97,7 @@ class Corpus:
             name → array[rows], or array[documents]; a sketch, whatever `dtype` is, as uint64[n, words].
 
         """
-        found: dict[str, npt.NDArray[Any]] = {}
+        found: dict[str, Array] = {}
         size = self.rows + (self.negatives if negatives else 0)
         kinds = [("signatures", self.starts)] + ([("negatives", self.negative_starts)] if negatives else [])
         for kind, starts in kinds:
@@ -117,7 +116,7 @@ class Corpus:
         return {name: found.get(name, np.zeros(0, dtype)) for name in names}
 
 
-def _numbers(array: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
+def _numbers(array: pa.Array, dtype: type[Any]) -> Array:
     if not pa.types.is_fixed_size_binary(array.type):
         return np.asarray(array.to_numpy().astype(dtype, copy=False))
     words = np.frombuffer(array.buffers()[1], np.uint64).reshape(-1, array.type.byte_width // 8)

@@ -15,7 +15,7 @@ from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import Pairs
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
-from open_ml_embed.core.array_types import I64, U32
+from open_ml_embed.core.array_types import I64, U32, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat, take_rows
 from open_ml_embed.core.text.arrays import list_starts
@@ -119,7 +119,7 @@ def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None)
     )
 
 
-def _among(ranks: U32, wanted: U32) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _among(ranks: U32, wanted: U32) -> Mask:
     """Tell which ranks are among those that are wanted, ascending."""
     if not len(wanted):
         return np.zeros(len(ranks), bool)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -22,7 +21,7 @@ from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.protocol import Side
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
-from open_ml_embed.core.array_types import F16
+from open_ml_embed.core.array_types import F16, Array
 from open_ml_embed.core.engine import Outputs, Task, Workers
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker, Store
@@ -141,7 +140,7 @@ class StoredVectors:
         ]
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float16)
 
-    def take(self, ids: npt.NDArray[Any]) -> F16:
+    def take(self, ids: Array) -> F16:
         """Return some vectors, float16[len(ids), dim]; each shard is read once."""
         result = np.empty((len(ids), self.dim), np.float16)
         shard = np.searchsorted(self.starts, ids, side="right") - 1

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +23,7 @@ from curation.mining.step.embeddings import StoredVectors
 from curation.mining.step.pools import Collect
 from curation.mining.vectors import Vectors
 from curation.tables.pools import PoolRef, read_texts
-from open_ml_embed.core.array_types import F32, I32, I64
+from open_ml_embed.core.array_types import F32, I32, I64, Array
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
@@ -167,7 +166,7 @@ def numbered(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[I32, I32]:
     return numbers[: len(left)], numbers[len(left) :]
 
 
-def lists_of(size: int, owner: npt.NDArray[Any], value: npt.NDArray[Any]) -> Ragged:
+def lists_of(size: int, owner: Array, value: Array) -> Ragged:
     """Return the values of each owner 0 … size - 1, in order of appearance, each once."""
     pairs = (
         pl.DataFrame({"owner": owner, "value": value}).unique(maintain_order=True).sort("owner", maintain_order=True)
@@ -192,11 +191,11 @@ class Renumbered:
         """Length of a vector."""
         return self.vectors.dim
 
-    def block(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def block(self, start: int, stop: int) -> Array:
         """Return vectors start … stop - 1."""
         return self.take(np.arange(start, min(stop, len(self))))
 
-    def take(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def take(self, ids: Array) -> Array:
         """Return some vectors."""
         return self.vectors.take(self.numbers[ids])
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ import pyarrow as pa
 import xxhash
 
 from curation.mining.teachers.protocol import Side
-from open_ml_embed.core.array_types import F32, I32, I64
+from open_ml_embed.core.array_types import F32, I32, I64, Array
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.hashing import digest, hash_file
 from open_ml_embed.core.text.tokens import string_buffers
@@ -111,10 +110,10 @@ class _Table:
     ids: Ids
     file: I32
     row: I64
-    parts: list[npt.NDArray[Any]]
+    parts: list[Array]
 
     @classmethod
-    def of(cls, parts: list[tuple[Ids, npt.NDArray[Any]]]) -> _Table:
+    def of(cls, parts: list[tuple[Ids, Array]]) -> _Table:
         ids = np.concatenate([ids for ids, _ in parts])
         order = np.argsort(ids, kind="stable")
         file = np.repeat(np.arange(len(parts), dtype=np.int32), [len(ids) for ids, _ in parts])
@@ -133,7 +132,7 @@ class _Table:
         return result
 
 
-def _read_arrow(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
+def _read_arrow(path: Path) -> tuple[Ids, Array]:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         vector = table["vector"].combine_chunks()
@@ -148,7 +147,7 @@ def _read_arrow(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
         ) from None
 
 
-def _read_npy(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
+def _read_npy(path: Path) -> tuple[Ids, Array]:
     names = path.with_suffix(".ids.txt")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -163,7 +162,7 @@ def _read_npy(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
     return _of_each(ids, vectors, path)
 
 
-def _of_each(ids: Ids, vectors: npt.NDArray[Any], path: Path) -> tuple[Ids, npt.NDArray[Any]]:
+def _of_each(ids: Ids, vectors: Array, path: Path) -> tuple[Ids, Array]:
     if len(ids) != len(vectors):
         raise SettingsError(
             f"{len(vectors):,} vectors and {len(ids):,} ids",

@@ -15,17 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import Masks, no_masks
 from curation.mining.topk.cpu import fastest
 from curation.mining.topk.heap import Heaps, empty_heaps, sort_heaps
 from curation.mining.topk.tile_scan import Tile
 from curation.mining.vectors import Vectors, as_vectors, padded
-from open_ml_embed.core.array_types import F32, F64, I32, I64
+from open_ml_embed.core.array_types import F32, F64, I32, I64, Array
 from open_ml_embed.core.errors import SettingsError
 
 UNDERFLOW = 1e-30
@@ -51,8 +50,8 @@ class Found:
 
 
 def exact_topk(
-    queries: Vectors | npt.NDArray[Any],
-    documents: Vectors | npt.NDArray[Any],
+    queries: Vectors | Array,
+    documents: Vectors | Array,
     k: int,
     *,
     device: str = "cpu",
@@ -87,8 +86,8 @@ def exact_topk(
 
 
 def search(
-    queries: Vectors | npt.NDArray[Any],
-    documents: Vectors | npt.NDArray[Any],
+    queries: Vectors | Array,
+    documents: Vectors | Array,
     k: int,
     *,
     masks: Masks | None = None,
@@ -173,7 +172,7 @@ def finished(best: Heaps, kept_out: Heaps) -> Found:
     return Found(best.scores, best.ids, kept_out.scores, kept_out.ids)
 
 
-def read_rows(vectors: Vectors, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_rows(vectors: Vectors, ids: Array) -> Array:
     """Read a run of vectors as a block, and others one by one."""
     if len(ids) and int(ids[-1]) - int(ids[0]) + 1 == len(ids):
         return vectors.block(int(ids[0]), int(ids[-1]) + 1)

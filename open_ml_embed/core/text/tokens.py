@@ -16,11 +16,10 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba.extending import intrinsic
 
-from open_ml_embed.core.array_types import I64, U8, U32, U64, Flag, Integer, Offsets
+from open_ml_embed.core.array_types import I64, U8, U32, U64, Array, Flag, Integer, Offsets
 from open_ml_embed.core.compiled import int64, njit
 from open_ml_embed.core.splitmix import GOLDEN, mixed
 from open_ml_embed.core.text.arrays import one_array
@@ -145,7 +144,7 @@ def _in_order(text: U8) -> U8:
     return np.frombuffer(ordered + bytes(8), np.uint8)
 
 
-def _grown(array: npt.NDArray[Any], used: int, size: int) -> npt.NDArray[Any]:
+def _grown(array: Array, used: int, size: int) -> Array:
     larger = np.empty(size, array.dtype)
     larger[:used] = array[:used]
     return larger
