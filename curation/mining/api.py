@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ from open_ml_embed.core.text.tokens import mix_all, tokenize
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher
 
-Texts = Any
+Texts: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray | Array
 """A sequence of str, an Arrow array of strings (which carries no type that could say so), or a matrix."""
 AT_ONCE = 8192
 EMBEDDED_AT_ONCE = 32_768
@@ -116,7 +116,11 @@ def mine(
         if asked is None or written is None:
             raise SettingsError("a second opinion reads texts, and there are none", remedy="give texts and embeddings")
         judge, left, right = second_opinion, asked, written
-        opinion = lambda query, document: judge.score(left, right, query, document.astype(np.int64))  # noqa: E731
+
+        def opinion_of(query: I64, document: I32) -> F32:
+            return judge.score(left, right, query, document.astype(np.int64))
+
+        opinion = opinion_of
     return mine_pool(_retriever(asked, written, vectors, settings, device, threads), pool, settings, opinion)
 
 
@@ -142,7 +146,7 @@ def _retriever(
     return LexicalRetriever(*tokens, k1=settings.k1, b=settings.b, threads=threads)
 
 
-def _embed(teacher: Teacher, texts: Any, side: Side) -> Array:
+def _embed(teacher: Teacher, texts: pa.Array, side: Side) -> Array:
     starts = range(0, max(len(texts), 1), EMBEDDED_AT_ONCE)
     slices = (texts.slice(start, EMBEDDED_AT_ONCE).to_pylist() for start in starts)
     parts = [teacher.encode(part, side).astype(np.float16) for part in slices]
@@ -163,7 +167,8 @@ def _exact(texts: pa.Array) -> U64:
 def _clusters(texts: pa.Array, dedup: DedupSettings | None) -> I64:
     from curation.dedup import cluster
 
-    return cluster(texts, dedup)["component"].to_numpy()  # type: ignore[no-any-return]
+    component: I64 = cluster(texts, dedup)["component"].to_numpy()
+    return component
 
 
 def _lists(given: Any, n: int, m: int, name: str) -> Ragged:

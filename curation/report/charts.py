@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -218,7 +217,7 @@ def _hill(axes: Axes, lengths: Lengths, place: int, color: str) -> None:
     )
 
 
-def _cells(axes: Axes, table: F64, write: Any, *, low: float, high: float) -> None:
+def _cells(axes: Axes, table: F64, write: Callable[[float], str], *, low: float, high: float) -> None:
     """Draw a table as colored cells with their values, the first row on top; empty cells stay empty."""
     span = max(high - low, 1e-9)
     shown = np.ma.masked_invalid(np.where(table > 0, table, np.nan))

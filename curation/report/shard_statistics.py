@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +39,7 @@ class Lengths:
     total: int = 0
     longest: int = 0
 
-    def add(self, texts: Any) -> None:
+    def add(self, texts: pa.Array | pa.ChunkedArray) -> None:
         """Count the texts of one column."""
         lengths = pc.utf8_length(texts).to_numpy()
         if len(lengths):

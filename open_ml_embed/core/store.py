@@ -117,7 +117,7 @@ class Store:
             return _selected(take_rows(batches, rows, reader.schema), columns)
 
     @contextmanager
-    def _reading(self, path: str) -> Iterator[Any]:
+    def _reading(self, path: str) -> Iterator[pa.NativeFile | IO[bytes]]:
         with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
             yield source
 
@@ -230,7 +230,7 @@ def take_rows(batches: Iterable[pa.RecordBatch], rows: Integers, schema: pa.Sche
     return pa.Table.from_batches(parts, schema)
 
 
-def _opened(source: Any, columns: list[str] | None) -> Any:
+def _opened(source: pa.NativeFile | IO[bytes], columns: list[str] | None) -> pa.RecordBatchFileReader:
     if columns is None:
         return pa.ipc.open_file(source)
     schema = pa.ipc.open_file(source).schema

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -138,7 +138,7 @@ class _Zip:
     def __init__(self, path: Path, globs: list[str] | None) -> None:
         self._path, self._globs = path, globs
 
-    def __iter__(self) -> Iterator[tuple[str, int, Any]]:
+    def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
         with zipfile.ZipFile(self._path) as archive:
             for info in archive.infolist():
                 if not info.is_dir() and _admitted(info.filename, self._globs):
@@ -175,7 +175,7 @@ class _Tar:
         self._path, self._name, self._globs = path, name, globs
         self.damage, self.skipped = "", 0
 
-    def __iter__(self) -> Iterator[tuple[str, int, Any]]:
+    def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
         headers = _Headers()
         with (
             open_binary(self._path, self._name) as stream,
@@ -183,7 +183,9 @@ class _Tar:
         ):
             for member in archive:
                 if member.isreg() and _admitted(member.name, self._globs):
-                    yield member.name, member.size, archive.extractfile(member)
+                    content = archive.extractfile(member)
+                    assert content is not None, "a regular file has a content"
+                    yield member.name, member.size, content
         self.skipped = headers.bad * _BLOCK
         if headers.bad:
             self.damage = f"{headers.bad} blocks of {_BLOCK} bytes are no headers, and members of it may be lost"

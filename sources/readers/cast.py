@@ -223,7 +223,7 @@ class Casting:
                 self.has_seen(item)
         self.lacking -= {field for field in self.lacking if any(field in item for item in objects)}
 
-    def _refuse(self, bad: Bad, good: Mask, file: str, records: Any, shown: Callable[[int], str]) -> None:
+    def _refuse(self, bad: Bad, good: Mask, file: str, records: I64 | list[int], shown: Callable[[int], str]) -> None:
         """Quarantine bad records, each once, and note that they are."""
         for row, reason in bad.items():
             if good[row]:
@@ -331,7 +331,7 @@ def _shown(field: str, column: pa.Array, row: int) -> str:
         return f"{field}: {value}"
 
 
-def _told(field: str, values: list[Any], row: int) -> str:
+def _told(field: str, values: list[object], row: int) -> str:
     return f"{field}: {values[row]!r}"
 
 
@@ -378,7 +378,7 @@ _AS_THEY_ARE: dict[ArrowType, set[type]] = {
 """Python types that Arrow takes for the declared one without a change."""
 
 
-def _is_of(value: Any, kind: ArrowType) -> bool:
+def _is_of(value: object, kind: ArrowType) -> bool:
     if value is None or kind == "any":
         return True
     if kind == "struct":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,7 +67,7 @@ def truths(texts: pa.StringArray) -> tuple[pa.BooleanArray, Mask]:
     return out, ~_flags(yes) & ~_flags(no) & ~absent
 
 
-STATED: dict[pa.DataType, Callable[[pa.StringArray], tuple[Any, Mask]]] = {
+STATED: dict[pa.DataType, Callable[[pa.StringArray], tuple[pa.Array, Mask]]] = {
     pa.int64(): whole_numbers,
     pa.float64(): fractions,
     pa.bool_(): truths,

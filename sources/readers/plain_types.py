@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -111,7 +110,7 @@ def _validate(array: pa.Array) -> None:
     array.validate(full=True)
 
 
-def _failing(array: pa.Array, check: Callable[[pa.Array], Any]) -> Iterator[int]:
+def _failing(array: pa.Array, check: Callable[[pa.Array], object]) -> Iterator[int]:
     """Find the rows that a check refuses, by halving."""
     try:
         check(array)
@@ -160,7 +159,7 @@ def _floats(array: pa.Array) -> Iterator[pa.Array]:
         yield from _floats(array.values)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {key: _finite(below) for key, below in value.items()}
     if isinstance(value, list):

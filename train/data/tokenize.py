@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from open_ml_embed.core.array_types import I32
 from open_ml_embed.core.engine import Outputs, Task, Workers, run
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import canonical_json
@@ -182,7 +183,7 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
             yield pa.record_batch(columns, schema=DOCUMENT_SCHEMA)
 
 
-def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, np.ndarray[Any, Any]]:
+def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
     """Return a part's samples, those of one dataset together and otherwise in their order, and the datasets' codes."""
     table = pa.concat_tables(
         pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import torch
 
-from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.devices import require
 from open_ml_embed.core.files import write_whole
 from train.config import Stage
@@ -259,7 +259,7 @@ class Trainer:
             "memory_gib": round(memory_used(self.model.device) / 2**30, 3),
         }
 
-    def _shares(self, lengths: Any) -> list[list[I64]]:
+    def _shares(self, lengths: I32) -> list[list[I64]]:
         return share_out(lengths, tokens=self.model.chunk_tokens, processes=self.group.size)
 
     def _advance(self, stage: StageState) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from train.config import Distillation
 from train.data.batch import Batch
 from train.data.mix import Mix
 from train.objective.loss import Taught
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 VERSION = 1
 FILES = {"train": "queries.npy", "documents": "documents.npy"}
@@ -128,7 +131,7 @@ def _blocks(rows: int) -> Iterator[slice]:
         yield slice(first, first + BLOCK_ROWS)
 
 
-def _load(settings: Distillation, device: str) -> Any:
+def _load(settings: Distillation, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     try:

@@ -48,7 +48,7 @@ class Identify:
         out.table("languages", table.to_batches(), LANGUAGES_SCHEMA)
         return {}
 
-    def _side(self, texts: Any, declared: Any) -> pa.Table:
+    def _side(self, texts: pa.ChunkedArray, declared: pa.ChunkedArray) -> pa.Table:
         text = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
         is_code = pc.ends_with(declared, "-Code")
         if self.settings.code_declared and pc.all(is_code).as_py():

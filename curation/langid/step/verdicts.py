@@ -123,7 +123,7 @@ class Judged:
     confusion: dict[str, Counter[str]]
 
 
-def judge(declared: Any, identified: pa.Table, settings: LanguageSettings, trust: SourceTrust) -> Judged:
+def judge(declared: pa.ChunkedArray, identified: pa.Table, settings: LanguageSettings, trust: SourceTrust) -> Judged:
     """Judge one side of n rows.
 
     Args:
@@ -224,7 +224,7 @@ def _of_side(identified: pa.Table, side: str) -> pa.Table:
     return pa.table({name: identified[f"{side}_{name}"] for name in ("code", "script", "confidence", "letters")})
 
 
-def _tags(identified: pa.Table, side: str) -> Any:
+def _tags(identified: pa.Table, side: str) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(identified[f"{side}_code"], identified[f"{side}_script"], "-")
 
 

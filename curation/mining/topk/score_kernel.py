@@ -27,7 +27,8 @@ def _float64_dot(context: Any, left: Any, right: Any) -> Any:
     double, single = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, arguments)]  # noqa: B905
+        both = zip(signature.args, arguments, strict=True)
+        arrays = [context.make_array(kind)(context, builder, value) for kind, value in both]
         length = builder.extract_value(arrays[0].shape, 0)
         total = cgutils.alloca_once_value(builder, ir.Constant(double, [0.0] * LANES))
         with cgutils.for_range(builder, builder.udiv(length, ir.Constant(length.type, LANES))) as loop:

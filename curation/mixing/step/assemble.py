@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from curation.mixing.step.inherited_negatives import Asked, admitted
 from curation.mixing.step.provenance import inherit
 from curation.mixing.step.select import TRAIN, VALIDATION, PoolState
 from curation.tables.pools import PoolDocuments
-from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.array_types import I64, U64
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts, one_array
@@ -151,7 +150,7 @@ def _rows(store: Store, pool: PoolState, chosen: I64) -> pa.Table:
     return table.take(pa.array(np.searchsorted(ordered, chosen)))
 
 
-def _strings(texts: Any) -> pa.ChunkedArray:
+def _strings(texts: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     """Return large_string as string, in pieces that can be: copied, since a slice has the offsets of the whole."""
     whole = one_array(texts)
     pieces = [pa.concat_arrays([whole.slice(i, PIECE)]).cast(pa.string()) for i in range(0, len(whole), PIECE)]
@@ -179,17 +178,17 @@ def _instructed(lists: pa.LargeListArray, manifest: Manifest, recipe: Recipe) ->
     return pa.chunked_array([piece.cast(pa.list_(pa.string())) for piece in pieces], pa.list_(pa.string()))
 
 
-def _query_hashes(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
+def _query_hashes(store: Store, pool: PoolState) -> U64:
     parts = [store.read_table(f"signatures/{s.path}.signatures.arrow", ["query_exact"]) for s in pool.shards]
     return np.asarray(pa.concat_tables(parts)["query_exact"].to_numpy())
 
 
-def _clusters(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
+def _clusters(store: Store, pool: PoolState) -> I64:
     parts = [store.read_table(f"clusters/{s.path}.clusters.arrow", ["query_cluster"]) for s in pool.shards]
     return np.asarray(pa.concat_tables(parts)["query_cluster"].to_numpy())
 
 
-def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any, Any]) -> list[Any]:
+def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: I64) -> list[pa.ChunkedArray]:
     """Return the two language columns: declared, or final where the source's verdicts count."""
     if pool.judged:
         names = ["query_lang_final", "positive_lang_final"]
@@ -198,7 +197,7 @@ def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[
     return [_code(own["query_lang"]), _code(own["positive_lang"])]
 
 
-def _code(tags: Any) -> Any:
+def _code(tags: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cut `eng-Latn` and `python-Code` to their language."""
     return pc.replace_substring_regex(tags, "-[A-Z][a-z]{3}$", "")
 

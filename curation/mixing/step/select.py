@@ -87,8 +87,8 @@ def judge_pool(
     verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
     verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
     reason = clusters["reason"]
-    verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
-    verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003
+    verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), fill_value=False).to_numpy()] = NEAR
+    verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), fill_value=False).to_numpy()] = EXACT
     if judged:
         parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", ["drop_reason"]) for s in shards]
         verdict[pc.is_valid(pa.concat_tables(parts)["drop_reason"]).to_numpy()] = OTHER_LANGUAGE
