@@ -27,7 +27,7 @@ _PATTERNS = {
         r"[^\s.,:;] [,.;](?:\s|$)|(?:[\x{0e01}-\x{0e5b}]{1,8} +){4}[\x{0e01}-\x{0e5b}]"
         r"|(?:[\x{4e00}-\x{9fff}]{1,4} +){3}[\x{4e00}-\x{9fff}]| [\x{94d}\x{93c}\x{9cd}]",
     ),
-}  # fmt: skip
+}
 """Kind → marks of the byte scan without which a text does not have it, and what a text that has it matches."""
 
 SHORT = 3

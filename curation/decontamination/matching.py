@@ -127,16 +127,22 @@ def _runs(tokens: Tokens, scale: U8, index: Index, ngram: int) -> tuple[I32, I32
         found.append(tuple(array[:used] for array in runs))
         room *= 1 if used else 2
     none = np.zeros(0, np.int32)
-    rows, texts, begins, ends = (np.concatenate([none, *parts]) for parts in zip(*found, strict=True)) if found else (
-        none, none, none, none
-    )  # fmt: skip
+    rows, texts, begins, ends = (
+        (np.concatenate([none, *parts]) for parts in zip(*found, strict=True)) if found else (none, none, none, none)
+    )
     return rows, texts, begins, ends, given_up
 
 
 def _similarity(
-    texts: pa.Array, tokens: Tokens, index: Index, evaluated: pa.ChunkedArray, row: I64, text: I32,
-    asked: Mask, settings: DecontaminationSettings,
-) -> F64:  # fmt: skip
+    texts: pa.Array,
+    tokens: Tokens,
+    index: Index,
+    evaluated: pa.ChunkedArray,
+    row: I64,
+    text: I32,
+    asked: Mask,
+    settings: DecontaminationSettings,
+) -> F64:
     """Return the true Jaccard index of the shingles of each pair that is `asked` for; 0 where lengths forbid it."""
     result = np.zeros(len(row))
     sizes = np.diff(tokens.offsets)[row], np.diff(index.text_starts)[text]

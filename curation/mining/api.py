@@ -106,10 +106,15 @@ def mine(
     links = _lists(positives, n, m, "positives")
     offered = Ragged.empty(n) if given is None else _lists(given, n, m, "given")
     masks = build_masks(
-        links, np.asarray(clusters[1]), query_cluster=np.asarray(clusters[0]), texts=exact,
-        languages=_numbered(languages) if languages else None, language=settings.language, labels=labels,
+        links,
+        np.asarray(clusters[1]),
+        query_cluster=np.asarray(clusters[0]),
+        texts=exact,
+        languages=_numbered(languages) if languages else None,
+        language=settings.language,
+        labels=labels,
         contaminated=contaminated,
-    )  # fmt: skip
+    )
     pool = Pool(masks, offered, exact[0] if exact else mix_all(np.arange(n, dtype=np.uint64)))
     opinion: Opinion | None = None
     if second_opinion is not None:
@@ -132,9 +137,13 @@ def mine_pool(retriever: Retriever, pool: Pool, settings: MiningSettings, opinio
 
 
 def _retriever(
-    asked: pa.Array | None, written: pa.Array | None, vectors: tuple[Vectors | Array, Vectors | Array] | None,
-    settings: MiningSettings, device: str, threads: int,
-) -> Retriever:  # fmt: skip
+    asked: pa.Array | None,
+    written: pa.Array | None,
+    vectors: tuple[Vectors | Array, Vectors | Array] | None,
+    settings: MiningSettings,
+    device: str,
+    threads: int,
+) -> Retriever:
     if vectors is None and settings.teacher.dense:
         from curation.mining.teachers.loading import load_teacher
 

@@ -54,9 +54,15 @@ def mine_classes(
     rejected = dict(zip(REASONS[1:], counts[1:].tolist(), strict=True))
     unknown = np.full(n, np.nan, np.float32)
     return Negatives(
-        offsets, ids[taken], np.full(offsets[-1], np.nan, np.float32), origins[taken], unknown,
-        np.full(n, -1, np.int32), rejected, [],
-    )  # fmt: skip
+        offsets,
+        ids[taken],
+        np.full(offsets[-1], np.nan, np.float32),
+        origins[taken],
+        unknown,
+        np.full(n, -1, np.int32),
+        rejected,
+        [],
+    )
 
 
 @njit

@@ -83,9 +83,15 @@ def draw_order(queries: I64) -> I64:
 def nothing(queries: int) -> Negatives:
     """Return no negatives for so many queries."""
     return Negatives(
-        np.zeros(queries + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int8),
-        np.full(queries, np.nan, np.float32), np.full(queries, -1, np.int32), dict.fromkeys(REASONS[1:], 0), [],
-    )  # fmt: skip
+        np.zeros(queries + 1, np.int64),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.int8),
+        np.full(queries, np.nan, np.float32),
+        np.full(queries, -1, np.int32),
+        dict.fromkeys(REASONS[1:], 0),
+        [],
+    )
 
 
 def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:

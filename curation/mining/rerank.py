@@ -29,7 +29,9 @@ def reconsidered(scored: Scored, pool: Pool, opinion: Opinion) -> Scored:
     new[held] = of_candidates
     order = np.lexsort((np.where(held, found.ids, np.iinfo(np.int32).max), -new))
     again = Found(
-        np.take_along_axis(new, order, 1), np.take_along_axis(found.ids, order, 1),
-        found.masked_scores, found.masked_ids,
-    )  # fmt: skip
+        np.take_along_axis(new, order, 1),
+        np.take_along_axis(found.ids, order, 1),
+        found.masked_scores,
+        found.masked_ids,
+    )
     return Scored(rows, again, of_positives, of_given)

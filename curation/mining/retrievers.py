@@ -85,10 +85,18 @@ class DenseRetriever:
                 found = index.search(self.queries, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking)
             else:
                 found = search(
-                    self.queries, self.documents, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking,
-                    among=among, device=self.device, query_block=self.query_block,
-                    document_block=self.document_block, threads=self.threads,
-                )  # fmt: skip
+                    self.queries,
+                    self.documents,
+                    settings.range_max,
+                    masks=pool.masks,
+                    masked=MASKED,
+                    rows=asking,
+                    among=among,
+                    device=self.device,
+                    query_block=self.query_block,
+                    document_block=self.document_block,
+                    threads=self.threads,
+                )
             yield from starmap(partial(self._scored, pool), found)
 
     def _scored(self, pool: Pool, rows: I64, found: Found) -> Scored:

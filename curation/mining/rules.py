@@ -20,7 +20,7 @@ from open_ml_embed.core.text.tokens import mix64, mix_all
 SKIPPED, CEILING, SHARE, MARGIN, NEAR, SURPLUS = (
     REASONS.index(name)
     for name in ("range-min", "max-score", "relative-margin", "absolute-margin", "near-duplicate", "not-needed")
-)  # fmt: skip
+)
 NOTHING = -1
 GIVEN, MINED, RELAXED, RANDOM = (ORIGINS.index(name) for name in ("given", "mined", "relaxed", "random"))
 DRAWS = 64
@@ -111,10 +111,15 @@ def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: boo
     taken = ids >= 0
     masked = _codes(masks, rows, found.masked_ids)
     return Negatives(
-        offsets_of(taken.sum(1)), ids[taken], scores[taken], origins[taken],
-        positive.astype(np.float32), rank, _count(verdicts, masked, given_verdicts),
+        offsets_of(taken.sum(1)),
+        ids[taken],
+        scores[taken],
+        origins[taken],
+        positive.astype(np.float32),
+        rank,
+        _count(verdicts, masked, given_verdicts),
         _examples(rows, found, verdicts, masked, positive),
-    )  # fmt: skip
+    )
 
 
 def judge(found: Found, positive: F64, settings: MiningSettings, *, bounded: bool = True) -> I8:
@@ -176,9 +181,14 @@ def _examples(rows: I64, found: Found, verdicts: I8, masked: I8, positive: F64) 
             for row in order[held][:EXAMPLES].tolist():
                 place = int(np.argmax(codes[row] == code))
                 examples.append(
-                    Rejected(int(rows[row]), int(ids[row, place]), float(scores[row, place]), float(positive[row]),
-                             REASONS[code])
-                )  # fmt: skip
+                    Rejected(
+                        int(rows[row]),
+                        int(ids[row, place]),
+                        float(scores[row, place]),
+                        float(positive[row]),
+                        REASONS[code],
+                    )
+                )
     return examples
 
 

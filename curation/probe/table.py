@@ -56,10 +56,15 @@ def _table(probed: Probed) -> Table:
     for source in probed.sources:
         subsets = source["subsets"].values()
         table.add_row(
-            source["source"], source["verdict"], source["reach"], *_sizes(source["size"]),
-            f"{sum(s['records'] for s in subsets):,}", f"{sum(s['rows'] for s in subsets):,}", size(source["read"]),
+            source["source"],
+            source["verdict"],
+            source["reach"],
+            *_sizes(source["size"]),
+            f"{sum(s['records'] for s in subsets):,}",
+            f"{sum(s['rows'] for s in subsets):,}",
+            size(source["read"]),
             style=_STYLES[source["verdict"]],
-        )  # fmt: skip
+        )
     total = probed.total()
     more = f" + {total['of_unknown_size']} unknown" if total["of_unknown_size"] else ""
     table.add_row("total", "", "", f"{total['files']:,}", f"{size(total['bytes'])}{more}", "", "", "",

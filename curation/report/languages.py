@@ -95,12 +95,18 @@ def agreement(identified: StepResult) -> list[Agreement]:
         strongest = sorted(differing, key=lambda d: (-d[2], d[0], d[1]))
         found.append(
             Agreement(  # a file from before there were verdicts lacks what follows them
-                source, entry["texts"] - entry.get("declared-only", 0), entry.get("declared-only", 0),
-                entry["agree"], entry["undetermined"], strongest, entry.get("disagreements", []),
+                source,
+                entry["texts"] - entry.get("declared-only", 0),
+                entry.get("declared-only", 0),
+                entry["agree"],
+                entry["undetermined"],
+                strongest,
+                entry.get("disagreements", []),
                 SourceTrust.model_validate(entry.get("trust", {})),
-                entry.get("overruled", 0), sum(entry.get("dropped", {}).values()),
+                entry.get("overruled", 0),
+                sum(entry.get("dropped", {}).values()),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda a: (not a.texts, a.agree / max(a.texts, 1), a.source))
 
 

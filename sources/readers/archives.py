@@ -29,9 +29,17 @@ _CHUNK = 1 << 13
 _CUT = (BrokenStreamError, EOFError, tarfile.ReadError)
 """What says that a member goes no further; what came before is sound."""
 _DAMAGE = (
-    zipfile.BadZipFile, tarfile.TarError, BrokenStreamError, EOFError,
-    zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError, OverflowError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    BrokenStreamError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 """What zipfile and tarfile raise for damaged, encrypted or exotic archives."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 """A member, or the end of an archive without any."""
@@ -109,13 +117,15 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                     with stream as source:
                         _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
                 except _BombError:
-                    quarantine.add_unreadable(full, "it unpacks to far more than the archive holds", size,
-                                              reason="decompression-bomb")  # fmt: skip
+                    quarantine.add_unreadable(
+                        full, "it unpacks to far more than the archive holds", size, reason="decompression-bomb"
+                    )
                     continue
                 except _DAMAGE as error:
                     got = target.stat().st_size if isinstance(error, _CUT) and target.exists() else 0
-                    quarantine.add_unreadable(full, str(error), max(size - got, 0), reason="unreadable-member",
-                                              count=int(not got))  # fmt: skip
+                    quarantine.add_unreadable(
+                        full, str(error), max(size - got, 0), reason="unreadable-member", count=int(not got)
+                    )
                     if not got:
                         continue
                 yield full, target

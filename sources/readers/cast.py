@@ -128,9 +128,14 @@ class Casting:
             f"no column {', '.join(map(repr, missing))}; "
             f"found: {', '.join(sorted(names)) or 'none'}; expected: {', '.join(sorted(self.table.fields))}",
             where=where,
-            remedy="; ".join([*hints, *self._on_headers(names), "correct `fields` in the manifest, or pin the revision "
-                              "that has these columns"]),
-        )  # fmt: skip
+            remedy="; ".join(
+                [
+                    *hints,
+                    *self._on_headers(names),
+                    "correct `fields` in the manifest, or pin the revision that has these columns",
+                ]
+            ),
+        )
 
     def _on_headers(self, names: list[str]) -> list[str]:
         """Say what a delimited file may need, of which the first line was taken for its header."""

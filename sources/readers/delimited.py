@@ -118,9 +118,16 @@ class _File:
         data = np.frombuffer(self._data, np.uint8)[self._at :]
         patient = not self._final and len(data) <= MAX_RECORD_BYTES
         count, used = scan(
-            data, self._final, patient, self._delimiter, self._quoted,
-            found.slots, found.bounds, found.escaped, found.records,
-        )  # fmt: skip
+            data,
+            self._final,
+            patient,
+            self._delimiter,
+            self._quoted,
+            found.slots,
+            found.bounds,
+            found.escaped,
+            found.records,
+        )
         if count and self._at + used == len(self._data) and self._data[-1:] != b"\n":
             if self._broken is not None:
                 count -= 1  # half a record

@@ -55,8 +55,9 @@ def scan(
             kind = UNTERMINATED
         over_lines = inner >= 0
         if over_lines and (kind >= STRAY_QUOTE or kind in (TOO_FEW, TOO_MANY) or marks):
-            resumed = _resumed(data, inner, end, n, final, delimiter, quoted, slots, bounds[count], escaped[count],
-                               kind >= STRAY_QUOTE)  # fmt: skip
+            resumed = _resumed(
+                data, inner, end, n, final, delimiter, quoted, slots, bounds[count], escaped[count], kind >= STRAY_QUOTE
+            )
             if resumed >= 0:
                 end = resumed
                 kind = STRAY_QUOTE if kind != UNTERMINATED else kind

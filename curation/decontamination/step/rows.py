@@ -147,8 +147,12 @@ def _identities(index: Index, owners: pa.Table, names: tuple[str, ...], sets: I3
     """Name evaluation texts: task/subset/role/id."""
     said = owners.take(pa.array(owner)).combine_chunks()
     roles: U8 = index.owner_role[owner]
-    parts = [pa.array(names, pa.string()).take(pa.array(sets)), said["subset"].cast(pa.string()),
-             pa.array(ROLES).take(pa.array(roles)), said["text_id"].cast(pa.string())]  # fmt: skip
+    parts = [
+        pa.array(names, pa.string()).take(pa.array(sets)),
+        said["subset"].cast(pa.string()),
+        pa.array(ROLES).take(pa.array(roles)),
+        said["text_id"].cast(pa.string()),
+    ]
     joined = pc.binary_join_element_wise(*parts, "/")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
@@ -174,9 +178,16 @@ def _found(sides: list[Hits]) -> pa.Table:
 
 
 def _examples(
-    side: str, rows: pa.Table, column: str, hits: Hits, entries: _Entries, index: Index, texts: pa.Table,
-    owners: pa.Table, names: tuple[str, ...],
-) -> pa.Table:  # fmt: skip
+    side: str,
+    rows: pa.Table,
+    column: str,
+    hits: Hits,
+    entries: _Entries,
+    index: Index,
+    texts: pa.Table,
+    owners: pa.Table,
+    names: tuple[str, ...],
+) -> pa.Table:
     order = np.lexsort((row_keys(rows)[entries.rows], entries.sets))
     starts = np.ones(len(order), bool)
     starts[1:] = np.diff(entries.sets[order]) != 0

@@ -25,7 +25,7 @@ def summarize(
     index: Index,
     names: tuple[str, ...],
     indexed: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return what the step's file says.
 
     Args:

@@ -64,12 +64,13 @@ class Cluster:
             given = pa.array(columns["document"][first : first + shard.negatives])
             batch = pa.record_batch(
                 [
-                    pa.array(verdict[here] == 0), reasons.take(pa.array(verdict[here])),
+                    pa.array(verdict[here] == 0),
+                    reasons.take(pa.array(verdict[here])),
                     *(pa.array(columns[name][here]) for name in ("sample", *FIELDS)),
                     pa.ListArray.from_arrays(pa.array(offsets), given).cast(CLUSTER_SCHEMA.field(5).type),
                 ],
                 schema=CLUSTER_SCHEMA,
-            )  # fmt: skip
+            )
             out.table("clusters", [batch], CLUSTER_SCHEMA, at=shard.path)
             counted = np.bincount(verdict[here], minlength=len(REASONS))
             of_source[shard.source] = of_source.get(shard.source, np.zeros(len(REASONS), np.int64)) + counted

@@ -186,22 +186,21 @@ def _gathered(store: Store, corpus: Corpus, dropped: _Dropped, here: slice) -> _
     return _Gathered(items, place, _ends(_text_bytes(items)[place]))
 
 
-def _told(
-    store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask,
-    same_document: Mask,
-) -> pa.Table:  # fmt: skip
+def _told(store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask, same_document: Mask) -> pa.Table:
     """Return some rows of a shard as items of lists, in `_WIDE`: those of all shards may not fit 32-bit offsets."""
     table = store.read_rows(f"rows/{shard.path}.rows.arrow", rows, COLUMNS)
     clusters = store.read_rows(f"clusters/{shard.path}.clusters.arrow", rows, ["document_cluster", "negative_clusters"])
     none = pa.scalar(None, pa.string())
     columns = [
-        table["row_id"], table["source"], table["subset"],
+        table["row_id"],
+        table["source"],
+        table["subset"],
         pc.if_else(pa.array(near), "near-duplicate", "exact-duplicate"),
         pc.if_else(pa.array(same_query), none, table["query"]),
         pc.if_else(pa.array(same_document), none, table["positive"]),
         clusters["document_cluster"],
         _given(store, shard, rows, table["negatives"], clusters["negative_clusters"]),
-    ]  # fmt: skip
+    ]
     return pa.table(columns, names=_WIDE.names).cast(_WIDE)
 
 

@@ -22,10 +22,13 @@ LANGUAGES_SCHEMA = pa.schema(
         pa.field(f"{side}_{name}", kind, nullable=False)
         for side in SIDES
         for name, kind in (
-            ("code", pa.string()), ("script", pa.string()), ("confidence", pa.float32()), ("letters", pa.int32()),
+            ("code", pa.string()),
+            ("script", pa.string()),
+            ("confidence", pa.float32()),
+            ("letters", pa.int32()),
         )
     ]
-)  # fmt: skip
+)
 """Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und;
 letters are those that the answer rests on (see `interface.IDENTIFIED_SCHEMA`)."""
 

@@ -112,10 +112,13 @@ class DrawClasses:
         wanted, written = numbered(queries["wanted"], documents["language"])
         positive = links["positive"].to_numpy()
         masks = build_masks(
-            lists_of(n, np.arange(n), positive), documents["cluster"].to_numpy(),
-            texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()), languages=(wanted, written),
-            language=self.settings.language, contaminated=documents["contaminated"].to_numpy(),
-        )  # fmt: skip
+            lists_of(n, np.arange(n), positive),
+            documents["cluster"].to_numpy(),
+            texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
+            languages=(wanted, written),
+            language=self.settings.language,
+            contaminated=documents["contaminated"].to_numpy(),
+        )
         owner = np.repeat(np.arange(n), pc.list_value_length(links["given"]).to_numpy())
         given = lists_of(n, owner, pc.list_flatten(links["given"]).to_numpy())
         label = rows["label"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)

@@ -60,9 +60,12 @@ class SentenceTransformerTeacher:
         with one_thread():
             for batch in length_sorted(lengths, self._settings.batch_tokens):
                 result[batch] = encode(
-                    [texts[i] for i in batch], batch_size=len(batch), normalize_embeddings=True,
-                    show_progress_bar=False, prompt=prompt,
-                )  # fmt: skip
+                    [texts[i] for i in batch],
+                    batch_size=len(batch),
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                    prompt=prompt,
+                )
         return result
 
     @functools.cached_property

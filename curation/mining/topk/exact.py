@@ -78,9 +78,15 @@ def exact_topk(
 
     """
     parts = search(
-        queries, documents, k, masks=admit, device=device, query_block=query_block, document_block=document_block,
+        queries,
+        documents,
+        k,
+        masks=admit,
+        device=device,
+        query_block=query_block,
+        document_block=document_block,
         threads=threads,
-    )  # fmt: skip
+    )
     found = [part for _, part in parts]
     return Found(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Found)))
 
@@ -140,9 +146,15 @@ def search(
 
 
 def _scan(
-    multiplier: Multiplier, blocks: Iterator[tuple[I32, F32, F64]], rows: I64, asked: F32, lengths: F64, masks: Masks,
-    best: Heaps, kept_out: Heaps,
-) -> None:  # fmt: skip
+    multiplier: Multiplier,
+    blocks: Iterator[tuple[I32, F32, F64]],
+    rows: I64,
+    asked: F32,
+    lengths: F64,
+    masks: Masks,
+    best: Heaps,
+    kept_out: Heaps,
+) -> None:
     """Offer all documents to a block of queries."""
     for ids, block, norms in blocks:
         slack = _error_bound(asked.shape[1]) * lengths * norms.max() + UNDERFLOW

@@ -79,9 +79,16 @@ class Assembled:
 
 
 def assemble(
-    store: Store, pool: PoolState, offered: PoolDocuments, manifest: Manifest, recipe: Recipe, *, first_id: int,
-    keep: int, seed: int,
-) -> Assembled:  # fmt: skip
+    store: Store,
+    pool: PoolState,
+    offered: PoolDocuments,
+    manifest: Manifest,
+    recipe: Recipe,
+    *,
+    first_id: int,
+    keep: int,
+    seed: int,
+) -> Assembled:
     """Gather one pool's samples, in rank order, and the documents that they name."""
     chosen = np.flatnonzero(pool.verdict <= VALIDATION)
     chosen = chosen[np.argsort(pool.rank[chosen], kind="stable")]
@@ -110,9 +117,16 @@ def assemble(
     cluster[needed_codes] = offered.clusters(needed)
     cluster[positive[::-1]] = pool.document_cluster[chosen[::-1]]
     negatives, starts = _merge(
-        given.offsets, given_codes, mined_starts, needed_codes[mined_places], positive, others.offsets,
-        other_codes, cluster, keep,
-    )  # fmt: skip
+        given.offsets,
+        given_codes,
+        mined_starts,
+        needed_codes[mined_places],
+        positive,
+        others.offsets,
+        other_codes,
+        cluster,
+        keep,
+    )
     documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
     if recipe.instructions:
         queries = pc.binary_join_element_wise(_instruction(manifest), queries, _NOTHING)
@@ -120,15 +134,23 @@ def assemble(
     samples = pa.table(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
-            own["source"], own["subset"], taken.provenance, taken.license, [manifest.family] * n, [manifest.task] * n,
-            *_languages(store, pool, own, chosen), _strings(queries), _instructed(taken.queries, manifest, recipe),
+            own["source"],
+            own["subset"],
+            taken.provenance,
+            taken.license,
+            [manifest.family] * n,
+            [manifest.task] * n,
+            *_languages(store, pool, own, chosen),
+            _strings(queries),
+            _instructed(taken.queries, manifest, recipe),
             _strings(documents.take(pa.array(positive))),
-            pa.array(query_cluster[chosen]), pa.array(positive + first_id),
+            pa.array(query_cluster[chosen]),
+            pa.array(positive + first_id),
             pa.ListArray.from_arrays(pa.array(others.offsets.astype(np.int32)), pa.array(other_codes + first_id)),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
         schema=SAMPLE_SCHEMA,
-    )  # fmt: skip
+    )
     d = len(documents)
     document_table = pa.table(
         [

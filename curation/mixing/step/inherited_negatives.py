@@ -72,9 +72,12 @@ def admitted(store: Store, asked: Asked, offered: Offered) -> Offered:
     asking, answering = _answers(store, asked, np.unique(own_cluster[rows]))
     numbers = np.arange(len(offered.text), dtype=np.int64)
     masks = build_masks(
-        Ragged.empty(n), offered.cluster, query_cluster=own_cluster, elsewhere=(asking, answering),
+        Ragged.empty(n),
+        offered.cluster,
+        query_cluster=own_cluster,
+        elsewhere=(asking, answering),
         texts=(asked.query_exact, offered.exact),
-    )  # fmt: skip
+    )
     kept = np.zeros(len(numbers), bool)
     _admit(masks, rows, offered.offsets, kept)
     before = offsets_of(kept)

@@ -62,9 +62,15 @@ class PoolState:
 
 
 def judge_pool(
-    store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, contaminated: I64,
+    store: Store,
+    source: str,
+    subset: str,
+    shards: list[Shard],
+    settings: MixSettings,
+    *,
+    contaminated: I64,
     judged: bool = False,
-) -> PoolState:  # fmt: skip
+) -> PoolState:
     """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools.
 
     Args:
