@@ -98,12 +98,18 @@ def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> 
     return pa.table(
         [
             pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, [None, pa.py_buffer(np.ascontiguousarray(words))]),
-            pa.array([source] * n), pa.array(["all"] * n), query, positive,
+            pa.array([source] * n),
+            pa.array(["all"] * n),
+            query,
+            positive,
             pa.ListArray.from_arrays(pa.array(np.zeros(n + 1, np.int32)), pa.array([], pa.string())),
-            pa.nulls(n, pa.string()), tag, tag, origin,
+            pa.nulls(n, pa.string()),
+            tag,
+            tag,
+            origin,
         ],
         schema=ROW_SCHEMA,
-    )  # fmt: skip
+    )
 
 
 def source_of(number: int, shard: int) -> str:
