@@ -83,7 +83,8 @@ def _scan(offsets: I32, data: U8, kinds: U8, code: Flag, verdicts: U8) -> None:
             if kind == _MARK:
                 verdict = COMPOSING
                 continue
-            if not code and (point == 0x20 or point == 0x09) and at > start and data[at - 1] == 0x0A:  # noqa: PLR1714
+            indents = point == 0x20 or point == 0x09  # noqa: PLR1714 (compiled, `in` is a loop over the tuple)
+            if not code and indents and at > start and data[at - 1] == 0x0A:
                 # The indentation of a line, unless nothing follows it.
                 while i < end and _is_blank(data[i]):
                     i += 1
@@ -100,7 +101,7 @@ def _scan(offsets: I32, data: U8, kinds: U8, code: Flag, verdicts: U8) -> None:
 
 @njit(nogil=True, inline="always")
 def _is_blank(byte: int) -> bool:
-    return byte == 0x20 or byte == 0x09  # noqa: PLR1714
+    return byte == 0x20 or byte == 0x09  # noqa: PLR1714 (likewise)
 
 
 @njit(nogil=True, inline="always")

@@ -148,7 +148,7 @@ def _place(key: np.uint64, slots: U64, places: U32) -> np.int64:
 
 
 @njit
-def find(  # noqa: PLR0912, PLR0915
+def find(  # noqa: PLR0912, PLR0915 (one pass over the tokens: state is kept in local variables)
     tokens: tuple[U64, I64, U8],
     ngram: int,
     power: U64,

@@ -103,7 +103,7 @@ def _untouched(data: U8, start: int, end: int, kinds: U8) -> bool:
 
 
 @njit(nogil=True)
-def _strip(  # noqa: PLR0912
+def _strip(  # noqa: PLR0912 (a branch a kind of byte)
     data: U8, start: int, end: int, is_letter: U8, out: U8, first: int, keep_tags: Flag
 ) -> tuple[int, int, int]:
     """Write what is left of one text to `out[first:]`; return (end in out, letters, #tags dropped).

@@ -46,7 +46,7 @@ def features(data: U8, start: int, end: int, keys: U32) -> tuple[int, int]:
 
 
 @njit(nogil=True)
-def _features(data: U8, start: int, end: int, keys: U32, used: int) -> tuple[int, int]:  # noqa: PLR0912, PLR0915
+def _features(data: U8, start: int, end: int, keys: U32, used: int) -> tuple[int, int]:  # noqa: PLR0912, PLR0915 (kinds of tokens)
     multiplier = np.uint64(0x100000001B3)
     one, two = np.uint64(0), np.uint64(0)  # the tokens before
     s1, s2, s3, s4 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)  # and their shapes

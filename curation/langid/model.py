@@ -238,7 +238,7 @@ def _encode(offsets: I64, data: U8, table: U32, embedding: I8, states: F32) -> N
 
 @njit(nogil=True, inline="always")
 def _among(script: np.int16, admitted: I16) -> bool:
-    for place in range(len(admitted)):  # noqa: SIM110 (numba)
+    for place in range(len(admitted)):  # noqa: SIM110 (numba compiles no generator)
         if admitted[place] == script or admitted[place] == _ANY:
             return True
     return False

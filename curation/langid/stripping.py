@@ -60,7 +60,7 @@ def _back(data: U8, i: int, start: int) -> int:
 
 
 @njit(nogil=True)
-def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912
+def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912 (a branch a form)
     """Return where a number, hash, code or other opaque token from i ends; i if it is a word.
 
     Opaque are: digits only; `0x1F`; seven hexadecimal digits or more, two of them decimal, with what follows in a
@@ -105,7 +105,7 @@ def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912
 
 
 @njit(nogil=True)
-def dropped(data: U8, i: int, start: int, end: int, keep: Flag) -> tuple[int, int, int]:  # noqa: PLR0911, PLR0912
+def dropped(data: U8, i: int, start: int, end: int, keep: Flag) -> tuple[int, int, int]:  # noqa: PLR0911, PLR0912 (a branch a sign)
     """Return (bytes before i that go too, where it ends, whether words go) of what is stripped at i.
 
     Args:
@@ -207,7 +207,7 @@ def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
 
 
 @njit(nogil=True)
-def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911
+def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911 (a return a form)
     """Return where a tag, comment or `<|token|>` from i ends; i if it is none."""
     after = _at(data, i + 1, end)
     limit = min(end, i + TAG)
@@ -243,7 +243,7 @@ def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911
 
 
 @njit(nogil=True)
-def _placeholder(data: U8, i: int, end: int, before: int) -> int:  # noqa: PLR0911, PLR0912
+def _placeholder(data: U8, i: int, end: int, before: int) -> int:  # noqa: PLR0911, PLR0912 (a branch a form)
     """Return where `$1`, `${name}`, `%s`, `%(name)d`, `{0}`, `{{name}}`, `{{WORD:` or `&nbsp;` from i ends, or i."""
     byte, after = data[i], _at(data, i + 1, end)
     if byte == 0x26:  # &

@@ -180,7 +180,7 @@ def by_language(masks: Masks, rows: I64 | None) -> Iterator[tuple[int, I64, I32]
 
 
 @njit(nogil=True)
-def masked_by(masks: Masks, query: int, document: int) -> int:  # noqa: PLR0911
+def masked_by(masks: Masks, query: int, document: int) -> int:  # noqa: PLR0911 (a return a reason)
     """Return why a document must not be a negative of a query, a place in `MASKS`; 0: it may."""
     if masks.language != 0:
         same = masks.query_language[query] == masks.document_language[document]

@@ -212,7 +212,7 @@ def is_known(chosen: I32, taken: int, clusters: I64, document: int) -> bool:
 
 
 @njit
-def _take(  # noqa: PLR0912
+def _take(  # noqa: PLR0912 (all rules for one query, in their order)
     rows: I64,
     candidate_scores: F32,
     candidates: I32,

@@ -74,7 +74,9 @@ def marks_of(texts: pa.StringArray, *, spaced: bool = True) -> U32:
 
 
 @njit(nogil=True)
-def _mark(offsets: I32, data: U8, kinds: U32, after: Mask, before: Mask, continues: Mask, marks: U32) -> None:  # noqa: PLR0912
+def _mark(  # noqa: PLR0912 (a branch a length of character)
+    offsets: I32, data: U8, kinds: U32, after: Mask, before: Mask, continues: Mask, marks: U32
+) -> None:
     for row in range(len(marks)):
         start, end = offsets[row], offsets[row + 1]
         found = uint32(0)
@@ -108,7 +110,7 @@ def _mark(offsets: I32, data: U8, kinds: U32, after: Mask, before: Mask, continu
                 ):
                     found |= uint32(TREEBANK)
                 i += 1
-            elif byte == 0xC2 or byte == 0xC3:  # noqa: PLR1714
+            elif 0xC2 <= byte <= 0xC3:
                 found |= _latin(data, i, end, continues)
                 i += 2
             elif byte < 0xE0:
@@ -137,7 +139,7 @@ def _mark(offsets: I32, data: U8, kinds: U32, after: Mask, before: Mask, continu
 
 
 @njit(nogil=True, inline="always")
-def _latin(data: U8, i: int, end: int, continues: Mask) -> np.uint32:  # noqa: PLR0911
+def _latin(data: U8, i: int, end: int, continues: Mask) -> np.uint32:  # noqa: PLR0911 (each ends the look)
     """Return the marks of a character of U+0080 to U+00FF."""
     point = ((int64(data[i]) & 31) << 6) | (int64(data[i + 1]) & 63)
     if point < 0xA0:

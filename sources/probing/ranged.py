@@ -137,7 +137,7 @@ class HubRanged(Ranged):
     def _once(self, start: int, stop: int) -> bytes:
         hub.settle_client()
         from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # re-exported without a word
 
         listing = self._listing
         address = hf_hub_url(

@@ -215,10 +215,10 @@ class _Headers:
             def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
                 try:
                     return super().fromtarfile(archive)
-                except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+                except tarfile.EOFHeaderError:  # type: ignore[attr-defined] # typeshed lacks it
                     counts.ends += 1
                     raise
-                except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
+                except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined] # likewise
                     counts.bad += 1
                     raise
 
@@ -233,7 +233,7 @@ def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
     size = 0
     target.unlink(missing_ok=True)  # writing over a file would have ext4 flush it to the disk
     with target.open("wb") as out:
-        while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined]
+        while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined] # not of all IO, of these
             size += len(chunk)
             if size > limit:
                 raise _BombError

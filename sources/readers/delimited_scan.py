@@ -105,7 +105,7 @@ def _resumed(
 
 
 @njit(nogil=True)
-def _record(  # noqa: PLR0911, PLR0912, PLR0915
+def _record(  # noqa: PLR0911, PLR0912, PLR0915 (one pass over the bytes, a return an outcome)
     data: U8, start: int, n: int, final: Flag, delimiter: int, quoted: Flag, slots: I64, bounds: I64, escaped: U8
 ) -> tuple[int, int, int, bool]:
     """Read one record.

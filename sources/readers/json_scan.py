@@ -99,7 +99,9 @@ _START, _KEY, _COLON, _VALUE, _COMMA = range(5)
 
 
 @njit(nogil=True)
-def _scan(data: U8, final: Flag, path: U8, kinds: U8, places: I64, state: I64, events: I64) -> int:  # noqa: PLR0912, PLR0915
+def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, a branch a kind)
+    data: U8, final: Flag, path: U8, kinds: U8, places: I64, state: I64, events: I64
+) -> int:
     n = len(data)
     i, depth, inside, home, after = state[_AT], state[_DEPTH], state[_INSIDE], state[_HOME], state[_AFTER]
     place = int64(-1)

@@ -137,7 +137,7 @@ def _ours(texts: Sequence[str]) -> list[str]:
 
 def _magika() -> tuple[Answers, set[str]]:
     """Return what asks magika, and the names it can answer."""
-    from magika import Magika  # type: ignore[import-not-found, unused-ignore]
+    from magika import Magika  # type: ignore[import-not-found, unused-ignore] # optional
 
     tool = Magika()
     names = {code_name(str(label)) or PROSE for label in tool.get_output_content_types()}

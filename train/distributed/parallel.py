@@ -56,7 +56,7 @@ class Group:
         if self.size == 1:
             place = torch.from_numpy(np.argsort(rows[0])).to(own_LnH.device)
             return own_LnH.index_select(1, place)
-        gathered: Tensor = _Gather.apply(own_LnH, rows, self.rank)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _Gather.apply(own_LnH, rows, self.rank)  # type: ignore[no-untyped-call] # torch's `apply`
         return gathered
 
     @property

@@ -71,7 +71,7 @@ class _Generators:
 
     @classmethod
     def now(cls) -> _Generators:
-        on_device = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        on_device = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call] # torch
         return cls(torch.get_rng_state(), torch.cuda.get_rng_state() if on_device else None)
 
     @contextmanager

@@ -53,7 +53,7 @@ def pack(vectors: F32, *, panels: bool, among: int) -> tuple[U32, F64, F64]:
     return packed, lengths, taken
 
 
-class _Halves(ir.Type):  # type: ignore[misc]
+class _Halves(ir.Type):  # type: ignore[misc] # llvmlite has no types
     """What llvmlite has no name for."""
 
     def _to_string(self) -> str:

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from curation.mining.topk import bf16
 from curation.mining.topk.tile_scan import CHUNK, Tile, scan

@@ -42,7 +42,7 @@ class ApproximateSearch:
 
         """
         try:
-            import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
+            import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore] # optional
         except ModuleNotFoundError:
             raise SettingsError(
                 f"a pool of {len(among):,} documents is to be searched approximately, and faiss is not installed",

@@ -355,7 +355,7 @@ def _tokenize(
 
 
 @njit
-def _row(  # noqa: PLR0912, PLR0915
+def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the character)
     data: U8,
     i: np.uint64,
     end: np.uint64,

@@ -100,7 +100,10 @@ def judged(row, text):
         return None, False
     if normal(row) == normal(text) and b:
         return "exact", True
-    weight = lambda start, end: sum(w for _, w in b[start:end])  # noqa: E731
+
+    def weight(start, end):
+        return sum(w for _, w in b[start:end])
+
     runs = [(s, e) for s, e in common_runs(a, b) if weight(s, e) >= SETTINGS.ngram - 1e-9]
     if not runs:
         return None, False
