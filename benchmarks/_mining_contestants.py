@@ -37,9 +37,15 @@ def ours(rules: dict[str, Any]) -> Callable[[Path], None]:
     from open_ml_embed.core.text.arrays import one_array
 
     settings = MiningSettings(
-        preset="f2llm", range_max=RETRIEVED, range_min=rules["skip"], skip_from="survivors", max_score=rules["ceiling"],
-        relative_margin=None if rules["share"] is None else 1 - rules["share"], num_negatives=KEEP, shortage="keep",
-    )  # fmt: skip
+        preset="f2llm",
+        range_max=RETRIEVED,
+        range_min=rules["skip"],
+        skip_from="survivors",
+        max_score=rules["ceiling"],
+        relative_margin=None if rules["share"] is None else 1 - rules["share"],
+        num_negatives=KEEP,
+        shortage="keep",
+    )
 
     def job(folder: Path) -> None:
         queries, documents = read(folder, "queries"), read(folder, "documents")
@@ -91,11 +97,18 @@ def sentence_transformers(rules: dict[str, Any], *, use_faiss: bool) -> Callable
             {"query": queries["text"].to_pylist(), "answer": documents["text"].take(queries["positive"]).to_pylist()}
         )
         found = mine_hard_negatives(
-            pairs, Model(folder), corpus=documents["text"].to_pylist(), range_min=rules["skip"],
-            range_max=RETRIEVED, max_score=rules["ceiling"],
-            relative_margin=None if rules["share"] is None else 1 - rules["share"], num_negatives=KEEP,
-            output_format="labeled-list", use_faiss=use_faiss, verbose=False,
-        )  # fmt: skip
+            pairs,
+            Model(folder),
+            corpus=documents["text"].to_pylist(),
+            range_min=rules["skip"],
+            range_max=RETRIEVED,
+            max_score=rules["ceiling"],
+            relative_margin=None if rules["share"] is None else 1 - rules["share"],
+            num_negatives=KEEP,
+            output_format="labeled-list",
+            use_faiss=use_faiss,
+            verbose=False,
+        )
         found.save_to_disk(folder / "found")
 
     return job
@@ -129,9 +142,14 @@ def flag_embedding(rules: dict[str, Any]) -> Callable[[Path], None]:
 
     def job(folder: Path) -> None:
         miner.find_knn_neg(
-            Model(folder), str(folder / "queries.jsonl"), str(folder / "documents.jsonl"), str(folder / "found.jsonl"),
-            [rules["skip"], RETRIEVED], KEEP, False,  # noqa: FBT003 (theirs)
-        )  # fmt: skip
+            Model(folder),
+            str(folder / "queries.jsonl"),
+            str(folder / "documents.jsonl"),
+            str(folder / "found.jsonl"),
+            [rules["skip"], RETRIEVED],
+            KEEP,
+            False,  # noqa: FBT003 (theirs)
+        )
 
     return job
 

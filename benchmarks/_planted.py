@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.splitmix import GOLDEN, mixed
+
 SHARD = 500_000
 SOURCES = 10
 FRESH, EXACT, NEAR, ASKED = 0, 1, 2, 3
@@ -34,10 +36,7 @@ def pieces(folder: Path) -> tuple[pa.Array, pa.Array]:
 def mix(x: np.ndarray, salt: int) -> np.ndarray:
     """Hash row numbers (splitmix64)."""
     with np.errstate(over="ignore"):
-        x = (x.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+        return mixed((x.astype(np.uint64) + np.uint64(salt)) * np.uint64(GOLDEN))
 
 
 def kinds(rows: np.ndarray) -> np.ndarray:
@@ -99,12 +98,18 @@ def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> 
     return pa.table(
         [
             pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), n, [None, pa.py_buffer(np.ascontiguousarray(words))]),
-            pa.array([source] * n), pa.array(["all"] * n), query, positive,
+            pa.array([source] * n),
+            pa.array(["all"] * n),
+            query,
+            positive,
             pa.ListArray.from_arrays(pa.array(np.zeros(n + 1, np.int32)), pa.array([], pa.string())),
-            pa.nulls(n, pa.string()), tag, tag, origin,
+            pa.nulls(n, pa.string()),
+            tag,
+            tag,
+            origin,
         ],
         schema=ROW_SCHEMA,
-    )  # fmt: skip
+    )
 
 
 def source_of(number: int, shard: int) -> str:

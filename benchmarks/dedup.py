@@ -139,12 +139,20 @@ def text_dedup(permutations: int) -> Contestant:
     def sign(texts: list[str]) -> list[dict[str, Any]]:
         return [
             embed_func(
-                text, i, num_perm=permutations, ngram_size=SHINGLE, min_length=SHINGLE, hashranges=cuts,
-                permutations=draw, hash_func=xxh3_32hash, dtype=np.uint64, max_hash=np.uint32((1 << 32) - 1),
+                text,
+                i,
+                num_perm=permutations,
+                ngram_size=SHINGLE,
+                min_length=SHINGLE,
+                hashranges=cuts,
+                permutations=draw,
+                hash_func=xxh3_32hash,
+                dtype=np.uint64,
+                max_hash=np.uint32((1 << 32) - 1),
                 modulo_prime=prime,
             )
             for i, text in enumerate(texts)
-        ]  # fmt: skip
+        ]
 
     def values(made: list[dict[str, Any]]) -> np.ndarray:
         return np.array([np.frombuffer(b"".join(each["__signatures__"]), ">u8") for each in made])

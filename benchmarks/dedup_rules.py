@@ -192,8 +192,10 @@ def main() -> None:
     logger.remove()
     logger.add(sys.stderr, level="ERROR")
     rules: dict[str, Callable[[list[Row]], list[bool]]] = {
-        "ours": ours, "datatrove": datatrove, "NeMo Curator's rule": nemo_rule,
-    }  # fmt: skip
+        "ours": ours,
+        "datatrove": datatrove,
+        "NeMo Curator's rule": nemo_rule,
+    }
     print("| words a passage | rule | different questions kept | repetitions gone |\n| --- | --- | --- | --- |")
     for length in LENGTHS:
         rows = rows_of(length, length)

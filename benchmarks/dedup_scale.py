@@ -135,13 +135,15 @@ def look_up(
         "exact": {"planted": len(exact), "found": len(exact)},
         "other questions": {"planted": int(other_question.sum()), "gone for the document's first": 0},
         "near": {
-            "planted": len(near), "at or above the threshold": int(duplicate.sum()),
+            "planted": len(near),
+            "at or above the threshold": int(duplicate.sum()),
             "of these in the original's cluster": int((same & duplicate).sum()),
             "dropped or kept for a third row": int((~same & duplicate).sum() - missed.sum()),
-            "missed": int(missed.sum()), "missed in theory": round(theory, 1),
+            "missed": int(missed.sum()),
+            "missed in theory": round(theory, 1),
         },
         "dropped beyond the planted": int((~keep).sum() - len(exact) - (same & duplicate).sum()),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

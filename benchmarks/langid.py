@@ -76,8 +76,9 @@ def install_peers() -> None:
 
 def judged(model: Identifier, texts: pl.DataFrame) -> Evaluation:
     found = answer(model, texts["text"].to_arrow().cast(pa.string()), "corpus")
-    return score(texts["label"].to_list(), found["code"], found["confidence"].to_numpy(), claimed=model.claimed,
-                 policy="corpus")  # fmt: skip
+    return score(
+        texts["label"].to_list(), found["code"], found["confidence"].to_numpy(), claimed=model.claimed, policy="corpus"
+    )
 
 
 def accuracy() -> None:
@@ -136,8 +137,10 @@ def short() -> None:
         )
         for low, high in ((1, 2), (3, 4), (5, 6), (7, 8), (9, 12), (13, 24), (25, 400)):
             of = (scripts.letters >= low) & (scripts.letters <= high)
-            print(f"  {low:3}-{high:<3} {np.average(right[of], weights=alike[of]):.3f} "
-                  f"{np.average(right[of], weights=natural[of]):.3f}")  # fmt: skip
+            print(
+                f"  {low:3}-{high:<3} {np.average(right[of], weights=alike[of]):.3f} "
+                f"{np.average(right[of], weights=natural[of]):.3f}"
+            )
 
 
 def twins() -> None:

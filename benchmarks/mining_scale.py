@@ -87,9 +87,7 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     rows, clusters = StepResult("normalize"), StepResult("dedup")
     for side, folder, count in ((0, "queries", topics), (1, "documents", documents)) if vectors else ():
         (root / "vectors" / folder).mkdir(parents=True)
-        target = np.lib.format.open_memmap(
-            root / "vectors" / folder / "all.npy", "w+", np.float16, (count, DIM)
-        )  # fmt: skip
+        target = np.lib.format.open_memmap(root / "vectors" / folder / "all.npy", "w+", np.float16, (count, DIM))
         with (root / "vectors" / folder / "all.ids.txt").open("w") as ids:
             for start in range(0, count, 10_000):
                 numbers = np.arange(start, min(start + 10_000, count))
@@ -156,9 +154,9 @@ def check(root: Path, documents: int, topics: int) -> None:
     written = np.load(root / "vectors" / "documents" / "all.npy", mmap_mode="r")
     wanted = np.sort(rng.choice(min(topics, SHARD), 32, replace=False))
     asked = _unit(np.load(root / "vectors" / "queries" / "all.npy")[wanted])
-    scores = np.concatenate([
-        asked @ _unit(written[start : start + 50_000]).T for start in range(0, documents, 50_000)
-    ], axis=1)  # fmt: skip
+    scores = np.concatenate(
+        [asked @ _unit(written[start : start + 50_000]).T for start in range(0, documents, 50_000)], axis=1
+    )
     rules = profile.mining
     for row, topic in enumerate(wanted.tolist()):
         own = np.arange(topic, documents, topics)

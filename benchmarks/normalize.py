@@ -111,8 +111,11 @@ def with_datasets(kind: str, path: Path, out: Path) -> Any:
 
     def rows(batch: dict[str, list[str]]) -> dict[str, list[object]]:
         queries, positives = [clean(t) for t in batch["question"]], [clean(t) for t in batch["context"]]
-        return {"row_id": [name(q, p) for q, p in zip(queries, positives, strict=True)],
-                "query": queries, "positive": positives}  # fmt: skip
+        return {
+            "row_id": [name(q, p) for q, p in zip(queries, positives, strict=True)],
+            "query": queries,
+            "positive": positives,
+        }
 
     builder = {"jsonl": "json", "parquet": "parquet"}[kind]
     raw = datasets.load_dataset(builder, data_files=str(path), split="train", cache_dir=str(out))

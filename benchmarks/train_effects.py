@@ -98,10 +98,12 @@ def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict
     full = (LAYERS[-1], DIMS[-1], RANKS[-1])
     order = ("layers", "dim", "rank")
     scores = {
-        axis: {size: found[tuple(size if name == axis else whole for name, whole in zip(order, full, strict=True))]
-               for size in AXES[axis]}
+        axis: {
+            size: found[tuple(size if name == axis else whole for name, whole in zip(order, full, strict=True))]
+            for size in AXES[axis]
+        }
         for axis in AXES
-    }  # fmt: skip
+    }
     assert torch.isfinite(model.embedding.left).all()
     return {"kind": kind, "seed": seed, "seconds": seconds, "queries": len(pool.queries),
             "documents": len(pool.documents), "full": found[full], "scores": scores}  # fmt: skip
@@ -145,8 +147,10 @@ def tables(results: list[dict[str, Any]]) -> Iterator[str]:
     for axis, sizes in AXES.items():
         yield f"| {TITLES[axis]} | {' | '.join(map(str, sizes))} |\n| --- |{' --- |' * len(sizes)}"
         for kind in COMPARED[axis]:
-            cells = [f"{mean:.3f} ± {(most - least) / 2:.3f}" for mean, least, most in
-                     (means(results, kind, axis)[size] for size in sizes)]  # fmt: skip
+            cells = [
+                f"{mean:.3f} ± {(most - least) / 2:.3f}"
+                for mean, least, most in (means(results, kind, axis)[size] for size in sizes)
+            ]
             label = {"plain, on": "plain, trained on, cut by SVD", "MEL": "MEL, trained on"}.get(kind, kind)
             yield f"| {label} | {' | '.join(cells)} |"
         yield ""

@@ -188,8 +188,10 @@ def main() -> None:
         began = time.perf_counter()
         write(folder, options.documents * MILLION, options.samples * MILLION)
         disk = sum(path.stat().st_blocks * 512 for path in folder.iterdir())
-        print(f"{options.documents} M documents, {options.samples} M samples: written in "
-              f"{time.perf_counter() - began:.0f} s, {disk / 1e9:.1f} GB on disk")  # fmt: skip
+        print(
+            f"{options.documents} M documents, {options.samples} M samples: written in "
+            f"{time.perf_counter() - began:.0f} s, {disk / 1e9:.1f} GB on disk"
+        )
         drop_from_cache(folder)
         command = [sys.executable, "-m", "benchmarks.train_scale", "--child", str(folder)]
         children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]

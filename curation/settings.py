@@ -39,7 +39,7 @@ class Profile(Section):
 
     @field_validator("mixes", mode="before")
     @classmethod
-    def _with_settings(cls, value: Any) -> Any:
+    def _with_settings(cls, value: object) -> object:
         if isinstance(value, list):
             return {name: {} for name in value}
         return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, dict) else value

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+
+from open_ml_embed.core.array_types import I64
 
 BATCH_BYTES = 64 << 20
 """Text of a batch; what is made of it takes a few times as much."""
@@ -28,7 +29,7 @@ def halved(table: pa.Table, rows: int, size: int = BATCH_BYTES) -> Iterator[pa.T
         yield table
 
 
-def runs(sizes: npt.NDArray[np.int64], rows: int, size: int = BATCH_BYTES) -> Iterator[tuple[int, int]]:
+def runs(sizes: I64, rows: int, size: int = BATCH_BYTES) -> Iterator[tuple[int, int]]:
     """Cut rows of known sizes into runs (from, to) of at most so many rows and bytes, or of one row.
 
     >>> list(runs(np.array([3, 3, 9, 1, 1, 1]), rows=2, size=6))

@@ -6,10 +6,14 @@ one pass of comparisons (two where they are not in ASCII), of which the compiler
 
 from __future__ import annotations
 
-import numba as nb
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from open_ml_embed.core.array_types import I32, U8, U64
+from open_ml_embed.core.compiled import njit, uint64
 
 KINDS = (
     "entities", "tags", "escapes", "jats", "placeholders", "treebank", "invisible", "mojibake", "replacement",
@@ -58,13 +62,13 @@ def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-@nb.njit(cache=True, nogil=True)
-def _look(offsets, data, hints):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _look(offsets: I32, data: U8, hints: npt.NDArray[np.bool_]) -> None:
     # Unsigned indices, or a check for negative ones would stand in the way of vector instructions. Looking a few bytes
     # into the next text is no harm: no character of UTF-8 goes over the end, and what is no proof is looked at again.
-    one, two, three = nb.uint64(1), nb.uint64(2), nb.uint64(3)
+    one, two, three = uint64(1), uint64(2), uint64(3)
     for row in range(len(hints)):
-        start, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
+        start, end = uint64(offsets[row]), uint64(offsets[row + 1])
         entities = tags = escapes = jats = placeholders = treebank = spaced = beyond_ascii = False
         for i in range(start, end):
             a, b, c, d = data[i], data[i + one], data[i + two], data[i + three]
@@ -93,8 +97,8 @@ def _look(offsets, data, hints):  # type: ignore[no-untyped-def]  # noqa: ANN001
             found[6], found[7], found[8], found[9] = invisible, mojibake, replacement, found[9] | torn
 
 
-@nb.njit(nogil=True)
-def _invisible(a, b, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _invisible(a: np.uint8, b: np.uint8, c: np.uint8) -> Any:
     """U+00AD, U+200B, U+2060, U+FEFF, and U+E000 to U+F8FF."""
     return (
         ((a == 0xC2) & (b == 0xAD))
@@ -104,40 +108,40 @@ def _invisible(a, b, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     )
 
 
-@nb.njit(nogil=True)
-def _mojibake(a, b, c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _mojibake(a: np.uint8, b: np.uint8, c: np.uint8) -> Any:
     """A C1 control, or U+00C2 to U+00F4 before the first byte of what a continuing byte may have become."""
     follows = (c == 0xC2) | (c == 0xC5) | (c == 0xC6) | (c == 0xCB) | (c == 0xE2)
     return ((a == 0xC2) & (b < 0xA0)) | ((a == 0xC3) & (b >= 0x82) & (b <= 0xB4) & follows)
 
 
-@nb.njit(nogil=True)
-def _torn(a, b, c, d):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _torn(a: np.uint8, b: np.uint8, c: np.uint8, d: np.uint8) -> Any:
     """A blank between two of Thai or Han, or before U+094D, U+093C or U+09CD."""
     words = (a >= 0x80) & (b == 0x20) & (((c == 0xE0) & ((d == 0xB8) | (d == 0xB9))) | ((c >= 0xE4) & (c <= 0xE9)))
     sign = ((c == 0xA5) & (d == 0x8D)) | ((c == 0xA4) & (d == 0xBC)) | ((c == 0xA7) & (d == 0x8D))
     return words | ((a == 0x20) & (b == 0xE0) & sign)
 
 
-@nb.njit(cache=True, nogil=True)
-def _hash(offsets, data, hashes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _hash(offsets: I32, data: U8, hashes: U64) -> None:
     """Mix eight bytes at a time into a state by a multiplication, as wyhash and its kin do, and end as splitmix64."""
-    one, eight, odd = nb.uint64(1), nb.uint64(8), nb.uint64(0x9E3779B97F4A7C15)
+    one, eight, odd = uint64(1), uint64(8), uint64(0x9E3779B97F4A7C15)
     for row in range(len(hashes)):
-        i, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
+        i, end = uint64(offsets[row]), uint64(offsets[row + 1])
         state = (end - i) * odd
         while i + eight <= end:
-            word = nb.uint64(0)
+            word = uint64(0)
             for k in range(8):
-                word |= nb.uint64(data[i + nb.uint64(k)]) << nb.uint64(8 * k)
+                word |= uint64(data[i + uint64(k)]) << uint64(8 * k)
             state = (state ^ word) * odd
-            state ^= state >> nb.uint64(32)
+            state ^= state >> uint64(32)
             i += eight
-        word = nb.uint64(0)
+        word = uint64(0)
         while i < end:
-            word = (word << eight) | nb.uint64(data[i])
+            word = (word << eight) | uint64(data[i])
             i += one
         state = (state ^ word) * odd
-        state = (state ^ (state >> nb.uint64(30))) * nb.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> nb.uint64(27))) * nb.uint64(0x94D049BB133111EB)
-        hashes[row] = state ^ (state >> nb.uint64(31))
+        state = (state ^ (state >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> uint64(27))) * uint64(0x94D049BB133111EB)
+        hashes[row] = state ^ (state >> uint64(31))

@@ -264,7 +264,7 @@ class Manifest(Section):
         return sorted(tags)
 
 
-def _filled(value: Any, fill: dict[str, str]) -> Any:
+def _filled(value: object, fill: dict[str, str]) -> object:
     """Replace `{name}` in every string below `value`; braces around unknown names stay as they are."""
     if isinstance(value, str):
         for name, text in fill.items():

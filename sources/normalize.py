@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from open_ml_embed.core.errors import ManifestError
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.blank import blank
 from sources.batching import BATCH_BYTES, halved
 from sources.cleaning.texts import clean
@@ -278,8 +279,7 @@ def _negatives(
     flat = clean(flat, langs.take(row), manifest, "positive")
     keep = pc.and_(pc.invert(blank(flat)), pc.not_equal(flat, positive.take(row)))
     kept = pc.fill_null(keep, fill_value=False)
-    offsets = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum(np.bincount(row.filter(kept).to_numpy(), minlength=len(lists)), out=offsets[1:])
+    offsets = offsets_of(np.bincount(row.filter(kept).to_numpy(), minlength=len(lists))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), flat.filter(kept))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.ragged import offsets_of
 from sources.cleaning.encoding import repaired
 from sources.textscan import COMPOSING, SUSPECT, scanned
 
@@ -114,7 +115,7 @@ def _around_fences(texts: pa.StringArray) -> pa.StringArray:
         counts.append(len(pieces) - before)
     outside = np.concatenate([np.arange(count) % 2 == 0 for count in counts])
     changed = _where(pa.array(pieces, pa.string()), pa.array(outside), _collapsed)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    offsets = offsets_of(counts).astype(np.int32)
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), changed), "")
 
 

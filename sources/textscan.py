@@ -5,10 +5,11 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+
+from open_ml_embed.core.array_types import I32, U8, Flag
+from open_ml_embed.core.compiled import int64, njit
 
 CLEAN, COMPOSING, SUSPECT = 0, 1, 2
 """Nothing to do; only NFC may change it; something else is there to change."""
@@ -19,7 +20,7 @@ _OTHER_SPACES = (0x2000, 0x2001)
 """EN QUAD and EM QUAD: white space that NFC writes as EN SPACE and EM SPACE."""
 
 
-def scanned(texts: pa.StringArray, *, code: bool) -> npt.NDArray[np.uint8]:
+def scanned(texts: pa.StringArray, *, code: bool) -> U8:
     """Return a verdict on each text (uint8, n); nulls are clean.
 
     Args:
@@ -36,7 +37,7 @@ def scanned(texts: pa.StringArray, *, code: bool) -> npt.NDArray[np.uint8]:
 
 
 @cache
-def _kinds() -> npt.NDArray[np.uint8]:
+def _kinds() -> U8:
     """Return the kind of every code point of the first two planes.
 
     Odd are the controls, the byte-order mark and two spaces; marks are what NFC may join to something before, or put in
@@ -62,14 +63,14 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
-@nb.njit(cache=True, nogil=True)
-def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _scan(offsets: I32, data: U8, kinds: U8, code: Flag, verdicts: U8) -> None:
     for row in range(len(verdicts)):
         verdict = CLEAN
         start, end = offsets[row], offsets[row + 1]
         i = start
         while i < end:
-            first = nb.int64(data[i])
+            first = int64(data[i])
             if 0x20 < first < 0x7F or (first == 0x20 and start < i < end - 1 and data[i + 1] > 0x20):
                 i += 1  # most bytes of most texts
                 continue
@@ -82,7 +83,8 @@ def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]
             if kind == _MARK:
                 verdict = COMPOSING
                 continue
-            if not code and (point == 0x20 or point == 0x09) and at > start and data[at - 1] == 0x0A:  # noqa: PLR1714
+            indents = point == 0x20 or point == 0x09  # noqa: PLR1714 (compiled, `in` is a loop over the tuple)
+            if not code and indents and at > start and data[at - 1] == 0x0A:
                 # The indentation of a line, unless nothing follows it.
                 while i < end and _is_blank(data[i]):
                     i += 1
@@ -97,19 +99,19 @@ def _scan(offsets, data, kinds, code, verdicts):  # type: ignore[no-untyped-def]
         verdicts[row] = verdict
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _is_blank(byte):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return byte == 0x20 or byte == 0x09  # noqa: PLR1714
+@njit(nogil=True, inline="always")
+def _is_blank(byte: int) -> bool:
+    return byte == 0x20 or byte == 0x09  # noqa: PLR1714 (likewise)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _decoded(data, i, end, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _decoded(data: U8, i: int, end: int, first: int) -> tuple[int, int]:
     """Return the code point that starts at i, and its width; Arrow's strings are valid UTF-8."""
     if first < 0x80:
         return first, 1
     if first < 0xE0:
-        return ((first & 31) << 6) | (nb.int64(data[i + 1]) & 63), 2
+        return ((first & 31) << 6) | (int64(data[i + 1]) & 63), 2
     if first < 0xF0:
-        return ((first & 15) << 12) | ((nb.int64(data[i + 1]) & 63) << 6) | (nb.int64(data[i + 2]) & 63), 3
-    middle = ((nb.int64(data[i + 1]) & 63) << 12) | ((nb.int64(data[i + 2]) & 63) << 6)
-    return ((first & 7) << 18) | middle | (nb.int64(data[i + 3]) & 63), 4
+        return ((first & 15) << 12) | ((int64(data[i + 1]) & 63) << 6) | (int64(data[i + 2]) & 63), 3
+    middle = ((int64(data[i + 1]) & 63) << 12) | ((int64(data[i + 2]) & 63) << 6)
+    return ((first & 7) << 18) | middle | (int64(data[i + 3]) & 63), 4

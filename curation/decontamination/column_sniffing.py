@@ -104,7 +104,7 @@ def _object(line: str) -> dict[str, Any]:
     return item if isinstance(item, dict) else {}
 
 
-def _json_kind(value: Any) -> ArrowType:
+def _json_kind(value: object) -> ArrowType:
     if isinstance(value, str):
         return "string"
     return "list<string>" if isinstance(value, list) and value and isinstance(value[0], str) else "any"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.decontamination.kernels import I32, U32, anchors, fill, powers
+from curation.decontamination.kernels import anchors, fill, powers
 from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation, words_of
-from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
+from curation.decontamination.word_units import TENTHS, tokens_per_word
+from open_ml_embed.core.array_types import I32, I64, U8, U32, U64, Array
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.section import Section
-from open_ml_embed.core.text.tokens import I64, U64, tokenize
+from open_ml_embed.core.text.tokens import tokenize
 
 ROLES = ("query", "document")
 AT_ONCE = 65_536
@@ -113,7 +113,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
     """
     power = powers(settings.ngram)
     step = settings.run - settings.ngram + 1
-    parts: list[list[npt.NDArray[Any]]] = []
+    parts: list[list[Array]] = []
     count = 0
     for piece in _pieces(texts):
         tokens = tokenize(piece, with_kinds=True)
@@ -128,7 +128,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
             [keys, text + np.int32(count), position, low, scale, np.diff(tokens.offsets), words, _exact(piece)]
         )
         count += len(tokens)
-    empty: list[npt.NDArray[Any]] = [
+    empty: list[Array] = [
         np.zeros(0, kind)
         for kind in (np.uint64, np.int32, np.int32, np.uint32, np.uint8, np.int64, np.int32, np.uint64)
     ]
@@ -138,7 +138,7 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
     places = np.zeros(len(slots), np.uint32)
     filter_words = np.zeros(_power_of_two(len(names) * FILTER_BITS / 64), np.uint64)
     fill(names, slots, places, filter_words)
-    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = offsets_of(lengths)
     return Index(
         filter_words, slots, places, posting_starts, text[kept], position[kept],
         starts, low, scale, exact, words, *owners,
@@ -158,7 +158,7 @@ def _postings(keys: U64, texts: I32, positions: I32, common: int) -> tuple[U64, 
     names, first, held = np.unique(keys[order], return_index=True, return_counts=True)
     rare = (held <= common) | (positions[order][first] < 0)
     kept = order[np.repeat(rare, held)]
-    return names[rare], np.concatenate([[0], np.cumsum(held[rare])]).astype(np.int64), kept
+    return names[rare], offsets_of(held[rare]), kept
 
 
 def _power_of_two(least: float) -> int:

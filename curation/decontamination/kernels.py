@@ -9,14 +9,11 @@ compared token by token: no hash is believed.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
-from open_ml_embed.core.text.tokens import U64, mix64
-
-I32 = npt.NDArray[np.int32]
-U32 = npt.NDArray[np.uint32]
+from open_ml_embed.core.array_types import I32, I64, U8, U32, U64, Integer
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.text.tokens import mix64
 
 BASE = np.uint64(0x9FB21C651E98DF25)
 WHOLE = np.int32(-1)
@@ -33,8 +30,20 @@ def powers(ngram: int) -> U64:
     return np.array([pow(int(BASE), ngram * c, 2**64) for c in range(LONGEST_WORD + 1)], np.uint64)
 
 
-@nb.njit(cache=True)
-def anchors(hashes, starts, scale, ngram, step, shortest, power, tenths, keys, texts, positions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit
+def anchors(
+    hashes: U64,
+    starts: I64,
+    scale: U8,
+    ngram: int,
+    step: int,
+    shortest: int,
+    power: U64,
+    tenths: U8,
+    keys: U64,
+    texts: I32,
+    positions: I32,
+) -> int:
     """Choose the n-grams of evaluation texts to be looked for; return how many (arrays of that size hold them).
 
     The whole text; then an n-gram at every `step` words and the last one, so that any run of `ngram + step - 1`
@@ -73,20 +82,20 @@ def anchors(hashes, starts, scale, ngram, step, shortest, power, tenths, keys, t
     return used
 
 
-@nb.njit(cache=True, inline="always")
-def whole_key(hashed, length):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(inline="always")
+def whole_key(hashed: np.uint64, length: int) -> np.uint64:
     """Name a sequence of tokens as a whole; never 0."""
     return mix64(hashed ^ (np.uint64(length) << np.uint64(32)) ^ np.uint64(0x6A09E667F3BCC909)) | np.uint64(1)
 
 
-@nb.njit(cache=True, inline="always")
-def gram_key(prefix, start, end, power):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(inline="always")
+def gram_key(prefix: U64, start: Integer, end: Integer, power: np.uint64) -> np.uint64:
     """Name the tokens from `start` to `end`; never 0."""
     return mix64(prefix[end] - prefix[start] * power) | np.uint64(1)
 
 
-@nb.njit(cache=True)
-def _varied(hashes, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _varied(hashes: U64, start: int, end: int) -> bool:
     first, second = hashes[start], hashes[start]
     for i in range(start, end):
         if hashes[i] != first:
@@ -97,8 +106,8 @@ def _varied(hashes, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return False
 
 
-@nb.njit(cache=True)
-def fill(keys, slots, places, filter_words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit
+def fill(keys: U64, slots: U64, places: U32, filter_words: U64) -> None:
     """Put keys (unique, not 0) into an empty table and its filter; `places` gets each one's number."""
     mask = np.uint64(len(slots) - 1)
     for number in range(len(keys)):
@@ -110,13 +119,13 @@ def fill(keys, slots, places, filter_words):  # type: ignore[no-untyped-def]  # 
         filter_words[_word(key, len(filter_words))] |= _bits(key)
 
 
-@nb.njit(cache=True, inline="always")
-def _word(key, words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(inline="always")
+def _word(key: np.uint64, words: int) -> np.uint64:
     return (key >> np.uint64(32)) & np.uint64(words - 1)
 
 
-@nb.njit(cache=True, inline="always")
-def _bits(key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(inline="always")
+def _bits(key: np.uint64) -> np.uint64:
     one = np.uint64(1)
     return (
         one << ((key >> np.uint64(2)) & np.uint64(63))
@@ -126,8 +135,8 @@ def _bits(key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     )
 
 
-@nb.njit(cache=True, inline="always")
-def _place(key, slots, places):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(inline="always")
+def _place(key: np.uint64, slots: U64, places: U32) -> np.int64:
     """Return a key's number, or -1."""
     mask = np.uint64(len(slots) - 1)
     slot = (key >> np.uint64(8)) & mask
@@ -138,8 +147,19 @@ def _place(key, slots, places):  # type: ignore[no-untyped-def]  # noqa: ANN001,
     return np.int64(-1)
 
 
-@nb.njit(cache=True)
-def find(tokens, ngram, power, table, evaluated, first_row, rows, texts, begins, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0912, PLR0915
+@njit
+def find(  # noqa: PLR0912, PLR0915 (one pass over the tokens: state is kept in local variables)
+    tokens: tuple[U64, I64, U8],
+    ngram: int,
+    power: U64,
+    table: tuple[U64, U64, U32, I64, I32, I32],
+    evaluated: tuple[I64, U32],
+    first_row: int,
+    rows: I32,
+    texts: I32,
+    begins: I32,
+    ends: I32,
+) -> tuple[int, int, int]:
     """Find the runs that rows have in common with evaluation texts, from row `first_row` on.
 
     Args:
@@ -232,13 +252,13 @@ def find(tokens, ngram, power, table, evaluated, first_row, rows, texts, begins,
     return used, len(offsets) - 1, given_up
 
 
-@nb.njit(cache=True, inline="always")
-def _same(hashed, token):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    return np.uint32(hashed & np.uint64(0xFFFFFFFF)) == token
+@njit(inline="always")
+def _same(hashed: np.uint64, token: np.uint32) -> bool:
+    return bool(np.uint32(hashed & np.uint64(0xFFFFFFFF)) == token)
 
 
-@nb.njit(cache=True)
-def _run(hashes, i, end, tokens, j, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _run(hashes: U64, i: int, end: int, tokens: U32, j: int, stop: int) -> int:
     """Return how many tokens are the same from here on."""
     length = 0
     while i + length < end and j + length < stop and _same(hashes[i + length], tokens[j + length]):
@@ -246,8 +266,8 @@ def _run(hashes, i, end, tokens, j, stop):  # type: ignore[no-untyped-def]  # no
     return length
 
 
-@nb.njit(cache=True)
-def _run_back(hashes, first, i, tokens, start, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _run_back(hashes: U64, first: int, i: int, tokens: U32, start: int, j: int) -> int:
     """Return how many tokens are the same before here."""
     length = 0
     while i - length > first and j - length > start and _same(hashes[i - length - 1], tokens[j - length - 1]):
@@ -255,8 +275,10 @@ def _run_back(hashes, first, i, tokens, start, j):  # type: ignore[no-untyped-de
     return length
 
 
-@nb.njit(cache=True)
-def cover(groups, texts, begins, ends, text_starts, scale, tenths, covered, longest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit
+def cover(
+    groups: I64, texts: I32, begins: I32, ends: I32, text_starts: I64, scale: U8, tenths: U8, covered: I64, longest: I64
+) -> None:
     """Add up, for each group of runs, how much of its text they cover and their longest, in tenths of a word.
 
     `groups` are int64 offsets into the runs; a group is one row and one text, its runs by `begins`. Runs that overlap

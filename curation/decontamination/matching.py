@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.decontamination.index import AT_ONCE, Index
-from curation.decontamination.kernels import I32, WHOLE, cover, find, powers
+from curation.decontamination.kernels import WHOLE, cover, find, powers
 from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation
-from curation.decontamination.word_units import TENTHS, U8, tokens_per_word
+from curation.decontamination.word_units import TENTHS, tokens_per_word
 from curation.dedup.minhash import jaccard_of_sets, shingle_sets
-from open_ml_embed.core.text.tokens import I64, Tokens, tokenize
+from open_ml_embed.core.array_types import F32, F64, I32, I64, U8, Mask
+from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 REASONS = ("exact", "near", "contained")
 """Equal but for case, white space and outer punctuation; Jaccard index of the shingles; a part of the row's text."""
@@ -42,7 +43,7 @@ class Hits:
     rows: I64
     texts: I32
     reasons: U8
-    scores: npt.NDArray[np.float32]
+    scores: F32
     given_up: int = 0
 
     def __len__(self) -> int:
@@ -126,16 +127,22 @@ def _runs(tokens: Tokens, scale: U8, index: Index, ngram: int) -> tuple[I32, I32
         found.append(tuple(array[:used] for array in runs))
         room *= 1 if used else 2
     none = np.zeros(0, np.int32)
-    rows, texts, begins, ends = (np.concatenate([none, *parts]) for parts in zip(*found, strict=True)) if found else (
-        none, none, none, none
-    )  # fmt: skip
+    rows, texts, begins, ends = (
+        (np.concatenate([none, *parts]) for parts in zip(*found, strict=True)) if found else (none, none, none, none)
+    )
     return rows, texts, begins, ends, given_up
 
 
 def _similarity(
-    texts: pa.Array, tokens: Tokens, index: Index, evaluated: pa.ChunkedArray, row: I64, text: I32,
-    asked: npt.NDArray[np.bool_], settings: DecontaminationSettings,
-) -> npt.NDArray[np.float64]:  # fmt: skip
+    texts: pa.Array,
+    tokens: Tokens,
+    index: Index,
+    evaluated: pa.ChunkedArray,
+    row: I64,
+    text: I32,
+    asked: Mask,
+    settings: DecontaminationSettings,
+) -> F64:
     """Return the true Jaccard index of the shingles of each pair that is `asked` for; 0 where lengths forbid it."""
     result = np.zeros(len(row))
     sizes = np.diff(tokens.offsets)[row], np.diff(index.text_starts)[text]
@@ -150,7 +157,7 @@ def _similarity(
     return result
 
 
-def _equal(texts: pa.Array, index: Index, row: I64, text: I32, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _equal(texts: pa.Array, index: Index, row: I64, text: I32, asked: Mask) -> Mask:
     """Tell which pairs that are `asked` for are equal but for case, white space and outer punctuation."""
     result = np.zeros(len(row), bool)
     pairs = np.flatnonzero(asked)

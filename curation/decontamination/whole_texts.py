@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.decontamination.kernels import I32
-from curation.decontamination.word_units import TENTHS, U8
+from curation.decontamination.word_units import TENTHS
+from open_ml_embed.core.array_types import I32, U8
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.folding import folded, left_out
 from open_ml_embed.core.text.tokens import Tokens
 
@@ -41,5 +42,5 @@ def _stripped() -> str:
 
 def words_of(tokens: Tokens, scale: U8) -> I32:
     """Return the length of every text in tenths of a word, int32[n]."""
-    sums = np.concatenate([[0], np.cumsum(TENTHS[scale], dtype=np.int64)])
+    sums = offsets_of(TENTHS[scale])
     return np.diff(sums[tokens.offsets]).astype(np.int32)

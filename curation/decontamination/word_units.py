@@ -10,11 +10,9 @@ what translations of one text have: docs/decontamination.md has the table and th
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from open_ml_embed.core.array_types import U8
 from open_ml_embed.core.text.tokens import DENSE, LETTERS, SPACED, Tokens
-
-U8 = npt.NDArray[np.uint8]
 
 TENTHS = np.array([0, 10, 5, 0, 0, 2], np.uint8)
 """Tokens a word → tenths of a word a token is."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.dedup import minhash
 from curation.dedup.exact import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join, named_by
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
+from open_ml_embed.core.array_types import U32, Mask
 from open_ml_embed.core.text.arrays import one_array, text_array
 from open_ml_embed.core.text.tokens import tokenize
 
@@ -21,7 +20,7 @@ AT_ONCE = 8192
 
 def signatures(
     texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None
-) -> tuple[U32, npt.NDArray[np.bool_]]:
+) -> tuple[U32, Mask]:
     """Return MinHash signatures and which texts are long enough to have one.
 
     Args:

@@ -7,11 +7,10 @@ and eight bytes a row. What the cut bits let through by chance is compared in fu
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
-from curation.dedup.minhash import U32
-from open_ml_embed.core.text.tokens import I64, U64
+from open_ml_embed.core.array_types import I64, U32, U64, Integer
+from open_ml_embed.core.compiled import njit
 
 ALL_PAIRS = 8
 """In a run of so many rows or fewer every pair is a candidate."""
@@ -90,8 +89,8 @@ def halves(pairs: U64) -> tuple[I64, I64]:
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-@nb.njit(cache=True)
-def _fold(packed, mask, by_rank, leaders):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _fold(packed: U64, mask: np.uint64, by_rank: U64, leaders: U32) -> None:
     start = 0
     for i in range(len(packed)):
         if packed[i] & ~mask != packed[start] & ~mask:
@@ -106,8 +105,8 @@ def _fold(packed, mask, by_rank, leaders):  # type: ignore[no-untyped-def]  # no
                 break
 
 
-@nb.njit(cache=True)
-def _pack(band, ranks, leaders, packed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _pack(band: U32, ranks: U32, leaders: U32, packed: U64) -> int:
     used = 0
     for row in range(len(band)):
         rank = ranks[row]
@@ -117,16 +116,16 @@ def _pack(band, ranks, leaders, packed):  # type: ignore[no-untyped-def]  # noqa
     return used
 
 
-@nb.njit(cache=True)
-def _run_end(packed, start):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _run_end(packed: U64, start: int) -> int:
     end = start + 1
     while end < len(packed) and packed[end] >> np.uint64(32) == packed[start] >> np.uint64(32):
         end += 1
     return end
 
 
-@nb.njit(cache=True)
-def _bound(packed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _bound(packed: U64) -> int:
     start = total = 0
     while start < len(packed):
         end = _run_end(packed, start)
@@ -136,8 +135,8 @@ def _bound(packed):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return total
 
 
-@nb.njit(cache=True)
-def agreeing_bits(sketched, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit
+def agreeing_bits(sketched: U64, left: Integer, right: Integer) -> np.int64:
     """Count the bits that agree in two rows of a sketch table."""
     same = np.int64(0)
     for word in range(sketched.shape[1]):
@@ -149,8 +148,8 @@ def agreeing_bits(sketched, left, right):  # type: ignore[no-untyped-def]  # noq
     return same
 
 
-@nb.njit(cache=True)
-def _pairs(packed, sketched, least, pairs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _pairs(packed: U64, sketched: U64, least: Integer, pairs: U64) -> int:
     low = np.uint64(0xFFFFFFFF)
     used = start = 0
     while start < len(packed):
@@ -171,8 +170,8 @@ def _pairs(packed, sketched, least, pairs):  # type: ignore[no-untyped-def]  # n
     return used
 
 
-@nb.njit(cache=True)
-def _unique(values):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _unique(values: U64) -> int:
     used = 0
     for i in range(len(values)):
         if i == 0 or values[i] != values[i - 1]:

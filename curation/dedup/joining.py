@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curation.dedup.exact import halves
-from curation.dedup.minhash import U32
-from open_ml_embed.core.text.tokens import I64, U64
+from open_ml_embed.core.array_types import I64, U32, U64, Integer, Mask
+from open_ml_embed.core.compiled import njit
 
 MOST_COMPARED = 16
 """A row is compared with the kept rows of at most so many neighbors' clusters: a hub stays linear in its pairs."""
@@ -117,8 +116,8 @@ def named_by(pairs: U64) -> U32:
     return np.unique(np.concatenate([left, right])).astype(np.uint32)
 
 
-@nb.njit(cache=True)
-def similarity(hashes, starts, lengths, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit
+def similarity(hashes: U32, starts: I64, lengths: I64, left: Integer, right: Integer) -> float:
     """Return the Jaccard index of two sets of `ShingleSets`, by their places."""
     i, j = starts[left], starts[right]
     i_end, j_end = i + lengths[left], j + lengths[right]
@@ -132,8 +131,8 @@ def similarity(hashes, starts, lengths, left, right):  # type: ignore[no-untyped
     return both / (total - both) if total > both else 1.0
 
 
-@nb.njit(cache=True)
-def _verify(hashes, starts, lengths, left, right, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _verify(hashes: U32, starts: I64, lengths: I64, left: I64, right: I64, threshold: float) -> Mask:
     near = np.empty(len(left), np.bool_)
     for pair in range(len(left)):
         size, other = lengths[left[pair]], lengths[right[pair]]
@@ -143,8 +142,8 @@ def _verify(hashes, starts, lengths, left, right, threshold):  # type: ignore[no
     return near
 
 
-@nb.njit(cache=True)
-def _keepers(hashes, starts, lengths, bounds, lower, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _keepers(hashes: U32, starts: I64, lengths: I64, bounds: I64, lower: I64, threshold: float) -> I64:
     """Return who stays for each row; `lower[bounds[i]:bounds[i + 1]]` are the verified neighbors before row i."""
     keeper = np.arange(len(lengths))
     others = np.empty(MOST_COMPARED, np.int64)

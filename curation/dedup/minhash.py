@@ -13,18 +13,17 @@ from functools import cache
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from curation.dedup.settings import DedupSettings
-from open_ml_embed.core.text.tokens import I64, U64, Tokens, mix64
-
-U32 = npt.NDArray[np.uint32]
+from open_ml_embed.core.array_types import F64, I64, U32, U64, Mask
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.text.tokens import Tokens, mix64
 
 BLOCK = 1024
 """Shingles hashed at a time: a row of any length takes 8 kB."""
 
 
-def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, npt.NDArray[np.bool_]]:
+def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, Mask]:
     """Return MinHash signatures and which texts are long enough to have one.
 
     Args:
@@ -74,12 +73,12 @@ def shingle_sets(tokens: Tokens, shingle: int) -> tuple[U64, I64]:
     return hashes, offsets
 
 
-def jaccard_of_sets(hashes: U64, offsets: I64, left: I64, right: I64) -> npt.NDArray[np.float64]:
+def jaccard_of_sets(hashes: U64, offsets: I64, left: I64, right: I64) -> F64:
     """Return the Jaccard index of each pair (left[i], right[i]) of `shingle_sets`; two empty sets are equal, 1."""
     return np.asarray(_jaccard(hashes, offsets, left, right))
 
 
-def jaccard(tokens: Tokens, left: I64, right: I64, shingle: int) -> npt.NDArray[np.float64]:
+def jaccard(tokens: Tokens, left: I64, right: I64, shingle: int) -> F64:
     """Return the true Jaccard index of the shingle sets of each pair (left[i], right[i]) of texts."""
     hashes, offsets = shingle_sets(tokens, shingle)
     return jaccard_of_sets(hashes, offsets, left, right)
@@ -92,8 +91,8 @@ def _permutations(number: int, seed: int) -> tuple[U32, U32]:
     return draw[0] | np.uint32(1), draw[1]
 
 
-@nb.njit(cache=True)
-def _shingle_hashes(hashes, first, count, shingle, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _shingle_hashes(hashes: U64, first: int, count: int, shingle: int, result: U64) -> None:
     """Hash the shingles that start at tokens `first` to `first + count - 1`: a polynomial, rolled on, then mixed."""
     base = np.uint64(0x9FB21C651E98DF25)
     key, leaving, power = np.uint64(0), np.uint64(0), np.uint64(1)
@@ -106,8 +105,8 @@ def _shingle_hashes(hashes, first, count, shingle, result):  # type: ignore[no-u
         result[i] = mix64(key)
 
 
-@nb.njit(cache=True)
-def _signatures(hashes, offsets, shingle, multipliers, addends, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _signatures(hashes: U64, offsets: I64, shingle: int, multipliers: U32, addends: U32, result: U32) -> None:
     block = np.empty(BLOCK, np.uint64)
     for row in range(len(offsets) - 1):
         first, left = offsets[row], offsets[row + 1] - offsets[row] - shingle + 1
@@ -121,8 +120,8 @@ def _signatures(hashes, offsets, shingle, multipliers, addends, result):  # type
             first, left = first + count, left - count
 
 
-@nb.njit(cache=True)
-def _lower(block, count, multipliers, addends, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _lower(block: U64, count: int, multipliers: U32, addends: U32, low: U32) -> None:
     """Take shingles into the minima, eight on each way through them; `block` is filled up to a multiple of eight."""
     half = np.uint64(32)
     for i in range(0, count, 8):
@@ -136,13 +135,13 @@ def _lower(block, count, multipliers, addends, low):  # type: ignore[no-untyped-
             low[p] = min(four, _lane(m, e, t), _lane(m, f, t), _lane(m, g, t), _lane(m, h, t), low[p])
 
 
-@nb.njit(nb.uint32(nb.uint32, nb.uint32, nb.uint32), cache=True, inline="always")
-def _lane(multiplier, key, addend):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(signature=nb.uint32(nb.uint32, nb.uint32, nb.uint32), inline="always")
+def _lane(multiplier: np.uint32, key: np.uint32, addend: np.uint32) -> np.uint32:
     return np.uint32(multiplier * key + addend)
 
 
-@nb.njit(cache=True)
-def _bands(signature, rows, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _bands(signature: U32, rows: int, result: U32) -> None:
     base = np.uint64(0xD6E8FEB86659FD93)
     for i in range(len(signature)):
         for band in range(result.shape[0]):
@@ -152,8 +151,8 @@ def _bands(signature, rows, result):  # type: ignore[no-untyped-def]  # noqa: AN
             result[band, i] = max(np.uint32(mix64(key) >> np.uint64(32)), np.uint32(1))
 
 
-@nb.njit(cache=True)
-def _sketches(signature, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _sketches(signature: U32, result: U64) -> None:
     for i in range(result.shape[0]):
         for word in range(result.shape[1]):
             bits = np.uint64(0)
@@ -164,8 +163,8 @@ def _sketches(signature, result):  # type: ignore[no-untyped-def]  # noqa: ANN00
             result[i, word] = bits
 
 
-@nb.njit(cache=True)
-def _shingle_sets(hashes, offsets, shingle):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _shingle_sets(hashes: U64, offsets: I64, shingle: int) -> tuple[U64, I64]:
     n = len(offsets) - 1
     starts = np.zeros(n + 1, np.int64)
     result = np.empty(len(hashes), np.uint64)
@@ -184,8 +183,8 @@ def _shingle_sets(hashes, offsets, shingle):  # type: ignore[no-untyped-def]  # 
     return result[:used].copy(), starts
 
 
-@nb.njit(cache=True)
-def _jaccard(shingles, offsets, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _jaccard(shingles: U64, offsets: I64, left: I64, right: I64) -> F64:
     result = np.empty(len(left), np.float64)
     for pair in range(len(left)):
         i, i_end = offsets[left[pair]], offsets[left[pair] + 1]

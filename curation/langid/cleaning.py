@@ -10,16 +10,13 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.stripping import alphanumeric, blank, dropped, opaque
+from open_ml_embed.core.array_types import I64, U8, Flag, Mask
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import decode, string_buffers
-
-U8 = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 
 _POINTS = 0x20000
 _IDEOGRAPHS = 0x33480
@@ -74,8 +71,8 @@ def _kinds() -> U8:
     return table
 
 
-@nb.njit(cache=True, nogil=True)
-def _clean(offsets, data, kinds, is_letter, out, starts, nothing):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _clean(offsets: I64, data: U8, kinds: U8, is_letter: U8, out: U8, starts: I64, nothing: Mask) -> int:
     used = 0
     for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
@@ -84,16 +81,16 @@ def _clean(offsets, data, kinds, is_letter, out, starts, nothing):  # type: igno
             used += end - start
         else:
             first = used
-            used, found, tags = _strip(data, start, end, is_letter, out, first, False)  # noqa: FBT003
+            used, found, tags = _strip(data, start, end, is_letter, out, first, keep_tags=False)
             if found < 2 and tags:
-                used, found, tags = _strip(data, start, end, is_letter, out, first, True)  # noqa: FBT003
+                used, found, tags = _strip(data, start, end, is_letter, out, first, keep_tags=True)
             nothing[row] = found < 2
         starts[row + 1] = used
     return used
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _untouched(data, start, end, kinds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _untouched(data: U8, start: int, end: int, kinds: U8) -> bool:
     """Tell whether there is nothing to strip and there are words; false when in doubt."""
     found = 0
     for i in range(start, end):
@@ -105,8 +102,10 @@ def _untouched(data, start, end, kinds):  # type: ignore[no-untyped-def]  # noqa
     return found > 1
 
 
-@nb.njit(cache=True, nogil=True)
-def _strip(data, start, end, is_letter, out, first, keep_tags):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912
+@njit(nogil=True)
+def _strip(  # noqa: PLR0912 (a branch a kind of byte)
+    data: U8, start: int, end: int, is_letter: U8, out: U8, first: int, keep_tags: Flag
+) -> tuple[int, int, int]:
     """Write what is left of one text to `out[first:]`; return (end in out, letters, #tags dropped).
 
     A letter beyond ASCII counts as two: a single one can be a word.
@@ -160,29 +159,29 @@ def _strip(data, start, end, is_letter, out, first, keep_tags):  # type: ignore[
     return used, found, tags
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _is_letter(point, is_letter):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _is_letter(point: int, is_letter: U8) -> int:
     return is_letter[point] if point < _POINTS else point < _IDEOGRAPHS
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _gap(out, used, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _gap(out: U8, used: int, first: int) -> int:
     if used > first and out[used - 1] != 0x20:
         out[used] = 0x20
         return used + 1
     return used
 
 
-@nb.njit(cache=True, nogil=True)
-def _unwritten(out, used, first, back):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _unwritten(out: U8, used: int, first: int, back: int) -> int:
     """Go back over what is written of an address: at most `back` bytes, and no blank."""
     while used > first and back and not blank(out[used - 1]):
         used, back = used - 1, back - 1
     return used
 
 
-@nb.njit(cache=True, nogil=True)
-def _letters(out, first, used, is_letter):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _letters(out: U8, first: int, used: int, is_letter: U8) -> int:
     found, i = 0, first
     while i < used:
         point, width = decode(out, i, used)

@@ -12,17 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.code_features import HALF, MOST, features
+from open_ml_embed.core.array_types import F32, I8, I32, I64, U8, U32, Flag, Mask
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.tokens import string_buffers
 
-F32 = npt.NDArray[np.float32]
-U32 = npt.NDArray[np.uint32]
 CODE_MODEL = Path(__file__).parent / "data" / "code.lid"
 VERSION = 1
 PROSE = "prose"
@@ -46,7 +44,7 @@ class Code(NamedTuple):
 
     """
 
-    mask: npt.NDArray[np.bool_]
+    mask: Mask
     name: pa.StringArray
     confidence: F32
 
@@ -67,7 +65,7 @@ class CodeWeights:
 
     labels: tuple[str, ...]
     keys: U32
-    weights: npt.NDArray[np.int8]
+    weights: I8
     scale: F32
     bias: F32
     threshold: float
@@ -124,7 +122,7 @@ class CodeModel:
         _predict(offsets, data, _symbols(), self._slots, w.keys, w.weights, w.scale, w.bias, self._prose, every, result)
         return result
 
-    def scores(self, texts: pa.Array | pa.ChunkedArray) -> tuple[F32, npt.NDArray[np.int32], F32]:
+    def scores(self, texts: pa.Array | pa.ChunkedArray) -> tuple[F32, I32, F32]:
         """Return what n texts are judged by.
 
         Returns:
@@ -168,13 +166,13 @@ def is_code(texts: pa.Array | pa.ChunkedArray) -> Code:
 
 
 @cache
-def _symbols() -> npt.NDArray[np.uint8]:
+def _symbols() -> U8:
     table = np.zeros(256, np.uint8)
     table[[*b"{}[];=<>_|&\\*+$#^~\n"]] = 1
     return table
 
 
-def _table(keys: U32) -> npt.NDArray[np.int32]:
+def _table(keys: U32) -> I32:
     """Return an open-addressed hash table: key's slot → its row, -1 for empty."""
     size = 1 << int(_GROW * len(keys) - 1).bit_length()
     slots = np.full(size, -1, np.int32)
@@ -186,23 +184,23 @@ def _table(keys: U32) -> npt.NDArray[np.int32]:
     return slots
 
 
-def worth_reading(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def worth_reading(texts: pa.Array | pa.ChunkedArray) -> Mask:
     """Tell which texts the model reads (bool, n)."""
     offsets, data = string_buffers(texts)
-    passed: npt.NDArray[np.bool_] = _gate(offsets, data, _symbols())
+    passed: Mask = _gate(offsets, data, _symbols())
     return passed
 
 
-@nb.njit(cache=True, nogil=True)
-def _gate(offsets, data, symbols):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _gate(offsets: I64, data: U8, symbols: U8) -> Mask:
     result = np.zeros(len(offsets) - 1, np.bool_)
     for row in range(len(result)):
         result[row] = _worth_reading(data, offsets[row], offsets[row + 1], symbols)
     return result
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _worth_reading(data, start, end, symbols):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _worth_reading(data: U8, start: int, end: int, symbols: U8) -> bool:
     end = min(end, start + 2 * HALF)
     found = 0
     for i in range(start, end):
@@ -212,8 +210,20 @@ def _worth_reading(data, start, end, symbols):  # type: ignore[no-untyped-def]  
     return found * DENSITY >= end - start and found > 0
 
 
-@nb.njit(cache=True, nogil=True, fastmath=True)
-def _predict(offsets, data, symbols, slots, keys, weights, scale, bias, prose, every, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, fastmath=True)
+def _predict(
+    offsets: I64,
+    data: U8,
+    symbols: U8,
+    slots: I32,
+    keys: U32,
+    weights: I8,
+    scale: F32,
+    bias: F32,
+    prose: int,
+    every: Flag,
+    result: F32,
+) -> None:
     found = np.empty(MOST, np.uint32)
     classes = len(bias)
     total = np.empty(classes, np.int32)

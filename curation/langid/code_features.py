@@ -8,33 +8,35 @@ the first and the last `HALF` bytes are read.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from open_ml_embed.core.array_types import U8, U32
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.splitmix import GOLDEN
 
 HALF = 768
 """Bytes read of each end; what a text is shows in less."""
 MOST = 5 * (2 * HALF + 2)
 """Features a text can have."""
 
-_GOLDEN = 0x9E3779B97F4A7C15
 _SPACED = 0x5851F42D4C957F2D
 _LINE, _NUMBER, _OTHER = 0x0A, 0x30, 0x80
 _LOWER, _CAPITAL, _UPPER, _MIXED, _SNAKE, _SINGLE = 0x61, 0x41, 0x55, 0x6D, 0x5F, 0x78
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _mixed(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    x = (x ^ (x >> np.uint64(31))) * np.uint64(_GOLDEN)
+@njit(nogil=True, inline="always")
+def _mixed(x: np.uint64) -> np.uint64:
+    x = (x ^ (x >> np.uint64(31))) * np.uint64(GOLDEN)
     return x ^ (x >> np.uint64(29))
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _key(kind, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _key(kind: int, x: np.uint64) -> np.uint32:
     return np.uint32(_mixed(x + np.uint64(kind) * np.uint64(0xD1B54A32D192ED03)) >> np.uint64(32))
 
 
-@nb.njit(cache=True, nogil=True)
-def features(data, start, end, keys):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def features(data: U8, start: int, end: int, keys: U32) -> tuple[int, int]:
     """Write the features of `data[start:end]` to `keys` (uint32, `MOST`); return how many features and tokens."""
     if end - start <= 2 * HALF:
         return _features(data, start, end, keys, 0)
@@ -43,8 +45,8 @@ def features(data, start, end, keys):  # type: ignore[no-untyped-def]  # noqa: A
     return more, tokens + others
 
 
-@nb.njit(cache=True, nogil=True)
-def _features(data, start, end, keys, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, PLR0915
+@njit(nogil=True)
+def _features(data: U8, start: int, end: int, keys: U32, used: int) -> tuple[int, int]:  # noqa: PLR0912, PLR0915 (kinds of tokens)
     multiplier = np.uint64(0x100000001B3)
     one, two = np.uint64(0), np.uint64(0)  # the tokens before
     s1, s2, s3, s4 = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)  # and their shapes

@@ -18,12 +18,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.langid.deciding import ANSWERED
+from open_ml_embed.core.array_types import F32, F64, I16, I32
 
-F32 = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
+Floats = F64
 
 TABLE = Path(__file__).parent / "data" / "confidence.tsv"
 COEFFICIENTS = ("level", "slope", "length", "reach")
@@ -67,7 +66,7 @@ def on_curve(score: Floats, letters: Floats, coefficients: Sequence[Floats] | Fl
     return found
 
 
-def confidence(score: F32, letters: npt.NDArray[np.int32], script: npt.NDArray[np.int16], backend: str) -> F32:
+def confidence(score: F32, letters: I32, script: I16, backend: str) -> F32:
     """Return the confidence of n answers; 0 stays 0.
 
     Args:

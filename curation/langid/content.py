@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.langid.cleaning import cleaned
 from curation.langid.code_content import is_code
 from curation.langid.fences import Block, fenced, split
+from open_ml_embed.core.array_types import F32, Mask
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Prepared:
 
     text: pa.StringArray
     code: pa.StringArray
-    confidence: npt.NDArray[np.float32]
-    nothing: npt.NDArray[np.bool_]
+    confidence: F32
+    nothing: Mask
 
 
 def prepared(texts: pa.Array | pa.ChunkedArray) -> Prepared:

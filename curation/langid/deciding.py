@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.langid.codes import Label
 from curation.langid.identifier import UNDETERMINED, Ranked
 from curation.langid.scripts import COMMON, MOST, NAMES, Scripts
 from curation.langid.written import CODE, NO_SCRIPT, scripts_of_label
+from open_ml_embed.core.array_types import F32, I16, I32, Mask
 
 ANSWERED = (*NAMES, NO_SCRIPT, CODE, COMMON)
 """Scripts of answers by number; the first ones as in `scripts.NAMES`."""
@@ -33,9 +33,9 @@ class Decided:
 
     """
 
-    label: npt.NDArray[np.int32]
-    script: npt.NDArray[np.int16]
-    score: npt.NDArray[np.float32]
+    label: I32
+    script: I16
+    score: F32
 
 
 def decide(labels: tuple[Label, ...], ranked: Ranked, scripts: Scripts) -> Decided:
@@ -61,13 +61,13 @@ def decide(labels: tuple[Label, ...], ranked: Ranked, scripts: Scripts) -> Decid
     return Decided(label, np.where(script < 0, own, script), np.where(script < 0, np.float32(0), score))
 
 
-def own_script(scripts: Scripts) -> npt.NDArray[np.int16]:
+def own_script(scripts: Scripts) -> I16:
     """Return the script of each text, whatever its language (int16, n; numbers in `ANSWERED`)."""
     return np.where(scripts.admitted[:, 0] >= 0, scripts.admitted[:, 0], np.int16(_COMMON))
 
 
 @lru_cache(maxsize=8)
-def _may_be(labels: tuple[Label, ...]) -> npt.NDArray[np.bool_]:
+def _may_be(labels: tuple[Label, ...]) -> Mask:
     """Return in which scripts each label may be answered (bool, labels x `ANSWERED`)."""
     may = np.zeros((len(labels), len(ANSWERED)), np.bool_)
     for number, label in enumerate(labels):
@@ -79,7 +79,7 @@ def _may_be(labels: tuple[Label, ...]) -> npt.NDArray[np.bool_]:
     return may
 
 
-def _script_table(labels: tuple[Label, ...], sets: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+def _script_table(labels: tuple[Label, ...], sets: I16) -> I16:
     """Return which script an answer has in texts with each set of admitted scripts (int16, sets x labels + 1).
 
     The last column is for no answer. `_CANNOT` is an answer that cannot be, `_OWN` one without a language.

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,13 +27,14 @@ from curation.langid.codes import LabelRefusedError, Policy, corpus_languages, f
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.interface import backend, identify
 from curation.langid.settings import LanguageSettings
+from open_ml_embed.core.array_types import F32, I64, Mask
 from open_ml_embed.core.errors import SettingsError
 
 LARGEST = 60
 BINS = 10
 CONFUSED = 3
 
-Ids = npt.NDArray[np.int64]
+Ids = I64
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _tabbed_line(line: str, where: str) -> dict[str, Any]:
 def score(
     labels: Sequence[str],
     codes: pa.Array | pa.ChunkedArray,
-    confidence: npt.NDArray[np.float32],
+    confidence: F32,
     *,
     claimed: frozenset[str],
     policy: Policy,
@@ -242,7 +242,7 @@ def _counts(truth: Ids, answer: Ids, names: int) -> tuple[Ids, Ids, Ids]:
     )
 
 
-def _set_score(truth: Ids, answer: Ids, member: npt.NDArray[np.bool_]) -> SetScore:
+def _set_score(truth: Ids, answer: Ids, member: Mask) -> SetScore:
     inside = member[truth]
     texts, answers, right = _counts(truth[inside], answer[inside], len(member))
     there = texts > 0
@@ -280,9 +280,7 @@ def _languages(names: list[str], truth: Ids, answer: Ids) -> list[LanguageScore]
     ]
 
 
-def _reliability(
-    confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_]
-) -> list[Bin]:
+def _reliability(confidence: F32, right: Mask, answered: Mask) -> list[Bin]:
     """Return the bins that have texts, of those that got an answer."""
     confidence, right = confidence[answered], right[answered]
     place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)

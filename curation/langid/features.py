@@ -10,10 +10,11 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
+from open_ml_embed.core.array_types import I64, U8, U32, Integer
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.text.tokens import decode
 
 ORDERS = 5
@@ -27,7 +28,7 @@ _APOSTROPHES = "'\u2019\u02bc\u02bb\u2018`\u00b4"
 
 
 @cache
-def folding() -> npt.NDArray[np.uint32]:
+def folding() -> U32:
     """Return what each code point of the first two planes is read as; a space for all that is no letter or mark."""
     table = np.full(_TABLE, _SPACE, np.uint32)
     for point in range(_TABLE):
@@ -40,8 +41,8 @@ def folding() -> npt.NDArray[np.uint32]:
     return table
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def read(data, start, end, table, points):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True, inline="always")
+def read(data: U8, start: Integer, end: Integer, table: U32, points: U32) -> int:
     """Write one text's characters to `points` (uint32), a space first and last; return how many there are."""
     points[0] = _SPACE
     count = 1
@@ -60,10 +61,10 @@ def read(data, start, end, table, points):  # type: ignore[no-untyped-def]  # no
     return count
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def hashed(points, count, mask, ids):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True, inline="always")
+def hashed(points: U32, count: int, mask: np.uint64, ids: I64) -> int:
     """Write the features of `points[:count]` to `ids` (int64, below `mask` + 1); return how many there are."""
-    prime, golden = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
+    prime, golden = np.uint64(0x100000001B3), np.uint64(GOLDEN)
     used = 0
     word = np.uint64(0)
     for i in range(count):

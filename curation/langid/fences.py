@@ -41,8 +41,8 @@ def fenced(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray:
     """Tell which texts (string array) may hold a fenced block; null reads as none."""
     few = pc.or_(pc.match_substring(texts, "```"), pc.match_substring(texts, "~~~"))
     if not pc.any(few).as_py():
-        return few.fill_null(False)  # noqa: FBT003
-    return pc.and_(few, pc.match_substring_regex(texts, _HINT)).fill_null(False)  # noqa: FBT003
+        return few.fill_null(fill_value=False)
+    return pc.and_(few, pc.match_substring_regex(texts, _HINT)).fill_null(fill_value=False)
 
 
 def split(text: str) -> Split:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.codes import Label
 from curation.langid.scripts import Scripts
+from open_ml_embed.core.array_types import F32, I32
 
 UNDETERMINED = "und"
 """The code of a text that a model will not name."""
@@ -20,7 +20,7 @@ CANDIDATES = 5
 ALTERNATIVE = pa.struct([pa.field("code", pa.string()), pa.field("confidence", pa.float32())])
 ALTERNATIVES = pa.list_(ALTERNATIVE)
 
-Ranked = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
+Ranked = tuple[I32, F32]
 """Answers for n texts, the best first: n x k numbers of labels, -1 for none, and the scores they have from 0 to 1."""
 
 

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -17,6 +16,7 @@ from curation.langid.deciding import ANSWERED, Decided, decide, own_script
 from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
 from curation.langid.settings import LanguageSettings
+from open_ml_embed.core.array_types import F32, Mask
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 
 IDENTIFIED_SCHEMA = pa.schema(
@@ -130,8 +130,8 @@ def answer(model: Identifier, texts: pa.Array, policy: Policy, top_k: int | None
 def _alternatives(
     names: pa.StringArray,
     decided: Decided,
-    sure: npt.NDArray[np.float32],
-    withheld: npt.NDArray[np.bool_],
+    sure: F32,
+    withheld: Mask,
     most: int,
 ) -> pa.ListArray:
     """List the answers of each text, the first where two have one code; `und` where there is none or it is withheld.
@@ -155,9 +155,7 @@ def _alternatives(
     return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(values, fields=list(ALTERNATIVE)))
 
 
-def _replaced(
-    table: pa.Table, known: npt.NDArray[np.bool_], sure: npt.NDArray[np.float32], code: pa.StringArray
-) -> pa.Table:
+def _replaced(table: pa.Table, known: Mask, sure: F32, code: pa.StringArray) -> pa.Table:
     """Put the answers of a look at the content in the place of the model's: code, or `zxx` where there is none."""
     rows = np.flatnonzero(known)
     names = pc.fill_null(code.take(pa.array(rows)), NO_LANGUAGE)

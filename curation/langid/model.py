@@ -11,11 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.codes import Label, corpus_languages, usual_members
@@ -24,10 +21,11 @@ from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.identifier import Ranked
 from curation.langid.scripts import NAMES, Scripts
 from curation.langid.written import scripts_of_label
+from open_ml_embed.core.array_types import F32, F64, I8, I16, I32, I64, U8, U32, Array
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.tokens import string_buffers
 
-F32 = npt.NDArray[np.float32]
 BUNDLED = Path(__file__).parent / "data" / "bundled.lid"
 VERSION = 1
 TENSORS = ("embedding", "scale", "output", "bias", "threshold")
@@ -62,7 +60,7 @@ class Weights:
     """
 
     labels: tuple[str, ...]
-    embedding: npt.NDArray[np.int8]
+    embedding: I8
     scale: F32
     output: F32
     bias: F32
@@ -72,7 +70,7 @@ class Weights:
         """Write the model as safetensors; equal weights give equal bytes."""
         from safetensors.numpy import save_file
 
-        tensors: dict[str, npt.NDArray[Any]] = {
+        tensors: dict[str, Array] = {
             "embedding": self.embedding,
             "scale": self.scale,
             "output": self.output.astype(np.float16),
@@ -157,9 +155,7 @@ class Bundled:
         n = len(texts)
         return self._ranked(texts, k, np.full((n, 1), _ANY, np.int16), np.zeros(n))
 
-    def _ranked(
-        self, texts: pa.StringArray, k: int, admitted: npt.NDArray[np.int16], weight: npt.NDArray[np.float64]
-    ) -> Ranked:
+    def _ranked(self, texts: pa.StringArray, k: int, admitted: I16, weight: F64) -> Ranked:
         """Return labels and probabilities; `weight` (n) is what the prior counts in each text."""
         offsets, data = string_buffers(texts)
         n, k = len(offsets) - 1, min(k, len(self.labels))
@@ -195,7 +191,7 @@ def _script_number(label: Label) -> int:
     return NAMES.index(script) if script in NAMES else -1
 
 
-def _prior_weight(scripts: Scripts) -> npt.NDArray[np.float64]:
+def _prior_weight(scripts: Scripts) -> F64:
     """Return what the prior counts in each text (float64, n)."""
     return PRIOR * np.maximum(1 / np.maximum(scripts.size(), 1) - 1 / SHORT, 0)
 
@@ -213,8 +209,10 @@ def _prior(labels: Sequence[Label]) -> F32:
     return np.log(samples / whole).astype(np.float32)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _state(data, start, end, table, embedding, points, ids, total, state):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _state(
+    data: U8, start: int, end: int, table: U32, embedding: I8, points: U32, ids: I64, total: I32, state: F32
+) -> bool:
     """Write the mean of a text's features to `state`; return whether it has any."""
     mask = np.uint64(len(embedding) - 1)
     used = hashed(points, read(data, start, end, table, points), mask, ids)
@@ -230,26 +228,39 @@ def _state(data, start, end, table, embedding, points, ids, total, state):  # ty
     return True
 
 
-@nb.njit(cache=True, nogil=True)
-def _encode(offsets, data, table, embedding, states):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _encode(offsets: I64, data: U8, table: U32, embedding: I8, states: F32) -> None:
     points, ids = np.empty(CHARACTERS, np.uint32), np.empty(MOST, np.int64)
     total = np.empty(embedding.shape[1], np.int32)
     for row in range(len(states)):
         _state(data, offsets[row], offsets[row + 1], table, embedding, points, ids, total, states[row])
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _among(script, admitted):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for place in range(len(admitted)):  # noqa: SIM110 (numba)
+@njit(nogil=True, inline="always")
+def _among(script: np.int16, admitted: I16) -> bool:
+    for place in range(len(admitted)):  # noqa: SIM110 (numba compiles no generator)
         if admitted[place] == script or admitted[place] == _ANY:
             return True
     return False
 
 
-@nb.njit(cache=True, nogil=True, fastmath=True)
-def _predict(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    offsets, data, first, last, table, embedding, output, bias, script, admitted, prior, weight, labels, scores  # noqa: ANN001
-):  # fmt: skip
+@njit(nogil=True, fastmath=True)
+def _predict(
+    offsets: I64,
+    data: U8,
+    first: int,
+    last: int,
+    table: U32,
+    embedding: I8,
+    output: F32,
+    bias: F32,
+    script: I16,
+    admitted: I16,
+    prior: F32,
+    weight: F64,
+    labels: I32,
+    scores: F32,
+) -> None:
     points, ids = np.empty(CHARACTERS, np.uint32), np.empty(MOST, np.int64)
     dims, classes, k = embedding.shape[1], len(bias), labels.shape[1]
     total, state = np.empty(dims, np.int32), np.empty(dims, np.float32)

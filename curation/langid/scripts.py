@@ -12,17 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from open_ml_embed.core.array_types import I16, I32, I64, U8, Mask
+from open_ml_embed.core.compiled import int64, njit
 from open_ml_embed.core.text.tokens import decode, string_buffers
-
-I16 = npt.NDArray[np.int16]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 
 COMMON = "Zyyy"
 MOST = 4
@@ -118,7 +113,7 @@ def classes() -> U8:
 
 
 @cache
-def _parts() -> npt.NDArray[np.bool_]:
+def _parts() -> Mask:
     """Return which classes of letters each script is written with (bool, `NAMES` x classes)."""
     parts = np.zeros((len(NAMES), len(_UNICODE) + 1), np.bool_)
     for number, name in enumerate(NAMES):
@@ -174,15 +169,26 @@ def own_letters(texts: pa.Array | pa.ChunkedArray, scripts: Scripts) -> pa.Strin
     return pa.Array.from_buffers(pa.large_string() if large else pa.string(), len(starts) - 1, buffers)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _class(point, table):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _class(point: int, table: U8) -> int:
     if point < _POINTS:
-        return nb.int64(table[point])
-    return nb.int64(_HAN + 1 if point < _IDEOGRAPHS else 0)
+        return int64(table[point])
+    return int64(_HAN + 1 if point < _IDEOGRAPHS else 0)
 
 
-@nb.njit(cache=True, nogil=True)
-def _look(offsets, data, table, parts, latin, share, most, admitted, letters, foreign):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _look(
+    offsets: I64,
+    data: U8,
+    table: U8,
+    parts: Mask,
+    latin: float,
+    share: float,
+    most: float,
+    admitted: I16,
+    letters: I32,
+    foreign: Mask,
+) -> None:
     counts = np.zeros(parts.shape[1], np.int64)
     cover = np.zeros(len(parts), np.float64)
     for row in range(len(offsets) - 1):
@@ -226,8 +232,10 @@ def _look(offsets, data, table, parts, latin, share, most, admitted, letters, fo
         foreign[row] = total - letters[row] > most * total
 
 
-@nb.njit(cache=True, nogil=True)
-def _own(offsets, data, table, parts, alike, admitted, foreign, out, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912
+@njit(nogil=True)
+def _own(  # noqa: PLR0912 (one pass over the characters)
+    offsets: I64, data: U8, table: U8, parts: Mask, alike: Mask, admitted: I16, foreign: Mask, out: U8, starts: I64
+) -> int:
     kept = np.zeros(parts.shape[1], np.bool_)
     used = 0
     for row in range(len(offsets) - 1):
@@ -241,7 +249,7 @@ def _own(offsets, data, table, parts, alike, admitted, foreign, out, starts):  #
                 if admitted[row, place] >= 0:
                     for part in range(len(kept)):
                         kept[part] |= parts[admitted[row, place], part]
-            gap, before = False, nb.int64(0)
+            gap, before = False, int64(0)
             while i < end:
                 point, width = decode(data, i, end)
                 letter = _class(point, table)
@@ -249,13 +257,13 @@ def _own(offsets, data, table, parts, alike, admitted, foreign, out, starts):  #
                 if not letter or kept[letter]:
                     gap, before = False, letter
                 else:
-                    after = nb.int64(0)
+                    after = int64(0)
                     while stop < end:
                         point, width = decode(data, stop, end)
                         after = _class(point, table)
                         if after != letter:
                             break
-                        after, stop = nb.int64(0), stop + width
+                        after, stop = int64(0), stop + width
                     inside = (kept[before] and alike[before]) or (kept[after] and alike[after])
                     if not (inside and alike[letter]):
                         if not gap:

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba as nb
-import numpy as np
-import numpy.typing as npt
-
-U8 = npt.NDArray[np.uint8]
-F = TypeVar("F", bound=Callable[..., Any])
+from open_ml_embed.core.array_types import U8, Flag
+from open_ml_embed.core.compiled import int64, njit
 
 TAG, COMMAND, ENTITY = 1000, 120, 10
 """Bytes after which an open `<`, backtick or `&` is none of a tag, a command, an entity."""
@@ -18,34 +11,30 @@ _FORMAT = 4
 """Bytes of a printf conversion between the sign and its letter."""
 
 
-def _njit(function: F) -> F:
-    return cast(F, nb.njit(cache=True, nogil=True)(function))
-
-
-@_njit
+@njit(nogil=True)
 def alphanumeric(byte: int) -> bool:
     """Tell whether an ASCII byte is a letter or a digit."""
     return 0x30 <= byte <= 0x39 or 0x61 <= (byte | 32) <= 0x7A
 
 
-@_njit
+@njit(nogil=True)
 def letter(byte: int) -> bool:
     """Tell whether a byte is an ASCII letter."""
     return 0x61 <= (byte | 32) <= 0x7A
 
 
-@_njit
+@njit(nogil=True)
 def blank(byte: int) -> bool:
     """Tell whether a byte is a space or an ASCII control character."""
     return byte <= 0x20 or byte == 0x7F
 
 
-@_njit
+@njit(nogil=True)
 def _at(data: U8, i: int, end: int) -> int:
-    return nb.int64(data[i]) if i < end else 0x20
+    return int64(data[i]) if i < end else 0x20
 
 
-@_njit
+@njit(nogil=True)
 def _name(data: U8, i: int, end: int) -> int:
     """Return where a run of letters, digits and `_` from i ends."""
     while i < end and (alphanumeric(data[i]) or data[i] == 0x5F):
@@ -53,7 +42,7 @@ def _name(data: U8, i: int, end: int) -> int:
     return i
 
 
-@_njit
+@njit(nogil=True)
 def _address(data: U8, i: int, end: int) -> int:
     """Return where an address from i ends: at a blank, a quote, `<>|` or what is not ASCII."""
     while i < end and not blank(data[i]) and data[i] < 0x80 and data[i] not in (0x22, 0x3C, 0x3E, 0x7C, 0x60):
@@ -61,7 +50,7 @@ def _address(data: U8, i: int, end: int) -> int:
     return i
 
 
-@_njit
+@njit(nogil=True)
 def _back(data: U8, i: int, start: int) -> int:
     """Return how many bytes before i could be the beginning of an address or a host."""
     at = i
@@ -70,8 +59,8 @@ def _back(data: U8, i: int, start: int) -> int:
     return i - at
 
 
-@_njit
-def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912
+@njit(nogil=True)
+def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912 (a branch a form)
     """Return where a number, hash, code or other opaque token from i ends; i if it is a word.
 
     Opaque are: digits only; `0x1F`; seven hexadecimal digits or more, two of them decimal, with what follows in a
@@ -115,8 +104,8 @@ def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912
     return i
 
 
-@_njit
-def dropped(data: U8, i: int, start: int, end: int, keep: bool) -> tuple[int, int, int]:  # noqa: FBT001, PLR0911, PLR0912
+@njit(nogil=True)
+def dropped(data: U8, i: int, start: int, end: int, keep: Flag) -> tuple[int, int, int]:  # noqa: PLR0911, PLR0912 (a branch a sign)
     """Return (bytes before i that go too, where it ends, whether words go) of what is stripped at i.
 
     Args:
@@ -130,9 +119,9 @@ def dropped(data: U8, i: int, start: int, end: int, keep: bool) -> tuple[int, in
         `(0, i, 0)` if nothing is; -1 bytes before: no space takes its place.
 
     """
-    byte = nb.int64(data[i])
+    byte = int64(data[i])
     after = _at(data, i + 1, end)
-    before = nb.int64(data[i - 1]) if i > start else nb.int64(0x20)
+    before = int64(data[i - 1]) if i > start else int64(0x20)
     bounded = before < 0x80 and not alphanumeric(before)
     if blank(byte):
         return 0, i + 1, 0
@@ -181,7 +170,7 @@ def dropped(data: U8, i: int, start: int, end: int, keep: bool) -> tuple[int, in
     return 0, i, 0
 
 
-@_njit
+@njit(nogil=True)
 def _unseen(byte: int, second: int, third: int) -> tuple[int, int]:
     """Return (0 for a gap or -1 for none, bytes) of an invisible character; no bytes if it is visible."""
     if byte == 0xC2 and second <= 0xA0:
@@ -200,7 +189,7 @@ def _unseen(byte: int, second: int, third: int) -> tuple[int, int]:
     return 0, 0
 
 
-@_njit
+@njit(nogil=True)
 def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
     """A host without a scheme: `www.` before the full stop at i, or a common top-level domain after it."""
     back = _back(data, i, start)
@@ -210,15 +199,15 @@ def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
     width = stop - i - 1
     known = back == 3 and width > 0 and data[i - 1] == 0x77 and data[i - 2] == 0x77 and data[i - 3] == 0x77  # www.
     if back and width == 3 and not (stop < end and (alphanumeric(data[stop]) or data[stop] >= 0x80)):
-        key = (nb.int64(data[i + 1]) << 16) | (nb.int64(data[i + 2]) << 8) | nb.int64(data[i + 3])
+        key = (int64(data[i + 1]) << 16) | (int64(data[i + 2]) << 8) | int64(data[i + 3])
         known |= key in (0x636F6D, 0x6F7267, 0x6E6574, 0x656475, 0x676F76)  # com org net edu gov
     if known:
         return back, _address(data, i, end), 0
     return 0, i, 0
 
 
-@_njit
-def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911
+@njit(nogil=True)
+def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911 (a return a form)
     """Return where a tag, comment or `<|token|>` from i ends; i if it is none."""
     after = _at(data, i + 1, end)
     limit = min(end, i + TAG)
@@ -253,8 +242,8 @@ def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911
     return i
 
 
-@_njit
-def _placeholder(data: U8, i: int, end: int, before: int) -> int:  # noqa: PLR0911, PLR0912
+@njit(nogil=True)
+def _placeholder(data: U8, i: int, end: int, before: int) -> int:  # noqa: PLR0911, PLR0912 (a branch a form)
     """Return where `$1`, `${name}`, `%s`, `%(name)d`, `{0}`, `{{name}}`, `{{WORD:` or `&nbsp;` from i ends, or i."""
     byte, after = data[i], _at(data, i + 1, end)
     if byte == 0x26:  # &

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.dedup.settings import DedupSettings
@@ -18,19 +17,18 @@ from curation.mining.rerank import Opinion
 from curation.mining.retrievers import DenseRetriever, Retriever, decided
 from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
-from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, as_vectors
+from open_ml_embed.core.array_types import F32, I32, I64, U64, Array, Mask
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
 from open_ml_embed.core.text.arrays import one_array, text_array
-from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenize
+from open_ml_embed.core.text.tokens import mix_all, tokenize
 
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher
 
-Texts = Any
+Texts: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray | Array
 """A sequence of str, an Arrow array of strings (which carries no type that could say so), or a matrix."""
-Array = npt.NDArray[Any]
 AT_ONCE = 8192
 EMBEDDED_AT_ONCE = 32_768
 
@@ -52,7 +50,7 @@ def mine(
     clusters: tuple[I64, I64] | None = None,
     languages: tuple[Sequence[str], Sequence[str]] | None = None,
     labels: tuple[I64, I64] | None = None,
-    contaminated: npt.NDArray[np.bool_] | None = None,
+    contaminated: Mask | None = None,
     given: Sequence[Sequence[int]] | Ragged | None = None,
     second_opinion: PairScorer | None = None,
     dedup: DedupSettings | None = None,
@@ -108,17 +106,26 @@ def mine(
     links = _lists(positives, n, m, "positives")
     offered = Ragged.empty(n) if given is None else _lists(given, n, m, "given")
     masks = build_masks(
-        links, np.asarray(clusters[1]), query_cluster=np.asarray(clusters[0]), texts=exact,
-        languages=_numbered(languages) if languages else None, language=settings.language, labels=labels,
+        links,
+        np.asarray(clusters[1]),
+        query_cluster=np.asarray(clusters[0]),
+        texts=exact,
+        languages=_numbered(languages) if languages else None,
+        language=settings.language,
+        labels=labels,
         contaminated=contaminated,
-    )  # fmt: skip
+    )
     pool = Pool(masks, offered, exact[0] if exact else mix_all(np.arange(n, dtype=np.uint64)))
     opinion: Opinion | None = None
     if second_opinion is not None:
         if asked is None or written is None:
             raise SettingsError("a second opinion reads texts, and there are none", remedy="give texts and embeddings")
         judge, left, right = second_opinion, asked, written
-        opinion = lambda query, document: judge.score(left, right, query, document.astype(np.int64))  # noqa: E731
+
+        def opinion_of(query: I64, document: I32) -> F32:
+            return judge.score(left, right, query, document.astype(np.int64))
+
+        opinion = opinion_of
     return mine_pool(_retriever(asked, written, vectors, settings, device, threads), pool, settings, opinion)
 
 
@@ -130,9 +137,13 @@ def mine_pool(retriever: Retriever, pool: Pool, settings: MiningSettings, opinio
 
 
 def _retriever(
-    asked: pa.Array | None, written: pa.Array | None, vectors: tuple[Vectors | Array, Vectors | Array] | None,
-    settings: MiningSettings, device: str, threads: int,
-) -> Retriever:  # fmt: skip
+    asked: pa.Array | None,
+    written: pa.Array | None,
+    vectors: tuple[Vectors | Array, Vectors | Array] | None,
+    settings: MiningSettings,
+    device: str,
+    threads: int,
+) -> Retriever:
     if vectors is None and settings.teacher.dense:
         from curation.mining.teachers.loading import load_teacher
 
@@ -144,7 +155,7 @@ def _retriever(
     return LexicalRetriever(*tokens, k1=settings.k1, b=settings.b, threads=threads)
 
 
-def _embed(teacher: Teacher, texts: Any, side: Side) -> Array:
+def _embed(teacher: Teacher, texts: pa.Array, side: Side) -> Array:
     starts = range(0, max(len(texts), 1), EMBEDDED_AT_ONCE)
     slices = (texts.slice(start, EMBEDDED_AT_ONCE).to_pylist() for start in starts)
     parts = [teacher.encode(part, side).astype(np.float16) for part in slices]
@@ -165,7 +176,8 @@ def _exact(texts: pa.Array) -> U64:
 def _clusters(texts: pa.Array, dedup: DedupSettings | None) -> I64:
     from curation.dedup import cluster
 
-    return cluster(texts, dedup)["component"].to_numpy()  # type: ignore[no-any-return]
+    component: I64 = cluster(texts, dedup)["component"].to_numpy()
+    return component
 
 
 def _lists(given: Any, n: int, m: int, name: str) -> Ragged:

@@ -8,15 +8,16 @@ dropped. That changes no score of a document that stays.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
-from curation.mining.masks import masked_by
-from curation.mining.topk.heap import F32, I32, push
-from open_ml_embed.core.text.tokens import I64, U64, Tokens
+from curation.mining.masks import Masks, masked_by
+from curation.mining.topk.heap import push
+from open_ml_embed.core.array_types import F32, I32, I64, U64, Integers
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.text.tokens import Tokens
 
 _ROUNDED_UP = 1.00001
 """More than float32 sums of so few terms can be off by."""
@@ -63,7 +64,7 @@ def build_index(tokens: Tokens, *, k1: float, b: float) -> Index:
     idf = np.log1p((n - holding + 0.5) / (holding + 0.5))
     norm = k1 * (1 - b + b * lengths / max(lengths.mean(), 1e-9)) if n else np.zeros(0)
     impacts = (idf[term] * frequency * (k1 + 1) / (frequency + norm[document])).astype(np.float32)
-    starts = np.concatenate([[0], np.cumsum(holding)])
+    starts = offsets_of(holding)
     peaks = np.maximum.reduceat(impacts, starts[:-1]) if len(terms) else np.zeros(0, np.float32)
     return Index(terms, starts, document.astype(np.int32), impacts, peaks, n)
 
@@ -80,19 +81,28 @@ def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
     query, term = cells // many, cells % many
     counts = np.bincount(query, minlength=len(tokens))
     order = np.lexsort((term, np.diff(index.starts)[term], query))
-    return term[order], np.concatenate([[0], np.cumsum(counts)])
+    return term[order], offsets_of(counts)
 
 
-def take_tokens(tokens: Tokens, texts: npt.NDArray[np.integer[Any]]) -> Tokens:
+def take_tokens(tokens: Tokens, texts: Integers) -> Tokens:
     """Return the tokens of some texts, in the order given."""
     lengths = np.diff(tokens.offsets)[texts]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = offsets_of(lengths)
     position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
     return Tokens(tokens.hashes[np.repeat(tokens.offsets[texts], lengths) + position], offsets, tokens.exact[texts])
 
 
-@nb.njit(cache=True, nogil=True)
-def score_best(terms, index, scores, touched, masks, query, numbers, heap):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def score_best(
+    terms: I64,
+    index: Index,
+    scores: F32,
+    touched: I32,
+    masks: Masks,
+    query: int,
+    numbers: I32,
+    heap: tuple[F32, I32],
+) -> int:
     """Add up the scores of all documents that may be among a query's best, or score as much and are masked.
 
     Args:
@@ -127,8 +137,8 @@ def score_best(terms, index, scores, touched, masks, query, numbers, heap):  # t
     return used
 
 
-@nb.njit(cache=True, nogil=True)
-def _add_to_all(index, first, last, scores, touched, used):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _add_to_all(index: Index, first: int, last: int, scores: F32, touched: I32, used: int) -> int:
     for i in range(first, last):
         document = index.documents[i]
         if scores[document] == 0.0:
@@ -138,8 +148,8 @@ def _add_to_all(index, first, last, scores, touched, used):  # type: ignore[no-u
     return used
 
 
-@nb.njit(cache=True, nogil=True)
-def _add_to_those(index, first, last, scores, touched):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _add_to_those(index: Index, first: int, last: int, scores: F32, touched: I32) -> None:
     """Go through the term's postings, or look each document up in them, whichever is less."""
     if last - first < _POSTINGS_A_LOOKUP * len(touched):
         for i in range(first, last):
@@ -152,8 +162,8 @@ def _add_to_those(index, first, last, scores, touched):  # type: ignore[no-untyp
             scores[document] += index.impacts[i]
 
 
-@nb.njit(cache=True, nogil=True)
-def score_of(terms, index, document):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def score_of(terms: I64, index: Index, document: int) -> np.float32:
     """Return the score of one document, float32: added up in the order in which `score_best` does it."""
     score = np.float32(0.0)
     for term in terms:
@@ -164,8 +174,10 @@ def score_of(terms, index, document):  # type: ignore[no-untyped-def]  # noqa: A
     return score
 
 
-@nb.njit(cache=True, nogil=True)
-def _worst_of_best(touched, scores, masks, query, numbers, heap):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _worst_of_best(
+    touched: I32, scores: F32, masks: Masks, query: int, numbers: I32, heap: tuple[F32, I32]
+) -> np.float32:
     """Return what the last of the k best that no mask keeps out has so far; -1 where there are not so many."""
     held = 0
     for document in touched:
@@ -176,8 +188,8 @@ def _worst_of_best(touched, scores, masks, query, numbers, heap):  # type: ignor
     return heap[0][0] if held == len(heap[0]) else np.float32(-1.0)
 
 
-@nb.njit(cache=True, nogil=True)
-def _drop(touched, used, scores, to_come, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _drop(touched: I32, used: int, scores: F32, to_come: np.float64, least: np.float32) -> int:
     """Forget the documents that cannot catch up; return how many are left."""
     left = 0
     for t in range(used):

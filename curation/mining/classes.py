@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
-from curation.mining.masks import masked_by
+from curation.mining.masks import Masks, Ragged, masked_by
 from curation.mining.negatives import ORIGINS, REASONS, Negatives
 from curation.mining.rules import Pool, is_known
-from curation.mining.topk.heap import I32
-from open_ml_embed.core.text.tokens import I64, mix64, mix_all
+from open_ml_embed.core.array_types import I8, I32, I64, U64
+from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
+from open_ml_embed.core.text.tokens import mix64, mix_all
 
 GIVEN, CLASS = ORIGINS.index("given"), ORIGINS.index("class")
-GOLDEN = 0x9E3779B97F4A7C15
 DRAWS = 8
 """How many members are looked at for each negative wanted, at most."""
 TRIES = 4
@@ -49,19 +50,37 @@ def mine_classes(
         masks, pool.given, seeds, ids, origins, counts,
     )  # fmt: skip
     taken = ids >= 0
-    offsets = np.concatenate([[0], np.cumsum(taken.sum(1))])
+    offsets = offsets_of(taken.sum(1))
     rejected = dict(zip(REASONS[1:], counts[1:].tolist(), strict=True))
     unknown = np.full(n, np.nan, np.float32)
     return Negatives(
-        offsets, ids[taken], np.full(offsets[-1], np.nan, np.float32), origins[taken], unknown,
-        np.full(n, -1, np.int32), rejected, [],
-    )  # fmt: skip
+        offsets,
+        ids[taken],
+        np.full(offsets[-1], np.nan, np.float32),
+        origins[taken],
+        unknown,
+        np.full(n, -1, np.int32),
+        rejected,
+        [],
+    )
 
 
-@nb.njit(cache=True)
-def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    query_label, classes, starts, members, clusters, own_first, own_last, masks, given, seeds, ids, origins, counts  # noqa: ANN001
-):  # fmt: skip
+@njit
+def _draw(
+    query_label: I64,
+    classes: I64,
+    starts: I64,
+    members: I32,
+    clusters: I64,
+    own_first: I64,
+    own_last: I64,
+    masks: Masks,
+    given: Ragged,
+    seeds: U64,
+    ids: I32,
+    origins: I8,
+    counts: I64,
+) -> None:
     num_negatives = ids.shape[1]
     for row in range(len(query_label)):
         taken = 0
@@ -77,7 +96,7 @@ def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
         if query_label[row] < 0 or others == 0:
             continue
         draw = mix64(seeds[row])
-        other = nb.int64(draw % np.uint64(others))
+        other = int64(draw % np.uint64(others))
         before, tries = taken, 0
         for _ in range(DRAWS * (num_negatives - taken)):
             if taken == num_negatives:
@@ -89,7 +108,7 @@ def _draw(  # type: ignore[no-untyped-def]  # noqa: ANN202
             chosen = other + (others < len(classes) and other >= own)
             draw = mix64(draw + np.uint64(GOLDEN))
             size = starts[chosen + 1] - starts[chosen]
-            document = members[starts[chosen] + nb.int64(draw % np.uint64(size))]
+            document = members[starts[chosen] + int64(draw % np.uint64(size))]
             cluster = masks.document_cluster[document]
             place = own_first[row] + np.searchsorted(clusters[own_first[row] : own_last[row]], cluster)
             if place < own_last[row] and clusters[place] == cluster:

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from curation.mining.bm25 import Index, build_index, query_terms, score_best, score_of, take_tokens
-from curation.mining.masks import Ragged, by_language, masked_by
+from curation.mining.masks import Masks, Ragged, by_language, masked_by
 from curation.mining.retrievers import MASKED
 from curation.mining.rules import Pool, Scored
 from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import finished
-from curation.mining.topk.heap import I32, empty_heaps, push
-from open_ml_embed.core.text.tokens import I64, Tokens
+from curation.mining.topk.heap import Heaps, empty_heaps, push
+from open_ml_embed.core.array_types import F32, I32, I64
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.text.tokens import Tokens
 
 ROWS_AT_ONCE = 1024
 
@@ -106,11 +107,22 @@ def _within(lists: Ragged, part: _Part) -> Ragged:
     return Ragged(lists.offsets, np.searchsorted(part.documents, lists.values).astype(np.int32))
 
 
-@nb.njit(cache=True, nogil=True)
-def _retrieve(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    rows, places, numbers, terms, term_starts, index, masks, best, kept_out,  # noqa: ANN001
-    positives, positive_scores, given, given_scores,  # noqa: ANN001
-):  # fmt: skip
+@njit(nogil=True)
+def _retrieve(
+    rows: I64,
+    places: I64,
+    numbers: I32,
+    terms: I64,
+    term_starts: I64,
+    index: Index,
+    masks: Masks,
+    best: Heaps,
+    kept_out: Heaps,
+    positives: Ragged,
+    positive_scores: F32,
+    given: Ragged,
+    given_scores: F32,
+) -> None:
     scores, touched = np.zeros(len(numbers), np.float32), np.empty(len(numbers), np.int32)
     most = best.scores.shape[1]
     heap = np.empty(most, np.float32), np.empty(most, np.int32)

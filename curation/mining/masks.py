@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
-from curation.mining.topk.heap import I32
-from open_ml_embed.core.text.tokens import I64, U64
+from open_ml_embed.core.array_types import I32, I64, U64, Mask
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.ragged import offsets_of
 
 MASKS = (
     "",
@@ -47,7 +46,7 @@ class Ragged(NamedTuple):
     @classmethod
     def of(cls, lists: list[list[int]]) -> Ragged:
         """Build from Python lists."""
-        offsets = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
+        offsets = offsets_of([len(one) for one in lists])
         return cls(offsets, np.array([value for one in lists for value in one], np.int32))
 
     @classmethod
@@ -62,7 +61,7 @@ class Ragged(NamedTuple):
     def take(self, rows: I64) -> Ragged:
         """Return some of the lists."""
         counts = self.counts(rows)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
+        offsets = offsets_of(counts)
         return Ragged(
             offsets, self.values[np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])]
         )
@@ -97,7 +96,7 @@ class Masks(NamedTuple):
     language: int
     query_label: I64
     document_label: I64
-    contaminated: npt.NDArray[np.bool_]
+    contaminated: Mask
 
 
 def build_masks(
@@ -110,7 +109,7 @@ def build_masks(
     languages: tuple[I32, I32] | None = None,
     language: LanguagePolicy = "any",
     labels: tuple[I64, I64] | None = None,
-    contaminated: npt.NDArray[np.bool_] | None = None,
+    contaminated: Mask | None = None,
 ) -> Masks:
     """Gather the masks of n queries over m documents.
 
@@ -147,7 +146,7 @@ def build_masks(
         positives=Ragged(positives.offsets.astype(np.int64), positives.values.astype(np.int32)),
         document_cluster=document_cluster.astype(np.int64),
         group=group.astype(np.int64),
-        forbidden_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        forbidden_offsets=offsets_of(counts),
         forbidden=pair_cluster[new].astype(np.int64),
         query_text=asked,
         document_text=written,
@@ -180,8 +179,8 @@ def by_language(masks: Masks, rows: I64 | None) -> Iterator[tuple[int, I64, I32]
         yield int(language), by_query[first:last], by_document[low:high]
 
 
-@nb.njit(cache=True, nogil=True)
-def masked_by(masks, query, document):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0911
+@njit(nogil=True)
+def masked_by(masks: Masks, query: int, document: int) -> int:  # noqa: PLR0911 (a return a reason)
     """Return why a document must not be a negative of a query, a place in `MASKS`; 0: it may."""
     if masks.language != 0:
         same = masks.query_language[query] == masks.document_language[document]
@@ -207,8 +206,8 @@ def masked_by(masks, query, document):  # type: ignore[no-untyped-def]  # noqa: 
     return 0
 
 
-@nb.njit(cache=True, nogil=True)
-def _among(value, values, first, last):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _among(value: int, values: I64, first: int, last: int) -> bool:
     while first < last:
         middle = (first + last) // 2
         if values[middle] == value:

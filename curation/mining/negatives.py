@@ -8,11 +8,11 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import MASKS
-from curation.mining.topk.heap import F32, I32
-from open_ml_embed.core.text.tokens import I64, mix_all
+from open_ml_embed.core.array_types import F32, I8, I32, I64, Array
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.text.tokens import mix_all
 
 ORIGINS = ("given", "mined", "relaxed", "random", "class")
 """Given by the source; found by the teacher; found, but turned down by a rule and taken for want of others; drawn from
@@ -56,7 +56,7 @@ class Negatives:
     offsets: I64
     ids: I32
     scores: F32
-    origins: npt.NDArray[np.int8]
+    origins: I8
     positive_score: F32
     positive_rank: I32
     rejected: dict[str, int]
@@ -83,9 +83,15 @@ def draw_order(queries: I64) -> I64:
 def nothing(queries: int) -> Negatives:
     """Return no negatives for so many queries."""
     return Negatives(
-        np.zeros(queries + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int8),
-        np.full(queries, np.nan, np.float32), np.full(queries, -1, np.int32), dict.fromkeys(REASONS[1:], 0), [],
-    )  # fmt: skip
+        np.zeros(queries + 1, np.int64),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.int8),
+        np.full(queries, np.nan, np.float32),
+        np.full(queries, -1, np.int32),
+        dict.fromkeys(REASONS[1:], 0),
+        [],
+    )
 
 
 def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
@@ -95,7 +101,7 @@ def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
         parts: (int64 query numbers, their negatives); together every number from 0 to n - 1, once.
 
     """
-    columns: dict[str, list[npt.NDArray[Any]]] = {}
+    columns: dict[str, list[Array]] = {}
     rejected = dict.fromkeys(REASONS[1:], 0)
     by_reason: dict[str, list[Rejected]] = {}
     for numbers, part in chain([(np.zeros(0, np.int64), nothing(0))], parts):
@@ -108,7 +114,7 @@ def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
             by_reason.setdefault(example.reason, []).append(example)
     rows, counts = (np.concatenate(columns.pop(name)) for name in ("rows", "counts"))
     back = np.argsort(rows)
-    offsets = np.concatenate([[0], np.cumsum(counts[back])])
+    offsets = offsets_of(counts[back])
     place: Any = slice(None)
     if not (rows[1:] > rows[:-1]).all():
         first = np.cumsum(counts) - counts

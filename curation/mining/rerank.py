@@ -8,8 +8,7 @@ import numpy as np
 
 from curation.mining.rules import Pool, Scored
 from curation.mining.topk.exact import Found
-from curation.mining.topk.heap import F32, I32
-from open_ml_embed.core.text.tokens import I64
+from open_ml_embed.core.array_types import F32, I32, I64
 
 Opinion = Callable[[I64, I32], F32]
 """Scores pairs: (int64 query numbers, int32 document numbers) → float32. Asked about a whole block of queries at once,
@@ -30,7 +29,9 @@ def reconsidered(scored: Scored, pool: Pool, opinion: Opinion) -> Scored:
     new[held] = of_candidates
     order = np.lexsort((np.where(held, found.ids, np.iinfo(np.int32).max), -new))
     again = Found(
-        np.take_along_axis(new, order, 1), np.take_along_axis(found.ids, order, 1),
-        found.masked_scores, found.masked_ids,
-    )  # fmt: skip
+        np.take_along_axis(new, order, 1),
+        np.take_along_axis(found.ids, order, 1),
+        found.masked_scores,
+        found.masked_ids,
+    )
     return Scored(rows, again, of_positives, of_given)

@@ -16,9 +16,8 @@ from curation.mining.rerank import Opinion, reconsidered
 from curation.mining.rules import Pool, Scored, choose
 from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import Found, read_rows, search
-from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, score_pairs
-from open_ml_embed.core.text.tokens import I64
+from open_ml_embed.core.array_types import F32, I32, I64
 
 if TYPE_CHECKING:
     from curation.mining.topk.faiss_backend import ApproximateSearch
@@ -86,10 +85,18 @@ class DenseRetriever:
                 found = index.search(self.queries, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking)
             else:
                 found = search(
-                    self.queries, self.documents, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking,
-                    among=among, device=self.device, query_block=self.query_block,
-                    document_block=self.document_block, threads=self.threads,
-                )  # fmt: skip
+                    self.queries,
+                    self.documents,
+                    settings.range_max,
+                    masks=pool.masks,
+                    masked=MASKED,
+                    rows=asking,
+                    among=among,
+                    device=self.device,
+                    query_block=self.query_block,
+                    document_block=self.document_block,
+                    threads=self.threads,
+                )
             yield from starmap(partial(self._scored, pool), found)
 
     def _scored(self, pool: Pool, rows: I64, found: Found) -> Scored:

@@ -5,26 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import Masks, Ragged, masked_by
 from curation.mining.negatives import EXAMPLES, ORIGINS, REASONS, Negatives, Rejected, draw_order
 from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import Found
-from curation.mining.topk.heap import F32, I32
-from open_ml_embed.core.text.tokens import I64, U64, mix64, mix_all
+from open_ml_embed.core.array_types import F32, F64, I8, I32, I64, U64, Flag, Mask
+from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
+from open_ml_embed.core.text.tokens import mix64, mix_all
 
-F64 = npt.NDArray[np.float64]
-I8 = npt.NDArray[np.int8]
 SKIPPED, CEILING, SHARE, MARGIN, NEAR, SURPLUS = (
     REASONS.index(name)
     for name in ("range-min", "max-score", "relative-margin", "absolute-margin", "near-duplicate", "not-needed")
-)  # fmt: skip
+)
 NOTHING = -1
 GIVEN, MINED, RELAXED, RANDOM = (ORIGINS.index(name) for name in ("given", "mined", "relaxed", "random"))
-GOLDEN = 0x9E3779B97F4A7C15
 DRAWS = 64
 """How many texts of the pool a random fill looks at for each one that it needs, at most."""
 
@@ -113,10 +111,15 @@ def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: boo
     taken = ids >= 0
     masked = _codes(masks, rows, found.masked_ids)
     return Negatives(
-        np.concatenate([[0], np.cumsum(taken.sum(1))]), ids[taken], scores[taken], origins[taken],
-        positive.astype(np.float32), rank, _count(verdicts, masked, given_verdicts),
+        offsets_of(taken.sum(1)),
+        ids[taken],
+        scores[taken],
+        origins[taken],
+        positive.astype(np.float32),
+        rank,
+        _count(verdicts, masked, given_verdicts),
         _examples(rows, found, verdicts, masked, positive),
-    )  # fmt: skip
+    )
 
 
 def judge(found: Found, positive: F64, settings: MiningSettings, *, bounded: bool = True) -> I8:
@@ -178,14 +181,19 @@ def _examples(rows: I64, found: Found, verdicts: I8, masked: I8, positive: F64) 
             for row in order[held][:EXAMPLES].tolist():
                 place = int(np.argmax(codes[row] == code))
                 examples.append(
-                    Rejected(int(rows[row]), int(ids[row, place]), float(scores[row, place]), float(positive[row]),
-                             REASONS[code])
-                )  # fmt: skip
+                    Rejected(
+                        int(rows[row]),
+                        int(ids[row, place]),
+                        float(scores[row, place]),
+                        float(positive[row]),
+                        REASONS[code],
+                    )
+                )
     return examples
 
 
-@nb.njit(cache=True)
-def _codes(masks, rows, ids):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _codes(masks: Masks, rows: I64, ids: I32) -> I8:
     codes = np.zeros(ids.shape, np.int8)
     for row in range(len(rows)):
         for i in range(ids.shape[1]):
@@ -194,8 +202,8 @@ def _codes(masks, rows, ids):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
     return codes
 
 
-@nb.njit(cache=True)
-def is_known(chosen, taken, clusters, document):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit
+def is_known(chosen: I32, taken: int, clusters: I64, document: int) -> bool:
     """Tell whether a near-duplicate of a document is among the first few chosen."""
     for i in range(taken):  # noqa: SIM110 (numba compiles no generator)
         if clusters[chosen[i]] == clusters[document]:
@@ -203,11 +211,24 @@ def is_known(chosen, taken, clusters, document):  # type: ignore[no-untyped-def]
     return False
 
 
-@nb.njit(cache=True)
-def _take(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0912
-    rows, candidate_scores, candidates, verdicts, given, given_scores, given_verdicts, masks, seeds, consistent,  # noqa: ANN001
-    at_random, relax, ids, scores, origins,  # noqa: ANN001
-):  # fmt: skip
+@njit
+def _take(  # noqa: PLR0912 (all rules for one query, in their order)
+    rows: I64,
+    candidate_scores: F32,
+    candidates: I32,
+    verdicts: I8,
+    given: Ragged,
+    given_scores: F32,
+    given_verdicts: I8,
+    masks: Masks,
+    seeds: U64,
+    consistent: Mask,
+    at_random: Flag,
+    relax: Flag,
+    ids: I32,
+    scores: F32,
+    origins: I8,
+) -> None:
     """Fill the first places of `ids`, and say in `verdicts` what became of the other candidates."""
     keep, clusters = ids.shape[1], masks.document_cluster
     for row in range(len(rows)):
@@ -253,8 +274,10 @@ def _take(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0912
                     taken += 1
 
 
-@nb.njit(cache=True)
-def _fill(rows, masks, members, starts, seeds, consistent, ids, origins):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _fill(
+    rows: I64, masks: Masks, members: I32, starts: I64, seeds: U64, consistent: Mask, ids: I32, origins: I8
+) -> None:
     """Draw what is missing: a walk with a random start and a random step visits every text that may be drawn once."""
     keep = ids.shape[1]
     for row in range(len(rows)):
@@ -265,8 +288,8 @@ def _fill(rows, masks, members, starts, seeds, consistent, ids, origins):  # typ
         size = last - first
         if not consistent[row] or taken == keep or size == 0:
             continue
-        at = nb.int64(mix64(seeds[row]) % np.uint64(size))
-        step = nb.int64(mix64(seeds[row] + np.uint64(GOLDEN)) % np.uint64(size))
+        at = int64(mix64(seeds[row]) % np.uint64(size))
+        step = int64(mix64(seeds[row] + np.uint64(GOLDEN)) % np.uint64(size))
         while _divisor(step, size) != 1:
             step += 1
         for _ in range(min(size, DRAWS * (keep - taken))):
@@ -281,8 +304,8 @@ def _fill(rows, masks, members, starts, seeds, consistent, ids, origins):  # typ
                     break
 
 
-@nb.njit(cache=True)
-def _divisor(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _divisor(a: int, b: int) -> int:
     while b:
         a, b = b, a % b
     return a

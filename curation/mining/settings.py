@@ -50,7 +50,7 @@ class TeacherSettings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_name(cls, value: Any) -> Any:
+    def _of_name(cls, value: object) -> object:
         return {"model": value} if isinstance(value, str) else value
 
     @property
@@ -102,7 +102,7 @@ class MiningSettings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, data: Any) -> Any:
+    def _from_preset(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
         name = data.get("preset", "f2llm")

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.mining.negatives import ORIGINS, REASONS
+from open_ml_embed.core.array_types import F32, Array
 
 BOUNDED_WIDTH, BM25_WIDTH = 0.025, 1.0
 """Widths of a histogram's bins: for scores from -1 to 1, and for BM25's. Bin i begins at i times the width."""
@@ -65,12 +65,12 @@ def spread_examples(examples: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
     return sorted(rounds, key=lambda example: REASONS.index(example[-1]))
 
 
-def _histogram(scores: npt.NDArray[np.float32], width: float) -> dict[str, int]:
+def _histogram(scores: F32, width: float) -> dict[str, int]:
     known = scores[np.isfinite(scores)].astype(np.float64)
     return _counts(np.floor(known / width + 1e-6).astype(np.int64))
 
 
-def _counts(values: npt.NDArray[Any]) -> dict[str, int]:
+def _counts(values: Array) -> dict[str, int]:
     found, counts = np.unique(values, return_counts=True)
     return {str(value): int(count) for value, count in zip(found.tolist(), counts.tolist(), strict=True)}
 

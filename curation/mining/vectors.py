@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from curation.mining.topk.heap import F32
 from curation.mining.topk.score_kernel import LANES, dots
+from open_ml_embed.core.array_types import F32, F64, Array
 from open_ml_embed.core.errors import StageError
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 
 class Vectors(Protocol):
@@ -27,17 +23,17 @@ class Vectors(Protocol):
     def dim(self) -> int:
         """Length of a vector."""
 
-    def block(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def block(self, start: int, stop: int) -> Array:
         """Return vectors start … stop - 1, float16 or float32[stop - start, dim]."""
 
-    def take(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def take(self, ids: Array) -> Array:
         """Return the vectors of some rows, float16 or float32[len(ids), dim]."""
 
 
 class ArrayVectors:
     """An array, memory-mapped or not."""
 
-    def __init__(self, array: npt.NDArray[Any]) -> None:
+    def __init__(self, array: Array) -> None:
         if array.ndim != 2 or array.dtype not in (np.float16, np.float32):
             raise StageError(f"vectors are {array.dtype}{list(array.shape)}", remedy="give float16 or float32[n, dim]")
         self._array = array
@@ -50,11 +46,11 @@ class ArrayVectors:
         """Length of a vector."""
         return int(self._array.shape[1])
 
-    def block(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def block(self, start: int, stop: int) -> Array:
         """Return vectors start … stop - 1, without a copy."""
         return np.asarray(self._array[start:stop])
 
-    def take(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def take(self, ids: Array) -> Array:
         """Return the vectors of some rows."""
         return np.asarray(self._array[ids])
 
@@ -80,14 +76,14 @@ class NpyVectors:
         """Length of a vector."""
         return int(self._shape[1])
 
-    def block(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def block(self, start: int, stop: int) -> Array:
         """Read vectors start … stop - 1."""
         stop = min(stop, len(self))
         offset = self._offset + start * self.dim * self._dtype.itemsize
         read = np.fromfile(self._path, self._dtype, (stop - start) * self.dim, offset=offset)
         return read.reshape(-1, self.dim)
 
-    def take(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def take(self, ids: Array) -> Array:
         """Read the vectors of some rows, one by one: a map would bring the pages around each into memory as well."""
         result = np.empty((len(ids), self.dim), self._dtype)
         width = self.dim * self._dtype.itemsize
@@ -97,12 +93,12 @@ class NpyVectors:
         return result
 
 
-def as_vectors(given: Vectors | npt.NDArray[Any]) -> Vectors:
+def as_vectors(given: Vectors | Array) -> Vectors:
     """Return arrays as `Vectors`, and anything else as it is."""
     return ArrayVectors(given) if isinstance(given, np.ndarray) else given
 
 
-def padded(block: npt.NDArray[Any], first: int, what: str) -> tuple[F32, F64]:
+def padded(block: Array, first: int, what: str) -> tuple[F32, F64]:
     """Return a block as float32[n, dim rounded up to `LANES`] and its norms, float64[n].
 
     Args:
@@ -131,7 +127,7 @@ def padded(block: npt.NDArray[Any], first: int, what: str) -> tuple[F32, F64]:
     return result, norms
 
 
-def score_pairs(queries: npt.NDArray[Any], documents: npt.NDArray[Any]) -> F32:
+def score_pairs(queries: Array, documents: Array) -> F32:
     """Return the score of query i and document i, float32[n], for two arrays of float16 or float32[n, dim]."""
     result = np.empty(len(queries), np.float32)
     dots(padded(queries, 0, "queries")[0], padded(documents, 0, "documents")[0], result)

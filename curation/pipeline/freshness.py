@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from curation.build import STEPS, Build, Facts, Inputs, StepResult, open_hashes, title
 from curation.pipeline.dependencies import RESULT_OF, Context, facts_of, needs
@@ -225,7 +225,7 @@ def _listed(differing: list[str]) -> str:
 _NOTHING = object()
 
 
-def _leaves(then: Any, now: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def _leaves(then: object, now: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object, object]]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in sorted({*then, *now}):
             yield from _leaves(then.get(key, _NOTHING), now.get(key, _NOTHING), (*path, key))
@@ -233,13 +233,13 @@ def _leaves(then: Any, now: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[
         yield path, then, now
 
 
-def _what(old: Any, new: Any) -> str:
+def _what(old: object, new: object) -> str:
     if old is _NOTHING:
         return "was added"
     return "is gone" if new is _NOTHING else "changed"
 
 
-def _sentence(path: tuple[str, ...], old: Any, new: Any) -> str:
+def _sentence(path: tuple[str, ...], old: object, new: object) -> str:
     """Say what differs, where `path` leads to among the facts."""
     kind, *rest = path
     name, what = ".".join(rest), _what(old, new)
@@ -285,7 +285,7 @@ _SENTENCES = {
 }
 
 
-def _of_raw(path: list[str], what: str, new: Any) -> str:
+def _of_raw(path: list[str], what: str, new: object) -> str:
     source, *name = path
     if name and name[0]:
         return f"raw file {name[0]} {what}"
@@ -294,7 +294,7 @@ def _of_raw(path: list[str], what: str, new: Any) -> str:
     return f"raw files of {source} {'lie' if what == 'was added' else 'are no longer'} below sources.local_root"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = "none" if value is None or value is _NOTHING else str(value)
     return text if len(text) <= 60 else text[:57] + "…"
 

@@ -95,7 +95,7 @@ def _measured_elsewhere(build: Build, data: dict[str, Any], checker: Checker) ->
     return None
 
 
-def _own_mix(build: Build, path: Any, checker: Checker) -> StepResult | None:
+def _own_mix(build: Build, path: object, checker: Checker) -> StepResult | None:
     """Return the step of a mix of this build; null for a folder from elsewhere, or a mix that was never made here."""
     folder = (build.root / str(path) if "/" in str(path) else build.mix(str(path))).resolve()
     if folder.parent != (build.out / "mixes").resolve():

@@ -301,8 +301,9 @@ def size(count: int | None) -> str:
     """
     if count is None:
         return "?"
+    shown = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
+        if shown < 1000 or unit == "GB":
             break
-        count /= 1000  # type: ignore[assignment]
-    return f"{count:.3g} {unit}"
+        shown /= 1000
+    return f"{shown:.3g} {unit}"

@@ -106,10 +106,12 @@ def _card(row: dict[str, Any]) -> Table:
     table.add_column(overflow="fold")
     origin = row["origin"]
     lines = {
-        "query": row["query"], "positive": row["positive"], "label": row["label"],
+        "query": row["query"],
+        "positive": row["positive"],
+        "label": row["label"],
         "declared": f"{row['query_lang']} → {row['positive_lang']}",
         "origin": f"{origin['file']} record {origin['record']}",
-    }  # fmt: skip
+    }
     if "query_code" in row:
         lines["identified"] = " → ".join(
             f"{row[f'{side}_code']}-{row[f'{side}_script']} ({row[f'{side}_confidence']:.2f})"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from curation.build import Build
 from curation.decontamination.evaluation_sets import load_catalog
@@ -69,7 +69,7 @@ def trained_on(build: Build, where: str) -> list[Path] | None:
     return [Path(stage.mix) for stage in settings.stages] + [Path(settings.evaluation.mix)]
 
 
-def _owner(section: str, where: str) -> Any:
+def _owner(section: str, where: str) -> ModuleType:
     package = _OWNED[section].partition(".")[0]
     try:
         return import_module(_OWNED[section])

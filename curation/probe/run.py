@@ -218,10 +218,13 @@ def _key(manifest: Manifest, options: FetchOptions) -> str:
     """Hash what a probe's result depends on, save for the origin itself."""
     return digest(
         [
-            manifest_digest(manifest), options.endpoint, options.local_root, options.files_per_table,
+            manifest_digest(manifest),
+            options.endpoint,
+            options.local_root,
+            options.files_per_table,
             locked_commits(manifest, options),
         ]
-    )  # fmt: skip
+    )
 
 
 def locked_commits(manifest: Manifest, options: FetchOptions) -> dict[str, str | None]:

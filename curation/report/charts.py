@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -19,6 +17,7 @@ from curation.report.languages import Confusion, LanguageRow
 from curation.report.model import Evaluation, Point
 from curation.report.shard_statistics import EDGES, Lengths, SourceSurvey
 from curation.report.statistics import STAGES, FunnelRow, TaskRow
+from open_ml_embed.core.array_types import F64
 
 BLUE, SKY, ORANGE = "#2f6fde", "#7fb2f5", "#e8913a"
 STAGE_COLOURS = dict(
@@ -218,7 +217,7 @@ def _hill(axes: Axes, lengths: Lengths, place: int, color: str) -> None:
     )
 
 
-def _cells(axes: Axes, table: npt.NDArray[np.float64], write: Any, *, low: float, high: float) -> None:
+def _cells(axes: Axes, table: F64, write: Callable[[float], str], *, low: float, high: float) -> None:
     """Draw a table as colored cells with their values, the first row on top; empty cells stay empty."""
     span = max(high - low, 1e-9)
     shown = np.ma.masked_invalid(np.where(table > 0, table, np.nan))

@@ -116,7 +116,7 @@ def duplicates(store: Store, inputs: Inputs, settings: DedupSettings) -> Duplica
     for shard in inputs.dedup.shards:
         table = store.read_table(f"clusters/{shard.path}.clusters.arrow", ["keep", "reason", "sample_cluster"])
         dropped.append(table.filter(pc.invert(table["keep"]))["sample_cluster"].to_numpy())
-        near = pc.equal(table["reason"], "near-duplicate").fill_null(False).to_numpy()  # noqa: FBT003
+        near = pc.equal(table["reason"], "near-duplicate").fill_null(fill_value=False).to_numpy()
         if near.any():
             keys = row_keys(store.read_table(f"rows/{shard.path}.rows.arrow", ["row_id"]))
             drawn[shard.source] = sorted(drawn.get(shard.source, []) + lowest(keys, shard, near))[:PAIRS]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import langcodes
 import numpy as np
-import numpy.typing as npt
 
 from curation.build import StepResult
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.settings import SourceTrust
 from curation.langid.step.verdicts import NOT_NAMED, Disagreement, agree
 from curation.report.shard_statistics import SourceSurvey
+from open_ml_embed.core.array_types import F64
 from sources.languages import NO_LANGUAGE
 
 _NAMES = {"hbs": "Serbo-Croatian"}
@@ -95,12 +95,18 @@ def agreement(identified: StepResult) -> list[Agreement]:
         strongest = sorted(differing, key=lambda d: (-d[2], d[0], d[1]))
         found.append(
             Agreement(  # a file from before there were verdicts lacks what follows them
-                source, entry["texts"] - entry.get("declared-only", 0), entry.get("declared-only", 0),
-                entry["agree"], entry["undetermined"], strongest, entry.get("disagreements", []),
+                source,
+                entry["texts"] - entry.get("declared-only", 0),
+                entry.get("declared-only", 0),
+                entry["agree"],
+                entry["undetermined"],
+                strongest,
+                entry.get("disagreements", []),
                 SourceTrust.model_validate(entry.get("trust", {})),
-                entry.get("overruled", 0), sum(entry.get("dropped", {}).values()),
+                entry.get("overruled", 0),
+                sum(entry.get("dropped", {}).values()),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda a: (not a.texts, a.agree / max(a.texts, 1), a.source))
 
 
@@ -110,7 +116,7 @@ class Confusion:
 
     declared: list[str]
     identified: list[str]
-    shares: npt.NDArray[np.float64]
+    shares: F64
 
 
 def confusion(identified: StepResult, natural: set[str]) -> Confusion | None:

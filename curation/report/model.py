@@ -73,7 +73,7 @@ def _by_source(entries: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str,
     ]
 
 
-def _points(entries: Any) -> list[Point]:
+def _points(entries: object) -> list[Point]:
     points = [
         Point(
             layers=int(entry.get("layers") or 0),

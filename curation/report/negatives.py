@@ -91,10 +91,14 @@ def negatives_section(build: Build, inputs: Inputs, surveys: dict[str, SourceSur
         if entry["positive_scores"]
     }
     return NegativesSection(
-        stats["settings"], sources, [o for o in ORIGINS if any(s.origins[o] for s in sources)], pools,
+        stats["settings"],
+        sources,
+        [o for o in ORIGINS if any(s.origins[o] for s in sources)],
+        pools,
         [r for r in REASONS[1:] if any(p.rejected[r] for p in pools)],
-        charts.score_chart(scored, stats["width"]) if scored else None, mined_rows(build, surveys),
-    )  # fmt: skip
+        charts.score_chart(scored, stats["width"]) if scored else None,
+        mined_rows(build, surveys),
+    )
 
 
 def _source(name: str, entry: dict[str, Any], retrieved: int) -> SourceNegatives:
@@ -105,9 +109,16 @@ def _source(name: str, entry: dict[str, Any], retrieved: int) -> SourceNegatives
 
     ranked = within(0, retrieved)
     return SourceNegatives(
-        name, entry["rows"], entry["origins"], entry["short"], entry["none"], ranked, within(0, 0), within(0, 9),
+        name,
+        entry["rows"],
+        entry["origins"],
+        entry["short"],
+        entry["none"],
+        ranked,
+        within(0, 0),
+        within(0, 9),
         within(retrieved, retrieved),
-    )  # fmt: skip
+    )
 
 
 def _pools(build: Build, inputs: Inputs) -> list[PoolRejections]:
@@ -134,8 +145,14 @@ def _pools(build: Build, inputs: Inputs) -> list[PoolRejections]:
         candidates = sum(rejected.values()) + entry.get("chosen", 0)
         found.append(
             PoolRejections(
-                name, entry["sources"], entry["queries"], entry["documents"], candidates, rejected, entry["recall"],
+                name,
+                entry["sources"],
+                entry["queries"],
+                entry["documents"],
+                candidates,
+                rejected,
+                entry["recall"],
                 examples,
             )
-        )  # fmt: skip
+        )
     return found

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Shard, StepResult
+from open_ml_embed.core.array_types import I64, U64, Mask
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, U64
 
 BINS_PER_DECADE = 20
 EDGES: I64 = np.unique(np.ceil(10 ** (np.arange(8 * BINS_PER_DECADE) / BINS_PER_DECADE)).astype(np.int64))
@@ -41,7 +39,7 @@ class Lengths:
     total: int = 0
     longest: int = 0
 
-    def add(self, texts: Any) -> None:
+    def add(self, texts: pa.Array | pa.ChunkedArray) -> None:
         """Count the texts of one column."""
         lengths = pc.utf8_length(texts).to_numpy()
         if len(lengths):
@@ -91,7 +89,7 @@ def survey(store: Store, rows: StepResult) -> dict[str, SourceSurvey]:
     return dict(sorted(found.items()))
 
 
-def lowest(keys: U64, shard: Shard, among: npt.NDArray[np.bool_] | None = None) -> list[Place]:
+def lowest(keys: U64, shard: Shard, among: Mask | None = None) -> list[Place]:
     """Return the rows of a shard with the lowest keys: the same whatever the shard size."""
     rows = np.arange(len(keys)) if among is None else np.flatnonzero(among)
     if len(rows) > DRAWN_PER_SOURCE:

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from curation.build import StepResult
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64
 
 CONTAMINATION = "contamination"
 """The operation that holds rows against evaluation sets, and the folder of its tables, which are row-aligned."""

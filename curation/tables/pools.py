@@ -6,19 +6,17 @@ Step `mine` numbers the documents of each pool; negatives are such numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Build, Shard, StepResult
 from curation.mining.settings import MiningSettings
+from open_ml_embed.core.array_types import I64, Integers
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.arrays import list_starts
-from open_ml_embed.core.text.tokens import I64
 from sources import registry
 from sources.manifest import Family
 
@@ -89,9 +87,7 @@ class Pool:
         return PoolRef(self.name, tuple(s.path for s in self.shards), tuple(s.xxh3 for s in self.shards))
 
 
-def read_texts(
-    store: Store, pool: PoolRef, places: pa.Table, numbers: npt.NDArray[np.integer[Any]], column: str = "positive"
-) -> pa.Array:
+def read_texts(store: Store, pool: PoolRef, places: pa.Table, numbers: Integers, column: str = "positive") -> pa.Array:
     """Return texts from the rows shards, large_string[len(numbers)].
 
     Args:
@@ -166,15 +162,15 @@ class PoolDocuments:
     table: pa.Table
     """As `DOCUMENT_SCHEMA` has it."""
 
-    def texts(self, numbers: npt.NDArray[np.integer[Any]]) -> pa.Array:
+    def texts(self, numbers: Integers) -> pa.Array:
         """Return the texts of some documents, large_string."""
         return read_texts(self.store, self.pool, self.table, numbers)
 
-    def clusters(self, numbers: npt.NDArray[np.integer[Any]]) -> I64:
+    def clusters(self, numbers: Integers) -> I64:
         """Return the cluster of each of some documents, int64."""
         return np.asarray(self.table["cluster"].to_numpy()[numbers])
 
-    def places(self, numbers: npt.NDArray[np.integer[Any]]) -> tuple[pa.Array, pa.Array]:
+    def places(self, numbers: Integers) -> tuple[pa.Array, pa.Array]:
         """Return source and subset of each of some documents."""
         shard = self.table["shard"].take(pa.array(numbers))
         source, subset, _ = zip(*(path.split("/", 2) for path in self.pool.paths), strict=True)

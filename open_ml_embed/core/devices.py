@@ -43,6 +43,11 @@ def require(device: str) -> None:
         )
 
 
+def chosen() -> str:
+    """Return the accelerator of this process, or the CPU: `cuda` or `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def present(device: str) -> bool:
     """Tell whether a device is here.
 

@@ -200,9 +200,9 @@ def _runner(workers: Workers, jobs: int) -> _Runner:
 
 
 def _has_gpu() -> bool:
-    import torch
+    from open_ml_embed.core import devices
 
-    return torch.cuda.is_available()
+    return devices.chosen() != "cpu"
 
 
 def _execute(operation: Operation, task: Task, key: str, root: str) -> Marker:

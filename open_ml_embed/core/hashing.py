@@ -17,12 +17,12 @@ BLOCK_BYTES = 1 << 24
 SETTLED_NS = 5_000_000_000
 
 
-def canonical_json(data: Any) -> bytes:
+def canonical_json(data: object) -> bytes:
     """Serialize so that equal data give equal bytes."""
     return (json.dumps(data, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def digest(data: Any) -> str:
+def digest(data: object) -> str:
     """Return the xxh3-128 of the canonical JSON of `data`, in hexadecimal digits."""
     return xxhash.xxh3_128_hexdigest(canonical_json(data))
 

@@ -65,7 +65,7 @@ def read_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
     return profiles, data.get(DEFAULT)
 
 
-def _no_profile(key: str, value: Any, where: str) -> SettingsError:
+def _no_profile(key: str, value: object, where: str) -> SettingsError:
     near = difflib.get_close_matches(key, [DEFAULT], cutoff=0.5)
     found = "nothing" if value is None else f"{value!r}"
     return SettingsError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from open_ml_embed.core.text.tokens import U64
+from open_ml_embed.core.array_types import U64
 
 
 def row_keys(rows: pa.Table) -> U64:

@@ -20,10 +20,10 @@ from typing import IO, Any
 
 import fsspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import canonical_json
 
@@ -109,7 +109,7 @@ class Store:
         with self._reading(path) as source:
             return _selected(_opened(source, columns).read_all(), columns)
 
-    def read_rows(self, path: str, rows: npt.NDArray[np.integer[Any]], columns: list[str] | None = None) -> pa.Table:
+    def read_rows(self, path: str, rows: Integers, columns: list[str] | None = None) -> pa.Table:
         """Read some rows of a shard, by their numbers, ascending: in memory are they and one batch, not the shard."""
         with self._reading(path) as source:
             reader = _opened(source, columns)
@@ -117,7 +117,7 @@ class Store:
             return _selected(take_rows(batches, rows, reader.schema), columns)
 
     @contextmanager
-    def _reading(self, path: str) -> Iterator[Any]:
+    def _reading(self, path: str) -> Iterator[pa.NativeFile | IO[bytes]]:
         with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
             yield source
 
@@ -206,7 +206,7 @@ class HashingSink(io.RawIOBase):
         return len(data)
 
 
-def take_rows(batches: Iterable[pa.RecordBatch], rows: npt.NDArray[np.integer[Any]], schema: pa.Schema) -> pa.Table:
+def take_rows(batches: Iterable[pa.RecordBatch], rows: Integers, schema: pa.Schema) -> pa.Table:
     """Take rows from one batch after the other.
 
     `pa.Table.take` first joins all chunks of a column, and the offsets of a `string` column end at 2 GiB.
@@ -230,7 +230,7 @@ def take_rows(batches: Iterable[pa.RecordBatch], rows: npt.NDArray[np.integer[An
     return pa.Table.from_batches(parts, schema)
 
 
-def _opened(source: Any, columns: list[str] | None) -> Any:
+def _opened(source: pa.NativeFile | IO[bytes], columns: list[str] | None) -> pa.RecordBatchFileReader:
     if columns is None:
         return pa.ipc.open_file(source)
     schema = pa.ipc.open_file(source).schema
@@ -249,13 +249,13 @@ def _selected(table: pa.Table, columns: list[str] | None) -> pa.Table:
     return table if columns is None else table.select(columns)
 
 
-def flat(store: Store, path: str, *names: str) -> tuple[npt.NDArray[Any], ...]:
+def flat(store: Store, path: str, *names: str) -> tuple[Array, ...]:
     """Read columns of a table that was written as one batch, uncompressed: no copy where the disk is local."""
     table = store.read_table(path, list(names))
     return tuple(_joined(table[name]) for name in names)
 
 
-def _joined(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+def _joined(column: pa.ChunkedArray) -> Array:
     if column.num_chunks == 1:
         return np.asarray(column.chunk(0).to_numpy())
     return np.concatenate([np.zeros(0, column.type.to_pandas_dtype()), *(chunk.to_numpy() for chunk in column.chunks)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -55,7 +55,7 @@ def refusal(
     return kind(f"{first['msg']} (got {given})", where=where, remedy=remedy)
 
 
-def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> Iterator[str]:
+def _fields_at(annotation: object, loc: tuple[int | str, ...]) -> Iterator[str]:
     """Yield the fields of the models that stand at `loc` below a type.
 
     A place has the tag of a union's member, the key of a mapping and the index of a list in it; none is a field.

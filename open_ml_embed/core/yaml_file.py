@@ -19,7 +19,7 @@ else:
 class _Loader(_Base):
     """YAML's own loader keeps the last of two equal keys without a word; here the second is an error."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 (PyYAML's)
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):

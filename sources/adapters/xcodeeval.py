@@ -7,7 +7,6 @@ text. The files have objects, the documentation shows texts: both are read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +70,7 @@ def _programs(value: object, field: str) -> list[str]:
     return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
-def _statement(value: Any) -> str | None:
+def _statement(value: object) -> str | None:
     """Return the text of a problem: itself, or its parts under their headings."""
     if not isinstance(value, dict):
         return value if isinstance(value, str) else None

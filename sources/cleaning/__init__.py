@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.array_types import Mask
 from sources.cleaning import scan
 from sources.cleaning.detokenize import detokenized
 from sources.cleaning.encoding import repaired
@@ -105,6 +105,6 @@ def cleaned(texts: pa.StringArray, langs: pa.StringArray, names: Sequence[str]) 
     return texts
 
 
-def _flags(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    flags: npt.NDArray[np.bool_] = pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
+def _flags(mask: pa.BooleanArray) -> Mask:
+    flags: Mask = pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
     return flags

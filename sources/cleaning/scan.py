@@ -5,10 +5,11 @@ A mark says that a text may be damaged, not that it is; a text without the mark 
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+
+from open_ml_embed.core.array_types import I32, U8, U32, Mask
+from open_ml_embed.core.compiled import int64, njit, uint32
 
 AMPERSAND = 1
 LESS_THAN = 2
@@ -55,7 +56,7 @@ _CONTINUES = np.zeros(0x2200, np.bool_)
 _CONTINUES[sorted(_CONTINUING)] = True
 
 
-def marks_of(texts: pa.StringArray, *, spaced: bool = True) -> npt.NDArray[np.uint32]:
+def marks_of(texts: pa.StringArray, *, spaced: bool = True) -> U32:
     """Return the marks of each text (uint32, n); nulls have none.
 
     Args:
@@ -72,16 +73,18 @@ def marks_of(texts: pa.StringArray, *, spaced: bool = True) -> npt.NDArray[np.ui
     return marks
 
 
-@nb.njit(cache=True, nogil=True)
-def _mark(offsets, data, kinds, after, before, continues, marks):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912
+@njit(nogil=True)
+def _mark(  # noqa: PLR0912 (a branch a length of character)
+    offsets: I32, data: U8, kinds: U32, after: Mask, before: Mask, continues: Mask, marks: U32
+) -> None:
     for row in range(len(marks)):
         start, end = offsets[row], offsets[row + 1]
-        found = nb.uint32(0)
+        found = uint32(0)
         at = start
         while at < end and data[at] <= 0x20:
             at += 1
         if at < end and data[at] == 0x5B:
-            found |= nb.uint32(BRACKET)
+            found |= uint32(BRACKET)
         i = start
         while i < end:
             byte = data[i]
@@ -90,7 +93,7 @@ def _mark(offsets, data, kinds, after, before, continues, marks):  # type: ignor
                 if kind == 0:
                     i += 1  # most bytes of most texts
                     continue
-                if kind != nb.uint32(_LOOK):
+                if kind != uint32(_LOOK):
                     found |= kind
                 elif byte == 0x20:
                     if (
@@ -100,20 +103,20 @@ def _mark(offsets, data, kinds, after, before, continues, marks):  # type: ignor
                         or (i > start + 1 and data[i - 2] == 0xC2)
                         or (i > start + 2 and data[i - 3] == 0xE2)
                     ):
-                        found |= nb.uint32(SPACED)
+                        found |= uint32(SPACED)
                 # Two of ``, '' or --, and the beginning of -LRB-.
                 elif i + 1 < end and (
                     data[i + 1] == byte or (byte == 0x2D and (data[i + 1] == 0x4C or data[i + 1] == 0x52))
                 ):
-                    found |= nb.uint32(TREEBANK)
+                    found |= uint32(TREEBANK)
                 i += 1
-            elif byte == 0xC2 or byte == 0xC3:  # noqa: PLR1714
+            elif 0xC2 <= byte <= 0xC3:
                 found |= _latin(data, i, end, continues)
                 i += 2
             elif byte < 0xE0:
                 # The Arabic letter mark, the one invisible character of this length.
                 if byte == 0xD8 and data[i + 1] == 0x9C:
-                    found |= nb.uint32(INVISIBLE)
+                    found |= uint32(INVISIBLE)
                 i += 2
             elif byte < 0xF0:
                 second, third = data[i + 1], data[i + 2]
@@ -124,41 +127,41 @@ def _mark(offsets, data, kinds, after, before, continues, marks):  # type: ignor
                     or (byte == 0xEF and (second < 0xA4 or (second == 0xBB and third == 0xBF)))
                     or (byte == 0xE1 and second == 0xA0 and third == 0x8E)
                 ):
-                    found |= nb.uint32(INVISIBLE)
+                    found |= uint32(INVISIBLE)
                 elif byte == 0xEF and second == 0xBF and third == 0xBD:
-                    found |= nb.uint32(REPLACEMENT)
+                    found |= uint32(REPLACEMENT)
                 i += 3
             else:
                 if byte == 0xF4 or (byte == 0xF3 and data[i + 1] >= 0xB0):  # the private-use planes
-                    found |= nb.uint32(INVISIBLE)
+                    found |= uint32(INVISIBLE)
                 i += 4
         marks[row] = found
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _latin(data, i, end, continues):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0911
+@njit(nogil=True, inline="always")
+def _latin(data: U8, i: int, end: int, continues: Mask) -> np.uint32:  # noqa: PLR0911 (each ends the look)
     """Return the marks of a character of U+0080 to U+00FF."""
-    point = ((nb.int64(data[i]) & 31) << 6) | (nb.int64(data[i + 1]) & 63)
+    point = ((int64(data[i]) & 31) << 6) | (int64(data[i + 1]) & 63)
     if point < 0xA0:
-        return nb.uint32(MOJIBAKE)
+        return uint32(MOJIBAKE)
     if point == 0xAD:
-        return nb.uint32(INVISIBLE)
+        return uint32(INVISIBLE)
     if point < 0xC2 or point > 0xF4:
-        return nb.uint32(0)
+        return uint32(0)
     needed = 1 if point < 0xE0 else (2 if point < 0xF0 else 3)
     at = i + 2
     for _ in range(needed):
         if at >= end:
-            return nb.uint32(0)
-        first = nb.int64(data[at])
+            return uint32(0)
+        first = int64(data[at])
         if first < 0xC2 or first >= 0xF0:
-            return nb.uint32(0)
+            return uint32(0)
         if first < 0xE0:
-            following = ((first & 31) << 6) | (nb.int64(data[at + 1]) & 63)
+            following = ((first & 31) << 6) | (int64(data[at + 1]) & 63)
             at += 2
         else:
-            following = ((first & 15) << 12) | ((nb.int64(data[at + 1]) & 63) << 6) | (nb.int64(data[at + 2]) & 63)
+            following = ((first & 15) << 12) | ((int64(data[at + 1]) & 63) << 6) | (int64(data[at + 2]) & 63)
             at += 3
         if following >= len(continues) or not continues[following]:
-            return nb.uint32(0)
-    return nb.uint32(MOJIBAKE)
+            return uint32(0)
+    return uint32(MOJIBAKE)

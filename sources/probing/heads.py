@@ -342,7 +342,7 @@ def _encoding(data: bytes, table: RawTable) -> str:
     return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
 
 
-def _read(stream: Any, most: int) -> tuple[bytes, bool]:
+def _read(stream: IO[bytes], most: int) -> tuple[bytes, bool]:
     """Read up to `most` bytes of a stream that may be cut; tell whether it was."""
     pieces: list[bytes] = []
     size = 0

@@ -127,12 +127,14 @@ class Places:
                 )
         return [
             self._file(
-                key, origin.base, name,
+                key,
+                origin.base,
+                name,
                 partial(UrlRanged, bound.name, name, f"{origin.base}/{name}", self.meter),
             )
             for key, table in bound.tables.items()
             for name in sorted(set(table.files))
-        ]  # fmt: skip
+        ]
 
     def _of_hub(self, key: str, table: RawTable, revisions: list[hub.Revision], where: str) -> list[Found]:
         where = f"{where}: {revisions[0][0]}"
@@ -182,11 +184,13 @@ class Places:
         listing, names = hub.names_at(revision, table.files, options, where)
         found = [
             self._file(
-                key, f"{listing.repo}@{listing.commit}", name,
+                key,
+                f"{listing.repo}@{listing.commit}",
+                name,
                 partial(HubRanged, listing, name, self._plain, self.meter),
             )
             for name in names
-        ]  # fmt: skip
+        ]
         self._reach(revision, found[0].ranged)
         self.revisions[revision] = listing.commit
         if locked is not None and not COMMIT.fullmatch(revision[1]):
@@ -252,9 +256,10 @@ class Places:
                 missing.append(name)
         if missing:
             self._note(
-                f"{', '.join(missing)} not installed, and passed over by `curate fetch`", bound.name,
+                f"{', '.join(missing)} not installed, and passed over by `curate fetch`",
+                bound.name,
                 "install them in this environment, or nothing",
-            )  # fmt: skip
+            )
         listing: packing.Listing = {}
         for marker in sorted(root.glob("*.json")) if root.is_dir() else ():
             if packing.whole(marker, root):

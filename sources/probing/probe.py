@@ -312,9 +312,12 @@ class _Probing:
                 continue
             self.refused.add(file.name)
             self.found.say(
-                "failed", outcome.what, outcome.where or file.name, outcome.remedy,
+                "failed",
+                outcome.what,
+                outcome.where or file.name,
+                outcome.remedy,
                 transient=isinstance(outcome, TransientError),
-            )  # fmt: skip
+            )
             if self.found.reach in ("reachable", "local"):
                 self.found.reach = unreachable(outcome)
         self._judge_heads([(key, file.name) for key, (file, _, _) in jobs])
@@ -475,8 +478,9 @@ class _Probing:
             found.say(
                 "warning",
                 f"all of the first {found.records:,} records are left out by rule: {_counted(found.filtered)}",
-                found.source, "look whether `where` and `shape` of the manifest say what is meant",
-            )  # fmt: skip
+                found.source,
+                "look whether `where` and `shape` of the manifest say what is meant",
+            )
         if made and not partial and made < LEAST_YIELD * (made + lost):
             found.say(
                 "warning",
@@ -503,9 +507,11 @@ class _Probing:
             count = counts[kind]
             if count > DAMAGED_SHARE * counts["texts"]:
                 found.say(
-                    "warning", f"{count:,} of {counts['texts']:,} texts of the heads show damage: {kind}", found.source,
+                    "warning",
+                    f"{count:,} of {counts['texts']:,} texts of the heads show damage: {kind}",
+                    found.source,
                     "look at the rows; `clean` of the manifest names what mends texts (`sources.cleaning`)",
-                )  # fmt: skip
+                )
 
 
 def _key(file: Found, table: RawTable) -> _HeadKey:

@@ -12,7 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from open_ml_embed.core.errors import CorpusError, TransientError
 from sources.fetch import FetchOptions, hub, retry, url
@@ -20,6 +20,7 @@ from sources.fetch.http_validators import Version
 from sources.fetch.url_errors import explained as explained_url
 
 if TYPE_CHECKING:
+    from httpx2 import Response
     from typing_extensions import Buffer
 
 START_BYTES = 1 << 14
@@ -136,7 +137,7 @@ class HubRanged(Ranged):
     def _once(self, start: int, stop: int) -> bytes:
         hub.settle_client()
         from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # re-exported without a word
 
         listing = self._listing
         address = hf_hub_url(
@@ -197,7 +198,7 @@ def _range(start: int, stop: int) -> dict[str, str]:
     return {"Range": f"bytes={start}-{stop - 1}"}
 
 
-def _ranged(response: Any, start: int, stop: int) -> bytes:
+def _ranged(response: Response, start: int, stop: int) -> bytes:
     """Take a range out of an answer, which may be the whole file, and leave the rest of it alone."""
     if start and response.status_code != 206:
         raise NoRangesError

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -29,9 +29,17 @@ _CHUNK = 1 << 13
 _CUT = (BrokenStreamError, EOFError, tarfile.ReadError)
 """What says that a member goes no further; what came before is sound."""
 _DAMAGE = (
-    zipfile.BadZipFile, tarfile.TarError, BrokenStreamError, EOFError,
-    zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError, OverflowError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    BrokenStreamError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 """What zipfile and tarfile raise for damaged, encrypted or exotic archives."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 """A member, or the end of an archive without any."""
@@ -109,13 +117,15 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                     with stream as source:
                         _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
                 except _BombError:
-                    quarantine.add_unreadable(full, "it unpacks to far more than the archive holds", size,
-                                              reason="decompression-bomb")  # fmt: skip
+                    quarantine.add_unreadable(
+                        full, "it unpacks to far more than the archive holds", size, reason="decompression-bomb"
+                    )
                     continue
                 except _DAMAGE as error:
                     got = target.stat().st_size if isinstance(error, _CUT) and target.exists() else 0
-                    quarantine.add_unreadable(full, str(error), max(size - got, 0), reason="unreadable-member",
-                                              count=int(not got))  # fmt: skip
+                    quarantine.add_unreadable(
+                        full, str(error), max(size - got, 0), reason="unreadable-member", count=int(not got)
+                    )
                     if not got:
                         continue
                 yield full, target
@@ -138,7 +148,7 @@ class _Zip:
     def __init__(self, path: Path, globs: list[str] | None) -> None:
         self._path, self._globs = path, globs
 
-    def __iter__(self) -> Iterator[tuple[str, int, Any]]:
+    def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
         with zipfile.ZipFile(self._path) as archive:
             for info in archive.infolist():
                 if not info.is_dir() and _admitted(info.filename, self._globs):
@@ -175,7 +185,7 @@ class _Tar:
         self._path, self._name, self._globs = path, name, globs
         self.damage, self.skipped = "", 0
 
-    def __iter__(self) -> Iterator[tuple[str, int, Any]]:
+    def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
         headers = _Headers()
         with (
             open_binary(self._path, self._name) as stream,
@@ -183,7 +193,9 @@ class _Tar:
         ):
             for member in archive:
                 if member.isreg() and _admitted(member.name, self._globs):
-                    yield member.name, member.size, archive.extractfile(member)
+                    content = archive.extractfile(member)
+                    assert content is not None, "a regular file has a content"
+                    yield member.name, member.size, content
         self.skipped = headers.bad * _BLOCK
         if headers.bad:
             self.damage = f"{headers.bad} blocks of {_BLOCK} bytes are no headers, and members of it may be lost"
@@ -203,10 +215,10 @@ class _Headers:
             def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
                 try:
                     return super().fromtarfile(archive)
-                except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+                except tarfile.EOFHeaderError:  # type: ignore[attr-defined] # typeshed lacks it
                     counts.ends += 1
                     raise
-                except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
+                except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined] # likewise
                     counts.bad += 1
                     raise
 
@@ -221,7 +233,7 @@ def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
     size = 0
     target.unlink(missing_ok=True)  # writing over a file would have ext4 flush it to the disk
     with target.open("wb") as out:
-        while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined]
+        while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined] # not of all IO, of these
             size += len(chunk)
             if size > limit:
                 raise _BombError

@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.array_types import I64, Mask
 from open_ml_embed.core.errors import SchemaError
 from sources.manifest import ArrowType, RawTable
 from sources.parts import RawBatch
@@ -128,9 +128,14 @@ class Casting:
             f"no column {', '.join(map(repr, missing))}; "
             f"found: {', '.join(sorted(names)) or 'none'}; expected: {', '.join(sorted(self.table.fields))}",
             where=where,
-            remedy="; ".join([*hints, *self._on_headers(names), "correct `fields` in the manifest, or pin the revision "
-                              "that has these columns"]),
-        )  # fmt: skip
+            remedy="; ".join(
+                [
+                    *hints,
+                    *self._on_headers(names),
+                    "correct `fields` in the manifest, or pin the revision that has these columns",
+                ]
+            ),
+        )
 
     def _on_headers(self, names: list[str]) -> list[str]:
         """Say what a delimited file may need, of which the first line was taken for its header."""
@@ -153,7 +158,7 @@ class Casting:
             remedy="declare the type the file has in `fields`, or pin another revision",
         )
 
-    def columns(self, columns: pa.Table, file: str, records: npt.NDArray[np.int64]) -> RawBatch:
+    def columns(self, columns: pa.Table, file: str, records: I64) -> RawBatch:
         """Select and cast the declared fields; a record with a value that cannot be cast is quarantined.
 
         Args:
@@ -223,9 +228,7 @@ class Casting:
                 self.has_seen(item)
         self.lacking -= {field for field in self.lacking if any(field in item for item in objects)}
 
-    def _refuse(
-        self, bad: Bad, good: npt.NDArray[np.bool_], file: str, records: Any, shown: Callable[[int], str]
-    ) -> None:
+    def _refuse(self, bad: Bad, good: Mask, file: str, records: I64 | list[int], shown: Callable[[int], str]) -> None:
         """Quarantine bad records, each once, and note that they are."""
         for row, reason in bad.items():
             if good[row]:
@@ -333,7 +336,7 @@ def _shown(field: str, column: pa.Array, row: int) -> str:
         return f"{field}: {value}"
 
 
-def _told(field: str, values: list[Any], row: int) -> str:
+def _told(field: str, values: list[object], row: int) -> str:
     return f"{field}: {values[row]!r}"
 
 
@@ -380,7 +383,7 @@ _AS_THEY_ARE: dict[ArrowType, set[type]] = {
 """Python types that Arrow takes for the declared one without a change."""
 
 
-def _is_of(value: Any, kind: ArrowType) -> bool:
+def _is_of(value: object, kind: ArrowType) -> bool:
     if value is None or kind == "any":
         return True
     if kind == "struct":

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SchemaError
 from sources.manifest import RawTable
 from sources.parts import RawBatch
@@ -92,7 +92,7 @@ class _File:
                     return text.rstrip("\r\n").split("\t")
                 return next(csv.reader(io.StringIO(text, newline="")), [])
 
-    def records(self, names: list[str], batch_rows: int) -> Iterator[tuple[pa.Table, npt.NDArray[np.int64]]]:
+    def records(self, names: list[str], batch_rows: int) -> Iterator[tuple[pa.Table, I64]]:
         """Yield the declared fields of the sound records, as text, and their numbers; quarantine the others."""
         fields = list(self._casting.table.fields)
         slots = np.array([fields.index(name) if name in fields else -1 for name in names], np.int64)
@@ -118,9 +118,16 @@ class _File:
         data = np.frombuffer(self._data, np.uint8)[self._at :]
         patient = not self._final and len(data) <= MAX_RECORD_BYTES
         count, used = scan(
-            data, self._final, patient, self._delimiter, self._quoted,
-            found.slots, found.bounds, found.escaped, found.records,
-        )  # fmt: skip
+            data,
+            self._final,
+            patient,
+            self._delimiter,
+            self._quoted,
+            found.slots,
+            found.bounds,
+            found.escaped,
+            found.records,
+        )
         if count and self._at + used == len(self._data) and self._data[-1:] != b"\n":
             if self._broken is not None:
                 count -= 1  # half a record
@@ -130,7 +137,7 @@ class _File:
         self._at += used
         return int(count)
 
-    def _taken(self, found: _Found, count: int, fields: list[str]) -> Iterator[tuple[pa.Table, npt.NDArray[np.int64]]]:
+    def _taken(self, found: _Found, count: int, fields: list[str]) -> Iterator[tuple[pa.Table, I64]]:
         kinds = found.records[:count, 0]
         numbers = self._next + np.arange(count)
         self._next += count
@@ -144,7 +151,7 @@ class _File:
             columns = [_column(self._data, found, rows, slot) for slot in range(len(fields))]
             yield pa.table(columns, names=fields), numbers[rows]
 
-    def _check_width(self, records: npt.NDArray[np.int64], names: list[str]) -> None:
+    def _check_width(self, records: I64, names: list[str]) -> None:
         """Refuse a file none of whose first records has as many values as its header, or the declared one."""
         some = records[records[:, 0] != BLANK][:_SAMPLED]
         declared = self._casting.table.header is not None
@@ -176,7 +183,7 @@ class _File:
 class _Found:
     """What a scan fills in: see `delimited_scan.scan`."""
 
-    def __init__(self, most: int, slots: npt.NDArray[np.int64]) -> None:
+    def __init__(self, most: int, slots: I64) -> None:
         wanted = int(slots.max(initial=-1)) + 1
         self.slots = slots
         self.bounds = np.zeros((most, wanted, 2), np.int64)
@@ -184,7 +191,7 @@ class _Found:
         self.records = np.zeros((most, 3), np.int64)
 
 
-def _column(data: bytes, found: _Found, rows: npt.NDArray[np.int64], slot: int) -> pa.StringArray:
+def _column(data: bytes, found: _Found, rows: I64, slot: int) -> pa.StringArray:
     """Return the values of a column, not yet known to be UTF-8."""
     bounds = found.bounds[rows, slot]
     out = np.empty(int((bounds[:, 1] - bounds[:, 0]).sum()), np.uint8)

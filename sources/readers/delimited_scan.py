@@ -7,12 +7,8 @@ be read ends the bad one.
 
 from __future__ import annotations
 
-import numba as nb
-import numpy as np
-import numpy.typing as npt
-
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
+from open_ml_embed.core.array_types import I32, I64, U8, Flag, Integer
+from open_ml_embed.core.compiled import int64, njit, uint64
 
 SOUND, BLANK, TOO_FEW, TOO_MANY, STRAY_QUOTE, UNTERMINATED, INCOMPLETE = range(7)
 """What a record is. Incomplete: the buffer ends within it."""
@@ -21,8 +17,18 @@ _TRIED = 1000
 _QUOTE, _CR, _LF = 0x22, 0x0D, 0x0A
 
 
-@nb.njit(cache=True, nogil=True)
-def scan(data, final, patient, delimiter, quoted, slots, bounds, escaped, records):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def scan(
+    data: U8,
+    final: Flag,
+    patient: Flag,
+    delimiter: int,
+    quoted: Flag,
+    slots: I64,
+    bounds: I64,
+    escaped: U8,
+    records: I64,
+) -> tuple[int, int]:
     """Cut a buffer into records.
 
     Args:
@@ -49,8 +55,9 @@ def scan(data, final, patient, delimiter, quoted, slots, bounds, escaped, record
             kind = UNTERMINATED
         over_lines = inner >= 0
         if over_lines and (kind >= STRAY_QUOTE or kind in (TOO_FEW, TOO_MANY) or marks):
-            resumed = _resumed(data, inner, end, n, final, delimiter, quoted, slots, bounds[count], escaped[count],
-                               kind >= STRAY_QUOTE)  # fmt: skip
+            resumed = _resumed(
+                data, inner, end, n, final, delimiter, quoted, slots, bounds[count], escaped[count], kind >= STRAY_QUOTE
+            )
             if resumed >= 0:
                 end = resumed
                 kind = STRAY_QUOTE if kind != UNTERMINATED else kind
@@ -62,8 +69,20 @@ def scan(data, final, patient, delimiter, quoted, slots, bounds, escaped, record
     return count, i
 
 
-@nb.njit(cache=True, nogil=True)
-def _resumed(data, inner, end, n, final, delimiter, quoted, slots, bounds, escaped, at_first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _resumed(
+    data: U8,
+    inner: int,
+    end: int,
+    n: int,
+    final: Flag,
+    delimiter: int,
+    quoted: Flag,
+    slots: I64,
+    bounds: I64,
+    escaped: U8,
+    at_first: Flag,
+) -> int:
     """Return the first line within a bad record from which a sound one can be read, or -1.
 
     A record whose quotation marks are in order and that has the wrong number of values is given up for later ones
@@ -85,8 +104,10 @@ def _resumed(data, inner, end, n, final, delimiter, quoted, slots, bounds, escap
     return first if 2 * sound >= tried and sound > 0 else -1
 
 
-@nb.njit(cache=True, nogil=True)
-def _record(data, start, n, final, delimiter, quoted, slots, bounds, escaped):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0911, PLR0912, PLR0915
+@njit(nogil=True)
+def _record(  # noqa: PLR0911, PLR0912, PLR0915 (one pass over the bytes, a return an outcome)
+    data: U8, start: int, n: int, final: Flag, delimiter: int, quoted: Flag, slots: I64, bounds: I64, escaped: U8
+) -> tuple[int, int, int, bool]:
     """Read one record.
 
     Returns:
@@ -94,53 +115,53 @@ def _record(data, start, n, final, delimiter, quoted, slots, bounds, escaped):  
         lines where they mean nothing). A record with a quotation mark out of place ends with the line of it.
 
     """
-    i, column, inner, marks = start, 0, nb.int64(-1), False
+    i, column, inner, marks = start, 0, int64(-1), False
     while True:
         doubled = False
         if quoted and i < n and data[i] == _QUOTE:
             first = i + 1
             j = first
             while True:
-                k, stop = nb.uint64(j), nb.uint64(n)  # unsigned: not looked at for being negative
+                k, stop = uint64(j), uint64(n)  # unsigned: not looked at for being negative
                 while k < stop and data[k] != _QUOTE:
                     if data[k] == _LF and inner < 0:
-                        inner = nb.int64(k) + 1
-                    k += nb.uint64(1)
-                j = nb.int64(k)
+                        inner = int64(k) + 1
+                    k += uint64(1)
+                j = int64(k)
                 if j + 1 < n and data[j + 1] == _QUOTE:
                     doubled = True
                     j += 2
                     continue
                 break
             if j >= n:
-                return nb.int64(n), UNTERMINATED if final else INCOMPLETE, inner, marks
+                return int64(n), UNTERMINATED if final else INCOMPLETE, inner, marks
             last = j
             j += 1
             if j >= n and not final:
-                return nb.int64(n), INCOMPLETE, inner, marks
+                return int64(n), INCOMPLETE, inner, marks
             if j < n and data[j] == _CR and j + 1 < n and data[j + 1] == _LF:
                 j += 1
             elif j < n and data[j] == _CR and j + 1 >= n:
                 if not final:
-                    return nb.int64(n), INCOMPLETE, inner, marks
+                    return int64(n), INCOMPLETE, inner, marks
                 j += 1
             if j < n and data[j] != delimiter and data[j] != _LF:
                 while j < n and data[j] != _LF:
                     j += 1
                 if j >= n and not final:
-                    return nb.int64(n), INCOMPLETE, inner, marks
-                return nb.int64(min(j + 1, n)), STRAY_QUOTE, inner, marks
+                    return int64(n), INCOMPLETE, inner, marks
+                return int64(min(j + 1, n)), STRAY_QUOTE, inner, marks
             i = j
         else:
             first = i
-            k, stop = nb.uint64(i), nb.uint64(n)
+            k, stop = uint64(i), uint64(n)
             while k < stop and data[k] != delimiter and data[k] != _LF:
                 if data[k] == _QUOTE and inner >= 0:
                     marks = True
-                k += nb.uint64(1)
-            i = nb.int64(k)
+                k += uint64(1)
+            i = int64(k)
             if i >= n and not final:
-                return nb.int64(n), INCOMPLETE, inner, marks
+                return int64(n), INCOMPLETE, inner, marks
             last = i
             if (i >= n or data[i] == _LF) and last > first and data[last - 1] == _CR:
                 last -= 1
@@ -152,15 +173,15 @@ def _record(data, start, n, final, delimiter, quoted, slots, bounds, escaped):  
             i += 1
             continue
         blank = column == 1 and last == first and not (quoted and first > start)
-        end = nb.int64(min(i + 1, n))
+        end = int64(min(i + 1, n))
         if blank:
             return end, BLANK, inner, marks
         kind = SOUND if column == len(slots) else (TOO_FEW if column < len(slots) else TOO_MANY)
         return end, kind, inner, marks
 
 
-@nb.njit(cache=True, nogil=True)
-def gather(data, bounds, escaped, rows, slot, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def gather(data: U8, bounds: I64, escaped: U8, rows: I64, slot: int, offsets: I32, out: U8) -> Integer:
     """Copy the values of one column behind one another, doubled quotation marks once.
 
     Args:
@@ -176,17 +197,17 @@ def gather(data, bounds, escaped, rows, slot, offsets, out):  # type: ignore[no-
         Bytes written.
 
     """
-    at = nb.uint64(0)  # unsigned: an index that may be negative would be looked at each time
+    at = uint64(0)  # unsigned: an index that may be negative would be looked at each time
     for k in range(len(rows)):
         row = rows[k]
         offsets[k] = at
-        i, end = nb.uint64(bounds[row, slot, 0]), nb.uint64(bounds[row, slot, 1])
+        i, end = uint64(bounds[row, slot, 0]), uint64(bounds[row, slot, 1])
         if escaped[row, slot]:
             while i < end:
                 c = data[i]
                 out[at] = c
-                at += nb.uint64(1)
-                i += nb.uint64(2) if c == _QUOTE else nb.uint64(1)
+                at += uint64(1)
+                i += uint64(2) if c == _QUOTE else uint64(1)
         else:
             size = end - i
             for m in range(size):

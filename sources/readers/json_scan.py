@@ -6,9 +6,10 @@ record is the parser's affair, so that a bad one costs no other.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
+
+from open_ml_embed.core.array_types import I64, U8, Flag
+from open_ml_embed.core.compiled import int64, njit
 
 RECORD, DAMAGE, CLOSED = 1, 2, 3
 """Kinds of events: a value at the path (from, to); what cannot stand there (at); a container that holds records
@@ -55,7 +56,7 @@ class Scanner:
         """Containers around the place where the scan is."""
         return int(self._state[_DEPTH])
 
-    def scan(self, data: npt.NDArray[np.uint8], *, final: bool) -> npt.NDArray[np.int64]:
+    def scan(self, data: U8, *, final: bool) -> I64:
         """Scan on to the end of the buffer, or until the events are many, or after damage.
 
         Args:
@@ -97,14 +98,16 @@ _START, _KEY, _COLON, _VALUE, _COMMA = range(5)
 """What came last: nothing, a key, a colon, a value, a comma."""
 
 
-@nb.njit(cache=True, nogil=True)
-def _scan(data, final, path, kinds, places, state, events):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, PLR0915
+@njit(nogil=True)
+def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, a branch a kind)
+    data: U8, final: Flag, path: U8, kinds: U8, places: I64, state: I64, events: I64
+) -> int:
     n = len(data)
     i, depth, inside, home, after = state[_AT], state[_DEPTH], state[_INSIDE], state[_HOME], state[_AFTER]
-    place = nb.int64(-1)
+    place = int64(-1)
     count = 0
     damaged = False
-    key_from, key_to = nb.int64(0), nb.int64(0)
+    key_from, key_to = int64(0), int64(0)
     while i < n and count < len(events) - 1 and not damaged:
         c = data[i]
         if c in (0x20, 0x0A, 0x0D, 0x09):
@@ -216,13 +219,13 @@ def _scan(data, final, path, kinds, places, state, events):  # type: ignore[no-u
     return count
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _ends_plain(c):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _ends_plain(c: int) -> bool:
     return c <= 0x20 or c in (0x2C, 0x7D, 0x5D, 0x7B, 0x5B, 0x22, 0x3A)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _string_end(data, start, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, inline="always")
+def _string_end(data: U8, start: int, n: int) -> int:
     """Return the position after the string that starts at a quotation mark, or -1 where the buffer ends before."""
     i = start + 1
     while i < n:
@@ -230,18 +233,18 @@ def _string_end(data, start, n):  # type: ignore[no-untyped-def]  # noqa: ANN001
         if c == 0x22:
             return i + 1
         i += 2 if c == 0x5C else 1
-    return nb.int64(-1)
+    return int64(-1)
 
 
-@nb.njit(cache=True, nogil=True)
-def _below(path, place, data, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _below(path: U8, place: int, data: U8, start: int, end: int) -> int:
     """Return where in the path one goes on after a step, one beyond its end where that was the last; -1: nowhere."""
     size = end - start
     if place < 0 or place > len(path) or place + size > len(path):
-        return nb.int64(-1)
+        return int64(-1)
     for k in range(size):
         if path[place + k] != data[start + k]:
-            return nb.int64(-1)
+            return int64(-1)
     if place + size == len(path) or path[place + size] == 0x2E:
-        return nb.int64(place + size + 1)
-    return nb.int64(-1)
+        return int64(place + size + 1)
+    return int64(-1)

@@ -86,7 +86,7 @@ class Parser:
         return found
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """Return JSON's word for a value's type."""
     for kind, word in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array")):
         if isinstance(value, kind):
@@ -126,7 +126,7 @@ def array_of(values: list[Any]) -> tuple[pa.Array, dict[int, str]]:
     return pa.array(out, shape.type), bad
 
 
-def text_of(value: Any) -> str | None:
+def text_of(value: object) -> str | None:
     """Return a plain value as text: numbers as they are written.
 
     Raises:
@@ -223,7 +223,7 @@ def _utf8(key: str) -> bool:
     return key.isascii() or not any("\ud800" <= char <= "\udfff" for char in key)
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     """Return how deep a value is nested, or more than the limit where it is deeper."""
     deepest, waiting = 0, [(value, 1)]
     while waiting and deepest <= _MOST_DEPTH:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Mask = npt.NDArray[np.bool_]
+from open_ml_embed.core.array_types import Mask
 
 _ABSENT = ["", "nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "null"]
 _NUMERAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -69,7 +67,7 @@ def truths(texts: pa.StringArray) -> tuple[pa.BooleanArray, Mask]:
     return out, ~_flags(yes) & ~_flags(no) & ~absent
 
 
-STATED: dict[pa.DataType, Callable[[pa.StringArray], tuple[Any, Mask]]] = {
+STATED: dict[pa.DataType, Callable[[pa.StringArray], tuple[pa.Array, Mask]]] = {
     pa.int64(): whole_numbers,
     pa.float64(): fractions,
     pa.bool_(): truths,

@@ -66,9 +66,13 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
             if start < end:
                 size = file.metadata.row_group(group).total_byte_size * (end - start)
                 casting.quarantine.add_unreadable(
-                    name, f"row group {group}: {why}", size // file.metadata.row_group(group).num_rows,
-                    record=start, reason="corrupt-row-group", count=end - start,
-                )  # fmt: skip
+                    name,
+                    f"row group {group}: {why}",
+                    size // file.metadata.row_group(group).num_rows,
+                    record=start,
+                    reason="corrupt-row-group",
+                    count=end - start,
+                )
             start = end
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from open_ml_embed.core.ragged import offsets_of
 
 REFUSED = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, pa.ArrowCapacityError)
 """What Arrow raises of values or types that it cannot cast."""
@@ -98,7 +99,7 @@ def _as_lists(array: pa.Array) -> pa.Array:
         pair = [pa.field("key", kind.key_type), pa.field("value", kind.item_type)]
         return _as_lists(array.cast(pa.list_(pa.struct(pair))))
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    offsets = offsets_of(lengths).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), _as_lists(array.flatten()), mask=array.is_null())
 
 
@@ -117,7 +118,7 @@ def _validate(array: pa.Array) -> None:
     array.validate(full=True)
 
 
-def _failing(array: pa.Array, check: Callable[[pa.Array], Any]) -> Iterator[int]:
+def _failing(array: pa.Array, check: Callable[[pa.Array], object]) -> Iterator[int]:
     """Find the rows that a check refuses, by halving."""
     try:
         check(array)
@@ -166,7 +167,7 @@ def _floats(array: pa.Array) -> Iterator[pa.Array]:
         yield from _floats(array.values)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {key: _finite(below) for key, below in value.items()}
     if isinstance(value, list):

@@ -109,7 +109,7 @@ def _parsed(units: list[bytes], first: int, name: str, casting: Casting) -> Iter
         return
     for number, unit in enumerate(whole, first):
         try:
-            element = ElementTree.fromstring(unit)  # noqa: S314
+            element = ElementTree.fromstring(unit)  # noqa: S314 - as above
         except ElementTree.ParseError as error:
             excerpt = f"{error}: {unit[:150].decode('utf-8', 'backslashreplace')}"
             casting.quarantine.add(name, number, _reason(unit), excerpt)

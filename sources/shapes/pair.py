@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import TextExpr
@@ -84,7 +85,7 @@ def _positives(batch: RawBatch, args: Args) -> tuple[RawBatch, pa.StringArray]:
                 return taken(batch, pc.list_parent_indices(found)), pc.list_flatten(found)
             if args.positives == "longest":
                 lengths = pc.utf8_length(pc.utf8_trim_whitespace(pc.list_flatten(found)))
-                counts = np.concatenate([[0], np.cumsum(pc.fill_null(pc.list_value_length(found), 0))])
+                counts = offsets_of(pc.fill_null(pc.list_value_length(found), 0))
                 return batch, best_of(found, pa.ListArray.from_arrays(pa.array(counts, pa.int32()), lengths))
             if args.scores is not None:
                 return batch, best_of(found, column(batch.columns, args.scores))
@@ -135,6 +136,5 @@ def listed(columns: pa.Table, paths: list[str], most: int | None = None) -> pa.L
 
 def grouped(values: pa.Array, rows: np.ndarray, count: int) -> pa.ListArray:
     """Make `count` lists of values that are sorted by the row they belong to."""
-    offsets = np.zeros(count + 1, np.int32)
-    np.cumsum(np.bincount(rows, minlength=count), out=offsets[1:])
+    offsets = offsets_of(np.bincount(rows, minlength=count)).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values)

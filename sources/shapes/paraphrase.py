@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.section import Section
 from sources.manifest import TextExpr
 from sources.parts import Context
@@ -98,7 +99,6 @@ def _gathered(apart: tuple[np.ndarray, np.ndarray], query: np.ndarray) -> tuple[
     texts, others = apart
     starts = np.searchsorted(texts, query, "left")
     lengths = np.searchsorted(texts, query, "right") - starts
-    offsets = np.zeros(len(query) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
+    offsets = offsets_of(lengths).astype(np.int32)
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
     return offsets, others[np.repeat(starts, lengths) + within]

@@ -23,10 +23,10 @@ def test_a_file_appears_when_its_block_ends_and_folders_are_made(tmp_path):
 
 def test_an_error_leaves_what_was_there(tmp_path):
     write_whole(tmp_path / "x", "old")
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "x") as temporary:  # noqa: PT012
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "x") as temporary:  # noqa: PT012 (the block is what fails)
         temporary.write_text("half")
         raise RuntimeError
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "x.d") as filled:  # noqa: PT012
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "x.d") as filled:  # noqa: PT012 (likewise)
         (filled / "one").write_text("half")
         raise RuntimeError
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x"]

@@ -113,7 +113,7 @@ TOKENIZED = [
     ("urd-Arab", "وہ گیا ۔ کیوں ؟", "وہ گیا۔ کیوں؟"),
     ("ara-Arab", "قال ، نعم ؛ لا", "قال، نعم؛ لا"),
     ("deu-Latn", 'Ein " einzelnes Zeichen', 'Ein " einzelnes Zeichen'),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("lang", "text", "natural"), TOKENIZED)

@@ -102,10 +102,7 @@ def test_no_row_has_the_text(source, subset, text):
 @pytest.mark.parametrize("language", xnli.SUBSETS)
 def test_tokenized_text_is_what_it_was(language):
     rows = once("xnli")[0].rows[language]
-    written = {
-        text.replace("|", "").replace("。", ".")
-        for scene in xnli._TEXTS[language] for text in scene
-    }  # fmt: skip
+    written = {text.replace("|", "").replace("。", ".") for scene in xnli._TEXTS[language] for text in scene}
     found = {text for side in ("query", "positive") for text in rows[side].to_pylist()}
     assert found
     assert found <= written

@@ -43,8 +43,9 @@ def test_a_source_without_rows_and_one_with_other_columns_fail(tmp_path, capsys)
     out = capsys.readouterr().out
     assert "SchemaError: train.jsonl: no column" in out
     assert [line.split()[:2] for line in out.splitlines() if line.startswith("FAILED")] == [
-        ["FAILED", "imdb"], ["FAILED", "toxic_conversations"],
-    ]  # fmt: skip
+        ["FAILED", "imdb"],
+        ["FAILED", "toxic_conversations"],
+    ]
     assert "2 failed" in out
 
 

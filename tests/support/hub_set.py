@@ -45,5 +45,8 @@ def options(server, tmp_path, **more) -> FetchOptions:
 def fetched_files(tmp_path) -> list[Path]:
     """What lies in the places of finished files."""
     root = tmp_path / "raw/hub"
-    return [p for p in root.rglob("*") if p.is_file() and not any(x.startswith(".") for x in p.relative_to(root).parts)
-            and p.suffix != ".json"]  # fmt: skip
+    return [
+        p
+        for p in root.rglob("*")
+        if p.is_file() and not any(x.startswith(".") for x in p.relative_to(root).parts) and p.suffix != ".json"
+    ]

@@ -44,10 +44,12 @@ def make(root: Path, rows: int = 400, **profile: object) -> Path:
     settings = {
         "sources": {"include": ["pairs", "classes", "opinions"], "local_root": str(root / "raw")},
         "normalize": {"shard_rows": 60},
-        "languages": {"backend": "bundled"}, "dedup": {"shingle": 5},
-        "decontaminate": {"sets": ["raw/leaked"]}, "mining": {"num_negatives": 5},
+        "languages": {"backend": "bundled"},
+        "dedup": {"shingle": 5},
+        "decontaminate": {"sets": ["raw/leaked"]},
+        "mining": {"num_negatives": 5},
         "mixes": {"retrieval": {"validation": 0.1}, "instruction": {"validation": 0.1}},
-    } | profile  # fmt: skip
+    } | profile
     (root / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", "tiny": settings}))
     return root
 

@@ -191,8 +191,10 @@ def _counted(counts: Counter[str]) -> str:
 def show(made: Outcome) -> None:
     """Print one case."""
     state = "FAILED" if made.failed else ("partial" if made.lacking or made.too_small else "ok")
-    print(f"{state:8}{made.case:34}{made.records:8,}{made.rows:8,}  {_counted(made.quarantined)} | "
-          f"{_counted(made.filtered)} | {_counted(made.seen)}")  # fmt: skip
+    print(
+        f"{state:8}{made.case:34}{made.records:8,}{made.rows:8,}  {_counted(made.quarantined)} | "
+        f"{_counted(made.filtered)} | {_counted(made.seen)}"
+    )
     if made.lacking:
         print(f"        the sample has no file for {', '.join(made.lacking)}")
     if made.unread:

@@ -165,7 +165,7 @@ def _follow_vectors(
     if dim > taught[0].shape[1]:
         return torch.zeros((), dtype=q[0].dtype)
     pairs = [(q[i], taught[0][i]) for i in t.query_B] + [(d[i], taught[1][i]) for i in t.document_D]
-    return sum(1 - own @ unit(wanted[:dim]) for own, wanted in pairs) / (len(q) + len(d))  # type: ignore[return-value]
+    return sum(1 - own @ unit(wanted[:dim]) for own, wanted in pairs) / (len(q) + len(d))
 
 
 def batch_loss(model: Embedder, batch: Batch, **form: Any) -> Tensor:

@@ -27,13 +27,15 @@ MANIFEST = {
 OPEN = {"id": "CC0-1.0", "commercial": True, "redistribution": True}
 CLOSED = {"id": "LicenseRef-x", "commercial": False, "redistribution": False, "note": "Ask."}
 RATES = {
-    "measured_on": "a toy", "command": "toy run", "caution": "toys are quick",
+    "measured_on": "a toy",
+    "command": "toy run",
+    "caution": "toys are quick",
     "steps": {
         "normalize": {"rows_per_second": 1000},
         "mine": {"rows_per_second": 10, "settings": {"mining.num_negatives": 8, "mining.teacher.model": "bm25"}},
     },
     "unmeasured": {"train": "nobody has"},
-}  # fmt: skip
+}
 GATED = {"kind": "gated", "terms": "No resale of the texts."}
 
 

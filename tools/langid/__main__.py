@@ -54,8 +54,9 @@ def train(
 @app.command()
 def calibrate(
     data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
-    backend: Backend = "bundled", model: Model = None,
-) -> None:  # fmt: skip
+    backend: Backend = "bundled",
+    model: Model = None,
+) -> None:
     """Measure how often answers are right, by score and number of letters; write the table of confidences."""
     from curation.langid.confidence import TABLE
     from tools.langid.calibrate import calibrate as run

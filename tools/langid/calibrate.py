@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import xxhash
@@ -21,6 +20,7 @@ from curation.langid.identifier import Identifier
 from curation.langid.interface import backend
 from curation.langid.scripts import look, own_letters
 from curation.langid.settings import LanguageSettings
+from open_ml_embed.core.array_types import F32, F64, I8, I32, Mask
 from tools.langid.run import balanced, model_without
 
 DOMAINS = ("udhr", "mediawiki", "descriptions")
@@ -39,8 +39,6 @@ _REACH = (0.05, 50)
 SURE = 0.9
 """The confidence that a policy asks for where `params.yaml` says nothing."""
 
-F64 = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -55,10 +53,10 @@ class Answers:
 
     """
 
-    score: npt.NDArray[np.float32]
-    letters: npt.NDArray[np.int32]
-    group: npt.NDArray[np.int8]
-    right: npt.NDArray[np.bool_]
+    score: F32
+    letters: I32
+    group: I8
+    right: Mask
     weight: F64
 
     @classmethod
@@ -67,7 +65,7 @@ class Answers:
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(each, name) for each in several]) for name in names))
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> Answers:
+    def of(self, chosen: Mask) -> Answers:
         """Return those that are chosen (bool, n)."""
         return Answers(
             self.score[chosen], self.letters[chosen], self.group[chosen], self.right[chosen], self.weight[chosen]

@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -138,7 +137,7 @@ def _ours(texts: Sequence[str]) -> list[str]:
 
 def _magika() -> tuple[Answers, set[str]]:
     """Return what asks magika, and the names it can answer."""
-    from magika import Magika  # type: ignore[import-not-found, unused-ignore]
+    from magika import Magika  # type: ignore[import-not-found, unused-ignore] # optional
 
     tool = Magika()
     names = {code_name(str(label)) or PROSE for label in tool.get_output_content_types()}
@@ -154,7 +153,7 @@ def _functions() -> Iterator[str]:
     """Yield some functions of Python's own library."""
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))[::4]:
         source = path.read_text("utf-8", "replace")
-        found: list[Any] = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
         yield from (ast.get_source_segment(source, node) or "" for node in found[:3])
 
 

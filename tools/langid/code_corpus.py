@@ -74,7 +74,7 @@ def stable(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
 
 
-def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911
+def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911 (a return a rule)
     """Return the programming language of a file, by its name, where that says too little by its content."""
     path = PurePosixPath(name.lower())
     found = _OWN.get(path.name) or _EXTENSIONS.get(path.suffix[1:])
@@ -97,7 +97,7 @@ def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911
 def snippets(name: str, content: str, package: str) -> Iterator[Snippet]:
     """Cut one file: programs into snippets, texts into paragraphs, catalogs into messages."""
     document = f"{package}/{name}"
-    chance = random.Random(stable(document))  # noqa: S311
+    chance = random.Random(stable(document))  # noqa: S311 (no secret)
     if _SKIPPED.search(name) and not name.endswith(".po"):
         return
     if name.endswith(".po"):

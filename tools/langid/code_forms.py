@@ -36,7 +36,7 @@ class Forms:
 
 def with_forms(rows: pa.Table, forms: Forms, seed: int) -> pa.Table:
     """Return the rows (`text`, `label`, `document`) and, after them, some of them in other forms."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311 (no secret)
     rows = rows.select(["text", "label", "document"])
     given = rows.to_pylist()
     programs = [row["text"] for row in given if row["label"] != PROSE]

@@ -6,7 +6,7 @@ import csv
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -43,7 +43,7 @@ class Listed(NamedTuple):
 def listed() -> list[Listed]:
     """Read the list."""
     with LIST.open(encoding="utf-8", newline="") as file:
-        return [Listed(*cast(Any, row)) for row in csv.reader(file, delimiter="\t")]
+        return [Listed._make(row) for row in csv.reader(file, delimiter="\t")]
 
 
 def collect(work: Path) -> pa.Table:

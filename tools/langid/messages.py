@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from sources.adapters.mediawiki import cleaned
 from tools.langid.packages import Package, Taken
@@ -39,7 +38,7 @@ def read(taken: Taken) -> Iterator[Passage]:
                 yield Passage(text, code, f"{taken.package.project}/{folder}/{key.removeprefix(f'{code}.')}")
 
 
-def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def _flat(tree: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield the strings of a tree of objects, each with the keys that lead to it."""
     if isinstance(tree, str):
         yield path, tree

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from curation.langid.codes import corpus_languages, fold
 from curation.langid.features import CHARACTERS
 from curation.langid.model import Bundled, Weights
+from open_ml_embed.core.array_types import F32, I32, I64
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.progress import Progress
 from tools.langid.train import Recipe, fit
@@ -119,15 +119,13 @@ def calibrated(weights: Weights, texts: pl.DataFrame) -> Weights:
     return replace(cool, threshold=_thresholds(found[:, 0], scores[:, 0], truth, len(weights.labels)))
 
 
-def _loss(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.int64]) -> float:
+def _loss(logits: F32, truth: I64) -> float:
     top = logits.max(axis=1, keepdims=True)
     whole = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
     return float((whole - logits[np.arange(len(truth)), truth]).mean())
 
 
-def _thresholds(
-    found: npt.NDArray[np.int32], scores: npt.NDArray[np.float32], truth: npt.NDArray[np.int64], labels: int
-) -> npt.NDArray[np.float32]:
+def _thresholds(found: I32, scores: F32, truth: I64, labels: int) -> F32:
     """Return for each label the least confidence from which its answers are right often enough."""
     thresholds = np.zeros(labels, np.float32)
     for label in range(labels):

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.model import Weights
-from open_ml_embed.core.text.tokens import string_buffers
+from open_ml_embed.core.array_types import F32, F64, I64, U8, U32, Integer
+from open_ml_embed.core.compiled import njit, prange
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
+from open_ml_embed.core.text.tokens import mix64, string_buffers
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def fit(
     order = np.argsort(classes, kind="stable")
     counts = np.bincount(classes, minlength=len(names))
     edges = np.cumsum(counts.astype(np.float64) ** recipe.root)
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    starts = offsets_of(counts)
     rng = np.random.default_rng(recipe.seed)
     embedding = (rng.random((recipe.rows, recipe.dims), np.float32) - np.float32(0.5)) * np.float32(2 / recipe.dims)
     output, bias = np.zeros((len(names), recipe.dims), np.float32), np.zeros(len(names), np.float32)
@@ -88,9 +90,9 @@ def fit(
 
 def quantized(
     labels: tuple[str, ...],
-    embedding: npt.NDArray[np.float32],
-    output: npt.NDArray[np.float32],
-    bias: npt.NDArray[np.float32],
+    embedding: F32,
+    output: F32,
+    bias: F32,
 ) -> Weights:
     """Round the embedding to 8 bits, each dimension with its own step; the rarest extremes are clipped."""
     reach = np.quantile(np.abs(embedding), 0.9999, axis=0)
@@ -99,17 +101,16 @@ def quantized(
     return Weights(labels, small, scale, output, bias, np.zeros(len(labels), np.float32))
 
 
-@nb.njit(cache=True, inline="always")
-def _mixed(value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return the next 64 random bits of a place (splitmix64, Steele et al. 2014)."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+@njit(inline="always")
+def _mixed(value: np.uint64) -> np.uint64:
+    """Return the next 64 random bits of a place (splitmix64)."""
+    return mix64(value + np.uint64(GOLDEN))
 
 
-@nb.njit(cache=True, inline="always")
-def _cut(data, start, end, whole, shortest, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(inline="always")
+def _cut(
+    data: U8, start: Integer, end: Integer, whole: float, shortest: int, bits: np.uint64
+) -> tuple[Integer, Integer]:
     """Return the part of a text to learn from: all of it, or a piece of random length that starts at a character."""
     length = end - start
     if length <= shortest or (bits & np.uint64(0xFFFF)) < whole * 65536:
@@ -127,8 +128,8 @@ def _cut(data, start, end, whole, shortest, bits):  # type: ignore[no-untyped-de
     return first, min(end, first + size)
 
 
-@nb.njit(cache=True, inline="always")
-def _drawn(draw, seed, edges, order, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(inline="always")
+def _drawn(draw: int, seed: np.uint64, edges: F64, order: I64, starts: I64) -> tuple[np.int64, np.int64, np.uint64]:
     """Return the label and the text of a draw, and bits for how it is cut."""
     place = seed * np.uint64(0x632BE59BD9B4E019) + np.uint64(3) * np.uint64(draw)
     label = np.searchsorted(edges, np.float64(_mixed(place) >> np.uint64(11)) / 9007199254740992.0)
@@ -137,8 +138,8 @@ def _drawn(draw, seed, edges, order, starts):  # type: ignore[no-untyped-def]  #
     return label, row, _mixed(place + np.uint64(2))
 
 
-@nb.njit(cache=True, fastmath=True, inline="always")
-def _softmax(output, bias, state, chance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(fastmath=True, inline="always")
+def _softmax(output: F32, bias: F32, state: F32, chance: F32) -> None:
     highest = np.float32(-1e30)
     for c in range(len(bias)):
         value = bias[c]
@@ -154,8 +155,10 @@ def _softmax(output, bias, state, chance):  # type: ignore[no-untyped-def]  # no
         chance[c] /= total
 
 
-@nb.njit(cache=True, fastmath=True, inline="always")
-def _learn(output, bias, state, chance, label, speed, smoothing, back):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(fastmath=True, inline="always")
+def _learn(
+    output: F32, bias: F32, state: F32, chance: F32, label: Integer, speed: np.float32, smoothing: float, back: F32
+) -> None:
     """Step the linear layer, and write the gradient of the state to `back`."""
     back[:] = 0
     for c in range(len(bias)):
@@ -171,14 +174,30 @@ def _learn(output, bias, state, chance, label, speed, smoothing, back):  # type:
             output[c, d] += step * state[d]
 
 
-@nb.njit(cache=True, parallel=True, fastmath=True)
-def _descend(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    offsets, data, table, order, starts, edges, done, upto, draws, rate, whole, shortest, smoothing, seed,  # noqa: ANN001
-    embedding, output, bias, losses,  # noqa: ANN001
-):  # fmt: skip
+@njit(parallel=True, fastmath=True)
+def _descend(
+    offsets: I64,
+    data: U8,
+    table: U32,
+    order: I64,
+    starts: I64,
+    edges: F64,
+    done: int,
+    upto: int,
+    draws: int,
+    rate: float,
+    whole: float,
+    shortest: int,
+    smoothing: float,
+    seed: np.uint64,
+    embedding: F32,
+    output: F32,
+    bias: F32,
+    losses: F64,
+) -> None:
     threads, dims = len(losses), embedding.shape[1]
     mask = np.uint64(len(embedding) - 1)
-    for thread in nb.prange(threads):
+    for thread in prange(threads):
         points, ids = np.empty(CHARACTERS, np.uint32), np.empty(MOST, np.int64)
         state, back = np.empty(dims, np.float32), np.empty(dims, np.float32)
         chance = np.empty(len(bias), np.float32)

@@ -14,22 +14,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.langid.code_content import CODE_MODEL, CodeModel, CodeWeights
 from curation.langid.code_features import MOST, features
+from open_ml_embed.core.array_types import F32, I32, I64, U8, U32
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import string_buffers
 from tools.langid.code_figures import figures, threshold
 from tools.langid.code_forms import Forms, with_forms
 from tools.langid.code_packages import collect
-
-F32 = npt.NDArray[np.float32]
-I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class CodeRecipe:
 class Features:
     """Texts as rows of features: text i has `keys[starts[i]:starts[i + 1]]` (uint32) and `tokens[i]` tokens."""
 
-    keys: npt.NDArray[np.uint32]
+    keys: U32
     starts: I64
     tokens: I64
 
@@ -105,7 +102,7 @@ def featurise(texts: pa.Array | pa.ChunkedArray) -> Features:
     return Features(keys[:used].copy(), starts, tokens)
 
 
-def shared(read: Features, owner: I64, recipe: CodeRecipe) -> npt.NDArray[np.uint32]:
+def shared(read: Features, owner: I64, recipe: CodeRecipe) -> U32:
     """Return the features that enough packages and texts share, in order."""
     text = np.repeat(np.arange(len(read.tokens)), np.diff(read.starts))
     kept = _common(read.keys, text, recipe.texts)
@@ -114,21 +111,19 @@ def shared(read: Features, owner: I64, recipe: CodeRecipe) -> npt.NDArray[np.uin
     return np.delete(kept, np.flatnonzero(kept == 0))
 
 
-def _common(keys: npt.NDArray[np.uint32], group: I64, least: int) -> npt.NDArray[np.uint32]:
+def _common(keys: U32, group: I64, least: int) -> U32:
     pairs = np.unique((keys.astype(np.uint64) << np.uint64(32)) | group.astype(np.uint64))
     found, counts = np.unique((pairs >> np.uint64(32)).astype(np.uint32), return_counts=True)
-    kept: npt.NDArray[np.uint32] = found[counts >= least]
+    kept: U32 = found[counts >= least]
     return kept
 
 
-def _rows(read: Features, kept: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+def _rows(read: Features, kept: U32) -> I32:
     at = np.minimum(np.searchsorted(kept, read.keys), len(kept) - 1)
     return np.where(kept[at] == read.keys, at, -1).astype(np.int32)
 
 
-def fitted(
-    read: Features, kept: npt.NDArray[np.uint32], targets: I64, classes: int, epochs: int, recipe: CodeRecipe
-) -> tuple[F32, F32]:
+def fitted(read: Features, kept: U32, targets: I64, classes: int, epochs: int, recipe: CodeRecipe) -> tuple[F32, F32]:
     """Fit weights (float32, features × classes) and bias by AdaGrad, texts in random order, rare labels heavier."""
     rows = _rows(read, kept)
     counts = np.bincount(targets, minlength=classes)
@@ -145,8 +140,8 @@ def fitted(
     return weights * np.float32(np.sqrt(1 - recipe.left_out)), bias
 
 
-@nb.njit(cache=True)
-def _featurise(offsets, data, keys, starts, tokens):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _featurise(offsets: I64, data: U8, keys: U32, starts: I64, tokens: I64) -> int:
     found = np.empty(MOST, np.uint32)
     used = 0
     for row in range(len(tokens)):
@@ -157,8 +152,23 @@ def _featurise(offsets, data, keys, starts, tokens):  # type: ignore[no-untyped-
     return used
 
 
-@nb.njit(cache=True, fastmath=True)
-def _epoch(order, rows, starts, tokens, targets, value, rate, decay, left_out, seed, weights, squares, bias, square):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(fastmath=True)
+def _epoch(
+    order: I64,
+    rows: I32,
+    starts: I64,
+    tokens: I64,
+    targets: I64,
+    value: F32,
+    rate: np.float32,
+    decay: np.float32,
+    left_out: float,
+    seed: int,
+    weights: F32,
+    squares: F32,
+    bias: F32,
+    square: F32,
+) -> float:
     classes = len(bias)
     z = np.empty(classes, np.float32)
     seen = np.empty(MOST, np.int64)

@@ -18,8 +18,10 @@ _TAG = re.compile(r"<[^>]+>")
 _LEFT_OUT = {
     "ckb",  # not Sorani, and not in its script
     "032",  # South Azerbaijani in Latin script
-    "vie_han", "san_gran", "tgl_tglg",  # in scripts that nobody writes these languages in today
-}  # fmt: skip
+    "vie_han",
+    "san_gran",
+    "tgl_tglg",  # in scripts that nobody writes these languages in today
+}
 
 
 def read(taken: Taken) -> Iterator[Passage]:

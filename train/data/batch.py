@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from open_ml_embed.core.array_types import I64, Mask
 from train.data.memmap_columns import Column
 from train.data.mix import Family
-from train.data.plan import Ints, Plan, choose_negatives
+from train.data.plan import Plan, choose_negatives
 from train.data.segments import Segments
 from train.data.token_store import Store
 from train.model.presets import Preset
@@ -76,8 +77,8 @@ class Batch:
     family: Family
     segments: Segments
     targets: Targets
-    query_rows: Ints
-    document_rows: Ints
+    query_rows: I64
+    document_rows: I64
 
     @property
     def queries(self) -> int:
@@ -128,14 +129,14 @@ def make_batch(
 
 def make_targets(
     *,
-    positive: Ints,
-    negatives: Ints,
-    present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    query_cluster: Ints,
-    cluster: Ints | Column,
+    positive: I64,
+    negatives: I64,
+    present: Mask,
+    query_cluster: I64,
+    cluster: I64 | Column,
     mask_repeats: bool,
     in_batch: bool,
-) -> tuple[Targets, Ints]:
+) -> tuple[Targets, I64]:
     """Index a step's documents and mask what is no negative.
 
     With `mask_repeats`, a document stands in one column however many queries have it as positive, and these are not

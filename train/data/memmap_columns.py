@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from train.data.plan import Ints
+from open_ml_embed.core.array_types import I32, I64, Array
+from open_ml_embed.core.ragged import offsets_of
 from train.data.segments import Segments
 
 
@@ -19,12 +18,12 @@ class Column:
 
     def __init__(self, arrays: Sequence[pa.Array]) -> None:
         self._parts = [array.to_numpy(zero_copy_only=True) for array in arrays]
-        self._starts = np.cumsum([0, *map(len, self._parts)], dtype=np.int64)
+        self._starts = offsets_of(list(map(len, self._parts)))
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getitem__(self, rows: Ints) -> Ints:
+    def __getitem__(self, rows: I64) -> I64:
         """Return the values of some rows (int64, of the same shape)."""
         wanted = np.ravel(np.asarray(rows, np.int64))
         part = np.searchsorted(self._starts, wanted, side="right") - 1
@@ -32,7 +31,7 @@ class Column:
         values = [self._parts[i][j] for i, j in zip(part.tolist(), at, strict=True)]
         return np.array(values, np.int64).reshape(np.shape(rows))
 
-    def parts(self) -> Iterable[tuple[int, NDArray[Any]]]:
+    def parts(self) -> Iterable[tuple[int, Array]]:
         """Yield (first row, values) of every record batch: for reading all of it in bounded memory."""
         return zip(self._starts.tolist(), self._parts, strict=False)
 
@@ -42,12 +41,12 @@ class Ragged:
 
     def __init__(self, arrays: Sequence[pa.LargeListArray]) -> None:
         self._parts = [(np.asarray(array.offsets), np.asarray(array.values)) for array in arrays]
-        self._starts = np.cumsum([0, *(len(offsets) - 1 for offsets, _ in self._parts)]).tolist()
+        self._starts = offsets_of([len(offsets) - 1 for offsets, _ in self._parts]).tolist()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getitem__(self, row: int) -> NDArray[Any]:
+    def __getitem__(self, row: int) -> Array:
         """Return the values of one row: a view, nothing is copied."""
         part = bisect.bisect_right(self._starts, row) - 1
         offsets, values = self._parts[part]
@@ -65,17 +64,17 @@ class Ragged:
 class Rows:
     """The rows of one dataset: a few ranges of row numbers, however many rows."""
 
-    def __init__(self, starts: Ints, lengths: Ints) -> None:
+    def __init__(self, starts: I64, lengths: I64) -> None:
         self._starts, self._ends = starts, np.cumsum(lengths)
         self._before = self._ends - lengths
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def __getitem__(self, at: Ints) -> Ints:
+    def __getitem__(self, at: I64) -> I64:
         """Return the row numbers of the dataset's own positions."""
         run = np.searchsorted(self._ends, at, side="right")
-        rows: Ints = self._starts[run] + at - self._before[run]
+        rows: I64 = self._starts[run] + at - self._before[run]
         return rows
 
 
@@ -90,9 +89,9 @@ class Runs:
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def __getitem__(self, rows: Ints) -> NDArray[np.int32]:
+    def __getitem__(self, rows: I64) -> I32:
         """Return the dataset codes of some rows."""
-        codes: NDArray[np.int32] = self._codes[np.searchsorted(self._ends, rows, side="right")]
+        codes: I32 = self._codes[np.searchsorted(self._ends, rows, side="right")]
         return codes
 
     def of(self, code: int) -> Rows:

@@ -77,7 +77,7 @@ class Mix:
         """
         for path in self.files("documents"):
             self._needed(path, DOCUMENT_COLUMNS)
-        rows: Counter[tuple[str, str]] = Counter()
+        rows: Counter[tuple[str, Family]] = Counter()
         answered: Counter[tuple[str, str]] = Counter()
         for split in SPLITS:
             for path in self.files(split):
@@ -98,7 +98,7 @@ class Mix:
                     where=str(self.root),
                     remedy="run `curate mine` and `curate mix` again, or leave the source out of the mix",
                 )
-        return tuple(Dataset(source, family) for source, family in sorted(rows))  # type: ignore[arg-type]
+        return tuple(Dataset(source, family) for source, family in sorted(rows))
 
     def batches(self, kind: str) -> Iterator[pa.RecordBatch]:
         """Stream the columns the trainer needs, in file order.

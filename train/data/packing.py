@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Rows = NDArray[np.int64]
+from open_ml_embed.core.array_types import I32, I64
 
 
-def share_out(lengths: NDArray[np.int32], *, tokens: int, processes: int = 1) -> list[list[Rows]]:
+def share_out(lengths: I32, *, tokens: int, processes: int = 1) -> list[list[I64]]:
     """Give every process texts of about as many tokens, in chunks that go through a model one at a time.
 
     Texts are dealt out from the longest to the shortest, to and fro, so that processes have the same number of them
@@ -38,14 +37,14 @@ def share_out(lengths: NDArray[np.int32], *, tokens: int, processes: int = 1) ->
     return [_cut(rows, lengths[rows].astype(np.int64), count) for rows in shares]
 
 
-def _cut(rows: Rows, lengths: NDArray[np.int64], count: int) -> list[Rows]:
+def _cut(rows: I64, lengths: I64, count: int) -> list[I64]:
     """Cut into parts of about as many tokens: a text belongs where its middle lies."""
     middle = 2 * np.cumsum(lengths) - lengths
     part = middle * count // max(1, 2 * int(lengths.sum()))
     return np.split(rows, np.searchsorted(part, np.arange(1, count)))
 
 
-def imbalance(lengths: NDArray[np.int32], shares: list[list[Rows]]) -> float:
+def imbalance(lengths: I32, shares: list[list[I64]]) -> float:
     """Return by how much the fullest process exceeds the mean in tokens, as a share of the mean.
 
     >>> imbalance(np.array([3, 1], np.int32), [[np.array([0])], [np.array([1])]])
@@ -74,7 +73,7 @@ class Packing:
     longest: int
 
     @classmethod
-    def of(cls, lengths: NDArray[np.int32], device: torch.device) -> Packing:
+    def of(cls, lengths: I32, device: torch.device) -> Packing:
         """Lay texts out one after the other.
 
         Args:

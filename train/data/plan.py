@@ -14,9 +14,10 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from open_ml_embed.core.array_types import I64, U64
+from open_ml_embed.core.splitmix import mixed
+
 ROUNDS = 32
 
 
@@ -31,7 +32,7 @@ class Draw(IntEnum):
     DROPOUT = 5
 
 
-def raw(draw: Draw, n: int, *place: int) -> NDArray[np.uint64]:
+def raw(draw: Draw, n: int, *place: int) -> U64:
     """Return `n` random 64-bit integers of the stream that belongs to a place.
 
     Args:
@@ -44,11 +45,11 @@ def raw(draw: Draw, n: int, *place: int) -> NDArray[np.uint64]:
     seed, *rest = place
     counter = [0, *rest, *[0] * (3 - len(rest))]
     key = np.array([seed, draw], np.uint64)
-    values: NDArray[np.uint64] = np.random.Philox(key=key, counter=np.array(counter, np.uint64)).random_raw(n)
+    values: U64 = np.random.Philox(key=key, counter=np.array(counter, np.uint64)).random_raw(n)
     return values
 
 
-def shuffled(draw: Draw, n: int, at: Ints, *place: int) -> Ints:
+def shuffled(draw: Draw, n: int, at: I64, *place: int) -> I64:
     """Return where positions of 0 … n-1 go in the random order that belongs to a place; nothing of size n is made.
 
     Swap-or-not (Hoang, Morris and Rogaway, CRYPTO 2012): each round pairs x with pivot - x modulo n, and a random bit
@@ -65,15 +66,8 @@ def shuffled(draw: Draw, n: int, at: Ints, *place: int) -> Ints:
     size, x = np.uint64(n), np.asarray(at).astype(np.uint64)
     for pivot, salt in zip(drawn[:ROUNDS] % size, drawn[ROUNDS:], strict=True):
         partner = np.where(x <= pivot, pivot - x, pivot + size - x)
-        x = np.where(_mixed(np.maximum(x, partner) ^ salt) >> np.uint64(63), partner, x)
+        x = np.where(mixed(np.maximum(x, partner) ^ salt) >> np.uint64(63), partner, x)
     return x.astype(np.int64)
-
-
-def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Hash 64-bit integers (the finalizer of splitmix64)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def choose_rank(ranks: Sequence[int], *place: int) -> int:
@@ -84,7 +78,7 @@ def choose_rank(ranks: Sequence[int], *place: int) -> int:
     return int(ranks[int(np.searchsorted(edges, share * edges[-1], side="right"))])
 
 
-def choose_negatives(stored: Sequence[int], wanted: int, *place: int, per_sample: bool = True) -> tuple[Ints, Ints]:
+def choose_negatives(stored: Sequence[int], wanted: int, *place: int, per_sample: bool = True) -> tuple[I64, I64]:
     """Draw negatives without replacement for every sample of a step.
 
     Args:
@@ -116,7 +110,7 @@ class Rows(Protocol):
         """Return how many there are."""
         ...
 
-    def __getitem__(self, at: Ints) -> Ints:
+    def __getitem__(self, at: I64) -> I64:
         """Return the rows at some positions."""
         ...
 
@@ -143,7 +137,7 @@ class Plan:
     stage: int
 
     @cached_property
-    def batches(self) -> Ints:
+    def batches(self) -> I64:
         """Batches an epoch has of each dataset."""
         return np.array([max(len(rows) // self.batch_size, min(len(rows), 1)) for rows in self.rows], np.int64)
 
@@ -152,7 +146,7 @@ class Plan:
         """Steps after which every dataset was gone through once."""
         return int(self.batches.sum())
 
-    def step(self, step: int) -> tuple[int, Ints]:
+    def step(self, step: int) -> tuple[int, I64]:
         """Return the dataset and the sample rows (int64, in drawn order) of a step of the stage, from 0."""
         epoch, at = divmod(step, self.steps_per_epoch)
         pair = int(shuffled(Draw.ORDER, self.steps_per_epoch, np.array([at]), self.seed, self.stage, epoch)[0])

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from open_ml_embed.core.array_types import I32, I64
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Segments:
 
     """
 
-    ids: NDArray[np.int32]
-    lengths: NDArray[np.int32]
+    ids: I32
+    lengths: I32
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -30,7 +31,7 @@ class Segments:
         """Return the texts of `parts` as one stream."""
         return Segments(np.concatenate([part.ids for part in parts]), np.concatenate([part.lengths for part in parts]))
 
-    def take(self, rows: NDArray[np.int64]) -> Segments:
+    def take(self, rows: I64) -> Segments:
         """Return some texts, in the order given."""
         lengths = self.lengths[rows]
         ends = np.cumsum(self.lengths, dtype=np.int64)[rows]

@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from open_ml_embed.core.array_types import I32
 from open_ml_embed.core.engine import Outputs, Task, Workers, run
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
 from train.data.mix import BATCH_ROWS, DOCUMENT_COLUMNS, SAMPLE_COLUMNS, SPLITS, Dataset, Mix
@@ -181,7 +183,7 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
             yield pa.record_batch(columns, schema=DOCUMENT_SCHEMA)
 
 
-def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, np.ndarray[Any, Any]]:
+def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
     """Return a part's samples, those of one dataset together and otherwise in their order, and the datasets' codes."""
     table = pa.concat_tables(
         pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces
@@ -222,6 +224,6 @@ def _encode(tokenizer: Tokenizer, texts: pa.StringArray) -> pa.LargeListArray:
     parts: list[list[int]] = []
     for first in range(0, len(texts), ENCODED_AT_ONCE):
         parts += [e.ids for e in tokenizer.encode_batch_fast(texts.slice(first, ENCODED_AT_ONCE).to_pylist())]
-    offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    offsets = offsets_of(list(map(len, parts)))
     values = np.fromiter(itertools.chain.from_iterable(parts), np.int32, int(offsets[-1]))
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))

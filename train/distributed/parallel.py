@@ -21,8 +21,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
-from train.data.packing import Rows
 from train.model.embedder import Embedder
 from train.objective.gradcache import Encode
 
@@ -42,7 +42,7 @@ class Group:
     rank: int = 0
     size: int = 1
 
-    def gather(self, own_LnH: Tensor, rows: Sequence[Rows]) -> Tensor:
+    def gather(self, own_LnH: Tensor, rows: Sequence[I64]) -> Tensor:
         """Return everybody's rows in one order, on every process; differentiable.
 
         Args:
@@ -56,7 +56,7 @@ class Group:
         if self.size == 1:
             place = torch.from_numpy(np.argsort(rows[0])).to(own_LnH.device)
             return own_LnH.index_select(1, place)
-        gathered: Tensor = _Gather.apply(own_LnH, rows, self.rank)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _Gather.apply(own_LnH, rows, self.rank)  # type: ignore[no-untyped-call] # torch's `apply`
         return gathered
 
     @property
@@ -90,7 +90,7 @@ class Group:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, own_LnH: Tensor, rows: Sequence[Rows], rank: int) -> Tensor:
+    def forward(ctx: Any, own_LnH: Tensor, rows: Sequence[I64], rank: int) -> Tensor:
         ctx.rows, ctx.rank = rows, rank
         most = max(map(len, rows))
         parts = [own_LnH.new_empty(len(own_LnH), most, own_LnH.shape[2]) for _ in rows]

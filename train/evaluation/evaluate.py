@@ -11,11 +11,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
 from train.data.mix import Mix
-from train.data.plan import Ints
 from train.data.token_store import HERE, Store
 from train.evaluation.retrieval_metrics import Pool, make_pool, metrics, ranks
 from train.loop.run import DIGESTS, Shape, configure, finished_key, load, store_of
@@ -73,7 +73,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[tuple[int, int, int, Ints]]:
+def cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[tuple[int, int, int, I64]]:
     """Yield layers, dim, rank and the ranks of the positives; the full size comes last."""
     queries, documents = store.validation.queries.gather(pool.queries), store.documents.gather(pool.documents)
     clusters = store.cluster[pool.documents]
@@ -85,7 +85,7 @@ def cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[t
                 yield layer, dim, rank, found
 
 
-def _by_source(store: Store, pool: Pool, found: Ints) -> dict[str, dict[str, float]]:
+def _by_source(store: Store, pool: Pool, found: I64) -> dict[str, dict[str, float]]:
     codes = store.validation.dataset[pool.queries]
     sources = [(store.datasets[code].source, code) for code in np.unique(codes)]
     return {

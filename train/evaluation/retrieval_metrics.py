@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from train.data.plan import Draw, Ints, shuffled
+from open_ml_embed.core.array_types import F32, I64, Mask
+from train.data.plan import Draw, shuffled
 from train.data.token_store import Store
 
 CUTOFF = 10
@@ -33,10 +33,10 @@ class Pool:
 
     """
 
-    queries: Ints
-    documents: Ints
-    positive: Ints
-    known: tuple[Ints, ...]
+    queries: I64
+    documents: I64
+    positive: I64
+    known: tuple[I64, ...]
 
 
 def make_pool(store: Store, *, queries: int, documents: int | None, distractors: int, seed: int) -> Pool:
@@ -64,19 +64,19 @@ def make_pool(store: Store, *, queries: int, documents: int | None, distractors:
     return Pool(chosen, pool, np.searchsorted(pool, held_out.positive[chosen]), known)
 
 
-def _some(n: int, wanted: int, seed: int, use: int) -> Ints:
+def _some(n: int, wanted: int, seed: int, use: int) -> I64:
     """Return positions below `n`, at most `wanted` of them, drawn at random."""
     return shuffled(Draw.POOL, max(n, 1), np.arange(min(n, wanted)), seed, use)
 
 
-def _eligible(store: Store) -> Ints:
+def _eligible(store: Store) -> I64:
     """Return the held-out rows of the retrieval family, ascending."""
     codes = [code for code, dataset in enumerate(store.datasets) if dataset.family == "retrieval"]
     rows = [store.validation.dataset.of(code) for code in codes]
     return np.sort(np.concatenate([np.empty(0, np.int64), *(own[np.arange(len(own))] for own in rows)]))
 
 
-def _distractors(store: Store, wanted: int, seed: int) -> Ints:
+def _distractors(store: Store, wanted: int, seed: int) -> I64:
     """Draw documents that no held-out row has as its positive; all of them where there are no more."""
     n, positive = len(store.documents), np.unique(store.validation.positive[np.arange(len(store.validation.positive))])
     found = np.empty(0, np.int64)
@@ -89,7 +89,7 @@ def _distractors(store: Store, wanted: int, seed: int) -> Ints:
     return found[:wanted]
 
 
-def _known(store: Store, chosen: Ints, pool_clusters: Ints) -> Iterator[NDArray[np.bool_]]:
+def _known(store: Store, chosen: I64, pool_clusters: I64) -> Iterator[Mask]:
     """Yield for each query which of the pool's documents are known to answer it, from both splits."""
     clusters = store.validation.query_cluster[chosen]
     asked, answered = _answers(store, np.unique(clusters))
@@ -100,7 +100,7 @@ def _known(store: Store, chosen: Ints, pool_clusters: Ints) -> Iterator[NDArray[
         yield np.isin(pool_clusters, answered[first:last])
 
 
-def _answers(store: Store, clusters: Ints) -> tuple[Ints, Ints]:
+def _answers(store: Store, clusters: I64) -> tuple[I64, I64]:
     """Return query cluster and positive's cluster of every sample whose query cluster is one of `clusters`, sorted."""
     asked, answered = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for samples in (store.train, store.validation):
@@ -112,7 +112,7 @@ def _answers(store: Store, clusters: Ints) -> tuple[Ints, Ints]:
     return np.concatenate(asked), np.concatenate(answered)
 
 
-def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: Ints, dims: Sequence[int]) -> Ints:
+def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: I64, dims: Sequence[int]) -> I64:
     """Rank every query's positive at every prefix dimension.
 
     Args:
@@ -137,18 +137,18 @@ def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: Ints, 
     return found
 
 
-def _rank(scores_QN: NDArray[np.float32], positive_Q: Ints, known: Sequence[Ints], clusters: Ints) -> Ints:
+def _rank(scores_QN: F32, positive_Q: I64, known: Sequence[I64], clusters: I64) -> I64:
     copies = [own[clusters[own] == clusters[positive]] for own, positive in zip(known, positive_Q, strict=True)]
     best_Q = np.array([c[np.argmax(row[c])] for c, row in zip(copies, scores_QN, strict=True)], np.int64)
     own_Q1 = np.take_along_axis(scores_QN, best_Q[:, None], axis=1)
     ahead_QN = scores_QN > own_Q1
     ahead_QN |= (scores_QN == own_Q1) & (np.arange(scores_QN.shape[1]) < best_Q[:, None])
     spared_Q = np.array([row[own].sum() for row, own in zip(ahead_QN, known, strict=True)], np.int64)
-    ranks_Q: Ints = 1 + ahead_QN.sum(axis=1) - spared_Q
+    ranks_Q: I64 = 1 + ahead_QN.sum(axis=1) - spared_Q
     return ranks_Q
 
 
-def metrics(ranks: Ints) -> dict[str, float]:
+def metrics(ranks: I64) -> dict[str, float]:
     """Return the means over queries of what a rank is worth, rounded to six digits.
 
     >>> metrics(np.array([1, 2, 11]))

@@ -15,11 +15,12 @@ from typing import Any, TextIO
 
 import torch
 
+from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.devices import require
 from open_ml_embed.core.files import write_whole
 from train.config import Stage
 from train.data.batch import make_batch
-from train.data.packing import Rows, imbalance, share_out
+from train.data.packing import imbalance, share_out
 from train.data.plan import Draw, Plan, choose_rank, raw
 from train.data.segments import Segments
 from train.data.token_store import Store
@@ -258,7 +259,7 @@ class Trainer:
             "memory_gib": round(memory_used(self.model.device) / 2**30, 3),
         }
 
-    def _shares(self, lengths: Any) -> list[list[Rows]]:
+    def _shares(self, lengths: I32) -> list[list[I64]]:
         return share_out(lengths, tokens=self.model.chunk_tokens, processes=self.group.size)
 
     def _advance(self, stage: StageState) -> None:

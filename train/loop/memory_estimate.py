@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
 from train.config import Memory
-from train.data.packing import Rows
 from train.data.segments import Segments
 from train.distributed.parallel import Replica
 from train.model.embedder import Embedder
@@ -126,7 +126,7 @@ def probe(texts: int) -> Segments:
     return Segments(np.zeros(texts * PROBE_TOKENS, np.int32), np.full(texts, PROBE_TOKENS, np.int32))
 
 
-def kept_bytes(model: Embedder, segments: Segments, chunks: Sequence[Rows]) -> int:
+def kept_bytes(model: Embedder, segments: Segments, chunks: Sequence[I64]) -> int:
     """Return what autograd keeps of a forward pass over some chunks of texts, besides the parameters."""
     own = {_local(parameter).untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}

@@ -52,7 +52,7 @@ def backward(
     states_LNH = group.gather(cached.states_LNH if cached else replica.encode(batch.segments, own), rows)
     targets = batch.targets.share(group.rank, group.size).to(states_LNH.device)
     loss = objective(states_LNH[:, : batch.queries], states_LNH[:, batch.queries :], targets, form, taught)
-    (loss.total * (weight * group.size)).backward()  # type: ignore[no-untyped-call]
+    (loss.total * (weight * group.size)).backward()  # type: ignore[no-untyped-call] # torch has no type for it
     if cached:
         cached.backward(replica.deferred)
     return replace(loss, **{name: group.total(value.detach()) for name, value in vars(loss).items()})

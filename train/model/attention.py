@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
+
+from open_ml_embed.core.array_types import I32
 
 NAME = "packed"
 HALF = (torch.bfloat16, torch.float16)
@@ -86,9 +87,7 @@ def _by_kernel(
     return attended
 
 
-def _by_runs(
-    streams: list[Tensor], lengths: NDArray[np.int32], *, causal: bool, scale: float | None, dropout: float
-) -> Tensor:
+def _by_runs(streams: list[Tensor], lengths: I32, *, causal: bool, scale: float | None, dropout: float) -> Tensor:
     """Attend run by run, a run being neighbors of equal length (tokens × heads × head size)."""
     firsts = np.flatnonzero(np.diff(lengths, prepend=-1))
     counts = np.diff(firsts, append=len(lengths))

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
-from train.data.packing import Packing, Rows, share_out
+from train.data.packing import Packing, share_out
 from train.data.segments import Segments
 from train.model import attention
 from train.model.embedding import TokenEmbedding, empty_embedding
@@ -58,7 +59,7 @@ class Embedder(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
-    def forward(self, segments: Segments, chunks: Sequence[Rows] | None = None) -> Tensor:
+    def forward(self, segments: Segments, chunks: Sequence[I64] | None = None) -> Tensor:
         """Encode texts, chunk by chunk.
 
         Args:
@@ -76,7 +77,7 @@ class Embedder(nn.Module):
         place = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(self.device)
         return self.forward(segments, chunks).index_select(1, place)
 
-    def _states(self, segments: Segments, rows: Rows) -> Tensor:
+    def _states(self, segments: Segments, rows: I64) -> Tensor:
         # Nothing to do is done with one text, and thrown away: every process takes part in every pass.
         part = segments.take(rows if len(rows) else np.zeros(1, np.int64))
         packing = Packing.of(part.lengths, self.device)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+
+from open_ml_embed.core.array_types import I32
 
 SIZE = {"cuda": 8192, "cpu": 1024}
 REPEATS = 5
@@ -39,7 +40,7 @@ class Cost:
         weights = sum(parameter.numel() for parameter in backbone.layers.parameters())
         return cls(weights, (2 if causal else 4) * width)
 
-    def step(self, lengths: NDArray[np.int32]) -> float:
+    def step(self, lengths: I32) -> float:
         """Return the operations of a step over texts of these lengths: forward, and twice that backward.
 
         What cached gradients or checkpoints compute again is not counted: it is no progress.

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from open_ml_embed.core.array_types import F16, F32
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import digest
@@ -25,12 +25,13 @@ from train.data.batch import Batch
 from train.data.mix import Mix
 from train.objective.loss import Taught
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 VERSION = 1
 FILES = {"train": "queries.npy", "documents": "documents.npy"}
 TEXTS = {"train": "query", "documents": "text"}
 BLOCK_ROWS = 1 << 16
-
-Vectors16 = NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class TeacherVectors:
 
     """
 
-    queries: Vectors16
-    documents: Vectors16
+    queries: F16
+    documents: F16
 
     def of(self, batch: Batch, device: torch.device) -> Taught:
         """Return a step's vectors, float32."""
@@ -117,7 +118,7 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
         _turn(folder / name, axes[:, ::-1].astype(np.float32))
 
 
-def _turn(path: Path, axes: NDArray[np.float32]) -> None:
+def _turn(path: Path, axes: F32) -> None:
     """Multiply the vectors in a file by a rotation, in place."""
     vectors = np.load(path, mmap_mode="r+")
     for block in _blocks(len(vectors)):
@@ -130,7 +131,7 @@ def _blocks(rows: int) -> Iterator[slice]:
         yield slice(first, first + BLOCK_ROWS)
 
 
-def _load(settings: Distillation, device: str) -> Any:
+def _load(settings: Distillation, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     try:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from train.data.packing import Rows
+from open_ml_embed.core.array_types import I64
 from train.data.segments import Segments
 
-Encode = Callable[[Segments, Sequence[Rows]], Tensor]
+Encode = Callable[[Segments, Sequence[I64]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Cached:
     backward: Callable[[Callable[[], AbstractContextManager[None]]], None]
 
 
-def encode_cached(encode: Encode, segments: Segments, chunks: Sequence[Rows]) -> Cached:
+def encode_cached(encode: Encode, segments: Segments, chunks: Sequence[I64]) -> Cached:
     """Encode chunks one by one, keeping what is needed to do it again.
 
     Args:
@@ -71,7 +71,7 @@ class _Generators:
 
     @classmethod
     def now(cls) -> _Generators:
-        on_device = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        on_device = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call] # torch
         return cls(torch.get_rng_state(), torch.cuda.get_rng_state() if on_device else None)
 
     @contextmanager

@@ -52,7 +52,7 @@ def _said(one: EvaluationSet) -> str:
     """Hash what is known of a set besides its files; where a folder lies does not matter."""
     if isinstance(one.said, EvaluationTask):
         form = task_types()[one.said.type]
-        said: Any = [one.said.model_dump(mode="json", exclude={"benchmarks"}), form.model_dump(mode="json")]
+        said: object = [one.said.model_dump(mode="json", exclude={"benchmarks"}), form.model_dump(mode="json")]
     elif isinstance(one.said, Manifest):
         said = one.said.model_dump(mode="json")
     else:

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.decontamination.index import ROLES, Index
-from curation.decontamination.kernels import I32
 from curation.decontamination.matching import REASONS, Hits, match
 from curation.decontamination.settings import DecontaminationSettings, DistrustSettings, MtebSettings
 from curation.decontamination.step.index import BuildIndex, load_index
-from curation.decontamination.word_units import U8
 from curation.tables.contamination import CONTAMINATION, CONTAMINATION_SCHEMA, SIDES
+from open_ml_embed.core.array_types import I32, I64, U8
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store, take_rows
-from open_ml_embed.core.text.tokens import I64
 
 MOST_TASKS = 8
 """Tasks named in a row; all are counted."""
@@ -139,7 +137,7 @@ def _side(
     ids = _identities(index, owners, names, entries.sets[best], entries.owners[best])
     number = _counting(np.bincount(entries.rows, minlength=rows))
     some = number < MOST_TASKS
-    starts = np.concatenate([[0], np.cumsum(np.bincount(entries.rows[some], minlength=rows))]).astype(np.int32)
+    starts = offsets_of(np.bincount(entries.rows[some], minlength=rows)).astype(np.int32)
     tasks = pa.array(names, pa.string()).take(pa.array(entries.sets[some]))
     scores = pa.array(hits.scores[hit])
     return [reasons.take(place), scores.take(place), pa.ListArray.from_arrays(pa.array(starts), tasks), ids.take(place)]
@@ -149,8 +147,12 @@ def _identities(index: Index, owners: pa.Table, names: tuple[str, ...], sets: I3
     """Name evaluation texts: task/subset/role/id."""
     said = owners.take(pa.array(owner)).combine_chunks()
     roles: U8 = index.owner_role[owner]
-    parts = [pa.array(names, pa.string()).take(pa.array(sets)), said["subset"].cast(pa.string()),
-             pa.array(ROLES).take(pa.array(roles)), said["text_id"].cast(pa.string())]  # fmt: skip
+    parts = [
+        pa.array(names, pa.string()).take(pa.array(sets)),
+        said["subset"].cast(pa.string()),
+        pa.array(ROLES).take(pa.array(roles)),
+        said["text_id"].cast(pa.string()),
+    ]
     joined = pc.binary_join_element_wise(*parts, "/")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
@@ -176,9 +178,16 @@ def _found(sides: list[Hits]) -> pa.Table:
 
 
 def _examples(
-    side: str, rows: pa.Table, column: str, hits: Hits, entries: _Entries, index: Index, texts: pa.Table,
-    owners: pa.Table, names: tuple[str, ...],
-) -> pa.Table:  # fmt: skip
+    side: str,
+    rows: pa.Table,
+    column: str,
+    hits: Hits,
+    entries: _Entries,
+    index: Index,
+    texts: pa.Table,
+    owners: pa.Table,
+    names: tuple[str, ...],
+) -> pa.Table:
     order = np.lexsort((row_keys(rows)[entries.rows], entries.sets))
     starts = np.ones(len(order), bool)
     starts[1:] = np.diff(entries.sets[order]) != 0
@@ -215,7 +224,7 @@ def first_examples(table: pa.Table) -> pa.Table:
     """Return at most `EXAMPLES` rows a task, by row id, sides one after the other."""
     table = table.sort_by([("task", "ascending"), ("row_id", "ascending"), ("side", "descending")])
     names = table["task"].to_pylist()
-    kept: list[npt.NDArray[np.int64] | int] = []
+    kept: list[I64 | int] = []
     for i, name in enumerate(names):
         if i < EXAMPLES or names[i - EXAMPLES] != name:
             kept.append(i)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.build import Shard
@@ -15,6 +14,7 @@ from curation.decontamination.matching import REASONS
 from curation.decontamination.settings import DistrustSettings
 from curation.decontamination.step.rows import EXAMPLE_SCHEMA, Contaminate, first_examples
 from curation.tables.contamination import SIDES
+from open_ml_embed.core.array_types import Mask
 from open_ml_embed.core.store import Marker, Store
 
 
@@ -25,7 +25,7 @@ def summarize(
     index: Index,
     names: tuple[str, ...],
     indexed: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return what the step's file says.
 
     Args:
@@ -67,7 +67,7 @@ def summarize(
     return {"tasks": tasks, "sources": sources, "given_up": given_up}
 
 
-def _by_set(held: npt.NDArray[np.bool_], index: Index, names: tuple[str, ...]) -> dict[str, int]:
+def _by_set(held: Mask, index: Index, names: tuple[str, ...]) -> dict[str, int]:
     """Count each set's texts among those that are held; a text that stands in it twice counts twice."""
     owned = np.repeat(held, np.diff(index.owner_starts))
     return dict(zip(names, np.bincount(index.owner_set[owned], minlength=len(names)).tolist(), strict=True))

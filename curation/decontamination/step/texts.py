@@ -146,7 +146,7 @@ def _of_manifest(raw: RawSet, manifest: Manifest, quarantine: Quarantine) -> Ite
                     yield _table(subset, role, ids, rows[side])
 
 
-def _table(subset: str, role: str, ids: Any, texts: Any) -> pa.Table:
+def _table(subset: str, role: str, ids: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Table:
     fixed = [pa.repeat(pa.scalar(value), len(texts)) for value in (subset, role)]
     table = pa.table([*fixed, ids, texts], names=TEXT_SCHEMA.names)
     return table.filter(pc.is_valid(table["text"])).cast(TEXT_SCHEMA)

@@ -13,13 +13,12 @@ import pyarrow as pa
 
 from curation.dedup.exact import fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import named_by
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.ranks import ranks_of, rows_of
 from curation.dedup.step.shards import Corpus
+from open_ml_embed.core.array_types import U32, U64
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
-from open_ml_embed.core.text.tokens import U64
 
 COLUMN_BYTES = 1 << 30
 """Bands read at once: as many as fit so many bytes, since opening a thousand small shards costs more than reading."""

@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.components import component_of
 from curation.dedup.step.ranks import numbers_of, ranks_of
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
+from open_ml_embed.core.array_types import I64, U32
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64
 
 CLUSTER_SCHEMA = pa.schema(
     [
@@ -60,16 +60,17 @@ class Cluster:
         of_source: dict[str, I64] = {}
         for shard, start, first in starts:
             here = slice(start, start + shard.rows)
-            offsets = np.concatenate([[0], np.cumsum(counts[here])]).astype(np.int32)
+            offsets = offsets_of(counts[here]).astype(np.int32)
             given = pa.array(columns["document"][first : first + shard.negatives])
             batch = pa.record_batch(
                 [
-                    pa.array(verdict[here] == 0), reasons.take(pa.array(verdict[here])),
+                    pa.array(verdict[here] == 0),
+                    reasons.take(pa.array(verdict[here])),
                     *(pa.array(columns[name][here]) for name in ("sample", *FIELDS)),
                     pa.ListArray.from_arrays(pa.array(offsets), given).cast(CLUSTER_SCHEMA.field(5).type),
                 ],
                 schema=CLUSTER_SCHEMA,
-            )  # fmt: skip
+            )
             out.table("clusters", [batch], CLUSTER_SCHEMA, at=shard.path)
             counted = np.bincount(verdict[here], minlength=len(REASONS))
             of_source[shard.source] = of_source.get(shard.source, np.zeros(len(REASONS), np.int64)) + counted

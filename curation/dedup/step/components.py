@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from curation.dedup.joining import components
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import Pairs, folded
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
+from open_ml_embed.core.array_types import U32
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 

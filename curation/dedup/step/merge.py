@@ -8,20 +8,19 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.ranks import ORDER
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus, ShardRef
+from open_ml_embed.core.array_types import F64, I64, U32, Array, Mask
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.arrays import list_starts, one_array
-from open_ml_embed.core.text.tokens import I64
 
 GIVEN = pa.struct(
     [
@@ -113,9 +112,9 @@ class _Dropped:
 
     rows: I64
     kept: I64
-    near: npt.NDArray[np.bool_]
-    same_query: npt.NDArray[np.bool_]
-    same_document: npt.NDArray[np.bool_]
+    near: Mask
+    same_query: Mask
+    same_document: Mask
 
 
 def _dropped(store: Store, corpus: Corpus) -> _Dropped:
@@ -136,13 +135,13 @@ def _dropped(store: Store, corpus: Corpus) -> _Dropped:
     return _Dropped(rows[order], home[order], near, *(of[told_by] == of[rank] for of in same))
 
 
-def _bytes_a_row(store: Store, corpus: Corpus) -> npt.NDArray[np.float64]:
+def _bytes_a_row(store: Store, corpus: Corpus) -> F64:
     files = (f"rows/{shard.path}.rows.arrow" for shard in corpus.shards)
     sizes = [store.fs.size(store.full(file)) for file in files]
     return np.array(sizes, np.float64) / [max(shard.rows, 1) for shard in corpus.shards]
 
 
-def _groups(sizes: npt.NDArray[Any]) -> Iterator[range]:
+def _groups(sizes: Array) -> Iterator[range]:
     """Cut shards into runs of at most `GATHERED_BYTES`, or of one."""
     first, held = 0, 0.0
     for number, size in enumerate(sizes.tolist()):
@@ -187,22 +186,21 @@ def _gathered(store: Store, corpus: Corpus, dropped: _Dropped, here: slice) -> _
     return _Gathered(items, place, _ends(_text_bytes(items)[place]))
 
 
-def _told(
-    store: Store, shard: ShardRef, rows: I64, near: npt.NDArray[np.bool_], same_query: npt.NDArray[np.bool_],
-    same_document: npt.NDArray[np.bool_],
-) -> pa.Table:  # fmt: skip
+def _told(store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask, same_document: Mask) -> pa.Table:
     """Return some rows of a shard as items of lists, in `_WIDE`: those of all shards may not fit 32-bit offsets."""
     table = store.read_rows(f"rows/{shard.path}.rows.arrow", rows, COLUMNS)
     clusters = store.read_rows(f"clusters/{shard.path}.clusters.arrow", rows, ["document_cluster", "negative_clusters"])
     none = pa.scalar(None, pa.string())
     columns = [
-        table["row_id"], table["source"], table["subset"],
+        table["row_id"],
+        table["source"],
+        table["subset"],
         pc.if_else(pa.array(near), "near-duplicate", "exact-duplicate"),
         pc.if_else(pa.array(same_query), none, table["query"]),
         pc.if_else(pa.array(same_document), none, table["positive"]),
         clusters["document_cluster"],
         _given(store, shard, rows, table["negatives"], clusters["negative_clusters"]),
-    ]  # fmt: skip
+    ]
     return pa.table(columns, names=_WIDE.names).cast(_WIDE)
 
 
@@ -212,7 +210,7 @@ def _given(store: Store, shard: ShardRef, rows: I64, texts: pa.ChunkedArray, clu
     exact = np.zeros(0, np.uint64)
     if starts[-1]:
         counts = store.read_table(f"signatures/{shard.path}.signatures.arrow", ["negatives"])["negatives"].to_numpy()
-        before = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        before = offsets_of(counts)
         lengths = np.diff(starts)
         numbers = np.repeat(before[rows] - starts[:-1], lengths) + np.arange(starts[-1])
         path = f"signatures/{shard.path}.negatives.arrow"
@@ -249,7 +247,7 @@ def _lengths(lengths: pa.ChunkedArray) -> I64:
 
 
 def _ends(lengths: I64) -> I64:
-    return np.concatenate([[0], np.cumsum(lengths)])
+    return offsets_of(lengths)
 
 
 def _aligned(bounds: I64, items: pa.Table) -> pa.RecordBatch:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 
 from curation.dedup.exact import rank_bits
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.shards import Corpus
+from open_ml_embed.core.array_types import I64, U32, U64
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.store import Store, flat
-from open_ml_embed.core.text.tokens import I64, U64
 
 ORDER_SCHEMA = pa.schema(
     [
@@ -106,8 +105,8 @@ def ranked(high: U64, low: U64, priority: I64) -> tuple[U32, U32]:
     return rank, row
 
 
-@nb.njit(cache=True)
-def _settle(row, high, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _settle(row: U32, high: U64, low: U64) -> None:
     """Sort by full ids what is sorted by their high bits already: insertion, linear where nothing is out of place."""
     for i in range(1, len(row)):
         held = row[i]

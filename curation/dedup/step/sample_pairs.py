@@ -13,22 +13,22 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NamedTuple
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 
 from curation.dedup.exact import agreeing_bits, least_agreement, rank_bits
 from curation.dedup.joining import ShingleSets, similarity
-from curation.dedup.minhash import U32
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import folded
 from curation.dedup.step.components import component_of
 from curation.dedup.step.ranks import ORDER, rows_of
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
+from open_ml_embed.core.array_types import I64, U8, U32, U64, Integer
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
-from open_ml_embed.core.text.tokens import I64, U64, mix64
+from open_ml_embed.core.text.tokens import mix64
 
 MOST_COMPARED = 65_536
 """In one group a sample is compared with at most so many that stay, those of lowest rank: a group of any size ends."""
@@ -98,7 +98,7 @@ def _groups(store: Store, corpus: Corpus) -> tuple[U32, I64]:
     return members, bounds
 
 
-def _kinds(store: Store, corpus: Corpus, ranks: U32 | None) -> tuple[np.ndarray[Any, np.dtype[np.uint8]], U64]:
+def _kinds(store: Store, corpus: Corpus, ranks: U32 | None) -> tuple[U8, U64]:
     """Return family (`FAMILIES`) and label hash of the samples of some ranks, or of all in order of rank."""
     (row,) = flat(store, ORDER, "row")
     row = row if ranks is None else row[ranks]
@@ -139,15 +139,15 @@ def _side(store: Store, corpus: Corpus, field: str, members: U32) -> _Side:
     return _Side(leader, sketched, np.where(known, inside, -1), sets.hashes, sets.starts, sets.lengths)
 
 
-@nb.njit(cache=True)
-def _keys(query, document, family, label, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _keys(query: U32, document: U32, family: U8, label: U64, key: U64) -> None:
     for i in range(len(query)):
         other = np.uint64(document[i]) if family[i] == 0 else label[i]
         key[i] = mix64(mix64(np.uint64(query[i]) << np.uint64(2) | np.uint64(family[i])) ^ mix64(other))
 
 
-@nb.njit(cache=True)
-def _runs(packed, mask):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _runs(packed: U64, mask: np.uint64) -> tuple[U32, I64]:
     """Return the low bits of values whose high bits are those of another value, and where each run of them begins."""
     members, bounds = np.empty(len(packed), np.uint32), np.zeros(len(packed) // 2 + 2, np.int64)
     used = groups = start = 0
@@ -165,10 +165,19 @@ def _runs(packed, mask):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return members[:used].copy(), bounds[: groups + 1].copy()
 
 
-@nb.njit(cache=True)
-def _near(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    leader, sketched, held, hashes, starts, lengths, i, j, least, threshold,  # noqa: ANN001
-):  # fmt: skip
+@njit
+def _near(
+    leader: U32,
+    sketched: U64,
+    held: I64,
+    hashes: U32,
+    starts: I64,
+    lengths: I64,
+    i: Integer,
+    j: Integer,
+    least: int,
+    threshold: float,
+) -> bool:
     """Tell whether one side of two samples is equal, or at or above the threshold."""
     if leader[i] == leader[j]:
         return True
@@ -181,13 +190,26 @@ def _near(  # type: ignore[no-untyped-def]  # noqa: ANN202
     return similarity(hashes, starts, lengths, left, right) >= threshold
 
 
-@nb.njit(cache=True)
-def _keepers(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    bounds, family, label,  # noqa: ANN001
-    q_leader, q_sketched, q_held, q_hashes, q_starts, q_lengths,  # noqa: ANN001
-    d_leader, d_sketched, d_held, d_hashes, d_starts, d_lengths,  # noqa: ANN001
-    least, threshold,  # noqa: ANN001
-):  # fmt: skip
+@njit
+def _keepers(
+    bounds: I64,
+    family: U8,
+    label: U64,
+    q_leader: U32,
+    q_sketched: U64,
+    q_held: I64,
+    q_hashes: U32,
+    q_starts: I64,
+    q_lengths: I64,
+    d_leader: U32,
+    d_sketched: U64,
+    d_held: I64,
+    d_hashes: U32,
+    d_starts: I64,
+    d_lengths: I64,
+    least: int,
+    threshold: float,
+) -> I64:
     """Return, for each sample, the place of the one that stays for it: the first before it that it resembles."""
     keeper = np.arange(len(family))
     staying = np.empty(MOST_COMPARED, np.int64)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from open_ml_embed.core.array_types import I64, Array
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 
 
@@ -63,14 +64,14 @@ class Corpus:
         return sum(shard.negatives for shard in self.shards)
 
     @property
-    def starts(self) -> npt.NDArray[np.int64]:
+    def starts(self) -> I64:
         """The number of each shard's first row, and the number of rows at the end."""
-        return np.cumsum([0, *(shard.rows for shard in self.shards)])
+        return offsets_of([shard.rows for shard in self.shards])
 
     @property
-    def negative_starts(self) -> npt.NDArray[np.int64]:
+    def negative_starts(self) -> I64:
         """The number of each shard's first given negative among the documents, and the number of documents."""
-        return self.rows + np.cumsum([0, *(shard.negatives for shard in self.shards)])
+        return self.rows + offsets_of([shard.negatives for shard in self.shards])
 
     def size(self, field: str) -> int:
         """Return how many texts (or samples) a field has."""
@@ -83,7 +84,7 @@ class Corpus:
 
     def column(
         self, store: Store, names: Sequence[str], dtype: type[Any], *, negatives: bool = False
-    ) -> dict[str, npt.NDArray[Any]]:
+    ) -> dict[str, Array]:
         """Read columns of the signatures; several at once cost one pass over the files.
 
         Args:
@@ -96,7 +97,7 @@ class Corpus:
             name → array[rows], or array[documents]; a sketch, whatever `dtype` is, as uint64[n, words].
 
         """
-        found: dict[str, npt.NDArray[Any]] = {}
+        found: dict[str, Array] = {}
         size = self.rows + (self.negatives if negatives else 0)
         kinds = [("signatures", self.starts)] + ([("negatives", self.negative_starts)] if negatives else [])
         for kind, starts in kinds:
@@ -115,7 +116,7 @@ class Corpus:
         return {name: found.get(name, np.zeros(0, dtype)) for name in names}
 
 
-def _numbers(array: pa.Array, dtype: type[Any]) -> npt.NDArray[Any]:
+def _numbers(array: pa.Array, dtype: type[Any]) -> Array:
     if not pa.types.is_fixed_size_binary(array.type):
         return np.asarray(array.to_numpy().astype(dtype, copy=False))
     words = np.frombuffer(array.buffers()[1], np.uint64).reshape(-1, array.type.byte_width // 8)

@@ -10,15 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.joining import ShingleSets
-from curation.dedup.minhash import U32, shingle_sets
+from curation.dedup.minhash import shingle_sets
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.candidates import Pairs
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
+from open_ml_embed.core.array_types import I32, I64, U32, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat, take_rows
 from open_ml_embed.core.text.arrays import list_starts
-from open_ml_embed.core.text.tokens import I64, tokenize
+from open_ml_embed.core.text.tokens import tokenize
 
 SHINGLE_SCHEMA = pa.schema(
     [
@@ -81,7 +82,7 @@ def _needed(store: Store, field: str, first: int, count: int) -> tuple[I64, U32]
     return texts[cut].astype(np.int64) - first, ranks[cut]
 
 
-def _negatives(store: Store, path: str, counts: np.ndarray[Any, Any], given: I64) -> pa.ChunkedArray:
+def _negatives(store: Store, path: str, counts: I32, given: I64) -> pa.ChunkedArray:
     """Return some of a shard's given negatives, by their numbers in it, ascending."""
     ends = np.cumsum(counts, dtype=np.int64)
     row = np.searchsorted(ends, given, "right")
@@ -118,7 +119,7 @@ def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None)
     )
 
 
-def _among(ranks: U32, wanted: U32) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _among(ranks: U32, wanted: U32) -> Mask:
     """Tell which ranks are among those that are wanted, ascending."""
     if not len(wanted):
         return np.zeros(len(ranks), bool)

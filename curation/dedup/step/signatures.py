@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
 from curation.dedup.minhash import bands, signatures_of, sketches
 from curation.dedup.settings import DedupSettings
+from open_ml_embed.core.array_types import U32, U64
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import U64, Tokens, mix_all, tokenize
+from open_ml_embed.core.text.tokens import Tokens, mix_all, tokenize
 
 FIELDS = ("query", "document")
 """What is compared by MinHash. Clusters of both are what the miner and the trainer mask by."""
@@ -128,7 +128,7 @@ class Sign:
     def _signed(self, tokens: Tokens) -> tuple[list[pa.Array], int]:
         """Return the columns of one field, and how many of its texts are too short for a signature."""
         signature, enough = signatures_of(tokens, self.settings)
-        hashed: npt.NDArray[np.uint32] = bands(signature, self.settings)
+        hashed: U32 = bands(signature, self.settings)
         hashed[:, ~enough] = 0
         kind = pa.binary(self.settings.num_perm // 8)
         sketch = pa.FixedSizeBinaryArray.from_buffers(kind, len(tokens), [None, pa.py_buffer(sketches(signature))])

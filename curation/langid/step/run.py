@@ -22,10 +22,13 @@ LANGUAGES_SCHEMA = pa.schema(
         pa.field(f"{side}_{name}", kind, nullable=False)
         for side in SIDES
         for name, kind in (
-            ("code", pa.string()), ("script", pa.string()), ("confidence", pa.float32()), ("letters", pa.int32()),
+            ("code", pa.string()),
+            ("script", pa.string()),
+            ("confidence", pa.float32()),
+            ("letters", pa.int32()),
         )
     ]
-)  # fmt: skip
+)
 """Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und;
 letters are those that the answer rests on (see `interface.IDENTIFIED_SCHEMA`)."""
 
@@ -48,7 +51,7 @@ class Identify:
         out.table("languages", table.to_batches(), LANGUAGES_SCHEMA)
         return {}
 
-    def _side(self, texts: Any, declared: Any) -> pa.Table:
+    def _side(self, texts: pa.ChunkedArray, declared: pa.ChunkedArray) -> pa.Table:
         text = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
         is_code = pc.ends_with(declared, "-Code")
         if self.settings.code_declared and pc.all(is_code).as_py():

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any, ClassVar, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +20,7 @@ from curation.langid.codes import LabelRefusedError, members, resolve
 from curation.langid.confidence import SHORT
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
+from open_ml_embed.core.array_types import U8, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
@@ -118,12 +118,12 @@ class Judged:
 
     """
 
-    verdict: npt.NDArray[np.uint8]
-    overruled: npt.NDArray[np.bool_]
+    verdict: U8
+    overruled: Mask
     confusion: dict[str, Counter[str]]
 
 
-def judge(declared: Any, identified: pa.Table, settings: LanguageSettings, trust: SourceTrust) -> Judged:
+def judge(declared: pa.ChunkedArray, identified: pa.Table, settings: LanguageSettings, trust: SourceTrust) -> Judged:
     """Judge one side of n rows.
 
     Args:
@@ -224,7 +224,7 @@ def _of_side(identified: pa.Table, side: str) -> pa.Table:
     return pa.table({name: identified[f"{side}_{name}"] for name in ("code", "script", "confidence", "letters")})
 
 
-def _tags(identified: pa.Table, side: str) -> Any:
+def _tags(identified: pa.Table, side: str) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(identified[f"{side}_code"], identified[f"{side}_script"], "-")
 
 

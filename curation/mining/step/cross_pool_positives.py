@@ -15,9 +15,9 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from curation.tables.cross_pool import ANSWER_SCHEMA, ANSWERS
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64
 
 CLUSTERS = ["query_cluster", "document_cluster"]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
@@ -22,10 +21,11 @@ from curation.mining.teachers.loading import load_teacher
 from curation.mining.teachers.protocol import Side
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
+from open_ml_embed.core.array_types import F16, Array
 from open_ml_embed.core.engine import Outputs, Task, Workers
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker, Store
 
-F16 = npt.NDArray[np.float16]
 TABLES: dict[Side, tuple[str, str]] = {"query": ("asked", "query"), "document": ("documents", "positive")}
 """Side → the pool's table that says where its texts stand, and their column in the rows."""
 
@@ -123,7 +123,7 @@ class StoredVectors:
     def of(cls, store: Store, markers: Sequence[Marker]) -> StoredVectors:
         """Read what these tasks of `Embed` have written."""
         outputs = [marker.outputs[0] for marker in markers]
-        starts = np.cumsum([0, *(output.rows for output in outputs)]).tolist()
+        starts = offsets_of([output.rows for output in outputs]).tolist()
         dim = int(markers[0].stats["dim"]) if markers else 0
         return cls(store, tuple(o.path for o in outputs), tuple(starts), tuple(o.xxh3 for o in outputs), dim)
 
@@ -140,7 +140,7 @@ class StoredVectors:
         ]
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float16)
 
-    def take(self, ids: npt.NDArray[Any]) -> F16:
+    def take(self, ids: Array) -> F16:
         """Return some vectors, float16[len(ids), dim]; each shard is read once."""
         result = np.empty((len(ids), self.dim), np.float16)
         shard = np.searchsorted(self.starts, ids, side="right") - 1

@@ -147,14 +147,15 @@ def _read_shard(store: Store, pool: PoolRef, number: int) -> _Shard:
     negative_clusters = pc.list_flatten(clusters["negative_clusters"]).to_numpy()
     written = pl.DataFrame(
         {
-            "shard": np.full(n + len(of_row), number, np.int32), "row": np.concatenate([row, of_row]),
+            "shard": np.full(n + len(of_row), number, np.int32),
+            "row": np.concatenate([row, of_row]),
             "given": np.concatenate([np.full(n, POSITIVE), np.arange(len(of_row)) - offsets[of_row]]).astype(np.int16),
             "exact": np.concatenate([signed["document_exact"].to_numpy(), given.to_numpy()]),
             "cluster": np.concatenate([clusters["document_cluster"].to_numpy(), negative_clusters]),
             "language": languages["positive_lang"].append(languages["positive_lang"].gather(of_row)),
             "contaminated": np.concatenate([contaminated, np.zeros(len(of_row), bool)]),
         }
-    )  # fmt: skip
+    )
     return _Shard(asked, written.sort("row", "given"), pa.array(offsets, pa.int32()))
 
 

@@ -26,6 +26,7 @@ from curation.mining.step.search import (
 )
 from curation.tables.pools import PoolRef
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
 from sources.manifest import Family
@@ -65,7 +66,7 @@ class Align:
         asked = store.read_table(f"{Collect.name}/{ref.path}.links.arrow", ["query"])["query"].to_numpy()
         blocks, block_of = np.unique(asked // BLOCK_QUERIES, return_inverse=True)
         tables = [store.read_table(f"{Search.name}/{block_path(ref.pool, b)}.negatives.arrow") for b in blocks.tolist()]
-        starts = np.cumsum([0, *(table.num_rows for table in tables)])
+        starts = offsets_of([table.num_rows for table in tables])
         found = pa.concat_tables([NEGATIVES_SCHEMA.empty_table(), *tables])
         found = found.take(pa.array(starts[block_of] + asked % BLOCK_QUERIES)).combine_chunks()
         out.table("negatives", found.to_batches(), NEGATIVES_SCHEMA)
@@ -111,10 +112,13 @@ class DrawClasses:
         wanted, written = numbered(queries["wanted"], documents["language"])
         positive = links["positive"].to_numpy()
         masks = build_masks(
-            lists_of(n, np.arange(n), positive), documents["cluster"].to_numpy(),
-            texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()), languages=(wanted, written),
-            language=self.settings.language, contaminated=documents["contaminated"].to_numpy(),
-        )  # fmt: skip
+            lists_of(n, np.arange(n), positive),
+            documents["cluster"].to_numpy(),
+            texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
+            languages=(wanted, written),
+            language=self.settings.language,
+            contaminated=documents["contaminated"].to_numpy(),
+        )
         owner = np.repeat(np.arange(n), pc.list_value_length(links["given"]).to_numpy())
         given = lists_of(n, owner, pc.list_flatten(links["given"]).to_numpy())
         label = rows["label"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)

@@ -122,10 +122,13 @@ def _width(settings: MiningSettings) -> float:
 
 def _draw(build: Build, pools: list[MinedPool]) -> None:
     tasks = [
-        Task(p.name, (p.identity, p.family, *p.reference.hashes),
-             ClassesRef(p.reference, p.family, tuple(s.rows for s in p.shards)))
+        Task(
+            p.name,
+            (p.identity, p.family, *p.reference.hashes),
+            ClassesRef(p.reference, p.family, tuple(s.rows for s in p.shards)),
+        )
         for p in pools
-    ]  # fmt: skip
+    ]
     markers = engine.run(DrawClasses(build.profile.mining), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.aligned = [marker]
@@ -151,10 +154,12 @@ def _figures(pools: list[MinedPool], settings: MiningSettings) -> dict[str, Any]
         "width": _width(settings),
         "sources": {source: added(tallies) for source, tallies in sorted(rows.items())},
         "pools": {
-            label: added(counts) | {
+            label: added(counts)
+            | {
                 "sources": sorted({s.source for p in pools if p.label == label for s in p.shards}),
-                "recall": recall.get(label), "examples": spread_examples(examples[label]),
+                "recall": recall.get(label),
+                "examples": spread_examples(examples[label]),
             }
             for label, counts in sorted(found.items())
         },
-    }  # fmt: skip
+    }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,12 +21,13 @@ from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
 from curation.mining.step.embeddings import StoredVectors
 from curation.mining.step.pools import Collect
-from curation.mining.topk.heap import I32
 from curation.mining.vectors import Vectors
 from curation.tables.pools import PoolRef, read_texts
+from open_ml_embed.core.array_types import F32, I32, I64, Array
 from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, Tokens, tokenize
+from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 BLOCK_QUERIES = 32_768
 """Queries a task: what is lost when it is killed. Documents are read once for each quarter of it."""
@@ -151,10 +151,10 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
     pool = Pool(masks, lists_of(n, given, pc.list_flatten(links["given"]).to_numpy()), queries["exact"].to_numpy())
     opinion = _opinion(store, ref.pool, queries, documents, settings)
     if ref.vectors is not None:
-        from curation.mining.teachers.sentence_transformer import choose_device
+        from open_ml_embed.core import devices
 
         vectors = Renumbered(ref.vectors[0], queries["text"].to_numpy())
-        retriever = DenseRetriever(vectors, ref.vectors[1], choose_device(), threads=ref.threads)
+        retriever = DenseRetriever(vectors, ref.vectors[1], devices.chosen(), threads=ref.threads)
         return _Ready(pool, [(np.arange(n), retriever)], opinion)
     return _Ready(pool, list(_lexical(store, ref, queries, documents, pool, settings)), opinion)
 
@@ -166,13 +166,13 @@ def numbered(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[I32, I32]:
     return numbers[: len(left)], numbers[len(left) :]
 
 
-def lists_of(size: int, owner: npt.NDArray[Any], value: npt.NDArray[Any]) -> Ragged:
+def lists_of(size: int, owner: Array, value: Array) -> Ragged:
     """Return the values of each owner 0 … size - 1, in order of appearance, each once."""
     pairs = (
         pl.DataFrame({"owner": owner, "value": value}).unique(maintain_order=True).sort("owner", maintain_order=True)
     )
     counts = np.bincount(pairs["owner"].to_numpy(), minlength=size)
-    return Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), pairs["value"].to_numpy().astype(np.int32))
+    return Ragged(offsets_of(counts), pairs["value"].to_numpy().astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Renumbered:
     """Vectors under other numbers: queries of one text and several languages share its vector."""
 
     vectors: Vectors
-    numbers: npt.NDArray[np.int32]
+    numbers: I32
 
     def __len__(self) -> int:
         """Return how many numbers there are."""
@@ -191,11 +191,11 @@ class Renumbered:
         """Length of a vector."""
         return self.vectors.dim
 
-    def block(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def block(self, start: int, stop: int) -> Array:
         """Return vectors start … stop - 1."""
         return self.take(np.arange(start, min(stop, len(self))))
 
-    def take(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def take(self, ids: Array) -> Array:
         """Return some vectors."""
         return self.vectors.take(self.numbers[ids])
 
@@ -237,7 +237,7 @@ def _tokens(store: Store, pool: PoolRef, places: pa.Table, column: str) -> Token
     ]
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     hashes, exact = (np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "exact"))
-    return Tokens(hashes, np.concatenate([[0], np.cumsum(lengths)]), exact)
+    return Tokens(hashes, offsets_of(lengths), exact)
 
 
 def joined_tokens(tokens: Tokens, lists: Ragged) -> Tokens:
@@ -257,7 +257,7 @@ def _opinion(
     places = store.read_table(f"{Collect.name}/{pool.name}.asked.arrow")
     text_of = queries["text"].to_numpy()
 
-    def score(query: I64, document: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    def score(query: I64, document: I32) -> F32:
         asked, ask = np.unique(text_of[query], return_inverse=True)
         written, answer = np.unique(document, return_inverse=True)
         return judge.score(

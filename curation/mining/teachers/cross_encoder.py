@@ -11,18 +11,16 @@ import pyarrow as pa
 
 from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.loading import model_folder
-from curation.mining.teachers.protocol import F32
 from curation.mining.teachers.sentence_transformer import (
-    choose_device,
     hash_files,
     length_sorted,
     one_thread,
     refused,
     token_lengths,
 )
+from open_ml_embed.core.array_types import F32, I64
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest
-from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -81,10 +79,12 @@ class SecondOpinion:
         import torch
         from sentence_transformers import CrossEncoder
 
+        from open_ml_embed.core import devices
+
         with refused(self._folder):
             model: CrossEncoder = CrossEncoder(
                 str(self._folder),
-                device=choose_device(),
+                device=devices.chosen(),
                 local_files_only=True,
                 max_length=self._settings.max_length,
                 activation_fn=torch.nn.Sigmoid(),

@@ -14,14 +14,14 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from curation.mining.teachers.protocol import F32, Side
+from curation.mining.teachers.protocol import Side
+from open_ml_embed.core.array_types import F32, I32, I64, Array
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.hashing import digest, hash_file
 from open_ml_embed.core.text.tokens import string_buffers
@@ -108,12 +108,12 @@ class _Table:
     """Ids in order, and where the vector of each stands: file, and row of it."""
 
     ids: Ids
-    file: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int64]
-    parts: list[npt.NDArray[Any]]
+    file: I32
+    row: I64
+    parts: list[Array]
 
     @classmethod
-    def of(cls, parts: list[tuple[Ids, npt.NDArray[Any]]]) -> _Table:
+    def of(cls, parts: list[tuple[Ids, Array]]) -> _Table:
         ids = np.concatenate([ids for ids, _ in parts])
         order = np.argsort(ids, kind="stable")
         file = np.repeat(np.arange(len(parts), dtype=np.int32), [len(ids) for ids, _ in parts])
@@ -124,7 +124,7 @@ class _Table:
     def dim(self) -> int:
         return int(self.parts[0].shape[1])
 
-    def take(self, places: npt.NDArray[np.int64]) -> F32:
+    def take(self, places: I64) -> F32:
         file, row = self.file[places], self.row[places]
         result = np.empty((len(places), self.dim), np.float32)
         for i in np.unique(file):
@@ -132,7 +132,7 @@ class _Table:
         return result
 
 
-def _read_arrow(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
+def _read_arrow(path: Path) -> tuple[Ids, Array]:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         vector = table["vector"].combine_chunks()
@@ -147,7 +147,7 @@ def _read_arrow(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
         ) from None
 
 
-def _read_npy(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
+def _read_npy(path: Path) -> tuple[Ids, Array]:
     names = path.with_suffix(".ids.txt")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -162,7 +162,7 @@ def _read_npy(path: Path) -> tuple[Ids, npt.NDArray[Any]]:
     return _of_each(ids, vectors, path)
 
 
-def _of_each(ids: Ids, vectors: npt.NDArray[Any], path: Path) -> tuple[Ids, npt.NDArray[Any]]:
+def _of_each(ids: Ids, vectors: Array, path: Path) -> tuple[Ids, Array]:
     if len(ids) != len(vectors):
         raise SettingsError(
             f"{len(vectors):,} vectors and {len(ids):,} ids",

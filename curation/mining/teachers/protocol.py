@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from open_ml_embed.core.array_types import F32
 
-F32 = npt.NDArray[np.float32]
 Side = Literal["query", "document"]
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curation.mining.settings import TeacherSettings
-from curation.mining.teachers.protocol import F32, Side
+from curation.mining.teachers.protocol import Side
+from open_ml_embed.core.array_types import F32
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest, hash_file
 
@@ -59,9 +60,12 @@ class SentenceTransformerTeacher:
         with one_thread():
             for batch in length_sorted(lengths, self._settings.batch_tokens):
                 result[batch] = encode(
-                    [texts[i] for i in batch], batch_size=len(batch), normalize_embeddings=True,
-                    show_progress_bar=False, prompt=prompt,
-                )  # fmt: skip
+                    [texts[i] for i in batch],
+                    batch_size=len(batch),
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                    prompt=prompt,
+                )
         return result
 
     @functools.cached_property
@@ -69,10 +73,12 @@ class SentenceTransformerTeacher:
         import torch
         from sentence_transformers import SentenceTransformer
 
+        from open_ml_embed.core import devices
+
         with refused(self._folder):
             model = SentenceTransformer(
                 str(self._folder),
-                device=choose_device(),
+                device=devices.chosen(),
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True, "dtype": getattr(torch, self._settings.dtype)},
             )
@@ -99,13 +105,6 @@ def token_lengths(tokenizer: Any, texts: list[str], limit: int) -> list[int]:
     if not texts:
         return []
     return [min(len(ids), limit) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
-
-
-def choose_device() -> str:
-    """Return the accelerator of this process, or the CPU."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def length_sorted(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:

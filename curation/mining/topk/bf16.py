@@ -14,19 +14,16 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from curation.mining.topk.heap import F32
-from curation.mining.vectors import F64
+from open_ml_embed.core.array_types import F32, F64, U8, U32, Flag
+from open_ml_embed.core.compiled import njit
 
 ROWS, LANES, VECTORS = 6, 16, 4
 PANEL = LANES * VECTORS
-U32 = npt.NDArray[np.uint32]
 
 
 def supported() -> bool:
@@ -56,7 +53,7 @@ def pack(vectors: F32, *, panels: bool, among: int) -> tuple[U32, F64, F64]:
     return packed, lengths, taken
 
 
-class _Halves(ir.Type):  # type: ignore[misc]
+class _Halves(ir.Type):  # type: ignore[misc] # llvmlite has no types
     """What llvmlite has no name for."""
 
     def _to_string(self) -> str:
@@ -70,7 +67,9 @@ class _Halves(ir.Type):  # type: ignore[misc]
 
 
 @intrinsic
-def _block(typing, rows, row, panels, panel, out, column, least, reached):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _block(
+    typing: Any, rows: Any, row: Any, panels: Any, panel: Any, out: Any, column: Any, least: Any, reached: Any
+) -> Any:
     """Write `out[row : row + 6, column : column + 64]`, products of six rows and a panel, and whether they reach."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -136,8 +135,8 @@ def _block(typing, rows, row, panels, panel, out, column, least, reached):  # ty
     return types.void(rows, row, panels, panel, out, column, least, reached), generate
 
 
-@nb.njit(cache=True, nogil=True)
-def multiply(rows, panels, out, least, reached):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def multiply(rows: U32, panels: U32, out: F32, least: F32, reached: U8) -> None:
     """Multiply packed rows and packed panels; the processor is `supported`, and all arrays are contiguous.
 
     Args:
@@ -153,8 +152,8 @@ def multiply(rows, panels, out, least, reached):  # type: ignore[no-untyped-def]
             _block(rows, row, panels, panel, out, panel * PANEL, least, reached)
 
 
-@nb.njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _pack(values, panels, packed, lengths, taken):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, fastmath={"reassoc"})
+def _pack(values: F32, panels: Flag, packed: U32, lengths: F64, taken: F64) -> None:
     """Round to the nearest bfloat16, ties to even; the smallest become zero, as the instruction reads them."""
     bits, pairs = values.view(np.uint32), values.shape[1] // 2
     upper = np.empty(values.shape[1], np.uint32)

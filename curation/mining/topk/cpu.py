@@ -12,11 +12,11 @@ from queue import SimpleQueue
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it has no types
 
 from curation.mining.topk import bf16
-from curation.mining.topk.heap import F32
-from curation.mining.topk.tile_scan import CHUNK, U8, Tile, scan
+from curation.mining.topk.tile_scan import CHUNK, Tile, scan
+from open_ml_embed.core.array_types import F32, U8
 
 TILE_ROWS = 252
 """Queries whose products with one block of documents lie in memory at once, for each thread."""

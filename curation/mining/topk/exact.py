@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import Masks, no_masks
 from curation.mining.topk.cpu import fastest
-from curation.mining.topk.heap import F32, I32, Heaps, empty_heaps, sort_heaps
+from curation.mining.topk.heap import Heaps, empty_heaps, sort_heaps
 from curation.mining.topk.tile_scan import Tile
-from curation.mining.vectors import F64, I64, Vectors, as_vectors, padded
+from curation.mining.vectors import Vectors, as_vectors, padded
+from open_ml_embed.core.array_types import F32, F64, I32, I64, Array
 from open_ml_embed.core.errors import SettingsError
 
 UNDERFLOW = 1e-30
@@ -50,8 +50,8 @@ class Found:
 
 
 def exact_topk(
-    queries: Vectors | npt.NDArray[Any],
-    documents: Vectors | npt.NDArray[Any],
+    queries: Vectors | Array,
+    documents: Vectors | Array,
     k: int,
     *,
     device: str = "cpu",
@@ -78,16 +78,22 @@ def exact_topk(
 
     """
     parts = search(
-        queries, documents, k, masks=admit, device=device, query_block=query_block, document_block=document_block,
+        queries,
+        documents,
+        k,
+        masks=admit,
+        device=device,
+        query_block=query_block,
+        document_block=document_block,
         threads=threads,
-    )  # fmt: skip
+    )
     found = [part for _, part in parts]
     return Found(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Found)))
 
 
 def search(
-    queries: Vectors | npt.NDArray[Any],
-    documents: Vectors | npt.NDArray[Any],
+    queries: Vectors | Array,
+    documents: Vectors | Array,
     k: int,
     *,
     masks: Masks | None = None,
@@ -140,9 +146,15 @@ def search(
 
 
 def _scan(
-    multiplier: Multiplier, blocks: Iterator[tuple[I32, F32, F64]], rows: I64, asked: F32, lengths: F64, masks: Masks,
-    best: Heaps, kept_out: Heaps,
-) -> None:  # fmt: skip
+    multiplier: Multiplier,
+    blocks: Iterator[tuple[I32, F32, F64]],
+    rows: I64,
+    asked: F32,
+    lengths: F64,
+    masks: Masks,
+    best: Heaps,
+    kept_out: Heaps,
+) -> None:
     """Offer all documents to a block of queries."""
     for ids, block, norms in blocks:
         slack = _error_bound(asked.shape[1]) * lengths * norms.max() + UNDERFLOW
@@ -172,7 +184,7 @@ def finished(best: Heaps, kept_out: Heaps) -> Found:
     return Found(best.scores, best.ids, kept_out.scores, kept_out.ids)
 
 
-def read_rows(vectors: Vectors, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_rows(vectors: Vectors, ids: Array) -> Array:
     """Read a run of vectors as a block, and others one by one."""
     if len(ids) and int(ids[-1]) - int(ids[0]) + 1 == len(ids):
         return vectors.block(int(ids[0]), int(ids[-1]) + 1)

@@ -14,9 +14,10 @@ import numpy as np
 
 from curation.mining.masks import Masks
 from curation.mining.topk.exact import Found, finished, read_rows, search
-from curation.mining.topk.heap import I32, empty_heaps
+from curation.mining.topk.heap import empty_heaps
 from curation.mining.topk.tile_scan import Tile, offer_listed
-from curation.mining.vectors import I64, Vectors, padded
+from curation.mining.vectors import Vectors, padded
+from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.errors import SettingsError
 
 MEASURED = 1000
@@ -41,7 +42,7 @@ class ApproximateSearch:
 
         """
         try:
-            import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
+            import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore] # optional
         except ModuleNotFoundError:
             raise SettingsError(
                 f"a pool of {len(among):,} documents is to be searched approximately, and faiss is not installed",

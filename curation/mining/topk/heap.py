@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
+from open_ml_embed.core.array_types import F32, I32
+from open_ml_embed.core.compiled import njit
 
 
 class Heaps(NamedTuple):
@@ -32,8 +30,8 @@ def empty_heaps(rows: int, k: int) -> Heaps:
     return Heaps(np.full((rows, k), -np.inf, np.float32), np.full((rows, k), -1, np.int32), np.zeros(rows, np.int32))
 
 
-@nb.njit(cache=True, nogil=True)
-def push(scores, ids, size, score, number):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def push(scores: F32, ids: I32, size: int, score: np.float32, number: int) -> int:
     """Offer one candidate to a heap (float32[k], int32[k]) that holds `size`; return how many it holds now."""
     if size == len(scores):
         if size == 0 or score < scores[0] or (score == scores[0] and number > ids[0]):
@@ -67,8 +65,8 @@ def push(scores, ids, size, score, number):  # type: ignore[no-untyped-def]  # n
     return size + 1
 
 
-@nb.njit(cache=True, nogil=True)
-def sort_heaps(scores, ids, held):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def sort_heaps(scores: F32, ids: I32, held: I32) -> None:
     """Order every row from best to worst, in place; what is not held stays at the end."""
     for row in range(len(held)):
         for last in range(held[row] - 1, 0, -1):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from curation.mining.topk.heap import F32
+from open_ml_embed.core.array_types import F32
+from open_ml_embed.core.compiled import float32, njit
 
 LANES = 8
 
@@ -26,7 +27,8 @@ def _float64_dot(context: Any, left: Any, right: Any) -> Any:
     double, single = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, arguments)]  # noqa: B905
+        both = zip(signature.args, arguments, strict=True)
+        arrays = [context.make_array(kind)(context, builder, value) for kind, value in both]
         length = builder.extract_value(arrays[0].shape, 0)
         total = cgutils.alloca_once_value(builder, ir.Constant(double, [0.0] * LANES))
         with cgutils.for_range(builder, builder.udiv(length, ir.Constant(length.type, LANES))) as loop:
@@ -45,13 +47,13 @@ def _float64_dot(context: Any, left: Any, right: Any) -> Any:
     return types.float64(left, right), generate
 
 
-@nb.njit(cache=True, nogil=True)
-def dot(left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def dot(left: F32, right: F32) -> np.float32:
     """Return the score, float32, of two contiguous float32 arrays whose length is a multiple of `LANES`."""
-    return nb.float32(_float64_dot(left, right))
+    return float32(_float64_dot(left, right))
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def dots(left: F32, right: F32, result: F32) -> None:
     """Write the score of every pair of rows, float32[n, width] each, to `result`, float32[n]."""
     for i in range(len(result)):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from curation.mining.masks import Masks, masked_by
-from curation.mining.topk.heap import F32, I32, Heaps, push
+from curation.mining.topk.heap import Heaps, push
 from curation.mining.topk.score_kernel import dot
-from curation.mining.vectors import F64, I64
+from open_ml_embed.core.array_types import F32, F64, I32, I64, U8
+from open_ml_embed.core.compiled import njit
 
 CHUNK = 64
-U8 = npt.NDArray[np.uint8]
 
 
 class Tile(NamedTuple):
@@ -54,8 +52,8 @@ class Tile(NamedTuple):
         return np.where(full, self.best.scores[:, 0] - self.slack, -np.inf).astype(np.float32)
 
 
-@nb.njit(cache=True, nogil=True)
-def scan(tile, product, reached):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def scan(tile: Tile, product: F32, reached: U8) -> None:
     """Offer every document that may enter.
 
     Args:
@@ -90,8 +88,8 @@ def scan(tile, product, reached):  # type: ignore[no-untyped-def]  # noqa: ANN00
         tile.best.held[row] = held
 
 
-@nb.njit(cache=True, nogil=True)
-def offer_listed(tile, rows, columns, products):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@njit(nogil=True)
+def offer_listed(tile: Tile, rows: I64, columns: I64, products: F32) -> None:
     """Offer single documents: int64 places in the tile, and their products, float32."""
     most = tile.best.scores.shape[1]
     for i in range(len(rows)):
@@ -106,22 +104,22 @@ def offer_listed(tile, rows, columns, products):  # type: ignore[no-untyped-def]
             tile.best.held[row] = push(scores, held_ids, held, dot(query, document), number)
 
 
-@nb.njit(cache=True, nogil=True)
-def _any_reaches(values, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _any_reaches(values: F32, least: np.float32) -> bool:
     """Compare a whole chunk: of fixed length, without a branch and in integers, so that it compiles to vectors."""
     found = np.uint32(0)
     for i in range(CHUNK):
         found |= np.uint32(values[i] >= least)
-    return found != 0
+    return bool(found != 0)
 
 
-@nb.njit(cache=True, nogil=True)
-def _least(scores, held, most, slack):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _least(scores: F32, held: int, most: int, slack: np.float64) -> np.float32:
     return np.float32(scores[0] - slack) if held == most else np.float32(-np.inf)
 
 
-@nb.njit(cache=True, nogil=True)
-def _keep_out(heaps, row, at_most, query, document, number):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _keep_out(heaps: Heaps, row: int, at_most: np.float64, query: F32, document: F32, number: int) -> None:
     """Remember a document that a mask keeps out and that scores `at_most` so much, if it is among the best of those."""
     most, held = heaps.scores.shape[1], heaps.held[row]
     if most and (held < most or at_most >= heaps.scores[row, 0]):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +14,11 @@ from curation.mixing.step.inherited_negatives import Asked, admitted
 from curation.mixing.step.provenance import inherit
 from curation.mixing.step.select import TRAIN, VALIDATION, PoolState
 from curation.tables.pools import PoolDocuments
+from open_ml_embed.core.array_types import I64, U64
+from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts, one_array
-from open_ml_embed.core.text.tokens import I64, mix_all, tokenize
+from open_ml_embed.core.text.tokens import mix_all, tokenize
 from sources.manifest import Manifest
 
 SAMPLE_SCHEMA = pa.schema(
@@ -79,9 +79,16 @@ class Assembled:
 
 
 def assemble(
-    store: Store, pool: PoolState, offered: PoolDocuments, manifest: Manifest, recipe: Recipe, *, first_id: int,
-    keep: int, seed: int,
-) -> Assembled:  # fmt: skip
+    store: Store,
+    pool: PoolState,
+    offered: PoolDocuments,
+    manifest: Manifest,
+    recipe: Recipe,
+    *,
+    first_id: int,
+    keep: int,
+    seed: int,
+) -> Assembled:
     """Gather one pool's samples, in rank order, and the documents that they name."""
     chosen = np.flatnonzero(pool.verdict <= VALIDATION)
     chosen = chosen[np.argsort(pool.rank[chosen], kind="stable")]
@@ -110,9 +117,16 @@ def assemble(
     cluster[needed_codes] = offered.clusters(needed)
     cluster[positive[::-1]] = pool.document_cluster[chosen[::-1]]
     negatives, starts = _merge(
-        given.offsets, given_codes, mined_starts, needed_codes[mined_places], positive, others.offsets,
-        other_codes, cluster, keep,
-    )  # fmt: skip
+        given.offsets,
+        given_codes,
+        mined_starts,
+        needed_codes[mined_places],
+        positive,
+        others.offsets,
+        other_codes,
+        cluster,
+        keep,
+    )
     documents = _instruct_some(texts.dictionary, manifest, recipe, seed)
     if recipe.instructions:
         queries = pc.binary_join_element_wise(_instruction(manifest), queries, _NOTHING)
@@ -120,15 +134,23 @@ def assemble(
     samples = pa.table(
         [
             pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
-            own["source"], own["subset"], taken.provenance, taken.license, [manifest.family] * n, [manifest.task] * n,
-            *_languages(store, pool, own, chosen), _strings(queries), _instructed(taken.queries, manifest, recipe),
+            own["source"],
+            own["subset"],
+            taken.provenance,
+            taken.license,
+            [manifest.family] * n,
+            [manifest.task] * n,
+            *_languages(store, pool, own, chosen),
+            _strings(queries),
+            _instructed(taken.queries, manifest, recipe),
             _strings(documents.take(pa.array(positive))),
-            pa.array(query_cluster[chosen]), pa.array(positive + first_id),
+            pa.array(query_cluster[chosen]),
+            pa.array(positive + first_id),
             pa.ListArray.from_arrays(pa.array(others.offsets.astype(np.int32)), pa.array(other_codes + first_id)),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
         schema=SAMPLE_SCHEMA,
-    )  # fmt: skip
+    )
     d = len(documents)
     document_table = pa.table(
         [
@@ -150,7 +172,7 @@ def _rows(store: Store, pool: PoolState, chosen: I64) -> pa.Table:
     return table.take(pa.array(np.searchsorted(ordered, chosen)))
 
 
-def _strings(texts: Any) -> pa.ChunkedArray:
+def _strings(texts: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     """Return large_string as string, in pieces that can be: copied, since a slice has the offsets of the whole."""
     whole = one_array(texts)
     pieces = [pa.concat_arrays([whole.slice(i, PIECE)]).cast(pa.string()) for i in range(0, len(whole), PIECE)]
@@ -178,17 +200,17 @@ def _instructed(lists: pa.LargeListArray, manifest: Manifest, recipe: Recipe) ->
     return pa.chunked_array([piece.cast(pa.list_(pa.string())) for piece in pieces], pa.list_(pa.string()))
 
 
-def _query_hashes(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
+def _query_hashes(store: Store, pool: PoolState) -> U64:
     parts = [store.read_table(f"signatures/{s.path}.signatures.arrow", ["query_exact"]) for s in pool.shards]
     return np.asarray(pa.concat_tables(parts)["query_exact"].to_numpy())
 
 
-def _clusters(store: Store, pool: PoolState) -> np.ndarray[Any, Any]:
+def _clusters(store: Store, pool: PoolState) -> I64:
     parts = [store.read_table(f"clusters/{s.path}.clusters.arrow", ["query_cluster"]) for s in pool.shards]
     return np.asarray(pa.concat_tables(parts)["query_cluster"].to_numpy())
 
 
-def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any, Any]) -> list[Any]:
+def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: I64) -> list[pa.ChunkedArray]:
     """Return the two language columns: declared, or final where the source's verdicts count."""
     if pool.judged:
         names = ["query_lang_final", "positive_lang_final"]
@@ -197,7 +219,7 @@ def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[
     return [_code(own["query_lang"]), _code(own["positive_lang"])]
 
 
-def _code(tags: Any) -> Any:
+def _code(tags: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cut `eng-Latn` and `python-Code` to their language."""
     return pc.replace_substring_regex(tags, "-[A-Z][a-z]{3}$", "")
 
@@ -218,10 +240,18 @@ def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: in
     return pc.if_else(some, pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING), texts)
 
 
-@nb.njit(cache=True)
-def _merge(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    given_starts, given, mined_starts, mined, positive, other_starts, other, cluster, keep,  # noqa: ANN001
-):  # fmt: skip
+@njit
+def _merge(
+    given_starts: I64,
+    given: I64,
+    mined_starts: I64,
+    mined: I64,
+    positive: I64,
+    other_starts: I64,
+    other: I64,
+    cluster: I64,
+    keep: int,
+) -> tuple[I64, I64]:
     """Join given and mined negatives: given first, none near any positive, none twice, at most `keep`."""
     n = len(positive)
     result = np.empty(len(given) + len(mined), np.int64)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 
-from curation.mining.masks import Ragged, build_masks, masked_by
+from curation.mining.masks import Masks, Ragged, build_masks, masked_by
 from curation.mixing.step.select import PoolState
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
+from open_ml_embed.core.array_types import I64, U64, Mask
+from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, U64
 
 
 class Offered(NamedTuple):
@@ -71,12 +72,15 @@ def admitted(store: Store, asked: Asked, offered: Offered) -> Offered:
     asking, answering = _answers(store, asked, np.unique(own_cluster[rows]))
     numbers = np.arange(len(offered.text), dtype=np.int64)
     masks = build_masks(
-        Ragged.empty(n), offered.cluster, query_cluster=own_cluster, elsewhere=(asking, answering),
+        Ragged.empty(n),
+        offered.cluster,
+        query_cluster=own_cluster,
+        elsewhere=(asking, answering),
         texts=(asked.query_exact, offered.exact),
-    )  # fmt: skip
+    )
     kept = np.zeros(len(numbers), bool)
     _admit(masks, rows, offered.offsets, kept)
-    before = np.concatenate([[0], np.cumsum(kept)])
+    before = offsets_of(kept)
     return Offered(
         before[offered.offsets], offered.text.filter(pa.array(kept)), offered.exact[kept], offered.cluster[kept]
     )
@@ -97,8 +101,8 @@ def _answers(store: Store, asked: Asked, clusters: I64) -> tuple[I64, I64]:
     return asking[inside], answering[inside]
 
 
-@nb.njit(cache=True)
-def _admit(masks, rows, offsets, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _admit(masks: Masks, rows: I64, offsets: I64, kept: Mask) -> None:
     for row in rows:
         for i in range(offsets[row], offsets[row + 1]):
             kept[i] = masked_by(masks, row, i) == 0

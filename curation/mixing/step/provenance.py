@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,8 +11,8 @@ import pyarrow as pa
 from curation.mixing.licenses import strictest
 from curation.mixing.step.inherited_negatives import Offered
 from curation.mixing.step.select import PoolState
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64
 from sources import registry
 
 LISTS = pl.List(pl.String)
@@ -57,12 +56,11 @@ class Inherited:
     negatives: Offered
 
 
-def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any, Any]) -> Inherited:
+def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: I64) -> Inherited:
     """Gather what the `chosen` rows of a pool take over; `own` is those rows."""
     ordered = np.sort(chosen)
-    merged: Any = pl.from_arrow(pool.read(store, "merges", ordered))
-    merged = merged[np.searchsorted(ordered, chosen)]
-    texts: Any = pl.from_arrow(own.select(["query", "positive"]))
+    merged = _frame(pool.read(store, "merges", ordered))[np.searchsorted(ordered, chosen)]
+    texts = _frame(own.select(["query", "positive"]))
     frame = texts.with_columns(merged["merged"]).with_row_index("sample")
     found = (
         frame.filter(pl.col("merged").list.len() > 0)
@@ -99,14 +97,20 @@ def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: np.ndarray[Any
     )
 
 
-def _distinct(found: Any, column: str, *more: str) -> Any:
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame), "a table is a frame"
+    return frame
+
+
+def _distinct(found: pl.DataFrame, column: str, *more: str) -> pl.DataFrame:
     """Return the texts that duplicates have in a column and their sample has not, by sample, each once."""
     texts = found.filter((pl.col(f"merged.{column}") != pl.col(column)).fill_null(value=False))
     named = [pl.col(f"merged.{name}").alias(name) for name in (column, *more)]
     return texts.select("sample", *named).unique(["sample", column], keep="first", maintain_order=True)
 
 
-def _offsets(frame: Any, n: int) -> I64:
+def _offsets(frame: pl.DataFrame, n: int) -> I64:
     """Return where the lines of each sample begin; lines are in order of sample."""
     return np.searchsorted(frame["sample"].to_numpy(), np.arange(n + 1)).astype(np.int64)
 

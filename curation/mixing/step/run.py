@@ -66,9 +66,15 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
             manifest = registry.load(source)
             for pool in of_source:
                 made = assemble(
-                    build.store, pool, documents_of(build, source, pool.subset), manifest, recipe,
-                    first_id=writer.documents.rows, keep=build.profile.mining.num_negatives, seed=settings.seed,
-                )  # fmt: skip
+                    build.store,
+                    pool,
+                    documents_of(build, source, pool.subset),
+                    manifest,
+                    recipe,
+                    first_id=writer.documents.rows,
+                    keep=build.profile.mining.num_negatives,
+                    seed=settings.seed,
+                )
                 writer.add(made.train, made.validation, made.documents)
                 progress.advance(f"write {source}/{pool.subset}")
     result.stats = {"sources": {s: funnel(p) for s, p in states.items()}, "counts": _counts(writer)}

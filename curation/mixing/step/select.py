@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Shard
 from curation.mixing.settings import MixSettings
+from open_ml_embed.core.array_types import F64, I64, U8, U64, Mask
 from open_ml_embed.core.row_keys import row_keys
+from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.text.tokens import I64, U64, mix_all
+from open_ml_embed.core.text.tokens import mix_all
 
 REASONS = (
     "train",
@@ -45,7 +46,7 @@ class PoolState:
     source: str
     subset: str
     shards: list[Shard]
-    verdict: npt.NDArray[np.uint8]
+    verdict: U8
     rank: U64
     document_cluster: I64
     judged: bool = False
@@ -61,9 +62,15 @@ class PoolState:
 
 
 def judge_pool(
-    store: Store, source: str, subset: str, shards: list[Shard], settings: MixSettings, *, contaminated: I64,
+    store: Store,
+    source: str,
+    subset: str,
+    shards: list[Shard],
+    settings: MixSettings,
+    *,
+    contaminated: I64,
     judged: bool = False,
-) -> PoolState:  # fmt: skip
+) -> PoolState:
     """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools.
 
     Args:
@@ -86,8 +93,8 @@ def judge_pool(
     verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
     verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
     reason = clusters["reason"]
-    verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), False).to_numpy()] = NEAR  # noqa: FBT003
-    verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), False).to_numpy()] = EXACT  # noqa: FBT003
+    verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), fill_value=False).to_numpy()] = NEAR
+    verdict[pc.fill_null(pc.equal(reason, "exact-duplicate"), fill_value=False).to_numpy()] = EXACT
     if judged:
         parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", ["drop_reason"]) for s in shards]
         verdict[pc.is_valid(pa.concat_tables(parts)["drop_reason"]).to_numpy()] = OTHER_LANGUAGE
@@ -95,7 +102,7 @@ def judge_pool(
     return PoolState(source, subset, shards, verdict, rank, clusters["document_cluster"].to_numpy(), judged)
 
 
-def _merged_negatives(store: Store, shards: list[Shard]) -> npt.NDArray[np.bool_]:
+def _merged_negatives(store: Store, shards: list[Shard]) -> Mask:
     """Tell which rows have a duplicate whose source gave negatives."""
     merged = pa.concat_tables(store.read_table(f"merges/{s.path}.merges.arrow") for s in shards)["merged"]
     found = np.zeros(len(merged), bool)
@@ -104,9 +111,9 @@ def _merged_negatives(store: Store, shards: list[Shard]) -> npt.NDArray[np.bool_
     return found
 
 
-def _uniform(keys: U64, seed: int) -> npt.NDArray[np.float64]:
+def _uniform(keys: U64, seed: int) -> F64:
     """Draw a number in [0, 1) for each key: rows that share a query share their side of the split."""
-    salted = mix_all(keys ^ np.uint64(0x9E3779B97F4A7C15 * (seed + 1) % 2**64))
+    salted = mix_all(keys ^ np.uint64(GOLDEN * (seed + 1) % 2**64))
     return np.asarray((salted >> np.uint64(11)).astype(np.float64) / 2**53)
 
 

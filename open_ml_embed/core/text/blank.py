@@ -9,10 +9,11 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+
+from open_ml_embed.core.array_types import U8, Mask, Offsets
+from open_ml_embed.core.compiled import int64, njit
 
 DEFAULT_IGNORABLE = (
     (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
@@ -44,9 +45,9 @@ def blank(texts: pa.Array) -> pa.BooleanArray:
     result = np.ones(len(texts), bool)
     _, offsets, data = texts.buffers()
     if len(texts) and data is not None:
-        kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-        places = np.frombuffer(offsets, kind)[texts.offset : texts.offset + len(texts) + 1]
-        _look(places, np.frombuffer(data, np.uint8), _inkless(), result)
+        large = pa.types.is_large_string(texts.type)
+        places: Offsets = np.frombuffer(offsets, np.int64) if large else np.frombuffer(offsets, np.int32)
+        _look(places[texts.offset : texts.offset + len(texts) + 1], np.frombuffer(data, np.uint8), _inkless(), result)
         if texts.null_count:
             result |= texts.is_null().to_numpy(zero_copy_only=False)
     return pa.array(result)
@@ -59,7 +60,7 @@ def is_blank(text: str) -> bool:
 
 
 @cache
-def _inkless() -> npt.NDArray[np.bool_]:
+def _inkless() -> Mask:
     """Return which code points of the first two planes show nothing; beyond, only the tags do not."""
     table = np.zeros(_TABLE, bool)
     for first, last in DEFAULT_IGNORABLE[:-1]:
@@ -69,18 +70,18 @@ def _inkless() -> npt.NDArray[np.bool_]:
     return table
 
 
-@nb.njit(cache=True, nogil=True)
-def _look(offsets, data, inkless, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True)
+def _look(offsets: Offsets, data: U8, inkless: Mask, result: Mask) -> None:
     """Go through each text up to its first character that shows; Arrow's strings are valid UTF-8."""
     for row in range(len(result)):
         i, end = offsets[row], offsets[row + 1]
         while i < end:
-            point, width = nb.int64(data[i]), 1
+            point, width = int64(data[i]), 1
             if point >= 0x80:
                 width = 2 if point < 0xE0 else 3 if point < 0xF0 else 4
                 point &= 0x7F >> width
                 for k in range(1, width):
-                    point = (point << 6) | (nb.int64(data[i + k]) & 63)
+                    point = (point << 6) | (int64(data[i + k]) & 63)
             if not (inkless[point] if point < len(inkless) else 0xE0000 <= point < 0xE1000):
                 result[row] = False
                 break

@@ -24,8 +24,8 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from open_ml_embed.core.array_types import U8, U32
 from open_ml_embed.core.text.blank import DEFAULT_IGNORABLE
 
 SEPARATOR, SPACE, LATIN, WORD, SINGLE, NIKHAHIT, MARK, SIGN, VOICE = range(9)
@@ -94,9 +94,9 @@ class FoldingTables(NamedTuple):
 
     """
 
-    entries: npt.NDArray[np.uint32]
-    items: npt.NDArray[np.uint32]
-    marks: npt.NDArray[np.uint32]
+    entries: U32
+    items: U32
+    marks: U32
 
 
 def folded(char: str) -> str:
@@ -240,7 +240,7 @@ def _entry_of_one(piece: str, order: int, kinds: list[int]) -> int:
 
 
 @cache
-def capitals() -> npt.NDArray[np.uint8]:
+def capitals() -> U8:
     """Return for each code point of the first two planes: 1 where it begins with a capital, and 2 where it ends so.
 
     The title-case digraphs (U+01C5 and its like) begin so only; a capital and its marks end as they began.

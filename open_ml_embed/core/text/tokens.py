@@ -10,15 +10,18 @@ them, BM25 counts them.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba.extending import intrinsic
 
+from open_ml_embed.core.array_types import I64, U8, U32, U64, Array, Flag, Integer, Offsets
+from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.splitmix import GOLDEN, mixed
 from open_ml_embed.core.text.arrays import one_array
 from open_ml_embed.core.text.folding import (
     ALPHABETIC,
@@ -46,14 +49,11 @@ from open_ml_embed.core.text.folding import (
     VOICE,
     VOWEL,
     WORD,
+    FoldingTables,
     capitals,
     folding_tables,
     left_out,
 )
-
-U8 = npt.NDArray[np.uint8]
-U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 SPACED, DENSE, LETTERS = 1, 2, 3
 """Kinds of tokens: a word between spaces; a character that is a syllable or a word; a letter of an alphabet."""
@@ -102,6 +102,7 @@ def tokenize(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False, wit
         found = _hashed(offsets, padded, with_kinds=with_kinds, cased=None)
         return found if found.kinds is None else replace(found, kinds=found.kinds & ~np.uint8(_FOLLOWS))
     split = _hashed(offsets, padded, with_kinds=True, cased=capitals())
+    assert split.kinds is not None, "they were asked for"
     starts = np.zeros_like(split.offsets)
     used = _bigrams(split.hashes, split.kinds, split.offsets, starts)
     return Tokens(split.hashes[:used], starts, np.zeros_like(split.exact))
@@ -143,13 +144,13 @@ def _in_order(text: U8) -> U8:
     return np.frombuffer(ordered + bytes(8), np.uint8)
 
 
-def _grown(array: npt.NDArray[Any], used: int, size: int) -> npt.NDArray[Any]:
+def _grown(array: Array, used: int, size: int) -> Array:
     larger = np.empty(size, array.dtype)
     larger[:used] = array[:used]
     return larger
 
 
-def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[np.uint8]]:
+def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, U8]:
     """Return (offsets int64[n + 1], bytes uint8) of a string array; null reads as empty."""
     array = one_array(texts)
     if array.null_count:
@@ -163,25 +164,21 @@ def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, npt.NDArray[
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]
 
 
-@nb.njit(nb.uint64(nb.uint64), cache=True)
-def mix64(x: np.uint64) -> np.uint64:
-    """Finalize a 64-bit hash (the splitmix64 finalizer, Steele et al. 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+mix64: Callable[[np.uint64], np.uint64] = njit(signature=nb.uint64(nb.uint64))(mixed)
+"""`splitmix.mixed` of one number, compiled."""
 
 
 @intrinsic
-def count_ones(typing_context, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def count_ones(typing_context: Any, x: Any) -> Any:
     """Count the ones of a uint64: LLVM's `ctpop`, one instruction where the processor has it."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return nb.uint64(nb.uint64), generate
 
 
-@nb.njit(cache=True)
+@njit
 def mix_all(values: U64) -> U64:
     """Finalize every hash of an array (`mix64`)."""
     result = np.empty_like(values)
@@ -190,37 +187,37 @@ def mix_all(values: U64) -> U64:
     return result
 
 
-@nb.njit(cache=True)
-def decode(data: npt.NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
+@njit
+def decode(data: U8, i: Integer, end: Integer) -> tuple[int, int]:
     """Return (code point, bytes) at i; a byte that is no valid start stands for itself."""
-    first = nb.int64(data[i])
+    first = int64(data[i])
     if first < 0x80:
         return first, 1
     if first >= 0xF0 and i + 3 < end:
-        point = ((first & 7) << 18) | ((nb.int64(data[i + 1]) & 63) << 12)
-        return point | ((nb.int64(data[i + 2]) & 63) << 6) | (nb.int64(data[i + 3]) & 63), 4
+        point = ((first & 7) << 18) | ((int64(data[i + 1]) & 63) << 12)
+        return point | ((int64(data[i + 2]) & 63) << 6) | (int64(data[i + 3]) & 63), 4
     if first >= 0xE0 and i + 2 < end:
-        return ((first & 15) << 12) | ((nb.int64(data[i + 1]) & 63) << 6) | (nb.int64(data[i + 2]) & 63), 3
+        return ((first & 15) << 12) | ((int64(data[i + 1]) & 63) << 6) | (int64(data[i + 2]) & 63), 3
     if first >= 0xC0 and i + 1 < end:
-        return ((first & 31) << 6) | (nb.int64(data[i + 1]) & 63), 2
+        return ((first & 31) << 6) | (int64(data[i + 1]) & 63), 2
     return first, 1
 
 
-@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
-def _stir(state, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    state = (state ^ value) * np.uint64(0x9E3779B97F4A7C15)
+@njit(signature=nb.uint64(nb.uint64, nb.uint64))
+def _stir(state: np.uint64, value: np.uint64) -> np.uint64:
+    state = (state ^ value) * np.uint64(GOLDEN)
     return state ^ (state >> np.uint64(32))
 
 
-@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
-def _amended(state, change):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(signature=nb.uint64(nb.uint64, nb.uint64))
+def _amended(state: np.uint64, change: np.uint64) -> np.uint64:
     """Return the state that `_stir` would have made of its last value with the bits of `change` turned over."""
     before = (state ^ (state >> np.uint64(32))) * np.uint64(0xF1DE83E19937733D)  # the inverse of its multiplier
     return _stir(before, change)
 
 
-@nb.njit(cache=True)
-def _eight_bytes(data, i):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _eight_bytes(data: U8, i: np.uint64) -> np.uint64:
     """Return `data[i : i + 8]` as a little-endian word; written so that LLVM makes it one load."""
     low = np.uint64(data[i]) | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
     low |= np.uint64(data[i + np.uint64(2)]) << np.uint64(16) | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
@@ -228,8 +225,8 @@ def _eight_bytes(data, i):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     return low | np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
 
 
-@nb.njit(nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64), cache=True)
-def _ascii_run(eight, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(signature=nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64))
+def _ascii_run(eight: np.uint64, left: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Return the ASCII letters and digits that the eight bytes begin with, in lower case, and how many they are.
 
     All eight at once: with its top bit set a byte is compared by subtraction without borrowing from the next. Bytes
@@ -247,14 +244,16 @@ def _ascii_run(eight, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
     return folded & ((first >> np.uint64(7)) - np.uint64(1)), count_ones(~stop & (stop - np.uint64(1))) >> np.uint64(3)
 
 
-@nb.njit(nb.uint64(nb.uint64, nb.uint64, nb.uint64), cache=True)
-def _finished(token, unit, filled):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(signature=nb.uint64(nb.uint64, nb.uint64, nb.uint64))
+def _finished(token: np.uint64, unit: np.uint64, filled: np.uint64) -> np.uint64:
     """Return the hash of a word whose last unit is begun, or not."""
     return mix64(_stir(token, unit) if filled else token)
 
 
-@nb.njit(cache=True)
-def _appended(token, unit, filled, run, length):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _appended(
+    token: np.uint64, unit: np.uint64, filled: np.uint64, run: np.uint64, length: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64]:
     """Append a run of ASCII letters, digits and marks (`length` bytes, 1 to 8) to a word; return its state."""
     if filled == _JAMO:
         token, unit, filled = _stir(token, unit), np.uint64(0), np.uint64(0)
@@ -265,8 +264,8 @@ def _appended(token, unit, filled, run, length):  # type: ignore[no-untyped-def]
     return stirred if full else token, rest if full else unit, total & np.uint64(7)
 
 
-@nb.njit(cache=True)
-def _letter_and_class(entry, marks):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _letter_and_class(entry: np.uint64, marks: U32) -> tuple[np.uint64, np.uint64]:
     """Return the last letter that an entry folds to, 0 for a single character, and the class of the mark after it."""
     kind, point = entry >> np.uint64(24), entry & np.uint64(POINT)
     if kind == SINGLE:
@@ -288,14 +287,14 @@ def _letter_and_class(entry, marks):  # type: ignore[no-untyped-def]  # noqa: AN
     return letter, order
 
 
-@nb.njit(cache=True)
-def _class_of(code, marks):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _class_of(code: np.uint64, marks: U32) -> np.uint64:
     """Return the combining class of the mark with this code; 0 for none."""
     return np.uint64(marks[CODED[code - np.uint64(1)]]) & np.uint64(0xFF) if code else np.uint64(0)
 
 
-@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
-def _composed(first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(signature=nb.uint64(nb.uint64, nb.uint64))
+def _composed(first: np.uint64, second: np.uint64) -> np.uint64:
     """Return the entry of the Hangul syllable that two entries compose (The Unicode Standard, section 3.12), or 0."""
     kind, next_kind = first >> np.uint64(24), second >> np.uint64(24)
     point, following = first & np.uint64(POINT), second & np.uint64(POINT)
@@ -307,14 +306,14 @@ def _composed(first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
     return np.uint64(0)
 
 
-@nb.njit(cache=True)
-def _most(size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _most(size: int) -> int:
     """Return how many tokens a text of so many bytes has at most: U+FDFA has three bytes and folds to four words."""
     return 2 * size + 1
 
 
-@nb.njit(cache=True)
-def _points(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _points(data: U8) -> I64:
     """Return the code points of a text."""
     points = np.empty(len(data), np.int64)
     used = i = 0
@@ -324,8 +323,18 @@ def _points(data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return points[:used]
 
 
-@nb.njit(cache=True)
-def _tokenize(offsets, data, tables, hashes, kinds, cased, starts, exact, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _tokenize(
+    offsets: Offsets,
+    data: U8,
+    tables: FoldingTables,
+    hashes: U64,
+    kinds: U8 | None,
+    cased: U8 | None,
+    starts: I64,
+    exact: U64,
+    row: int,
+) -> int:
     """Hash the tokens of texts from `row` on; return the row where it has to stop, or n (see `_hashed`).
 
     `data` has eight bytes more than `offsets` say.
@@ -345,8 +354,17 @@ def _tokenize(offsets, data, tables, hashes, kinds, cased, starts, exact, row): 
     return row
 
 
-@nb.njit(cache=True)
-def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0912, PLR0915
+@njit
+def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the character)
+    data: U8,
+    i: np.uint64,
+    end: np.uint64,
+    tables: FoldingTables,
+    hashes: U64,
+    used: int,
+    kinds: U8 | None,
+    cased: U8 | None,
+) -> tuple[int, np.uint64, bool]:
     """Hash the tokens of the text `data[i:end]` into `hashes[used:]`.
 
     A word is hashed by units: a run of ASCII letters, digits and common marks (a byte each) by eights from its start,
@@ -614,8 +632,10 @@ def _row(data, i, end, tables, hashes, used, kinds, cased):  # type: ignore[no-u
     return used, whole, True
 
 
-@nb.njit(cache=True)
-def _up_to_capital(eight, run, length, capital):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _up_to_capital(
+    eight: np.uint64, run: np.uint64, length: np.uint64, capital: Flag
+) -> tuple[np.uint64, np.uint64, bool]:
     """Cut the run that eight bytes begin with (`_ascii_run`) before a capital that follows none.
 
     `capital`: whether the character before is one. Returns run, length, and whether its last character is one.
@@ -624,13 +644,13 @@ def _up_to_capital(eight, run, length, capital):  # type: ignore[no-untyped-def]
         byte = (eight >> np.uint64(8 * k)) & np.uint64(0xFF)
         large = ord("A") <= byte <= ord("Z")
         if large and not capital:
-            return run & ((np.uint64(1) << np.uint64(8 * k)) - np.uint64(1)), np.uint64(k), capital
+            return run & ((np.uint64(1) << np.uint64(8 * k)) - np.uint64(1)), np.uint64(k), bool(capital)
         capital = large
-    return run, length, capital
+    return run, length, bool(capital)
 
 
-@nb.njit(cache=True)
-def _bigrams(hashes, kinds, offsets, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit
+def _bigrams(hashes: U64, kinds: U8, offsets: Offsets, starts: I64) -> int:
     """Put each two neighboring single characters in the place of both; one that is alone, and words, stay.
 
     Works in place; `starts` takes where the texts begin. Returns how many tokens there are.

@@ -20,10 +20,13 @@ class AbsTask:
 
     def __init__(self, task, kind, *, modalities=("text",), subsets=None, splits=("test",), tasks=None, **dataset):
         self.metadata = SimpleNamespace(
-            name=task, type=kind, modalities=list(modalities), eval_splits=list(splits),
+            name=task,
+            type=kind,
+            modalities=list(modalities),
+            eval_splits=list(splits),
             dataset={"path": f"someone/{task.lower()}", "revision": "a" * 40} | dataset,
             hf_subsets_to_langscripts=subsets or {"default": ["eng-Latn"]},
-        )  # fmt: skip
+        )
         if tasks is not None:
             self.metadata.tasks = tasks
 

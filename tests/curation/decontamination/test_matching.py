@@ -25,10 +25,12 @@ WORDS = [
 ]
 HAN = "冰島的首都是哪裡蜘蛛有幾隻腳太陽系顆行星誰發明了電話渡輪早上六點出發決賽以球勝負"
 THAI = "เรือข้ามฟากออกเดินทางตอนหกโมงเช้าและกลับมาในเวลาค่ำของทุกวัน"
-PAGE = ("In the north the ferries leave at six, whatever the weather says, and nobody waits for them. "
-        "The keeper of the second lighthouse wrote down every ship that he had seen between the "
-        "two storms of that winter. "
-        "His daughter, who could read the clouds better than he, kept a book of her own.")  # fmt: skip
+PAGE = (
+    "In the north the ferries leave at six, whatever the weather says, and nobody waits for them. "
+    "The keeper of the second lighthouse wrote down every ship that he had seen between the "
+    "two storms of that winter. "
+    "His daughter, who could read the clouds better than he, kept a book of her own."
+)
 
 
 def indexed(evaluated, chosen=SETTINGS):
@@ -98,7 +100,10 @@ def judged(row, text):
         return None, False
     if normal(row) == normal(text) and b:
         return "exact", True
-    weight = lambda start, end: sum(w for _, w in b[start:end])  # noqa: E731
+
+    def weight(start, end):
+        return sum(w for _, w in b[start:end])
+
     runs = [(s, e) for s, e in common_runs(a, b) if weight(s, e) >= SETTINGS.ngram - 1e-9]
     if not runs:
         return None, False
@@ -169,8 +174,10 @@ def test_planted_leaks_are_told_apart():
         sentence.replace("two storms", "three storms"),
         "Der Wärter des zweiten Leuchtturms schrieb jedes Schiff auf, das er zwischen den Stürmen gesehen hatte.",
         "The keeper of the second lighthouse slept.",
-        "yes", "1984", "",
-    ]  # fmt: skip
+        "yes",
+        "1984",
+        "",
+    ]
     found = hits(rows, evaluated)
     assert found == {
         (0, sentence): ("exact", 1.0),

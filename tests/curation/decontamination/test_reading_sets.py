@@ -37,9 +37,10 @@ class Shelf:
 
     def task(self, name, kind, **said):
         return EvaluationTask(
-            name=name, type=kind,
+            name=name,
+            type=kind,
             **{"repo": f"mteb/{name}", "splits": ["test"], "subsets": {"default": "eng-Latn"}} | said,
-        )  # fmt: skip
+        )
 
     def texts(self, name, kind, documents="judged", **said):
         """Fetch a task at its commit and return (subset, role, id, text) of all its texts."""

@@ -37,7 +37,7 @@ def sources(workshop):
         ("b", "x"): [first[0] | {"negatives": [said]}, *own],
         ("b", "y"): [first[1] | {"positive": first[1]["positive"] + " end"}],
         ("c", "x"): [dict(first[0]), {"query": text(rng, 6), "positive": text(rng, 40)}],
-    }, said  # fmt: skip
+    }, said
 
 
 def merged(build, source: str) -> list[list[dict]]:

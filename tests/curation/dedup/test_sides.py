@@ -154,9 +154,10 @@ def test_other_wordings_of_a_question_are_kept(workshop):
     rng = random.Random(4)
     question, passage = make_text(rng, 80), make_text(rng, 60)
     asked = [question, near(rng, question, 1), question.upper(), near(rng, question, 1)]
-    rows = numbered([{"query": q, "positive": passage} for q in asked] + [
-        {"query": make_text(rng, 9), "positive": make_text(rng, 20)} for _ in range(9)
-    ])  # fmt: skip
+    rows = numbered(
+        [{"query": q, "positive": passage} for q in asked]
+        + [{"query": make_text(rng, 9), "positive": make_text(rng, 20)} for _ in range(9)]
+    )
     workshop.manifest("a", ["x"])
     workshop.mix("plain", instructions=False)
     workshop.mix("told", instructions=True)

@@ -218,9 +218,13 @@ def test_a_long_text_is_read_at_both_ends():
 
 def test_a_model_comes_back_as_it_was_saved(tmp_path):
     made = CodeWeights(
-        ("go", PROSE), np.array([3, 9], np.uint32), np.array([[1, -2], [3, 4]], np.int8),
-        np.ones(2, np.float32), np.zeros(2, np.float32), 0.75,
-    )  # fmt: skip
+        ("go", PROSE),
+        np.array([3, 9], np.uint32),
+        np.array([[1, -2], [3, 4]], np.int8),
+        np.ones(2, np.float32),
+        np.zeros(2, np.float32),
+        0.75,
+    )
     made.save(tmp_path / "a.lid")
     back = load_code_weights(tmp_path / "a.lid")
     back.save(tmp_path / "b.lid")

@@ -29,7 +29,7 @@ from curation.langid.codes import (
     resolve,
     scheme_of,
     usual_members,
-)  # fmt: skip
+)
 from curation.langid.identifier import as_ranked
 from curation.langid.interface import _loaded, backend
 from curation.langid.scripts import look

@@ -242,9 +242,7 @@ def test_every_tag_is_one_that_can_be(backend_settings, texts, policy, content):
 def test_names_in_another_script_leave_a_text_its_language():
     found = identify(pa.array(SENTENCES), LanguageSettings())
     tags = [f"{row['code']}-{row['script']}" for row in found.to_pylist()]
-    assert tags[:8] == [
-        "rus-Cyrl", "tha-Thai", "ell-Grek", "spa-Latn", "jpn-Jpan", "kor-Kore", "heb-Hebr", "ben-Beng",
-    ]  # fmt: skip
+    assert tags[:8] == ["rus-Cyrl", "tha-Thai", "ell-Grek", "spa-Latn", "jpn-Jpan", "kor-Kore", "heb-Hebr", "ben-Beng"]
     assert tags[8] == "zho-Hani"
     assert tags[9] in {tag for tag in possible_tags("corpus") if tag.endswith(("-Hani", "-Jpan"))} | {"und-Hani"}
     assert tags[10] == "und-Vaii"

@@ -39,9 +39,12 @@ def test_texts_may_be_arrow_and_lists_may_be_numbers():
     made = disguised(20)
     lists = mine(made.queries, made.documents, made.positives, "bge")
     arrow = mine(
-        pa.array(made.queries), pa.chunked_array([made.documents[:30], made.documents[30:]]),
-        np.array([own[0] for own in made.positives]), "bge", threads=1,
-    )  # fmt: skip
+        pa.array(made.queries),
+        pa.chunked_array([made.documents[:30], made.documents[30:]]),
+        np.array([own[0] for own in made.positives]),
+        "bge",
+        threads=1,
+    )
     for name in ("offsets", "ids", "scores", "origins"):
         assert getattr(lists, name).tobytes() == getattr(arrow, name).tobytes()
 
@@ -61,9 +64,12 @@ def test_languages(policy, expected):
     vectors = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
     language = np.array(["eng", "deu", "eng"])[np.arange(30) % 3]
     found = mine(
-        vectors[:10], vectors, list(range(10)), NONE.model_copy(update={"language": policy}),
+        vectors[:10],
+        vectors,
+        list(range(10)),
+        NONE.model_copy(update={"language": policy}),
         languages=(["eng"] * 10, language),
-    )  # fmt: skip
+    )
     assert {int(d) % 3 for d in found.ids} == expected
     assert found.short(24) == (10 if policy != "any" else 0)
 
@@ -143,8 +149,10 @@ def test_no_queries_and_no_documents():
 )
 def test_arguments_that_contradict_each_other_are_refused(change, message):
     arguments = {
-        "queries": np.ones((2, 4), np.float32), "documents": np.ones((3, 4), np.float32), "positives": [0, 1],
+        "queries": np.ones((2, 4), np.float32),
+        "documents": np.ones((3, 4), np.float32),
+        "positives": [0, 1],
         "settings": "none",
-    } | change  # fmt: skip
+    } | change
     with pytest.raises(SettingsError, match=message):
         mine(**arguments)

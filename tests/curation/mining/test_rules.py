@@ -176,8 +176,12 @@ def test_a_positive_below_zero_lowers_the_limit_instead_of_raising_it():
 
 
 def test_without_a_score_for_the_positive_only_the_other_rules_hold():
-    found = mine(["apple tart"], ["no such word", "apple pie", "apple tart cake", "tart"], [0],
-                 MiningSettings(preset="f2llm", range_min=0, num_negatives=2, shortage="keep"))  # fmt: skip
+    found = mine(
+        ["apple tart"],
+        ["no such word", "apple pie", "apple tart cake", "tart"],
+        [0],
+        MiningSettings(preset="f2llm", range_min=0, num_negatives=2, shortage="keep"),
+    )
     assert found.of(0).tolist() == [2, 3]
     assert np.isnan(found.positive_score).all()
     assert found.positive_rank.tolist() == [-1]
@@ -247,21 +251,32 @@ def test_equals_sentence_transformers(rules, several, drops):
 
     pairs = [(f"q{q}", f"d{d}") for q, own in enumerate(lists) for d in own]
     theirs = st_mine(
-        Dataset.from_dict({"query": [q for q, _ in pairs], "answer": [d for _, d in pairs]}), Model(), corpus=texts,
-        num_negatives=num_negatives, range_max=m if several else 40, output_scores=True, verbose=False,
-        output_format="n-tuple" if drops else "labeled-list", **rules,
-    )  # fmt: skip
+        Dataset.from_dict({"query": [q for q, _ in pairs], "answer": [d for _, d in pairs]}),
+        Model(),
+        corpus=texts,
+        num_negatives=num_negatives,
+        range_max=m if several else 40,
+        output_scores=True,
+        verbose=False,
+        output_format="n-tuple" if drops else "labeled-list",
+        **rules,
+    )
     expected: dict[str, list[tuple[str, float]]] = {}
     for row in theirs:
         names = [row[f"negative_{i}"] for i in range(1, num_negatives + 1)] if drops else row["answer"][1:]
         expected[row["query"]] = list(zip(names, row["scores"][1:], strict=True))
     settings = MiningSettings(
-        preset="none", range_max=m if several else 40, num_negatives=num_negatives,
+        preset="none",
+        range_max=m if several else 40,
+        num_negatives=num_negatives,
         shortage="drop" if drops else "keep",
-        range_min=rules.get("range_min", 0), skip_from="survivors", max_score=rules.get("max_score"),
+        range_min=rules.get("range_min", 0),
+        skip_from="survivors",
+        max_score=rules.get("max_score"),
         relative_margin=rules.get("relative_margin"),
-        absolute_margin=rules.get("absolute_margin"), positives="min",
-    )  # fmt: skip
+        absolute_margin=rules.get("absolute_margin"),
+        positives="min",
+    )
     ours = mine(queries, documents, lists, settings)
     if not several:
         in_reach = exact_topk(queries, documents, 41).ids

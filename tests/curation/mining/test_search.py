@@ -61,9 +61,14 @@ def test_equals_brute_force_bit_for_bit(seed, n, m, dim, k, kind, query_block, d
     scores, ids = best_of(defined_scores(queries, documents), np.ones((n, m), bool), k)
     with patch.object(bf16, "supported", lambda: False) if device == "float32" else nullcontext():
         found = exact_topk(
-            queries, documents, k, query_block=query_block, document_block=document_block, threads=threads,
+            queries,
+            documents,
+            k,
+            query_block=query_block,
+            document_block=document_block,
+            threads=threads,
             device=device.replace("float32", "cpu"),
-        )  # fmt: skip
+        )
     assert found.ids.tolist() == ids.tolist()
     assert found.scores.tobytes() == scores.tobytes()
 
@@ -81,9 +86,15 @@ def test_masks_keep_their_own_out_and_nothing_else(seed, m, k, language):
     labels = rng.integers(-1, 3, n), rng.integers(-1, 3, m)
     contaminated = rng.random(m) < 0.1
     masks = build_masks(
-        positives, cluster, query_cluster=query_cluster, texts=texts, languages=languages, language=language,
-        labels=labels, contaminated=contaminated,
-    )  # fmt: skip
+        positives,
+        cluster,
+        query_cluster=query_cluster,
+        texts=texts,
+        languages=languages,
+        language=language,
+        labels=labels,
+        contaminated=contaminated,
+    )
     reasons = [[slow_reason(q, d, positives, cluster, query_cluster, texts, languages, language, labels, contaminated)
                 for d in range(m)] for q in range(n)]  # fmt: skip
     assert [[MASKS[masked_by(masks, q, d)] for d in range(m)] for q in range(n)] == reasons

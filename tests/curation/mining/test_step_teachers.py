@@ -117,9 +117,13 @@ cli.main()
 
 def start_mining(root):
     return subprocess.Popen(
-        [sys.executable, "-c", SMALL], cwd=root, env=project.environment(root) | {"PYTHONPATH": str(Path.cwd())},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-c", SMALL],
+        cwd=root,
+        env=project.environment(root) | {"PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def mine_killed(root, rng: random.Random, kills: int) -> int:

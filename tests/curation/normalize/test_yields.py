@@ -55,10 +55,12 @@ SOURCES = {name: ({"a.jsonl": text}, {}) for name, text in UNREADABLE.items()} |
     "one_file_of_two": ({"a.jsonl": lines(records(50)), "b.jsonl": "no json\n" * 3}, {}),
     "cut_short": ({"a.jsonl.gz": gzip.compress(lines(records(5000)).encode())[:-500]}, {}),
     "half": ({"a.jsonl": lines(records(5) + records(5, q=""))}, {}),
-    "mostly_filtered": ({"a.jsonl": lines(records(2) + records(90, k="b")), "b.jsonl": lines(records(5, k="b"))},
-                        {"where": {"k": ["a"]}}),
+    "mostly_filtered": (
+        {"a.jsonl": lines(records(2) + records(90, k="b")), "b.jsonl": lines(records(5, k="b"))},
+        {"where": {"k": ["a"]}},
+    ),
     "whole": ({"a.jsonl": lines(records(20)), "empty.jsonl": ""}, {}),
-}  # fmt: skip
+}
 FINE = {"half": 5, "mostly_filtered": 2, "whole": 20, "array": 50, "indented": 50}
 
 

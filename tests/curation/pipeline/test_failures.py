@@ -36,10 +36,12 @@ def troubled(tmp_path_factory):
         "wildcard": ({"a.jsonl": lines(records(3))}, {"origin": address} | table(files=["*.jsonl"])),
         "empty_files": ({"a.jsonl": "", "b.jsonl": ""}, {}),
         "no_folder": ({"a.jsonl": "x"}, {"origin": {"kind": "manual", "url": "a shelf", "folder": "elsewhere"}}),
-        "not_installed": ({"a.jsonl": "x"}, {"origin": {
-            "kind": "python", "stdlib": False, "distributions": ["no-such-distribution-of-python"]}}),
+        "not_installed": (
+            {"a.jsonl": "x"},
+            {"origin": {"kind": "python", "stdlib": False, "distributions": ["no-such-distribution-of-python"]}},
+        ),
         "zzz_good": ({"a.jsonl": lines(records(4))}, {}),
-    }  # fmt: skip
+    }
     root = make(tmp_path_factory.mktemp("troubled"), sources)
     return root, sources, project.curate(root, "fetch", "--json", check=False)
 
@@ -163,8 +165,10 @@ def test_evaluation_sets_are_all_gathered_though_one_cannot_be_read(tmp_path):
     sets.mkdir(parents=True)
     example = yaml.safe_load((root / "manifests/sources/tales.yaml").read_text())
     for name, changes in {
-        "good": table(), "other_columns": table(fields={"no": "string"}), "empty": table(files=["none.jsonl"]),
-    }.items():  # fmt: skip
+        "good": table(),
+        "other_columns": table(fields={"no": "string"}),
+        "empty": table(files=["none.jsonl"]),
+    }.items():
         folder = {"kind": "manual", "url": "x", "folder": "tales" if name != "empty" else "hollow"}
         (sets / f"{name}.yaml").write_text(yaml.safe_dump(example | changes | {"name": name, "origin": folder}))
     (root / "raw/hollow").mkdir()

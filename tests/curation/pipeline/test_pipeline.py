@@ -84,9 +84,9 @@ def test_errors_of_the_user_are_messages(reference, tmp_path):
 
 
 def test_a_source_whose_tool_is_missing_is_skipped_with_a_line(tmp_path, monkeypatch):
-    root = project.make(tmp_path, rows=40, sources={
-        "include": ["pairs", "packages"], "local_root": str(tmp_path / "raw")
-    })  # fmt: skip
+    root = project.make(
+        tmp_path, rows=40, sources={"include": ["pairs", "packages"], "local_root": str(tmp_path / "raw")}
+    )
     project.manifest(root, "packages", origin={"kind": "apt", "indexes": ["Packages"]})
     monkeypatch.setenv("PATH", str(tmp_path / "nothing-here"))
     fetched = project.curate(root, "fetch")

@@ -25,9 +25,7 @@ def test_the_corpus_adds_up_before_anything_is_downloaded():
     made = json.loads(said.stdout)
     assert made["sources"] == 121
     assert made["corpus"]["rows"] == 50_513_802
-    assert made["corpus"]["families"] == {
-        "retrieval": 44_698_699, "clustering": 5_450_183, "classification": 364_920,
-    }  # fmt: skip
+    assert made["corpus"]["families"] == {"retrieval": 44_698_699, "clustering": 5_450_183, "classification": 364_920}
     assert made["mixes"]["retrieval"]["rows"] == 26_693_280
     assert made["mixes"]["instruction"]["rows"] == 8_317_566
 

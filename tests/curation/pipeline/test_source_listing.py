@@ -64,8 +64,9 @@ def test_commands(library):
     run = CliRunner().invoke
     listed = json.loads(run(app, ["sources", "--language", "deu", "--json"]).stdout)
     assert [(e["name"], e["access"], e["download"]) for e in listed] == [
-        ("laws", "gated", None), ("stories", "open", 3_000_000),
-    ]  # fmt: skip
+        ("laws", "gated", None),
+        ("stories", "open", 3_000_000),
+    ]
     text = run(app, ["sources", "show", "laws"], env={"COLUMNS": "200"}).stdout
     for word in ("No resale of the texts.", "court/laws", "read access to public gated repositories", "deu-Latn"):
         assert word in text

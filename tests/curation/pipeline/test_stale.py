@@ -28,9 +28,11 @@ STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mi
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A project after all steps, copied for each test."""
-    root = project.make(tmp_path_factory.mktemp("whole"), rows=60, sources={
-        "include": ["pairs", "classes", "opinions"], "local_root": "raw"
-    })  # fmt: skip
+    root = project.make(
+        tmp_path_factory.mktemp("whole"),
+        rows=60,
+        sources={"include": ["pairs", "classes", "opinions"], "local_root": "raw"},
+    )
     build(root)
     project.run(root, "report")
     return root

@@ -26,14 +26,18 @@ from tests.support.workshop import MANIFEST
 
 STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix-plain", "mix-told")
 REMEDY = re.compile(r"curate (?P<verb>[a-z]+)(?P<rest>[^,]*)")
-PAIRS = {"tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string", "d": "string"}}},
-         "shape": {"kind": "pair", "args": {"query": "q", "positive": "d"}}}  # fmt: skip
+PAIRS = {
+    "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string", "d": "string"}}},
+    "shape": {"kind": "pair", "args": {"query": "q", "positive": "d"}},
+}
 CLASSES = {
-    "family": "clustering", "task": "topic-classification",
-    "tables": {"records": {"files": ["*.tsv"], "format": "tsv", "fields": {"t": "string", "l": "string"},
-                           "header": ["t", "l"]}},
+    "family": "clustering",
+    "task": "topic-classification",
+    "tables": {
+        "records": {"files": ["*.tsv"], "format": "tsv", "fields": {"t": "string", "l": "string"}, "header": ["t", "l"]}
+    },
     "shape": {"kind": "label", "args": {"mode": "clustering", "text": "t", "label": "l"}},
-}  # fmt: skip
+}
 PLAIN = {"name": "plain", "title": "Plain", "sources": ["a", "b"], "cap": None, "instructions": False}
 TOLD = {"name": "told", "title": "Told", "sources": "all", "cap": 9, "instructions": True}
 PROFILE = {

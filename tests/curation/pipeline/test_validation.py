@@ -101,7 +101,7 @@ PROFILE = [
     (("train", "evaluation", "mix"), "retrieva", UnknownNameError, "train.evaluation.mix", "retrieval"),
     (("train", "objective"), {"temprature": 1}, UnknownNameError, "train.objective.temprature", "temperature"),
     (("train", "backbone", "kind"), "bert", SettingsError, "train.backbone", ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("keys", "value", "kind", "where", "near"), PROFILE, ids=lambda value: str(value)[:40])
@@ -117,8 +117,10 @@ def test_a_misspelt_setting_is_refused_by_plan(root, keys, value, kind, where, n
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[1:]))
 def test_every_command_refuses_what_is_misspelt_in_a_section_that_it_does_not_use(root, command):
     for section, key, value in (
-        ("train", "sead", 1), ("mining", "pools", {"web": ["pears"]}), ("languages", "trust", {"defualt": {}}),
-    ):  # fmt: skip
+        ("train", "sead", 1),
+        ("mining", "pools", {"web": ["pears"]}),
+        ("languages", "trust", {"defualt": {}}),
+    ):
         before = (root / "params.yaml").read_text()
         edit(root / "params.yaml", "tiny", section, key, to=value)
         assert "did you mean" in refused(root, command).remedy
@@ -140,7 +142,7 @@ FILES = [
     ("mixes/retrieval.yaml", ("capp",), 3, UnknownNameError, "retrieval.yaml: capp", "cap"),
     ("mixes/retrieval.yaml", ("name",), "retreival", ManifestError, "retrieval.yaml", "called"),
     ("evaluations/sets/held_out.yaml", ("shape", "kind"), "pare", UnknownNameError, "held_out: shape.kind", "pair"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "keys", "value", "kind", "where", "near"), FILES, ids=lambda value: str(value)[:40])

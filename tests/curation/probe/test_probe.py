@@ -161,8 +161,10 @@ def test_a_plan_has_the_bytes_of_a_probe(project, server):
     download = {"bytes": 2 * len(LINES), "of_sources": 2, "probed": 2, "approximate": 0, "unknown": 1}
     assert made["corpus"]["download"] == made["mixes"]["retrieval"]["download"] == download
     assert [(e["name"], e["download"], e["download_from"]) for e in made["by_source"]] == [
-        ("laws", len(LINES), "probe"), ("poems", None, None), ("tales", len(LINES), "probe"),
-    ]  # fmt: skip
+        ("laws", len(LINES), "probe"),
+        ("poems", None, None),
+        ("tales", len(LINES), "probe"),
+    ]
     assert made["not_locked"] == []
     probed = server.commit("org/laws", "main")
     lock = project.root / "manifests/sources/lock.json"

@@ -21,8 +21,12 @@ def pairs(records, size=None):
 
 
 def test_partner_has_the_same_class_and_another_language():
-    records = [record(f"{lang} {problem} {n}", problem, lang)
-               for lang in ("C", "Go", "Ruby") for problem in ("p", "q") for n in range(3)]  # fmt: skip
+    records = [
+        record(f"{lang} {problem} {n}", problem, lang)
+        for lang in ("C", "Go", "Ruby")
+        for problem in ("p", "q")
+        for n in range(3)
+    ]
     _, rows, bad, filtered = pairs(records)
     assert len(rows) == len(records)
     assert not bad
@@ -58,5 +62,7 @@ def test_choice_depends_on_content_alone(seed, monkeypatch):
 def test_broken_records():
     _, _, bad, _ = pairs([record(" \n"), record("x", None), record("y", lang=None), record("z")])
     assert [(number, reason) for _, number, reason in bad] == [
-        (0, "empty-query"), (1, "unknown-label"), (2, "unknown-language")
-    ]  # fmt: skip
+        (0, "empty-query"),
+        (1, "unknown-label"),
+        (2, "unknown-language"),
+    ]

@@ -16,10 +16,15 @@ LANGS = {"query_lang": {"column": "language", "map": {"fr": "fra-Latn"}}}
 @pytest.mark.parametrize("size", [None, 1])
 def test_shape_sees_the_groups_of_the_pattern(size):
     rows, bad, filtered = run(
-        "by_file", ARGS, LANGS, size,
-        de_a=[{"text": "eins"}, {"text": "zwei"}], fr_a=[{"text": "un"}, {"text": ""}],
-        fr_b=[{"text": "deux"}], en_a=[{"text": "one"}],
-    )  # fmt: skip
+        "by_file",
+        ARGS,
+        LANGS,
+        size,
+        de_a=[{"text": "eins"}, {"text": "zwei"}],
+        fr_a=[{"text": "un"}, {"text": ""}],
+        fr_b=[{"text": "deux"}],
+        en_a=[{"text": "one"}],
+    )
     found = {(row["query"], row["positive"], row["label"], row["query_lang"], row["file"]) for row in rows}
     assert found == {
         ("eins", "zwei", "German", "deu-Latn", "de_a"),

@@ -10,8 +10,11 @@ from sources.manifest import Manifest
 from sources.parts import Context, RawBatch
 from sources.quarantine import Quarantine
 
-TYPES = {"deleted": pa.bool_(), "rank": pa.int64(), "labels": pa.struct(
-    [("name", pa.list_(pa.string())), ("value", pa.list_(pa.float64()))])}  # fmt: skip
+TYPES = {
+    "deleted": pa.bool_(),
+    "rank": pa.int64(),
+    "labels": pa.struct([("name", pa.list_(pa.string())), ("value", pa.list_(pa.float64()))]),
+}
 NAMES = ("message_id", "parent_id", "text", "role", "lang", "deleted", "rank", "labels")
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in NAMES])
 
@@ -86,9 +89,15 @@ def test_replies_may_stand_before_their_prompts_and_later_turns_do_not_count():
 
 def test_what_is_left_out():
     rows, bad, filtered = run(
-        prompt("gone", deleted=True), reply("a", "gone"), prompt("p"), reply("b", "p", rank=0, deleted=True),
-        reply("c", "p", rank=1), prompt("lonely"), reply("d", "nowhere"), reply("first", None),
-    )  # fmt: skip
+        prompt("gone", deleted=True),
+        reply("a", "gone"),
+        prompt("p"),
+        reply("b", "p", rank=0, deleted=True),
+        reply("c", "p", rank=1),
+        prompt("lonely"),
+        reply("d", "nowhere"),
+        reply("first", None),
+    )
     assert rows == [("p", "c", "eng-Latn", 2)]
     assert filtered == {"deleted": 1, "no-reply": 1}
     assert bad == [(6, "missing-parent"), (7, "no-user-turn")]

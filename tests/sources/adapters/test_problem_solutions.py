@@ -29,9 +29,14 @@ def solved(*solutions):
 
 def test_best_solution_of_each_problem():
     rows, bad, _ = solved(
-        solution(0, "low", "0.2"), solution(2, "first"), solution(0, "high", "0.9"), solution(2, "second"),
-        solution(1, "unknown rate", "n/a"), solution(1, "minus one", "-1"), solution(0, "", "1.0"),
-    )  # fmt: skip
+        solution(0, "low", "0.2"),
+        solution(2, "first"),
+        solution(0, "high", "0.9"),
+        solution(2, "second"),
+        solution(1, "unknown rate", "n/a"),
+        solution(1, "minus one", "-1"),
+        solution(0, "", "1.0"),
+    )
     assert texts(rows) == [("C\n\nGiven\nn", "first"), ("A", "high"), ("B", "unknown rate")]
     assert not bad
 

@@ -368,9 +368,10 @@ def test_origin_that_is_dead_by_the_manifest(server, tmp_path):
 
 def test_files_that_a_person_has_to_fetch(tmp_path):
     of = manifest(
-        "train.jsonl", access={"kind": "manual", "steps": "Fill in the form there."},
+        "train.jsonl",
+        access={"kind": "manual", "steps": "Fill in the form there."},
         origin={"kind": "manual", "url": "https://example.org", "folder": "by_hand"},
-    )  # fmt: skip
+    )
     found = run(of, FetchOptions(str(tmp_path), local_root=str(tmp_path / "local")))
     assert (found.verdict, found.reach) == ("failed", "manual")
     assert "put the files into <local_root>/by_hand" in worst(found).remedy
@@ -385,9 +386,11 @@ def test_shape_that_needs_a_whole_subset_is_said_to_be_partial(server, tmp_path)
     rows = [{"q": f"a text about {i}, written at some length", "d": f"class {i % 5}"} for i in range(20_000)]
     server.add("org/set", "classes.jsonl", lines(rows))
     of = manifest(
-        "classes.jsonl", family="clustering", task="topic-classification",
+        "classes.jsonl",
+        family="clustering",
+        task="topic-classification",
         shape={"kind": "label", "args": {"mode": "clustering", "text": "q", "label": "d"}},
-    )  # fmt: skip
+    )
     found = run(of, options(server, tmp_path))
     assert found.verdict == "ok"
     assert found.subsets["en"].partial

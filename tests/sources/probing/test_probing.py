@@ -188,7 +188,7 @@ FORMS = {
         {"fields": {"key": "string", "value": "string"}, "shape": pairs("key", "value")},
     ),
     "text": (b"a line of text\n" * 80_000, {"fields": {"text": "string"}, "shape": pairs("text", "text")}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -26,11 +26,9 @@ _TALKS = [
 def build(folder: Path) -> None:
     rows: list[dict[str, Any]] = []
     for place, (detected, texts) in enumerate(_TALKS):
-        turns = []
-        if texts[0].startswith("system:"):
-            turns.append({"from": "system", "value": texts[0].removeprefix("system:")})
-            texts = texts[1:]  # noqa: PLW2901
-        turns += [{"from": ("human", "gpt")[turn % 2], "value": text} for turn, text in enumerate(texts)]
+        system = int(texts[0].startswith("system:"))
+        turns = [{"from": "system", "value": text.removeprefix("system:")} for text in texts[:system]]
+        turns += [{"from": ("human", "gpt")[turn % 2], "value": text} for turn, text in enumerate(texts[system:])]
         label = {
             "ability_en": ["writing"],
             "ability_zh": ["写作"],

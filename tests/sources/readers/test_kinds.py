@@ -191,7 +191,7 @@ NOT_THE_DATA = {
     "a Parquet file": b"PAR1\x15\x04",
     "a PDF document": b"%PDF-1.7 ...",
     "an SQLite database": b"SQLite format 3\0" + bytes(100),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NOT_THE_DATA)
@@ -248,10 +248,13 @@ def test_a_tar_archive_without_an_end_is_marked(tmp_path):
 
 
 def test_zip_members_may_be_what_plain_files_may_be(tmp_path):
-    data = zip_of({
-        "1.jsonl": json.dumps(RECORDS).encode(), "2.jsonl": b"version https://git-lfs.github.com/spec/v1\n",
-        "3.jsonl.zst": PACKERS["zst"](LINES),
-    })  # fmt: skip
+    data = zip_of(
+        {
+            "1.jsonl": json.dumps(RECORDS).encode(),
+            "2.jsonl": b"version https://git-lfs.github.com/spec/v1\n",
+            "3.jsonl.zst": PACKERS["zst"](LINES),
+        }
+    )
     rows, counts, marked = unreadable(write(tmp_path, "x.zip", data))
     assert (rows, counts) == (20_500, {"unreadable-file": 1})
     assert [file for file, *_ in marked] == ["x.zip!2.jsonl"]

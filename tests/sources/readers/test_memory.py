@@ -63,8 +63,11 @@ def test_long_documents_repeated_in_a_dictionary_page(tmp_path, kind):
     column = pa.DictionaryArray.from_arrays(pa.array((np.arange(rows) // each).astype(np.int32)), texts)
     question = [f"question {i}" for i in range(rows)]
     if kind == "list":
-        with pq.ParquetWriter(tmp_path / "x.parquet", pa.schema([("q", pa.string()), ("p", pa.list_(pa.string()))]),
-                              dictionary_pagesize_limit=64 << 20) as writer:  # fmt: skip
+        with pq.ParquetWriter(
+            tmp_path / "x.parquet",
+            pa.schema([("q", pa.string()), ("p", pa.list_(pa.string()))]),
+            dictionary_pagesize_limit=64 << 20,
+        ) as writer:
             rows = 8000
             lists = pa.ListArray.from_arrays(
                 pa.array(np.arange(rows + 1, dtype=np.int32)), column[:rows].dictionary_decode()
@@ -101,13 +104,15 @@ def test_many_given_negatives(tmp_path):
     (tmp_path / "judged.tsv").write_text("\n".join(judged))
     texts = {"files": ["*"], "format": "jsonl", "fields": {"id": "string", "text": "string"}}
     tables = {
-        "queries": texts, "corpus": texts,
+        "queries": texts,
+        "corpus": texts,
         "judgements": {"files": ["*"], "format": "tsv", "fields": {"q": "string", "d": "string", "s": "float64"}},
-    }  # fmt: skip
+    }
     table = {"id": "id", "text": "text"}
-    shape = {"kind": "qrels", "args": {
-        "queries": table, "corpus": table, "judgements": {"query": "q", "document": "d", "score": "s"},
-    }}  # fmt: skip
+    shape = {
+        "kind": "qrels",
+        "args": {"queries": table, "corpus": table, "judgements": {"query": "q", "document": "d", "score": "s"}},
+    }
     names = {"queries": "queries.jsonl", "corpus": "corpus.jsonl", "judgements": "judged.tsv"}
     found, size, negatives, peak = measured(tables, shape, {t: tmp_path / name for t, name in names.items()})
     assert (found, negatives) == (queries, 24 * queries)

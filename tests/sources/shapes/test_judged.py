@@ -24,11 +24,19 @@ def test_graded_documents(size, spill, monkeypatch):
     monkeypatch.setattr(shape("judged"), "_SPILL", spill)
     monkeypatch.setattr(shape("judged"), "_ROWS", 2)
     records = graded(
-        ("us", 1, "hub", "lamp", "I"), ("es", 2, "hub", "concentrador", "E"), ("us", 1, "hub", "usb hub", "E"),
-        ("us", 1, "hub", "another hub", "E"), ("us", 1, "hub", "cable", "C"), ("us", 1, "hub", "lamp", "I"),
-        ("us", 1, "hub", "dock", "S"), ("us", 1, "hub", "?", "X"), ("us", 3, "pen", "ink", "I"),
-        ("us", 4, "cup", " ", "E"), ("us", 4, "cup", "mug", "E"), ("us", 5, None, "x", "E"),
-    )  # fmt: skip
+        ("us", 1, "hub", "lamp", "I"),
+        ("es", 2, "hub", "concentrador", "E"),
+        ("us", 1, "hub", "usb hub", "E"),
+        ("us", 1, "hub", "another hub", "E"),
+        ("us", 1, "hub", "cable", "C"),
+        ("us", 1, "hub", "lamp", "I"),
+        ("us", 1, "hub", "dock", "S"),
+        ("us", 1, "hub", "?", "X"),
+        ("us", 3, "pen", "ink", "I"),
+        ("us", 4, "cup", " ", "E"),
+        ("us", 4, "cup", "mug", "E"),
+        ("us", 5, None, "x", "E"),
+    )
     rows, bad, filtered = run("judged", GRADED, size=size, records=records)
     assert found(rows) == [
         ("hub", "concentrador", [], 1),

@@ -20,10 +20,20 @@ def found(rows):
 @pytest.mark.parametrize("size", [None, 1, 2])
 def test_both_directions_with_what_either_text_was_told_apart_from(size):
     rows, bad, filtered = run(
-        "paraphrase", ARGS, size=size,
-        records=records(("x", "n1", "no"), ("p", "q", "yes"), ("n2", "q", "no"), ("q", "n3", "no"), ("q", "n3", "no"),
-                        ("p", "r", "yes"), ("p", "s", "perhaps"), ("p", "t", None)),
-    )  # fmt: skip
+        "paraphrase",
+        ARGS,
+        size=size,
+        records=records(
+            ("x", "n1", "no"),
+            ("p", "q", "yes"),
+            ("n2", "q", "no"),
+            ("q", "n3", "no"),
+            ("q", "n3", "no"),
+            ("p", "r", "yes"),
+            ("p", "s", "perhaps"),
+            ("p", "t", None),
+        ),
+    )
     assert found(rows) == [("p", "q", [], 1), ("q", "p", ["n2", "n3"], 1), ("p", "r", [], 5), ("r", "p", [], 5)]
     assert bad == [("records", 6, "unknown-label"), ("records", 7, "unknown-label")]
     assert filtered == {"not-a-paraphrase": 4}
@@ -38,7 +48,9 @@ def test_languages_go_with_their_texts():
     langs = {"query_lang": "deu-Latn", "positive_lang": "eng-Latn"}
     rows, *_ = run("paraphrase", ARGS, langs, records=records(("p", "q", "yes")))
     assert [(row["query_lang"], row["positive_lang"]) for row in rows] == [
-        ("deu-Latn", "eng-Latn"), ("eng-Latn", "deu-Latn")]  # fmt: skip
+        ("deu-Latn", "eng-Latn"),
+        ("eng-Latn", "deu-Latn"),
+    ]
 
 
 def test_tables_are_cut_and_still_the_same(monkeypatch):

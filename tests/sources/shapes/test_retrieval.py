@@ -124,7 +124,9 @@ def test_qrels_with_scores(size, ids):
         [{"q": ids(q), "d": ids(d), "s": s} for q, d, s in judged], size, ids, query="q", document="d", score="s"
     )
     assert [(row["query"], row["positive"], row["negatives"], row["record"]) for row in rows] == [
-        ("q1", "H d10", ["d11"], 1), ("q2", "d12", ["d11"], 3)]  # fmt: skip
+        ("q1", "H d10", ["d11"], 1),
+        ("q2", "d12", ["d11"], 3),
+    ]
     assert filtered == {"no-positive": 1}
     assert sorted(bad) == [("judgements", 2, "missing-document"), ("judgements", 6, "missing-query")]
 
@@ -137,11 +139,18 @@ def test_qrels_with_triples(size, monkeypatch):
     monkeypatch.setattr(module, "_ROWS", 1)
     triples = [(1, 10, 11), (2, 12, 13), (1, 10, 12), (1, 10, 11), (1, 12, 13), (2, 12, 99)]
     rows, bad, _ = qrels(
-        [{"q": q, "p": p, "n": n} for q, p, n in triples], size, int, {"max_negatives": 2},
-        query="q", document="p", negative="n",
-    )  # fmt: skip
+        [{"q": q, "p": p, "n": n} for q, p, n in triples],
+        size,
+        int,
+        {"max_negatives": 2},
+        query="q",
+        document="p",
+        negative="n",
+    )
     assert [(row["query"], row["positive"], row["negatives"], row["record"]) for row in rows] == [
-        ("q1", "H d10", ["d11", "d12"], 0), ("q2", "d12", ["d13"], 1)]  # fmt: skip
+        ("q1", "H d10", ["d11", "d12"], 0),
+        ("q2", "d12", ["d13"], 1),
+    ]
     assert bad == [("judgements", 5, "missing-document")]
 
 
@@ -157,9 +166,12 @@ def test_qrels_with_several_positives(positives, expected, monkeypatch):
     monkeypatch.setattr(shape("qrels"), "_ROWS", 2)
     judged = [(1, 10, "1"), (1, 11, "2"), (1, 13, "2"), (2, 12, "1"), (1, 12, "0")]
     rows, *_ = qrels(
-        [{"q": str(q), "d": str(d), "s": s} for q, d, s in judged], more={"positives": positives},
-        query="q", document="d", score="s",
-    )  # fmt: skip
+        [{"q": str(q), "d": str(d), "s": s} for q, d, s in judged],
+        more={"positives": positives},
+        query="q",
+        document="d",
+        score="s",
+    )
     assert [(row["query"], row["positive"], row["record"]) for row in rows] == expected
     assert all(row["negatives"] == (["d12"] if row["query"] == "q1" else []) for row in rows)
 
@@ -186,10 +198,13 @@ def test_qrels_positive_language_by_name_of_a_programming_language():
             "judgements": {"query": "q", "document": "d"}}  # fmt: skip
     names = ["C++", "Sh", "lua", "", None]
     rows, *_ = run(
-        "qrels", args, langs, queries=[{"i": f"q{n}", "t": "q"} for n in range(5)],
+        "qrels",
+        args,
+        langs,
+        queries=[{"i": f"q{n}", "t": "q"} for n in range(5)],
         corpus=[{"i": f"d{n}", "t": "d", "l": name} for n, name in enumerate(names)],
         judgements=[{"q": f"q{n}", "d": f"d{n}"} for n in range(5)],
-    )  # fmt: skip
+    )
     assert [row["positive_lang"] for row in rows] == ["cpp-Code", "bash-Code", "lua-Code", "eng-Latn", "eng-Latn"]
 
 

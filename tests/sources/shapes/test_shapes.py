@@ -42,10 +42,17 @@ def nli(*rows):
 @pytest.mark.parametrize("size", [None, 1, 2])
 def test_nli_groups_in_order_of_first_appearance(size):
     records = nli(
-        ("B", "b-", "contradiction"), ("A", "a+", "entailment"), ("B", "b+", "entailment"), ("A", "a~", "neutral"),
-        ("C", "c~", "neutral"), ("B", "b++", "entailment"), ("B", "b~", "neutral"), ("A", "no", "-"),
-        ("A", "?", "maybe"), ("", "e", "entailment"),
-    )  # fmt: skip
+        ("B", "b-", "contradiction"),
+        ("A", "a+", "entailment"),
+        ("B", "b+", "entailment"),
+        ("A", "a~", "neutral"),
+        ("C", "c~", "neutral"),
+        ("B", "b++", "entailment"),
+        ("B", "b~", "neutral"),
+        ("A", "no", "-"),
+        ("A", "?", "maybe"),
+        ("", "e", "entailment"),
+    )
     rows, bad, filtered = run("nli", NLI, size=size, records=records)
     found = [(row["query"], row["positive"], row["negatives"], row["record"]) for row in rows]
     assert sorted(found) == [("A", "a+", ["a~"], 1), ("B", "b+", ["b-", "b~"], 2)]
@@ -107,8 +114,10 @@ def test_clustering():
 def test_clustering_partners_depend_on_content_only(pairs, shuffler: random.Random):
     shuffled = pairs.copy()
     shuffler.shuffle(shuffled)
-    one, two = ({(r["query"], r["label"]): r["positive"] for r in run("label", CLUSTER, records=labeled(p), size=3)[0]}
-                for p in (pairs, shuffled))  # fmt: skip
+    one, two = (
+        {(r["query"], r["label"]): r["positive"] for r in run("label", CLUSTER, records=labeled(p), size=3)[0]}
+        for p in (pairs, shuffled)
+    )
     assert one == two
     classes = {label: {t for t, other in pairs if other == label} for _, label in pairs}
     assert set(one) == {(t, label) for label, texts in classes.items() if len(texts) > 1 for t in texts}
@@ -122,7 +131,9 @@ def test_classification():
     records = [{"x": "t", "y": 1}, {"x": "u", "y": 0}, {"x": "v", "y": 2}]
     rows, bad, _ = run("label", args, records=records)
     assert [(row["query"], row["positive"], row["negatives"], row["label"]) for row in rows] == [
-        ("t", "good", ["bad"], "good"), ("u", "bad", ["good"], "bad")]  # fmt: skip
+        ("t", "good", ["bad"], "good"),
+        ("u", "bad", ["good"], "bad"),
+    ]
     assert bad == [("records", 2, "unknown-label")]
     with pytest.raises(ManifestError, match="two-way"):
         run("label", args | {"names": {"0": "bad"}}, records=records)
@@ -196,7 +207,9 @@ def test_code_language_by_row():
     records = [{"q": "sort", "p": "x.sort()", "l": "Python"}, {"q": "sort", "p": "sort(x)", "l": "C++"}]
     rows, *_ = run("code", {"query": "q", "positive": "p", "language": "l"}, records=records)
     assert [(row["query_lang"], row["positive_lang"]) for row in rows] == [
-        ("eng-Latn", "python-Code"), ("eng-Latn", "cpp-Code")]  # fmt: skip
+        ("eng-Latn", "python-Code"),
+        ("eng-Latn", "cpp-Code"),
+    ]
 
 
 @pytest.mark.parametrize("size", [None, 1, 2])

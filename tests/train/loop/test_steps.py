@@ -24,7 +24,7 @@ def settings_of(mix: Path, tmp_path: Path):
 
     def make(*, stage: dict[str, Any] | None = None, **changes: Any) -> TrainSettings:
         section = params_for(mix, **changes)
-        stages = [one | {"steps": 6, "warmup_steps": 2} | (stage or {}) for one in section["stages"]]  # type: ignore[attr-defined]
+        stages = [one | {"steps": 6, "warmup_steps": 2} | (stage or {}) for one in section["stages"]]
         return load_settings(write_params(tmp_path / "p.yaml", section | {"stages": stages}), None)[1]
 
     return make

@@ -98,9 +98,14 @@ def test_a_backbone_is_not_pruned_to_more_than_it_has(backbone) -> None:
 def test_published_sizes_have_their_parameters(name: str, millions: int) -> None:
     target = SIZES[name]
     config = Qwen3Config(
-        vocab_size=151936, hidden_size=target.hidden, num_hidden_layers=target.layers, head_dim=128,
-        intermediate_size=target.intermediate, num_attention_heads=16, num_key_value_heads=8,
-    )  # fmt: skip
+        vocab_size=151936,
+        hidden_size=target.hidden,
+        num_hidden_layers=target.layers,
+        head_dim=128,
+        intermediate_size=target.intermediate,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+    )
     with torch.device("meta"):
         model = AutoModel.from_config(config)
     assert round(sum(p.numel() for p in model.parameters()) / 1e6) == millions

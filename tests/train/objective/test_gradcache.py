@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
 from tests.support import reference
 from tests.support.tiny_models import ARCHITECTURES, batch_of, embedder, exact_norms, form_of, gradients, texts
 from train.config import Memory
 from train.data.batch import Batch
-from train.data.packing import Rows, share_out
+from train.data.packing import share_out
 from train.data.segments import Segments
 from train.distributed.parallel import Group, spread
 from train.loop.memory_estimate import Estimate, estimate, kept_bytes
@@ -114,7 +115,7 @@ def test_the_second_pass_keeps_a_chunk_at_a_time() -> None:
     (chunks,) = share_out(segments.lengths, tokens=64)
     kept: list[int] = []
 
-    def encode(some: Segments, rows: Sequence[Rows]) -> torch.Tensor:
+    def encode(some: Segments, rows: Sequence[I64]) -> torch.Tensor:
         kept.append(kept_bytes(model, some, rows) if torch.is_grad_enabled() else 0)
         return model(some, rows)
 
