@@ -279,3 +279,8 @@ def _predict(  # type: ignore[no-untyped-def]  # noqa: ANN202
             labels[row, place] = best
             scores[row, place] = np.exp(logits[best] - highest) / whole
             logits[best] = _NEVER
+
+
+def load(model: str | None) -> Bundled:
+    """Return the identifier of a model file; null: of the one in the package."""
+    return Bundled(Path(model) if model else None)
