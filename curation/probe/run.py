@@ -20,7 +20,6 @@ from open_ml_embed.core.errors import FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
-from sources import registry
 from sources.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def chosen_sources(build: Build, names: Iterable[str]) -> list[Manifest]:
 
     """
     wanted = sorted(set(names))
-    return [registry.load(name) for name in wanted] if wanted else build.manifests()
+    return [build.manifest(name) for name in wanted] if wanted else build.manifests()
 
 
 def kept_probe(build: Build, manifest: Manifest) -> Kept | None:

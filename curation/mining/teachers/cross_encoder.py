@@ -22,6 +22,7 @@ from curation.mining.teachers.sentence_transformer import (
 )
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.optional import require
 from open_ml_embed.core.text.tokens import I64
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class SecondOpinion:
 
     @functools.cached_property
     def _model(self) -> CrossEncoder:
+        require("sentence_transformers", what="a cross-encoder", where=f"mining.second_opinion: {self._folder}")
         import torch
         from sentence_transformers import CrossEncoder
 
