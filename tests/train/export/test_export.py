@@ -27,7 +27,6 @@ from train.config import TrainSettings
 from train.config_file import load_settings
 from train.data.segments import Segments
 from train.data.tokenizer import encoder_of
-from train.export import onnx
 from train.export.export import Cut, cut_backbone
 from train.export.export import export as write
 from train.loop.run import Run, Shape, load
@@ -213,8 +212,7 @@ def test_onnx_gives_the_same_vectors(fitted: Path, params: Path, settings, texts
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript"])
 def test_onnx_says_what_to_install(fitted: Path, params: Path, tmp_path: Path, monkeypatch, name: str) -> None:
-    known = onnx.importlib.util.find_spec
-    monkeypatch.setattr(onnx.importlib.util, "find_spec", lambda n: None if n == name else known(n) or n)
+    monkeypatch.setitem(sys.modules, name, None)
     result = export(params, fitted, tmp_path / "cut", "--onnx")
     assert isinstance(result.exception, SettingsError)
     assert "open-ml-embed[onnx]" in result.exception.remedy
