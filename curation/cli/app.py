@@ -269,6 +269,26 @@ def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: 
         print(line)
 
 
+@app.command("init")
+def new_project(
+    folder: Annotated[Path, typer.Argument(help="Of the project; default: this one.")] = Path(),
+    *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Write a project of your own to run and to change: settings, a mix, a source, pipelines."""
+    from curation.pipeline.dvc_files import write_pipelines
+    from curation.pipeline.new_project import PIPELINES, write_project
+
+    written = write_project(folder, dry_run=dry_run)
+    params = folder / "params.yaml"
+    if dry_run:
+        print("\n".join(f"{folder / name}: would be written" for name in (*written, *PIPELINES)))
+        return
+    lines = [f"{name}: written" for name in written]
+    print("\n".join([*lines, *write_pipelines([open_build(None, params)], params, dry_run=False)]))
+    where = "" if folder == Path() else f"cd {folder}; "
+    print(f"next: {where}curate plan; curate fetch; curate normalize; curate status")
+
+
 @app.command()
 def show(
     source: str, subset: Annotated[str | None, typer.Argument()] = None, profile: ProfileName = None,
