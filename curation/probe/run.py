@@ -20,6 +20,7 @@ from open_ml_embed.core.errors import FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
+from sources.fetch import check_client
 from sources.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def run_probe(build: Build, names: Iterable[str] = (), *, again: bool = False, t
         ProbeFailedError: sources failed; it has what was found.
         ProbeFailedForNowError: the same, and it may pass by itself for all of them.
         UnknownNameError: there is no such source.
+        MissingPackageError: a source is fetched with a package that is not installed.
 
     """
     from sources.probing.probe import probe
@@ -150,6 +152,9 @@ def run_probe(build: Build, names: Iterable[str] = (), *, again: bool = False, t
     manifests = chosen_sources(build, names)
     options = fetch_options(build)
     todo = unprobed_sources(build, manifests, again=again)
+    if options.local_root is None:
+        for manifest in todo:
+            check_client(manifest)
     failures = Failures("probe", "sources", "probed")
     found = {m.name: kept.found for m in manifests if m not in todo and (kept := kept_probe(build, m))}
     number = threads or THREADS

@@ -44,9 +44,7 @@ def read_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
         SettingsError: see `read_section`.
 
     """
-    data = read_yaml(
-        path, SettingsError, remedy="`curate init` makes a project; run in its folder, or give --params"
-    )
+    data = read_yaml(path, SettingsError, remedy="`curate init` makes a project; run in its folder, or give --params")
     if not isinstance(data, dict):
         found = "nothing" if data is None else {list: "a list"}.get(type(data), f"only {data!r}")
         raise SettingsError(
