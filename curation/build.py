@@ -123,13 +123,22 @@ class Build:
         """Return the folder of one of the profile's mixes."""
         return self.out / "mixes" / name
 
+    def manifest(self, source: str) -> Manifest:
+        """Return the manifest of a source, be it of the profile or not.
+
+        Raises:
+            UnknownNameError: there is no such source; the message has the nearest names.
+
+        """
+        return registry.load(source, self.root)
+
     def manifests(self) -> list[Manifest]:
         """Return the manifests of the profile's sources, in name order."""
         chosen = self.profile.sources
-        found = {m.name: m for m in registry.load_all(chosen.collection)} if chosen.collection else {}
-        found |= {name: registry.load(name) for name in chosen.include}
+        all_of_it = registry.load_all(chosen.collection, self.root) if chosen.collection else ()
+        found = {m.name: m for m in all_of_it} | {name: self.manifest(name) for name in chosen.include}
         for name in chosen.exclude:
-            registry.load(name)
+            self.manifest(name)
             found.pop(name, None)
         if not found:
             raise StageError(

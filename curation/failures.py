@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from curation.build import StepResult
-from open_ml_embed.core.errors import CorpusError, StageError, TransientError
+from open_ml_embed.core.errors import CorpusError, MissingPackageError, StageError, TransientError
 
 
 class RefusedError(StageError):
@@ -57,9 +57,16 @@ class Failures:
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
-        """Keep whatever exception is raised inside as this source's failure, and go on."""
+        """Keep whatever exception is raised inside as this source's failure, and go on.
+
+        Raises:
+            MissingPackageError: it is no fault of a source, and the others may need the package too.
+
+        """
         try:
             yield
+        except MissingPackageError:
+            raise
         except Exception as error:
             self.add(name, error)
 

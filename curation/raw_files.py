@@ -9,15 +9,16 @@ from typing import Any
 
 from curation.build import Build, StepResult, open_hashes
 from open_ml_embed.core.errors import StageError
-from sources import registry
 from sources.fetch import FetchOptions
 from sources.lock import read_lock
 from sources.parts import RawFile
 
+LOCK = "sources.lock.json"
 
-def lock_path() -> Path:
-    """Return where the lock file lies: beside the manifests, so that DVC and Git see it change."""
-    return registry.manifest_root() / "sources" / "lock.json"
+
+def lock_path(build: Build) -> Path:
+    """Return where the lock file lies: beside params.yaml, so that DVC and Git see it change."""
+    return build.root / LOCK
 
 
 def fetch_options(build: Build) -> FetchOptions:
@@ -28,7 +29,7 @@ def fetch_options(build: Build) -> FetchOptions:
         endpoint=chosen.endpoint,
         local_root=build.local_root,
         files_per_table=chosen.files_per_table,
-        lock=read_lock(lock_path()),
+        lock=read_lock(lock_path(build)),
         hashes=open_hashes(build),
     )
 

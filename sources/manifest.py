@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from open_ml_embed.core.registry import one_of
 from open_ml_embed.core.section import Section
 from sources.access import Access, Open
+from sources.formats import READERS
 from sources.languages import LanguageTag, check_tag
 
 Family = Literal["retrieval", "clustering", "classification"]
@@ -101,7 +103,8 @@ class RawTable(Section):
     """Globs over the origin's file names (`sources.globs`)."""
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
     """Hub only: where this table lies in another repository than the origin's, perhaps at its own `@ref`."""
-    format: Literal["parquet", "jsonl", "csv", "tsv", "json", "json-map", "text", "tmx", "deb822", "python"]
+    format: Annotated[str, one_of(READERS)]
+    """A name in `sources.formats.READERS`."""
     fields: dict[str, ArrowType]
     other_names: dict[str, list[str]] = {}
     """Field → what its column is called in other revisions or copies; whichever a file has is read as the field."""

@@ -16,6 +16,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -25,8 +26,13 @@ from dvc.cli import DvcParserError, parse_args
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from curation.langid.settings import BACKENDS
+from curation.mining.teachers.protocol import TEACHERS
 from curation.settings import Profile
 from open_ml_embed.core.errors import StageError
+from sources import registry
+from sources.formats import READERS
+from sources.shapes import SHAPES
 from tests.support.printed import PAGES, ROOT, Block, Printed, blocks, commands
 from tests.support.synthetic import write_mix
 
@@ -211,9 +217,8 @@ def try_torchrun(printed: Printed) -> str:
     from torch.distributed.run import get_args_parser
 
     arguments = get_args_parser().parse_args(list(printed.words[1:]))
-    assert arguments.module
-    (program,) = [name for name, module in APPS.items() if module == arguments.training_script]
-    return try_ours(Printed(printed.page, printed.line, (program, *arguments.training_script_args)))
+    assert arguments.no_python, "the console script is started: a module named `train` may be somebody else's"
+    return try_ours(Printed(printed.page, printed.line, (arguments.training_script, *arguments.training_script_args)))
 
 
 def try_others(printed: Printed) -> str:
@@ -304,7 +309,7 @@ def named(block: Block) -> str:
 
 
 def test_every_block_is_of_a_kind_that_is_tried():
-    assert {block.language for block in blocks()} <= {"sh", "python", "yaml", ""}
+    assert {block.language for block in blocks()} <= {"sh", "python", "yaml", "toml", ""}
     (drawing,) = of("")
     assert "raw files ─▶ rows" in drawing.text
 
@@ -336,6 +341,12 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
         Profile.model_validate(data)
     else:
         assert block.page in ("README.md", "CONTRIBUTING.md"), "another test looks at those"
+
+
+def test_toml_on_the_pages_names_groups_that_are_read():
+    read = {r.group for r in (READERS, SHAPES, BACKENDS, TEACHERS)} | {registry.GROUP}
+    (block,) = of("toml")
+    assert set(tomllib.loads(block.text)["project"]["entry-points"]) == read
 
 
 def test_the_profile_and_the_mix_of_the_readme_are_planned(there, tmp_path):

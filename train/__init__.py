@@ -1,8 +1,13 @@
-"""The 3D-ML trainer: nested embedding ranks, layers and dimensions on the curated mixes.
+"""The 3D-ML trainer: nested embedding ranks, layers and dimensions on the curated mixes."""
 
-Importing it is enough for transformers and sentence-transformers to load an export in efficiency mode.
-"""
+from open_ml_embed.core.optional import check_installed
 
-from open_ml_embed.factorized.registration import register_when_needed
 
-register_when_needed()
+def check_packages(what: str) -> None:
+    """Refuse to go on where the extra `train` is not installed; loads nothing.
+
+    Raises:
+        MissingPackageError: it is not.
+
+    """
+    check_installed("torch", "transformers", "tokenizers", "sentence_transformers", what=what)

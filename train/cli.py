@@ -26,6 +26,7 @@ from curation.cli.options import (
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from train import check_packages
 from train.config import TrainSettings
 from train.config_file import settings_of
 
@@ -58,7 +59,7 @@ def fit(
 ) -> None:
     """Train the tokenizer and the model, stage by stage, and export the model at full size.
 
-    Over several GPUs: `torchrun --nproc-per-node N -m train.cli fit …`.
+    Over several GPUs: `torchrun --nproc-per-node N --no-python train3d fit …`.
     """
     build, settings = _opened(profile, params, workers, engine, ray_address)
     out, work = out or _model_folder(build), work or _work_folder(build)
@@ -292,6 +293,7 @@ def _opened(
     profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray_address: str | None = None
 ) -> tuple[Build, TrainSettings]:
     """Return the profile's build, every name looked up, and what it trains."""
+    check_packages("train3d")
     build = open_build(profile, params, workers, engine, ray_address)
     return build, settings_of(build, f"{params}, profile {build.name}")
 
@@ -313,5 +315,5 @@ def main() -> None:
     run_program(app)
 
 
-if __name__ == "__main__":  # for torchrun
+if __name__ == "__main__":
     main()

@@ -66,7 +66,7 @@ def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = 
         print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
         return
     with _alone(build):
-        ended(lambda: run_step(build, step), build.name, as_json=as_json)
+        ended(lambda: run_step(build, step), build, as_json=as_json)
 
 
 def _verb(name: str, what: str) -> None:
@@ -108,7 +108,7 @@ def decontaminate(
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
     with _alone(build):
-        ended(lambda: run_step(build, "decontaminate"), build.name, as_json=as_json)
+        ended(lambda: run_step(build, "decontaminate"), build, as_json=as_json)
 
 
 @app.command()
@@ -150,7 +150,7 @@ def mix(
         print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
         return
     with _alone(build):
-        ended(lambda: run_step(build, f"mix-{name}"), build.name, as_json=as_json)
+        ended(lambda: run_step(build, f"mix-{name}"), build, as_json=as_json)
 
 
 @app.command()
@@ -227,9 +227,9 @@ def lock(
 
     build = open_build(profile, params)
     if dry_run:
-        print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path()}")
+        print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path(build)}")
         return
-    ended(lambda: run_lock(build), build.name, as_json=as_json)
+    ended(lambda: run_lock(build), build, as_json=as_json)
 
 
 @app.command()
@@ -269,6 +269,26 @@ def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: 
         print(line)
 
 
+@app.command("init")
+def new_project(
+    folder: Annotated[Path, typer.Argument(help="Of the project; default: this one.")] = Path(),
+    *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Write a project of your own to run and to change: settings, a mix, a source, pipelines."""
+    from curation.pipeline.dvc_files import write_pipelines
+    from curation.pipeline.new_project import PIPELINES, write_project
+
+    written = write_project(folder, dry_run=dry_run)
+    params = folder / "params.yaml"
+    if dry_run:
+        print("\n".join(f"{folder / name}: would be written" for name in (*written, *PIPELINES)))
+        return
+    lines = [f"{name}: written" for name in written]
+    print("\n".join([*lines, *write_pipelines([open_build(None, params)], params, dry_run=False)]))
+    where = "" if folder == Path() else f"cd {folder}; "
+    print(f"next: {where}curate plan; curate fetch; curate normalize; curate status")
+
+
 @app.command()
 def show(
     source: str, subset: Annotated[str | None, typer.Argument()] = None, profile: ProfileName = None,
@@ -297,22 +317,22 @@ def show(
 @sources_app.callback(invoke_without_command=True)
 def sources(
     context: typer.Context, language: Language = None, family: Family = None, task: Task = None,
-    license: License = None, access: Access = None, *, as_json: AsJson = False,
+    license: License = None, access: Access = None, params: Params = PARAMS, *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """List the sources, all or some."""
+    """List the sources, all or some; those of `manifests/` beside the settings file too."""
     from curation.pipeline.source_filter import Filter
     from curation.pipeline.source_listing import list_sources
 
     if context.invoked_subcommand is None:
-        list_sources(Filter(language, family, task, license, access), as_json=as_json)
+        list_sources(Filter(language, family, task, license, access), params.parent, as_json=as_json)
 
 
 @sources_app.command("show")
-def show_source(name: str, *, as_json: AsJson = False) -> None:
+def show_source(name: str, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
     """Tell everything about one source."""
     from curation.pipeline.source_listing import show_source
 
-    show_source(name, as_json=as_json)
+    show_source(name, params.parent, as_json=as_json)
 
 
 def main() -> None:

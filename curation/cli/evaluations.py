@@ -18,7 +18,7 @@ def evaluations(
     task: Annotated[list[str] | None, typer.Option(help="Names or patterns of MTEB tasks.")] = None,
     benchmark: Annotated[list[str] | None, typer.Option(help="As `MTEB(Multilingual, v2)`.")] = None,
     kind: Annotated[list[str] | None, typer.Option("--type", help="As Retrieval or STS.")] = None,
-    language: Annotated[list[str] | None, typer.Option(help="As deu-Latn.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="As deu-Latn.")] = None, params: Params = PARAMS,
     *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """List evaluation sets, all or some."""
@@ -34,10 +34,10 @@ def evaluations(
     )  # fmt: skip
     listed = [
         {"name": t.name, "type": t.type, "origin": t.repo, "subsets": len(t.subsets), "languages": len(t.languages)}
-        for t in load_catalog().choose(chosen)
+        for t in load_catalog(params.parent).choose(chosen)
     ]
     if everything and not kind and not language:
-        manifests = map(load_set, set_names())
+        manifests = [load_set(name, params.parent) for name in set_names(params.parent)]
         listed += [
             {"name": m.name, "type": m.task, "origin": m.origin.kind, "subsets": len(m.subsets),
              "languages": len(m.languages())} for m in manifests
@@ -46,22 +46,22 @@ def evaluations(
 
 
 @app.command("show")
-def show_set(name: str, *, as_json: AsJson = False) -> None:
+def show_set(name: str, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
     """Tell everything about one evaluation set."""
     from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names, task_types
     from open_ml_embed.core.errors import UnknownNameError
 
-    catalog = load_catalog()
+    catalog, root = load_catalog(params.parent), params.parent
     said: dict[str, Any]
     if name in catalog.tasks:
         task = catalog.tasks[name]
         said = task.model_dump(mode="json", exclude_defaults=True)
         said["benchmarks"] = [catalog.benchmarks[number] for number in task.benchmarks]
         said["texts"] = task_types()[task.type].model_dump(mode="json", exclude_defaults=True)
-    elif name in set_names():
-        said = load_set(name).model_dump(mode="json", exclude_defaults=True)
+    elif name in set_names(root):
+        said = load_set(name, root).model_dump(mode="json", exclude_defaults=True)
     else:
-        raise UnknownNameError("evaluation set", name, [*catalog.tasks, *set_names()])
+        raise UnknownNameError("evaluation set", name, [*catalog.tasks, *set_names(root)])
     print(json.dumps(said, ensure_ascii=False, indent=None if as_json else 1))
 
 
@@ -79,16 +79,17 @@ def fetch_all(
         sets = chosen_sets(build.profile.decontaminate, build.root)
         print(f"evaluations fetch: {len(sets)} evaluation sets, profile {build.name}")
         return
-    ended(lambda: run_fetch_sets(build), build.name, as_json=as_json)
+    ended(lambda: run_fetch_sets(build), build, as_json=as_json)
 
 
 @app.command("enumerate")
-def enumerate_all() -> None:
+def enumerate_all(params: Params = PARAMS) -> None:
     """Write MTEB's tasks to manifests/evaluations/mteb.jsonl, from the installed mteb (the extra `mteb`)."""
-    from curation.decontamination.evaluation_sets import evaluation_root
+    from curation.decontamination.evaluation_sets import CATALOG
     from curation.decontamination.mteb_tasks import enumerate_tasks
+    from sources.registry import FOLDER
 
-    print(enumerate_tasks(evaluation_root() / "mteb.jsonl"))
+    print(enumerate_tasks(params.parent / FOLDER / CATALOG))
 
 
 def _print(listed: list[dict[str, Any]]) -> None:

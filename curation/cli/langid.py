@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from curation.langid.settings import LanguageSettings
+from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Identify languages: of lines; scores of an identifier.")
 
-Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext or heliport.")]
+Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext, heliport, or one of a plugin.")]
 Model = Annotated[str | None, typer.Option("--model", help="A model file, or owner/name:file on the Hub.")]
 Folding = Annotated[str, typer.Option("--policy", help="Macrolanguages: individual, macro or corpus.")]
 
@@ -109,10 +109,10 @@ def language_settings(backend: str, model: str | None, policy: str) -> LanguageS
     """Return the settings that options say; an unknown backend or policy is refused with the nearest."""
     from typing import get_args
 
-    fields = LanguageSettings.model_fields
-    for kind, name in (("backend", backend), ("policy", policy)):
-        if name not in get_args(fields[kind].annotation):
-            raise UnknownNameError(kind, name, get_args(fields[kind].annotation), where=f"--{kind}")
+    policies = get_args(LanguageSettings.model_fields["policy"].annotation)
+    for kind, name, known in (("backend", backend, BACKENDS.names()), ("policy", policy, policies)):
+        if name not in known:
+            raise UnknownNameError(kind, name, known, where=f"--{kind}")
     chosen: dict[str, Any] = {"backend": backend, "model": model, "policy": policy}
     return LanguageSettings(**chosen)
 

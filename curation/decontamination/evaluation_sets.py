@@ -15,8 +15,11 @@ from open_ml_embed.core.errors import ManifestError, UnknownNameError
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
+from sources import registry
 from sources.manifest import Manifest
-from sources.registry import manifest_root, read_manifest
+
+CATALOG = "evaluations/mteb.jsonl"
+"""Below a folder of manifests."""
 
 
 class EvaluationTask(Section):
@@ -87,17 +90,17 @@ class Catalog(Section):
 
 def evaluation_root() -> Path:
     """Return the folder of the evaluation manifests."""
-    return manifest_root() / "evaluations"
+    return registry.manifest_root() / "evaluations"
 
 
-def load_catalog() -> Catalog:
-    """Read MTEB's tasks.
+def load_catalog(root: Path | None = None) -> Catalog:
+    """Read MTEB's tasks; a catalog in `manifests/` below `root` comes first.
 
     Raises:
         ManifestError: there is no such file, or it is not what `curate evaluations enumerate` writes.
 
     """
-    path = evaluation_root() / "mteb.jsonl"
+    path = registry.file(CATALOG, root)
     if not path.is_file():
         raise ManifestError("no such file", where=str(path), remedy="make it with `curate evaluations enumerate`")
     return _catalog(path, path.stat().st_mtime_ns)
@@ -132,23 +135,31 @@ def task_types() -> dict[str, TaskType]:
         raise refusal(error, TaskType, ManifestError, where=str(path), remedy=remedy) from None
 
 
-def set_names() -> list[str]:
+def set_names(root: Path | None = None) -> list[str]:
     """Return the names of the evaluation sets that are described as sources are, sorted."""
-    return sorted(path.stem for path in (evaluation_root() / "sets").glob("*.yaml"))
+    return list(_set_files(root))
 
 
-def load_set(name: str) -> Manifest:
+def _set_files(root: Path | None) -> dict[str, Path]:
+    return registry.files("evaluations/sets", *registry.folders(root))
+
+
+def load_set(name: str, root: Path | None = None) -> Manifest:
     """Read one evaluation set that is described as a source is: its rows' queries and positives are what is asked.
+
+    Args:
+        name: of the set.
+        root: the folder of params.yaml, if sets of the user's own count too.
 
     Raises:
         UnknownNameError: there is none of this name.
         ManifestError: the file breaks the model of sources.
 
     """
-    path = evaluation_root() / "sets" / f"{name}.yaml"
-    if not path.is_file():
-        raise UnknownNameError("evaluation set", name, set_names())
-    return read_manifest(path)
+    found = _set_files(root)
+    if name not in found:
+        raise UnknownNameError("evaluation set", name, found)
+    return registry.read_manifest(found[name])
 
 
 def _known(kind: str, values: Iterable[str], valid: Iterable[str]) -> None:

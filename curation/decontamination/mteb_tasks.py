@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.decontamination.evaluation_sets import EvaluationTask
-from open_ml_embed.core.errors import MissingToolError
+from open_ml_embed.core.optional import require
 
 _COLUMNS = {
     "query": ("input_column_name", "input1_column_name"),
@@ -27,17 +27,10 @@ def enumerate_tasks(path: Path) -> str:
     """Write the catalog file and say what is in it.
 
     Raises:
-        MissingToolError: `mteb` is not installed.
+        MissingPackageError: `mteb` is not installed.
 
     """
-    try:
-        import mteb
-    except ImportError as error:
-        raise MissingToolError(
-            f"mteb cannot be imported: {error}",
-            where="curate evaluations enumerate",
-            remedy="install the extra `mteb`; the committed file needs no installation",
-        ) from None
+    mteb = require("mteb", what="making the catalog of its tasks", where="curate evaluations enumerate")
     tasks = mteb.get_tasks(exclude_superseded=False, exclude_aggregate=False)
     lines = catalog_lines(tasks, mteb.get_benchmarks(), mteb.__version__)
     path.parent.mkdir(parents=True, exist_ok=True)

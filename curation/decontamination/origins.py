@@ -62,14 +62,14 @@ def chosen_sets(settings: DecontaminationSettings, root: Path) -> list[Evaluatio
     mteb = settings.mteb
     found: list[EvaluationSet] = []
     if mteb.benchmarks or mteb.tasks:
-        found += [EvaluationSet("mteb", task.name, task) for task in load_catalog().choose(mteb)]
+        found += [EvaluationSet("mteb", task.name, task) for task in load_catalog(root).choose(mteb)]
     for name in settings.sets:
         if "/" in name:
             folder, _, split = name.partition("@")
             place = (root / folder).resolve()
             found.append(EvaluationSet("folders", place.name, (str(place), split)))
         else:
-            found.append(EvaluationSet("sets", name, load_set(name)))
+            found.append(EvaluationSet("sets", name, load_set(name, root)))
     names = [one.name for one in found]
     for name in names:
         if names.count(name) > 1:

@@ -32,7 +32,7 @@ def run_lock(build: Build) -> StepResult:
         RefusedForNowError: the same, and it may pass by itself for all of them.
 
     """
-    path = lock_path()
+    path = lock_path(build)
     before = read_lock(path) or Lock()
     revisions = dict(before.revisions)
     manifests = locked_sources(build)

@@ -7,6 +7,7 @@ import pyarrow as pa
 from curation.langid import codes
 from curation.langid.identifier import UNDETERMINED, Ranked, as_ranked
 from curation.langid.scripts import Scripts
+from open_ml_embed.core.optional import require
 
 
 class Cld2:
@@ -15,8 +16,7 @@ class Cld2:
     calibration = "cld2"
 
     def __init__(self) -> None:
-        import pycld2
-
+        pycld2 = require("pycld2", what="the cld2 backend", where="languages.backend")
         self._cld2 = pycld2
         names = sorted({code for _, code in pycld2.LANGUAGES} | {"un"})
         self._numbers = {name: number for number, name in enumerate(names)}
@@ -49,3 +49,8 @@ class Cld2:
 
     def _names_no_language(self, answer: tuple[int, float]) -> bool:
         return self.labels[answer[0]].code == UNDETERMINED
+
+
+def load(model: str | None) -> Cld2:
+    """Return CLD2, which has one model, its own."""
+    return Cld2()

@@ -73,9 +73,11 @@ def confidence(score: F32, letters: I32, script: I16, backend: str) -> F32:
         score: float32, n; the model's, from 0 to 1.
         letters: int32, n; in the scripts that the text's language may be written in.
         script: int16, n; numbers in `deciding.ANSWERED`.
-        backend: whose lines of the table count.
+        backend: whose lines of the table count; empty: scores are confidences already.
 
     """
+    if not backend:
+        return score.astype(np.float32)
     curves = coefficients(TABLE)[backend][:, GROUP_OF[script]]
     found = on_curve(score.astype(np.float64), letters.astype(np.float64), curves)
     return np.where(score > 0, found, 0).astype(np.float32)

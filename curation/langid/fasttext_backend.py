@@ -14,6 +14,7 @@ from curation.langid import codes
 from curation.langid.identifier import CANDIDATES, Ranked, as_ranked
 from curation.langid.scripts import Scripts
 from open_ml_embed.core.errors import FetchError, SettingsError
+from open_ml_embed.core.optional import require
 
 BATCH = 4096
 
@@ -30,8 +31,7 @@ class FastText:
                 where="languages.model",
                 remedy="give a path to a .bin or .ftz file, or owner/name:file on the Hub",
             )
-        import fasttext
-
+        fasttext = require("fasttext", what="the fasttext backend", where="languages.backend")
         path = _located(model)
         with _quiet():
             try:
@@ -66,8 +66,7 @@ def _located(model: str) -> Path:
         if not Path(model).is_file():
             raise SettingsError("no such model file", where=f"languages.model: {model}")
         return Path(model)
-    import huggingface_hub
-
+    huggingface_hub = require("huggingface_hub", what="a fastText model on the Hub", where=f"languages.model: {model}")
     try:
         return Path(huggingface_hub.hf_hub_download(repository, file))
     except Exception as error:
@@ -87,3 +86,8 @@ def _quiet() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
+
+
+def load(model: str | None) -> FastText:
+    """Return the identifier of a fastText model: a path, or `owner/name:file` on the Hub."""
+    return FastText(model)

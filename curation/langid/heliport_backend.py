@@ -6,16 +6,14 @@ the two together must follow its license.
 
 from __future__ import annotations
 
-import importlib
 import math
-from typing import Any
 
 import pyarrow as pa
 
 from curation.langid import codes
 from curation.langid.identifier import CANDIDATES, Ranked, as_ranked
 from curation.langid.scripts import Scripts
-from open_ml_embed.core.errors import MissingToolError
+from open_ml_embed.core.optional import require
 
 
 class Heliport:
@@ -29,14 +27,7 @@ class Heliport:
     calibration = "heliport"
 
     def __init__(self) -> None:
-        try:
-            heliport: Any = importlib.import_module("heliport")
-        except ImportError:
-            raise MissingToolError(
-                "the heliport backend is not installed",
-                where="languages.backend",
-                remedy="pip install heliport (its license is GPL-3.0)",
-            ) from None
+        heliport = require("heliport", what="the heliport backend (GPL-3.0)", where="languages.backend")
         self._model = heliport.Identifier()
         self._margins: dict[str, float] = self._model.get_confidence_all()
         self._numbers = {name: number for number, name in enumerate(self._margins)}
@@ -62,3 +53,8 @@ class Heliport:
         weights = [10 ** (lowest - score) for _, score in ranked]
         whole = math.fsum(weights)
         return [(self._numbers[label], weight / whole) for (label, _), weight in zip(ranked, weights, strict=True)]
+
+
+def load(model: str | None) -> Heliport:
+    """Return heliport, which has one model, its own."""
+    return Heliport()

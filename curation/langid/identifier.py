@@ -40,7 +40,7 @@ class Identifier(Protocol):
 
     @property
     def calibration(self) -> str:
-        """Which lines of `data/confidence.tsv` turn its scores into confidences."""
+        """Which lines of `data/confidence.tsv` turn its scores into confidences; empty: its scores are such."""
 
     def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
         """Return at least `k` answers for each text, if the model has that many.

@@ -15,7 +15,7 @@ from curation.langid.confidence import LEAST, SHORT, TABLE, confidence
 from curation.langid.deciding import ANSWERED, Decided, decide, own_script
 from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
-from curation.langid.settings import LanguageSettings
+from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.array_types import F32, Mask
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 
@@ -40,39 +40,28 @@ def backend(settings: LanguageSettings) -> Identifier:
 
 @cache
 def _loaded(name: str, model: str | None) -> Identifier:
-    if name == "fasttext":
-        from curation.langid.fasttext_backend import FastText
-
-        return FastText(model)
-    if name == "heliport":
-        from curation.langid.heliport_backend import Heliport
-
-        return Heliport()
-    if name == "bundled":
-        from curation.langid.model import Bundled
-
-        return Bundled(Path(model) if model else None)
-    from curation.langid.cld2_backend import Cld2
-
-    return Cld2()
+    return BACKENDS.get(name, where="languages.backend")(model)
 
 
 def identity(settings: LanguageSettings) -> str:
     """Return what answers depend on besides the settings.
 
-    That is the model file, if there is one, and the table that confidences are from.
+    That is the model file, if there is one, the table that confidences are from, and the version of a distribution
+    that brings the backend.
     """
     path: Path | None
     if settings.backend == "bundled":
         from curation.langid.model import BUNDLED
 
         path = Path(settings.model) if settings.model else BUNDLED
-    elif settings.backend == "fasttext" and settings.model:
+    elif settings.model:
         path = Path(settings.model)
     else:
         path = None
     model = xxhash.xxh3_128_hexdigest(path.read_bytes()) if path and path.is_file() else str(settings.model)
-    return f"{settings.backend} {model} {xxhash.xxh3_128_hexdigest(TABLE.read_bytes())}"
+    origin = BACKENDS.origin(settings.backend)
+    backend = settings.backend if origin is None else f"{settings.backend} of {origin}"
+    return f"{backend} {model} {xxhash.xxh3_128_hexdigest(TABLE.read_bytes())}"
 
 
 def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: int | None = None) -> pa.Table:

@@ -290,3 +290,8 @@ def _predict(
             labels[row, place] = best
             scores[row, place] = np.exp(logits[best] - highest) / whole
             logits[best] = _NEVER
+
+
+def load(model: str | None) -> Bundled:
+    """Return the identifier of a model file; null: of the one in the package."""
+    return Bundled(Path(model) if model else None)

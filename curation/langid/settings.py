@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import Field
 
+from open_ml_embed.core.registry import Registry, one_of
 from open_ml_embed.core.section import Section
+
+if TYPE_CHECKING:
+    from curation.langid.identifier import Identifier
+
+
+class Load(Protocol):
+    """Loads an identifier, once a process."""
+
+    def __call__(self, model: str | None) -> Identifier:
+        """Return the identifier of a model: `languages.model`, a path or whatever else the backend calls its models.
+
+        Raises:
+            CorpusError: it needs a model and gets none, or there is none of that name.
+
+        """
+        ...
+
+
+BACKENDS: Registry[Load] = Registry(
+    "backend",
+    "open_ml_embed.backends",
+    {
+        "bundled": "curation.langid.model:load",
+        "cld2": "curation.langid.cld2_backend:load",
+        "fasttext": "curation.langid.fasttext_backend:load",
+        "heliport": "curation.langid.heliport_backend:load",
+    },
+)
+"""Identifiers of languages, by the name that `languages.backend` has."""
 
 
 class SourceTrust(Section):
@@ -36,7 +66,8 @@ class TrustSettings(Section):
 class LanguageSettings(Section):
     """Which identifier, and what its answer is worth."""
 
-    backend: Literal["bundled", "cld2", "fasttext", "heliport"] = "bundled"
+    backend: Annotated[str, one_of(BACKENDS)] = "bundled"
+    """A name in `BACKENDS`."""
     model: str | None = None
     """fastText: a path, or `owner/name:file` on the Hub. Bundled: another .lid file than the packaged one."""
     policy: Literal["individual", "macro", "corpus"] = "corpus"

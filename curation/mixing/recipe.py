@@ -1,6 +1,7 @@
 """What a mix file says, and where it lies.
 
-A mix is `mixes/<name>.yaml` beside `params.yaml`, or one of the project's own in `manifests/mixes/`.
+A mix is `mixes/<name>.yaml` beside `params.yaml`, or in `mixes/` of one of the folders of manifests
+(`sources.registry.folders`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
 from sources import registry
 from sources.manifest import Manifest
-from sources.registry import manifest_root
 
 if TYPE_CHECKING:
     from curation.settings import Profile
@@ -44,15 +44,13 @@ class Recipe(Section):
 
 
 def recipe_files(root: Path) -> dict[str, Path]:
-    """Return the files of all mixes by name, sorted: those in `mixes/` below `root`, then the project's own.
+    """Return the files of all mixes by name, sorted: those in `mixes/` below `root`, then of all manifests.
 
     Args:
         root: the folder of `params.yaml`. A mix there stands in for one of the project's of the same name.
 
     """
-    folders = (manifest_root() / "mixes", root / "mixes")
-    found = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
-    return dict(sorted(found.items()))
+    return registry.files("mixes", root, *registry.folders(root))
 
 
 def built_mixes(profile: Profile, root: Path) -> list[str]:
@@ -82,11 +80,11 @@ def load_recipe(name: str, root: Path) -> Recipe:
         raise refusal(error, Recipe, ManifestError, where=str(path), remedy="see curation/mixing/recipe.py") from None
     if recipe.name != name:
         raise ManifestError(f"name is {recipe.name!r}", where=str(path), remedy="name it as the file is called")
-    _check_sources(recipe, path)
+    _check_sources(recipe, path, root)
     return recipe
 
 
-def _check_sources(recipe: Recipe, path: Path) -> None:
+def _check_sources(recipe: Recipe, path: Path, root: Path) -> None:
     """Refuse names that the registry does not have.
 
     A mix none of whose names is in the registry, nor near one that is, was written for another registry: it has no
@@ -94,7 +92,7 @@ def _check_sources(recipe: Recipe, path: Path) -> None:
     """
     if recipe.sources == "all":
         return
-    known = registry.names()
+    known = registry.names(root)
     unknown = [source for source in recipe.sources if source not in known]
     foreign = len(unknown) == len(recipe.sources) > 0 and not any(
         get_close_matches(source, known, n=1, cutoff=NEAR) for source in unknown

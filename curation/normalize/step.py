@@ -21,13 +21,14 @@ from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker, Store
 from sources.checks import RowChecks
+from sources.formats import READERS
 from sources.manifest import Manifest
 from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
 from sources.quarantine import OTHERS, Quarantine
 from sources.record_counts import Tally
 from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
-from sources.shapes import shape
+from sources.shapes import SHAPES, shape
 
 
 class Normalize:
@@ -111,7 +112,10 @@ def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.R
 
 
 def identity_of(manifest: Manifest) -> str:
-    """Hash what of a manifest changes its rows: wording, license and counts do not."""
+    """Hash what of a manifest changes its rows: wording, license and counts do not.
+
+    Where another distribution reads or shapes its records, the version of that is part of it.
+    """
     chosen = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
     data = manifest.model_dump(mode="json", include=chosen)
     for subset in data["subsets"].values():
@@ -119,7 +123,8 @@ def identity_of(manifest: Manifest) -> str:
         for lang in (subset["query_lang"], subset["positive_lang"]):
             if isinstance(lang, dict):
                 del lang["count"]
-    return digest(data)
+    others = {SHAPES.origin(manifest.shape.kind), *(READERS.origin(table.format) for table in manifest.tables.values())}
+    return digest(data | ({"others": sorted(others - {None}, key=str)} if others != {None} else {}))
 
 
 def run_normalize(build: Build, read: Inputs) -> StepResult:

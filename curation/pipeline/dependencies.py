@@ -20,7 +20,6 @@ from curation.build import STEPS, Build, Facts, StepResult
 from curation.settings import Profile
 from open_ml_embed.core.errors import CorpusError
 from open_ml_embed.core.hashing import FileHashes, digest
-from sources import registry
 from sources.manifest import Manifest
 
 RESULT_OF = {"normalize": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
@@ -123,7 +122,7 @@ def _sources_of(kind: str, context: Context) -> list[Manifest]:
         return []
     rows = context.inputs["normalize"]
     names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else {shard.source for shard in rows.shards}
-    return [registry.load(name) for name in sorted(names)]
+    return [context.build.manifest(name) for name in sorted(names)]
 
 
 def _sections(profile: Profile, *names: str) -> dict[str, Any]:
@@ -214,7 +213,7 @@ def _of_hub(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 def _fetch(context: Context, _stated: Facts) -> Facts:
     manifests = context.build.manifests()
-    return {"lock": _locked(_of_hub(manifests)), "raw": raw_facts(context, manifests)}
+    return {"lock": _locked(context.build, _of_hub(manifests)), "raw": raw_facts(context, manifests)}
 
 
 def _origin(manifest: Manifest) -> str:
@@ -225,13 +224,13 @@ def _origin(manifest: Manifest) -> str:
     return digest([manifest.origin.model_dump(mode="json"), tables, subsets, access])
 
 
-def _locked(manifests: list[Manifest]) -> dict[str, str | None] | None:
+def _locked(build: Build, manifests: list[Manifest]) -> dict[str, str | None] | None:
     """Return what the lock says of each revision that these sources may come from; null where there is no lock."""
     from curation.raw_files import lock_path
     from sources.fetch.hub import revisions_of
     from sources.lock import read_lock
 
-    lock = read_lock(lock_path()) if manifests else None
+    lock = read_lock(lock_path(build)) if manifests else None
     if lock is None:
         return None
     found = {f"{repo} at {ref}": lock.revisions.get((repo, ref)) for m in manifests for repo, ref in revisions_of(m)}

@@ -61,8 +61,8 @@ def _of_rows(build: Build, manifests: list[Manifest]) -> dict[str, dict[str, Any
 
 def _beside(build: Build) -> dict[str, dict[str, Any]]:
     """Return what is measured when a step runs, in the form in which it is known before: as the settings name it."""
-    profile, lock = build.profile, lock_path()
-    sets = chosen_sets(profile.decontaminate, Path())
+    profile, lock = build.profile, lock_path(build)
+    sets = chosen_sets(profile.decontaminate, build.root)
     return {
         "fetch": {
             "chosen": profile.sources.model_dump(mode="json"),

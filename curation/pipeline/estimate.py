@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -34,14 +35,14 @@ class Rates(Section):
     """Step → why it has no rate."""
 
 
-def load_rates() -> Rates:
-    """Read the rates.
+def load_rates(root: Path | None = None) -> Rates:
+    """Read the rates: a file of the user's own, where there is one in `manifests/` below `root`.
 
     Raises:
         ManifestError: the file breaks the model.
 
     """
-    path = registry.manifest_root() / "rates.yaml"
+    path = registry.file("rates.yaml", root)
     try:
         return Rates.model_validate(read_yaml(path, ManifestError))
     except ValidationError as error:

@@ -16,13 +16,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from curation.build import StepResult
+from curation.build import Build, StepResult
 from curation.failures import RefusedError, RefusedForNowError
 from open_ml_embed.core.errors import UnknownNameError
 from sources import registry
@@ -282,24 +283,28 @@ _MIX_KEYS = {
 """Verdict of `curation.mixing.step.select` → column."""
 
 
-def outcome_of(result: StepResult) -> Outcome:
+def outcome_of(result: StepResult, root: Path | None = None) -> Outcome:
     """Return what a step did, from its file.
+
+    Args:
+        result: what the file holds.
+        root: the folder of params.yaml, which may have sources of the user's own: what their manifests state.
 
     Raises:
         KeyError: no verb of `curate` makes such a step.
 
     """
-    return _OUTCOMES["mix" if result.step.startswith("mix-") else result.step](result)
+    return _OUTCOMES["mix" if result.step.startswith("mix-") else result.step](result, root)
 
 
-def lock_outcome(result: StepResult) -> Outcome:
+def lock_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return what `lock` did."""
     stats = result.stats
     note = f"{stats['path']}: {stats['revisions']} revisions, {stats['changed']} new or changed"
     return _outcome(result, "lock", stats["sources"], [note])
 
 
-def fetch_outcome(result: StepResult) -> Outcome:
+def fetch_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return what `fetch` brought."""
     sources, notes = {}, []
     for source, subsets in result.stats["files"].items():
@@ -311,12 +316,12 @@ def fetch_outcome(result: StepResult) -> Outcome:
     return _outcome(result, "fetch", sources, notes, total=_files(everything))
 
 
-def evaluations_outcome(result: StepResult) -> Outcome:
+def evaluations_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return what `evaluations fetch` brought; a line is an evaluation set."""
     return _outcome(result, "evaluations", {name: _files(files) for name, files in result.stats["files"].items()})
 
 
-def normalize_outcome(result: StepResult) -> Outcome:
+def normalize_outcome(result: StepResult, root: Path | None = None) -> Outcome:
     """Return what became of the records."""
     sources: dict[str, dict[str, int | None]] = {}
     reasons: dict[str, Counter[str]] = {"quarantined": Counter(), "filtered": Counter()}
@@ -333,7 +338,7 @@ def normalize_outcome(result: StepResult) -> Outcome:
             "unread_files": entry.get("unread_files", 0),
             "unread_bytes": entry.get("unread_bytes", 0),
             **{column.key: _of_sides(entry.get("checks", {}), column.key) for column in _CHECKS},
-            "stated": _stated(source),
+            "stated": _stated(source, root),
         }
         for kind, counts in reasons.items():
             counts.update(entry[kind])
@@ -347,7 +352,7 @@ def _of_sides(checks: Mapping[str, Mapping[str, int]], figure: str) -> int:
     return sum(counts.get(figure, 0) for counts in checks.values())
 
 
-def identify_outcome(result: StepResult) -> Outcome:
+def identify_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return where declared and identified languages differ."""
     sources = {
         source: {
@@ -364,14 +369,14 @@ def identify_outcome(result: StepResult) -> Outcome:
     return _outcome(result, "identify", sources)
 
 
-def dedup_outcome(result: StepResult) -> Outcome:
+def dedup_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return the duplicate rows, by source where the step counted them so."""
     if "sources" not in result.stats:
         return _outcome(result, "dedup", {}, total=_deduplicated(result.stats["sample"]))
     return _outcome(result, "dedup", {s: _deduplicated(entry) for s, entry in result.stats["sources"].items()})
 
 
-def decontaminate_outcome(result: StepResult) -> Outcome:
+def decontaminate_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return the rows that evaluation sets have too."""
     keys = ("rows", "contaminated")
     sources = {s: {key: entry[key] for key in keys} for s, entry in result.stats["sources"].items()}
@@ -383,7 +388,7 @@ def decontaminate_outcome(result: StepResult) -> Outcome:
     return _outcome(result, "decontaminate", sources, notes)
 
 
-def mine_outcome(result: StepResult) -> Outcome:
+def mine_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return how many rows got their negatives."""
     sources, origins = {}, Counter[str]()
     for source, entry in result.stats["sources"].items():
@@ -398,20 +403,20 @@ def mine_outcome(result: StepResult) -> Outcome:
     return _outcome(result, "mine", sources, [f"negatives: {_counted(origins)}"] if +origins else [])
 
 
-def mix_outcome(result: StepResult) -> Outcome:
+def mix_outcome(result: StepResult, root: Path | None = None) -> Outcome:
     """Return which rows are in a mix, and why the others are not."""
     sources: dict[str, dict[str, int | None]] = {}
     for source, verdicts in result.stats["sources"].items():
         figures = {key: verdicts[verdict] for verdict, key in _MIX_KEYS.items()}
         samples = figures["train"] + figures["validation"]
-        every = {"rows": sum(figures.values()), "samples": samples, **figures, "stated": _stated(source)}
+        every = {"rows": sum(figures.values()), "samples": samples, **figures, "stated": _stated(source, root)}
         sources[source] = {column.key: every[column.key] for column in FORMS["mix"].columns}
     counts = result.stats["counts"]
     notes = [f"{counts['train']:,} samples to train on, {counts['validation']:,} held out"]
     return _outcome(result, "mix", sources, [*notes, f"{counts['documents']:,} documents"])
 
 
-_OUTCOMES: dict[str, Callable[[StepResult], Outcome]] = {
+_OUTCOMES: dict[str, Callable[[StepResult, Path | None], Outcome]] = {
     "lock": lock_outcome,
     "fetch": fetch_outcome,
     "evaluations": evaluations_outcome,
@@ -514,9 +519,9 @@ def _deduplicated(entry: Mapping[str, int]) -> dict[str, int | None]:
     return {"rows": entry["rows"], "kept": kept, "exact_duplicates": exact, "near_duplicates": near}
 
 
-def _stated(source: str) -> int | None:
+def _stated(source: str, root: Path | None) -> int | None:
     try:
-        return registry.load(source).samples
+        return registry.load(source, root).samples
     except UnknownNameError:  # a build may outlive a manifest
         return None
 
@@ -532,15 +537,15 @@ def _counted(counts: Counter[str]) -> str:
     return _named(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n)
 
 
-def ended(run: Callable[[], StepResult], profile: str, *, as_json: bool) -> None:
+def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> None:
     """Run a step and print what it did and lost: also where its result is refused, before the error goes on."""
     try:
         result = run()
     except (RefusedError, RefusedForNowError) as error:
         if error.result is not None:
-            print_outcome(outcome_of(error.result), profile, as_json=as_json)
+            print_outcome(outcome_of(error.result, build.root), build.name, as_json=as_json)
         raise
-    print_outcome(outcome_of(result), profile, as_json=as_json)
+    print_outcome(outcome_of(result, build.root), build.name, as_json=as_json)
 
 
 _STYLES = {"failed": "red", "warning": "yellow"}

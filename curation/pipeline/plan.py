@@ -98,7 +98,7 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     """
     everything = build.manifests()
     manifests = (chosen or Filter()).choose(everything)
-    rates = load_rates()
+    rates = load_rates(build.root)
     raw = _downloads(build, everything)
     return {
         "profile": build.name,

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from curation.build import Build, StepResult
 from curation.pipeline.freshness import inputs_of
+from open_ml_embed.core.optional import check_installed
 
 RUNS = {
     "fetch": "curation.fetch.step:run_fetch",
@@ -19,6 +20,8 @@ RUNS = {
     "report": "curation.report.step:run_report",
 }
 """Step → its function, imported when it is run."""
+NEEDED = {"report": ("jinja2", "markupsafe", "matplotlib")}
+"""Step → optional packages without which it cannot be imported; others ask for theirs where they use them."""
 
 
 def run_step(build: Build, step: str) -> StepResult:
@@ -30,10 +33,12 @@ def run_step(build: Build, step: str) -> StepResult:
 
     Raises:
         StageError: a step before has not been run, or its result is not current; the remedy is the verb to run.
+        MissingPackageError: the step needs an extra that is not installed.
         CorpusError: what the step itself refuses.
 
     """
     kind, _, name = step.partition("-")
+    check_installed(*NEEDED.get(kind, ()), what=f"curate {kind}")
     module, function = RUNS[kind].split(":")
     run: Callable[..., StepResult] = getattr(import_module(module), function)
     return run(build, inputs_of(build, step), *([name] if name else []))

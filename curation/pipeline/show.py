@@ -17,7 +17,6 @@ from curation.pipeline.freshness import Checker, State, load
 from curation.tables.contamination import SIDES
 from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError, UnknownNameError
-from sources import registry
 
 TEXT_CHARS = 400
 MOST_PAIRS = 40
@@ -78,7 +77,7 @@ def _is_current(state: State, console: Console) -> bool:
 
 
 def _shards(build: Build, normalized: StepResult, source: str, subset: str | None) -> list[Shard]:
-    registry.load(source)
+    build.manifest(source)
     shards = [s for s in normalized.shards if s.source == source]
     if not shards:
         raise StageError("this build has no rows of it", where=source, remedy=f"see `curate status{build.options}`")
@@ -151,7 +150,7 @@ def _overlaps(row: dict[str, Any]) -> str:
 
 def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> None:
     """Print a source's declared against identified languages, and the strongest disagreements."""
-    registry.load(source)
+    build.manifest(source)
     entry = load(build, "identify").stats["sources"].get(source)
     if entry is None or "disagreements" not in entry:
         raise StageError("step identify has no verdicts on it", where=source, remedy=build.command("curate identify"))
@@ -180,7 +179,7 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
 
 def show_quarantine(build: Build, source: str, subset: str | None, count: int, *, as_json: bool = False) -> None:
     """Print quarantined records with file, record number and reason, then the files that were not read whole."""
-    registry.load(source)
+    build.manifest(source)
     start = "/".join(filter(None, ("rows", source, subset))) + "/"
     result = Checker(build).require("normalize", refused=True)
     paths = [file.path for file in result.files if file.path.endswith(QUARANTINE)]

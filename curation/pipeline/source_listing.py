@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,9 +16,9 @@ from sources.fetch import origin_address
 from sources.manifest import LangColumn, Manifest, Subset
 
 
-def list_sources(chosen: Filter, *, as_json: bool) -> None:
-    """Print the sources that a filter admits."""
-    entries = [entry(m) for m in chosen.choose(registry.load_all())]
+def list_sources(chosen: Filter, root: Path | None = None, *, as_json: bool) -> None:
+    """Print the sources that a filter admits; with those of `manifests/` below `root`."""
+    entries = [entry(m) for m in chosen.choose(registry.load_all(root=root))]
     if as_json:
         print(json.dumps(entries, ensure_ascii=False, indent=1))
     else:
@@ -25,14 +26,14 @@ def list_sources(chosen: Filter, *, as_json: bool) -> None:
         Console().print(source_table(f"{len(entries)} sources, {rows:,} rows", entries))
 
 
-def show_source(name: str, *, as_json: bool) -> None:
-    """Print everything about one source.
+def show_source(name: str, root: Path | None = None, *, as_json: bool) -> None:
+    """Print everything about one source; it may be one of `manifests/` below `root`.
 
     Raises:
         UnknownNameError: there is none of that name; the message has the nearest.
 
     """
-    manifest = registry.load(name)
+    manifest = registry.load(name, root)
     if as_json:
         print(manifest.model_dump_json(indent=1))
         return

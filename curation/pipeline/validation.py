@@ -41,7 +41,7 @@ def check_profile(build: Build, where: str) -> None:
             profile names breaks its model.
 
     """
-    known = registry.names()
+    known = registry.names(build.root)
     for place, names in source_names(build.profile):
         for name in names:
             if name not in known:
@@ -111,7 +111,7 @@ def check_evaluation_sets(build: Build, where: str) -> None:
     settings = build.profile.decontaminate
     with _at(f"{where}: decontaminate"):
         if settings.mteb.model_fields_set:
-            load_catalog().choose(settings.mteb)
+            load_catalog(build.root).choose(settings.mteb)
         for one in chosen_sets(settings, build.root):
             if isinstance(one.said, Manifest):
                 check_manifest(one.said)

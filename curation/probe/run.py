@@ -20,7 +20,7 @@ from open_ml_embed.core.errors import FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
-from sources import registry
+from sources.fetch import check_client
 from sources.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def chosen_sources(build: Build, names: Iterable[str]) -> list[Manifest]:
 
     """
     wanted = sorted(set(names))
-    return [registry.load(name) for name in wanted] if wanted else build.manifests()
+    return [build.manifest(name) for name in wanted] if wanted else build.manifests()
 
 
 def kept_probe(build: Build, manifest: Manifest) -> Kept | None:
@@ -122,6 +122,7 @@ def run_probe(build: Build, names: Iterable[str] = (), *, again: bool = False, t
         ProbeFailedError: sources failed; it has what was found.
         ProbeFailedForNowError: the same, and it may pass by itself for all of them.
         UnknownNameError: there is no such source.
+        MissingPackageError: a source is fetched with a package that is not installed.
 
     """
     from sources.probing.probe import probe
@@ -129,6 +130,9 @@ def run_probe(build: Build, names: Iterable[str] = (), *, again: bool = False, t
     manifests = chosen_sources(build, names)
     options = fetch_options(build)
     todo = unprobed_sources(build, manifests, again=again)
+    if options.local_root is None:
+        for manifest in todo:
+            check_client(manifest)
     failures = Failures("probe", "sources", "probed")
     found = {m.name: kept.found for m in manifests if m not in todo and (kept := kept_probe(build, m))}
     number = threads or THREADS

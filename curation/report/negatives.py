@@ -123,7 +123,7 @@ def _source(name: str, entry: dict[str, Any], retrieved: int) -> SourceNegatives
 
 def _pools(build: Build, inputs: Inputs) -> list[PoolRejections]:
     assert inputs.mined is not None
-    searched = pools_of(inputs.rows, build.profile.mining)
+    searched = pools_of(inputs.rows, build)
     found = []
     for name, entry in inputs.mined.stats["pools"].items():
         examples = []

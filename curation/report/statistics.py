@@ -11,7 +11,6 @@ from curation.build import Inputs as StepInputs
 from curation.mixing.recipe import built_mixes
 from curation.mixing.step.select import REASONS
 from curation.pipeline.model_state import evaluation_of
-from sources import registry
 from sources.manifest import Manifest
 
 LOST = ("filtered", "quarantined")
@@ -65,7 +64,7 @@ def load_inputs(build: Build, read: StepInputs) -> Inputs:
         mixes={name: read.get(f"mix-{name}") for name in built_mixes(build.profile, build.root)},
         skipped=dict(sorted(rows.skipped.items())),
         evaluation=evaluation_of(build),
-        manifests={name: registry.load(name) for name in sorted({*rows.stats["sources"], *rows.skipped})},
+        manifests={name: build.manifest(name) for name in sorted({*rows.stats["sources"], *rows.skipped})},
     )
 
 

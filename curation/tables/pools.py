@@ -12,12 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Build, Shard, StepResult
-from curation.mining.settings import MiningSettings
 from open_ml_embed.core.array_types import I64, Integers
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.store import Store, take_rows
 from open_ml_embed.core.text.arrays import list_starts
-from sources import registry
 from sources.manifest import Family
 
 POOLS = "pools"
@@ -121,7 +119,7 @@ def read_texts(store: Store, pool: PoolRef, places: pa.Table, numbers: Integers,
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(pa.array(back)).combine_chunks()
 
 
-def pools_of(rows: StepResult, settings: MiningSettings) -> dict[str, Pool]:
+def pools_of(rows: StepResult, build: Build) -> dict[str, Pool]:
     """Return the pools of a build by name, in order: a source, several that the settings name, or a labeled subset.
 
     Raises:
@@ -130,20 +128,20 @@ def pools_of(rows: StepResult, settings: MiningSettings) -> dict[str, Pool]:
 
     """
     stated: dict[str, str] = {}
-    for name, sources in settings.pools.items():
+    for name, sources in build.profile.mining.pools.items():
         for source in sources:
-            _check_stated(name, source, stated, {s.source for s in rows.shards})
+            _check_stated(build, name, source, stated, {s.source for s in rows.shards})
             stated[source] = name
     found: dict[str, Pool] = {}
     for (source, subset), shards in rows.by_pool().items():
-        family, label = registry.load(source).family, stated.get(source, source)
+        family, label = build.manifest(source).family, stated.get(source, source)
         name = label if family == "retrieval" else f"{source}/{subset}"
         found.setdefault(name, Pool(name, label, family)).shards += shards
     return dict(sorted(found.items()))
 
 
-def _check_stated(name: str, source: str, stated: dict[str, str], present: set[str]) -> None:
-    family = registry.load(source).family
+def _check_stated(build: Build, name: str, source: str, stated: dict[str, str], present: set[str]) -> None:
+    family = build.manifest(source).family
     for wrong, what in (
         (name in present, "that is the name of a source"),
         (source in stated, f"{source} stands in pool {stated.get(source)} already"),
@@ -181,7 +179,7 @@ def documents_of(build: Build, source: str, subset: str) -> PoolDocuments:
     """Return the documents that the negatives of a source and subset are from; step `mine` has been checked before."""
     rows = build.read("normalize")
     assert rows is not None, "asked for only where mine is current"
-    pools = pools_of(rows, build.profile.mining).values()
+    pools = pools_of(rows, build).values()
     (pool,) = [p for p in pools if any((s.source, s.subset) == (source, subset) for s in p.shards)]
     table = build.store.read_table(f"{POOLS}/{pool.name}.documents.arrow")
     return PoolDocuments(build.store, pool.reference, table)

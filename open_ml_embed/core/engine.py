@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.optional import installed, require
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store
 
@@ -200,6 +201,8 @@ def _runner(workers: Workers, jobs: int) -> _Runner:
 
 
 def _has_gpu() -> bool:
+    if not installed("torch"):
+        return False
     from open_ml_embed.core import devices
 
     return devices.chosen() != "cpu"
@@ -267,6 +270,7 @@ def _run_ray(jobs: list[Job], workers: Workers) -> Outcomes:
     if not jobs:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    require("ray", what="the engine ray", where="--engine ray", instead="take the engine local")
     import ray
 
     started = not ray.is_initialized()

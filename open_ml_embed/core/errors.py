@@ -57,6 +57,10 @@ class SettingsError(CorpusError):
     """`params.yaml` or a command-line option holds something unusable."""
 
 
+class MissingPackageError(SettingsError):
+    """A Python package that the command needs is in an extra that is not installed (`open_ml_embed.core.optional`)."""
+
+
 class SchemaError(CorpusError):
     """A raw file does not have the columns its manifest promises."""
 

@@ -44,14 +44,14 @@ def read_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
         SettingsError: see `read_section`.
 
     """
-    data = read_yaml(path, SettingsError, remedy="run from the checkout, or give --params")
+    data = read_yaml(path, SettingsError, remedy="`curate init` makes a project; run in its folder, or give --params")
     if not isinstance(data, dict):
         found = "nothing" if data is None else {list: "a list"}.get(type(data), f"only {data!r}")
         raise SettingsError(
             f"no profiles: the file holds {found}",
             where=str(path),
             remedy="write one section a profile, as `sample: {sources: {collection: offline}}`, "
-            "or take the checkout's own params.yaml",
+            "or take the one that `curate init` writes",
         )
     profiles: dict[str, dict[str, Any]] = {}
     for key, value in data.items():

@@ -1,7 +1,8 @@
 """Backbones whose token embedding is stored as its two factors: the efficiency mode of an export.
 
 They have model types of their own. Under the backbone's own type transformers would not find the V×h table it expects,
-and start from a random one with no more than a warning. Importing this module registers them.
+and start from a random one with no more than a warning. An export in this mode carries this file and `embedding.py`, so
+that it also loads where open-ml-embed is not installed, with `trust_remote_code=True`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from transformers.models.eurobert.modeling_eurobert import EuroBertModel
 from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
 
-from open_ml_embed.factorized.embedding import FactorizedEmbedding
+from .embedding import FactorizedEmbedding  # noqa: TID252 (in an export the two files stand beside each other)
 
 
 class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call]
@@ -61,6 +62,9 @@ MODELS: dict[str, tuple[Any, Any]] = {
 }
 """By the backbone's model type: its configuration and model with a factorized embedding."""
 
-for _config, _model in MODELS.values():
-    AutoConfig.register(_config.model_type, _config, exist_ok=True)
-    AutoModel.register(_config, _model, exist_ok=True)
+
+def register() -> None:
+    """Make the model types known to transformers' auto classes."""
+    for config, model in MODELS.values():
+        AutoConfig.register(config.model_type, config, exist_ok=True)
+        AutoModel.register(config, model, exist_ok=True)

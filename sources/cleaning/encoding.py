@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ftfy import TextFixerConfig, fix_encoding
+from collections.abc import Callable
+from functools import cache, partial
 
-_CONFIG = TextFixerConfig(explain=False, unescape_html=False)
+from open_ml_embed.core.optional import require
+
 _LOST = "\ufffd"
 
 
@@ -17,5 +19,11 @@ def repaired(text: str) -> str:
     ('It’s one thing', 'café', 'naïve café')
 
     """
-    fixed = fix_encoding(text, _CONFIG)
+    fixed = _repair()(text)
     return text if fixed.count(_LOST) > text.count(_LOST) else fixed
+
+
+@cache
+def _repair() -> Callable[[str], str]:
+    ftfy = require("ftfy", what="repairing wrongly decoded characters", where="clean: encoding")
+    return partial(ftfy.fix_encoding, config=ftfy.TextFixerConfig(explain=False, unescape_html=False))

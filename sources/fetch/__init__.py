@@ -7,6 +7,7 @@ from importlib import import_module
 
 from open_ml_embed.core.errors import UnknownNameError
 from open_ml_embed.core.hashing import FileHashes
+from open_ml_embed.core.optional import check_installed
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -19,6 +20,9 @@ _ORIGINS = {
     "manual": "sources.fetch.local",
 }
 """Origin kind → module with `fetch(manifest, subset, options)`; imported when a source needs it."""
+
+
+_CLIENTS = {"hub": ("huggingface_hub", "httpx2"), "url": ("httpx2",)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,17 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     origin = import_module(_ORIGINS[manifest.origin.kind])
     files: list[RawFile] = origin.fetch(manifest.bound(subset), subset, options)
     return files
+
+
+def check_client(manifest: Manifest) -> None:
+    """Refuse a source that is fetched with a package which is not installed; nothing is asked of its origin.
+
+    Raises:
+        MissingPackageError: it is in the extra `build`.
+
+    """
+    if manifest.access.kind != "dead":
+        check_installed(*_CLIENTS.get(manifest.origin.kind, ()), what=f"origin {manifest.origin.kind}")
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:

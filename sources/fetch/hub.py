@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.optional import check_installed
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.hub_errors import explained
@@ -328,7 +329,13 @@ def tried_on_hub(call: Callable[[], _Result], where: str, repo: str, ref: str) -
 
 
 def settle_client() -> None:
-    """Set what huggingface-hub reads when it is imported: no telemetry, no bars, no log lines with signed addresses."""
+    """Set what huggingface-hub reads when it is imported: no telemetry, no bars, no log lines with signed addresses.
+
+    Raises:
+        MissingPackageError: it is not installed.
+
+    """
+    check_installed("huggingface_hub", "httpx2", what="fetching from the Hub")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.optional import require
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
@@ -155,6 +156,7 @@ class _Download:
 
     def run(self, where: str) -> Entry:
         """Make one try: ask for the file, or for the rest of it, and put it into its place."""
+        require("httpx2", what="fetching from an address", where=where)
         import httpx2
 
         entry, begun = self.listed(), self._begun()

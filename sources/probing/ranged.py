@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from open_ml_embed.core.errors import CorpusError, TransientError
+from open_ml_embed.core.optional import require
 from sources.fetch import FetchOptions, hub, retry, url
 from sources.fetch.http_validators import Version
 from sources.fetch.url_errors import explained as explained_url
@@ -171,6 +172,7 @@ class UrlRanged(Ranged):
         return retry.tried(lambda: self._once(start, stop), explain, tries=url.TRIES, pause_s=url.PAUSE_S)
 
     def _once(self, start: int, stop: int) -> bytes:
+        require("httpx2", what="probing an address", where=self._source)
         import httpx2
 
         headers = {"Accept-Encoding": "identity"} | _range(start, stop)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
+from sources.formats import READERS, TEXT
 from sources.manifest import RawTable
 from sources.parts import RawBatch
 from sources.quarantine import Quarantine
@@ -13,20 +13,6 @@ from sources.readers.archives import is_archive, members, unpacked
 from sources.readers.cast import Casting
 from sources.readers.recognize import not_the_data
 from sources.readers.sniff import head_of
-
-_FORMATS = {
-    "parquet": "sources.readers.parquet",
-    "jsonl": "sources.readers.jsonl",
-    "csv": "sources.readers.delimited",
-    "tsv": "sources.readers.delimited",
-    "json": "sources.readers.nested_json",
-    "deb822": "sources.readers.deb822",
-    "python": "sources.readers.python_source",
-    "json-map": "sources.readers.json_map",
-    "text": "sources.readers.text_lines",
-    "tmx": "sources.readers.tmx",
-}
-"""Format → module with `read(path, name, table, casting, *, batch_rows)`; imported when a file needs it."""
 
 
 def read(
@@ -71,8 +57,7 @@ def _files(path: Path, name: str, table: RawTable, quarantine: Quarantine) -> It
 
 
 def _read(path: Path, name: str, table: RawTable, casting: Casting, batch_rows: int) -> Iterator[RawBatch]:
-    if table.format != "parquet" and (why := not_the_data(head_of(path, name), table.encoding)):
+    if table.format in TEXT and (why := not_the_data(head_of(path, name), table.encoding)):
         casting.quarantine.add_unreadable(name, why, path.stat().st_size)
         return
-    module = import_module(_FORMATS[table.format])
-    yield from module.read(path, name, table, casting, batch_rows=batch_rows)
+    yield from READERS.get(table.format)(path, name, table, casting, batch_rows=batch_rows)

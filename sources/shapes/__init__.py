@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any, Protocol
 
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError
+from open_ml_embed.core.registry import Registry
 from open_ml_embed.core.validation_errors import refusal
 from sources.manifest import Manifest, ShapeSpec
 from sources.parts import Context
 
-_HOMES = ("sources.shapes", "sources.adapters")
-_HELPERS = {"columns"}
-
 
 class Shape(Protocol):
-    """What a module in `sources/shapes/` or `sources/adapters/` offers."""
+    """What a module in `sources/shapes/` or `sources/adapters/`, or one of another distribution, offers."""
 
     PER_FILE: bool
     """True: looks at one record at a time, so every raw file is a part. False: needs the whole subset."""
@@ -32,31 +28,35 @@ class Shape(Protocol):
         ...
 
 
+_SHAPES = (
+    "bitext", "code", "conversation", "judged", "label", "nli", "pair", "paraphrase", "qa", "qrels", "sts",
+)  # fmt: skip
+_ADAPTERS = (
+    "across_languages", "bitexts", "by_file", "clirmatrix", "debian", "debian_classes", "docstrings", "huatuo",
+    "mediawiki", "message_tree", "problem_solutions", "python_answers", "transcript", "xcodeeval",
+)  # fmt: skip
+"""For one odd dataset, or a few."""
+SHAPES: Registry[Shape] = Registry(
+    "shape",
+    "open_ml_embed.shapes",
+    {name: f"sources.shapes.{name}" for name in _SHAPES} | {name: f"sources.adapters.{name}" for name in _ADAPTERS},
+)
+
+
 def kinds() -> list[str]:
     """Return the names a manifest may use, sorted."""
-    return sorted(
-        info.name
-        for home in _HOMES
-        for info in pkgutil.iter_modules(import_module(home).__path__)
-        if info.name not in _HELPERS
-    )
+    return SHAPES.names()
 
 
 def shape(kind: str, where: str = "") -> Shape:
-    """Return the module of a shape, or of an adapter where no shape has that name; `where` is for the error.
+    """Return the module of a shape or adapter; `where` is for the error.
 
     Raises:
-        UnknownNameError: neither exists.
+        UnknownNameError: there is none.
+        SettingsError: another distribution declares it, and it cannot be imported.
 
     """
-    for home in _HOMES:
-        if kind not in _HELPERS and kind.isidentifier():
-            try:
-                return import_module(f"{home}.{kind}")
-            except ModuleNotFoundError as error:
-                if error.name != f"{home}.{kind}":
-                    raise
-    raise UnknownNameError("shape", kind, kinds(), where=where)
+    return SHAPES.get(kind, where=where)
 
 
 def check_shape(manifest: Manifest) -> None:

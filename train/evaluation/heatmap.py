@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from open_ml_embed.core.optional import require
+
 METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {"Software": None}}
 """Nothing of the day or the machine: equal reports give equal files."""
 
@@ -21,6 +23,7 @@ def draw(report: Mapping[str, Any], path: Path, *, metric: str = "ndcg@10") -> N
         metric: which of a cell's figures.
 
     """
+    require("matplotlib", what="a picture", where="--picture")
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.optional import require
 from train.loop.keys import content_digest
 from train.loop.run import DIGESTS, NATIVE
 
@@ -130,9 +131,4 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 
 def _mteb() -> Any:
-    try:
-        return importlib.import_module("mteb")
-    except ImportError:
-        raise SettingsError(
-            "mteb is not installed", where="--mteb", remedy="pip install 'open-ml-embed[mteb]'"
-        ) from None
+    return require("mteb", what="evaluation on its tasks", where="--mteb")

@@ -94,7 +94,14 @@ class Card:
         )
 
     def _use(self) -> str:
-        register = "import train  # registers the model type; part of open-ml-embed\n" if self.efficient else ""
+        register = "import open_ml_embed.factorized  # makes the model type known\n" if self.efficient else ""
+        without = ""
+        if self.efficient:
+            without = (
+                "\nThe token embedding is stored as two factors, which is a model type of its own. "
+                "`pip install 'open-ml-embed[train]'` brings it, and the import above makes it known to transformers "
+                "too. Without that package, load the model with `trust_remote_code=True`: the code is in this folder.\n"
+            )
         smaller = ""
         if len(self.dims) > 1:
             smaller = (
@@ -105,6 +112,7 @@ class Card:
             f"## Use\n\n```python\n{register}from sentence_transformers import SentenceTransformer\n\n"
             f'model = SentenceTransformer("{self.name}")\ntexts = ["how tall is a giraffe", "giraffes grow to 5 m"]\n'
             f"model.similarity(model.encode_query(texts[:1]), model.encode_document(texts[1:]))\n{smaller}```\n"
+            f"{without}"
         )
 
     def _figures(self, evaluation: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.factorized import embedding, modeling
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.model_folder import write_layout
 from train.loop.run import NATIVE, Shape, description
@@ -21,6 +23,8 @@ Mode = Literal["compatible", "efficient"]
 PREFIX, TABLE = "backbone.", "embed_tokens."
 RECORD = f"{NATIVE}/export.json"
 """What an export says of itself that sentence-transformers has no place for."""
+CODE = {"modeling_factorized.py": Path(modeling.__file__), "embedding.py": Path(embedding.__file__)}
+"""File of an export in efficient mode → where it is copied from; the models' first."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def export(
         prompts: by name; texts put before a query or a document.
         instructed: the model's queries carried instructions; MTEB's are given to it then.
         mode: `compatible` multiplies the token embedding out, so that any program that knows the backbone's
-            architecture loads it; `efficient` keeps its factors, and needs `import train`.
+            architecture loads it; `efficient` keeps its factors, and needs `import open_ml_embed.factorized`, or
+            `trust_remote_code=True` where that is not installed: the code is in the folder then.
 
     Raises:
         SettingsError: the efficient mode does not know the backbone's architecture, or the embedding has no factors.
@@ -85,12 +90,28 @@ def export(
     backbone = cut_backbone(model, cut, mode)
     backbone.config.is_matryoshka = True
     backbone.config.matryoshka_dimensions = [dim for dim in shape.dims if dim <= cut.dim]
+    _write_code(folder, backbone, mode)
     backbone.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     hidden, length = backbone.config.hidden_size, tokenizer.model_max_length
     write_layout(folder, hidden=hidden, dim=cut.dim, max_length=length, prompts=prompts)
     (folder / NATIVE).mkdir(exist_ok=True)
     write_whole(folder / RECORD, canonical_json({"instructed": instructed}))
+
+
+def _write_code(folder: Path, backbone: Any, mode: Mode) -> None:
+    """Put what makes the backbone into the folder, and name it in the configuration; delete it in the plain mode."""
+    for name, source in CODE.items():
+        if mode == "efficient":
+            shutil.copyfile(source, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    if mode == "efficient":
+        module = next(iter(CODE)).removesuffix(".py")
+        backbone.config.auto_map = {
+            "AutoConfig": f"{module}.{type(backbone.config).__name__}",
+            "AutoModel": f"{module}.{type(backbone).__name__}",
+        }
 
 
 def instructed_by(folder: Path) -> bool | None:
@@ -135,21 +156,19 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
 
 def _factorized(model: Embedder, config: Any, rank: int) -> Any:
     """Return what makes a model of the backbone's architecture with a factorized embedding of a rank."""
-    from open_ml_embed.factorized.modeling import MODELS
-
     if not isinstance(model.embedding, FactorizedEmbedding):
         raise SettingsError(
             "the model was trained with a plain token embedding, which has no factors",
             where="--mode efficient",
             remedy="export it with --mode compatible",
         )
-    if config.model_type not in MODELS:
+    if config.model_type not in modeling.MODELS:
         raise SettingsError(
             f"no factorized {config.model_type} is known",
             where="--mode efficient",
-            remedy=f"use --mode compatible, or add it to open_ml_embed.factorized, beside {', '.join(MODELS)}",
+            remedy=f"use --mode compatible, or add it to open_ml_embed.factorized, beside {', '.join(modeling.MODELS)}",
         )
-    config_class, model_class = MODELS[config.model_type]
+    config_class, model_class = modeling.MODELS[config.model_type]
 
     def make(config: Any, *, attn_implementation: str) -> Any:
         said = {name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.optional import check_installed
 
-NEEDED = ("onnx", "onnxscript")
 OPSET = 18
 MOST_INLINE = 1 << 30
 """Bytes of weights that go into the file itself, which may not reach 2 GiB."""
@@ -49,11 +47,7 @@ def write_onnx(folder: Path, *, dim: int) -> Path:
         SettingsError: the packages that torch writes ONNX with are not installed.
 
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SettingsError(
-            f"ONNX needs the package {missing[0]}", where="--onnx", remedy="pip install 'open-ml-embed[onnx]'"
-        )
+    check_installed("onnx", "onnxscript", what="export to ONNX", where="--onnx")
     from transformers import AutoModel
 
     auto: Any = AutoModel

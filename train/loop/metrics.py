@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import Any
 from rich import progress
 from rich.console import Console
 
-from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.optional import require
 from train.config import Watching
 
 LINE_EVERY_SECONDS = 5.0
@@ -109,12 +108,9 @@ def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], N
 
 
 def _tensorboard(stack: ExitStack, folder: Path, *, purge: int) -> Sink:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise SettingsError(
-            "TensorBoard is not installed", where="train.watching.tensorboard", remedy="pip install tensorboard"
-        ) from None
+    require("tensorboard", what="writing for TensorBoard", where="train.watching.tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
     make: Any = SummaryWriter
     # Steps that are done again after a stop replace those written before.
     writer = make(str(folder), purge_step=purge)
@@ -128,12 +124,7 @@ def _tensorboard(stack: ExitStack, folder: Path, *, purge: int) -> Sink:
 
 
 def _wandb(stack: ExitStack, project: str, folder: Path) -> Sink:
-    try:
-        wandb = importlib.import_module("wandb")
-    except ImportError:
-        raise SettingsError(
-            "Weights & Biases is not installed", where="train.watching.wandb", remedy="pip install wandb"
-        ) from None
+    wandb = require("wandb", what="sending to Weights & Biases", where="train.watching.wandb")
     # The folder is named by the run's key: going on after a stop goes on there too.
     run = wandb.init(project=project, id=folder.name, dir=str(folder), resume="allow")
     stack.callback(run.finish)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.optional import require
 from train.config import Lora
 from train.model.embedder import Embedder
 
@@ -26,15 +25,10 @@ def add_lora(model: Embedder, settings: Lora) -> None:
         settings: rank, scale and dropout.
 
     Raises:
-        SettingsError: peft is not installed.
+        MissingPackageError: peft is not installed.
 
     """
-    try:
-        peft: Any = importlib.import_module("peft")
-    except ImportError:
-        raise SettingsError(
-            "LoRA needs the package peft", where="train.lora", remedy="pip install 'open-ml-embed[lora]'"
-        ) from None
+    peft = require("peft", what="LoRA", where="train.lora")
     layers = model.backbone.layers
     linear = {name.rpartition(".")[2] for name, part in layers.named_modules() if isinstance(part, nn.Linear)}
     config = peft.LoraConfig(

@@ -18,7 +18,6 @@ from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Operation, Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker
-from sources import registry
 
 
 def run_dedup(build: Build, inputs: Inputs) -> StepResult:
@@ -26,7 +25,7 @@ def run_dedup(build: Build, inputs: Inputs) -> StepResult:
     rows = inputs["normalize"]
     inputs.begin()
     settings = build.profile.dedup
-    manifests = {name: registry.load(name) for name in sorted({s.source for s in rows.shards})}
+    manifests = {name: build.manifest(name) for name in sorted({s.source for s in rows.shards})}
 
     def run(operation: Operation, tasks: list[Task]) -> list[Marker]:
         return engine.run(operation, tasks, build.store, build.workers)

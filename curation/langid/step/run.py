@@ -15,7 +15,6 @@ from curation.langid.step.verdicts import SIDES, VERDICTS, Judge, strongest
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Marker, Store
-from sources import registry
 
 LANGUAGES_SCHEMA = pa.schema(
     [
@@ -88,7 +87,7 @@ def run_identify(build: Build, inputs: Inputs) -> StepResult:
     """
     settings = build.profile.languages
     for source in settings.trust.sources:
-        registry.load(source)
+        build.manifest(source)
     rows = inputs["normalize"]
     inputs.begin()
     operation = Identify(settings)

@@ -36,7 +36,7 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
     if settings.teacher.dense:
         load_teacher(settings.teacher)  # what cannot be a teacher is refused before any work
     rows = inputs["normalize"]
-    pools = [MinedPool(one.name, one.label, one.family, one.shards) for one in pools_of(rows, settings).values()]
+    pools = [MinedPool(one.name, one.label, one.family, one.shards) for one in pools_of(rows, build).values()]
     inputs.begin()
     answers = _collect(build, inputs, pools)
     _search(build, [pool for pool in pools if pool.family == "retrieval"])

@@ -21,6 +21,7 @@ from curation.mining.teachers.sentence_transformer import (
 from open_ml_embed.core.array_types import F32, I64
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.optional import require
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -76,6 +77,7 @@ class SecondOpinion:
 
     @functools.cached_property
     def _model(self) -> CrossEncoder:
+        require("sentence_transformers", what="a cross-encoder", where=f"mining.second_opinion: {self._folder}")
         import torch
         from sentence_transformers import CrossEncoder
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.precomputed import PrecomputedVectors
-from curation.mining.teachers.protocol import Teacher
+from curation.mining.teachers.protocol import TEACHERS, Teacher
 from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, weighed_files
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import FileHashes, digest
+from open_ml_embed.core.optional import require
 
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]+")
 
 
 @functools.lru_cache(maxsize=1)
@@ -24,14 +26,27 @@ def load_teacher(settings: TeacherSettings) -> Teacher:
     """Return the dense teacher that the settings name; a process keeps its last one.
 
     Raises:
+        UnknownNameError: `NAME:REFERENCE` with a name that no teacher has.
         SettingsError: no such model, folder or package, or a Hub reference without its commit.
         FetchError: the Hub does not have it.
 
     """
     assert settings.dense, "BM25 is no dense teacher"
-    if settings.model.startswith("vectors:"):
-        return PrecomputedVectors(Path(settings.model.removeprefix("vectors:")))
+    where = f"mining.teacher: {settings.model}"
+    name, colon, reference = settings.model.partition(":")
+    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not _is_dir(settings.model))):
+        return TEACHERS.get(name, where=where)(reference, settings)
     return SentenceTransformerTeacher(model_folder(settings.model), settings)
+
+
+def precomputed(reference: str, settings: TeacherSettings) -> Teacher:
+    """Return the teacher that looks vectors up in a folder."""
+    return PrecomputedVectors(Path(reference))
+
+
+def in_package(reference: str, settings: TeacherSettings) -> Teacher:
+    """Return the sentence-transformers model that an installed package holds."""
+    return SentenceTransformerTeacher(_in_package(reference), settings)
 
 
 def model_folder(reference: str) -> Path:
@@ -95,7 +110,10 @@ def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> t
     hub = _HUB.fullmatch(reference)
     if hub and _COMMIT.fullmatch(hub["revision"]) and not _is_dir(reference):
         return reference, reference
-    vectors = reference.startswith("vectors:")
+    scheme = reference.partition(":")[0]
+    if TEACHERS.origin(scheme) is not None:
+        return reference, load_teacher(TeacherSettings(model=reference)).identity
+    vectors = scheme == "vectors"
     path = reference.removeprefix("vectors:")
     name = reference if reference.startswith("package:") else f"{'vectors' if vectors else 'folder'} {Path(path).name}"
     try:
@@ -128,6 +146,7 @@ def _in_package(name: str) -> Path:
 
 
 def _from_hub(repo: str, revision: str) -> Path:
+    require("huggingface_hub", what="a model on the Hub", where=f"mining.teacher: {repo}")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -15,6 +15,7 @@ from curation.mining.teachers.protocol import Side
 from open_ml_embed.core.array_types import F32
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import digest, hash_file
+from open_ml_embed.core.optional import require
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -70,9 +71,11 @@ class SentenceTransformerTeacher:
 
     @functools.cached_property
     def _model(self) -> SentenceTransformer:
+        require("sentence_transformers", what="a model as teacher", where=f"mining.teacher: {self._folder}")
         import torch
         from sentence_transformers import SentenceTransformer
 
+        import open_ml_embed.factorized  # noqa: F401 (the model types of this project's own exports)
         from open_ml_embed.core import devices
 
         with refused(self._folder):

@@ -18,7 +18,7 @@ from curation.mining.topk.heap import empty_heaps
 from curation.mining.topk.tile_scan import Tile, offer_listed
 from curation.mining.vectors import Vectors, padded
 from open_ml_embed.core.array_types import I32, I64
-from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.optional import require
 
 MEASURED = 1000
 TRAINED_PER_LIST = 64
@@ -38,17 +38,15 @@ class ApproximateSearch:
             block: documents in memory at once, as float32.
 
         Raises:
-            SettingsError: faiss is not installed.
+            MissingPackageError: faiss is not installed.
 
         """
-        try:
-            import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore] # optional
-        except ModuleNotFoundError:
-            raise SettingsError(
-                f"a pool of {len(among):,} documents is to be searched approximately, and faiss is not installed",
-                where="mining.approximate_above",
-                remedy="pip install 'open-ml-embed[faiss]', or raise the number: an exact search only takes longer",
-            ) from None
+        faiss = require(
+            "faiss",
+            what=f"an approximate search of {len(among):,} documents",
+            where="mining.approximate_above",
+            instead="raise the number: an exact search only takes longer",
+        )
         self._documents, self._among = documents, among
         lists = max(1, int(4 * np.sqrt(len(among))))
         dim = documents.dim

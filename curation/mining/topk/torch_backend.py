@@ -10,6 +10,7 @@ import numpy as np
 
 from curation.mining.topk.tile_scan import Tile, offer_listed, scan
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.optional import require
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,7 @@ class TorchMultiplier:
     document_block = 32_768
 
     def __init__(self, device: str, threads: int) -> None:
+        require("torch", what=f"device {device}", where="device", instead="say cpu")
         import torch
 
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts, one_array
 from open_ml_embed.core.text.tokens import mix_all, tokenize
-from sources.manifest import Manifest
+from sources.manifest import License, Manifest
 
 SAMPLE_SCHEMA = pa.schema(
     [
@@ -85,6 +85,7 @@ def assemble(
     manifest: Manifest,
     recipe: Recipe,
     *,
+    license_of: Callable[[str], License],
     first_id: int,
     keep: int,
     seed: int,
@@ -96,7 +97,7 @@ def assemble(
     mined = pa.concat_tables(
         store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in pool.shards
     )
-    taken = inherit(store, pool, own, chosen)
+    taken = inherit(store, pool, own, chosen, license_of)
     query_cluster = _clusters(store, pool)
     foreign = offered.pool.name if manifest.family == "retrieval" else None
     queries, positive_text = one_array(own["query"]), one_array(own["positive"])

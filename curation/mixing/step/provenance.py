@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from curation.mixing.step.inherited_negatives import Offered
 from curation.mixing.step.select import PoolState
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.store import Store
-from sources import registry
+from sources.manifest import License
 
 LISTS = pl.List(pl.String)
 LARGE = pa.large_string()
@@ -56,7 +57,9 @@ class Inherited:
     negatives: Offered
 
 
-def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: I64) -> Inherited:
+def inherit(
+    store: Store, pool: PoolState, own: pa.Table, chosen: I64, license_of: Callable[[str], License]
+) -> Inherited:
     """Gather what the `chosen` rows of a pool take over; `own` is those rows."""
     ordered = np.sort(chosen)
     merged = _frame(pool.read(store, "merges", ordered))[np.searchsorted(ordered, chosen)]
@@ -86,7 +89,7 @@ def inherit(store: Store, pool: PoolState, own: pa.Table, chosen: I64) -> Inheri
     )
     return Inherited(
         _arrow(provenance, pa.list_(pa.string())),
-        _licenses(provenance),
+        _licenses(provenance, license_of),
         pa.LargeListArray.from_arrays(pa.array(_offsets(queries, n)), _arrow(queries["query"], LARGE)),
         Positives(
             _offsets(positives, n), _arrow(positives["positive"], LARGE), positives["document_cluster"].to_numpy()
@@ -115,13 +118,10 @@ def _offsets(frame: pl.DataFrame, n: int) -> I64:
     return np.searchsorted(frame["sample"].to_numpy(), np.arange(n + 1)).astype(np.int64)
 
 
-def _licenses(provenance: pl.Series) -> pa.Array:
+def _licenses(provenance: pl.Series, license_of: Callable[[str], License]) -> pa.Array:
     """Return the strictest license of every row; rows of the same sources are looked up once."""
     sources = provenance.list.eval(pl.element().str.split("/").list.first()).list.unique().list.sort().list.join(" ")
-    known = {
-        joined: strictest(registry.load(source).license for source in joined.split(" ")).id
-        for joined in sources.unique().to_list()
-    }
+    known = {joined: strictest(map(license_of, joined.split(" "))).id for joined in sources.unique().to_list()}
     return _arrow(sources.replace_strict(known, return_dtype=pl.String), pa.string())
 
 

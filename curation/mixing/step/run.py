@@ -25,7 +25,7 @@ from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import put_folder
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import HashingSink, Output
-from sources import registry
+from sources.manifest import License, Manifest
 
 
 def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
@@ -57,13 +57,17 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
             )
             states[source].append(state)
             progress.advance(f"judge {source}/{subset}")
-        drop_twins([p for s in states for p in states[s] if registry.load(s).family == "retrieval"])
+        drop_twins([p for s in states for p in states[s] if build.manifest(s).family == "retrieval"])
         for of_source in states.values():
             apply_cap(of_source, settings.cap or recipe.cap)
+
+        def license_of(source: str) -> License:
+            return build.manifest(source).license
+
         folder = build.mix(name)
         writer = _MixWriter(folder, settings.shard_rows)
         for source, of_source in states.items():
-            manifest = registry.load(source)
+            manifest = build.manifest(source)
             for pool in of_source:
                 made = assemble(
                     build.store,
@@ -71,6 +75,7 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
                     documents_of(build, source, pool.subset),
                     manifest,
                     recipe,
+                    license_of=license_of,
                     first_id=writer.documents.rows,
                     keep=build.profile.mining.num_negatives,
                     seed=settings.seed,
@@ -80,7 +85,7 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     result.stats = {"sources": {s: funnel(p) for s, p in states.items()}, "counts": _counts(writer)}
     result.stats["languages"] = dict(sorted(writer.languages.items()))
     inputs.begin()
-    result.files = writer.close(_card(recipe, result, sorted(states)))
+    result.files = writer.close(_card(recipe, result, [build.manifest(name) for name in sorted(states)]))
     build.save(result)
     return result
 
@@ -94,8 +99,8 @@ def _counts(writer: _MixWriter) -> dict[str, int]:
     }
 
 
-def _card(recipe: Recipe, result: StepResult, sources: list[str]) -> str:
-    return dataset_card(recipe, result.stats, [registry.load(name) for name in sources])
+def _card(recipe: Recipe, result: StepResult, sources: list[Manifest]) -> str:
+    return dataset_card(recipe, result.stats, sources)
 
 
 class _MixWriter:

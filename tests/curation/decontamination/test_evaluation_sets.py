@@ -11,7 +11,7 @@ from curation.decontamination.hub_layout import layout_of
 from curation.decontamination.mteb_tasks import catalog_lines, describe, enumerate_tasks
 from curation.decontamination.origins import chosen_sets
 from curation.decontamination.settings import DecontaminationSettings, MtebSettings
-from open_ml_embed.core.errors import ManifestError, MissingToolError, SettingsError, UnknownNameError
+from open_ml_embed.core.errors import ManifestError, MissingPackageError, SettingsError, UnknownNameError
 
 
 class AbsTask:
@@ -97,7 +97,7 @@ def test_the_catalog_leaves_out_what_is_not_text_and_what_only_gathers():
 
 def test_without_mteb_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "mteb", None)
-    with pytest.raises(MissingToolError, match="extra `mteb`"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'open-ml-embed\[mteb\]'"):
         enumerate_tasks(tmp_path / "mteb.jsonl")
 
 

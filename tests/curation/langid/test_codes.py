@@ -34,7 +34,7 @@ from curation.langid.identifier import as_ranked
 from curation.langid.interface import _loaded, backend
 from curation.langid.scripts import look
 from curation.langid.settings import LanguageSettings
-from open_ml_embed.core.errors import MissingToolError
+from open_ml_embed.core.errors import MissingPackageError
 from sources.languages import tag_of
 
 CORPUS = sorted(corpus_languages())
@@ -257,10 +257,10 @@ def test_the_first_alternative_is_the_answer(top_k):
 def test_heliport_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "heliport", None)
     _loaded.cache_clear()
-    with pytest.raises(MissingToolError) as caught:
+    with pytest.raises(MissingPackageError) as caught:
         identify(pa.array(["text"]), LanguageSettings(backend="heliport"))
-    assert "pip install heliport" in caught.value.remedy
-    assert "GPL" in caught.value.remedy
+    assert caught.value.remedy == "pip install 'open-ml-embed[heliport]'"
+    assert "GPL" in caught.value.what
 
 
 def test_heliport_backend(monkeypatch):

@@ -59,7 +59,7 @@ def test_it_is_not_locked_and_not_missed(village):
     build, server = village
     locked = locking.run_lock(build).stats
     assert (locked["revisions"], locked["changed"]) == (1, 1)
-    lock = read_lock(lock_path())
+    lock = read_lock(lock_path(build))
     assert lock is not None
     assert list(lock.revisions) == [("court/laws", "main")]
     assert not server.requests("court/edicts")

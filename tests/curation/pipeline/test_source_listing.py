@@ -88,7 +88,7 @@ def test_lock_says_which_mirrors_it_does_without(library, tmp_path, monkeypatch,
         build = library.build(sources={"collection": "offline", "endpoint": server.endpoint})
         locked = locking.run_lock(build).stats
         assert (locked["revisions"], locked["changed"]) == (2, 2)
-    lock = read_lock(lock_path())
+    lock = read_lock(lock_path(build))
     assert lock is not None
     assert sorted(lock.revisions) == [("court/copy", "main"), ("court/laws", "main")]
     said = [line for line in capsys.readouterr().err.splitlines() if "without" in line]
@@ -105,7 +105,7 @@ def test_lock_keeps_what_it_cannot_resolve_and_says_so(library, tmp_path, monkey
         build = library.build(sources={"collection": "offline", "endpoint": server.endpoint})
         locked = locking.run_lock(build).stats
         assert (locked["revisions"], locked["changed"]) == (2, 2)
-        before = read_lock(lock_path())
+        before = read_lock(lock_path(build))
         locked = locking.run_lock(build).stats
         assert (locked["revisions"], locked["changed"]) == (2, 0)
         server.add("court/laws", "a.jsonl", b'{"q": "z"}\n')
@@ -114,7 +114,7 @@ def test_lock_keeps_what_it_cannot_resolve_and_says_so(library, tmp_path, monkey
         with pytest.raises(StageError, match=r"1 of 2 sources could not be locked: more") as caught:
             locking.run_lock(build)
         assert "1 new or changed" in caught.value.where
-        after = read_lock(lock_path())
+        after = read_lock(lock_path(build))
     assert before is not None
     assert after is not None
     assert after.find("court/rulings", "main") == before.find("court/rulings", "main")

@@ -404,7 +404,7 @@ def test_a_lock_that_says_something_else_makes_what_was_fetched_stale(tmp_path, 
         locking.run_lock(build)
         run_step(build, "fetch")
         assert Checker(build).state("fetch").kind == "done"
-        path = lock_path()
+        path = lock_path(build)
         lock = json.loads(path.read_text())
         lock["repositories"][0]["commit"] = "f" * 40
         path.write_text(json.dumps(lock))

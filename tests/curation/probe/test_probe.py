@@ -167,7 +167,7 @@ def test_a_plan_has_the_bytes_of_a_probe(project, server):
     ]
     assert made["not_locked"] == []
     probed = server.commit("org/laws", "main")
-    lock = project.root / "manifests/sources/lock.json"
+    lock = project.root / "sources.lock.json"
     write_lock(lock, {("org/laws", "main"): Locked("0" * 40, {}), ("org/tales", "main"): Locked(
         server.commit("org/tales", "main"), {})})  # fmt: skip
     made = make_plan(of)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -19,13 +20,13 @@ from transformers import AutoModel, AutoTokenizer, EuroBertConfig, Qwen3Config
 from typer.testing import CliRunner
 
 from open_ml_embed.core.errors import SettingsError
+from tests.support import ROOT
 from tests.support.synthetic import params_for, write_params
 from train.cli import app
 from train.config import TrainSettings
 from train.config_file import load_settings
 from train.data.segments import Segments
 from train.data.tokenizer import encoder_of
-from train.export import onnx
 from train.export.export import Cut, cut_backbone
 from train.export.export import export as write
 from train.loop.run import Run, Shape, load
@@ -99,14 +100,47 @@ def test_every_depth_dimension_and_rank_gives_the_same_vectors_in_both_modes(
     )
 
 
+TRAP = "raise RuntimeError('a file of the user was imported in the place of one of this project')\n"
+LOAD = """
+import sys
+from pathlib import Path
+{register}
+from sentence_transformers import SentenceTransformer
+from transformers import AutoModel
+model = SentenceTransformer({folder!r}, device="cpu"{trust})
+print(type(model[0].auto_model).__name__, type(AutoModel.from_pretrained({folder!r}{trust})).__name__)
+print(model.encode(["a b", "c"], show_progress_bar=False).tobytes().hex())
+print("open_ml_embed" in sys.modules, bool({{"train", "sources", "curation"}} & sys.modules.keys()))
+"""
+
+
 @pytest.mark.slow
-def test_importing_train_is_enough_to_load_the_efficient_mode(fitted: Path, params: Path, tmp_path: Path) -> None:
-    assert export(params, fitted, tmp_path / "cut", "--mode", "efficient").exit_code == 0
-    load = f"print(type(SentenceTransformer({str(tmp_path / 'cut')!r}, device='cpu')[0].auto_model).__name__)"
-    from_st = "from sentence_transformers import SentenceTransformer"
-    for program in (f"import train\n{from_st}\n{load}", f"{from_st}\nimport train\n{load}"):
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == "FactorizedQwen3Model"
+def test_the_efficient_mode_loads_beside_files_of_the_users_own_and_without_this_project(
+    fitted: Path, params: Path, tmp_path: Path
+) -> None:
+    folder, place = tmp_path / "cut", tmp_path / "place"
+    assert export(params, fitted, folder, "--mode", "efficient").exit_code == 0
+    (place / "sources").mkdir(parents=True)
+    for name in ("train.py", "curation.py", "sources/__init__.py"):
+        (place / name).write_text(TRAP)
+
+    def run(**said: str) -> list[str]:
+        program = LOAD.format(folder=str(folder), **said)
+        environment = os.environ | {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}", "HF_MODULES_CACHE": str(tmp_path / "m")}
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    kinds, vectors, imported = run(register="import open_ml_embed.factorized", trust="")
+    assert (kinds, imported) == ("FactorizedQwen3Model FactorizedQwen3Model", "True False")
+    again = run(register="sys.modules['open_ml_embed'] = None", trust=", trust_remote_code=True")
+    assert again[:2] == [kinds, vectors], "by the code in the folder, which needs nothing of this project"
+
+
+@pytest.mark.slow
+def test_workers_that_count_tokens_load_no_torch() -> None:
     light = "import sys, train, train.data.token_store; print('transformers' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
@@ -147,10 +181,11 @@ def test_the_card_says_how_to_load_and_what_may_be_cut(fitted: Path, params: Pat
     assert "base_model" not in head
     assert "| may be cut to | 8, 16 |" in card
     assert "- retrieval: 204 queries of the mix mix" in card
-    assert "import train" not in card
+    assert "open_ml_embed" not in card
     assert export(params, fitted, tmp_path / "cut", "--mode", "efficient", "--dim", "16").exit_code == 0
     card = (tmp_path / "cut" / "README.md").read_text("utf-8")
-    assert "import train" in card
+    assert "import open_ml_embed.factorized" in card
+    assert "trust_remote_code=True" in card
     code = card.split("```python\n")[1].split("```")[0].replace('"cut', f'"{tmp_path}/cut')
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -177,8 +212,7 @@ def test_onnx_gives_the_same_vectors(fitted: Path, params: Path, settings, texts
 
 @pytest.mark.parametrize("name", ["onnx", "onnxscript"])
 def test_onnx_says_what_to_install(fitted: Path, params: Path, tmp_path: Path, monkeypatch, name: str) -> None:
-    known = onnx.importlib.util.find_spec
-    monkeypatch.setattr(onnx.importlib.util, "find_spec", lambda n: None if n == name else known(n) or n)
+    monkeypatch.setitem(sys.modules, name, None)
     result = export(params, fitted, tmp_path / "cut", "--onnx")
     assert isinstance(result.exception, SettingsError)
     assert "open-ml-embed[onnx]" in result.exception.remedy

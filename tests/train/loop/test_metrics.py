@@ -81,12 +81,12 @@ def test_lines_are_said_on_standard_error(entries, tmp_path, capsys) -> None:
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
 def test_a_sink_that_is_not_installed_says_how_to_get_it(entries, tmp_path, monkeypatch, name: str) -> None:
-    for module in ("wandb", "torch.utils.tensorboard"):
+    for module in ("wandb", "tensorboard"):
         monkeypatch.setitem(sys.modules, module, None)
     settings = Watching(tensorboard=True) if name == "tensorboard" else Watching(wandb="project")
     with pytest.raises(SettingsError, match="not installed") as caught:
         next(watched(iter(entries), settings, tmp_path, done=0, total=6))
-    assert caught.value.remedy == f"pip install {name}"
+    assert caught.value.remedy == f"pip install 'open-ml-embed[{name}]'"
 
 
 def test_weights_and_biases_gets_scalars_and_goes_on_where_it_was(entries, tmp_path: Path, monkeypatch) -> None:
