@@ -81,7 +81,7 @@ def bench(*arguments: str) -> None:
     setup()
     chosen = arguments or tuple(sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")))
     for name in chosen:
-        run("python", f"benchmarks/{name}.py")
+        run("python", "-m", f"benchmarks.{name}")
 
 
 def real(*arguments: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from tests.support.slow_folding import words
 
 SHINGLE = 5
 LENGTHS = {"short": 24, "medium": 114, "long": 900}
@@ -23,7 +24,6 @@ UNSPACED = {
     "tha-Thai": "านรอกเงมยลวดทสตะปบคหแจพชขใไโผ่้ิีัุู็",
 }
 """Language → characters, of which each is a token."""
-_NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI")
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,6 @@ class Pair:
     left: str
     right: str
     jaccard: float
-
-
-def words(text: str) -> list[str]:
-    """Cut a text into tokens by the documented rule, character by character."""
-    found, word = [], ""
-    for char in [*text, " "]:
-        alone = unicodedata.name(char, "").startswith(_NO_SPACES) and unicodedata.category(char)[0] in "LMN"
-        if unicodedata.category(char)[0] in "LMN" and not alone:
-            word += char.lower()
-            continue
-        found += [word] * bool(word) + [char] * alone
-        word = ""
-    return found
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:

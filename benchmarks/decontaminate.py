@@ -4,8 +4,8 @@ Planted leaks have to be found, all and no others; and for a sample of documents
 search over tuples of words has to agree. datatrove's n-gram filter runs beside it, with a fiftieth of the texts (its
 index is a Python dict) and words cut at spaces, which is less than its own tokenizer does.
 
-    python benchmarks/decontaminate.py [--texts 1000000]
-    python benchmarks/decontaminate.py --scripts work/sample    tokens a word, from the sample's translations
+    python -m benchmarks.decontaminate [--texts 1000000]
+    python -m benchmarks.decontaminate --scripts work/sample    tokens a word, from the sample's translations
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from _footprint import Footprint
-from _timing import compare
 
+from benchmarks._footprint import Footprint
+from benchmarks._timing import compare
 from curation.decontamination.index import IndexSettings
 from curation.decontamination.matching import REASONS, match
 from curation.decontamination.settings import DecontaminationSettings

@@ -1,7 +1,7 @@
 """MinHash beside its peers: signatures a second on one core, estimator error, and pairs found against brute force.
 
     pip install --no-deps --target work/peers rensa daft text-dedup click-option-group
-    .venv/bin/python benchmarks/dedup.py --peers work/peers
+    .venv/bin/python -m benchmarks.dedup --peers work/peers
 
 Every contestant is given the same Python strings, makes its own shingles of five words and signs them, in the fastest
 way that its interface offers: datasketch by `bulk`, which draws permutations once; rensa a matrix at a time; Daft a
@@ -32,9 +32,9 @@ import random
 import numpy as np
 import pyarrow as pa
 import xxhash
-from _near_duplicates import SHINGLE, Pair, brute_force, pairs
-from _timing import compare
 
+from benchmarks._near_duplicates import SHINGLE, Pair, brute_force, pairs
+from benchmarks._timing import compare
 from curation.dedup import cluster, signatures
 from curation.dedup.minhash import bands
 from curation.dedup.settings import DedupSettings

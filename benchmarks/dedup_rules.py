@@ -1,6 +1,6 @@
 """What a dedup rule made for web pages does to question answering: datatrove's and NeMo Curator's, beside ours.
 
-    .venv/bin/python benchmarks/dedup_rules.py
+    .venv/bin/python -m benchmarks.dedup_rules
 
 100 passages of each length, 20 questions of 4 to 30 words about each. Fourteen of them are different questions, six
 repeat one of the fourteen with at most one word changed. A rule for documents sees one text, question and passage

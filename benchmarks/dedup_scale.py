@@ -1,6 +1,6 @@
 """The whole of `curate dedup` on up to 50 million samples: time, memory, disk, and every planted duplicate looked up.
 
-    .venv/bin/python benchmarks/dedup_scale.py --millions 1 5 10 25 50 --compare
+    .venv/bin/python -m benchmarks.dedup_scale --millions 1 5 10 25 50 --compare
 
 The texts are the sample's own (`python3 tasks.py demo` makes them: package descriptions and interface messages in 400
 languages, and docstrings), cut into pieces and joined in new pairs. Of all rows 5 % are exact copies of an earlier row
@@ -22,9 +22,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import yaml
-from _footprint import Footprint
-from _planted import ASKED, EXACT, NEAR, SHARD, SOURCES, kinds, originals, pieces, row_texts, shard_table, source_of
 
+from benchmarks._footprint import Footprint
+from benchmarks._planted import (
+    ASKED,
+    EXACT,
+    NEAR,
+    SHARD,
+    SOURCES,
+    kinds,
+    originals,
+    pieces,
+    row_texts,
+    shard_table,
+    source_of,
+)
 from curation.pipeline.freshness import load
 from curation.pipeline.run import run_step
 

@@ -483,7 +483,7 @@ def run(seed: int, records: int, *, first: int = 0) -> tuple[int, int, list[dict
 
 def _worked(seed: int, number: int, last: int, faults: list[dict[str, Any]]) -> int:
     """Have a process read files; return the first number that it has not come to."""
-    command = [sys.executable, __file__, "--worker", str(seed), str(number), str(last)]
+    command = [sys.executable, "-m", "benchmarks.fuzz_readers", "--worker", str(seed), str(number), str(last)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_A_WORKER, check=False)
         output, how = done.stdout, f"ended with code {done.returncode}: {done.stderr[-300:]}"

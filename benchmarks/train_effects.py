@@ -1,7 +1,7 @@
 """What nesting is for: plain models against nested ones, cut in embedding rank, in depth and in dimensions.
 
-    .venv/bin/python benchmarks/train_effects.py --docs         # all seeds, table and pictures into docs/
-    .venv/bin/python benchmarks/train_effects.py --smoke        # two minutes: everything runs, nothing is learned
+    .venv/bin/python -m benchmarks.train_effects --docs         # all seeds, table and pictures into docs/
+    .venv/bin/python -m benchmarks.train_effects --smoke        # two minutes: everything runs, nothing is learned
 
 Kinds of one small model, made and trained alike but for what is nested: nothing (plain), layers (MLL), dimensions
 (MRL), all and the ranks of its token embedding (3D). Ranks alone are nested as the paper does it, in a model that has
@@ -218,7 +218,17 @@ def main() -> None:
     jobs = [(kind, seed) for kinds in (KINDS, TRAINED_ON) for seed in seeds for kind in kinds]
 
     def child(job: tuple[str, int]) -> dict[str, Any]:
-        command = [sys.executable, __file__, "--work", str(options.work), "--one", job[0], str(job[1]), str(mix)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.train_effects",
+            "--work",
+            str(options.work),
+            "--one",
+            job[0],
+            str(job[1]),
+            str(mix),
+        ]
         command += ["--smoke"] if options.smoke else []
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         if said.returncode:

@@ -1,6 +1,6 @@
 """A tokenized mix of a hundred million documents: what opening it costs a process, and a step's batch after that.
 
-    .venv/bin/python benchmarks/train_scale.py --documents 100 --samples 50
+    .venv/bin/python -m benchmarks.train_scale --documents 100 --samples 50
 
 Millions of each; 24 negatives a sample, 121 datasets of very different sizes. The store is written as
 `train.data.tokenize` writes it, in about 8 GB below `--folder`, and deleted afterwards: token ids are zeros, which a
@@ -193,7 +193,7 @@ def main() -> None:
             f"{time.perf_counter() - began:.0f} s, {disk / 1e9:.1f} GB on disk"
         )
         drop_from_cache(folder)
-        command = [sys.executable, __file__, "--child", str(folder)]
+        command = [sys.executable, "-m", "benchmarks.train_scale", "--child", str(folder)]
         children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
         said = [json.loads(process.communicate()[0]) for process in children]
         for figures in said:

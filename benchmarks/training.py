@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from _timing import compare
 from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModel, Qwen3Config
 from transformers.utils import logging
 
+from benchmarks._timing import compare
 from train.config import Objective
 from train.data.batch import Batch, make_targets
 from train.data.segments import Segments

@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support import ROOT
 from train.data.token_store import map_store
 
-BENCHMARKS = ROOT / "benchmarks"
 DOCUMENTS, SAMPLES = 3000, 2500
 
 
 @pytest.fixture
 def scale(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The benchmark of large mixes, with everything small."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    module = importlib.import_module("train_scale")
+    module = importlib.import_module("benchmarks.train_scale")
     for name, value in {"PART": 1000, "BATCH": 300, "BATCH_SIZE": 2, "STEPS": 20}.items():
         monkeypatch.setattr(module, name, value)
     return module

@@ -274,7 +274,9 @@ def show(
     source: str, subset: Annotated[str | None, typer.Argument()] = None, profile: ProfileName = None,
     params: Params = PARAMS, rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
     row_id: Annotated[str | None, typer.Option(help="Show this row only.")] = None,
-    *, quarantined: Annotated[bool, typer.Option(help="Show quarantined records instead.")] = False,
+    *, quarantined: Annotated[
+        bool, typer.Option(help="Show quarantined records, and files that were not read, instead.")
+    ] = False,
     disagreements: Annotated[
         bool, typer.Option("--disagreements", help="Show where declared and identified languages differ.")
     ] = False,

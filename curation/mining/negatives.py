@@ -47,7 +47,7 @@ class Negatives:
         positive_rank: int32[n], how many of the candidates score above the positive: as many as were retrieved means
             that or more; -1 where unknown.
         rejected: reason → candidates, of those that score above the last one retrieved. Of the masked ones only the
-            best few of each query are looked at (`curation.mining.api.MASKED`).
+            best few of each query are looked at (`curation.mining.retrievers.MASKED`).
         examples: a few for each reason, always the same.
         recall: of an approximate search, against an exact one; 1 otherwise.
 

@@ -5,6 +5,7 @@ A mix is `mixes/<name>.yaml` beside `params.yaml`, or one of the project's own i
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,9 @@ from sources.registry import manifest_root
 
 if TYPE_CHECKING:
     from curation.settings import Profile
+
+NEAR = 0.75
+"""Likeness from which a name counts as a misspelling of another (`difflib`'s ratio)."""
 
 
 class Recipe(Section):
@@ -64,7 +68,7 @@ def load_recipe(name: str, root: Path) -> Recipe:
     """Read one mix file; see `recipe_files` for where it may lie.
 
     Raises:
-        UnknownNameError: no such mix, or it has a source that the registry does not have.
+        UnknownNameError: no such mix, or it has a source that the registry does not have, and others that it has.
         ManifestError: the file breaks the model, or states another name.
 
     """
@@ -78,11 +82,25 @@ def load_recipe(name: str, root: Path) -> Recipe:
         raise refusal(error, Recipe, ManifestError, where=str(path), remedy="see curation/mixing/recipe.py") from None
     if recipe.name != name:
         raise ManifestError(f"name is {recipe.name!r}", where=str(path), remedy="name it as the file is called")
-    known = registry.names()
-    for source in recipe.sources if recipe.sources != "all" else ():
-        if source not in known:
-            raise UnknownNameError("source", source, known, where=f"{path}: sources")
+    _check_sources(recipe, path)
     return recipe
+
+
+def _check_sources(recipe: Recipe, path: Path) -> None:
+    """Refuse names that the registry does not have.
+
+    A mix none of whose names is in the registry, nor near one that is, was written for another registry: it has no
+    source here, and `curate mix` says so. The other verbs go on.
+    """
+    if recipe.sources == "all":
+        return
+    known = registry.names()
+    unknown = [source for source in recipe.sources if source not in known]
+    foreign = len(unknown) == len(recipe.sources) > 0 and not any(
+        get_close_matches(source, known, n=1, cutoff=NEAR) for source in unknown
+    )
+    if unknown and not foreign:
+        raise UnknownNameError("source", unknown[0], known, where=f"{path}: sources")
 
 
 def instructed(manifest: Manifest, text: str = "") -> str:

@@ -20,10 +20,11 @@ from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker, Store
+from sources.checks import RowChecks
 from sources.manifest import Manifest
 from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
-from sources.quarantine import Quarantine
+from sources.quarantine import OTHERS, Quarantine
 from sources.record_counts import Tally
 from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
 from sources.shapes import shape
@@ -33,7 +34,7 @@ class Normalize:
     """Operation: one part of a source to rows shards and one table of quarantined records."""
 
     name: ClassVar[str] = "rows"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     def __init__(self, settings: NormalizeSettings) -> None:
         self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})  # limits change no row
@@ -46,9 +47,11 @@ class Normalize:
         tally = Tally(part)
         made = normalize(part, manifest, quarantine, filtered, tally)
         batches = _limited(made, self.settings.rows_per_part, tally)
+        checks = RowChecks(manifest.family)
         rows = 0
         for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
-            rows += out.table(f"{number:05d}.rows", shard, ROW_SCHEMA).rows
+            rows += out.table(f"{number:05d}.rows", _checked(shard, checks), ROW_SCHEMA).rows
+            checks.end_shard()
         table = quarantine.table()
         out.table("quarantine", table.to_batches(), QUARANTINE_SCHEMA)
         files = tally.files(quarantine, filtered, per_file=shape(manifest.shape.kind).PER_FILE)
@@ -60,7 +63,14 @@ class Normalize:
             "quarantined": dict(sorted(quarantine.counts.items())),
             "files": {name: counts.as_json() for name, counts in files.items()},
             "unreadable": [list(entry) for entry in quarantine.unreadable],
+            "checks": checks.as_json(),
         }
+
+
+def _checked(batches: Iterator[pa.RecordBatch], checks: RowChecks) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        checks.add(batch)
+        yield batch
 
 
 def _limited(batches: Iterator[pa.RecordBatch], most: int | None, tally: Tally) -> Iterator[pa.RecordBatch]:
@@ -154,7 +164,9 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
             failures.add(part.source, outcome)
     result.stats = {
         "sources": {source: _summed(of.values()) for source, of in subsets.items()},
-        "files": _files(subsets),
+        "files": _by_subset(subsets, "files"),
+        "checks": _by_subset(subsets, "checks"),
+        "unreadable": _by_subset(subsets, "unreadable"),
         "allowed": sorted(build.profile.normalize.allow),
     }
     whole = [manifest for manifest in manifests if manifest.name not in failures.by_name]
@@ -196,6 +208,7 @@ def _tasks(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Task]:
 def _nothing() -> dict[str, Any]:
     return {
         "records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}, "unreadable": [],
+        "checks": {},
     }  # fmt: skip
 
 
@@ -211,17 +224,20 @@ def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
 
 
 def _summed(subsets: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Add up a source's subsets, without their files."""
+    """Add up a source's subsets, without their files; of those that were not read whole their number and bytes."""
     total = _nothing()
     for counts in subsets:
         _add(total, counts)
     del total["files"]
-    return total
+    lost = {(file, why): size for file, why, size in total.pop("unreadable")}  # several subsets may read one file
+    named = sum(int(why.split()[0]) if file == OTHERS else 1 for file, why in lost)
+    return total | {"unread_files": named, "unread_bytes": sum(lost.values())}
 
 
-def _files(subsets: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+def _by_subset(subsets: dict[str, dict[str, dict[str, Any]]], name: str) -> dict[str, dict[str, Any]]:
+    """Return one of the counts by source and subset, without the subsets that have none."""
     return {
-        source: {subset: counts["files"] for subset, counts in of_source.items()}
+        source: {subset: counts[name] for subset, counts in of_source.items() if name == "files" or counts[name]}
         for source, of_source in subsets.items()
     }
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Console
@@ -62,12 +62,14 @@ class Form:
         columns: in order.
         share: what `Line.share` is, by which lines are sorted; null: the step loses nothing, the smallest come first.
         part: of figures, what the share is of and what it is the share of.
+        words: what is said of each source in a word, before the figures.
 
     """
 
     columns: tuple[Column, ...]
     share: Column | None = None
     part: Callable[[Mapping[str, int]], tuple[int, int]] | None = None
+    words: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,14 @@ class Line:
         source: its name (of `curate evaluations fetch`: an evaluation set's).
         figures: in the order of the form's columns.
         share: between 0 and 1, as the form says; null where the form has none.
+        words: in the order of the form's.
 
     """
 
     source: str
     figures: Figures
     share: float | None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,9 @@ class Outcome:
         return {
             "step": self.step,
             "profile": profile,
-            "sources": [{"source": line.source, **line.figures, "share": line.share} for line in self.lines],
+            "sources": [
+                {"source": line.source, **line.words, **line.figures, "share": line.share} for line in self.lines
+            ],
             "total": {**self.total.figures, "share": self.total.share},
             "notes": self.notes,
             "skipped": self.skipped,
@@ -130,6 +136,24 @@ _FILES = Form(
         Column("bytes", "bytes", "Their bytes; a file that several subsets read counts once."),
     )
 )
+_CHECKS = (
+    Column("texts", "texts", "Texts of the rows that were looked at: not the names of classes.", "never"),
+    Column("damaged", "damaged", "Of them, those that show one of the ten kinds of damage below, or more.", "some"),
+    Column("short", "short", "Texts of fewer than three characters.", "never"),
+    Column("repeated", "repeated", "Texts equal to an earlier one of the same side in the same shard.", "never"),
+    Column("under_both", "both labels", "Different queries under more than one label in the same shard.", "never"),
+    Column("entities", "entities", "Texts with HTML entities.", "never"),
+    Column("tags", "tags", "Texts with HTML tags.", "never"),
+    Column("escapes", "escapes", "Texts with line ends written as a backslash and a letter.", "never"),
+    Column("jats", "jats", "Texts with marks left of journal markup.", "never"),
+    Column("placeholders", "placeholders", "Texts with names for what was taken out, as `_URL_0_`.", "never"),
+    Column("treebank", "treebank", "Texts with brackets or quotes of the Penn Treebank.", "never"),
+    Column("invisible", "invisible", "Texts with zero-width, soft-hyphen or private-use characters.", "never"),
+    Column("mojibake", "mojibake", "Texts with characters decoded in the wrong encoding.", "never"),
+    Column("replacement", "U+FFFD", "Texts with U+FFFD, which stands for bytes that nobody could decode.", "never"),
+    Column("tokenized", "tokenized", "Texts with the blanks of a tokenizer.", "never"),
+)
+"""What `sources.checks` counts in the rows."""
 
 FORMS: dict[str, Form] = {
     "lock": Form(
@@ -138,6 +162,25 @@ FORMS: dict[str, Form] = {
             Column("changed", "new or changed", "Of them, those that the lock file did not have, or had otherwise."),
             Column("files", "files", "Files that are locked with them."),
         )
+    ),
+    "probe": Form(
+        (
+            Column("files", "files", "Raw files that the origin lists."),
+            Column("bytes", "bytes", "Their bytes, each file once; null where the size of one is not known."),
+            Column("of_unknown_size", "unknown size", "1 for a source with a file whose size is not known.", "some"),
+            Column("records", "records", "Their records, where all of them state it, as Parquet does; else null."),
+            Column("head_records", "head", "Records of the heads that were read."),
+            Column("head_rows", "rows", "Rows that these records became."),
+            Column("head_quarantined", "quarantined", "Records of the heads that cannot become rows.", "some"),
+            Column("head_damaged", "damaged", "Texts of the heads that show one kind of damage or more.", "some"),
+            Column("read", "read", "Bytes that were read from elsewhere for it; 0 where it was kept from before."),
+        ),
+        Column("share", "lost", "quarantined / (rows + quarantined) of the heads."),
+        lambda f: (f["head_quarantined"], f["head_rows"] + f["head_quarantined"]),
+        (
+            Column("verdict", "verdict", "`ok`, `warning` or `failed`."),
+            Column("reach", "reach", "Where its files are, or why they cannot be had."),
+        ),
     ),
     "fetch": _FILES,
     "evaluations": _FILES,
@@ -154,6 +197,9 @@ FORMS: dict[str, Form] = {
                 "Records that share a row with others; below zero where a record makes several rows.",
                 "some",
             ),
+            Column("unread_files", "unread files", "Files and members of archives not read to their end.", "some"),
+            Column("unread_bytes", "unread bytes", "Their bytes, as they are stored, of which no record came.", "some"),
+            *_CHECKS,
             _STATED,
         ),
         Column("share", "lost", "quarantined / (rows + over limit + quarantined); 1 where there is no row."),
@@ -284,6 +330,9 @@ def normalize_outcome(result: StepResult) -> Outcome:
             "filtered": filtered,
             "beyond_limit": entry["beyond_limit"],
             "joined": entry["records"] - made - quarantined - filtered,
+            "unread_files": entry.get("unread_files", 0),
+            "unread_bytes": entry.get("unread_bytes", 0),
+            **{column.key: _of_sides(entry.get("checks", {}), column.key) for column in _CHECKS},
             "stated": _stated(source),
         }
         for kind, counts in reasons.items():
@@ -292,6 +341,10 @@ def normalize_outcome(result: StepResult) -> Outcome:
     if result.stats["allowed"]:
         notes.append(f"allowed to yield little: {_named(result.stats['allowed'])}")
     return _outcome(result, "normalize", sources, notes)
+
+
+def _of_sides(checks: Mapping[str, Mapping[str, int]], figure: str) -> int:
+    return sum(counts.get(figure, 0) for counts in checks.values())
 
 
 def identify_outcome(result: StepResult) -> Outcome:
@@ -369,7 +422,33 @@ _OUTCOMES: dict[str, Callable[[StepResult], Outcome]] = {
     "mine": mine_outcome,
     "mix": mix_outcome,
 }
-assert _OUTCOMES.keys() == FORMS.keys()
+assert {*_OUTCOMES, "probe"} == FORMS.keys()
+"""What a probe found is no step's file: `curation.probe.table` makes its outcome."""
+
+
+def made_outcome(
+    step: str,
+    lines: list[Line],
+    notes: Iterable[str] = (),
+    *,
+    skipped: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Add up lines that are in their order already; their shares are those of the form.
+
+    Args:
+        step: a key of `FORMS`.
+        lines: with the form's figures and words; what they have for a share is replaced.
+        notes: see `Outcome`.
+        skipped: see `Outcome`.
+        refused: see `Outcome`.
+
+    """
+    form = FORMS[step]
+    shared = [replace(line, share=_share(form, line.figures)) for line in lines]
+    summed = _total(form, [line.figures for line in lines])
+    total = Line("total", summed, _share(form, summed))
+    return Outcome(step, form, shared, total, list(notes), dict(skipped or {}), dict(refused or {}))
 
 
 def _outcome(
@@ -409,7 +488,7 @@ def _share(form: Form, figures: Figures) -> float | None:
         return None
     part, whole = form.part({key: value or 0 for key, value in figures.items()})
     if whole == 0:
-        return 1.0 if "quarantined" in figures else 0.0
+        return 1.0 if form is FORMS["normalize"] else 0.0
     return round(part / whole, 6)
 
 
@@ -464,6 +543,9 @@ def ended(run: Callable[[], StepResult], profile: str, *, as_json: bool) -> None
     print_outcome(outcome_of(result), profile, as_json=as_json)
 
 
+_STYLES = {"failed": "red", "warning": "yellow"}
+
+
 def print_outcome(outcome: Outcome, profile: str, *, as_json: bool = False) -> None:
     """Print a step's outcome to standard output: a table, or one JSON object."""
     if as_json:
@@ -486,16 +568,20 @@ def _table(outcome: Outcome) -> Table:
     shown = [column for column in outcome.form.columns if _is_shown(column, outcome)]
     table = Table(box=None, pad_edge=False)
     table.add_column("set" if outcome.step == "evaluations" else "source", no_wrap=True)
+    for column in outcome.form.words:
+        table.add_column(column.title, no_wrap=True)
     for column in (*shown, *([outcome.form.share] if outcome.form.share else [])):
         table.add_column(column.title, justify="right", no_wrap=True)
 
     def add(name: str, line: Line, style: str | None = None) -> None:
-        cells = [_cell(line.figures[column.key]) for column in shown]
+        words = [escape(line.words.get(column.key, "")) for column in outcome.form.words]
+        cells = [*words, *(_cell(line.figures[column.key]) for column in shown)]
         table.add_row(escape(name), *cells, *([] if line.share is None else [_percent(line.share)]), style=style)
 
     for line in outcome.lines[:MOST_LINES]:
         refused = line.source in outcome.refused
-        add(f"{line.source} (refused)" if refused else line.source, line, "red" if refused else None)
+        style = "red" if refused else _STYLES.get(line.words.get("verdict", ""))
+        add(f"{line.source} (refused)" if refused and not line.words else line.source, line, style)
     rest = outcome.lines[MOST_LINES:]
     if rest:
         summed = _total(outcome.form, [line.figures for line in rest])

@@ -179,12 +179,11 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
 
 
 def show_quarantine(build: Build, source: str, subset: str | None, count: int, *, as_json: bool = False) -> None:
-    """Print quarantined records with file, record number and reason."""
+    """Print quarantined records with file, record number and reason, then the files that were not read whole."""
     registry.load(source)
     start = "/".join(filter(None, ("rows", source, subset))) + "/"
-    paths = [
-        file.path for file in Checker(build).require("normalize", refused=True).files if file.path.endswith(QUARANTINE)
-    ]
+    result = Checker(build).require("normalize", refused=True)
+    paths = [file.path for file in result.files if file.path.endswith(QUARANTINE)]
     table = Table(title=escape(f"quarantined records of {source}"))
     for column in ("file", "record", "reason", "excerpt"):
         table.add_column(column, overflow="fold")
@@ -199,6 +198,32 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int, *
             break
     if not as_json:
         Console().print(table)
+    _print_unread(result, source, subset, count, as_json=as_json)
+
+
+def _print_unread(result: StepResult, source: str, subset: str | None, count: int, *, as_json: bool) -> None:
+    """Print which files were not read to their end, why, and how many bytes of each."""
+    of_subsets = result.stats.get("unreadable", {}).get(source, {})
+    entries = [
+        {"source": source, "subset": name, "file": file, "why": why, "bytes_not_read": size}
+        for name, files in of_subsets.items()
+        if subset in (None, name)
+        for file, why, size in files
+    ]
+    if as_json:
+        for entry in entries[:count]:
+            _print_json(entry)
+        return
+    if not entries:
+        return
+    table = Table(title=escape(f"files of {source} that were not read to their end"))
+    for column in ("subset", "file", "why", "bytes not read"):
+        table.add_column(column, overflow="fold", justify="right" if column == "bytes not read" else "left")
+    for entry in entries[:count]:
+        table.add_row(*(escape(entry[name]) for name in ("subset", "file", "why")), f"{entry['bytes_not_read']:,}")
+    unread = sum(entry["bytes_not_read"] for entry in entries)
+    table.caption = f"{min(count, len(entries)):,} of {len(entries):,}; {unread:,} bytes were not read"
+    Console().print(table)
 
 
 def _print_json(data: dict[str, Any]) -> None:

@@ -70,28 +70,6 @@ class Probed:
     sources: list[dict[str, Any]]
     anew: list[str] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return what `--json` prints."""
-        return {
-            "step": "probe",
-            "profile": self.profile,
-            "verdicts": {verdict: sum(s["verdict"] == verdict for s in self.sources) for verdict in VERDICTS},
-            "total": self.total(),
-            "probed": self.anew,
-            "sources": self.sources,
-        }
-
-    def total(self) -> dict[str, int]:
-        """Return sums over the sources: of what is known."""
-        sizes = [source["size"] for source in self.sources]
-        return {
-            "files": sum(size["files"] for size in sizes),
-            "bytes": sum(size["bytes"] or 0 for size in sizes),
-            "of_unknown_size": sum(size["bytes"] is None for size in sizes),
-            "records": sum(size["records"] or 0 for size in sizes),
-            "read": sum(source["read"] for source in self.sources if source["source"] in self.anew),
-        }
-
 
 def manifest_digest(manifest: Manifest) -> str:
     """Hash what of a manifest decides what a probe finds."""
@@ -207,7 +185,7 @@ def _end(result: Probed, failures: Failures, *, of: int, where: str) -> None:
     if not failed:
         return
     passing = all(source["transient"] for source in failed)
-    lines = "".join(f"\n    {source['source']}: {_worst(source)}" for source in failed)
+    lines = "".join(f"\n    {source['source']}: {worst(source)}" for source in failed)
     error = (ProbeFailedForNowError if passing else ProbeFailedError)(
         f"{len(failed)} of {of} sources failed: {', '.join(source['source'] for source in failed)}{lines}",
         where=where,
@@ -217,8 +195,8 @@ def _end(result: Probed, failures: Failures, *, of: int, where: str) -> None:
     raise error
 
 
-def _worst(source: dict[str, Any]) -> str:
-    """Write the first thing that failed, and how many more there are."""
+def worst(source: dict[str, Any]) -> str:
+    """Write the first thing of a source that failed, and how many more there are."""
     first, *more = [finding for finding in source["findings"] if finding["level"] == "failed"]
     others = f" (and {len(more)} more)" if more else ""
     remedy = f"\n      remedy: {first['remedy']}" if first["remedy"] else ""

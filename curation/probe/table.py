@@ -7,15 +7,51 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from curation.pipeline.outcome import Line, Outcome, made_outcome, print_outcome
 from curation.pipeline.plan import size
-from curation.probe.run import Probed
+from curation.probe.run import VERDICTS, Probed, worst
 
 MOST_SUBSETS = 10
 """Subsets that are shown of a source that was asked for by name."""
-_STYLES = {"failed": "red", "warning": "yellow", "ok": None}
 _TEXT_CHARS = 120
+
+
+def probe_outcome(probed: Probed) -> Outcome:
+    """Return what was found as the other verbs say what they did; worst first."""
+    lines = [_line_of(source, anew=source["source"] in probed.anew) for source in probed.sources]
+    kept = len(probed.sources) - len(probed.anew)
+    notes = [f"{kept} of them kept from before: `--again` probes anew"] if kept else []
+    failed = {source["source"]: source for source in probed.sources if source["verdict"] == "failed"}
+    return made_outcome("probe", lines, notes, refused={name: worst(source) for name, source in sorted(failed.items())})
+
+
+def _line_of(source: dict[str, Any], *, anew: bool) -> Line:
+    size, subsets = source["size"], source["subsets"].values()
+    return Line(
+        source["source"],
+        {
+            "files": size["files"],
+            "bytes": size["bytes"],
+            "of_unknown_size": int(size["bytes"] is None),
+            "records": size["records"],
+            "head_records": sum(subset["records"] for subset in subsets),
+            "head_rows": sum(subset["rows"] for subset in subsets),
+            "head_quarantined": sum(source["quarantined"].values()),
+            "head_damaged": source["checks"].get("damaged", 0),
+            "read": source["read"] if anew else 0,
+        },
+        None,
+        {"verdict": source["verdict"], "reach": source["reach"]},
+    )
+
+
+def probe_json(probed: Probed) -> dict[str, Any]:
+    """Return what `--json` prints: the outcome, each line with all that was found of its source."""
+    data = probe_outcome(probed).as_json(probed.profile)
+    data["sources"] = [line | (found | line) for line, found in zip(data["sources"], probed.sources, strict=True)]
+    verdicts = {verdict: sum(s["verdict"] == verdict for s in probed.sources) for verdict in VERDICTS}
+    return data | {"verdicts": verdicts, "probed": probed.anew}
 
 
 def print_probed(probed: Probed, *, as_json: bool = False, closely: bool = False) -> None:
@@ -28,48 +64,16 @@ def print_probed(probed: Probed, *, as_json: bool = False, closely: bool = False
 
     """
     if as_json:
-        print(json.dumps(probed.as_json(), ensure_ascii=False, indent=1))
+        print(json.dumps(probe_json(probed), ensure_ascii=False, indent=1))
         return
+    print_outcome(probe_outcome(probed), probed.profile)
     console = Console(highlight=False)
-    table = _table(probed)
-    needed = console.measure(table, options=console.options.update(width=10_000)).maximum
-    console.width = max(console.width, needed)  # a figure is never cut, whatever the width of the terminal
-    count = len(probed.sources)
-    console.print(f"[bold]{escape(f'probe, profile {probed.profile}: {count} sources')}[/]", soft_wrap=True)
-    console.print(table)
     for source in probed.sources:
         for finding in source["findings"]:
             if finding["level"] != "note" or closely:
                 _say(console, source["source"], finding)
         if closely:
             _show(console, source)
-    kept = count - len(probed.anew)
-    if kept:
-        console.print(f"{kept} of them kept from before: `--again` probes anew")
-
-
-def _table(probed: Probed) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("source", "verdict", "reach", "files", "bytes", "records", "head", "rows", "read"):
-        left = column in ("source", "verdict", "reach")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for source in probed.sources:
-        subsets = source["subsets"].values()
-        table.add_row(
-            source["source"],
-            source["verdict"],
-            source["reach"],
-            *_sizes(source["size"]),
-            f"{sum(s['records'] for s in subsets):,}",
-            f"{sum(s['rows'] for s in subsets):,}",
-            size(source["read"]),
-            style=_STYLES[source["verdict"]],
-        )
-    total = probed.total()
-    more = f" + {total['of_unknown_size']} unknown" if total["of_unknown_size"] else ""
-    table.add_row("total", "", "", f"{total['files']:,}", f"{size(total['bytes'])}{more}", "", "", "",
-                  size(total["read"]), style="bold")  # fmt: skip
-    return table
 
 
 def _sizes(said: dict[str, Any]) -> tuple[str, str, str]:

@@ -76,6 +76,9 @@ class FunnelRow:
     source: str
     rows: int
     ends: dict[str, int]
+    unread_files: int = 0
+    """Files and members of archives that were not read to their end."""
+    unread_bytes: int = 0
 
     @property
     def records(self) -> int:
@@ -97,7 +100,8 @@ def funnel(inputs: Inputs, mix: StepResult | None) -> list[FunnelRow]:
         ends = {stage: sum(entry[stage].values()) for stage in LOST}
         if mix:  # one made before a reason was thought of lost no row for it
             ends |= dict.fromkeys(REASONS, 0) | mix.stats["sources"][source]
-        row = FunnelRow(source, entry["rows"], ends)
+        unread = (entry.get("unread_files", 0), entry.get("unread_bytes", 0))
+        row = FunnelRow(source, entry["rows"], ends, *unread)
         assert mix is None or sum(ends[stage] for stage in STAGES) == row.records, f"{source}: a record is unaccounted"
         found.append(row)
     return sorted(found, key=lambda row: (-row.records, row.source))
@@ -108,7 +112,13 @@ def total(rows: list[FunnelRow]) -> FunnelRow:
     ends: Counter[str] = Counter()
     for row in rows:
         ends.update(row.ends)
-    return FunnelRow("all", sum(row.rows for row in rows), dict(ends))
+    return FunnelRow(
+        "all",
+        sum(row.rows for row in rows),
+        dict(ends),
+        sum(row.unread_files for row in rows),
+        sum(row.unread_bytes for row in rows),
+    )
 
 
 def losses(inputs: Inputs) -> list[tuple[str, str, str, int]]:

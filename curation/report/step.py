@@ -17,6 +17,7 @@ from curation.report.contamination import contamination
 from curation.report.languages import LanguageRow, agreement, confusion, declared
 from curation.report.model import read_evaluation
 from curation.report.negatives import negatives_section
+from curation.report.quality import KINDS, TITLES, quality
 from curation.report.shard_statistics import SourceSurvey, survey
 from curation.report.statistics import (
     LOST,
@@ -33,6 +34,7 @@ from open_ml_embed.core.store import Output, Store
 
 SECTIONS = {
     "funnel": "Funnel",
+    "quality": "Text quality",
     "languages": "Languages",
     "agreement": "Identified languages",
     "tasks": "Tasks",
@@ -86,6 +88,8 @@ def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
         "rows_funnel": funnel(inputs, None),
         "rows_total": total(funnel(inputs, None)),
         "losses": losses(inputs),
+        "quality": quality(inputs.rows.stats),
+        "quality_kinds": {kind: TITLES.get(kind, kind) for kind in KINDS},
         "natural": natural,
         "programming": programming,
         "natural_chart": _language_chart("natural", natural),

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import CorpusError, SchemaError, TransientError
 from sources.access import Dead
-from sources.checks import seen, under_both
+from sources.checks import DAMAGE, seen, under_both
 from sources.fetch import FetchOptions
 from sources.manifest import Manifest, RawTable
 from sources.normalize import normalize, parts
@@ -39,7 +39,7 @@ from sources.record_counts import FileCounts, Tally
 from sources.renaming import columns_of, under_names
 from sources.shapes import shape
 
-VERSION = 1
+VERSION = 2
 """Of what a probe finds: older ones are made again."""
 SOURCE_BYTES = 8 << 20
 """Of the heads of a source's files, taken together; each has at least `LEAST_BYTES`, and at most `FILE_BYTES`."""
@@ -55,9 +55,6 @@ _SHOWN_CHARS = 300
 _REASONS = 3
 _LOOKED_AT = 20
 """Lines whose columns are told."""
-_NO_DAMAGE = {"texts", "short", "repeated", "under_both"}
-"""What `sources.checks.seen` counts that is no damage."""
-
 Level = Literal["failed", "warning", "note"]
 Verdict = Literal["ok", "warning", "failed"]
 _LEVELS: tuple[Level, ...] = ("failed", "warning", "note")
@@ -506,8 +503,9 @@ class _Probing:
         if self.labeled:
             queries, labels = (pa.concat_arrays([pair[side] for pair in self.labeled]) for side in (0, 1))
             found.checks["under_both"] = under_both(queries, labels)
-        for kind, count in counts.items():
-            if kind not in _NO_DAMAGE and count > DAMAGED_SHARE * counts["texts"]:
+        for kind in DAMAGE:
+            count = counts[kind]
+            if count > DAMAGED_SHARE * counts["texts"]:
                 found.say(
                     "warning",
                     f"{count:,} of {counts['texts']:,} texts of the heads show damage: {kind}",

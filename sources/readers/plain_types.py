@@ -70,7 +70,7 @@ def plain(array: pa.Array) -> tuple[pa.Array, list[int]]:
         array = pc.run_end_decode(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    array = _without_views(array)
+    array = _as_lists(array)
     target = plain_type(array.type)
     cast = array.type != target
     bad = list(_failing(array, (lambda some: some.cast(target).validate(full=True)) if cast else _validate))
@@ -81,29 +81,37 @@ def plain(array: pa.Array) -> tuple[pa.Array, list[int]]:
     return finite(array), bad
 
 
-def _without_views(array: pa.Array) -> pa.Array:
-    """Return an array with lists in place of list views, at every depth.
+def _as_lists(array: pa.Array) -> pa.Array:
+    """Return an array with lists in place of list views and lists of fixed size, at every depth; null ones are empty.
 
-    Arrow's own cast of them (pyarrow 26) leaves out the last offset, and what reads such an array reads beyond it.
+    Arrow's own cast of views (pyarrow 26) leaves out the last offset, and what reads such an array reads beyond it. Its
+    cast of a null list of fixed size keeps the places of the values, which some functions then skip and others count.
     """
     kind = array.type
-    if not _has_views(kind):
+    if not _has_other_lists(kind):
         return array
     if pa.types.is_struct(kind):
-        fields = [_without_views(array.field(at)) for at in range(kind.num_fields)]
+        # Flattened: what lies below a null struct is null, whatever its own bitmap says.
+        fields = [_as_lists(part) for part in array.flatten()]
         names = [part.name for part in kind]
         return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
+    if pa.types.is_map(kind):
+        pair = [pa.field("key", kind.key_type), pa.field("value", kind.item_type)]
+        return _as_lists(array.cast(pa.list_(pa.struct(pair))))
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     offsets = offsets_of(lengths).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), _without_views(array.flatten()), mask=array.is_null())
+    return pa.ListArray.from_arrays(pa.array(offsets), _as_lists(array.flatten()), mask=array.is_null())
 
 
-def _has_views(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return any(_has_views(part.type) for part in kind)
-    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+def _has_other_lists(kind: pa.DataType) -> bool:
+    types = pa.types
+    if types.is_struct(kind):
+        return any(_has_other_lists(part.type) for part in kind)
+    if types.is_list_view(kind) or types.is_large_list_view(kind) or types.is_fixed_size_list(kind):
         return True
-    return is_list(kind) and _has_views(kind.value_type)
+    if types.is_map(kind):
+        return _has_other_lists(kind.key_type) or _has_other_lists(kind.item_type)
+    return is_list(kind) and _has_other_lists(kind.value_type)
 
 
 def _validate(array: pa.Array) -> None:

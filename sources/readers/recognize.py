@@ -17,7 +17,10 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "a RAR archive, which nothing here unpacks: unpack it"),
     (b"\x1f\x9d", "a file of the Unix program `compress`, which nothing here unpacks: unpack it"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Microsoft Office document: save it as csv"),
-)
+    *((magic, f"{name} data inside compressed data: unpack the file once") for magic, name in (
+        (b"\x1f\x8b\x08", "gzip"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"),
+    )),
+)  # fmt: skip
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.I | re.S
 )

@@ -20,9 +20,11 @@ def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
         task = Task(f"example/t/{number:05d}", ("0",), (part, manifest()))
         counts = Normalize(NormalizeSettings()).run(task, store, Outputs(store, "rows", task.path))
         _add(stats, counts)
+    assert _summed([stats, _nothing()])["unread_bytes"] == 2 * len(POINTER)
     why = "a Git LFS pointer, not the data: fetch the file itself"
-    unreadable = [["0.jsonl", why, len(POINTER)], ["2.jsonl", why, len(POINTER)]]
+    assert stats["unreadable"] == [["0.jsonl", why, len(POINTER)], ["2.jsonl", why, len(POINTER)]]
     assert _summed([stats]) == {
         "records": 3, "rows": 1, "beyond_limit": 0, "filtered": {}, "quarantined": {"unreadable-file": 2},
-        "unreadable": unreadable,
+        "unread_files": 2, "unread_bytes": 2 * len(POINTER),
+        "checks": {"query": {"texts": 1}, "positive": {"texts": 1}},
     }  # fmt: skip

@@ -147,7 +147,14 @@ def test_the_table_is_plain_text_on_a_pipe_and_has_the_worst_first(ended):
 
 def made_up(count):
     """A step file of so many sources, of which the later lost more."""
-    entry = {"filtered": {}, "beyond_limit": 0, "records": 1_000_000}
+    entry = {
+        "filtered": {},
+        "beyond_limit": 0,
+        "records": 1_000_000,
+        "unread_files": 0,
+        "unread_bytes": 0,
+        "checks": {},
+    }
     sources = {
         f"s{i:02d}": entry | {"rows": 1_000_000 - i, "quarantined": {"empty-query": i} if i else {}}
         for i in range(count)
@@ -195,7 +202,7 @@ def test_every_figure_is_documented():
     for step, form in FORMS.items():
         verb = {"evaluations": "evaluations fetch", "mix": "mix NAME"}.get(step, step)
         documented = re.findall(rf"^\| `curate {verb}` \| `(\w+)` \| .* \| (.*) \|$", text, re.MULTILINE)
-        columns = [*form.columns, *([form.share] if form.share else [])]
+        columns = [*form.words, *form.columns, *([form.share] if form.share else [])]
         assert documented == [(column.key, column.meaning) for column in columns], step
 
 

@@ -137,6 +137,8 @@ FILES = [
     ("sources/pairs.yaml", ("subsets", "all", "query_language"), "x", UnknownNameError, "subsets.all", "query_lang"),
     ("sources/pairs.yaml", ("name",), "pears", ManifestError, "pairs.yaml", "named"),
     ("mixes/retrieval.yaml", ("sources",), ["pair"], UnknownNameError, "retrieval.yaml: sources", "pairs"),
+    ("mixes/retrieval.yaml", ("sources",), ["news", "pair"], UnknownNameError, "retrieval.yaml: sources", "pairs"),
+    ("mixes/retrieval.yaml", ("sources",), ["pairs", "news"], UnknownNameError, "retrieval.yaml: sources", "pairs"),
     ("mixes/retrieval.yaml", ("capp",), 3, UnknownNameError, "retrieval.yaml: capp", "cap"),
     ("mixes/retrieval.yaml", ("name",), "retreival", ManifestError, "retrieval.yaml", "called"),
     ("evaluations/sets/held_out.yaml", ("shape", "kind"), "pare", UnknownNameError, "held_out: shape.kind", "pair"),
@@ -201,6 +203,16 @@ def test_what_is_right_passes_and_a_mix_may_name_sources_that_the_profile_lacks(
     edit(root / "manifests/mixes/retrieval.yaml", "sources", to=["pairs", "opinions"])
     done = CliRunner().invoke(curate, ["mix", "retrieval", "--dry-run", "--params", str(root / "params.yaml")])
     assert done.stdout.strip() == "mix retrieval: pairs"
+
+
+def test_a_mix_for_another_registry_hinders_no_other_step(root):
+    edit(root / "manifests/mixes/retrieval.yaml", "sources", to=["webfaq", "mmarco"])
+    edit(root / "params.yaml", "tiny", "train", to={})
+    for command in (("fetch",), ("normalize", "--workers", "1")):
+        done = CliRunner().invoke(curate, [*command, "--params", str(root / "params.yaml")])
+        assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(curate, ["mix", "retrieval", "--dry-run", "--params", str(root / "params.yaml")])
+    assert done.stdout.strip() == "mix retrieval: no source of this profile"
 
 
 def test_paths_of_the_settings_are_relative_to_their_file(root, monkeypatch):

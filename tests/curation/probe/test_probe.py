@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from curation.cli.app import app
+from curation.pipeline.outcome import FORMS
 from curation.pipeline.plan import make_plan
 from curation.probe.run import (
     ProbeFailedError,
@@ -17,6 +18,7 @@ from curation.probe.run import (
     run_probe,
     unprobed_sources,
 )
+from curation.probe.table import probe_outcome
 from open_ml_embed.core.errors import UnknownNameError, exit_code
 from sources import registry
 from sources.fetch import hub, retry
@@ -60,12 +62,14 @@ def test_sources_are_probed_once_and_kept(project, server):
     first = run_probe(of)
     assert verdicts(first) == {"laws": "ok", "poems": "ok", "tales": "ok"}
     assert first.anew == ["laws", "poems", "tales"]
-    assert first.total() == {
-        "files": 3, "bytes": 3 * len(LINES), "of_unknown_size": 0, "records": 0, "read": 3 * len(LINES),
+    assert probe_outcome(first).total.figures == {
+        "files": 3, "bytes": 3 * len(LINES), "of_unknown_size": 0, "records": None, "head_records": 90, "head_rows": 90,
+        "head_quarantined": 0, "head_damaged": 0, "read": 3 * len(LINES),
     }  # fmt: skip
     asked = len(server.seen)
     again = run_probe(of)
     assert (again.anew, again.sources, len(server.seen)) == ([], first.sources, asked)
+    assert probe_outcome(again).total.figures["read"] == 0
     anew = run_probe(of, ["poems"], again=True)
     assert (anew.anew, len(anew.sources)) == (["poems"], 1)
     assert len(server.seen) > asked
@@ -196,6 +200,13 @@ def test_the_command(project, server):
     data = json.loads(said.stdout)
     assert data["verdicts"] == {"failed": 0, "warning": 0, "ok": 3}
     assert data["probed"] == ["laws", "poems", "tales"]
+    form = FORMS["probe"]
+    keys = ["source", *(column.key for column in (*form.words, *form.columns)), "share"]
+    for line in data["sources"]:
+        assert list(line)[: len(keys)] == keys
+    for column in form.columns:
+        known = [line[column.key] for line in data["sources"] if line[column.key] is not None]
+        assert data["total"][column.key] == (sum(known) if known else None)
     assert {source["rows"] for source in (s["subsets"]["en"] for s in data["sources"])} == {30}
     assert "probe: 0 of 3 sources" in curate("probe", "--dry-run").stdout
     closely = curate("probe", "laws").stdout
@@ -209,5 +220,8 @@ def test_the_command(project, server):
     failed = curate("probe", "--again")
     assert isinstance(failed.exception, ProbeFailedError)
     assert "failed poems: train.jsonl: an HTML page" in failed.stdout
+    refused = json.loads(curate("probe", "--json").stdout)["refused"]
+    assert list(refused) == ["poems"]
+    assert "an HTML page" in refused["poems"]
     lines = [line.split() for line in failed.stdout.splitlines()]
     assert lines[2][:3] == ["poems", "failed", "reachable"]

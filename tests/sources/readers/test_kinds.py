@@ -99,6 +99,14 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path, encoding, format_):
     assert list(rows.values()) == [{"a": "é€😀", "b": 1}]
 
 
+@pytest.mark.parametrize(("inner", "named"), [("gz", "gzip"), ("xz", "xz"), ("zst", "zstd")])
+def test_data_compressed_twice_are_named(tmp_path, inner, named):
+    path = write(tmp_path, "x.jsonl.gz", gzip.compress(PACKERS[inner](LINES)))
+    rows, counts, ((_, why, size),) = unreadable(path)
+    assert (rows, counts, size) == (0, {"unreadable-file": 1}, path.stat().st_size)
+    assert why == f"{named} data inside compressed data: unpack the file once"
+
+
 def test_utf16_without_a_mark_is_named(tmp_path):
     rows, counts, ((_, why, size),) = unreadable(write(tmp_path, "x.jsonl", LINES[:3000].decode().encode("utf-16-le")))
     assert (rows, counts, size) == (0, {"unreadable-file": 1}, 6000)

@@ -4,6 +4,7 @@ import io
 import json
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ from open_ml_embed.core.errors import ManifestError, SchemaError
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
 from sources.readers import read
+from sources.readers.plain_types import plain
 from tests.sources.test_normalize import rows_of
 from tests.support.reading import numbers, reading, write
 
@@ -154,6 +156,37 @@ def test_columns_of_every_kind_of_list_and_string_are_the_same(tmp_path):
                 assert batch.columns.schema.types == [plain, pa.struct([("x", plain)]), pa.string()], kind
                 assert batch.columns["l"].to_pylist() == values
                 assert batch.columns["s"].to_pylist() == [{"x": value} for value in values]
+
+
+@pytest.mark.parametrize("around", [
+    pa.list_,
+    lambda kind: pa.list_(kind, 2),
+    lambda kind: pa.struct([("x", kind)]),
+    lambda kind: pa.map_(pa.string(), kind),
+], ids=["list", "fixed", "struct", "map"])  # fmt: skip
+def test_a_null_list_has_no_values_at_any_depth(around):
+    """Lists of fixed size keep the places of a null one's values: some of Arrow's functions skip them, some do not."""
+    text = pa.string()
+    for kind in (pa.list_(text, 2), pa.list_view(text), pa.large_list(text)):
+        deep = around(kind)
+        value = {"x": None} if pa.types.is_struct(deep) else [("k", None), ("l", ["c", "d"])]
+        value = [None, ["c", "d"]] if pa.types.is_list(deep) or pa.types.is_fixed_size_list(deep) else value
+        array, _ = plain(pa.array([value, None, value], deep))
+        assert array.null_count == 1
+        inner = array if pa.types.is_list(array.type) else pc.struct_field(array, "x")
+        while pa.types.is_list(inner.type):
+            assert len(pc.list_flatten(inner)) == len(pc.list_parent_indices(inner)) == len(inner.values)
+            inner = inner.values
+            if pa.types.is_struct(inner.type):
+                inner = pc.struct_field(inner, "value")
+
+
+def test_a_list_below_a_null_object_has_no_values():
+    lists = pa.array([["a", "b"], ["c", "d"]], pa.list_(pa.string(), 2))
+    objects, _ = plain(pa.StructArray.from_arrays([lists], ["x"], mask=pa.array([False, True])))
+    found = pc.struct_field(objects, "x")
+    assert found.to_pylist() == [["a", "b"], None]
+    assert len(pc.list_flatten(found)) == len(pc.list_parent_indices(found)) == 2
 
 
 def test_binary_columns_are_read_as_the_text_they_hold(tmp_path):

@@ -1,0 +1,1 @@
+"""Measured side by side with what others use: `python -m benchmarks.NAME`."""

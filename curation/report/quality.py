@@ -1,0 +1,94 @@
+"""What damage is still to be seen in the texts of each source, as `normalize` counted it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from sources.checks import DAMAGE
+
+KINDS = (*DAMAGE, "short", "repeated", "under_both")
+"""The columns: kinds of damage, then what is none by itself."""
+TITLES = {
+    "replacement": "U+FFFD",
+    "repeated": "repeated within a shard",
+    "under_both": "under two labels within a shard",
+}
+SHOWN = 12
+"""Sources that are shown unfolded, the worst first."""
+MOST_PIECES = 40
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """Texts of a source, or of one side of one of its subsets, by what they show."""
+
+    name: str
+    texts: int
+    damaged: int
+    """Texts with one kind of damage or more."""
+    kinds: dict[str, int]
+    """Kind → texts, for all of `KINDS`."""
+    subset: str = ""
+    side: str = ""
+
+    @property
+    def share(self) -> float:
+        """Share of the texts that are damaged."""
+        return self.damaged / self.texts if self.texts else 0.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The section of the report.
+
+    Attributes:
+        worst: the sources with the largest shares of damaged texts, unfolded.
+        others: the other sources, in the same order.
+        total: of all.
+        pieces: the sides of subsets with the largest shares, where sources have several.
+        more_pieces: how many further ones have damaged texts.
+
+    """
+
+    worst: list[QualityRow]
+    others: list[QualityRow]
+    total: QualityRow
+    pieces: list[QualityRow]
+    more_pieces: int
+
+
+def quality(stats: dict[str, Any]) -> Quality | None:
+    """Return what the rows' step counted; null where it did not.
+
+    Args:
+        stats: of the step `normalize`.
+
+    """
+    by_source: dict[str, dict[str, dict[str, dict[str, int]]]] = stats.get("checks", {})
+    rows, pieces = [], []
+    for source, subsets in by_source.items():
+        sides = [(subset, side, counts) for subset, of in subsets.items() for side, counts in of.items()]
+        if sides:
+            rows.append(_row(source, [counts for _, _, counts in sides]))
+        pieces += [_row(source, [counts], subset, side) for subset, side, counts in sides]
+    if not rows:
+        return None
+    rows.sort(key=_rank)
+    damaged = sorted((piece for piece in pieces if piece.damaged), key=_rank)
+    every = [counts for subsets in by_source.values() for of in subsets.values() for counts in of.values()]
+    return Quality(
+        rows[:SHOWN], rows[SHOWN:], _row("all", every), damaged[:MOST_PIECES], max(len(damaged) - MOST_PIECES, 0)
+    )
+
+
+def _row(name: str, counted: list[dict[str, int]], subset: str = "", side: str = "") -> QualityRow:
+    total: Counter[str] = Counter()
+    for counts in counted:
+        total.update(counts)
+    return QualityRow(name, total["texts"], total["damaged"], {kind: total[kind] for kind in KINDS}, subset, side)
+
+
+def _rank(row: QualityRow) -> tuple[float, int, str, str, str]:
+    return (-row.share, -row.damaged, row.name, row.subset, row.side)
