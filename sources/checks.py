@@ -25,7 +25,7 @@ _PATTERNS = {
         r"[^\s.,:;] [,.;](?:\s|$)|(?:[\x{0e01}-\x{0e5b}]{1,8} +){4}[\x{0e01}-\x{0e5b}]"
         r"|(?:[\x{4e00}-\x{9fff}]{1,4} +){3}[\x{4e00}-\x{9fff}]| [\x{94d}\x{93c}\x{9cd}]"
     ),
-}  # fmt: skip
+}
 """Kind → what a text that has it matches; the others are told by their bytes."""
 
 SHORT = 3
