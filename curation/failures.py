@@ -113,9 +113,6 @@ class Failures:
         return sorted(self.by_name.items())
 
 
-_OS_REMEDY = "see that the file is there and can be read (`curate fetch` brings raw files), then run it again"
-
-
 def _explained(error: Exception) -> CorpusError | None:
     """Return an error for a user to read; null for what only a fault of the program can raise."""
     if isinstance(error, CorpusError):

@@ -7,10 +7,10 @@ them.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.array_types import U64, Mask
 from sources.checkscan import EXACT, KINDS, hashes_of, hints_of
 from sources.cleaning import scan
 
@@ -79,7 +79,7 @@ class RowChecks:
         self._sides = ("query",) if family == "classification" else ("query", "positive")
         self._labeled = family != "retrieval"
         self._counts: dict[str, dict[str, int]] = {side: {} for side in self._sides}
-        self._hashes: dict[str, list[npt.NDArray[np.uint64]]] = {}
+        self._hashes: dict[str, list[U64]] = {}
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Count rows (`ROW_SCHEMA`) of the current shard."""
@@ -132,10 +132,10 @@ def _damage(texts: pa.StringArray, langs: pa.StringArray | None) -> dict[str, in
     return counts
 
 
-def _is_so(kind: str, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
+def _is_so(kind: str, texts: pa.StringArray) -> Mask:
     """Look closely at texts that may show a kind of damage."""
     if kind == "mojibake":
-        marked: npt.NDArray[np.bool_] = (scan.marks_of(texts, spaced=False) & scan.MOJIBAKE) != 0
+        marked: Mask = (scan.marks_of(texts, spaced=False) & scan.MOJIBAKE) != 0
         return marked
     return _flags(pc.match_substring_regex(texts, _PATTERNS[kind]))
 
@@ -146,19 +146,19 @@ def _short(texts: pa.StringArray) -> int:
     return int(pc.sum(pc.less(pc.utf8_length(some), SHORT)).as_py() or 0) + int(texts.null_count)
 
 
-def _repeated(hashes: npt.NDArray[np.uint64]) -> int:
+def _repeated(hashes: U64) -> int:
     """Count hashes that are equal to another before them; sorting is several times as fast as `numpy.unique`."""
     ordered = np.sort(hashes)
     return int(np.count_nonzero(ordered[1:] == ordered[:-1]))
 
 
-def _of_labels(labels: pa.StringArray) -> npt.NDArray[np.uint64]:
+def _of_labels(labels: pa.StringArray) -> U64:
     """Return a hash of each label (uint64, n); null is a label of its own."""
     encoded = pc.fill_null(labels, "").dictionary_encode()
-    hashes: npt.NDArray[np.uint64] = hashes_of(encoded.dictionary)[encoded.indices.to_numpy()]
+    hashes: U64 = hashes_of(encoded.dictionary)[encoded.indices.to_numpy()]
     return hashes
 
 
-def _flags(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    flags: npt.NDArray[np.bool_] = pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
+def _flags(mask: pa.BooleanArray) -> Mask:
+    flags: Mask = pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False)
     return flags

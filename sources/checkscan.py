@@ -6,14 +6,13 @@ one pass of comparisons (two where they are not in ASCII), of which the compiler
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from open_ml_embed.core.array_types import I32, U8, U64
+from open_ml_embed.core.array_types import I32, U8, U64, Mask
 from open_ml_embed.core.compiled import njit, uint64
+from open_ml_embed.core.splitmix import GOLDEN
+from open_ml_embed.core.text.tokens import mix64
 
 KINDS = (
     "entities", "tags", "escapes", "jats", "placeholders", "treebank", "invisible", "mojibake", "replacement",
@@ -26,7 +25,7 @@ _AHEAD = 3
 """Bytes that are looked at behind each."""
 
 
-def hints_of(texts: pa.StringArray) -> npt.NDArray[np.bool_]:
+def hints_of(texts: pa.StringArray) -> Mask:
     """Tell which kinds a text may show (bool, n x len(KINDS)); one without the hint does not show the kind.
 
     Args:
@@ -49,7 +48,7 @@ def hints_of(texts: pa.StringArray) -> npt.NDArray[np.bool_]:
     return hints
 
 
-def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
+def hashes_of(texts: pa.StringArray) -> U64:
     """Return a hash of the bytes of each text (uint64, n); of two different texts it is the same by chance, 2^-64.
 
     Not meant to be kept: another version may hash otherwise.
@@ -63,7 +62,7 @@ def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
 
 
 @njit(nogil=True)
-def _look(offsets: I32, data: U8, hints: npt.NDArray[np.bool_]) -> None:
+def _look(offsets: I32, data: U8, hints: Mask) -> None:
     # Unsigned indices, or a check for negative ones would stand in the way of vector instructions. Looking a few bytes
     # into the next text is no harm: no character of UTF-8 goes over the end, and what is no proof is looked at again.
     one, two, three = uint64(1), uint64(2), uint64(3)
@@ -98,7 +97,7 @@ def _look(offsets: I32, data: U8, hints: npt.NDArray[np.bool_]) -> None:
 
 
 @njit(nogil=True)
-def _invisible(a: np.uint8, b: np.uint8, c: np.uint8) -> Any:
+def _invisible(a: int, b: int, c: int) -> bool:
     """U+00AD, U+200B, U+2060, U+FEFF, and U+E000 to U+F8FF."""
     return (
         ((a == 0xC2) & (b == 0xAD))
@@ -109,14 +108,14 @@ def _invisible(a: np.uint8, b: np.uint8, c: np.uint8) -> Any:
 
 
 @njit(nogil=True)
-def _mojibake(a: np.uint8, b: np.uint8, c: np.uint8) -> Any:
+def _mojibake(a: int, b: int, c: int) -> bool:
     """A C1 control, or U+00C2 to U+00F4 before the first byte of what a continuing byte may have become."""
     follows = (c == 0xC2) | (c == 0xC5) | (c == 0xC6) | (c == 0xCB) | (c == 0xE2)
     return ((a == 0xC2) & (b < 0xA0)) | ((a == 0xC3) & (b >= 0x82) & (b <= 0xB4) & follows)
 
 
 @njit(nogil=True)
-def _torn(a: np.uint8, b: np.uint8, c: np.uint8, d: np.uint8) -> Any:
+def _torn(a: int, b: int, c: int, d: int) -> bool:
     """A blank between two of Thai or Han, or before U+094D, U+093C or U+09CD."""
     words = (a >= 0x80) & (b == 0x20) & (((c == 0xE0) & ((d == 0xB8) | (d == 0xB9))) | ((c >= 0xE4) & (c <= 0xE9)))
     sign = ((c == 0xA5) & (d == 0x8D)) | ((c == 0xA4) & (d == 0xBC)) | ((c == 0xA7) & (d == 0x8D))
@@ -126,7 +125,7 @@ def _torn(a: np.uint8, b: np.uint8, c: np.uint8, d: np.uint8) -> Any:
 @njit(nogil=True)
 def _hash(offsets: I32, data: U8, hashes: U64) -> None:
     """Mix eight bytes at a time into a state by a multiplication, as wyhash and its kin do, and end as splitmix64."""
-    one, eight, odd = uint64(1), uint64(8), uint64(0x9E3779B97F4A7C15)
+    one, eight, odd = uint64(1), uint64(8), uint64(GOLDEN)
     for row in range(len(hashes)):
         i, end = uint64(offsets[row]), uint64(offsets[row + 1])
         state = (end - i) * odd
@@ -142,6 +141,4 @@ def _hash(offsets: I32, data: U8, hashes: U64) -> None:
             word = (word << eight) | uint64(data[i])
             i += one
         state = (state ^ word) * odd
-        state = (state ^ (state >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> uint64(27))) * uint64(0x94D049BB133111EB)
-        hashes[row] = state ^ (state >> uint64(31))
+        hashes[row] = mix64(state)

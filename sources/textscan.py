@@ -75,7 +75,7 @@ def _scan(offsets: I32, data: U8, kinds: U8, code: Flag, verdicts: U8) -> None:
                 i += 1  # most bytes of most texts
                 continue
             at = i
-            point, width = _decoded(data, i, end, first)
+            point, width = _decoded(data, i, first)
             i += width
             kind = kinds[point] if point < _TABLE else _MARK
             if kind == _PLAIN:
@@ -105,7 +105,7 @@ def _is_blank(byte: int) -> bool:
 
 
 @njit(nogil=True, inline="always")
-def _decoded(data: U8, i: int, end: int, first: int) -> tuple[int, int]:
+def _decoded(data: U8, i: int, first: int) -> tuple[int, int]:
     """Return the code point that starts at i, and its width; Arrow's strings are valid UTF-8."""
     if first < 0x80:
         return first, 1

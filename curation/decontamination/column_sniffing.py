@@ -32,16 +32,6 @@ _NO_TEXTS = {
 """Columns that hold words but no texts."""
 
 
-def text_columns(file: RawFile) -> dict[str, ArrowType]:
-    """Return the columns of a file that may hold texts, `string` or `list<string>`, in the file's order.
-
-    Raises:
-        SchemaError: the file is in a format that nothing here reads.
-
-    """
-    return {name: kind for name, kind in columns_of(file).items() if kind != "any"}
-
-
 def columns_of(file: RawFile) -> dict[str, ArrowType]:
     """Return all columns of a file and how its texts are typed; what is no text is `any`.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +14,7 @@ from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.whole_texts import without_outer_punctuation
 from curation.decontamination.word_units import TENTHS, tokens_per_word
 from curation.dedup.minhash import jaccard_of_sets, shingle_sets
-from open_ml_embed.core.array_types import F32, F64, I32, I64, U8, Mask
+from open_ml_embed.core.array_types import F32, F64, I32, I64, U8, Integers, Mask
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 REASONS = ("exact", "near", "contained")
@@ -168,7 +167,7 @@ def _equal(texts: pa.Array, index: Index, row: I64, text: I32, asked: Mask) -> M
     return result
 
 
-def _taken(texts: pa.Array | pa.ChunkedArray, rows: npt.NDArray[np.integer]) -> pa.Array:
+def _taken(texts: pa.Array | pa.ChunkedArray, rows: Integers) -> pa.Array:
     taken = texts.take(pa.array(rows))
     if isinstance(taken, pa.ChunkedArray):
         taken = taken.combine_chunks()

@@ -52,11 +52,6 @@ class Joined:
     component: U32
     verified: int
 
-    @property
-    def chains(self) -> int:
-        """Rows that stay although a component has one before them: too far from every kept row they touch."""
-        return int((self.keeper == self.ranks).sum() - (self.component == self.ranks).sum())
-
 
 def join(pairs: U64, sets: ShingleSets, threshold: float) -> Joined:
     """Verify candidate pairs and decide who stays.

@@ -184,21 +184,6 @@ def _table(keys: U32) -> I32:
     return slots
 
 
-def worth_reading(texts: pa.Array | pa.ChunkedArray) -> Mask:
-    """Tell which texts the model reads (bool, n)."""
-    offsets, data = string_buffers(texts)
-    passed: Mask = _gate(offsets, data, _symbols())
-    return passed
-
-
-@njit(nogil=True)
-def _gate(offsets: I64, data: U8, symbols: U8) -> Mask:
-    result = np.zeros(len(offsets) - 1, np.bool_)
-    for row in range(len(result)):
-        result[row] = _worth_reading(data, offsets[row], offsets[row + 1], symbols)
-    return result
-
-
 @njit(nogil=True, inline="always")
 def _worth_reading(data: U8, start: int, end: int, symbols: U8) -> bool:
     end = min(end, start + 2 * HALF)

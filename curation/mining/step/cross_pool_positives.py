@@ -19,8 +19,6 @@ from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 
-CLUSTERS = ["query_cluster", "document_cluster"]
-
 
 class AnswerSettings(BaseModel):
     """None: clusters say it all."""
