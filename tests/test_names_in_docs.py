@@ -22,6 +22,8 @@ PATH = re.compile(
 )
 SETTINGS = re.compile(r"^(?:sources|train)\.[a-z_0-9.]+$")
 """Sections of params.yaml have the names of two packages."""
+GROUPS = {f"open_ml_embed.{kind}" for kind in ("readers", "shapes", "backends", "teachers", "exporters", "sources")}
+"""Groups of entry points."""
 
 
 def resolves(name: str) -> bool:
