@@ -202,7 +202,8 @@ def try_pip(printed: Printed) -> str:
     for package in packages:
         if package.startswith("open-ml-embed["):
             extras = (ROOT / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[2]
-            assert f"\n{package.partition('[')[2].rstrip(']')} = [" in extras
+            for extra in package.partition("[")[2].rstrip("]").split(","):
+                assert f"\n{extra} = [" in extras
     return "parsed"
 
 
@@ -267,7 +268,7 @@ def test_every_command_on_the_pages_is_one_that_there_is(there, printed):
 
 def test_the_pages_print_commands_of_every_kind():
     found = Counter(printed.words[0] for printed in commands())
-    assert {printed.page for printed in commands()} == set(PAGES)
+    assert {printed.page for printed in commands()} == set(PAGES) - {"docs/glossary.md"}
     assert found["curate"] > 30
     assert found["train3d"] > 8
     assert found["dvc"] > 3

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.build import Build, from_root
-from curation.mining.teachers.loading import as_seen_from, placed
+from curation.mining.references import as_seen_from, placed
 
 
 def overridden(build: Build, step: str, overrides: Mapping[str, Any]) -> Build:

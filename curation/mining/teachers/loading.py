@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 import re
 from pathlib import Path
 
+from curation.mining.references import is_dir
 from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.precomputed import PrecomputedVectors
 from curation.mining.teachers.protocol import TEACHERS, Teacher
@@ -34,7 +34,7 @@ def load_teacher(settings: TeacherSettings) -> Teacher:
     assert settings.dense, "BM25 is no dense teacher"
     where = f"mining.teacher: {settings.model}"
     name, colon, reference = settings.model.partition(":")
-    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not _is_dir(settings.model))):
+    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not is_dir(settings.model))):
         return TEACHERS.get(name, where=where)(reference, settings)
     return SentenceTransformerTeacher(model_folder(settings.model), settings)
 
@@ -77,21 +77,6 @@ def model_folder(reference: str) -> Path:
     return _from_hub(hub["repo"], hub["revision"])
 
 
-def placed(reference: str, root: Path) -> str:
-    """Return a reference as it is found from here, where its folder, if it names one, is said as seen from `root`."""
-    prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
-    known = reference == "bm25" or _is_dir(folder)
-    return prefix + str((root / folder).resolve()) if not known and _is_dir(root / folder) else reference
-
-
-def as_seen_from(reference: str, root: Path) -> str:
-    """Return a reference with its folder, if it names one, as seen from `root`."""
-    prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
-    if reference == "bm25" or not _is_dir(folder):
-        return reference
-    return prefix + os.path.relpath(Path(folder).resolve(), root.resolve())
-
-
 def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> tuple[str | None, str | None]:
     """Return what a model is called wherever it lies, and the hash of its files.
 
@@ -108,7 +93,7 @@ def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> t
     if reference is None or reference == "bm25":
         return reference, reference
     hub = _HUB.fullmatch(reference)
-    if hub and _COMMIT.fullmatch(hub["revision"]) and not _is_dir(reference):
+    if hub and _COMMIT.fullmatch(hub["revision"]) and not is_dir(reference):
         return reference, reference
     scheme = reference.partition(":")[0]
     if TEACHERS.origin(scheme) is not None:
@@ -126,10 +111,6 @@ def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> t
     if not files and then is not None:
         return name, then
     return name, digest({p.relative_to(folder).as_posix(): hashes.of(p) for p in files})
-
-
-def _is_dir(path: str | Path) -> bool:
-    return Path(path).is_dir()
 
 
 def _in_package(name: str) -> Path:

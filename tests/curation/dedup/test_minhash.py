@@ -102,7 +102,7 @@ def test_estimator_agrees_with_datasketch():
     theirs = np.array([sketched[i].jaccard(sketched[150 + i]) for i in range(150)])
     signed, _ = signatures(left + right, SETTINGS)
     ours = (signed[:150] == signed[150:]).mean(1)
-    theory = np.sqrt((2 * truth * (1 - truth) / settings.num_perm).mean())
+    theory = np.sqrt((2 * truth * (1 - truth) / SETTINGS.num_perm).mean())
     assert np.sqrt(((ours - theirs) ** 2).mean()) < 1.2 * theory
 
 
@@ -167,7 +167,7 @@ def test_bytes_that_are_no_text_are_signed_alike_wherever_they_stand(rows):
 def test_every_script_is_signed(text):
     signed, enough = signatures([text, text + " x y z", "one two three four"], SETTINGS)
     assert enough.tolist() == [True, True, False]
-    assert 0 < (signed[0] == signed[1]).sum() < settings.num_perm
+    assert 0 < (signed[0] == signed[1]).sum() < SETTINGS.num_perm
 
 
 def test_jaccard_equals_brute_force():

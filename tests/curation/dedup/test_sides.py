@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.dedup.step import sample_pairs
-from curation.pipeline.freshness import load
+from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
 from curation.report.examples import duplicates
 from curation.report.statistics import load_inputs
@@ -271,7 +271,7 @@ def test_the_reports_examples_lie_at_or_above_the_threshold(workshop, threshold)
     workshop.rows(build, pools)
     run_step(build, "dedup")
     run_step(build, "mine")
-    shown = duplicates(build.store, load_inputs(build), build.profile.dedup)
+    shown = duplicates(build.store, load_inputs(build, inputs_of(build, "report")), build.profile.dedup)
     assert len(shown.pairs) == 5
     assert {pair.dropped.source for pair in shown.pairs} == {"a", "b", "c"}
     for pair in shown.pairs:

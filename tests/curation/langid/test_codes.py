@@ -209,7 +209,7 @@ def answering(monkeypatch):
             def ranked(self, texts, scripts, k):
                 return as_ranked([[(names.index(code), score) for code, score in row] for row in rows])
 
-        monkeypatch.setitem(sys.modules, "curation.langid.model", SimpleNamespace(Bundled=Told))
+        monkeypatch.setitem(sys.modules, "curation.langid.model", SimpleNamespace(Bundled=Told, load=Told))
         _loaded.cache_clear()
 
     yield put

@@ -17,7 +17,7 @@ from curation.langid.interface import IDENTIFIED_SCHEMA
 from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.langid.step import run as langid_step
 from curation.langid.step.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
-from curation.pipeline.freshness import load
+from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
 from curation.pipeline.show import show_disagreements, show_rows
 from curation.report.statistics import STAGES, funnel, load_inputs
@@ -176,7 +176,7 @@ def test_the_mix_leaves_out_what_is_dropped_with_a_counted_reason(made):
     assert stats["others"]["other-language"] == 0
     assert sum(stats["pairs"].values()) == len(ROWS)
     assert not {ROWS[i]["query"] for i in (1, 2, 3, 6)} & samples(build).keys()
-    inputs = load_inputs(build)
+    inputs = load_inputs(build, inputs_of(build, "report"))
     (ends,) = [r for r in funnel(inputs, inputs.mixes["plain"]) if r.source == "pairs"]
     assert ends.ends["other-language"] == 4
     assert sum(ends.ends[stage] for stage in STAGES) == ends.records
