@@ -13,7 +13,7 @@ import pyarrow as pa
 from curation.build import Build, Inputs, StepResult, output_ending, shards_of
 from curation.failures import Failures
 from curation.normalize.settings import NormalizeSettings
-from curation.normalize.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
+from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
 from curation.raw_files import raw_files
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
@@ -140,7 +140,6 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
         UnknownNameError: `normalize.allow` names what the profile has not.
 
     """
-    allowed_names(build.profile, build.manifests())
     fetched = read["fetch"]
     manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
     operation = Normalize(build.profile.normalize)

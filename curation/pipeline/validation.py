@@ -18,6 +18,7 @@ from curation.build import Build
 from curation.decontamination.evaluation_sets import load_catalog
 from curation.decontamination.origins import check_folder, chosen_sets
 from curation.mixing.recipe import built_mixes, load_recipe, recipe_files
+from curation.normalize.yields import allowed_names
 from curation.settings import Profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from sources import registry
@@ -47,8 +48,10 @@ def check_profile(build: Build, where: str) -> None:
             if name not in known:
                 raise UnknownNameError("source", name, known, where=f"{where}: {place}")
     with suppress(StageError):  # no source is chosen: the verbs that need some say so
-        for manifest in build.manifests():
+        manifests = build.manifests()
+        for manifest in manifests:
             check_manifest(manifest)
+        allowed_names(build.profile, manifests)
     _check_mixes(build, where)
     check_evaluation_sets(build, where)
     for section in _OWNED:

@@ -14,6 +14,7 @@ from curation.pipeline.run import run_step
 from curation.report.examples import duplicates
 from curation.report.statistics import load_inputs
 from tests.curation.dedup.test_step import make_text, near
+from tests.support.workshop import written_report
 
 THRESHOLD = 0.8
 
@@ -277,4 +278,4 @@ def test_the_reports_examples_lie_at_or_above_the_threshold(workshop, threshold)
     for pair in shown.pairs:
         assert min(field.similarity for field in pair.fields) == pair.similarity >= threshold
         assert pair.dropped.source == pair.kept.source
-    assert "Jaccard" in run_step(build, "report").read_text()
+    assert "Jaccard" in written_report(build)

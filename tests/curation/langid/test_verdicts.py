@@ -23,6 +23,7 @@ from curation.pipeline.show import show_disagreements, show_rows
 from curation.report.statistics import STAGES, funnel, load_inputs
 from curation.settings import load_profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
+from tests.support.workshop import written_report
 
 DROP = {"policy": "drop-disagreement", "confidence": 0.8}
 OVERRULE = {"policy": "trust-identified", "confidence": 0.8}
@@ -301,7 +302,7 @@ def test_long_texts_are_cut_and_evil_ones_are_escaped(made):
     found = load(build, "identify").stats["sources"]["pairs"]["disagreements"]
     (shown,) = [d for d in found if "script" in d["text"]]
     assert len(shown["text"]) == 201
-    text = run_step(build, "report").read_text("utf-8")
+    text = written_report(build)
     assert "<script>" not in text
     assert shown["row_id"] in text
     assert html.escape("<script>alert(1)</script>") in text
