@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
@@ -16,6 +16,9 @@ from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.model_folder import write_layout
 from train.loop.run import NATIVE, Shape, description
 from train.model.embedder import Embedder
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 Mode = Literal["compatible", "efficient"]
 PREFIX, TABLE = "backbone.", "embed_tokens."
@@ -52,7 +55,7 @@ def choose(shape: Shape, *, layers: int | None = None, dim: int | None = None, r
 
 def export(
     model: Embedder,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerFast,
     folder: Path,
     *,
     cut: Cut,
@@ -133,7 +136,7 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
     return plain.eval()
 
 
-def _factorized(model: Embedder, config: Any, rank: int) -> Any:
+def _factorized(model: Embedder, config: PretrainedConfig, rank: int) -> Any:
     """Return what makes a model of the backbone's architecture with a factorized embedding of a rank."""
     from open_ml_embed.factorized.modeling import MODELS
 
@@ -151,7 +154,7 @@ def _factorized(model: Embedder, config: Any, rank: int) -> Any:
         )
     config_class, model_class = MODELS[config.model_type]
 
-    def make(config: Any, *, attn_implementation: str) -> Any:
+    def make(config: PretrainedConfig, *, attn_implementation: str) -> Any:
         said = {name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")}
         return model_class._from_config(
             config_class(**said, embedding_rank=rank), attn_implementation=attn_implementation
