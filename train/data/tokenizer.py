@@ -10,6 +10,7 @@ from open_ml_embed.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 PAD, EOS = "<|pad|>", "<|endoftext|>"
 
@@ -61,12 +62,11 @@ def append_token(tokenizer: Tokenizer, eos: str) -> None:
     tokenizer.post_processor = ending if before is None else processors.Sequence([before, ending])
 
 
-def wrap(tokenizer: Tokenizer, *, max_length: int) -> Any:
+def wrap(tokenizer: Tokenizer, *, max_length: int) -> PreTrainedTokenizerFast:
     """Return a trained tokenizer as a `PreTrainedTokenizerFast`, padding on the right."""
     from transformers import PreTrainedTokenizerFast
 
-    make: Any = PreTrainedTokenizerFast
-    return make(
+    wrapped: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call] # transformers'
         tokenizer_object=tokenizer,
         eos_token=EOS,
         pad_token=PAD,
@@ -74,9 +74,10 @@ def wrap(tokenizer: Tokenizer, *, max_length: int) -> Any:
         padding_side="right",
         clean_up_tokenization_spaces=False,
     )
+    return wrapped
 
 
-def load_pretrained(path: str, *, revision: str | None, max_length: int) -> Any:
+def load_pretrained(path: str, *, revision: str | None, max_length: int) -> PreTrainedTokenizerFast:
     """Load a fast tokenizer with AutoTokenizer and see to it that it ends texts with its EOS.
 
     Raises:
@@ -86,7 +87,7 @@ def load_pretrained(path: str, *, revision: str | None, max_length: int) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+        tokenizer: Any = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:
         raise SettingsError(f"no tokenizer: {error}", where=f"train.backbone.path: {path}") from None
     if not tokenizer.is_fast or tokenizer.eos_token is None:
@@ -100,17 +101,19 @@ def load_pretrained(path: str, *, revision: str | None, max_length: int) -> Any:
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = "right"
     tokenizer.model_max_length = max_length
-    return tokenizer
+    fast: PreTrainedTokenizerFast = tokenizer
+    return fast
 
 
-def load_saved(folder: Path) -> Any:
+def load_saved(folder: Path) -> PreTrainedTokenizerFast:
     """Load a tokenizer that this package has saved."""
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    saved: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder)
+    return saved
 
 
-def encoder_of(tokenizer: Any, *, max_length: int) -> Tokenizer:
+def encoder_of(tokenizer: PreTrainedTokenizerFast, *, max_length: int) -> Tokenizer:
     """Return a copy of the Rust tokenizer that cuts texts to `max_length` tokens, EOS always last, and never pads."""
     from tokenizers import Tokenizer
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
@@ -18,6 +18,9 @@ from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.model_folder import write_layout
 from train.loop.run import NATIVE, Shape, description
 from train.model.embedder import Embedder
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 Mode = Literal["compatible", "efficient"]
 PREFIX, TABLE = "backbone.", "embed_tokens."
@@ -56,7 +59,7 @@ def choose(shape: Shape, *, layers: int | None = None, dim: int | None = None, r
 
 def export(
     model: Embedder,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerFast,
     folder: Path,
     *,
     cut: Cut,
@@ -154,7 +157,7 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
     return plain.eval()
 
 
-def _factorized(model: Embedder, config: Any, rank: int) -> Any:
+def _factorized(model: Embedder, config: PretrainedConfig, rank: int) -> Any:
     """Return what makes a model of the backbone's architecture with a factorized embedding of a rank."""
     if not isinstance(model.embedding, FactorizedEmbedding):
         raise SettingsError(
@@ -170,7 +173,7 @@ def _factorized(model: Embedder, config: Any, rank: int) -> Any:
         )
     config_class, model_class = modeling.MODELS[config.model_type]
 
-    def make(config: Any, *, attn_implementation: str) -> Any:
+    def make(config: PretrainedConfig, *, attn_implementation: str) -> Any:
         said = {name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")}
         return model_class._from_config(
             config_class(**said, embedding_rank=rank), attn_implementation=attn_implementation

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -27,6 +27,9 @@ from train.loop.keys import content_digest
 from train.model.embedder import Embedder, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 VERSION = 2
 NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
@@ -117,7 +120,7 @@ class Run:
         return self.work / "runs" / self.key[:16]
 
     @cached_property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> PreTrainedTokenizerFast:
         """The backbone's tokenizer; a new one is trained on all mixes once and kept in the work folder."""
         backbone, length = self.settings.backbone, self.settings.max_length
         if isinstance(backbone, Pretrained):
@@ -146,7 +149,9 @@ class Run:
         return model.to(settings.device), self.shape
 
 
-def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path, workers: Workers = HERE) -> Store:
+def store_of(
+    mix: Mix, tokenizer: PreTrainedTokenizerFast, settings: TrainSettings, work: Path, workers: Workers = HERE
+) -> Store:
     """Return a mix as token ids of a tokenizer, made once and kept in the work folder."""
     return open_store(mix, encoder_of(tokenizer, max_length=settings.max_length), work / "stores", workers)
 
@@ -164,7 +169,7 @@ def configure(settings: TrainSettings) -> None:
     quiet()
 
 
-def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
+def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> None:
     """Write the model's configuration and, last, the file that says the run is complete."""
     config.save_pretrained(folder / NATIVE)
     settings, backbone = run.settings, run.settings.backbone
@@ -201,7 +206,9 @@ def finished_key(folder: Path) -> str | None:
     return description(folder).get("key")
 
 
-def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> tuple[Embedder, Shape, Any]:
+def load(
+    folder: Path, settings: TrainSettings, *, weights: str = "trained"
+) -> tuple[Embedder, Shape, PreTrainedTokenizerFast]:
     """Load a finished model.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from train.data.packing import Packing, share_out
 from train.data.segments import Segments
 from train.model import attention
 from train.model.embedding import TokenEmbedding, empty_embedding
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 
 class Embedder(nn.Module):
@@ -50,9 +53,10 @@ class Embedder(nn.Module):
         return embedding
 
     @property
-    def config(self) -> Any:
+    def config(self) -> PretrainedConfig:
         """The backbone's transformers configuration, at full depth."""
-        return self.backbone.config
+        config: PretrainedConfig = self.backbone.config
+        return config
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +102,9 @@ class Embedder(nn.Module):
             layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
 
 
-def empty_embedder(config: Any, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int) -> Embedder:
+def empty_embedder(
+    config: PretrainedConfig, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int
+) -> Embedder:
     """Return a model of a configuration whose weights are still to be loaded."""
     from transformers import AutoModel
 
@@ -108,7 +114,9 @@ def empty_embedder(config: Any, *, layers: Sequence[int], ranks: Sequence[int], 
     return Embedder(backbone, layers=layers, chunk_tokens=chunk_tokens)
 
 
-def build_backbone(backbone: RandomQwen3 | Pretrained, tokenizer: Any, *, max_length: int, seed: int) -> Any:
+def build_backbone(
+    backbone: RandomQwen3 | Pretrained, tokenizer: PreTrainedTokenizerFast, *, max_length: int, seed: int
+) -> Any:
     """Make or load the backbone, float32, on the CPU.
 
     Args:

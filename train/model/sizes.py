@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from open_ml_embed.core.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,21 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     return Sizes(config.hidden_size, config.num_hidden_layers, config.vocab_size, _parameters(config))
 
 
-def _config(backbone: Pretrained) -> Any:
+def _config(backbone: Pretrained) -> PretrainedConfig:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)
+        found: PretrainedConfig = AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"no model: {error}",
             where=f"train.backbone.path: {backbone.path}",
             remedy="give a folder with config.json and safetensors, or a Hub repository",
         ) from None
+    return found
 
 
-def _parameters(config: Any) -> int:
+def _parameters(config: PretrainedConfig) -> int:
     from transformers import AutoModel
 
     auto: Any = AutoModel

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from open_ml_embed.core.array_types import I64
 from train.data.batch import Targets, make_batch, make_targets
-from train.data.plan import Ints
 from train.loop.loop import Trainer
 from train.loop.run import Run
 from train.model.presets import PRESETS
@@ -21,7 +21,7 @@ def targets_of(
     cluster: Sequence[int],
     *,
     mask: bool = True,
-) -> tuple[Targets, Ints]:
+) -> tuple[Targets, I64]:
     array = np.array(negatives, np.int64)
     return make_targets(
         positive=np.array(positive),
