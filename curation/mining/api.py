@@ -24,6 +24,7 @@ from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
 from open_ml_embed.core.text.arrays import one_array, text_array
 from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenize
+from open_ml_embed.core.validation_errors import from_arguments
 
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher
@@ -90,7 +91,8 @@ def mine(
     ([1, 2, 3], [0, 2, 3])
 
     """
-    settings = MiningSettings(preset=settings) if isinstance(settings, str) else settings
+    if isinstance(settings, str):
+        settings = from_arguments(MiningSettings, "mine", {"preset": settings})
     n, m = len(queries), len(documents)
     asked, written = _texts(queries), _texts(documents)
     vectors = embeddings
