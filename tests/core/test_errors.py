@@ -33,7 +33,7 @@ def one(kind):
 
 @pytest.mark.parametrize("kind", OF_INPUT)
 def test_what_stems_from_an_argument_or_setting_is_a_value_error(kind):
-    with pytest.raises(ValueError, match="what|squat") as caught:
+    with pytest.raises(ValueError, match=r"what|squat") as caught:
         raise one(kind)
     assert isinstance(caught.value, CorpusError)
     assert exit_code(caught.value) == 1
