@@ -11,7 +11,6 @@ from rich.console import Console
 
 from curation.build import Build
 from curation.cli.options import (
-    PARAMS,
     Address,
     AsJson,
     Count,
@@ -19,10 +18,10 @@ from curation.cli.options import (
     Engine,
     Params,
     ProfileName,
-    open_build,
     run_program,
     say,
 )
+from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json

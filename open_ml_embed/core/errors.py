@@ -2,7 +2,7 @@
 
 Terminal errors end the run; transient ones (`TransientError`) are worth another try with the same input.
 A bad record is neither: it is quarantined (`sources.quarantine`) and the run goes on. What stems from a wrong argument,
-setting, name or manifest is a `ValueError` too (`InvalidInputError`), so that callers from Python need not know our classes.
+setting, name or manifest is a `ValueError` too (`InvalidInputError`): callers from Python need not know our classes.
 """
 
 from __future__ import annotations

@@ -70,13 +70,10 @@ def same_length(number: int, name: str, expected: int, of: str) -> None:
         )
 
 
-def _column(texts: Texts, name: str) -> pa.Array | pa.ChunkedArray:
+def _column(texts: Texts, name: str) -> pa.Array | pa.ChunkedArray:  # noqa: PLR0911 - a return a kind
     if isinstance(texts, pa.Array | pa.ChunkedArray):
         return _plain(texts, name)
-    if isinstance(texts, str | bytes | bytearray | memoryview):
-        raise _no_texts(f"one {type(texts).__name__} is no list of texts", name, "pass it in a list: [text]")
-    if isinstance(texts, Mapping | Set):
-        raise _no_texts(f"{_a(texts)} is no list of texts", name, "pass its values as a list: their order counts")
+    _check_list(texts, name)
     try:
         if hasattr(texts, "__arrow_c_stream__") and not hasattr(texts, "columns"):
             return _plain(pa.chunked_array(texts), name)
@@ -89,14 +86,22 @@ def _column(texts: Texts, name: str) -> pa.Array | pa.ChunkedArray:
     if _is_of_dataset(texts):
         chosen = texts.source.select_columns([texts.column_name]).with_format("arrow")
         return _plain(chosen[:][texts.column_name], name)
+    if hasattr(texts, "columns") or (hasattr(texts, "dtype") and not _holds_strings(texts)):
+        raise _no_texts(f"{_a(texts)} is no list of texts", name, "pass one column of texts")
+    return _from_python(list(texts), name)
+
+
+def _check_list(texts: object, name: str) -> None:
+    """Refuse what has no length or no order, or is one text."""
+    if isinstance(texts, str | bytes | bytearray | memoryview):
+        raise _no_texts(f"one {type(texts).__name__} is no list of texts", name, "pass it in a list: [text]")
+    if isinstance(texts, Mapping | Set):
+        raise _no_texts(f"{_a(texts)} is no list of texts", name, "pass its values as a list: their order counts")
     if not hasattr(texts, "__len__"):
         kind = "None" if texts is None else _a(texts)
         once = hasattr(texts, "__iter__")
         what = f"{kind} can be read only once, and nobody knows its length" if once else f"{kind} is no list of texts"
         raise _no_texts(what, name, "pass list(...) of it" if once else "")
-    if hasattr(texts, "columns") or (hasattr(texts, "dtype") and not _holds_strings(texts)):
-        raise _no_texts(f"{_a(texts)} is no list of texts", name, "pass one column of texts")
-    return _from_python(list(texts), name)
 
 
 def _no_texts(what: str, name: str, remedy: str) -> SettingsError:
