@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -95,6 +96,12 @@ def components(pairs: U64, sets: ShingleSets, threshold: float) -> tuple[U32, in
     return _components(left, right, sets.ranks), len(left)
 
 
+def similarities(sets: ShingleSets, left: U32, right: U32) -> npt.NDArray[np.float64]:
+    """Return the Jaccard index of each pair of ranks, all of which are in `sets`: float64."""
+    places = (np.searchsorted(sets.ranks, ranks) for ranks in (left, right))
+    return np.asarray(_similarities(sets.hashes, sets.starts, sets.lengths, *places))
+
+
 def _verified(pairs: U64, sets: ShingleSets, threshold: float) -> tuple[I64, I64]:
     """Return the pairs at or above the threshold, as places in `sets.ranks`."""
     left, right = (np.searchsorted(sets.ranks, half.astype(np.uint32)) for half in halves(pairs))
@@ -130,6 +137,14 @@ def similarity(hashes, starts, lengths, left, right):  # type: ignore[no-untyped
         i += a <= b
         j += b <= a
     return both / (total - both) if total > both else 1.0
+
+
+@nb.njit(cache=True)
+def _similarities(hashes, starts, lengths, left, right):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    found = np.empty(len(left), np.float64)
+    for pair in range(len(left)):
+        found[pair] = similarity(hashes, starts, lengths, left[pair], right[pair])
+    return found
 
 
 @nb.njit(cache=True)

@@ -22,7 +22,7 @@ from curation.mining.topk.heap import F32, I32
 from curation.mining.vectors import Vectors, as_vectors
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
-from open_ml_embed.core.text.arrays import one_array, text_array
+from open_ml_embed.core.text.arrays import one_array, same_length, text_array
 from open_ml_embed.core.text.tokens import I64, U64, mix_all, tokenize
 from open_ml_embed.core.validation_errors import from_arguments
 
@@ -107,8 +107,8 @@ def mine(
     for name, pair in (("clusters", clusters), ("languages", languages), ("labels", labels), ("embeddings", vectors)):
         if pair is not None and (len(pair[0]), len(pair[1])) != (n, m):
             raise SettingsError(f"{name} are {len(pair[0])} and {len(pair[1])} for {n} queries and {m} documents")
-    links = _lists(positives, n, m, "positives")
-    offered = Ragged.empty(n) if given is None else _lists(given, n, m, "given")
+    links = numbers_of(positives, n, m, "positives")
+    offered = Ragged.empty(n) if given is None else numbers_of(given, n, m, "given")
     masks = build_masks(
         links, np.asarray(clusters[1]), query_cluster=np.asarray(clusters[0]), texts=exact,
         languages=_numbered(languages) if languages else None, language=settings.language, labels=labels,
@@ -183,18 +183,25 @@ def _clusters(texts: pa.Array, dedup: DedupSettings | None) -> I64:
     return cluster(texts, dedup)["component"].to_numpy()  # type: ignore[no-any-return]
 
 
-def _lists(given: Any, n: int, m: int, name: str) -> Ragged:
+def numbers_of(given: Any, n: int, m: int, name: str) -> Ragged:
     """Return lists of document numbers, whatever they came as.
+
+    Args:
+        given: for each of n queries a number from 0 to m - 1, or a list of such numbers.
+        n: queries.
+        m: documents.
+        name: of the argument, for errors.
 
     Raises:
         SettingsError: not one list a query, something that is no number, or a number that is no document's.
 
     """
     lists = given if isinstance(given, Ragged) else _ragged(given, name)
-    if len(lists.offsets) != n + 1:
-        raise SettingsError(f"{name}: {len(lists.offsets) - 1} lists for {n} queries")
-    if len(lists.values) and (lists.values.min() < 0 or lists.values.max() >= m):
-        raise SettingsError(f"{name}: a number is not between 0 and {m - 1}", remedy="they are places in `documents`")
+    same_length(len(lists.offsets) - 1, name, n, "queries")
+    wrong = lists.values[(lists.values < 0) | (lists.values >= m)]
+    if len(wrong):
+        what = f"{wrong[0]} is not between 0 and {m - 1}: there are {m:,} documents"
+        raise SettingsError(what, where=name, remedy="they are places in `documents`, counted from 0")
     return Ragged(lists.offsets, lists.values.astype(np.int32))
 
 
