@@ -3,7 +3,7 @@
 Identify languages, find duplicates and leaks, and mine hard negatives in texts at hand::
 
 >>> import open_ml_embed as ome
->>> ome.identify(["Wo ist der Bahnhof, bitte?", "Où est la gare, s'il vous plaît ?"]).languages
+>>> ome.identify(["Die Bücher liegen auf dem Tisch.", "Où est la gare, s'il vous plaît ?"]).languages
 ['deu-Latn', 'fra-Latn']
 
 >>> passages = [
@@ -17,7 +17,7 @@ Duplicates(3 texts: 2 kept, 1 exact duplicate, 0 near-duplicates at threshold 0.
 >>> found.kept.tolist(), found.duplicates.to_pylist()
 ([0, 2], [{'row': 1, 'kept': 0, 'reason': 'exact-duplicate', 'jaccard': 1.0}])
 
->>> held_out = ["Embedding models map texts to vectors"]
+>>> held_out = ["texts of similar meaning are near to each other"]
 >>> ome.find_contamination(passages, evaluation=held_out).contaminated.tolist()
 [False, False, True]
 
@@ -27,7 +27,7 @@ Duplicates(3 texts: 2 kept, 1 exact duplicate, 0 near-duplicates at threshold 0.
 ...     "Salt is won from the sea.",
 ...     "The moon turns around the earth.",
 ... ]
->>> mined = ome.mine_hard_negatives(["what is bread baked from"], documents, positives=[0], num_negatives=1)
+>>> mined = ome.mine_hard_negatives(["how is bread baked"], documents, positives=[0], num_negatives=1)
 >>> documents[mined.of(0)[0]]
 'Bread was baked in stone ovens for centuries.'
 

@@ -12,6 +12,7 @@ from curation.decontamination.api import overlaps
 from curation.decontamination.settings import DecontaminationSettings
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 from open_ml_embed.core.validation_errors import from_arguments
+from open_ml_embed.core.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,8 @@ class Contamination:
         counts = {entry["values"]: entry["counts"] for entry in self.hits["reason"].value_counts().to_pylist()}
         reasons = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
         return (
-            f"Contamination({len(self):,} texts: {int(self.contaminated.sum()):,} contaminated, "
-            f"{self.hits.num_rows:,} pairs{f': {reasons}' if reasons else ''})"
+            f"Contamination({counted(len(self), 'text')}: {int(self.contaminated.sum()):,} contaminated, "
+            f"{counted(self.hits.num_rows, 'pair')}{f': {reasons}' if reasons else ''})"
         )
 
 
@@ -91,7 +92,8 @@ def find_contamination(
     Source: docs/decontamination.md, which also says what it costs.
 
     >>> import open_ml_embed as ome
-    >>> found = ome.find_contamination(["Who wrote it, and when? Nobody knows.", "a text"], ["who wrote it, and when"])
+    >>> text = "The harbor is for ships that come from the sea to the old town, and for no others."
+    >>> found = ome.find_contamination([text, "a text"], ["ships that come from the sea to the old town"])
     >>> found.contaminated.tolist(), found.hits["reason"].to_pylist()
     ([True, False], ['contained'])
 

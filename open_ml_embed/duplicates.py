@@ -16,6 +16,7 @@ from curation.dedup.minhash import bands_for
 from curation.dedup.settings import DedupSettings
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 from open_ml_embed.core.validation_errors import from_arguments
+from open_ml_embed.core.words import counted
 
 if TYPE_CHECKING:
     from datasketch import LeanMinHash, MinHashLSH
@@ -124,14 +125,9 @@ class Duplicates:
     def __repr__(self) -> str:
         reasons = self.table["reason"].to_pylist()
         exact, near = reasons.count("exact-duplicate"), reasons.count("near-duplicate")
-        return (
-            f"Duplicates({len(self):,} texts: {len(self) - exact - near:,} kept, {_counted(exact, 'exact duplicate')}, "
-            f"{_counted(near, 'near-duplicate')} at threshold {self.threshold:g})"
-        )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        gone = f"{counted(exact, 'exact duplicate')}, {counted(near, 'near-duplicate')}"
+        kept = f"{len(self) - exact - near:,} kept"
+        return f"Duplicates({counted(len(self), 'text')}: {kept}, {gone} at threshold {self.threshold:g})"
 
 
 def find_duplicates(
@@ -143,7 +139,7 @@ def find_duplicates(
     bands: int | None = None,
     seed: int = 1,
 ) -> Duplicates:
-    """Find exact and near-duplicates among n texts: MinHash and banding, then the true Jaccard index of every candidate.
+    """Find exact and near-duplicates among n texts: MinHash, banding, and the true Jaccard index of every candidate.
 
     Args:
         texts: n texts, as in `identify`; the first of a cluster stays.

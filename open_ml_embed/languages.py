@@ -56,7 +56,7 @@ class Languages:
         common = sorted(counted, key=lambda entry: (-entry["counts"], entry["values"]))
         shown = [f"{entry['values']} {entry['counts']:,}" for entry in common[:5]]
         more = [f"{len(common) - 5} more languages"] if len(common) > 5 else []
-        return f"Languages({len(self):,} texts: {', '.join([*shown, *more]) or 'none'})"
+        return f"Languages({counted(len(self), 'text')}: {', '.join([*shown, *more]) or 'none'})"
 
 
 def identify(
@@ -86,9 +86,9 @@ def identify(
         ValueError: (a `CorpusError`) these are no texts, one is missing, or there is no such backend, policy or model.
 
     >>> import open_ml_embed as ome
-    >>> found = ome.identify(["guten Morgen, wie geht es Ihnen?", "def f(x):\\n    return x + 1", "42"])
+    >>> found = ome.identify(["guten Morgen, wie geht es Ihnen?", "for (int i = 0; i < n; i++) { sum += a[i]; }", "42"])
     >>> found.languages
-    ['deu-Latn', 'python-Code', 'zxx-Zxxx']
+    ['deu-Latn', 'java-Code', 'zxx-Zxxx']
 
     """
     chosen = {"backend": backend, "model": model, "policy": policy, "content": content}

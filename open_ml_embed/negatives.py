@@ -17,6 +17,7 @@ from curation.mining.negatives import ORIGINS, Negatives
 from curation.mining.settings import MiningSettings
 from open_ml_embed.core.text.arrays import Texts, one_array, same_length, text_array
 from open_ml_embed.core.validation_errors import from_arguments
+from open_ml_embed.core.words import counted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -101,10 +102,9 @@ class HardNegatives:
     def __repr__(self) -> str:
         counts = np.diff(self._found.offsets)
         short = int((counts < self.num_negatives).sum())
-        return (
-            f"HardNegatives({len(self):,} queries, {self.documents:,} documents: {int(counts.sum()):,} negatives, "
-            f"{short:,} queries with fewer than {self.num_negatives})"
-        )
+        sizes = f"{counted(len(self), 'query', 'queries')}, {counted(self.documents, 'document')}"
+        lacking = f"{counted(short, 'query', 'queries')} with fewer than {self.num_negatives}"
+        return f"HardNegatives({sizes}: {counted(int(counts.sum()), 'negative')}, {lacking})"
 
 
 def mine_hard_negatives(
@@ -171,10 +171,10 @@ def mine_hard_negatives(
             "sampling_strategy": sampling_strategy, "teacher": model, "seed": seed,
         },
     )  # fmt: skip
-    sides = [_given(queries, "queries"), _given(documents, "documents")]
-    n, m = map(len, sides)
+    asked, searched = _given(queries, "queries"), _given(documents, "documents")
+    n, m = len(asked), len(searched)
     links = numbers_of(positives, n, m, "positives")
-    found = mine(*sides, links, settings, embeddings=embeddings, device=device)
+    found = mine(asked, searched, links, settings, embeddings=embeddings, device=device)
     return HardNegatives(num_negatives, m, links, found)
 
 

@@ -44,7 +44,7 @@ class Compared:
 
     Attributes:
         leaders: uint32[n], the first text that equals each one but for case and white space.
-        pairs: uint64, sorted: the lower row in the high half, the higher in the low one. Candidates for near-duplicates.
+        pairs: uint64, sorted, candidates for near-duplicates: the lower row in the high half, the higher one below.
         sets: shingles of all texts in pairs.
         threshold: that candidates were sought for.
 
