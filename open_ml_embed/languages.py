@@ -52,8 +52,8 @@ class Languages:
         return int(self.table.num_rows)
 
     def __repr__(self) -> str:
-        counted = pa.chunked_array([pa.array(self.languages, pa.string())]).value_counts().to_pylist()
-        common = sorted(counted, key=lambda entry: (-entry["counts"], entry["values"]))
+        counts = pa.array(self.languages, pa.string()).value_counts().to_pylist()
+        common = sorted(counts, key=lambda entry: (-entry["counts"], entry["values"]))
         shown = [f"{entry['values']} {entry['counts']:,}" for entry in common[:5]]
         more = [f"{len(common) - 5} more languages"] if len(common) > 5 else []
         return f"Languages({counted(len(self), 'text')}: {', '.join([*shown, *more]) or 'none'})"
