@@ -15,6 +15,7 @@ from curation.langid.interface import identify as identify_table
 from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.text.arrays import Texts, text_array
 from open_ml_embed.core.validation_errors import from_arguments
+from open_ml_embed.core.words import counted
 
 
 @dataclass(frozen=True, eq=False)
