@@ -30,8 +30,8 @@ NO_VALUE = 2**32 - 1
 class Duplicates:
     """Which of n texts are duplicates, and of which.
 
-    Of each cluster the first text stays. Every duplicate resembles the text that stays for it: their Jaccard index is at
-    the threshold or above.
+    Of each cluster the first text stays. Every duplicate resembles the text that stays for it: their Jaccard index is
+    at the threshold or above.
 
     Attributes:
         table: pyarrow.Table of n rows: `row` int64 (0 … n - 1), `cluster` int64 (the row that stays for it),

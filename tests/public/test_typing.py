@@ -9,35 +9,29 @@ import pytest
 from tests.support import ROOT
 
 SCRIPT = """\
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+import numpy.typing as npt
+
 import open_ml_embed as ome
 
 found = ome.find_duplicates(["a", "b"], threshold=0.9)
-reveal_type(found.selected)
-reveal_type(ome.identify(["a"]).languages)
-reveal_type(ome.find_contamination(["a"], ["b"]).contaminated)
-reveal_type(ome.mine_hard_negatives(["a"], ["b", "c"], [0]).of(0))
-reveal_type(ome.Build.from_params("params.yaml", profile="sample").run(until="mix").ran)
-reveal_type(ome.Build.from_params().mix("retrieval").statistics.languages)
-reveal_type(ome.Trainer(ome.TrainConfig.from_params()).fit().path)
-reveal_type(ome.sources.load("squad").samples)
-reveal_type(ome.report)
-reveal_type(ome.__version__)
+assert_type(found.selected, list[str])
+assert_type(ome.identify(["a"]).languages, list[str])
+assert_type(ome.find_contamination(["a"], ["b"]).contaminated, npt.NDArray[np.bool_])
+assert_type(ome.mine_hard_negatives(["a"], ["b", "c"], [0]).of(0), npt.NDArray[np.int32])
+assert_type(ome.Build.from_params("params.yaml", profile="sample").run(until="mix").ran, list[str])
+assert_type(ome.Build.from_params().mix("retrieval").statistics.languages, dict[str, int])
+assert_type(ome.Trainer(ome.TrainConfig.from_params()).fit().path, Path)
+assert_type(ome.sources.load("squad").samples, int)
+assert_type(ome.report(ome.Build.from_params()), Path)
+assert_type(ome.__version__, str)
 ome.identfy
 ome.find_duplicates(["a"], treshold=0.9)
 ome.identify(["a"], backend="bundeld")
 """
-REVEALED = [
-    "builtins.list[builtins.str]",
-    "builtins.list[builtins.str]",
-    "numpy.ndarray[builtins.tuple[Any, ...], numpy.dtype[numpy.bool[builtins.bool]]]",
-    "numpy.ndarray[builtins.tuple[Any, ...], numpy.dtype[numpy.signedinteger[numpy._typing._nbit_base._32Bit]]]",
-    "builtins.list[builtins.str]",
-    "builtins.dict[builtins.str, builtins.int]",
-    "pathlib.Path",
-    "builtins.int",
-    "def (build: open_ml_embed.build.Build) -> pathlib.Path",
-    "builtins.str",
-]
 REFUSED = [
     'Module has no attribute "identfy"',
     'Unexpected keyword argument "treshold" for "find_duplicates"; did you mean "threshold"?',
@@ -63,10 +57,7 @@ def test_mypy_knows_every_name_of_a_script_and_refuses_what_is_wrong(tmp_path):
         cwd=tmp_path, env=os.environ | {"MYPYPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()
-    assert [line.split('"')[1] for line in lines if "note: Revealed type" in line] == REVEALED, (
-        done.stdout + done.stderr
-    )
     errors = [line for line in lines if "error:" in line]
-    assert len(errors) == len(REFUSED), done.stdout
+    assert len(errors) == len(REFUSED), done.stdout + done.stderr
     for line, said in zip(errors, REFUSED, strict=True):
         assert said in line
