@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -69,8 +70,13 @@ def test_the_version_is_the_distributions_and_says_so_where_nobody_installed_it(
     assert ome._version() == "0+unknown"
 
 
-def test_the_package_says_that_it_is_typed():
-    assert (ROOT / "open_ml_embed" / "py.typed").is_file()
+def test_every_package_of_the_wheel_says_that_it_is_typed():
+    """Types of the public names stand in all of them: without it they would be `Any` to a user's mypy."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = [name.rstrip("*") for name in settings["packages"]["find"]["include"]]
+    assert len(packages) == 4
+    assert all((ROOT / name / "py.typed").is_file() for name in packages)
+    assert "py.typed" in settings["package-data"]["*"]
 
 
 MODULES = [
