@@ -18,7 +18,7 @@ from curation.langid.settings import LanguageSettings
 from curation.mining.settings import MiningSettings
 from curation.mixing.settings import MixSettings
 from curation.normalize.settings import NormalizeSettings
-from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.params import read_section
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
@@ -63,6 +63,3 @@ def load_profile(path: Path, name: str | None) -> tuple[str, Profile]:
         return name, Profile.model_validate(section)
     except ValidationError as error:
         raise refusal(error, Profile, SettingsError, where=where, what="setting") from None
-    except UnknownNameError as error:  # a validator's
-        error.where = f"{where}: {error.where}"
-        raise

@@ -326,6 +326,15 @@ def test_python_on_the_pages_finds_what_it_imports_and_runs_where_it_is_whole(bl
         elif isinstance(statement, ast.ImportFrom):
             module = importlib.import_module(statement.module)
             assert all(hasattr(module, name.name) for name in statement.names)
+    modules = {
+        name.asname or name.name: importlib.import_module(name.name)
+        for statement in ast.walk(tree)
+        if isinstance(statement, ast.Import)
+        for name in statement.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert hasattr(modules[node.value.id], node.attr)
     code = compile(tree, named(block), "exec")
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     imported = [alias for node in ast.walk(tree) for alias in getattr(node, "names", [])]

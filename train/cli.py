@@ -11,7 +11,6 @@ from rich.console import Console
 
 from curation.build import Build
 from curation.cli.options import (
-    PARAMS,
     Address,
     AsJson,
     Count,
@@ -19,16 +18,16 @@ from curation.cli.options import (
     Engine,
     Params,
     ProfileName,
-    open_build,
     run_program,
     say,
 )
+from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
 from train import check_packages
 from train.config import TrainSettings
-from train.config_file import settings_of
+from train.config_file import model_folder, settings_of, work_folder
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
@@ -62,23 +61,16 @@ def fit(
     Over several GPUs: `torchrun --nproc-per-node N --no-python train3d fit …`.
     """
     build, settings = _opened(profile, params, workers, engine, ray_address)
-    out, work = out or _model_folder(build), work or _work_folder(build)
-    from train.distributed.parallel import leads
-    from train.loop.fit import refresh, train
+    out, work = out or model_folder(build), work or work_folder(build)
+    from train.loop.fit import fit as train
     from train.loop.preflight import outline
-    from train.loop.run import Run, finished_key
+    from train.loop.run import Run
     from train.loop.upstream import check_mixes
 
     check_mixes(params, [stage.mix for stage in settings.stages])
     run = Run(settings, work, build.workers)
     if dry_run:
         say(outline(run))
-        return
-    if resume and finished_key(out) == run.key:
-        if leads():
-            anew = refresh(run, out)
-            done = "its prompts are now those of `export.prompts`" if anew else "nothing to do"
-            say(f"{out} is complete for these settings and inputs; {done}")
         return
     train(run, out, resume=resume, say=say)
 
@@ -100,7 +92,7 @@ def tokenize(
     from train.loop.upstream import check_mixes
 
     check_mixes(params, [stage.mix for stage in settings.stages])
-    run = Run(settings, work or _work_folder(build), build.workers)
+    run = Run(settings, work or work_folder(build), build.workers)
     for mix in run.mixes:
         if dry_run:
             say(f"{mix.root}: {mix.rows('documents'):,} documents, {mix.rows('train'):,} samples, to {run.work}")
@@ -131,7 +123,7 @@ def evaluate(
 ) -> None:
     """Measure retrieval on held-out pairs at every depth, dimension and rank, or run MTEB's tasks on an export."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
-    folder, work = model or _model_folder(build), work or _work_folder(build)
+    folder, work = model or model_folder(build), work or work_folder(build)
     report = report or (build.out / "mteb.json" if mteb else _report(build))
     if dry_run:
         say(f"{folder} on {', '.join(mteb) if mteb else settings.evaluation.mix}, to {report}")
@@ -187,12 +179,12 @@ def export(
 ) -> None:
     """Write a cut of the finished model as a sentence-transformers folder."""
     build, settings = _opened(profile, params)
-    folder = model or _model_folder(build)
+    folder = model or model_folder(build)
     if dry_run:
         say(f"{folder} to {to}, {mode}")
         return
     if model is None:
-        _check_own_model(params, settings, folder, _work_folder(build))
+        _check_own_model(params, settings, folder, work_folder(build))
     evaluation = None if model else _own_evaluation(build, folder)
     settings = _here(settings)
     from train.export.card import Card
@@ -242,7 +234,7 @@ def prune(
     check_mixes(params, [settings.stages[0].mix])
     sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
     made = write_pruned(
-        Run(settings, work or _work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
+        Run(settings, work or work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
     )
     say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
 
@@ -298,16 +290,8 @@ def _opened(
     return build, settings_of(build, f"{params}, profile {build.name}")
 
 
-def _model_folder(build: Build) -> Path:
-    return build.out / "model"
-
-
 def _report(build: Build) -> Path:
     return build.out / "evaluation.json"
-
-
-def _work_folder(build: Build) -> Path:
-    return build.root / "work" / build.name / "train"
 
 
 def main() -> None:

@@ -152,6 +152,16 @@ def named_mixes(settings: TrainSettings) -> Iterator[tuple[str, str]]:
     yield "evaluation.mix", settings.evaluation.mix
 
 
+def model_folder(build: Build) -> Path:
+    """Return where a profile's finished model goes."""
+    return build.out / "model"
+
+
+def work_folder(build: Build) -> Path:
+    """Return where a profile's token ids, checkpoints and logs go."""
+    return build.root / "work" / build.name / "train"
+
+
 def mix_folder(build: Build, mix: str) -> Path:
     """Return where a mix lies: one of the profile's by its name, or a folder, which has a slash in it."""
     return build.root / mix if is_folder(mix) else build.mix(mix)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +13,6 @@ from curation.build import Build
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
-    PARAMS,
     Address,
     AsJson,
     Count,
@@ -24,12 +20,13 @@ from curation.cli.options import (
     Engine,
     Params,
     ProfileName,
-    open_build,
     run_program,
 )
+from curation.pipeline.lock import alone
+from curation.pipeline.opening import PARAMS, open_build
 from curation.pipeline.outcome import ended
 from curation.pipeline.run import run_step
-from open_ml_embed.core.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -45,27 +42,12 @@ License = Annotated[str | None, typer.Option(help="commercial, redistribution, o
 Access = Annotated[str | None, typer.Option(help="open, gated, manual, dead; several with commas.")]
 
 
-@contextmanager
-def _alone(build: Build) -> Iterator[None]:
-    """Hold the build's lock: two runs of one profile would write the same temporary files."""
-    folder = build.root / "work" / build.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageError(
-                "another run of this profile is at work", where=str(folder), remedy="wait for it, or end it"
-            ) from None
-        yield
-
-
 def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
     if dry_run:
         sources = build.manifests()
         print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
         return
-    with _alone(build):
+    with alone(build):
         ended(lambda: run_step(build, step), build, as_json=as_json)
 
 
@@ -107,7 +89,7 @@ def decontaminate(
         sets = chosen_sets(build.profile.decontaminate, build.root)
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
-    with _alone(build):
+    with alone(build):
         ended(lambda: run_step(build, "decontaminate"), build, as_json=as_json)
 
 
@@ -149,7 +131,7 @@ def mix(
         held = [m.name for m in build.manifests() if recipe.holds(m.name)]
         print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
         return
-    with _alone(build):
+    with alone(build):
         ended(lambda: run_step(build, f"mix-{name}"), build, as_json=as_json)
 
 

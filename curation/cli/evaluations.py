@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from curation.cli.options import PARAMS, AsJson, DryRun, Params, ProfileName, open_build
+from curation.cli.options import AsJson, DryRun, Params, ProfileName
+from curation.pipeline.opening import PARAMS, open_build
 
 app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation sets.")
 

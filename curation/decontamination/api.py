@@ -30,7 +30,7 @@ def overlaps(
 
     """
     settings = settings or DecontaminationSettings()
-    sought = text_array(evaluated)
+    sought = text_array(evaluated, "evaluated")
     number = pa.array(range(len(sought)), pa.int64())
     columns = {"subset": pa.repeat("", len(sought)), "role": pa.repeat("query", len(sought)), "text_id": number}
     table = pa.table(columns | {"text": sought}).cast(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curation.dedup.exact import halves
-from open_ml_embed.core.array_types import I64, U32, U64, Integer, Mask
+from open_ml_embed.core.array_types import F64, I64, U32, U64, Integer, Mask
 from open_ml_embed.core.compiled import njit
 
 MOST_COMPARED = 16
@@ -89,6 +90,12 @@ def components(pairs: U64, sets: ShingleSets, threshold: float) -> tuple[U32, in
     return _components(left, right, sets.ranks), len(left)
 
 
+def similarities(sets: ShingleSets, left: U32, right: U32) -> npt.NDArray[np.float64]:
+    """Return the Jaccard index of each pair of ranks, all of which are in `sets`: float64."""
+    places = (np.searchsorted(sets.ranks, ranks) for ranks in (left, right))
+    return np.asarray(_similarities(sets.hashes, sets.starts, sets.lengths, *places))
+
+
 def _verified(pairs: U64, sets: ShingleSets, threshold: float) -> tuple[I64, I64]:
     """Return the pairs at or above the threshold, as places in `sets.ranks`."""
     left, right = (np.searchsorted(sets.ranks, half.astype(np.uint32)) for half in halves(pairs))
@@ -124,6 +131,14 @@ def similarity(hashes: U32, starts: I64, lengths: I64, left: Integer, right: Int
         i += a <= b
         j += b <= a
     return both / (total - both) if total > both else 1.0
+
+
+@njit
+def _similarities(hashes: U32, starts: I64, lengths: I64, left: I64, right: I64) -> F64:
+    found = np.empty(len(left), np.float64)
+    for pair in range(len(left)):
+        found[pair] = similarity(hashes, starts, lengths, left[pair], right[pair])
+    return found
 
 
 @njit

@@ -17,6 +17,7 @@ from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
 from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.array_types import F32, Mask
+from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 
 IDENTIFIED_SCHEMA = pa.schema(
@@ -77,7 +78,12 @@ def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: i
         Table of n rows, `IDENTIFIED_SCHEMA`; with `top_k` also `alternatives` (`ALTERNATIVES`), the best first, each
         code once: of two labels folded into one the likelier counts.
 
+    Raises:
+        SettingsError: `top_k` is below 1, the texts are none (see `text_array`), or there is no such model.
+
     """
+    if top_k is not None and top_k < 1:
+        raise SettingsError(f"{top_k} answers are none", where="top_k", remedy="1 or more; null: the best alone")
     texts = one_array(text_array(texts))
     settings = settings or LanguageSettings()
     if not settings.content:

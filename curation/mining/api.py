@@ -21,8 +21,9 @@ from curation.mining.vectors import Vectors, as_vectors
 from open_ml_embed.core.array_types import F32, I32, I64, U64, Array, Mask
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.memory import give_back
-from open_ml_embed.core.text.arrays import one_array, text_array
+from open_ml_embed.core.text.arrays import one_array, same_length, text_array
 from open_ml_embed.core.text.tokens import mix_all, tokenize
+from open_ml_embed.core.validation_errors import from_arguments
 
 if TYPE_CHECKING:
     from curation.mining.teachers.protocol import Side, Teacher
@@ -88,9 +89,10 @@ def mine(
     ([1, 2, 3], [0, 2, 3])
 
     """
-    settings = MiningSettings(preset=settings) if isinstance(settings, str) else settings
+    if isinstance(settings, str):
+        settings = from_arguments(MiningSettings, "mine", {"preset": settings})
+    asked, written = _texts(queries, "queries"), _texts(documents, "documents")
     n, m = len(queries), len(documents)
-    asked, written = _texts(queries), _texts(documents)
     vectors = embeddings
     if isinstance(queries, np.ndarray) and isinstance(documents, np.ndarray) and queries.ndim == documents.ndim == 2:
         vectors = vectors or (queries, documents)
@@ -103,8 +105,8 @@ def mine(
     for name, pair in (("clusters", clusters), ("languages", languages), ("labels", labels), ("embeddings", vectors)):
         if pair is not None and (len(pair[0]), len(pair[1])) != (n, m):
             raise SettingsError(f"{name} are {len(pair[0])} and {len(pair[1])} for {n} queries and {m} documents")
-    links = _lists(positives, n, m, "positives")
-    offered = Ragged.empty(n) if given is None else _lists(given, n, m, "given")
+    links = numbers_of(positives, n, m, "positives")
+    offered = Ragged.empty(n) if given is None else numbers_of(given, n, m, "given")
     masks = build_masks(
         links,
         np.asarray(clusters[1]),
@@ -162,10 +164,23 @@ def _embed(teacher: Teacher, texts: pa.Array, side: Side) -> Array:
     return np.concatenate(parts)
 
 
-def _texts(given: Texts) -> pa.Array | None:
+def _texts(given: Texts, name: str) -> pa.Array | None:
+    """Return texts as one array; null for a matrix of vectors.
+
+    Raises:
+        SettingsError: they are neither.
+
+    """
     if isinstance(given, np.ndarray) and given.ndim == 2:
         return None
-    return one_array(text_array(given))
+    rows_of_numbers = isinstance(given, list | tuple) and given and isinstance(given[0], list | tuple | np.ndarray)
+    if rows_of_numbers or getattr(given, "ndim", 1) == 2:
+        raise SettingsError(
+            f"vectors have to be a NumPy array, not a {type(given).__name__}",
+            where=name,
+            remedy="pass numpy.asarray(vectors, numpy.float32), of a tensor on the CPU",
+        )
+    return one_array(text_array(given, name))
 
 
 def _exact(texts: pa.Array) -> U64:
@@ -180,24 +195,46 @@ def _clusters(texts: pa.Array, dedup: DedupSettings | None) -> I64:
     return component
 
 
-def _lists(given: Any, n: int, m: int, name: str) -> Ragged:
+def numbers_of(given: Any, n: int, m: int, name: str) -> Ragged:
     """Return lists of document numbers, whatever they came as.
 
+    Args:
+        given: for each of n queries a number from 0 to m - 1, or a list of such numbers.
+        n: queries.
+        m: documents.
+        name: of the argument, for errors.
+
     Raises:
-        SettingsError: not one list a query, or a number that is no document's.
+        SettingsError: not one list a query, something that is no number, or a number that is no document's.
 
     """
-    if isinstance(given, Ragged):
-        lists = given
-    elif isinstance(given, np.ndarray) or (len(given) and isinstance(given[0], int | np.integer)):
-        lists = Ragged(np.arange(len(given) + 1), np.asarray(given))
-    else:
-        lists = Ragged.of([list(map(int, one)) for one in given])
-    if len(lists.offsets) != n + 1:
-        raise SettingsError(f"{name}: {len(lists.offsets) - 1} lists for {n} queries")
-    if len(lists.values) and (lists.values.min() < 0 or lists.values.max() >= m):
-        raise SettingsError(f"{name}: a number is not between 0 and {m - 1}", remedy="they are places in `documents`")
+    lists = given if isinstance(given, Ragged) else _ragged(given, name)
+    same_length(len(lists.offsets) - 1, name, n, "queries")
+    wrong = lists.values[(lists.values < 0) | (lists.values >= m)]
+    if len(wrong):
+        what = f"{wrong[0]} is not between 0 and {m - 1}: there are {m:,} documents"
+        raise SettingsError(what, where=name, remedy="they are places in `documents`, counted from 0")
     return Ragged(lists.offsets, lists.values.astype(np.int32))
+
+
+def _ragged(given: Any, name: str) -> Ragged:
+    remedy = "pass for each query the number of its document, or a list of such numbers"
+    if isinstance(given, np.ndarray) and given.dtype.kind in "iu" and given.ndim in (1, 2):
+        width = 1 if given.ndim == 1 else given.shape[1]
+        return Ragged(np.arange(len(given) + 1, dtype=np.int64) * width, given.reshape(-1).astype(np.int64))
+    if isinstance(given, str | bytes) or not hasattr(given, "__len__") or getattr(given, "dtype", None) == np.bool_:
+        raise SettingsError(f"{given!r:.60} are no lists of document numbers", where=name, remedy=remedy)
+    entries = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
+    lists: list[list[int]] = []
+    for row, entry in enumerate(entries):
+        many = hasattr(entry, "__len__") and not isinstance(entry, str | bytes)
+        numbers = list(entry) if many else [entry]
+        wrong = [one for one in numbers if not isinstance(one, int | np.integer) or isinstance(one, bool)]
+        if wrong:
+            what = f"entry {row} has {wrong[0]!r:.60}, which is no document number"
+            raise SettingsError(what, where=name, remedy=remedy)
+        lists.append([int(one) for one in numbers])
+    return Ragged.of(lists)
 
 
 def _numbered(languages: tuple[Sequence[str], Sequence[str]]) -> tuple[I32, I32]:

@@ -107,7 +107,7 @@ class MiningSettings(Section):
             return data
         name = data.get("preset", "f2llm")
         if name not in PRESETS:
-            raise UnknownNameError("preset", str(name), PRESETS, where="mining.preset")
+            raise UnknownNameError("preset", str(name), PRESETS, where="preset")
         return PRESETS[name] | data
 
     @model_validator(mode="after")

@@ -537,8 +537,8 @@ def _counted(counts: Counter[str]) -> str:
     return _named(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n)
 
 
-def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> None:
-    """Run a step and print what it did and lost: also where its result is refused, before the error goes on."""
+def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> StepResult:
+    """Run a step, print what it did and lost, and return it: also where it is refused, before the error goes on."""
     try:
         result = run()
     except (RefusedError, RefusedForNowError) as error:
@@ -546,6 +546,7 @@ def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> None
             print_outcome(outcome_of(error.result, build.root), build.name, as_json=as_json)
         raise
     print_outcome(outcome_of(result, build.root), build.name, as_json=as_json)
+    return result
 
 
 _STYLES = {"failed": "red", "warning": "yellow"}

@@ -1,7 +1,8 @@
 """The errors a user can meet, each saying what, where, what would be valid, and the remedy.
 
 Terminal errors end the run; transient ones (`TransientError`) are worth another try with the same input.
-A bad record is neither: it is quarantined (`sources.quarantine`) and the run goes on.
+A bad record is neither: it is quarantined (`sources.quarantine`) and the run goes on. What stems from a wrong argument,
+setting, name or manifest is a `ValueError` too (`InvalidInputError`): callers from Python need not know our classes.
 """
 
 from __future__ import annotations
@@ -49,12 +50,16 @@ def exit_code(error: CorpusError) -> int:
     return 2 if isinstance(error, TransientError) else 1
 
 
-class ManifestError(CorpusError):
+class InvalidInputError(CorpusError, ValueError):
+    """What was given cannot be used: an argument, a setting, a name, a file that people write."""
+
+
+class ManifestError(InvalidInputError):
     """A manifest or mix file does not say what it must."""
 
 
-class SettingsError(CorpusError):
-    """`params.yaml` or a command-line option holds something unusable."""
+class SettingsError(InvalidInputError):
+    """`params.yaml`, a command-line option or an argument of a function holds something unusable."""
 
 
 class MissingPackageError(SettingsError):
@@ -77,7 +82,7 @@ class StageError(CorpusError):
     """A step's input is missing or was not made by the step before it."""
 
 
-class UnknownNameError(CorpusError):
+class UnknownNameError(InvalidInputError):
     """A name that is not in a closed list, with the nearest that are."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:

@@ -6,13 +6,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 from open_ml_embed.core.files import write_whole
-from train.distributed.parallel import leave
+from train.distributed.parallel import leads, leave
 from train.export.card import Card
 from train.export.export import choose, export
 from train.export.model_folder import prompts_of, write_prompts
 from train.loop.loop import Trainer
 from train.loop.metrics import watched
-from train.loop.run import NATIVE, Run, describe, description, shape_of
+from train.loop.run import NATIVE, Run, describe, description, finished_key, shape_of
+
+
+def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> bool:
+    """Train what is left to train; returns false where the model was complete for these settings and mixes.
+
+    Args:
+        run: what to train.
+        out: the model folder.
+        resume: go on from the last checkpoint, or take the finished model; otherwise everything is trained anew.
+        say: takes a line for whoever is watching.
+
+    Raises:
+        CorpusError: see `train`.
+
+    """
+    if not resume or finished_key(out) != run.key:
+        train(run, out, resume=resume, say=say)
+        return True
+    if leads():
+        anew = refresh(run, out)
+        done = "its prompts are now those of `export.prompts`" if anew else "nothing to do"
+        say(f"{out} is complete for these settings and inputs; {done}")
+    return False
 
 
 def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from curation.cli.options import open_build
 from curation.pipeline.freshness import Checker, differences
+from curation.pipeline.opening import open_build
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
 from train.loop.run import Run, description

@@ -136,15 +136,15 @@ def _read_arrow(path: Path) -> tuple[Ids, Array]:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         vector = table["vector"].combine_chunks()
-        kind = vector.type
-        if not (pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)):
-            raise SettingsError(f"column vector is {kind}", where=str(path), remedy="fixed_size_list<float16|float32>")
-        vectors = vector.flatten().to_numpy().reshape(-1, kind.list_size)
-        return _of_each(_ids(string_buffers(table["id"])[1].tobytes().decode()), vectors, path)
+        ids = _ids(string_buffers(table["id"])[1].tobytes().decode())
     except (ValueError, KeyError) as error:
         raise SettingsError(
             f"unreadable: {error}", where=str(path), remedy="an Arrow IPC file with the columns id and vector"
         ) from None
+    kind = vector.type
+    if not (pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)):
+        raise SettingsError(f"column vector is {kind}", where=str(path), remedy="fixed_size_list<float16|float32>")
+    return _of_each(ids, vector.flatten().to_numpy().reshape(-1, kind.list_size), path)
 
 
 def _read_npy(path: Path) -> tuple[Ids, Array]:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from curation.build import STEPS
-from curation.cli.options import open_build
 from curation.pipeline.dvc_files import write_pipelines
+from curation.pipeline.opening import open_build
 from open_ml_embed.core.params import read_profiles
 from tests.support import ROOT, project
 
