@@ -60,7 +60,7 @@ def run_report(build: Build, read: StepInputs) -> StepResult:
 
     """
     inputs = load_inputs(build, read)
-    html = _environment().from_string(_resource("report.html")).render(_context(build, inputs)).encode()
+    html = _environment().get_template("report.html").render(_context(build, inputs)).encode()
     inputs.read.begin()
     Store(str(build.out)).write_bytes("report.html", html)
     result = inputs.read.result(files=[Output("report.html", 0, len(html), xxhash.xxh3_128_hexdigest(html))])
@@ -139,7 +139,11 @@ def _resource(name: str) -> str:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(str(files("curation.report"))),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"n": _count, "percent": _percent, "cut": examples.cut}
     return environment
