@@ -49,7 +49,7 @@ def setup() -> None:
 
 
 def demo(*arguments: str) -> None:
-    """Build both mixes, the report and a trained model from real text: 15 minutes on two cores."""
+    """Build both mixes, the report and a trained model from real text: 25 to 40 minutes on two cores."""
     setup()
     started = time.monotonic()
     run("dvc", "repro", "pipelines/sample/dvc.yaml", *arguments)
