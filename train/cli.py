@@ -272,7 +272,7 @@ def _evaluation_of(build: Build, folder: Path) -> dict[str, Any] | None:
     measured = evaluation.get("measured_on", {}).get("model", {})
     if measured.get("key") != finished_key(folder):
         raise StageError(
-            "this evaluation is of another model",
+            "it was measured on another model",
             where=str(path),
             remedy="run `train3d evaluate`, or remove the file; the card is then written without figures",
         )
