@@ -156,7 +156,7 @@ def child(folder: Path) -> None:
     took = []
     for step in steps:
         began = time.perf_counter()
-        batch = make_batch(store, plan, step, wanted={"retrieval": 7}, preset=PRESETS["default"], place=(0, 0))
+        batch = make_batch(store, plan, step, wanted={"retrieval": 7}, preset=PRESETS["default"], stream=(0, 0))
         took.append(time.perf_counter() - began)
         code, rows = plan.step(step)
         assert (store.train.dataset[rows] == code).all()

@@ -202,7 +202,7 @@ class Trainer:
             step,
             wanted=stage.settings.negatives.model_dump(),
             preset=self.form.preset,
-            place=(settings.seed, stage.index),
+            stream=(settings.seed, stage.index),
         )
         # Dropout depends on the step and the process, and on nothing that was done before.
         draws = raw(Draw.DROPOUT, self.group.size, settings.seed, stage.index, step)

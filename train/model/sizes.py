@@ -1,4 +1,4 @@
-"""What a backbone's configuration says, without its weights."""
+"""Sizes of a backbone, read from its configuration without its weights."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a backbone's configuration says, without its weights.
+    """Sizes of a backbone.
 
     Attributes:
-        hidden: width of its states.
-        layers: its depth.
-        vocabulary: rows of its token embedding; None: as many as the tokenizer has tokens.
-        parameters: how many it has, token embedding included; None for a new model.
+        hidden: hidden size.
+        layers: number of layers.
+        vocabulary: rows of the token embedding; None: as many as the tokenizer has tokens.
+        parameters: number of parameters, including the token embedding; None for a new model.
 
     """
 
@@ -36,7 +36,7 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     """Read a backbone's sizes from its configuration alone.
 
     Raises:
-        SettingsError: there is no configuration, or it is of no text model.
+        SettingsError: there is no configuration, or it does not belong to a text model.
 
     """
     if isinstance(backbone, RandomQwen3):

@@ -89,7 +89,7 @@ def test_a_batch_holds_one_source_and_encodes_each_document_once(run: Run, prese
     store = stage.store
     for step in range(8):
         batch = make_batch(
-            store, stage.plan, step, wanted={"retrieval": 2, "clustering": 2}, preset=preset, place=(0, 0)
+            store, stage.plan, step, wanted={"retrieval": 2, "clustering": 2}, preset=preset, stream=(0, 0)
         )
         code, rows = stage.plan.step(step)
         assert {store.datasets[c].source for c in store.train.dataset[rows]} == {batch.source}
