@@ -22,7 +22,7 @@ class Overlap:
     Attributes:
         source: name.
         task: the evaluation set.
-        side: `query` or `positive`.
+        side: `query` or `document`.
         rows: number of overlapping rows for each of `REASONS`.
         found: texts of the set that occur in the source.
 
@@ -44,7 +44,7 @@ class Contamination:
         shown: sets with texts that occur in the rows.
         clean: number of sets without such texts.
         overlaps: of a source with a set.
-        distrust: sources that overlap suspiciously with a set.
+        distrust: sources that hold a large part of a set, or have a large share of contaminated rows.
         contaminated: number of contaminated rows.
         skipped: set → why it was skipped.
         reasons: headings of the columns.
