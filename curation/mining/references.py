@@ -7,14 +7,17 @@ from pathlib import Path
 
 
 def placed(reference: str, root: Path) -> str:
-    """Return a reference as it is found from here, where its folder, if it names one, is said as seen from `root`."""
+    """Resolve a reference whose folder is relative to `root`: return it with the absolute path of the folder.
+
+    A reference that names no folder, or one that exists relative to the current directory, is returned unchanged.
+    """
     prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
     known = reference == "bm25" or is_dir(folder)
     return prefix + str((root / folder).resolve()) if not known and is_dir(root / folder) else reference
 
 
 def as_seen_from(reference: str, root: Path) -> str:
-    """Return a reference with its folder, if it names one, as seen from `root`."""
+    """Return a reference with the path of its folder relative to `root`; unchanged if it names no folder."""
     prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
     if reference == "bm25" or not is_dir(folder):
         return reference
