@@ -63,7 +63,7 @@ class StepResult:
 
     @property
     def identity(self) -> str:
-        """Hash of the step's tables, for the steps that read them; excludes quarantined records, which no step reads."""
+        """Hash of the step's tables, for later steps; it excludes quarantined records, since no step reads them."""
         shards = [[s.source, s.subset, s.path, s.rows, s.xxh3] for s in self.shards]
         return digest([shards, [[f.path, f.xxh3] for f in self.files if not f.path.endswith(QUARANTINE)]])
 
