@@ -124,7 +124,7 @@ def _permutations(number: int, seed: int) -> tuple[U32, U32]:
 
 @njit
 def _shingle_hashes(hashes: U64, first: int, count: int, shingle: int, result: U64) -> None:
-    """Hash the shingles that start at tokens `first` to `first + count - 1`, by a rolling polynomial hash, then mixed."""
+    """Hash the shingles that start at tokens `first` to `first + count - 1`: a rolling polynomial hash, then mixed."""
     base = np.uint64(0x9FB21C651E98DF25)
     key, leaving, power = np.uint64(0), np.uint64(0), np.uint64(1)
     for j in range(first, first + shingle - 1):

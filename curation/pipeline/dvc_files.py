@@ -128,7 +128,7 @@ def _stages(build: Build, trained: list[Path] | None) -> dict[str, dict[str, Any
 
 def _own_sets(build: Build) -> list[str]:
     sets = chosen_sets(build.profile.decontaminate, build.root)
-    return [_below(Path(one.said[0]), build.root) for one in sets if isinstance(one.said, tuple)]
+    return [_below(Path(one.definition[0]), build.root) for one in sets if isinstance(one.definition, tuple)]
 
 
 def _below(folder: Path, root: Path) -> str:

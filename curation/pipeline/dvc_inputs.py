@@ -83,7 +83,9 @@ def write_step_inputs(build: Build) -> dict[str, dict[str, Any]]:
 
 
 def _described(one: EvaluationSet) -> str:
-    return digest(one.said.model_dump(mode="json")) if isinstance(one.said, BaseModel) else one.said[1]
+    return (
+        digest(one.definition.model_dump(mode="json")) if isinstance(one.definition, BaseModel) else one.definition[1]
+    )
 
 
 def _code(package: str) -> str:

@@ -28,10 +28,10 @@ CLUSTER_SCHEMA = pa.schema(
         pa.field("negative_clusters", pa.list_(pa.field("item", pa.int64(), nullable=False)), nullable=False),
     ]
 )
-"""Row-aligned with the rows shard. A cluster's number comes from the row id of its first row, ordered by (source
-priority, row id), or from the text's hash if none of its texts is a positive. Every row of a sample cluster resembles the kept row
-on both sides. The clusters of queries and documents are whole connected components, so that two similar texts are never
-in different clusters. `negative_clusters` are the document clusters of the given negatives."""
+"""Row-aligned with the rows shard. A cluster's number comes from the row id of its first row in (source priority, row
+id) order, or from the text's hash if none of its texts is a positive. Every row of a sample cluster resembles the kept
+row on both sides. The clusters of queries and documents are whole connected components, so that two similar texts are
+never in different clusters. `negative_clusters` are the document clusters of the given negatives."""
 REASONS = (None, "exact-duplicate", "near-duplicate")
 
 
