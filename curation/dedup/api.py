@@ -1,4 +1,4 @@
-"""Dedup of texts in memory, for other programs: the same code as the step, without shards."""
+"""Deduplication of texts in memory, for use from Python: the algorithm of step `dedup`, without shards."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ from open_ml_embed.core.text.arrays import one_array, text_array
 from open_ml_embed.core.text.tokens import tokenize
 
 AT_ONCE = 8192
+"""Texts tokenized at a time."""
 
 
 def signatures(
     texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None
 ) -> tuple[U32, Mask]:
-    """Return MinHash signatures and which texts are long enough to have one.
+    """Return the MinHash signatures of texts.
 
     Args:
-        texts: n strings; Arrow arrays are read in place, a lone surrogate in a Python string reads as U+FFFD.
-        settings: in datasketch's terms; null: the defaults.
+        texts: n strings. Arrow arrays are read in place; a lone surrogate in a Python string reads as U+FFFD.
+        settings: shingle size, number of permutations and seed, named as in datasketch; None takes the defaults.
 
     Returns:
-        (uint32[n, num_perm], bool[n]). The share of equal values of two texts estimates the Jaccard index of
-        their sets of shingles (Broder 1997). A text with fewer tokens than a shingle has zeros and False.
+        (uint32[n, num_perm], bool[n]): the signatures, and whether each text has one. The share of equal values in
+        two signatures estimates the Jaccard index of the two sets of shingles (Broder 1997). A text with fewer tokens
+        than a shingle has no signature: zeros and False.
+
+    Raises:
+        SettingsError: `texts` is a single string, or not a list of texts.
 
     """
     return minhash.signatures_of(tokenize(text_array(texts)), settings or DedupSettings())
@@ -87,17 +92,20 @@ class Compared:
 
 
 def cluster(texts: pa.Array | pa.ChunkedArray | Sequence[str], settings: DedupSettings | None = None) -> pa.Table:
-    """Find exact and near-duplicates.
+    """Cluster texts by exact and near-duplicates.
 
     Args:
-        texts: n strings, as in `signatures`; the first of a cluster is the one to keep.
-        settings: threshold, shingle and bands; null: the defaults.
+        texts: n strings, as in `signatures`; of each cluster, the first text is kept.
+        settings: shingle size, permutations, bands and threshold; None takes the defaults.
 
     Returns:
-        A table of n rows: `row` int64 (0 … n - 1), `cluster` int64 (the row that is kept for it), `component` int64
-        (the first row reached over near-duplicates of near-duplicates), `keep` bool, `reason` string
-        (`exact-duplicate`: equal but for case and white space; `near-duplicate`: true Jaccard index with the kept row
-        at or above the threshold; null where the row is kept).
+        A table of n rows: `row` int64 (0 … n - 1); `cluster` int64, the row that is kept in place of this one;
+        `component` int64, the first row of the connected component of near-duplicates; `keep` bool; `reason` string:
+        `exact-duplicate` (equal except for case and white space), `near-duplicate` (true Jaccard index with the kept
+        row at or above the threshold), or null for a kept row.
+
+    Raises:
+        SettingsError: `texts` is a single string, or not a list of texts.
 
     """
     settings = settings or DedupSettings()

@@ -8,16 +8,18 @@ from open_ml_embed.core.section import Section
 
 
 class DedupSettings(Section):
-    """MinHash settings, in datasketch's terms."""
+    """MinHash settings, named as in datasketch."""
 
     shingle: int = Field(default=5, ge=1)
-    """Tokens a shingle: words, or characters in scripts that write no spaces."""
+    """Tokens in a shingle: words, or characters in scripts without spaces."""
     num_perm: int = Field(default=128, ge=64, multiple_of=64)
+    """Permutations, which are the values in a signature."""
     bands: int = Field(default=21, ge=1)
-    """Rows a band are `num_perm // bands`."""
+    """Bands of a signature; each has `num_perm // bands` rows (values)."""
     threshold: float = Field(default=0.8, gt=0, le=1)
-    """True Jaccard from which a verified pair counts as near-duplicate."""
+    """True Jaccard index from which a verified pair is a near-duplicate."""
     seed: int = 1
+    """Seed of the permutations."""
 
     @model_validator(mode="after")
     def _rows_in_every_band(self) -> DedupSettings:

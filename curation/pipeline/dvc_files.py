@@ -130,9 +130,9 @@ def _stages(build: Build, trained: list[Path] | None) -> dict[str, dict[str, Any
 def _own_sets(build: Build) -> list[str]:
     sets = chosen_sets(build.profile.decontaminate, build.root)
     return [
-        _below(Path(evaluation_set.said[0]), build.root)
+        _below(Path(evaluation_set.definition[0]), build.root)
         for evaluation_set in sets
-        if isinstance(evaluation_set.said, tuple)
+        if isinstance(evaluation_set.definition, tuple)
     ]
 
 

@@ -84,9 +84,9 @@ def write_step_inputs(build: Build) -> dict[str, dict[str, Any]]:
 
 def _described(evaluation_set: EvaluationSet) -> str:
     return (
-        digest(evaluation_set.said.model_dump(mode="json"))
-        if isinstance(evaluation_set.said, BaseModel)
-        else evaluation_set.said[1]
+        digest(evaluation_set.definition.model_dump(mode="json"))
+        if isinstance(evaluation_set.definition, BaseModel)
+        else evaluation_set.definition[1]
     )
 
 

@@ -116,10 +116,10 @@ def check_evaluation_sets(build: Build, where: str) -> None:
         if settings.mteb.model_fields_set:
             load_catalog(build.root).choose(settings.mteb)
         for one in chosen_sets(settings, build.root):
-            if isinstance(one.said, Manifest):
-                check_manifest(one.said)
-            elif isinstance(one.said, tuple):
-                check_folder(*one.said)
+            if isinstance(one.definition, Manifest):
+                check_manifest(one.definition)
+            elif isinstance(one.definition, tuple):
+                check_folder(*one.definition)
 
 
 @contextmanager
