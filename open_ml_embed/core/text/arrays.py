@@ -1,4 +1,4 @@
-"""Strings as Arrow arrays: from Python's without an error, from many chunks without an overflow; and lists of them."""
+"""Conversion of texts to Arrow string arrays, from Python strings, chunked arrays, pandas and polars columns."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ import pyarrow.compute as pc
 from open_ml_embed.core.errors import SettingsError
 
 MOST_BYTES = 2**31 - 1
-"""What the offsets of a `string` array reach."""
+"""Largest number of bytes in a `string` array, which has 32-bit offsets."""
 Texts: TypeAlias = Any
-"""What functions for other programs take as texts: see `text_array`."""
+"""Argument type of public functions that take texts: see `text_array`."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def text_array(texts: Texts) -> pa.Array | pa.ChunkedArray:
-    """Return texts as `string` or `large_string`, which are all that reads their buffers knows.
+    """Convert texts to an Arrow array of type `string` or `large_string`, the two types that the text kernels read.
 
     Args:
-        texts: an Arrow array of any type of strings (plain, large, view, dictionary), a list or one-dimensional array
-            of Python strings, or a column of pandas or polars. Nulls stay; whoever reads the texts takes them as
-            empty. A Python string may hold half of a surrogate pair, which UTF-8 has no bytes for: it reads as
-            U+FFFD, the replacement character.
+        texts: n texts: an Arrow array of any string type (plain, large, view, dictionary, run-end encoded), a list or
+            one-dimensional NumPy array of Python strings, or a column of pandas or polars. Nulls stay; the kernels
+            treat them as empty. A lone surrogate in a Python string, which UTF-8 cannot encode, becomes U+FFFD.
+
+    Returns:
+        Array or chunked array of length n.
 
     Raises:
-        SettingsError: these are no texts, or one that is no list of texts.
+        SettingsError: the argument is a single string, a mapping, a set or a table, or its values are not strings.
 
     """
     if isinstance(texts, pa.Array | pa.ChunkedArray):
@@ -52,10 +54,10 @@ def text_array(texts: Texts) -> pa.Array | pa.ChunkedArray:
 
 
 def _from_python(texts: list[str | None]) -> pa.Array:
-    for place, text in enumerate(texts):
+    for index, text in enumerate(texts):
         if text is not None and not isinstance(text, str):
             raise SettingsError(
-                f"text {place} is {text!r:.60}, a {type(text).__name__}", remedy="pass strings, or None for no text"
+                f"text {index} is {text!r:.60}, a {type(text).__name__}", remedy="pass strings, or None for no text"
             )
     try:
         return pa.array(texts, pa.large_string())
@@ -64,7 +66,7 @@ def _from_python(texts: list[str | None]) -> pa.Array:
 
 
 def _holds_strings(texts: object) -> bool:
-    """Tell a one-dimensional NumPy array of strings or objects."""
+    """Return whether `texts` is a one-dimensional NumPy array of strings or objects."""
     return isinstance(texts, np.ndarray) and texts.ndim == 1 and texts.dtype.kind in "UOT"
 
 
@@ -102,7 +104,7 @@ def _validated(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return the same strings in one array: without a copy where they are in one, as large_string past 2 GiB."""
+    """Return the texts as one Arrow array: no copy of a single chunk, `large_string` above 2 GiB."""
     if not _is_plain(texts.type):
         texts = text_array(texts)
     if not isinstance(texts, pa.ChunkedArray):
@@ -115,5 +117,5 @@ def one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def list_starts(lists: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Return where each of n lists begins among the values of all, and their end: int64[n + 1]."""
+    """Return the offsets of n lists in their concatenated values: int64[n + 1]."""
     return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
