@@ -1,1 +1,1 @@
-"""Raw public datasets to rows: manifests, fetching, readers and the recurring shapes."""
+"""Turns raw public datasets into rows: manifests, fetching, readers, shapes and normalization."""

@@ -1,4 +1,4 @@
-"""Who may fetch a dataset, and what it takes: part of every manifest, so a plan can say it before any download."""
+"""Access conditions of a dataset: part of every manifest, so that a plan can state them before any download."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from open_ml_embed.core.section import Section
 
 
 class Open(Section):
-    """Anybody, without an account."""
+    """Open to everybody, without an account."""
 
     kind: Literal["open"] = "open"
 
 
 class Gated(Section):
-    """An account that has accepted terms, and a token of it."""
+    """Requires an account that has accepted the terms, and its token."""
 
     kind: Literal["gated"] = "gated"
     terms: str = Field(min_length=10)
-    """What one agrees to, where, and who approves."""
+    """The terms, where to accept them, and who approves the request."""
     scope: str = "read access to public gated repositories"
-    """What a fine-grained token has to allow."""
+    """The permission that a fine-grained token needs."""
 
 
 class Manual(Section):
-    """A person with a browser; the origin says where from and where to."""
+    """Must be downloaded by hand with a browser; the origin states the address and the target folder."""
 
     kind: Literal["manual"] = "manual"
     steps: str = Field(min_length=10)
-    """What to do there."""
+    """What to do in the browser."""
 
 
 class Dead(Section):
-    """Nobody any more: the origin is gone."""
+    """No longer available: the origin is gone."""
 
     kind: Literal["dead"] = "dead"
     replaced_by: str = Field(min_length=3)
-    """What takes its place."""
+    """The source that replaces it."""
 
 
 Access = Annotated[Open | Gated | Manual | Dead, Field(discriminator="kind")]

@@ -1,6 +1,6 @@
-"""Tables cut to a moderate size in memory: by rows, and by the bytes of their texts.
+"""Splits tables into batches with a limited number of rows and bytes.
 
-Arrow's string arrays hold 2 GiB, and a few thousand long documents with their negatives are more than that.
+An Arrow `string` array holds at most 2 GiB. A few thousand long documents with their negatives can exceed that.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pyarrow as pa
 from open_ml_embed.core.array_types import I64
 
 BATCH_BYTES = 64 << 20
-"""Text of a batch; what is made of it takes a few times as much."""
+"""Largest batch in bytes of text; processing one takes a few times as much memory."""
 
 
 def halved(table: pa.Table, rows: int, size: int = BATCH_BYTES) -> Iterator[pa.Table]:
-    """Cut a table in halves until each piece has at most so many rows and bytes, or one row; leave out empty ones."""
+    """Split a table until each piece has at most `rows` rows and `size` bytes, or a single row; skip empty pieces."""
     if table.num_rows > rows:
         for start in range(0, table.num_rows, rows):
             yield from halved(table.slice(start, rows), rows, size)
@@ -30,7 +30,15 @@ def halved(table: pa.Table, rows: int, size: int = BATCH_BYTES) -> Iterator[pa.T
 
 
 def runs(sizes: I64, rows: int, size: int = BATCH_BYTES) -> Iterator[tuple[int, int]]:
-    """Cut rows of known sizes into runs (from, to) of at most so many rows and bytes, or of one row.
+    """Cut rows into consecutive runs of at most `rows` rows and `size` bytes, or of a single row.
+
+    Args:
+        sizes: bytes of each row, int64[n].
+        rows: most rows of a run.
+        size: most bytes of a run.
+
+    Yields:
+        (first row, one past the last row).
 
     >>> list(runs(np.array([3, 3, 9, 1, 1, 1]), rows=2, size=6))
     [(0, 2), (2, 3), (3, 5), (5, 6)]

@@ -1,7 +1,7 @@
-"""What is still to be seen in texts after cleaning: damage that no operation mended, counted by kind.
+"""Quality checks after cleaning: counts the texts that still show damage, by kind of damage.
 
-The counts are of texts, not of places in them. They are hints: a question about HTML has entities because it is about
-them.
+A text counts once per kind, however often the damage occurs in it. The counts are hints: a question about HTML may
+contain entities on purpose.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _PATTERNS = {
         r"|(?:[\x{4e00}-\x{9fff}]{1,4} +){3}[\x{4e00}-\x{9fff}]| [\x{94d}\x{93c}\x{9cd}]"
     ),
 }
-"""Kind → what a text that has it matches; the others are told by their bytes."""
+"""Kind of damage → regular expression that its texts match; the other kinds are detected from the bytes."""
 
 SHORT = 3
-"""Characters below which a text counts as very short."""
+"""A text with fewer characters counts as very short."""
 _SHORT_BYTES = 4 * (SHORT - 1)
 DAMAGE = KINDS
 """The kinds of damage, in the order in which they are counted."""
 FIGURES = ("texts", "short", "repeated", "damaged", *DAMAGE)
-"""What `seen` counts."""
+"""The counts that `seen` returns."""
 
 
 def seen(texts: pa.StringArray, langs: pa.StringArray | None = None) -> dict[str, int]:
@@ -42,11 +42,11 @@ def seen(texts: pa.StringArray, langs: pa.StringArray | None = None) -> dict[str
 
     Args:
         texts: string array of n texts.
-        langs: their language tags; program text is only counted as `texts`, `short` and `repeated`.
+        langs: the language tag of each; program text is only counted as `texts`, `short` and `repeated`.
 
     Returns:
         Kind → number of texts: `texts` (n), `short` (under three characters), `repeated` (equal to an earlier one),
-        `damaged` (one kind of damage or more), and the kinds of damage. All kinds are there, zero or not.
+        `damaged` (at least one kind of damage), and each kind of damage. All keys are present, even if zero.
 
     """
     counts = _damage(texts, langs)
@@ -55,25 +55,25 @@ def seen(texts: pa.StringArray, langs: pa.StringArray | None = None) -> dict[str
 
 
 def under_both(texts: pa.StringArray, labels: pa.StringArray) -> int:
-    """Count the different texts that stand under more than one label."""
+    """Count the distinct texts that occur with more than one label."""
     pairs = pa.table([texts, labels], names=["text", "label"]).group_by(["text", "label"]).aggregate([])
     of_text = pairs.group_by("text").aggregate([("label", "count")])
     return int(pc.sum(pc.greater(of_text["label_count"], 1)).as_py() or 0)
 
 
 class RowChecks:
-    """Counts what is to be seen in the rows of one part, shard by shard, side by side.
+    """Counts the damage in the rows of one part, by shard and by side (query, positive).
 
-    Texts are compared with those of their own side and shard alone: of a larger collection their hashes would not fit
-    into memory, and exact duplicates over all rows are counted by the step `dedup`.
+    Texts are compared only with texts of the same side and shard, since the hashes of a larger collection would not fit
+    into memory. The step `dedup` counts exact duplicates over all rows.
     """
 
     def __init__(self, family: str) -> None:
         """Begin the first shard.
 
         Args:
-            family: of the source. The positives of a classification are names of classes, and not looked at; labels
-                are compared where it is not retrieval.
+            family: loss family of the source. The positives of classification are class names and are not checked.
+                Labels are compared unless the family is retrieval.
 
         """
         self._sides = ("query",) if family == "classification" else ("query", "positive")
@@ -82,7 +82,7 @@ class RowChecks:
         self._hashes: dict[str, list[U64]] = {}
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Count rows (`ROW_SCHEMA`) of the current shard."""
+        """Count rows of the current shard (`ROW_SCHEMA`)."""
         for side in self._sides:
             self._sum(side, _damage(rows[side], rows[f"{side}_lang"]))
             self._hashes.setdefault(side, []).append(hashes_of(rows[side]))
@@ -90,7 +90,7 @@ class RowChecks:
             self._hashes.setdefault("label", []).append(_of_labels(rows["label"]))
 
     def end_shard(self) -> None:
-        """Compare the texts of the shard that ends here; what is added after it belongs to the next."""
+        """Compare the texts of the current shard and begin the next one."""
         whole = {name: np.concatenate(pieces) for name, pieces in self._hashes.items()}
         self._hashes = {}
         for side in self._sides if whole else ():
@@ -100,9 +100,9 @@ class RowChecks:
             self._sum("query", {"under_both": int(np.count_nonzero(np.unique(pairs[:, 0], return_counts=True)[1] > 1))})
 
     def as_json(self) -> dict[str, dict[str, int]]:
-        """Return side → figure → texts, without the figures that are zero, save `texts`.
+        """Return side → kind → number of texts; zero counts are left out, except `texts`.
 
-        Figures are those of `seen`, and of queries `under_both`: different texts under more than one label.
+        Kinds are those of `seen`. For queries there is also `under_both`: distinct texts with more than one label.
         """
         return {
             side: {"texts": counts.get("texts", 0)} | {name: n for name, n in sorted(counts.items()) if n}
@@ -116,7 +116,7 @@ class RowChecks:
 
 
 def _damage(texts: pa.StringArray, langs: pa.StringArray | None) -> dict[str, int]:
-    """Count all but what needs more than one text to tell."""
+    """Count all kinds that can be seen in a single text."""
     hints = hints_of(texts)
     if langs is not None:
         hints[_flags(pc.ends_with(langs, "-Code"))] = False
@@ -133,7 +133,7 @@ def _damage(texts: pa.StringArray, langs: pa.StringArray | None) -> dict[str, in
 
 
 def _is_so(kind: str, texts: pa.StringArray) -> Mask:
-    """Look closely at texts that may show a kind of damage."""
+    """Verify which of the suspected texts show a kind of damage (bool, one per text)."""
     if kind == "mojibake":
         marked: Mask = (scan.marks_of(texts, spaced=False) & scan.MOJIBAKE) != 0
         return marked
@@ -147,13 +147,13 @@ def _short(texts: pa.StringArray) -> int:
 
 
 def _repeated(hashes: U64) -> int:
-    """Count hashes that are equal to another before them; sorting is several times as fast as `numpy.unique`."""
+    """Count the hashes that equal an earlier one; sorting is several times faster than `numpy.unique`."""
     ordered = np.sort(hashes)
     return int(np.count_nonzero(ordered[1:] == ordered[:-1]))
 
 
 def _of_labels(labels: pa.StringArray) -> U64:
-    """Return a hash of each label (uint64, n); null is a label of its own."""
+    """Return a hash of each label (uint64[n]); null counts as one more label."""
     encoded = pc.fill_null(labels, "").dictionary_encode()
     hashes: U64 = hashes_of(encoded.dictionary)[encoded.indices.to_numpy()]
     return hashes

@@ -1,4 +1,4 @@
-"""Collects draft rows one by one and hands them on as tables: for adapters that look at each text anyway."""
+"""Collects single draft rows into tables, for adapters that process one text at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROWS = 16_384
 
 
 class Drafts:
-    """Draft rows of a subset whose two languages its manifest names."""
+    """Buffer of the draft rows of a subset whose two languages the manifest states (no language column)."""
 
     def __init__(self, context: Context) -> None:
         subset = context.manifest.subsets[context.subset_name]
@@ -41,12 +41,12 @@ class Drafts:
         self._size += len(query) + len(positive) + sum(map(len, negatives))
 
     def full(self) -> Iterator[pa.Table]:
-        """Yield the rows so far if they make a table worth handing on."""
+        """Yield the buffered rows as a table if the buffer is full."""
         if len(self._rows) >= _ROWS or self._size >= BATCH_BYTES:
             yield from self.rest()
 
     def rest(self) -> Iterator[pa.Table]:
-        """Yield whatever is left."""
+        """Yield the remaining rows as a table, if there are any."""
         if self._rows:
             queries, positives, negatives, labels, files, records = zip(*self._rows, strict=True)
             n = len(self._rows)

@@ -1,4 +1,4 @@
-"""The formats that raw files may have, by the name that a manifest uses, each with its reader."""
+"""Registry of raw file formats: the name in a manifest → the reader."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Reader(Protocol):
         """Yield batches of at most `batch_rows` records.
 
         Args:
-            path: where the file lies here.
-            name: what the origin calls it; batches carry it.
-            table: what the manifest declares.
-            casting: checks and casts columns (`sources.readers.cast`); takes what cannot be read.
-            batch_rows: most records a batch.
+            path: local path of the file.
+            name: name of the file at its origin; stored in the batches.
+            table: the manifest's declaration.
+            casting: checks and casts columns (`sources.readers.cast`) and holds the quarantine for unreadable records.
+            batch_rows: most records of a batch.
 
         """
         ...
@@ -50,4 +50,4 @@ READERS: Registry[Reader] = Registry(
     },
 )
 TEXT = frozenset({"jsonl", "csv", "tsv", "json", "deb822", "python", "json-map", "text", "tmx"})
-"""Formats whose files are text: one that begins as something else does is refused before it is read."""
+"""Text formats: a file whose first bytes show another kind of file is refused before it is read."""

@@ -1,4 +1,4 @@
-"""Globs over slash-separated names: `*` and `?` stay within a folder, `**` crosses folders, `[ab]` is a choice."""
+"""Glob patterns over slash-separated names: `*` and `?` match within a folder, `**` across folders, `[ab]` is a set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
 
 
 def any_match(name: str, globs: Iterable[str]) -> bool:
-    """Tell whether one of the globs covers the whole name.
+    """Tell whether at least one of the globs matches the whole name.
 
     >>> any_match("data/train-0.parquet", ["data/train-*"]), any_match("data/old/train-0.parquet", ["data/*"])
     (True, False)

@@ -1,6 +1,6 @@
-"""Language tags: `eng-Latn` for natural languages (ISO 639-3, ISO 15924), `python-Code` for programming ones.
+"""Language tags: `eng-Latn` for natural languages (ISO 639-3, ISO 15924), `python-Code` for programming languages.
 
-Sources declare what they declare: macrolanguage codes (`zho`, `ara`) stay, nothing is folded here.
+Tags keep what a source declares: macrolanguage codes (`zho`, `ara`) are not mapped to individual languages.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from open_ml_embed.core.errors import InvalidInputError
 
 _TAG = re.compile(r"^(?:[a-z]{3}-[A-Z][a-z]{3}|[a-z0-9+#.-]+-Code)$")
 NO_LANGUAGE = "zxx-Zxxx"
-"""No linguistic content: label texts that are codes, numbers."""
+"""No linguistic content, for label texts that are codes or numbers."""
 
 
 class LanguageCodeError(InvalidInputError):
-    """A code that cannot be read as a language."""
+    """A code or name does not identify a language."""
 
 
 def check_tag(tag: str) -> str:
-    """Return `tag` if it is well-formed, or raise `LanguageCodeError`.
+    """Return `tag` if it is well-formed.
+
+    Raises:
+        LanguageCodeError: it is not.
 
     >>> check_tag("eng-Latn"), check_tag("python-Code")
     ('eng-Latn', 'python-Code')
@@ -46,15 +49,15 @@ LanguageTag = Annotated[str, AfterValidator(check_tag)]
 
 @cache
 def tag_of(code: str, script: str | None = None) -> str:
-    """Map a BCP 47-like code, as raw data have them, to a tag; the likely script where none is given.
+    """Map a BCP 47-like code from raw data to a tag; a missing script becomes the language's likely script.
 
     Args:
         code: `de`, `pt-BR`, `zh-hant`, `sr_Latn`, `deu`…
-        script: ISO 15924, where the source knows better than the likely script.
+        script: ISO 15924 code that overrides the likely script, if the source states the script.
 
     Raises:
-        LanguageCodeError: no ISO 639-3 code belongs to it; so for collective codes (`roa`, `map`), which are
-            families of languages, and for private and undetermined ones.
+        LanguageCodeError: the code has no ISO 639-3 code. This includes collective codes (`roa`, `map`), which are
+            language families, and private and undetermined codes.
 
     >>> tag_of("de"), tag_of("pt_BR"), tag_of("zh-hant"), tag_of("sr-Latn"), tag_of("hin")
     ('deu-Latn', 'por-Latn', 'zho-Hant', 'srp-Latn', 'hin-Deva')
@@ -75,7 +78,7 @@ def tag_of(code: str, script: str | None = None) -> str:
             f"{code!r} belongs to no ISO 639-3 language", remedy="map it in the manifest or the adapter"
         )
     if script is None and language.script is None:
-        # Likely scripts are on record under the shorter code: `hi` has one, `hin` has none and would be Latin.
+        # Likely scripts are recorded under the shorter code: `hi` has one, `hin` has none and would become Latin.
         script = langcodes.Language.get(code.replace("_", "-")).maximize().script
     script = script or language.script or "Zyyy"
     return f"{alpha3}-{script}"
@@ -83,7 +86,7 @@ def tag_of(code: str, script: str | None = None) -> str:
 
 @cache
 def named_tag(name: str) -> str:
-    """Map the English name of a language to its tag; it may name a script in brackets.
+    """Map the English name of a language to its tag; the name may state a script in parentheses.
 
     Raises:
         LanguageCodeError: no language has that name.
@@ -115,16 +118,16 @@ _SCRIPTS = {
     "simplified han": "Hans", "syllabics": "Cans", "thaana": "Thaa", "tibetan": "Tibt", "tifinagh": "Tfng",
     "traditional": "Hant", "traditional han": "Hant",
 }  # fmt: skip
-"""What stands in brackets behind a language's name to tell its script."""
+"""Name of a script in parentheses after a language's name → ISO 15924 code."""
 
 _SPECIAL = {
     "zh-hans": "zho-Hans", "zh-hant": "zho-Hant", "zh-cn": "zho-Hans", "zh-tw": "zho-Hant",
     "zh-hk": "zho-Hant", "no": "nor-Latn", "sh": "hbs-Latn", "zxx": NO_LANGUAGE,
-    # No likely script on record, so Latin would be guessed:
+    # No likely script is recorded, so Latin would be guessed:
     "azb": "azb-Arab", "prs": "prs-Arab", "pbt": "pbt-Arab",
     "xal": "xal-Cyrl",
     "acm": "acm-Arab", "acq": "acq-Arab", "acw": "acw-Arab", "afb": "afb-Arab", "ajp": "ajp-Arab",
-    # On record as Han; the written corpora there are (Wikipedia, the Bible) are in Pe̍h-ōe-jī:
+    # Recorded as Han; the existing written corpora (Wikipedia, the Bible) are in Pe̍h-ōe-jī:
     "nan": "nan-Latn",
 }  # fmt: skip
 
@@ -137,11 +140,11 @@ _COLLECTIVE = """
     mis mul und
 """
 _NOT_A_LANGUAGE = frozenset(_COLLECTIVE.split())
-"""Subtags with the scope `collection` in the IANA registry (ISO 639-5), and those that name no language."""
+"""Subtags with the scope `collection` in the IANA registry (ISO 639-5), and subtags that name no language."""
 
 
 def code_tag(name: str) -> str:
-    """Return the tag of a programming language by its usual name.
+    """Return the tag of a programming language from its common name.
 
     >>> code_tag("Python"), code_tag("C++"), code_tag("Jupyter Notebook"), code_tag("golang")
     ('python-Code', 'cpp-Code', 'jupyter-notebook-Code', 'go-Code')
@@ -170,4 +173,4 @@ _CODE_ALIASES = {
     "visual-basic-for-applications": "vba", "wasm": "webassembly", "wat": "webassembly", "x86": "assembly",
     "x86asm": "assembly", "xhtml": "html", "xsl": "xml", "xslt": "xml", "yml": "yaml", "zsh": "shell",
 }  # fmt: skip
-"""Other names, info strings and extensions → the corpus's names. Its `bash` and `shell` are two; so they stay."""
+"""Other names, info strings and file extensions → names in the corpus. The corpus distinguishes `bash` and `shell`."""

@@ -1,7 +1,7 @@
-"""The lock: which commit every Hub revision stood for, and what the files a manifest takes from it were.
+"""The lock file: the commit of every Hub revision, and size and hash of the files that manifests take from it.
 
-One JSON file, sorted, made by `curate lock`: a rebuild with it reads the very bytes of the build before, whatever
-happened to a branch since.
+It is one sorted JSON file, written by `curate lock`. A rebuild with it reads the same bytes as the previous build, even
+if a branch has changed since.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ REMEDY = "run `curate lock` to accept what is there now, or restore the lock fil
 
 @dataclass(frozen=True)
 class Locked:
-    """One revision of one repository.
+    """One locked revision of one repository.
 
     Attributes:
         commit: 40 hexadecimal digits.
-        files: name → (bytes, ``sha256:…`` of large files or ``git:…`` object id), those a manifest takes.
+        files: the files that manifests take: name → (bytes, ``sha256:…`` of large files or ``git:…`` object id).
 
     """
 
@@ -32,10 +32,10 @@ class Locked:
     files: Mapping[str, tuple[int, str]]
 
     def check(self, name: str, size: int, identity: str, where: str) -> None:
-        """Compare a file with what was locked.
+        """Check that a file is the locked one.
 
         Raises:
-            FetchError: the lock does not have it, or has it with other content.
+            FetchError: the lock does not list the file, or lists it with other content.
 
         """
         locked = self.files.get(name)
@@ -56,10 +56,10 @@ class Lock:
     revisions: Mapping[tuple[str, str], Locked] = field(default_factory=dict)
 
     def find(self, repo: str, ref: str) -> Locked:
-        """Return what a revision was locked to.
+        """Return the lock entry of a revision.
 
         Raises:
-            FetchError: it was not locked.
+            FetchError: the lock has no entry for it.
 
         """
         locked = self.revisions.get((repo, ref))
@@ -69,10 +69,10 @@ class Lock:
 
 
 def read_lock(path: Path) -> Lock | None:
-    """Read a lock file; null where there is none.
+    """Read a lock file; return None if it does not exist.
 
     Raises:
-        SettingsError: it is not a lock of this version.
+        SettingsError: the file is not a lock file of this version.
 
     """
     try:
@@ -82,7 +82,7 @@ def read_lock(path: Path) -> Lock | None:
         return Lock(
             {
                 (entry["repo"], entry["ref"]): Locked(
-                    entry["commit"], {name: _file(said) for name, said in entry["files"].items()}
+                    entry["commit"], {name: _file(stated) for name, stated in entry["files"].items()}
                 )
                 for entry in data["repositories"]
             }
@@ -94,7 +94,7 @@ def read_lock(path: Path) -> Lock | None:
 
 
 def write_lock(path: Path, revisions: Mapping[tuple[str, str], Locked]) -> None:
-    """Write a lock file: sorted, one line a file, so that a change of upstream reads well as a diff."""
+    """Write a lock file: sorted, one line per raw file, so that upstream changes are readable as a diff."""
     data = {
         "version": VERSION,
         "repositories": [

@@ -1,7 +1,7 @@
-"""What a manifest says about one dataset: the pydantic model behind every `manifests/sources/<name>.yaml`.
+"""The manifest of a dataset: pydantic model of `manifests/sources/<name>.yaml`.
 
-Extra fields are refused, so a typing error in a manifest is an error, not a silently ignored line.
-Strings under `tables` and `shape` may hold `{name}` placeholders, filled per subset from its `vars`.
+Unknown fields are errors, so that a typo is not silently ignored.
+Strings under `tables` and `shape` may contain `{name}` placeholders, which are filled from the `vars` of each subset.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sources.formats import READERS
 from sources.languages import LanguageTag, check_tag
 
 Family = Literal["retrieval", "clustering", "classification"]
-"""Loss family: which terms of the 3D-ML objective a sample feeds (ML-Embed, section on training data)."""
+"""Loss family: the terms of the 3D-ML objective that a sample is used in (ML-Embed, section on training data)."""
 
 Task = Literal[
     "bitext-mining", "citation-prediction", "claim-verification", "code-to-code", "code-to-text",
@@ -27,20 +27,20 @@ Task = Literal[
 ]  # fmt: skip
 
 Collection = Literal["ml-embed", "community", "offline"]
-"""`ml-embed`: one of the 121 of the published corpus. `community`: added to them since, from a hub or another origin.
-`offline`: real text that needs no hub."""
+"""`ml-embed`: one of the 121 sources of the published corpus. `community`: added later, from the Hub or another origin.
+`offline`: real texts that need no Hub."""
 
 ArrowType = Literal["string", "bool", "int64", "float64", "list<string>", "struct", "list<struct>", "any"]
-"""Type a raw column must be castable to; `struct`, `list<struct>` and `any` are left as the file has them."""
+"""Declared type of a raw column. Columns are cast to it; `struct`, `list<struct>` and `any` stay as in the file."""
 
 CleanName = Literal[
     "encoding", "escapes", "list", "entities", "tags", "jats", "placeholders", "treebank", "invisible", "hard-wraps",
     "detokenize",
 ]  # fmt: skip
-"""An operation of `sources.cleaning`, which says what each does."""
+"""Name of a cleaning operation; `sources.cleaning` describes each."""
 
 TextExpr = str | list[str]
-"""A dotted path to a raw column (`translation.en`), or several whose texts are joined by one space."""
+"""A dotted path to a raw column (`translation.en`), or several paths whose texts are joined by one space."""
 
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -53,12 +53,12 @@ class HubOrigin(Section):
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
     ref: str = "main"
     mirrors: list[str] = []
-    """Other repositories with the same file paths (`owner/name` or `owner/name@ref`), tried in order when the first
-    is gone or gated."""
+    """Other repositories with the same file paths (`owner/name` or `owner/name@ref`), tried in order if `repo` is gone
+    or gated."""
 
 
 class AptOrigin(Section):
-    """Debian indexes or packages, through a private apt state that reuses the machine's own sources."""
+    """Debian indexes or packages, fetched by apt with a private state and the machine's own sources."""
 
     kind: Literal["apt"] = "apt"
     indexes: list[Literal["Packages", "Translation"]] = []
@@ -71,52 +71,53 @@ class PythonOrigin(Section):
     kind: Literal["python"] = "python"
     stdlib: bool = True
     distributions: list[str] = []
-    """Distribution names; those not installed are passed over with a line in the log."""
+    """Distribution names; distributions that are not installed are skipped with a log message."""
 
 
 class UrlOrigin(Section):
-    """Files behind plain addresses, `<base>/<file name>`; tables name them in full, without wildcards."""
+    """Files at plain URLs, `<base>/<file name>`; tables list full file names, without wildcards."""
 
     kind: Literal["url"] = "url"
     base: str = Field(pattern=r"^https?://\S+[^/]$")
     sha256: dict[str, Digest] = {}
-    """File name → checksum, where the publisher states one."""
+    """File name → SHA-256, if the publisher states one."""
 
 
 class ManualOrigin(Section):
-    """Files that a person has to fetch: where from, and how the folder below `local_root` is called."""
+    """Files that a person must download: the address, and the name of the target folder below `local_root`."""
 
     kind: Literal["manual"] = "manual"
     url: str
     folder: str
     sha256: dict[str, Digest] = {}
-    """File name → checksum, where the publisher states one."""
+    """File name → SHA-256, if the publisher states one."""
 
 
 Origin = Annotated[HubOrigin | AptOrigin | PythonOrigin | UrlOrigin | ManualOrigin, Field(discriminator="kind")]
 
 
 class RawTable(Section):
-    """One kind of raw file: where it lies, how it is read, which fields it must have."""
+    """One kind of raw file: its location, its format, and its required fields."""
 
     files: list[str] = Field(min_length=1)
     """Globs over the origin's file names (`sources.globs`)."""
     repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
-    """Hub only: where this table lies in another repository than the origin's, perhaps at its own `@ref`."""
+    """Hub only: the repository of this table, if it is not the origin's; `@ref` may follow."""
     format: Annotated[str, one_of(READERS)]
     """A name in `sources.formats.READERS`."""
     fields: dict[str, ArrowType]
     other_names: dict[str, list[str]] = {}
-    """Field → what its column is called in other revisions or copies; whichever a file has is read as the field."""
+    """Field → names of its column in other revisions or copies; a column with any of these names is read as the
+    field."""
     header: list[str] | None = None
-    """Column names of a csv or tsv file that has no header line, in file order."""
+    """Column names of a csv or tsv file without a header line, in file order."""
     encoding: str = "utf-8"
-    """Of the text in the files, by Python's name for it; a byte-order mark in a file says more."""
+    """Text encoding of the files, by its Python name; a byte-order mark in a file takes precedence."""
     record_path: str = "item"
-    """Where the records of a nested JSON file are: the keys on the way, and `item` for what an array holds, joined by
-    dots (`data.item.paragraphs.item`)."""
+    """Path to the records of a nested JSON file: object keys, and `item` for the elements of an array, joined by dots
+    (`data.item.paragraphs.item`)."""
     members: list[str] | None = None
-    """Globs over member names, where the files are archives (zip, tar)."""
+    """Globs over member names, if the files are archives (zip, tar)."""
 
     @model_validator(mode="after")
     def _names_of_fields(self) -> RawTable:
@@ -128,43 +129,45 @@ class RawTable(Section):
     @classmethod
     def _of_text(cls, value: str) -> str:
         try:
-            "".encode(value)  # not `lookup`, which knows codecs that are none of text
+            "".encode(value)  # not `codecs.lookup`, which also finds codecs that are not text encodings
         except LookupError:
             raise ValueError(f"{value!r} is no encoding of text; utf-8, utf-16-le, windows-1252, gb18030 are") from None
         return value
 
 
 class LangColumn(Section):
-    """A declared language that differs by row: a raw column and how its values map to tags."""
+    """A declared language that varies by row: a raw column and the mapping of its values to tags."""
 
     column: str
     map: dict[str, LanguageTag] = {}
-    """Raw value → tag, for values that `sources.languages.tag_of` does not know or would get wrong."""
+    """Raw value → tag, for values that `sources.languages.tag_of` does not know or maps wrongly."""
     count: int | None = Field(default=None, ge=1)
-    """How many languages the published corpus has of it, where that is known."""
+    """Number of languages of the source in the published corpus, if known."""
     languages: list[LanguageTag] = []
-    """Tags that its rows are known to have, beside those of `map`: so a plan and a search know them by name."""
+    """Tags that the rows are known to have, besides those of `map`, so that a plan and a search can list them."""
 
 
 class Subset(Section):
-    """One subset (a language, a direction): the unit that mining pools and caps can be stated for."""
+    """One subset of a source (a configuration, a language, a direction): the unit for mining pools and caps."""
 
     query_lang: LanguageTag | LangColumn
     positive_lang: LanguageTag | LangColumn | None = None
-    """Null: as the query."""
+    """Null: the language of the query."""
     samples: int | None = Field(default=None, ge=0)
+    """Rows of this subset in the published corpus, if known."""
     vars: dict[str, str] = {}
+    """Placeholder → value, for the strings under `tables` and `shape`."""
 
 
 class ShapeSpec(Section):
-    """Which recurring shape turns raw records into rows, with its arguments (see `sources.shapes`)."""
+    """The shape that turns raw records into rows, and its arguments (see `sources.shapes`)."""
 
     kind: str
     args: dict[str, Any] = {}
 
 
 class License(Section):
-    """SPDX identifier or `LicenseRef-…`, with what it allows."""
+    """SPDX identifier or `LicenseRef-…`, and the uses that the license allows."""
 
     id: str = Field(pattern=r"^(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.+-]*( (AND|OR) [A-Za-z0-9.+-]+)*$")
     commercial: bool
@@ -173,7 +176,7 @@ class License(Section):
 
 
 class Manifest(Section):
-    """One dataset."""
+    """Description of one dataset."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
@@ -181,31 +184,32 @@ class Manifest(Section):
     task: Task
     family: Family
     symmetric: bool = False
-    """Query and positive are the same kind of text: instructions go on some passages too."""
+    """Query and positive are the same kind of text; some passages then get an instruction too."""
     origin: Origin
     tables: dict[str, RawTable] = Field(min_length=1)
     where: dict[str, list[str | int | float | bool]] = {}
-    """Raw column → admitted values; other records are filtered (counted, not quarantined)."""
+    """Raw column → accepted values; other records are filtered (counted, not quarantined)."""
     shape: ShapeSpec
     clean: list[CleanName] | dict[Literal["query", "positive"], list[CleanName]] = []
-    """What mends the texts (`sources.cleaning`): of all sides of a row, or by side; negatives are as positives."""
+    """Cleaning operations (`sources.cleaning`), for both sides of a row or by side; negatives are treated as
+    positives."""
     subsets: dict[str, Subset] = Field(min_length=1)
     license: License
     access: Access = Open()
     citation: str = Field(min_length=3)
     samples: int = Field(ge=0)
-    """Rows the published corpus has of this source (of other collections: rows measured when it was written)."""
+    """Rows of this source in the published corpus; in other collections, rows counted when the manifest was written."""
     instruction: str = Field(min_length=10)
-    """What is asked and what is to be found, in this project's words."""
+    """Task instruction in one line: what the query asks for, and what has to be retrieved."""
     download: int | None = Field(default=None, ge=1)
-    """Bytes of the raw files, to three digits; null where nobody has stated them."""
+    """Bytes of the raw files, to three digits; null if unknown."""
     download_basis: str = ""
-    """What was stated instead, where `download` is not of just the files taken: some of them, the whole repository, the
-    same records in another form. The figure is then an order of magnitude."""
+    """What `download` measures, if it is not exactly the files taken: some of them, the whole repository, or the same
+    records in another form. The number is then an order of magnitude."""
     confidence: Literal["high", "medium", "low"] = "high"
-    """How sure the raw schema is that this manifest states: high was read from the files or their card."""
+    """Confidence in the raw schema of this manifest; high: read from the files or from their dataset card."""
     priority: int = 50
-    """Which source keeps a duplicate: the lower number."""
+    """Of duplicates in several sources, the source with the lower number keeps its copy."""
     notes: str = ""
 
     @field_validator("instruction")
@@ -227,11 +231,11 @@ class Manifest(Section):
         return self
 
     def cleaning(self, side: Literal["query", "positive"]) -> list[CleanName]:
-        """Return the operations that mend the texts of one side of a row."""
+        """Return the cleaning operations for the texts of one side of a row."""
         return self.clean if isinstance(self.clean, list) else self.clean.get(side, [])
 
     def bound(self, subset: str) -> Manifest:
-        """Return this manifest with the placeholders of `subset` filled in and only that subset left."""
+        """Return a copy of this manifest with only `subset`, and with its placeholders filled in."""
         chosen = self.subsets[subset]
         fill = {"subset": subset, **chosen.vars}
         return self.model_copy(
@@ -246,17 +250,17 @@ class Manifest(Section):
         )
 
     def language_columns(self) -> list[LangColumn]:
-        """Return the raw columns that tell a language by row, over all subsets."""
-        said = (lang for s in self.subsets.values() for lang in (s.query_lang, s.positive_lang))
-        return [lang for lang in said if isinstance(lang, LangColumn)]
+        """Return the language columns of all subsets."""
+        langs = (lang for s in self.subsets.values() for lang in (s.query_lang, s.positive_lang))
+        return [lang for lang in langs if isinstance(lang, LangColumn)]
 
     def language_count(self) -> int:
-        """Return how many languages, scripts apart, the source is known to have."""
+        """Return the known number of languages of the source; scripts of one language are not counted separately."""
         declared = {tag.rpartition("-")[0] for tag in self.languages()}
         return max([len(declared), *(column.count or 0 for column in self.language_columns())])
 
     def languages(self) -> list[str]:
-        """Declared tags over all subsets, sorted; rows may add others where a column tells the language."""
+        """Return the declared tags of all subsets, sorted; rows may have others if a column states the language."""
         tags: set[str] = set()
         for subset in self.subsets.values():
             for lang in (subset.query_lang, subset.positive_lang):
@@ -268,7 +272,7 @@ class Manifest(Section):
 
 
 def _filled(value: object, fill: dict[str, str]) -> object:
-    """Replace `{name}` in every string below `value`; braces around unknown names stay as they are."""
+    """Replace `{name}` in every string below `value`; unknown placeholders stay unchanged."""
     if isinstance(value, str):
         for name, text in fill.items():
             value = value.replace("{" + name + "}", text)

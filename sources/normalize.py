@@ -1,7 +1,7 @@
-"""From raw files to rows: the one place that filters by `where`, cleans text, refuses bad rows, and names good ones.
+"""Normalizes raw files to rows: filters by `where`, cleans texts, quarantines bad rows, and assigns row ids.
 
-Texts are cleaned in two steps: what the manifest's `clean` names (`sources.cleaning`), then what all texts have in
-common (`sources.text`).
+Texts are cleaned in two steps: the operations under the manifest's `clean` (`sources.cleaning`), then the normalization
+of all texts (`sources.text`).
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ BATCH_ROWS = 65_536
 
 
 def parts(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Part]:
-    """Cut a subset into parts that can be normalized on their own.
+    """Cut a subset into parts that can be normalized independently.
 
     Returns:
-        One part a file, in the manifest's order of tables and then by name, or one part of all the files where the
-        shape needs the whole subset.
+        One part per file, in the manifest's order of tables and then by name; or one part with all files if the shape
+        needs the whole subset.
 
     """
-    order = {table: place for place, table in enumerate(manifest.tables)}
+    order = {table: index for index, table in enumerate(manifest.tables)}
     files = sorted(files, key=lambda file: (order[file.table], file.name))
     if not files:
         return []
@@ -57,13 +57,13 @@ def normalize(
 
     Args:
         part: the files.
-        manifest: bound to the part's subset, or not.
-        quarantine: takes the records that cannot become rows.
-        filtered: counts the records left out by rule, by reason.
-        tally: counts what became of each file's records; null where nobody asks.
+        manifest: of the source; bound to the part's subset or not.
+        quarantine: receives the records that cannot become rows.
+        filtered: receives the counts of filtered records, by reason.
+        tally: receives the counts by file; None if they are not needed.
 
     Yields:
-        Batches in `ROW_SCHEMA` of at most 65,536 rows, in raw order, none empty.
+        Non-empty batches in `ROW_SCHEMA` of at most 65,536 rows, in the order of the raw records.
 
     Raises:
         SchemaError: a file does not have what the manifest declares.
@@ -96,7 +96,7 @@ def normalize(
 
 
 def _counted(file: RawFile, table: RawTable, quarantine: Quarantine, tally: Tally) -> Iterator[RawBatch]:
-    """Read a file and tell the tally of its records: those that come, and those that the reader quarantines."""
+    """Read a file and report its numbers of records to the tally: all, and those that the reader quarantined."""
     batches = read_renamed(file.path, file.name, table, quarantine)
     records = unread = 0
     while True:
@@ -111,11 +111,11 @@ def _counted(file: RawFile, table: RawTable, quarantine: Quarantine, tally: Tall
 
 
 def check_manifest(manifest: Manifest) -> None:
-    """Refuse what a manifest says of a shape that is none, or that the shape does not take, before a file is fetched.
+    """Check a manifest's shape, its arguments and `where`, before any file is fetched.
 
     Raises:
-        UnknownNameError: there is no such shape, or it has no such argument; the message has the nearest.
-        ManifestError: an argument does not fit otherwise, or `where` names an undeclared field.
+        UnknownNameError: there is no such shape, or it has no such argument; the message suggests the nearest names.
+        ManifestError: an argument is invalid, or `where` names an undeclared field.
 
     """
     for subset in manifest.subsets:
@@ -125,10 +125,10 @@ def check_manifest(manifest: Manifest) -> None:
 
 
 def _check_where(manifest: Manifest) -> None:
-    """Check that tables declare the columns of `where`, and that these can hold its values.
+    """Check that the columns of `where` are declared, and that their types can hold the accepted values.
 
     Raises:
-        ManifestError: one does not, or a column of a simple type cannot.
+        ManifestError: a column is not declared, or its declared type cannot hold a value.
 
     """
     for path, admitted in manifest.where.items():
@@ -156,13 +156,13 @@ _HELD: dict[str, tuple[type, ...]] = {
     "string": (str,), "bool": (bool,), "int64": (int,), "float64": (int, float),
     "list<string>": (), "struct": (), "list<struct>": (),
 }  # fmt: skip
-"""Declared type → Python types of the values a column has; lists and objects equal none."""
+"""Declared type → Python types of its values under `where`; lists and objects cannot be compared."""
 
 
 def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBatch:
     for path, admitted in manifest.where.items():
         if path.split(".")[0] not in batch.columns.column_names:
-            continue  # another table's condition
+            continue  # a condition on another table
         mask = _admitted(column(batch.columns, path), admitted, path, batch.file)
         if mask.false_count:
             filtered["where"] += mask.false_count
@@ -170,22 +170,24 @@ def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBa
     return batch
 
 
-_SAID = {True: ("true", "1", "1.0", "yes"), False: ("false", "0", "0.0", "no")}
+_BOOLEAN_WORDS = {True: ("true", "1", "1.0", "yes"), False: ("false", "0", "0.0", "no")}
 
 
 def _admitted(values: pa.Array, admitted: list[str | int | float | bool], path: str, file: str) -> pa.BooleanArray:
-    """Tell which values are admitted (bool, n); truth may be written as a number or a word: copies of a set differ.
+    """Tell which values are accepted (bool[n]).
+
+    Booleans may be written as numbers or words, since copies of a dataset differ in this.
 
     Raises:
-        ManifestError: values have a type that none of the admitted ones is of.
+        ManifestError: none of the accepted values has the type of the column.
 
     """
     kind = values.type
     if pa.types.is_null(kind):
         return pa.repeat(pa.scalar(value=False), len(values))
     if admitted and all(isinstance(value, bool) for value in admitted) and not pa.types.is_boolean(kind):
-        said = [word for value in admitted for word in _SAID[bool(value)]]
-        return pc.is_in(pc.utf8_lower(values.cast(pa.string())), pa.array(said))
+        words = [word for value in admitted for word in _BOOLEAN_WORDS[bool(value)]]
+        return pc.is_in(pc.utf8_lower(values.cast(pa.string())), pa.array(words))
     fitting = [value for value in admitted if _is_of(value, kind)]
     if admitted and not fitting:
         raise ManifestError(
@@ -206,7 +208,7 @@ def _is_of(value: object, kind: pa.DataType) -> bool:
 
 
 def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quarantine) -> pa.RecordBatch:
-    """Clean a draft table of moderate size and make it rows."""
+    """Clean a draft table of moderate size and return its valid rows."""
     query = clean(drafts["query"].combine_chunks(), drafts["query_lang"].combine_chunks(), manifest, "query")
     positive = clean(
         drafts["positive"].combine_chunks(), drafts["positive_lang"].combine_chunks(), manifest, "positive"
@@ -239,7 +241,7 @@ def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quaranti
 
 
 def _judged(drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, quarantine: Quarantine) -> np.ndarray:
-    """Quarantine rows without a language, a query or a positive, or where the two are equal; mark the others."""
+    """Quarantine rows without a language, a query or a positive, or with equal texts; return a mask of the others."""
     good = np.ones(drafts.num_rows, bool)
     checks = (
         ("unknown-language", _no_tag(drafts["query_lang"]), drafts["query_lang"]),
@@ -270,7 +272,7 @@ def _no_tag(langs: pa.ChunkedArray) -> np.ndarray:
 def _negatives(
     lists: pa.ListArray, positive: pa.StringArray, langs: pa.StringArray, manifest: Manifest
 ) -> pa.ListArray:
-    """Clean given negatives; drop empty ones and those equal to their row's positive."""
+    """Clean the given negatives; drop empty ones and those that equal the positive of their row."""
     flat = pc.list_flatten(lists)
     if len(flat) == 0:
         offsets = pa.array(np.zeros(len(lists) + 1, np.int32))
@@ -284,7 +286,7 @@ def _negatives(
 
 
 def _row_ids(part: Part, query: pa.StringArray, positive: pa.StringArray) -> pa.Array:
-    """Hash (source, subset, query, positive), each preceded by its length so that no two tuples run together."""
+    """Hash (source, subset, query, positive); each field is preceded by its length, so that the encoding is unique."""
     head = b"".join(struct.pack("<Q", len(text)) + text for text in (part.source.encode(), part.subset.encode()))
     pieces = [piece for text in (query, positive) for piece in (_lengths(text), text.cast(pa.binary()))]
     whole = pc.binary_join_element_wise(pa.scalar(head), *pieces, b"")
@@ -295,7 +297,7 @@ def _row_ids(part: Part, query: pa.StringArray, positive: pa.StringArray) -> pa.
 
 
 def _lengths(texts: pa.StringArray) -> pa.BinaryArray:
-    """Return the bytes of each text as eight bytes, little-endian."""
+    """Return the length in bytes of each text, as eight little-endian bytes."""
     lengths = pc.binary_length(texts).cast(pa.int64())
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(lengths), [None, lengths.buffers()[1]]).cast(
         pa.binary()

@@ -1,4 +1,4 @@
-"""The nouns between fetching and shapes: raw files, parts, raw batches, and the context a shape works in."""
+"""Data types between fetching and shapes: raw files, parts, raw batches, and the context of a shape."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class RawFile:
 
     Attributes:
         table: key in the manifest's `tables`.
-        name: what the origin calls it (`plain_text/train-00000-of-00001.parquet`).
-        path: where it lies here.
-        size: bytes.
-        identity: content hash or the origin's own object id; changes when the bytes do.
+        name: name at the origin (`plain_text/train-00000-of-00001.parquet`).
+        path: local path.
+        size: in bytes.
+        identity: content hash or object id of the origin; it changes when the content does.
 
     """
 
@@ -34,7 +34,7 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Part:
-    """The unit of normalization: one file for shapes that look at one record, a whole subset for the others."""
+    """The unit of normalization: one file for shapes that work record by record, a whole subset for the others."""
 
     source: str
     subset: str
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Some records of one raw file: declared fields as columns (row-aligned) and their record numbers."""
+    """Records of one raw file: a table of the declared fields, and the record number of each row."""
 
     columns: pa.Table
     file: str
@@ -53,7 +53,7 @@ class RawBatch:
 
 @dataclass
 class Context:
-    """What a shape or adapter gets: the bound manifest, its records by table, and where bad ones go."""
+    """Input of a shape or adapter: the bound manifest, a reader of its tables, the quarantine, and counters."""
 
     manifest: Manifest
     """Bound to one subset (`Manifest.bound`)."""
@@ -61,11 +61,11 @@ class Context:
     """`read("records")` streams the part's files of that table, in name order."""
     quarantine: Quarantine
     filtered: Counter[str] = field(default_factory=Counter)
-    """Records left out by rule, by reason: `where`, `no-entailed-hypothesis`, `score-below-4`…"""
+    """Filtered records by reason: `where`, `no-entailed-hypothesis`, `score-below-4`…"""
     beyond_limit: int = 0
-    """Records read ahead and not taken, because a limit of the shape's arguments was reached before them."""
+    """Records that were read but not used, because a limit in the shape's arguments was reached."""
 
     @property
     def subset_name(self) -> str:
-        """Name of the one subset."""
+        """Name of the subset that the manifest is bound to."""
         return next(iter(self.manifest.subsets))

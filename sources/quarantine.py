@@ -1,4 +1,4 @@
-"""Bad records: kept with a reason, counted and shown, never fatal to the run."""
+"""Quarantine for bad records: each is counted and kept with a reason; the run goes on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sources.schema import QUARANTINE_SCHEMA
 
 EXCERPT_CHARS = 200
 KEPT_PER_REASON = 1000
-"""Records kept in full for each reason and part; all are counted."""
+"""Most entries kept for each reason of a part; all records are counted."""
 UNREADABLE_KEPT = 1000
-"""Unreadable files named for each part; the bytes of further ones are added up in one last entry."""
+"""Most unreadable files listed for a part; the bytes of further ones are summed in one last entry."""
 OTHERS = "(further files)"
 
 
@@ -25,20 +25,20 @@ class Quarantine:
     subset: str
     counts: Counter[str] = field(default_factory=Counter)
     by_file: dict[str, Counter[str]] = field(default_factory=dict)
-    """File name (of an archive's member: ``archive!member``) → reason → records."""
+    """File name (``archive!member`` for members of archives) → reason → number of records."""
     unreadable: list[tuple[str, str, int]] = field(default_factory=list)
-    """Files that were not read to their end, or not at all: (file, why, bytes not read)."""
+    """Files that were read in part or not at all: (file, why, bytes not read)."""
     _rows: list[tuple[str, int, str, str]] = field(default_factory=list)
 
     def add(self, file: str, record: int, reason: str, excerpt: object = "", *, count: int = 1) -> None:
-        """Quarantine one record, or `count` records from `record` on that share a fate.
+        """Quarantine one record, or `count` records from `record` on for the same reason.
 
         Args:
-            file: name of the raw file as the origin calls it (not a local path).
+            file: name of the raw file at its origin (not a local path).
             record: zero-based number of the record in that file.
-            reason: short and countable, e.g. ``invalid-json`` or ``empty-query``; details go to the excerpt.
-            excerpt: something of the record to recognize it by; cut to 200 characters.
-            count: how many records this entry stands for.
+            reason: a short key for counting, such as ``invalid-json`` or ``empty-query``; details go to the excerpt.
+            excerpt: a part of the record that identifies it; cut to 200 characters.
+            count: number of records that this entry represents.
 
         """
         self.counts[reason] += count
@@ -58,15 +58,15 @@ class Quarantine:
         reason: str = "unreadable-file",
         count: int = 1,
     ) -> None:
-        """Mark a file of which something could not be read, where nobody can tell how many records that is.
+        """Record that a part of a file could not be read and that the number of lost records is unknown.
 
         Args:
             file: name of the raw file, or of the archive's member.
-            why: what is wrong and, where something can be done, the remedy; for a person to read.
-            bytes_not_read: bytes of the file, as it is stored, that no record was read from.
-            record: zero-based number of the first record that is missing.
-            reason: what the quarantine counts it under.
-            count: records the quarantine counts for it; zero where they have been counted one by one.
+            why: message for the user: what is wrong, and the remedy if there is one.
+            bytes_not_read: bytes of the stored file from which no record was read.
+            record: zero-based number of the first missing record.
+            reason: the key for counting.
+            count: number of records to count; zero if they have been counted one by one.
 
         """
         if count:
@@ -81,11 +81,11 @@ class Quarantine:
 
     @property
     def total(self) -> int:
-        """Number of records quarantined so far."""
+        """Number of quarantined records."""
         return self.counts.total()
 
     def table(self) -> pa.Table:
-        """Return the kept records in the order they were met (`QUARANTINE_SCHEMA`)."""
+        """Return the kept entries in the order in which they were added (`QUARANTINE_SCHEMA`)."""
         columns = list(zip(*self._rows, strict=True)) or [(), (), (), ()]
         n = len(self._rows)
         return pa.table([[self.source] * n, [self.subset] * n, *map(list, columns)], schema=QUARANTINE_SCHEMA)

@@ -1,4 +1,4 @@
-"""What became of the records of each raw file: counted while a part is normalized, exact, and small enough to keep."""
+"""Exact counts of the records of each raw file by outcome, taken while a part is normalized."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from sources.quarantine import Quarantine
 
 @dataclass
 class FileCounts:
-    """Counts of one raw file; an archive's members count for the archive.
+    """Counts of one raw file; members of an archive are counted under the archive.
 
-    Where the shape makes one row of a record, ``records == rows + beyond_limit + quarantined + filtered``. Shapes that
-    join records into a row have more records, and those that split a record fewer (`joined` is the difference).
-    Where a shape needs the whole subset, `filtered` has only what `where` left out: what the shape itself filters is
-    counted for the subset.
+    If the shape makes one row of each record, ``records == rows + beyond_limit + quarantined + filtered``. Shapes that
+    join several records into a row have more records; shapes that split records have fewer (`joined` is the
+    difference). If the shape needs the whole subset, `filtered` counts only the records that `where` left out; those
+    that the shape filters are counted for the subset.
     """
 
     records: int = 0
-    """Records the reader met, those that it could not read included."""
+    """Records in the file, including those that the reader could not read."""
     unread: int = 0
-    """Of them, those that the reader itself quarantined: the shape never saw them."""
+    """Records that the reader quarantined, so that they did not reach the shape."""
     rows: int = 0
     beyond_limit: int = 0
-    """Records or rows left over when a limit was reached: one of the shape's arguments, or `rows_per_part`."""
+    """Records or rows left over when a limit was reached: an argument of the shape, or `rows_per_part`."""
     quarantined: Counter[str] = field(default_factory=Counter)
-    """Reason → records."""
+    """Reason → number of records."""
     filtered: Counter[str] = field(default_factory=Counter)
-    """Reason → records."""
+    """Reason → number of records."""
 
     @property
     def joined(self) -> int:
-        """Records that share a row with others; negative where records make several rows."""
+        """Records minus outcomes: positive if several records share a row, negative if a record makes several rows."""
         rest = self.rows + self.beyond_limit + self.quarantined.total() + self.filtered.total()
         return self.records - rest
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as JSON has them, reasons in alphabetical order."""
+        """Return the counts as JSON data, reasons in alphabetical order."""
         return {
             "records": self.records,
             "unread": self.unread,
@@ -54,14 +54,14 @@ class FileCounts:
 
 
 class Tally:
-    """Counts one part's files as `sources.normalize.normalize` reads them and makes rows."""
+    """Counts the records of the files of one part while `sources.normalize.normalize` reads them and makes rows."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.beyond_limit = 0
-        """Of the whole part, as `FileCounts.beyond_limit`."""
+        """As `FileCounts.beyond_limit`, for the whole part."""
         self.where: dict[str, Counter[str]] = {}
-        """File → what `where` left out."""
+        """File → counts of the records that `where` left out."""
         self._names = [file.name for file in part.files]
         self._read: dict[tuple[str, str], tuple[int, int]] = {}
         self._rows: Counter[str] = Counter()
@@ -69,16 +69,16 @@ class Tally:
         self._stopped = False
 
     def read(self, table: str, file: str, records: int, unread: int) -> None:
-        """Say how far the reading of a file has come; a table that a shape reads twice counts once."""
+        """Set the numbers of records read from a file so far; a table that a shape reads twice counts once."""
         before = self._read.get((table, file), (0, 0))
         self._read[table, file] = (max(before[0], records), max(before[1], unread))
 
     def made(self, rows: pa.RecordBatch) -> None:
-        """Count rows by the file they come from."""
+        """Count new rows by their file."""
         self._rows.update(self._by_file(rows))
 
     def left_over(self, rows: pa.RecordBatch) -> None:
-        """Say that of the rows counted last these (perhaps none) were not taken, and that nothing more will be."""
+        """Move rows that were counted but not used to `beyond_limit`, and record that reading stops here."""
         left = self._by_file(rows)
         self._rows.subtract(left)
         self._left_over.update(left)
@@ -90,34 +90,34 @@ class Tally:
 
         Args:
             quarantine: of the part.
-            filtered: of the part, and of it alone.
-            per_file: whether the part is one file, all of whose records the shape looks at one by one.
+            filtered: filtered records of this part only, by reason.
+            per_file: whether the part is one file that the shape processes record by record.
 
         """
-        found = {name: FileCounts() for name in self._names}
+        result = {name: FileCounts() for name in self._names}
         for (_, name), (records, unread) in self._read.items():
-            found[name].records += records
-            found[name].unread += unread
-        for name, counts in found.items():
+            result[name].records += records
+            result[name].unread += unread
+        for name, counts in result.items():
             counts.rows, counts.beyond_limit = self._rows[name], self._left_over[name]
             counts.filtered.update(self.where.get(name, {}))
         for name, reasons in quarantine.by_file.items():
-            found[self._file_of(name)].quarantined.update(reasons)
+            result[self._file_of(name)].quarantined.update(reasons)
         if per_file:
-            (only,) = found.values()
+            (only,) = result.values()
             only.filtered, only.beyond_limit = Counter(filtered), self.beyond_limit
-            if self._stopped:  # what was read ahead counts as not read
+            if self._stopped:  # records that were read ahead count as not read
                 only.records -= max(only.joined, 0)
-        return found
+        return result
 
     def _by_file(self, rows: pa.RecordBatch) -> Counter[str]:
         if len(self._names) == 1:
             return Counter({self._names[0]: rows.num_rows})
-        found: Counter[str] = Counter()
+        result: Counter[str] = Counter()
         for entry in pc.struct_field(rows["origin"], "file").value_counts().to_pylist():
-            found[self._file_of(entry["values"])] += entry["counts"]
-        return found
+            result[self._file_of(entry["values"])] += entry["counts"]
+        return result
 
     def _file_of(self, name: str) -> str:
-        """Return the part's file that a name stands for: itself, or the archive of ``archive!member``."""
+        """Return the name of the part's file: the name itself, or the archive of ``archive!member``."""
         return name if name in self._names else next(known for known in self._names if name.startswith(f"{known}!"))

@@ -1,9 +1,9 @@
-"""Discovery of what is described by files: sources, mixes, evaluation sets; imports no adapter and nothing heavy.
+"""Discovery of manifest files: sources, mixes, evaluation sets. It imports no adapters and no heavy packages.
 
-Such files lie in folders of one layout: `sources/*.yaml`, `mixes/*.yaml`, `evaluations/`. They are, in the order in
-which a name is looked up: `manifests/` beside the user's params.yaml; this project's own, in the checkout or in the
-installed package; those of other installed distributions (entry points `open_ml_embed.sources`, whose value names a
-package that is such a folder).
+A manifest folder has the layout `sources/*.yaml`, `mixes/*.yaml`, `evaluations/`. Names are looked up in these folders,
+in this order: `manifests/` beside the user's params.yaml; the built-in manifests, in the checkout or in the installed
+package; those of other installed distributions (entry points `open_ml_embed.sources`, whose value names a package that
+is a manifest folder).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from open_ml_embed.core.yaml_file import read_yaml
 from sources.manifest import Collection, Manifest
 
 GROUP = "open_ml_embed.sources"
-"""Entry points of distributions that bring a folder of manifests."""
+"""Group of the entry points of distributions that provide a manifest folder."""
 FOLDER = "manifests"
 
 
 def manifest_root() -> Path:
-    """Return the folder of this project's own manifests.
+    """Return the folder of the built-in manifests.
 
-    `$CORPUS_MANIFESTS` if it is set; else the installed package's, or the checkout's.
+    It is `$CORPUS_MANIFESTS` if that is set, else the folder in the installed package or in the checkout.
     """
-    chosen = os.environ.get("CORPUS_MANIFESTS")
-    return Path(chosen) if chosen else _shipped()
+    override = os.environ.get("CORPUS_MANIFESTS")
+    return Path(override) if override else _shipped()
 
 
 @cache
@@ -46,61 +46,63 @@ def _shipped() -> Path:
 
 
 def folders(root: Path | None = None) -> list[Path]:
-    """Return all folders of manifests, those that come first in front.
+    """Return all existing manifest folders, in the order of lookup.
 
     Args:
-        root: the folder of params.yaml; null leaves out the user's own manifests.
+        root: the folder of params.yaml; None: without the user's own manifests.
 
     """
-    found = [*([root / FOLDER] if root is not None else []), manifest_root(), *_of_distributions()]
-    different: dict[Path, Path] = {}
-    for folder in found:
+    candidates = [*([root / FOLDER] if root is not None else []), manifest_root(), *_of_distributions()]
+    unique: dict[Path, Path] = {}
+    for folder in candidates:
         if folder.is_dir():
-            different.setdefault(folder.resolve(), folder)
-    return list(different.values())
+            unique.setdefault(folder.resolve(), folder)
+    return list(unique.values())
 
 
 @cache
 def _of_distributions() -> tuple[Path, ...]:
-    found = []
+    result = []
     for entry in declared(GROUP).values():
         try:
             spec = find_spec(entry.module)
         except Exception as error:
             cannot_load(entry, error)
             continue
-        places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-        if not any((place / "sources").is_dir() for place in places):
+        locations = [Path(location) for location in (spec.submodule_search_locations or [])] if spec else []
+        if not any((location / "sources").is_dir() for location in locations):
             report(entry, f"{entry.module} is no package with a folder `sources`")
-        found += places
-    return tuple(found)
+        result += locations
+    return tuple(result)
 
 
 def files(kind: str, *places: Path) -> dict[str, Path]:
-    """Return the YAML files of a kind by name, sorted; of equal names the first, and a line says so once.
+    """Return the YAML files of one kind by name, sorted.
+
+    If two folders have the same name, the file in the first folder is used, and one line on standard error says so.
 
     Args:
-        kind: `sources`, `mixes`, `evaluations/sets`.
-        places: folders that have a folder of that name.
+        kind: `sources`, `mixes` or `evaluations/sets`.
+        places: manifest folders, in the order of lookup.
 
     """
-    found: dict[str, Path] = {}
+    result: dict[str, Path] = {}
     for place in places:
         for path in sorted((place / kind).glob("*.yaml")):
-            if path.stem in found:
-                _said(found[path.stem], path)
+            if path.stem in result:
+                _report_shadowed(result[path.stem], path)
             else:
-                found[path.stem] = path
-    return dict(sorted(found.items()))
+                result[path.stem] = path
+    return dict(sorted(result.items()))
 
 
 @cache
-def _said(taken: Path, other: Path) -> None:
-    print(f"{taken} is taken, and not {other}", file=sys.stderr)
+def _report_shadowed(used: Path, other: Path) -> None:
+    print(f"{used} is taken, and not {other}", file=sys.stderr)
 
 
 def file(name: str, root: Path | None = None) -> Path:
-    """Return the first file of a name, as `rates.yaml`; where it should be, if there is none."""
+    """Return the path of the first file of a name, as `rates.yaml`; if there is none, its path in `manifest_root()`."""
     for folder in folders(root):
         if (folder / name).is_file():
             return folder / name
@@ -113,10 +115,10 @@ def source_files(root: Path | None = None) -> dict[str, Path]:
 
 
 def names(root: Path | None = None) -> list[str]:
-    """Return the names of all sources, sorted; reads no file.
+    """Return the names of all sources, sorted, without reading their files.
 
     Args:
-        root: the folder of params.yaml, if sources of the user's own count too.
+        root: the folder of params.yaml, to include the user's own sources.
 
     """
     return list(source_files(root))
@@ -127,19 +129,20 @@ def load(name: str, root: Path | None = None) -> Manifest:
 
     Args:
         name: of the source.
-        root: the folder of params.yaml, if sources of the user's own count too.
+        root: the folder of params.yaml, to include the user's own sources.
 
     Raises:
-        UnknownNameError: there is no such source; the message has the nearest names.
-        ManifestError: the file breaks the model; `UnknownNameError` where it is a misspelt name.
+        UnknownNameError: there is no such source, or the file has an unknown field; the message suggests the nearest
+            names.
+        ManifestError: the file is not a valid manifest.
 
     """
-    having = [path for folder in folders(root) if (path := folder / "sources" / f"{name}.yaml").is_file()]
-    if not having:
+    matches = [path for folder in folders(root) if (path := folder / "sources" / f"{name}.yaml").is_file()]
+    if not matches:
         raise UnknownNameError("source", name, names(root))
-    for other in having[1:]:
-        _said(having[0], other)
-    return _load(having[0], having[0].stat().st_mtime_ns)
+    for other in matches[1:]:
+        _report_shadowed(matches[0], other)
+    return _load(matches[0], matches[0].stat().st_mtime_ns)
 
 
 @cache
@@ -151,10 +154,11 @@ def _load(path: Path, _version: int) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a file that describes a source, or an evaluation set as a source.
+    """Read a manifest file: that of a source, or of an evaluation set that is described as a source.
 
     Raises:
-        ManifestError: see `load`.
+        ManifestError: the file is not a valid manifest.
+        UnknownNameError: the file has an unknown field.
 
     """
     try:
@@ -165,7 +169,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def load_all(collection: Collection | None = None, root: Path | None = None) -> Iterator[Manifest]:
-    """Yield the manifests in name order, all of them or those of one collection."""
+    """Yield all manifests, or those of one collection, in the order of their names."""
     for name in names(root):
         manifest = load(name, root)
         if collection is None or manifest.collection == collection:

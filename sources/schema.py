@@ -1,6 +1,6 @@
-"""The row schema: one training sample is one row, and this is the only place that says what a row holds.
+"""The Arrow schemas of rows, drafts and quarantined records. One row is one training sample.
 
-Loss family, task type, instruction, license and citation belong to the manifest and are never repeated per row.
+Loss family, task, instruction, license and citation are in the manifest and are not repeated in rows.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ROW_SCHEMA = pa.schema(
 )
 """Columns of a normalized shard.
 
-`row_id` is the 128-bit content hash of (source, subset, query, positive): stable across runs, shard sizes and
-worker counts. `negatives` are the source's own (may be empty). `label` is the class of a clustering or
-classification row, null otherwise. The language columns hold what the source *declares*, as `eng-Latn` or
-`python-Code`. `origin` traces a row back to its raw file and zero-based record number.
+`row_id` is the 128-bit content hash of (source, subset, query, positive). It does not depend on shard sizes or the
+number of workers. `negatives` are the given negatives of the source (may be empty). `label` is the class of a
+clustering or classification row, null otherwise. The language columns hold the languages that the source *declares*, as
+`eng-Latn` or `python-Code`. `origin` is the raw file and the zero-based record number of the row.
 """
 
 DRAFT_SCHEMA = pa.schema(
@@ -43,7 +43,7 @@ DRAFT_SCHEMA = pa.schema(
         pa.field("record", pa.int64()),
     ]
 )
-"""What a shape yields: rows before text normalization, validation and identity (`sources.normalize`)."""
+"""Columns of the tables that shapes yield: rows before cleaning, validation and row ids (`sources.normalize`)."""
 
 QUARANTINE_SCHEMA = pa.schema(
     [
@@ -55,4 +55,4 @@ QUARANTINE_SCHEMA = pa.schema(
         pa.field("excerpt", pa.string(), nullable=False),
     ]
 )
-"""A record that did not become a row: where it stood, why, and the first 200 characters of it."""
+"""Columns of quarantined records: location, reason, and an excerpt of at most 200 characters."""

@@ -1,4 +1,4 @@
-"""Tables set down on disk and taken up again in another order: for shapes that need a whole subset of long texts."""
+"""Temporary table on disk with random access by row, for shapes that need a whole subset of long texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS = 16_384
 
 
 class Spool:
-    """Rows in a temporary file that is gone when the context ends; memory holds the rows asked for, no others."""
+    """Rows in a temporary Arrow file, deleted when the context ends; only requested rows are held in memory."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -39,7 +39,7 @@ class Spool:
         self._folder.cleanup()
 
     def add(self, rows: pa.Table) -> None:
-        """Append rows; not after the first `take`."""
+        """Append rows; not allowed after the first `take`."""
         assert self._writer is not None, "rows have been taken"
         for piece in halved(rows, _ROWS):
             for batch in piece.to_batches():
@@ -49,11 +49,11 @@ class Spool:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Bytes of the texts of each row so far (int64); rows are taken in portions of moderate size by them."""
+        """Bytes of text of each row so far (int64[n]); callers use them to take rows in portions of moderate size."""
         return np.concatenate([np.zeros(0, np.int64), *self._sizes])
 
     def take(self, rows: np.ndarray) -> pa.Table:
-        """Return the rows with these numbers (which may repeat), in that order; no more than 2 GiB of a column."""
+        """Return the rows with these numbers (int64, may repeat), in that order; at most 2 GiB per column."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None

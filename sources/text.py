@@ -1,11 +1,10 @@
-r"""Text normalization, vectorized over Arrow strings: what every text of the corpus has in common.
+r"""Text normalization of all texts of the corpus, vectorized over Arrow strings.
 
-Characters decoded in the wrong encoding are repaired where control characters give them away, line ends become
-``\n``, other control characters and stray byte-order marks go, NFC is applied, outer whitespace is stripped.
-Natural-language text also has runs of spaces and tabs collapsed inside its lines. What a line begins with stays, for it
-may be the indentation of a list or of program text; so does all that stands in fenced blocks. A line of nothing but
-blanks is empty. Code keeps its inner whitespace and the indentation of its first line. Applying it twice changes
-nothing.
+Wrongly decoded characters are repaired if control characters reveal them. Line ends become ``\n``. Other control
+characters and stray byte-order marks are removed. NFC is applied, and outer whitespace is stripped. In natural-language
+text, runs of spaces and tabs inside lines are collapsed. The indentation of a line stays, since it may belong to a list
+or to program text; so does everything in fenced code blocks. Lines of blanks become empty. Program text keeps its inner
+whitespace and the indentation of its first line. The normalization is idempotent.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from sources.textscan import COMPOSING, SUSPECT, scanned
 _CONTROL = r"[\x00-\x08\x0e-\x1f\x7f\x{80}-\x{84}\x{86}-\x{9f}\x{feff}]"
 _LINE_END = r"\r\n?|[\x0b\x0c\x{85}]"
 _WRONGLY_DECODED = r"[\x{80}-\x{84}\x{86}-\x{9f}]"
-"""C1 controls: nobody writes them, so the text was UTF-8 or Windows-1252 and was read as Latin-1."""
+"""C1 controls: texts do not contain them, so this text was UTF-8 or Windows-1252 and was decoded as Latin-1."""
 _RUN = r"([^ \t\n])(?:[ \t]{2,}|\t)"
 _BLANK_LINE = r"(?m)^[ \t]+$"
 _FENCE = r"(?m)^[ \t]*(?:```|~~~)"
@@ -33,16 +32,16 @@ _FENCED = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)
 
 
 def normalized(texts: pa.StringArray, *, code: bool = False) -> pa.StringArray:
-    r"""Return the texts in normal form; nulls stay.
+    r"""Normalize texts; nulls stay.
 
-    Most texts are in normal form already. A look at their bytes tells which may not be, and only those are worked on.
+    Most texts are already normalized. A scan of their bytes selects the others, and only these are processed.
 
     Args:
-        texts: any Arrow string array or chunked array.
-        code: keep inner whitespace and the indentation of the first line.
+        texts: any Arrow string array or chunked array of n texts.
+        code: the texts are program text: keep inner whitespace and the indentation of the first line.
 
     Returns:
-        An array of the same length.
+        String array of length n.
 
     >>> normalized(pa.array(["  a\t b\r\nc\ufeff "])).to_pylist()
     ['a b\nc']
@@ -87,7 +86,7 @@ def _cleaned(texts: pa.StringArray, *, code: bool) -> pa.StringArray:
 def _where(
     texts: pa.StringArray, mask: pa.BooleanArray, change: Callable[[pa.StringArray], pa.StringArray]
 ) -> pa.StringArray:
-    """Return the texts, those of the mask changed."""
+    """Apply `change` to the texts where `mask` is true."""
     mask = pc.fill_null(mask, fill_value=False)
     return pc.replace_with_mask(texts, mask, change(texts.filter(mask))) if mask.true_count else texts
 
@@ -103,7 +102,7 @@ def _collapsed(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _around_fences(texts: pa.StringArray) -> pa.StringArray:
-    """Collapse runs of blanks inside lines that stand in no fenced block."""
+    """Collapse runs of blanks inside lines outside fenced code blocks."""
     pieces: list[str] = []
     counts: list[int] = []
     for text in texts.to_pylist():
@@ -120,7 +119,7 @@ def _around_fences(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _suspects(texts: pa.StringArray, *, code: bool) -> np.ndarray:
-    """Tell which texts may not be in normal form (bool, n)."""
+    """Tell which texts may not be normalized (bool[n])."""
     verdicts = scanned(texts, code=code)
     suspects: np.ndarray = verdicts == SUSPECT
     marked = np.flatnonzero(verdicts == COMPOSING)
@@ -129,6 +128,6 @@ def _suspects(texts: pa.StringArray, *, code: bool) -> np.ndarray:
 
 
 def _composing(texts: pa.StringArray) -> np.ndarray:
-    """Tell which texts are not in NFC (bool, n); asking costs a fraction of what making it does."""
+    """Tell which texts are not in NFC (bool[n]); checking is much faster than normalizing."""
     values = texts.to_pylist()
     return np.array([value is not None and not unicodedata.is_normalized("NFC", value) for value in values], bool)

@@ -1,4 +1,4 @@
-"""A look at the bytes of texts: which of them may not be in the normal form of `sources.text`."""
+"""Byte scan that selects the texts which the normalization of `sources.text` may change."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ from open_ml_embed.core.array_types import I32, U8, Flag
 from open_ml_embed.core.compiled import int64, njit
 
 CLEAN, COMPOSING, SUSPECT = 0, 1, 2
-"""Nothing to do; only NFC may change it; something else is there to change."""
+"""Verdicts on a text: nothing to do; only NFC may change it; other rules may change it."""
 
 _TABLE = 0x20000
 _PLAIN, _MARK, _BLANK, _ODD = 0, 1, 2, 3
 _OTHER_SPACES = (0x2000, 0x2001)
-"""EN QUAD and EM QUAD: white space that NFC writes as EN SPACE and EM SPACE."""
+"""EN QUAD and EM QUAD, white space that NFC replaces by EN SPACE and EM SPACE."""
 
 
 def scanned(texts: pa.StringArray, *, code: bool) -> U8:
-    """Return a verdict on each text (uint8, n); nulls are clean.
+    """Return a verdict on each text: `CLEAN`, `COMPOSING` or `SUSPECT`.
 
     Args:
-        texts: string array of n texts.
-        code: tabs and runs of spaces are as they should be.
+        texts: string array of n texts; nulls are clean.
+        code: the texts are program text, in which tabs and runs of spaces are allowed.
+
+    Returns:
+        uint8[n].
 
     """
     verdicts = np.zeros(len(texts), np.uint8)
     _, offsets, data = texts.buffers()
     if len(texts) and data is not None:
-        places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-        _scan(places, np.frombuffer(data, np.uint8), _kinds(), code, verdicts)
+        starts = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+        _scan(starts, np.frombuffer(data, np.uint8), _kinds(), code, verdicts)
     return verdicts
 
 
 @cache
 def _kinds() -> U8:
-    """Return the kind of every code point of the first two planes.
+    """Return the kind of every code point of the first two planes (uint8[0x20000]).
 
-    Odd are the controls, the byte-order mark and two spaces; marks are what NFC may join to something before, or put in
-    another order, or change by itself (Unicode Standard Annex 15, section 9, quick check "no" and "maybe").
+    `_ODD` are the controls, the byte-order mark and two spaces. `_MARK` are the code points that NFC may compose with
+    the previous one, reorder, or replace (Unicode Standard Annex 15, section 9, quick check "no" and "maybe").
     """
     kinds = np.zeros(_TABLE, np.uint8)
     for point in range(_TABLE):
@@ -56,7 +59,7 @@ def _kinds() -> U8:
                 kinds[point] = _MARK
         if unicodedata.combining(char):
             kinds[point] = _MARK
-    kinds[0x1160:0x1200] = _MARK  # Hangul vowels and final consonants, which are composed by rule
+    kinds[0x1160:0x1200] = _MARK  # Hangul vowels and final consonants, which are composed algorithmically
     kinds[[point for point in range(_TABLE) if chr(point).isspace()]] = _BLANK
     kinds[[*range(0x20), *range(0x7F, 0xA0), 0xFEFF, *_OTHER_SPACES]] = _ODD
     kinds[[0x09, 0x0A]] = _BLANK
@@ -72,7 +75,7 @@ def _scan(offsets: I32, data: U8, kinds: U8, code: Flag, verdicts: U8) -> None:
         while i < end:
             first = int64(data[i])
             if 0x20 < first < 0x7F or (first == 0x20 and start < i < end - 1 and data[i + 1] > 0x20):
-                i += 1  # most bytes of most texts
+                i += 1  # fast path: most bytes of most texts
                 continue
             at = i
             point, width = _decoded(data, i, first)
@@ -85,7 +88,7 @@ def _scan(offsets: I32, data: U8, kinds: U8, code: Flag, verdicts: U8) -> None:
                 continue
             indents = point == 0x20 or point == 0x09  # noqa: PLR1714 (compiled, `in` is a loop over the tuple)
             if not code and indents and at > start and data[at - 1] == 0x0A:
-                # The indentation of a line, unless nothing follows it.
+                # The indentation of a line, unless the line is blank.
                 while i < end and _is_blank(data[i]):
                     i += 1
                 if i < end and data[i] != 0x0A:
@@ -106,7 +109,7 @@ def _is_blank(byte: int) -> bool:
 
 @njit(nogil=True, inline="always")
 def _decoded(data: U8, i: int, first: int) -> tuple[int, int]:
-    """Return the code point that starts at i, and its width; Arrow's strings are valid UTF-8."""
+    """Return the code point at i and its width in bytes; Arrow's strings are valid UTF-8."""
     if first < 0x80:
         return first, 1
     if first < 0xE0:

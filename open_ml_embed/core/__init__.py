@@ -1,1 +1,1 @@
-"""What every other package stands on: errors, files, hashes, the engine, progress, texts. It imports none of them."""
+"""Infrastructure for all other packages: errors, files, hashes, engine, progress, texts. It imports none of them."""

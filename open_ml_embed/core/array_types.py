@@ -1,4 +1,4 @@
-"""Names of NumPy arrays by the type of their elements, one each for the whole code base."""
+"""Type aliases of NumPy arrays by element type, shared by all packages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ F16 = npt.NDArray[np.float16]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-"""True or false for each of something."""
+"""Booleans, one for each element of another array."""
 Array = npt.NDArray[Any]
 """Elements of any type."""
 Integers = npt.NDArray[np.integer[Any]]
-"""Whole numbers of any width."""
+"""Integers of any width."""
 Offsets = npt.NDArray[np.int32] | npt.NDArray[np.int64]
-"""int32 or int64, n + 1: where each of n lists begins in the values of all, and where the last one ends; as Arrow."""
+"""int32 or int64, n + 1, as in Arrow: list i of n lists is `values[offsets[i]:offsets[i + 1]]`."""
 Integer = int | np.integer[Any]
-"""A whole number in compiled code, where `int` and NumPy's own are one."""
+"""An integer in compiled code, which does not distinguish `int` from NumPy's integers."""
 Flag = bool | np.bool
-"""True or false in compiled code, which takes no arguments by keyword alone."""
+"""A boolean argument of a compiled function. numba has no keyword-only arguments, so it may be positional."""

@@ -1,7 +1,7 @@
-"""numba's compiler with types: a compiled function has the signature that it was written with.
+"""Typed wrapper of `numba.njit`: to the type checker, a compiled function keeps the signature of its source.
 
-numba takes no notice of annotations and compiles for the types that a function is called with; they are for readers and
-for the type checker.
+numba ignores annotations and compiles for the argument types of each call. The annotations are for readers and for the
+type checker.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Options(TypedDict, total=False):
-    """Options of `numba.njit`, by its names."""
+    """Options of `numba.njit` that this project uses, under numba's names."""
 
     nogil: bool
     inline: Literal["never", "always"]
@@ -32,25 +32,25 @@ def njit(*, signature: object = None, **options: Unpack[Options]) -> Callable[[C
 def njit(
     function: Callable[P, R] | None = None, /, *, signature: object = None, **options: Unpack[Options]
 ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
-    """Compile a function on its first call, and keep the result beside its file for the next process.
+    """Compile a function on its first call and cache the machine code on disk, beside the source file.
 
     Args:
-        function: to compile; left out where options are given.
-        signature: numba's types of result and arguments, such as `nb.uint64(nb.uint64)`: compile for these alone, when
-            the module is imported.
-        **options: as `numba.njit` takes them.
+        function: the function to compile; left out when options are given (`@njit(nogil=True)`).
+        signature: numba types of result and arguments, such as `nb.uint64(nb.uint64)`. With a signature, the function
+            is compiled for these types only, when its module is imported.
+        **options: see `numba.njit`.
 
     """
     if function is not None:
         return cast("Callable[P, R]", numba.njit(cache=True)(function))
-    given = () if signature is None else (signature,)
-    return cast("Callable[[Callable[P, R]], Callable[P, R]]", numba.njit(*given, cache=True, **options))
+    signatures = () if signature is None else (signature,)
+    return cast("Callable[[Callable[P, R]], Callable[P, R]]", numba.njit(*signatures, cache=True, **options))
 
 
 prange: Callable[[int], range] = numba.prange
-"""`range`, its turns shared out over threads in a function compiled with `parallel`."""
+"""`range` whose iterations run on several threads in a function compiled with `parallel`."""
 int64: Callable[[Any], int] = numba.int64
-"""Makes a number what `int` is in compiled code; the others likewise."""
+"""Convert a number to numba's int64, the type of `int` in compiled code. The functions below do the same for theirs."""
 uint32: Callable[[Any], np.uint32] = numba.uint32
 uint64: Callable[[Any], np.uint64] = numba.uint64
 float32: Callable[[Any], np.float32] = numba.float32

@@ -1,4 +1,4 @@
-"""Where a model runs: asked before anything is prepared for it, and without starting the device."""
+"""Checks and selects the device that a model runs on, before any preparation and without initializing the device."""
 
 from __future__ import annotations
 
@@ -10,49 +10,52 @@ from open_ml_embed.core.errors import SettingsError
 
 
 def require(device: str) -> None:
-    """Refuse a device that is not on this machine, or not there for this process of it.
+    """Check that a device is available on this machine and to this process.
+
+    Args:
+        device: PyTorch's name, as `cpu`, `cuda` or `cuda:1`.
 
     Raises:
-        SettingsError: there is no such kind of device, none of it here, or fewer than the processes that torchrun
-            started on this machine.
+        SettingsError: PyTorch knows no such kind of device, this machine has none, or it has fewer than the processes
+            that torchrun started on it.
 
     """
     where = f"train.device: {device}"
-    asked = _parsed(device)
+    requested = _parsed(device)
     try:
-        # Counting starts no device: each process of torchrun is to start its own alone.
-        count = int(torch.get_device_module(asked).device_count())
+        # `device_count` does not initialize a device; each process of torchrun must initialize its own only.
+        count = int(torch.get_device_module(requested).device_count())
     except RuntimeError:
         count = 0
     if not count:
         raise SettingsError(
-            f"there is no {asked.type} device here that PyTorch {torch.__version__} can use",
+            f"there is no {requested.type} device here that PyTorch {torch.__version__} can use",
             where=where,
             remedy="run this on a machine that has one, with a PyTorch built for it, or set `device: cpu`",
         )
-    if asked.type == "cpu":
+    if requested.type == "cpu":
         return
-    number = asked.index or 0
+    number = requested.index or 0
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         number = int(os.environ["LOCAL_RANK"])
     if number >= count:
         raise SettingsError(
-            f"there is no {asked.type} device {number}: this machine has {count}",
+            f"there is no {requested.type} device {number}: this machine has {count}",
             where=where,
             remedy="start one process a device (`--nproc-per-node`), or name one that is there",
         )
 
 
 def chosen() -> str:
-    """Return the accelerator of this process, or the CPU: `cuda` or `cpu`."""
+    """Return `cuda` if PyTorch can use a GPU in this process, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def present(device: str) -> bool:
-    """Tell whether a device is here.
+    """Return whether a device is available on this machine and to this process.
 
     Raises:
-        SettingsError: there is no such kind of device anywhere.
+        SettingsError: PyTorch knows no such kind of device.
 
     """
     _parsed(device)

@@ -1,7 +1,7 @@
 """Runs an operation over many tasks: in this process, in local processes, or as Ray Core tasks.
 
-One task makes one part's shards. The same code runs everywhere, results come back in task order, and nothing about
-the workers enters a shard: the bytes do not depend on how many there were or who they were.
+One task writes the shards of one part. All engines run the same code and return results in task order. Shards hold
+nothing about the workers, so their bytes do not depend on the engine or on the number of workers.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Task:
 
     Attributes:
         path: where its outputs go below the operation's folder; unique within the operation.
-        inputs: identities (hashes) of everything it reads: the marker is keyed by them.
-        payload: what the operation needs to find those inputs; must pickle, and must not change the result
-            in a way that `inputs` does not show.
+        inputs: content hashes of everything the task reads; they are part of the marker's key.
+        payload: what the operation needs to find those inputs. It must be picklable. It must not affect the result in
+            a way that `inputs` does not reflect.
 
     """
 
@@ -45,13 +45,13 @@ class Task:
 
 
 class Outputs:
-    """Where a running task writes its tables."""
+    """Writes the tables of a running task and records them for its marker."""
 
     def __init__(self, store: Store, operation: str, path: str) -> None:
         self._store, self._operation, self._stem = store, operation, f"{operation}/{path}"
         self.written: list[Output] = []
         self.elsewhere: list[str] = []
-        """Those of them that another task may write too."""
+        """Paths of the written tables that another task may write too (those given with `at`)."""
 
     def table(
         self,
@@ -62,10 +62,20 @@ class Outputs:
         at: str | None = None,
         compressed: bool = True,
     ) -> Output:
-        """Write `<operation>/<task path>.<suffix>.arrow`, or with `at` instead of the task's path."""
+        """Write `<operation>/<task path>.<suffix>.arrow`; `at` replaces the task's path.
+
+        Args:
+            suffix: last part of the file name.
+            batches: record batches in `schema`; consumed once.
+            schema: of the table.
+            at: path below the operation's folder that several tasks may write, the last one wins.
+            compressed: compress with lz4; see `Store.write_table`.
+
+        """
         stem = self._stem if at is None else f"{self._operation}/{at}"
         path = f"{stem}.{suffix}.arrow"
-        # Of two tasks that write one file the last counts: from here on nobody else's marker speaks for it.
+        # If two tasks write one file, the last one counts. Remove the record of the earlier writer first, so that the
+        # marker of another task no longer vouches for this file.
         self._store.remove(path + WRITER)
         if stem != self._stem:
             self._store.remove(stem + MARKER)
@@ -76,7 +86,10 @@ class Outputs:
 
 
 class Operation(Protocol):
-    """A step's work on one task: a name, a version to raise when results change, frozen settings, and `run`."""
+    """The work of a step on one task: a name, a version, frozen settings, and `run`.
+
+    Raise the version when the results change.
+    """
 
     @property
     def name(self) -> str:
@@ -91,21 +104,21 @@ class Operation(Protocol):
         """Part of every marker's key."""
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Do the task, write its tables through `out`, and return JSON-able counts."""
+        """Run the task, write its tables through `out`, and return its counts as JSON-serializable data."""
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the work; never part of a key."""
+    """Engine and number of workers; never part of a marker's key."""
 
     kind: Literal["local", "ray"] = "local"
     count: int = 0
     """0: one per core."""
     ray_address: str | None = None
     gpus: float = 0
-    """Share of a GPU for each worker. Where a Ray cluster has GPUs, the workers are then actors, one after the other as
-    far as the GPUs reach: what they have loaded onto theirs stays there from task to task. Where this machine has one,
-    its only worker is this process: others would load the same onto the same GPU."""
+    """Fraction of a GPU for each worker. If a Ray cluster has GPUs, the workers are actors, as many as the GPUs allow,
+    and a model that an actor has loaded stays on its GPU from task to task. If the local machine has a GPU, all tasks
+    run in this process, since other processes would load the same model onto the same GPU again."""
 
     @property
     def number(self) -> int:
@@ -114,11 +127,11 @@ class Workers:
 
 
 def run(operation: Operation, tasks: list[Task], store: Store, workers: Workers) -> list[Marker]:
-    """Do what is not done yet and return all markers, in the order of `tasks`.
+    """Run the tasks that are not done yet and return all markers, in the order of `tasks`.
 
     Raises:
-        StageError: a worker process died (out of memory, killed); finished shards stay, run again to resume.
-        CorpusError: a task failed with an error of the user's.
+        StageError: a worker process died (out of memory, killed). Finished shards stay; run again to resume.
+        CorpusError: a task failed with an error that the user can correct.
 
     """
     with closing(_outcomes(operation, tasks, store, workers)) as outcomes:
@@ -132,20 +145,20 @@ def run(operation: Operation, tasks: list[Task], store: Store, workers: Workers)
 
 
 def run_all(operation: Operation, tasks: list[Task], store: Store, workers: Workers) -> list[Marker | Exception]:
-    """Do what `run` does, but go on after a task that fails: its exception stands in place of its marker.
+    """Like `run`, but continue after a task that fails and return its exception in place of its marker.
 
     Raises:
-        StageError: a worker process died (out of memory, killed); finished shards stay, run again to resume.
+        StageError: a worker process died (out of memory, killed). Finished shards stay; run again to resume.
 
     """
-    found = dict(_outcomes(operation, tasks, store, workers))
-    return [found[i] for i in range(len(tasks))]
+    outcomes = dict(_outcomes(operation, tasks, store, workers))
+    return [outcomes[i] for i in range(len(tasks))]
 
 
 def _outcomes(
     operation: Operation, tasks: list[Task], store: Store, workers: Workers
 ) -> Generator[tuple[int, Marker | Exception]]:
-    """Yield a marker, or what went wrong, for each task by its number: those done before first."""
+    """Yield (index of the task, marker or exception), first for the tasks that were done before."""
     assert len({task.path for task in tasks}) == len(tasks), "two tasks would write the same files"
     keys = [key_of(operation, task) for task in tasks]
     markers = [store.read_marker(marker_path(operation, task), key) for task, key in zip(tasks, keys, strict=True)]
@@ -162,12 +175,12 @@ def _outcomes(
 
 
 def unfinished(operation: Operation, tasks: list[Task], store: Store) -> list[Task]:
-    """Return the tasks that `run` would do: those without a marker that counts."""
+    """Return the tasks that `run` would run: those without a valid marker."""
     return [task for task in tasks if store.read_marker(marker_path(operation, task), key_of(operation, task)) is None]
 
 
 def key_of(operation: Operation, task: Task) -> str:
-    """Return the key a task's marker must have to count."""
+    """Return the key that makes a task's marker valid: a hash of operation, version, settings, path and inputs."""
     return digest(
         {
             "operation": operation.name,
@@ -180,7 +193,7 @@ def key_of(operation: Operation, task: Task) -> str:
 
 
 def marker_path(operation: Operation, task: Task) -> str:
-    """Return where a task's marker lies below the store's root."""
+    """Return the path of a task's marker below the store's root."""
     return f"{operation.name}/{task.path}{MARKER}"
 
 
@@ -211,7 +224,7 @@ def _has_gpu() -> bool:
 def _execute(operation: Operation, task: Task, key: str, root: str) -> Marker:
     store = Store(root)
     out = Outputs(store, operation.name, task.path)
-    # An old marker must not speak for new tables of the same size, should this process die between the two.
+    # Remove the old marker first: if this process dies after writing a table, the marker would be taken for valid.
     store.remove(marker_path(operation, task))
     stats = operation.run(task, store, out)
     for path in out.elsewhere:
@@ -227,7 +240,7 @@ def _run_here(jobs: list[Job], workers: Workers) -> Outcomes:
         try:
             outcome = _execute(*job)
         except Exception as error:
-            outcome = error  # whoever asked decides whether the others go on
+            outcome = error  # the caller decides whether the other tasks go on
         yield i, outcome
 
 
@@ -307,7 +320,7 @@ class _Actor:
 
 
 def _ray_workers(ray: Any, workers: Workers) -> list[Callable[..., Any]]:
-    """Return how to hand a job to each worker: plain tasks, or actors where GPUs are wanted and there are some."""
+    """Return the submit function of each worker: Ray tasks, or actors if GPUs are wanted and the cluster has some."""
     actors = int(ray.cluster_resources().get("GPU", 0) / workers.gpus) if workers.gpus else 0
     if not actors:
         return [ray.remote(num_cpus=1, max_retries=2)(_execute).remote] * workers.number

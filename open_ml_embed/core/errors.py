@@ -1,8 +1,8 @@
-"""The errors a user can meet, each saying what, where, what would be valid, and the remedy.
+"""Exceptions for users. Each message states what went wrong and where, which values are valid, and the remedy.
 
-Terminal errors end the run; transient ones (`TransientError`) are worth another try with the same input.
-A bad record is neither: it is quarantined (`sources.quarantine`) and the run goes on. What stems from a wrong argument,
-setting, name or manifest is a `ValueError` too (`InvalidInputError`): callers from Python need not know our classes.
+Most errors end the run. For a `TransientError`, the same call may succeed later.
+A bad record raises none: it is quarantined (`sources.quarantine`) and the run goes on. Errors that stem from a wrong
+argument, setting, name or manifest are `ValueError`s too (`InvalidInputError`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 
 class CorpusError(Exception):
-    """Base of everything this project raises for a user to read.
+    """Base class of all exceptions that are meant for users.
 
     Attributes:
         what: what went wrong, one sentence.
@@ -31,7 +31,7 @@ class CorpusError(Exception):
         return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a worker process."""
+        """Support pickling, so that worker processes can return the exception."""
         return (_rebuild, (type(self), self.what, self.where, self.remedy))
 
 
@@ -46,32 +46,32 @@ class TransientError(CorpusError):
 
 
 def exit_code(error: CorpusError) -> int:
-    """Return what a command ends with: 2 where the same call may succeed later, 1 where something is to be mended."""
+    """Return the exit code of a command: 2 if the same call may succeed later, 1 if the user must correct something."""
     return 2 if isinstance(error, TransientError) else 1
 
 
 class InvalidInputError(CorpusError, ValueError):
-    """What was given cannot be used: an argument, a setting, a name, a file that people write."""
+    """An argument, a setting, a name or a file that people write is invalid."""
 
 
 class ManifestError(InvalidInputError):
-    """A manifest or mix file does not say what it must."""
+    """A manifest or mix file is invalid."""
 
 
 class SettingsError(InvalidInputError):
-    """`params.yaml`, a command-line option or an argument of a function holds something unusable."""
+    """`params.yaml`, a command-line option or an argument holds an invalid value."""
 
 
 class MissingPackageError(SettingsError):
-    """A Python package that the command needs is in an extra that is not installed (`open_ml_embed.core.optional`)."""
+    """A required Python package is not installed; the remedy names its extra (`open_ml_embed.core.optional`)."""
 
 
 class SchemaError(CorpusError):
-    """A raw file does not have the columns its manifest promises."""
+    """A raw file does not have the columns that its manifest declares."""
 
 
 class FetchError(CorpusError):
-    """Raw files cannot be had from the origin the manifest names."""
+    """Raw files cannot be fetched from the origin that the manifest names."""
 
 
 class MissingToolError(CorpusError):
@@ -83,7 +83,7 @@ class StageError(CorpusError):
 
 
 class UnknownNameError(InvalidInputError):
-    """A name that is not in a closed list, with the nearest that are."""
+    """A name is not in a closed list; the remedy suggests the nearest valid names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:
         known = sorted(known)

@@ -1,8 +1,8 @@
-"""Files and folders that appear whole or not at all.
+"""Atomic writes of files and folders.
 
-What is written goes to a temporary name beside its place, is flushed to the disk, and is renamed. A reader sees the old
-content or the new one; a process that is killed leaves a temporary name that nobody reads and that the next writer of
-the same file removes.
+Data is written under a temporary name beside the target, flushed to the disk (fsync), and renamed. A reader sees the
+old content or the new one. A killed process leaves a temporary file that no reader opens; the next writer of the same
+target removes it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)-[0-9]+\.(?:tmp|old)")
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a name to write to; what is there when the block ends without an error becomes `path`.
+    """Yield a temporary path to write to; it is renamed to `path` when the block ends without an error.
 
-    Folders above it are made. Two processes that write the same file do not disturb each other: the last one stays.
+    Parent folders are created. Two processes may write the same file at once; the last rename wins.
 
     """
     temporary = _temporary(path)
@@ -35,14 +35,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file; text is written as UTF-8, its line ends as they are."""
+    """Write a file atomically; text is encoded as UTF-8, line ends are not converted."""
     with whole_file(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder to fill; it takes the place of `path` when the block ends without an error."""
+    """Yield a new temporary folder to fill; it replaces `path` when the block ends without an error."""
     temporary = _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -54,7 +54,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def put_folder(filled: Path, path: Path) -> None:
-    """Put a folder into the place of another on the same disk; the old one is moved aside first, then deleted."""
+    """Replace the folder `path` with `filled`, on the same file system; the old one is moved aside, then deleted."""
     for file in sorted(filled.rglob("*")):
         if file.is_file():
             _flush(file)
@@ -67,11 +67,11 @@ def put_folder(filled: Path, path: Path) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    """Return a name beside `path` that is this thread's, and remove those that dead processes left for it."""
+    """Return a temporary path beside `path`, unique to this thread; remove those that dead processes left for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.iterdir():
-        found = _TEMPORARY.fullmatch(left.name)
-        if found and found["name"] == path.name and not _alive(int(found["pid"])):
+        match = _TEMPORARY.fullmatch(left.name)
+        if match and match["name"] == path.name and not _alive(int(match["pid"])):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
 
@@ -81,13 +81,13 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # the process exists and belongs to another user
         return True
     return True
 
 
 def _flush(path: Path) -> None:
-    """Have the disk hold what was written to a file, or the names in a folder."""
+    """Flush a file's data, or a folder's entries, to the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Packages that a plain `pip install open-ml-embed` does not bring: looked for in one place, missing with one line.
+"""Imports of optional packages, with one error message that names the extra to install.
 
-The plain installation holds what identifying languages, finding duplicates and leaks, mining with BM25 or vectors, and
-reading mixes need. Everything else is in an extra of the distribution, named by what it is for.
+A plain `pip install open-ml-embed` covers language identification, deduplication, decontamination, mining with BM25 or
+with given vectors, and reading mixes. Everything else is in an extra of the distribution.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("sentence_transformers", "tokenizers", "torch", "transformers"),
     "wandb": ("wandb",),
 }
-"""Extra → the modules of its packages that this project imports."""
+"""Extra → modules that this project imports from the extra's packages."""
 EXTRA_OF = {module: extra for extra, modules in EXTRAS.items() for module in modules}
 
 
 def install_command(extra: str) -> str:
-    """Return what to type to have an extra.
+    """Return the command that installs an extra.
 
     >>> install_command("train")
     "pip install 'open-ml-embed[train]'"
@@ -39,7 +39,7 @@ def install_command(extra: str) -> str:
 
 
 def installed(module: str) -> bool:
-    """Tell whether a package is there, without importing it."""
+    """Return whether a package is installed, without importing it."""
     try:
         return find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):
@@ -49,16 +49,16 @@ def installed(module: str) -> bool:
 def require(module: str, *, what: str, where: str = "", instead: str = "") -> Any:
     """Import a module of an optional package and return it.
 
-    Typed code calls this first and then imports the names it wants as usual.
+    Typed code calls this first and then imports the names it needs with a normal import statement.
 
     Args:
-        module: dotted name, as `faiss` or `mteb.models`; its package is in `EXTRAS`.
-        what: that needs it, as the message says: `the cld2 backend`.
-        where: setting or option concerned; may be empty.
-        instead: what else the user can do; may be empty.
+        module: dotted name, as `faiss` or `mteb.models`; its top-level package is in `EXTRAS`.
+        what: the feature that needs the package, for the message: `the cld2 backend`.
+        where: the setting or option concerned; may be empty.
+        instead: an alternative for the user, for the message; may be empty.
 
     Raises:
-        MissingPackageError: the package, or one that it needs itself, is not installed.
+        MissingPackageError: the package, or one of its own dependencies, is not installed.
 
     """
     try:
@@ -69,7 +69,7 @@ def require(module: str, *, what: str, where: str = "", instead: str = "") -> An
 
 
 def check_installed(*modules: str, what: str, where: str = "") -> None:
-    """Refuse to go on without some optional packages; none is imported.
+    """Check that optional packages are installed, without importing them.
 
     Raises:
         MissingPackageError: see `require`.

@@ -1,4 +1,4 @@
-"""Reading `params.yaml`: which profiles it has, before `curation.settings` looks into one."""
+"""Reads the profiles of `params.yaml`; `curation.settings` validates the sections of one profile."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.yaml_file import read_yaml
 
 DEFAULT = "profile"
-"""The one entry of the file that is no profile: the name of the one that commands take without `--profile`."""
+"""The only key of the file that is not a profile: it names the profile that commands use without `--profile`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_TAKEN = ("raw", "evaluations", "langid")
-"""Folders of `work/` that belong to no profile."""
+_RESERVED = ("raw", "evaluations", "langid")
+"""Folders of `work/` that all profiles share; no profile may have such a name."""
 
 
 def read_section(path: Path, name: str | None) -> tuple[str, dict[str, Any]]:
-    """Return a profile's name and what stands under it.
+    """Return the name and the content of a profile.
 
     Args:
         path: the file.
-        name: the profile; null takes the file's `profile` entry.
+        name: the profile; None: the one that the file's `profile` entry names, else `sample`.
 
     Raises:
-        SettingsError: no such file, not YAML, a key twice, or entries that are neither a profile nor `profile`.
+        SettingsError: no such file, not YAML, a duplicate key, or an entry that is neither a profile nor `profile`.
         UnknownNameError: no such profile.
 
     """
@@ -38,7 +38,7 @@ def read_section(path: Path, name: str | None) -> tuple[str, dict[str, Any]]:
 
 
 def read_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
-    """Return all profiles of a file by name, in its order, and the one that its `profile` entry names.
+    """Return all profiles by name, in the order of the file, and the value of its `profile` entry, None without one.
 
     Raises:
         SettingsError: see `read_section`.
@@ -46,9 +46,9 @@ def read_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
     """
     data = read_yaml(path, SettingsError, remedy="`curate init` makes a project; run in its folder, or give --params")
     if not isinstance(data, dict):
-        found = "nothing" if data is None else {list: "a list"}.get(type(data), f"only {data!r}")
+        content = "nothing" if data is None else {list: "a list"}.get(type(data), f"only {data!r}")
         raise SettingsError(
-            f"no profiles: the file holds {found}",
+            f"no profiles: the file holds {content}",
             where=str(path),
             remedy="write one section a profile, as `sample: {sources: {collection: offline}}`, "
             "or take the one that `curate init` writes",
@@ -67,9 +67,9 @@ def read_profiles(path: Path) -> tuple[dict[str, dict[str, Any]], str | None]:
 
 def _no_profile(key: str, value: object, where: str) -> SettingsError:
     near = difflib.get_close_matches(key, [DEFAULT], cutoff=0.5)
-    found = "nothing" if value is None else f"{value!r}"
+    content = "nothing" if value is None else f"{value!r}"
     return SettingsError(
-        f"{key!r} is no profile: it holds {found}",
+        f"{key!r} is no profile: it holds {content}",
         where=where,
         remedy=f"did you mean {DEFAULT}?"
         if near
@@ -79,29 +79,29 @@ def _no_profile(key: str, value: object, where: str) -> SettingsError:
 
 
 def _checked(name: str, where: str) -> str:
-    if _NAME.fullmatch(name) and name not in _TAKEN:
+    if _NAME.fullmatch(name) and name not in _RESERVED:
         return name
-    taken = f"work/{name} is not a profile's" if name in _TAKEN else "work/ and out/ have a folder of this name"
+    reason = f"work/{name} is not a profile's" if name in _RESERVED else "work/ and out/ have a folder of this name"
     raise SettingsError(
-        f"a profile cannot be called {name!r}: {taken}",
+        f"a profile cannot be called {name!r}: {reason}",
         where=where,
-        remedy="use letters, digits, `_`, `-` and `.`, a letter or digit first, and none of " + ", ".join(_TAKEN),
+        remedy="use letters, digits, `_`, `-` and `.`, a letter or digit first, and none of " + ", ".join(_RESERVED),
     )
 
 
 def from_root(value: str, root: Path) -> str:
-    """Return a path of a settings file as a path from the current directory.
+    """Convert a path in a settings file, relative to that file, to a path relative to the current directory.
 
     Args:
-        value: what the file says: a path, relative to the file's folder, or something else (a reference to the Hub).
-        root: that folder.
+        value: the value in the file: a path relative to the file's folder, or something else (a reference to the Hub).
+        root: the folder of the settings file.
 
     Returns:
-        The value as it is from the folder itself, so that keys with a path in them are the same for everybody; and
-        wherever nothing lies at that place below `root`.
+        The relative path. The value itself if the current directory is `root` (so that keys that hold a path do not
+        depend on the machine), if the path is absolute, or if it does not exist below `root`.
 
     """
-    place = root / value
-    if Path(value).is_absolute() or not place.exists() or root.resolve() == Path.cwd():
+    path = root / value
+    if Path(value).is_absolute() or not path.exists() or root.resolve() == Path.cwd():
         return value
-    return os.path.relpath(place)
+    return os.path.relpath(path)

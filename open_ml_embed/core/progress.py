@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, JSON lines on standard error otherwise."""
+"""Progress of long tasks: a progress bar on a terminal, JSON lines on standard error otherwise."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ LINE_EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Counts finished tasks of one operation.
+    """Counts and shows the finished tasks of one operation.
 
-    On a terminal a rich bar with rate and remaining time; elsewhere one JSON line at the start, one every five
-    seconds and one at the end: ``{"step": …, "done": …, "total": …, "seconds": …}``.
+    On a terminal it shows a rich bar with the remaining time. Elsewhere it prints one JSON line at the start, at most
+    one every five seconds, and one at the end:
+    ``{"step": …, "done": …, "total": …, "resumed": …, "seconds": …}``.
     """
 
     def __init__(self, step: str, *, total: int, done: int = 0) -> None:
@@ -44,7 +45,7 @@ class Progress:
         return self
 
     def advance(self, note: str, stats: dict[str, Any] | None = None, *, by: int = 1) -> None:
-        """So many more tasks are finished; `note` says which."""
+        """Count `by` more finished tasks; `note` names the last one."""
         self._done += by
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done, note=note)

@@ -1,4 +1,4 @@
-"""Lists of different lengths laid one after the other."""
+"""Ragged arrays: lists of different lengths in one values array, with offsets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from open_ml_embed.core.array_types import I8, I16, I32, I64, U8, U32, Mask
 
 
 def offsets_of(lengths: I64 | I32 | I16 | I8 | U32 | U8 | Mask | pa.Array | Sequence[int]) -> I64:
-    """Return where each list begins and, last, where the last one ends: int64[n + 1] for n lengths, 0 first.
+    """Return the offsets of n lists of these lengths: int64[n + 1], the cumulative sum with a leading 0.
 
     >>> offsets_of([2, 0, 3]).tolist()
     [0, 2, 2, 5]

@@ -1,13 +1,13 @@
-"""What can be added by name: readers, shapes, identifiers of languages, teachers, exporters.
+"""Registries of extensions by name: readers, shapes, language identification backends, teachers, exporters.
 
-A registry holds this project's own entries as `"module:object"`, imported when one is asked for, and those of other
-installed distributions, which declare them as entry points:
+A registry holds the built-in entries as `"module:object"`, imported on first use. Other installed distributions add
+entries as entry points:
 
     [project.entry-points."open_ml_embed.shapes"]
     dialogue = "my_package.dialogue"
 
-A name of this project's own cannot be taken. An entry point that cannot be used is reported with one line on standard
-error that names its distribution; nothing else fails for it.
+An entry point cannot replace a built-in name. An unusable entry point is reported by one line on standard error, which
+names its distribution; other entries are not affected.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Named things of one kind, each loaded when it is first asked for.
+    """Named objects of one kind, each loaded on first use.
 
     Attributes:
-        kind: what one is called in messages: `shape`.
-        group: of entry points, `open_ml_embed.shapes`.
+        kind: noun for one entry in messages: `shape`.
+        group: name of the group of entry points: `open_ml_embed.shapes`.
 
     """
 
     def __init__(self, kind: str, group: str, targets: Mapping[str, str]) -> None:
-        """Make a registry.
+        """Create a registry.
 
         Args:
-            kind: what one is called in messages.
-            group: of entry points.
-            targets: name → `"module"` or `"module:object"`, this project's own.
+            kind: noun for one entry in messages.
+            group: name of the group of entry points.
+            targets: built-in entries: name → `"module"` or `"module:object"`.
 
         """
         self.kind, self.group = kind, group
@@ -51,52 +51,52 @@ class Registry(Generic[T]):
         self._loaded: dict[str, T] = {}
 
     def names(self) -> list[str]:
-        """Return all names, sorted; loads nothing."""
+        """Return all names, sorted, without loading any entry."""
         return sorted({*self._targets, *declared(self.group)})
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is one of this name; loads nothing."""
+        """Return whether there is an entry of this name, without loading it."""
         return name in self._targets or name in declared(self.group)
 
     def get(self, name: str, *, where: str = "") -> T:
-        """Return the one of this name.
+        """Return the entry of this name.
 
         Args:
-            name: of this project's own, registered, or declared by an installed distribution.
-            where: for errors.
+            name: of a built-in entry, a registered one, or one that an installed distribution declares.
+            where: location for error messages, such as a setting.
 
         Raises:
-            UnknownNameError: there is none; the message has the nearest names.
-            SettingsError: a distribution declares it, and it cannot be imported.
+            UnknownNameError: there is no such entry; the message suggests the nearest names.
+            SettingsError: a distribution declares the entry, but it cannot be imported.
 
         """
         if name in self._loaded:
             return self._loaded[name]
         if name in self._targets:
             target = self._targets[name]
-            found: T = imported(target) if isinstance(target, str) else target
+            entry: T = imported(target) if isinstance(target, str) else target
         elif name in (others := declared(self.group)):
-            found = self._of_entry_point(others[name], where)
+            entry = self._of_entry_point(others[name], where)
         else:
             raise UnknownNameError(self.kind, name, self.names(), where=where)
-        self._loaded[name] = found
-        return found
+        self._loaded[name] = entry
+        return entry
 
     def register(self, name: str, target: str | T | None = None) -> Callable[[T], T]:
-        """Add one in this process; a name that is taken is refused.
+        """Add an entry in this process.
 
-        Worker processes do not see it: what they are to use belongs into a module that they import, or better into an
-        entry point.
+        Worker processes do not see it. Register entries that workers need in a module that the workers import, or
+        declare an entry point.
 
         Args:
-            name: new.
-            target: `"module:object"` or the thing itself; null: the function or class that this decorates.
+            name: of the new entry.
+            target: `"module:object"` or the object itself; None: use the result as a decorator.
 
         Returns:
-            A decorator, which returns what it is given.
+            A decorator that registers a function or class and returns it unchanged.
 
         Raises:
-            SettingsError: there is one of this name.
+            SettingsError: there is already an entry of this name.
 
         """
 
@@ -114,9 +114,9 @@ class Registry(Generic[T]):
         return decorate
 
     def origin(self, name: str) -> str | None:
-        """Return `distribution version` of what another distribution declares; null for this project's own.
+        """Return `distribution version` for an entry of another distribution, None for a built-in entry.
 
-        What such a thing does may change with its version: results that depend on it depend on this.
+        The behavior of such an entry may change with the version, so results must be keyed by it.
         """
         if name in self._targets or name not in (others := declared(self.group)):
             return None
@@ -127,7 +127,7 @@ class Registry(Generic[T]):
             return entry.load()  # type: ignore[no-any-return]
         except Exception as error:
             raise SettingsError(
-                f"the {self.kind} {entry.name!r} of {distribution_of(entry)} cannot be loaded: {_said(error)}",
+                f"the {self.kind} {entry.name!r} of {distribution_of(entry)} cannot be loaded: {_summary(error)}",
                 where=where,
                 remedy="repair or uninstall that distribution",
             ) from error
@@ -135,7 +135,7 @@ class Registry(Generic[T]):
 
 @dataclass(frozen=True)
 class One:
-    """A pydantic validator of settings: the value is a name in a registry; refused as a value of a closed list is."""
+    """Pydantic validator: the value is a name in a registry. Other values fail with pydantic's `literal_error`."""
 
     registry: Registry[Any]
 
@@ -149,30 +149,30 @@ class One:
 
 
 def one_of(registry: Registry[Any]) -> AfterValidator:
-    """Return the annotation of a setting that holds a name of a registry."""
+    """Return the pydantic annotation of a setting whose value is a name in a registry."""
     return AfterValidator(One(registry))
 
 
 def imported(target: str) -> Any:
-    """Return a module, or an object of it: `module` or `module:object`."""
-    module, _, attribute = target.partition(":")
-    found: Any = import_module(module)
-    return getattr(found, attribute) if attribute else found
+    """Import `module` or `module:object` and return the module or the object."""
+    name, _, attribute = target.partition(":")
+    module: Any = import_module(name)
+    return getattr(module, attribute) if attribute else module
 
 
 @cache
 def declared(group: str) -> dict[str, EntryPoint]:
-    """Return what installed distributions declare in a group, by name, sorted; loads nothing.
+    """Return the entry points of a group by name, sorted, without loading any.
 
-    Where two declare one name, that of the distribution whose name sorts first is taken, and a line says so.
+    If two distributions declare the same name, the one whose name sorts first is used, and the other is reported.
     """
-    found: dict[str, EntryPoint] = {}
+    entries: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=group), key=lambda e: (e.name, distribution_of(e), e.value)):
-        if entry.name not in found:
-            found[entry.name] = entry
-        elif distribution_of(entry) != distribution_of(found[entry.name]):
-            report(entry, f"not used: {distribution_of(found[entry.name])} has one of that name")
-    return found
+        if entry.name not in entries:
+            entries[entry.name] = entry
+        elif distribution_of(entry) != distribution_of(entries[entry.name]):
+            report(entry, f"not used: {distribution_of(entries[entry.name])} has one of that name")
+    return entries
 
 
 def distribution_of(entry: EntryPoint) -> str:
@@ -182,15 +182,15 @@ def distribution_of(entry: EntryPoint) -> str:
 
 @cache
 def report(entry: EntryPoint, why: str) -> None:
-    """Say once, on standard error, that an entry point is not used, and why."""
+    """Print one warning on standard error: this entry point is not used, and why. Each warning is printed once."""
     print(f"warning: {entry.group} {entry.name!r} of {distribution_of(entry)}: {why}", file=sys.stderr)
 
 
 def cannot_load(entry: EntryPoint, error: Exception) -> None:
-    """Say once that an entry point cannot be loaded."""
-    report(entry, f"cannot be loaded: {_said(error)}")
+    """Print one warning on standard error: this entry point cannot be loaded."""
+    report(entry, f"cannot be loaded: {_summary(error)}")
 
 
-def _said(error: Exception) -> str:
+def _summary(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

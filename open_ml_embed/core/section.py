@@ -1,4 +1,4 @@
-"""What people write: models that refuse an unknown key, and do not change."""
+"""Base class of the models of files that users write."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of a file that people write; a key that it does not have is an error."""
+    """A section of a file that users write. It is immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

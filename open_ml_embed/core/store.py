@@ -1,9 +1,9 @@
-"""Shards and their markers: what is on disk is complete, or it does not count.
+"""Shards and their markers: a shard counts only if it is complete.
 
-A shard is written to a temporary name, fsynced and renamed; only then is its marker written, the same way. A marker
-holds the key of the work (inputs, operation, version, settings) and size and hash of every output, so a truncated
-shard, a marker without its shard, or a changed setting all lead to the same thing: the shard is made again.
-Paths go through fsspec; nothing else is needed, no database and no actor.
+A shard is written under a temporary name, fsynced and renamed. Then its marker is written in the same way. A marker
+holds the key of the task (inputs, operation, version, settings) and the size and hash of every output. A truncated
+shard, a marker without its shard, and a changed setting therefore all have the same effect: the shard is written again.
+Paths go through fsspec. No database or server is needed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import canonical_json
 
 MARKER, WRITER = ".done.json", ".writer"
-"""What ends the name of a task's marker, and of the file beside a table that says which task wrote it."""
+"""Suffix of a task's marker, and suffix of the file beside a table that holds the key of the task that wrote it."""
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 @dataclass(frozen=True)
 class Output:
-    """One finished file: its path below the store's root, its rows, bytes and xxh3-128."""
+    """One finished file: path below the store's root, number of rows, size in bytes, and xxh3-128 in hexadecimal."""
 
     path: str
     rows: int
@@ -44,7 +44,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Marker:
-    """Proof that a task is done: its key, its outputs, and what it counted."""
+    """Record that a task is done: its key, its outputs, and its statistics."""
 
     key: str
     outputs: tuple[Output, ...]
@@ -52,7 +52,7 @@ class Marker:
 
 
 class Store:
-    """A folder of shards and markers, on anything fsspec can write to."""
+    """A folder of shards and markers on any file system that fsspec can write to."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -60,12 +60,12 @@ class Store:
         self._local = "file" in self.fs.protocol
 
     def full(self, path: str) -> str:
-        """Return the path as the file system wants it."""
+        """Return the full path for the fsspec file system."""
         return f"{self._base}/{path}"
 
     @contextmanager
     def writing(self, path: str) -> Iterator[IO[bytes]]:
-        """Open `path` for writing; it appears, whole, when the block ends without an error."""
+        """Open `path` for writing; the file appears atomically when the block ends without an error."""
         final, temporary = self.full(path), self.full(path) + ".tmp"
         self.fs.makedirs(final.rsplit("/", 1)[0], exist_ok=True)
         with self.fs.open(temporary, "wb") as sink:
@@ -86,13 +86,13 @@ class Store:
     def write_table(
         self, path: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, compressed: bool = True
     ) -> Output:
-        """Write Arrow IPC (file format) atomically and return what was written.
+        """Write an Arrow IPC file atomically and return its path, rows, size and hash.
 
         Args:
             path: below the root, ending in ``.arrow``.
             batches: record batches in `schema`; consumed once.
-            schema: written even when there is no batch.
-            compressed: by lz4; a table that is not is read without a copy where the disk is local.
+            schema: written even if there is no batch.
+            compressed: compress with lz4. An uncompressed table on a local disk is read without a copy (memory map).
 
         """
         rows, options = 0, IPC_OPTIONS if compressed else pa.ipc.IpcWriteOptions()
@@ -105,12 +105,27 @@ class Store:
         return Output(path, rows, hashing.written, hashing.digest.hexdigest())
 
     def read_table(self, path: str, columns: list[str] | None = None) -> pa.Table:
-        """Read a shard, or some of its columns, memory-mapped where the disk is local."""
+        """Read a shard, or some of its columns, memory-mapped if the disk is local.
+
+        Raises:
+            StageError: the shard lacks one of the columns.
+
+        """
         with self._reading(path) as source:
             return _selected(_opened(source, columns).read_all(), columns)
 
     def read_rows(self, path: str, rows: Integers, columns: list[str] | None = None) -> pa.Table:
-        """Read some rows of a shard, by their numbers, ascending: in memory are they and one batch, not the shard."""
+        """Read some rows of a shard; only these rows and one batch are held in memory.
+
+        Args:
+            path: below the root.
+            rows: row numbers in the shard, ascending.
+            columns: names of the columns to read, in the order of the result; None: all.
+
+        Raises:
+            StageError: the shard lacks one of the columns.
+
+        """
         with self._reading(path) as source:
             reader = _opened(source, columns)
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
@@ -122,14 +137,15 @@ class Store:
             yield source
 
     def sizes(self, paths: Iterable[str]) -> dict[str, int | None]:
-        """Return the bytes of some files, null for those that are not there: one listing a folder, not one call a file.
+        """Return the sizes of files in bytes, by path; None for a missing file.
 
-        (On a local disk a call a file costs less than a listing.)
+        A remote store is asked for one listing per folder, not once per file. On a local disk, one call per file is
+        faster than a listing.
         """
         wanted = list(paths)
         if self._local:
             return {path: _local_size(Path(self.full(path))) for path in wanted}
-        found: dict[str, int | None] = dict.fromkeys(wanted)
+        sizes: dict[str, int | None] = dict.fromkeys(wanted)
         names = {self.full(path).lstrip("/"): path for path in wanted}
         for folder in sorted({self.full(path).rsplit("/", 1)[0] for path in wanted}):
             self.fs.invalidate_cache(folder)
@@ -140,19 +156,19 @@ class Store:
             for entry in listed:
                 path = names.get(str(entry["name"]).lstrip("/"))
                 if path is not None and entry["type"] == "file":
-                    found[path] = int(entry["size"])
-        return found
+                    sizes[path] = int(entry["size"])
+        return sizes
 
     def remove(self, path: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file if it exists."""
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm_file(self.full(path))
 
     def read_marker(self, path: str, key: str) -> Marker | None:
-        """Return the marker of a task if it was written for `key` and all its outputs are whole and its own.
+        """Return the marker of a task if it is valid: written for `key`, and its outputs are complete and current.
 
-        An output at another place than the task's may have been written again by another task since: beside it stands
-        the key of the task that wrote it last.
+        Another task may have overwritten an output that does not lie under this task's path. The file beside such an
+        output (suffix `WRITER`) holds the key of the task that wrote it last.
         """
         try:
             raw = json.loads(self.fs.cat_file(self.full(path)))
@@ -169,14 +185,14 @@ class Store:
         return marker if all(self._writer(output) == key for output in elsewhere) else None
 
     def _writer(self, path: str) -> str | None:
-        """Return the key of the task that wrote a table at another place than its own."""
+        """Return the key of the task that last wrote a table which several tasks may write; None if unknown."""
         try:
             return str(self.fs.cat_file(self.full(path + WRITER)).decode())
         except FileNotFoundError:
             return None
 
     def write_marker(self, path: str, marker: Marker) -> None:
-        """Write the marker; from here on the task counts as done."""
+        """Write the marker; from then on the task counts as done."""
         data = {"key": marker.key, "outputs": [asdict(o) for o in marker.outputs], "stats": marker.stats}
         self.write_bytes(path, canonical_json(data))
 
@@ -189,17 +205,17 @@ def _local_size(path: Path) -> int | None:
 
 
 class HashingSink(io.RawIOBase):
-    """Passes writes on and hashes them, so that a shard's hash costs no second read."""
+    """Write-through sink that hashes what it writes, so that a shard need not be read again for its hash."""
 
     def __init__(self, sink: IO[bytes]) -> None:
         self._sink, self.written, self.digest = sink, 0, xxhash.xxh3_128()
 
     def writable(self) -> bool:
-        """Tell that it is written to."""
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write and hash."""
+        """Write the data, add it to the hash, and return its length in bytes."""
         self._sink.write(data)
         self.digest.update(data)
         self.written += len(data)
@@ -207,13 +223,13 @@ class HashingSink(io.RawIOBase):
 
 
 def take_rows(batches: Iterable[pa.RecordBatch], rows: Integers, schema: pa.Schema) -> pa.Table:
-    """Take rows from one batch after the other.
+    """Take rows from a sequence of batches, one batch at a time.
 
-    `pa.Table.take` first joins all chunks of a column, and the offsets of a `string` column end at 2 GiB.
+    `pa.Table.take` would first concatenate all chunks of a column, which fails for a `string` column above 2 GiB.
 
     Args:
-        batches: in `schema`; read as far as there are rows to take.
-        rows: numbers through all batches, ascending.
+        batches: record batches in `schema`; read only up to the last row that is taken.
+        rows: row numbers, counted through all batches, ascending.
         schema: of the result.
 
     """
@@ -245,12 +261,12 @@ def _opened(source: pa.NativeFile | IO[bytes], columns: list[str] | None) -> pa.
 
 
 def _selected(table: pa.Table, columns: list[str] | None) -> pa.Table:
-    """Bring the columns into the order asked for: a reader gives them in that of the file."""
+    """Return the columns in the requested order; a reader returns them in the order of the file."""
     return table if columns is None else table.select(columns)
 
 
 def flat(store: Store, path: str, *names: str) -> tuple[Array, ...]:
-    """Read columns of a table that was written as one batch, uncompressed: no copy where the disk is local."""
+    """Read columns of a table as NumPy arrays; without a copy if it is one uncompressed batch on a local disk."""
     table = store.read_table(path, list(names))
     return tuple(_joined(table[name]) for name in names)
 

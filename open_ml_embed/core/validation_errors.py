@@ -1,4 +1,4 @@
-"""What pydantic refuses, in this project's words: the first fault, where it stands, and the nearest right name."""
+"""Converts pydantic's validation errors to this project's exceptions: first error, its location, nearest valid name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameErr
 
 Model = TypeVar("Model", bound=BaseModel)
 LONGEST_VALUE = 120
-"""Characters of a refused value that a message repeats: it may be a whole manifest."""
+"""Most characters of an invalid value that a message quotes; the value may be a whole manifest."""
 
 
 def refusal(
@@ -25,16 +25,16 @@ def refusal(
     what: str = "field",
     remedy: str = "",
 ) -> CorpusError:
-    """Turn the first thing that a model refuses into an error for people.
+    """Convert the first error of a validation to an exception for users.
 
     Args:
         error: what pydantic raised.
-        model: the model that refused.
-        kind: of the error, unless it is an unknown name.
+        model: the model whose validation failed.
+        kind: class of the exception, unless it is an unknown name.
         where: the file or profile.
-        section: of it that the model describes, as `train`; may be empty.
-        what: what a field is called there.
-        remedy: where there is no better one.
+        section: the section of the file that the model describes, as `train`; may be empty.
+        what: noun for a field of the model in messages.
+        remedy: used if there is no more specific one.
 
     Returns:
         `UnknownNameError` with the nearest names for an unknown field or a value outside a closed list, else `kind`.
@@ -42,8 +42,8 @@ def refusal(
     """
     first = error.errors()[0]
     loc = first["loc"]
-    place = ".".join([*([section] if section else []), *map(str, loc)])
-    where = f"{where}: {place}" if place else where
+    path = ".".join([*([section] if section else []), *map(str, loc)])
+    where = f"{where}: {path}" if path else where
     if first["type"] == "extra_forbidden":
         return UnknownNameError(what, str(loc[-1]), set(_fields_at(model, loc[:-1])), where=where)
     if first["type"] == "literal_error" and isinstance(first["input"], str):
@@ -53,7 +53,7 @@ def refusal(
         return kind(f"the {what} {str(loc[-1])!r} is missing", where=where, remedy=remedy)
     fault = first.get("ctx", {}).get("error")
     if isinstance(fault, UnknownNameError):  # a validator's own, which pydantic catches as it does every `ValueError`
-        fault.where = f"{where}{'.' if place else ': '}{fault.where}" if fault.where else where
+        fault.where = f"{where}{'.' if path else ': '}{fault.where}" if fault.where else where
         return fault
     given = repr(first["input"])
     given = given if len(given) <= LONGEST_VALUE else f"{given[: LONGEST_VALUE - 1]}…"
@@ -79,9 +79,9 @@ def from_arguments(model: type[Model], function: str, values: Mapping[str, objec
 
 
 def _fields_at(annotation: object, loc: tuple[int | str, ...]) -> Iterator[str]:
-    """Yield the fields of the models that stand at `loc` below a type.
+    """Yield the field names of the models at location `loc` below a type.
 
-    A place has the tag of a union's member, the key of a mapping and the index of a list in it; none is a field.
+    A location also contains tags of union members, keys of mappings and indices of lists, which are not fields.
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if not loc:

@@ -1,4 +1,4 @@
-"""Reading the YAML files that people write (manifests, mixes, settings): one way for all, and no key twice."""
+"""Reads the YAML files that users write (manifests, mixes, settings). Duplicate keys are errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 
 class _Loader(_Base):
-    """YAML's own loader keeps the last of two equal keys without a word; here the second is an error."""
+    """Loader that refuses duplicate keys; PyYAML's own loaders silently keep the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 (PyYAML's)
         seen = set()
@@ -36,11 +36,11 @@ def read_yaml(path: Path, kind: type[CorpusError], *, remedy: str = "") -> Any:
 
     Args:
         path: the file.
-        kind: the error to raise.
-        remedy: what to do where there is no such file.
+        kind: class of the exception to raise.
+        remedy: what to do if the file does not exist.
 
     Raises:
-        CorpusError: of that kind: no such file, not YAML (with the line), or a mapping that has a key twice.
+        CorpusError: of class `kind`: no such file, not YAML (with the line), or a duplicate key in a mapping.
 
     """
     try:

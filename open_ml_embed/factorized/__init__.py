@@ -1,6 +1,6 @@
-"""Backbones with a factored token embedding: what an export in efficient mode needs.
+"""Backbones with a factorized token embedding, the format of an export in efficient mode.
 
-Importing this package makes their model types known to transformers, and so to sentence-transformers:
+Importing this package registers their model types with transformers, and thereby with sentence-transformers:
 
     import open_ml_embed.factorized
     from sentence_transformers import SentenceTransformer

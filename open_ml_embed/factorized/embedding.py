@@ -1,4 +1,4 @@
-"""The token embedding that is nested in rank (MEL: ML-Embed's matryoshka embedding learning)."""
+"""Token embedding with nested ranks (MEL, matryoshka embedding learning, of the ML-Embed paper)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch.nn import functional
 
 
 class FactorizedEmbedding(nn.Module):
-    """Token embedding U·V of which any leading part is an embedding too (MEL).
+    """Token embedding U·V in which the first r columns of U and rows of V are an embedding for every rank r (MEL).
 
-    The product over the vocabulary is never formed: tokens are looked up in U and multiplied by V. Gradients are dense,
-    because AdamW moves every row at every step, seen or not.
+    The full product is never computed in training: tokens are looked up in U and multiplied by V. Gradients are dense,
+    because AdamW updates every row at every step, whether its token occurred or not.
 
     Attributes:
-        left: U, vocabulary × largest rank.
-        right: V, largest rank × hidden size.
-        rank: how many columns of U and rows of V are used; the loop changes it every step.
+        left: U, [vocabulary, largest rank].
+        right: V, [largest rank, hidden size].
+        rank: number of columns of U and rows of V in use; the training loop changes it every step.
 
     """
 
@@ -27,8 +27,14 @@ class FactorizedEmbedding(nn.Module):
 
     @classmethod
     def from_weight(cls, weight: Tensor, rank: int) -> FactorizedEmbedding:
-        """Factorize a vocabulary × hidden size embedding by its SVD: U·S and V, cut to `rank`."""
-        # V and S² of E are the eigenvectors and eigenvalues of EᵀE: hidden × hidden, whatever the vocabulary.
+        """Factorize an embedding by its truncated SVD: U·S and V, cut to `rank`.
+
+        Args:
+            weight: [vocabulary, hidden size], of any floating type; the factors get the same type.
+            rank: largest rank.
+
+        """
+        # V and S² of E are the eigenvectors and eigenvalues of EᵀE, which is only [hidden, hidden].
         wide = weight.detach().double()
         _, vectors = torch.linalg.eigh(wide.T @ wide)
         right = vectors.T.flip(0)[:rank]
@@ -38,10 +44,10 @@ class FactorizedEmbedding(nn.Module):
         return cls((wide @ right.T).to(weight.dtype).contiguous(), right.to(weight.dtype).contiguous())
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Look tokens up at the current rank."""
+        """Return the embeddings of token ids of any shape at the current rank: [..., hidden size]."""
         return functional.embedding(ids, self.left)[..., : self.rank] @ self.right[: self.rank]
 
     @torch.no_grad()
     def product(self, rank: int) -> Tensor:
-        """Return the vocabulary × hidden size embedding of a rank (for export only)."""
+        """Return the full embedding at a rank, [vocabulary, hidden size]; for export only."""
         return self.left[:, :rank] @ self.right[:rank]

@@ -1,8 +1,8 @@
-"""Backbones whose token embedding is stored as its two factors: the efficiency mode of an export.
+"""Backbones whose token embedding is stored as two factors, for exports in efficient mode.
 
-They have model types of their own. Under the backbone's own type transformers would not find the V×h table it expects,
-and start from a random one with no more than a warning. An export in this mode carries this file and `embedding.py`, so
-that it also loads where open-ml-embed is not installed, with `trust_remote_code=True`.
+They have separate model types. Under the original type, transformers would not find the [vocabulary, hidden size]
+table, would initialize a random one, and would only warn. An export in this mode includes this file and `embedding.py`,
+so that it also loads without open-ml-embed, with `trust_remote_code=True`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from .embedding import FactorizedEmbedding  # noqa: TID252 (in an export the two
 
 
 class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call]
-    """Qwen3's configuration and the rank of the token embedding."""
+    """Qwen3's configuration with the rank of the token embedding."""
 
     model_type = "factorized_qwen3"
     embedding_rank: int = 64
 
 
 class FactorizedEuroBertConfig(EuroBertConfig):  # type: ignore[no-untyped-call]
-    """EuroBERT's configuration and the rank of the token embedding."""
+    """EuroBERT's configuration with the rank of the token embedding."""
 
     model_type = "factorized_eurobert"
     embedding_rank: int = 64
 
 
 class _Factorized:
-    """Puts the factors in the place of the table."""
+    """Mixin that replaces the embedding table by its factors."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)  # type: ignore[call-arg]
@@ -60,11 +60,11 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "qwen3": (FactorizedQwen3Config, FactorizedQwen3Model),
     "eurobert": (FactorizedEuroBertConfig, FactorizedEuroBertModel),
 }
-"""By the backbone's model type: its configuration and model with a factorized embedding."""
+"""Model type of a backbone → configuration and model class with a factorized embedding."""
 
 
 def register() -> None:
-    """Make the model types known to transformers' auto classes."""
+    """Register the model types with transformers' auto classes."""
     for config, model in MODELS.values():
         AutoConfig.register(config.model_type, config, exist_ok=True)
         AutoModel.register(config, model, exist_ok=True)

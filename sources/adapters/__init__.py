@@ -1,1 +1,1 @@
-"""Adapters: one module for each dataset whose records need code of their own; same interface as a shape."""
+"""Adapters: shapes for single datasets whose records no general shape fits, one module each."""

@@ -1,7 +1,7 @@
-"""Texts of a class in several languages: the positive is a text of the same class in another language.
+"""Classes with texts in several languages: the positive is a text of the same class in another language.
 
-Of a class only so many texts in each language are held, those with the smallest content hashes: which ones depends
-neither on the order of the files nor on how they are cut into batches.
+At most `per_language` texts of a class and language are used: those with the smallest content hashes. The selection
+does not depend on the order of the files or on batch sizes.
 """
 
 from __future__ import annotations
@@ -24,23 +24,27 @@ from sources.text import normalized
 PER_FILE = False
 
 _BYTES = 512 << 20
-"""Text gathered before what no class can hold is let go."""
+"""Bytes of text to collect before the surplus texts of each class are dropped."""
 _ROWS = 16_384
 
 
 class Args(Section):
-    """Columns, and how much of a class to take; the subset's query language tells the texts' languages."""
+    """Columns, and the size of a class. The query language of the subset states the language of each text."""
 
     text: str
     label: str
     code: bool = False
-    """The texts are programs."""
+    """Whether the texts are program text."""
     per_language: int = Field(ge=1)
-    """Texts of a class in one language."""
+    """Most texts of a class in one language."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a text that its class has in another language too."""
+    """Yield one row for each text whose class has a text in another language.
+
+    Filtered: texts beyond `per_language`, repetitions, the same text in a second language, and texts whose class has no
+    other language.
+    """
     files: list[str] = []
     gathered: list[pl.DataFrame] = []
     pending = seen = 0
@@ -56,7 +60,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     held = _held(gathered, args)
     if beyond := seen - held.height:
         context.filtered["enough-of-class-and-language"] += beyond
-    # A program may be valid in two languages (C, C++); it would be its own translation.
+    # A program may be valid in two languages (C, C++) and would then be its own positive.
     texts = held.sort("label", "lang", "hash").unique(["label", "hash"], keep="first", maintain_order=True)
     if repeated := held.height - texts.height:
         context.filtered["same-in-two-languages"] += repeated
@@ -64,7 +68,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _frame(context: Context, batch: RawBatch, args: Args, files: list[str]) -> pl.DataFrame:
-    """Return the good records of a batch; those without a text, class or language are quarantined."""
+    """Return the valid records of a batch; records without a text, class or language are quarantined."""
     if batch.file not in files:
         files.append(batch.file)
     texts = normalized(as_text(column(batch.columns, args.text)), code=args.code)
@@ -94,31 +98,32 @@ def _held(gathered: list[pl.DataFrame], args: Args) -> pl.DataFrame:
 
 
 def _rows(context: Context, texts: pl.DataFrame, files: list[str]) -> Iterator[pa.Table]:
-    """Yield rows in raw order; `texts` are sorted by class and language."""
+    """Yield rows in the order of the raw records; `texts` are sorted by class and language."""
     partner = _partners(texts)
-    there = partner >= 0
-    if alone := int((~there).sum()):
+    paired = partner >= 0
+    if alone := int((~paired).sum()):
         context.filtered["in-one-language-only"] += alone
-    order = texts.select("file", "record").with_row_index("at").filter(pl.Series(there)).sort("file", "record")["at"]
+    order = texts.select("file", "record").with_row_index("at").filter(pl.Series(paired)).sort("file", "record")["at"]
     lengths = texts["text"].str.len_bytes().cast(pl.Int64).to_numpy()
     sizes = (lengths + lengths[partner])[order.to_numpy()]
     for start, stop in runs(sizes, _ROWS):
-        at = order[start:stop].to_numpy()
-        rows, theirs = texts[at], texts[partner[at]]
+        index = order[start:stop].to_numpy()
+        rows, partners = texts[index], texts[partner[index]]
         yield draft_table(
             query=_arrow(rows["text"]),
-            positive=_arrow(theirs["text"]),
+            positive=_arrow(partners["text"]),
             label=_arrow(rows["label"]),
-            langs=(_arrow(rows["lang"]), _arrow(theirs["lang"])),
+            langs=(_arrow(rows["lang"]), _arrow(partners["lang"])),
             file=pa.array(files).take(rows["file"].to_arrow()),
             record=rows["record"].to_arrow(),
         )
 
 
 def _partners(texts: pl.DataFrame) -> np.ndarray:
-    """Choose for each text one of its class in another language, by its own hash; -1 where there is none.
+    """Choose for each text another one of its class in another language, by its hash; -1 if there is none (int64[n]).
 
-    A class is a ring of blocks, one a language; the candidates are what follows a text's block until it comes again.
+    A class is a ring of blocks, one per language. The candidates of a text are all texts of the other blocks, in ring
+    order from the end of its own block.
     """
     classes = texts["label"].rle_id().to_numpy()
     blocks = texts.select(pl.struct("label", "lang").rle_id()).to_series().to_numpy()

@@ -1,6 +1,7 @@
-"""Many language pairs in one subset, in the clustering format: a pair of aligned sentences is a class of its own.
+"""Many language pairs in one subset, in the clustering format: each pair of aligned sentences is one class.
 
-Every file holds one pair, as a column of structs whose two fields are named by the languages. Directions alternate.
+Each file holds one language pair, as a column of structs with two fields named by their languages. The direction
+alternates from record to record.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Where the structs are, and how many of them are taken."""
+    """Column of the structs, and the sampling rate."""
 
     column: str = "translation"
     every: int = Field(default=1, ge=1)
-    """Take one record of this many: the files of all pairs begin with the same sentences."""
+    """Take every n-th record. The files of all pairs begin with the same sentences, so the first n would overlap."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record taken; texts left untranslated are filtered."""
+    """Yield one row for each sampled record; untranslated texts are filtered."""
     for whole in batches(context):
-        taken = pa.array(np.asarray(whole.records) % args.every == 0)
-        if taken.false_count:
-            context.filtered["not-sampled"] += taken.false_count
-        batch = kept(whole, taken)
+        sampled = pa.array(np.asarray(whole.records) % args.every == 0)
+        if sampled.false_count:
+            context.filtered["not-sampled"] += sampled.false_count
+        batch = kept(whole, sampled)
         if batch.columns.num_rows:
             yield _rows(context, batch, args)
 
@@ -45,16 +46,16 @@ def _rows(context: Context, batch: RawBatch, args: Args) -> pa.Table:
     if differs.false_count:
         context.filtered["untranslated"] += differs.false_count
     first, second, records = first.filter(differs), second.filter(differs), batch.records.filter(differs)
-    there = pa.array(np.asarray(records) // args.every % 2 == 0)
+    forward = pa.array(np.asarray(records) // args.every % 2 == 0)
     file = pa.repeat(pa.scalar(batch.file), len(records))
-    # The declared language is read by row; its raw value is the name of the field.
+    # A language column is mapped by value; here the raw value is the name of the struct's field.
     lang = context.manifest.subsets[context.subset_name].query_lang
     tags = [lang if isinstance(lang, str) else declared(lang, pa.table({lang.column: [code]}))[0] for code in codes]
     return draft_table(
-        query=pc.if_else(there, first, second),
-        positive=pc.if_else(there, second, first),
+        query=pc.if_else(forward, first, second),
+        positive=pc.if_else(forward, second, first),
         label=pc.binary_join_element_wise(file, records.cast(pa.string()), "#"),
-        langs=(pc.if_else(there, *tags), pc.if_else(there, *reversed(tags))),
+        langs=(pc.if_else(forward, *tags), pc.if_else(forward, *reversed(tags))),
         file=file,
         record=records,
     )

@@ -1,6 +1,7 @@
-"""What only a file's name tells: adds columns taken from it, and leaves the rest to a shape.
+"""Adds columns taken from the file name, then applies another shape.
 
-A Hub configuration a language is such a case: every file has the same columns, none says which language it is.
+One use is a dataset with one Hub configuration per language: the files have the same columns, and only the file name
+states the language.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from sources.parts import Context, RawBatch
 from sources.shapes import arguments, shape
 
 PER_FILE = False
-"""The shape behind it may need the whole subset."""
+"""The inner shape may need the whole subset."""
 
 
 class Args(Section):
-    """Where the columns are in a name, and the shape."""
+    """Pattern for the file name, and the inner shape."""
 
     pattern: str
-    """A regular expression that is searched for in the file's name; each of its named groups becomes a column."""
+    """Regular expression to search for in the file name; each named group becomes a column."""
     shape: ShapeSpec
 
     @field_validator("pattern")
@@ -42,23 +43,23 @@ class Args(Section):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield what the shape makes of the records with their new columns.
+    """Yield the drafts of the inner shape, with the new columns added to its records.
 
     Raises:
-        SchemaError: a file's name does not fit the pattern.
+        SchemaError: a file name does not match the pattern.
 
     """
     pattern = re.compile(args.pattern)
 
     def read(table: str) -> Iterator[RawBatch]:
         for batch in context.read(table):
-            found = pattern.search(batch.file)
-            if found is None:
+            match = pattern.search(batch.file)
+            if match is None:
                 raise SchemaError(
                     f"the name does not fit {args.pattern!r}", where=batch.file, remedy="correct `pattern` or `files`"
                 )
             columns = batch.columns
-            for name, value in found.groupdict().items():
+            for name, value in match.groupdict().items():
                 columns = columns.append_column(name, pa.repeat(pa.scalar(value, pa.string()), columns.num_rows))
             yield RawBatch(columns, batch.file, batch.records)
 

@@ -1,9 +1,9 @@
-"""CLIRMatrix: titles of one Wikipedia judged against the articles of another.
+"""CLIRMatrix: titles of one Wikipedia with relevance judgements for the articles of another.
 
-A line of a judgement file is a title with its results, `[["<article>", <0 to 6>], …]`: lists of mixed types, which is
-why the file is read as text. 6 is for the article about the same thing; those below it come from a ranking in the
-title's language (Sun and Duh 2020, section 3). Where the other Wikipedia has no article about the same thing, a title's
-best score is lower: 5 is for those that the ranking put in its top group.
+A line of a judgement file is a title with its results, `[["<article>", <0 to 6>], …]`. These are lists of mixed types,
+so the file is read as text. Score 6 is the article about the same entity. Lower scores come from a ranking in the
+language of the title (Sun and Duh 2020, section 3). If the other Wikipedia has no article about the entity, the best
+score is lower; 5 is the top group of the ranking.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PER_FILE = False
 
 
 class Args(Section):
-    """Which scores matter."""
+    """Scores of positives and negatives."""
 
     relevant: int = 5
-    """What a title's best article must reach to be its positive; a title without one is filtered."""
+    """Least score of a positive; titles whose best article is below it are filtered."""
     negative: list[int] = [1, 2]
-    """Scores of given negatives: those above may be about nearly the same thing, 0 was not retrieved at all."""
+    """Scores of given negatives. Higher scores may be nearly relevant; 0 was not retrieved at all."""
     max_negatives: int = Field(default=8, ge=0)
 
 
@@ -39,32 +39,33 @@ class _Line(BaseModel):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row for each title with a relevant article, its best; the manifest's tables are `judgements`, `corpus`.
+    """Yield one row for each title with a relevant article; the best one is the positive.
 
-    Filtered: titles whose best article is below the bar, and those without any result.
+    The tables of the manifest are `judgements` and `corpus`. Filtered: titles whose best article is below `relevant`,
+    and titles without results.
     """
     titles, judgements = [], []
     for batch in context.read("judgements"):
-        found = list(_lines(context, batch))
-        titles.append(_batch(batch.file, [(n, line.src_id, line.src_query) for n, line in found], "id", "text"))
-        for _, line in found:
+        lines = list(_lines(context, batch))
+        titles.append(_batch(batch.file, [(n, line.src_id, line.src_query) for n, line in lines], "id", "text"))
+        for _, line in lines:
             best = max((score for _, score in line.tgt_results), default=None)
             if best is None:
                 context.filtered["no-result"] += 1
             elif best < args.relevant:
                 context.filtered[f"score-below-{args.relevant}"] += 1
-                line.tgt_results.clear()  # its negatives would be counted as a query without a positive
+                line.tgt_results.clear()  # or its negatives would be counted again, as a query without a positive
         judged = [
             (number, line.src_id, document, score)
-            for number, line in found
+            for number, line in lines
             for document, score in line.tgt_results
             if score >= args.relevant or score in args.negative
         ]
         judgements.append(_batch(batch.file, judged, "title", "document", "score"))
 
     def read(table: str) -> Iterator[RawBatch]:
-        own = {"queries": titles, "judgements": judgements}
-        return iter(own[table]) if table in own else context.read(table)
+        added = {"queries": titles, "judgements": judgements}
+        return iter(added[table]) if table in added else context.read(table)
 
     tables = context.manifest.tables
     manifest = context.manifest.model_copy(update={"tables": tables | {"queries": tables["judgements"]}})

@@ -1,6 +1,6 @@
-"""Package descriptions: the one-line synopsis asks, the long description answers.
+"""Debian package descriptions: the one-line synopsis is the query, the long description the positive.
 
-`described` is what the adapters over package descriptions share.
+The adapters for package descriptions share the function `described`.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from sources.parts import Context
 PER_FILE = False
 
 _WRAPPED = re.compile(r"^(?! )(.+)\n(?=[^\s])", re.MULTILINE)
-"""A line of running text that goes on in the next one; lines that start with a space are kept as they are."""
+"""A line of running text that continues on the next line; lines that start with a space are preformatted."""
 _WITHOUT_SPACES = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
-"""Between two Chinese or Japanese characters: a line break there stands for nothing."""
+"""A space between two Chinese or Japanese characters, which comes from a line break and is removed."""
 _PLACEHOLDER = "<trans>"
-"""What the translation server writes for a paragraph that nobody has translated."""
+"""Placeholder of the translation server for an untranslated paragraph."""
 
 
 class Args(Section):
     """Arguments of the adapter."""
 
     text: str
-    """Field of the table `descriptions` with the text (`Description-de`)."""
+    """Field of the table `descriptions` that holds the text (`Description-de`)."""
     english: str | None = None
-    """Field of the table `english` to compare with; null where the texts are the English ones."""
+    """Field of the table `english`, to detect untranslated texts; null if the texts are English."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One description in one language, and where it stands."""
+    """One package description in one language, with its file and record number."""
 
     file: str
     record: int
     package: str
     md5: str
-    """Of the English description: the same in all languages."""
+    """MD5 of the English description, the key of its translations."""
     title: str
     body: str
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield a row a description."""
+    """Yield one row for each description."""
     rows = Drafts(context)
     for item in described(context, args):
         rows.add(item.title, item.body, file=item.file, record=item.record)
@@ -60,10 +60,16 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 def described(
     context: Context, args: Args, *, admit: Callable[[str, str], bool] = lambda _package, _md5: True
 ) -> Iterator[Description]:
-    """Yield the descriptions of the subset's language, each text once, of packages that `admit` lets in.
+    """Yield the descriptions in the language of the subset, each text once.
 
-    Filtered: repeated descriptions (several versions of a package, several packages with one text), those without
-    a long part, and those left in English or partly untranslated. Quarantined: paragraphs without the fields.
+    Filtered: repeated descriptions (several versions of a package, several packages with the same text), descriptions
+    without a long part, and untranslated or partly translated ones. Quarantined: paragraphs that lack a field.
+
+    Args:
+        context: of the subset.
+        args: of the adapter.
+        admit: called with package name and MD5; packages for which it returns False are filtered (`no-class`).
+
     """
     english = _english(context, args)
     seen: set[str | tuple[str, str]] = set()
@@ -89,7 +95,7 @@ def described(
 
 
 def _english(context: Context, args: Args) -> dict[str, str]:
-    """Return the English texts by md5."""
+    """Return MD5 → English description."""
     texts: dict[str, str] = {}
     if args.english not in (None, args.text):
         for batch in context.read("english"):
@@ -99,7 +105,7 @@ def _english(context: Context, args: Args) -> dict[str, str]:
 
 
 def split(text: str) -> tuple[str, str]:
-    r"""Return synopsis and long description, running text unwrapped.
+    r"""Split a description into synopsis and long description, and unwrap its running text.
 
     >>> split("audio editor\nRecords and\nplays.\n\n * fast\n * small")
     ('audio editor', 'Records and plays.\n\n * fast\n * small')

@@ -1,7 +1,6 @@
-"""Package descriptions by class: the archive's section (clustering), or two answers to a question in debtags.
+"""Debian package descriptions with classes: the archive section (clustering), or a two-way question over debtags.
 
-The texts come from `sources.adapters.debian`, the classes from the package index, and the rows from the shape
-`label`.
+The texts come from `sources.adapters.debian`, the classes from the package index. The shape `label` makes the rows.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ _ROWS = 65_536
 
 
 class Args(debian.Args):
-    """Arguments of the adapter: those of `debian`, and what tells the class."""
+    """Arguments of the adapter: those of `debian`, and the source of the class."""
 
     question: str | None = None
-    """Key in `questions`; null: the class is the section."""
+    """Key in `questions`; null: the class is the archive section."""
     questions: dict[str, dict[str, list[str]]] = Field(default={})
-    """Question → answer in words → debtags that give it. Packages tagged for both answers, or none, are left out."""
+    """Question → answer in words → its debtags. Packages with tags of both answers, or of none, are left out."""
     separator: str = Field(default="\n\n", min_length=1)
-    """Between synopsis and long description."""
+    """Text between synopsis and long description."""
 
     @model_validator(mode="after")
     def _known(self) -> Args:
@@ -40,7 +39,7 @@ class Args(debian.Args):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield a row a description whose class is known."""
+    """Yield one row for each description whose class is known."""
     if args.question is None:
         shape = label.Args(mode="clustering", text="text", label="class")
     else:
@@ -56,7 +55,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _labeled(context: Context, args: Args) -> Iterator[RawBatch]:
-    """Yield descriptions with their classes as records of two fields, `text` and `class`."""
+    """Yield descriptions and their classes as records with two fields, `text` and `class`."""
     classes = _classes(context, args)
     rows: list[tuple[str, str, int]] = []
     file = ""
@@ -77,7 +76,7 @@ def _batch(rows: list[tuple[str, str, int]], file: str) -> RawBatch:
 
 
 def _classes(context: Context, args: Args) -> dict[str, str]:
-    """Return classes by package name and, for packages since renamed, by description; the first one found stays."""
+    """Return classes by package name and, for renamed packages, by MD5 of the description; the first entry wins."""
     classes: dict[str, str] = {}
     field = "Section" if args.question is None else "Tag"
     for batch in context.read("packages"):
@@ -95,5 +94,5 @@ def _class_of(value: str, args: Args) -> str | None:
     if args.question is None:
         return value.rpartition("/")[2]
     tags = set(value.replace("\n", " ").replace(",", " ").split())
-    answers = [answer for answer, ours in args.questions[args.question].items() if tags.intersection(ours)]
+    answers = [answer for answer, debtags in args.questions[args.question].items() if tags.intersection(debtags)]
     return answers[0] if len(answers) == 1 else None

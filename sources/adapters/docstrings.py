@@ -1,4 +1,4 @@
-"""Documented functions: the first paragraph of the docstring asks, the code without its docstring answers."""
+"""Documented functions: the first paragraph of the docstring is the query, the code without it the positive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PER_FILE = True
 
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n|\n[=\-~^]{3,}")
 _FIELD_LIST = re.compile(r"(?:^|\n)[ \t]*(?::\w[^:\n]*:|@\w+|>>> |(?:Args|Arguments|Parameters|Returns|Raises)\b)")
-"""Where a description gives way to parameters or an example without an empty line."""
+"""Start of a parameter list or an example that follows a description without an empty line."""
 
 
 class Args(BaseModel):
@@ -24,11 +24,11 @@ class Args(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     min_words: int = Field(default=3, ge=1)
-    """Words a description needs to say something of the function."""
+    """Least number of words of a description."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a function; short descriptions and functions without code are filtered."""
+    """Yield one row for each function; short descriptions and functions without code are filtered."""
     rows = Drafts(context)
     for batch in context.read("functions"):
         columns = (batch.columns[field].to_pylist() for field in ("docstring", "source"))

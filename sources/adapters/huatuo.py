@@ -1,4 +1,4 @@
-"""Huatuo's question files: questions and answers are lists, in one of its sets lists of lists of paraphrases."""
+"""Huatuo question files: questions and answers are lists of texts, in one dataset lists of lists of paraphrases."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Args(Section):
     questions: str = "questions"
     answers: str = "answers"
     separator: str | None = None
-    """Put between the answers, which are all part of one; null: the first is the answer."""
+    """Text between the answers, which are joined to one; null: only the first answer is used."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record: its first question, and its answer."""
+    """Yield one row for each record: its first question, and its answer."""
     for batch in batches(context):
         answers = flat(column(batch.columns, args.answers))
         whole = first_of(answers) if args.separator is None else pc.binary_join(answers, args.separator)
@@ -34,15 +34,15 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         yield draft(context, batch, query=query, positive=whole)
 
 
-def flat(found: pa.Array) -> pa.ListArray:
-    """Return one list of texts a record, whether the column holds texts, lists of them, or lists of lists.
+def flat(nested: pa.Array) -> pa.ListArray:
+    """Return one list of texts for each record of a column of texts, lists of texts, or lists of lists.
 
     >>> flat(pa.array([[["a", "b"], ["c"]], [["d"]], None])).to_pylist()
     [['a', 'b', 'c'], ['d'], []]
     """
-    if not pa.types.is_list(found.type):
-        return pa.ListArray.from_arrays(pa.array(np.arange(len(found) + 1, dtype=np.int32)), found.cast(pa.string()))
-    offsets, values = found.offsets, found.values
+    if not pa.types.is_list(nested.type):
+        return pa.ListArray.from_arrays(pa.array(np.arange(len(nested) + 1, dtype=np.int32)), nested.cast(pa.string()))
+    offsets, values = nested.offsets, nested.values
     while pa.types.is_list(values.type):
         offsets, values = values.offsets.take(offsets), values.values
     return pa.ListArray.from_arrays(offsets, values.cast(pa.string()))

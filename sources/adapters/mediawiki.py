@@ -1,6 +1,6 @@
-"""Interface messages: the English text asks, its translation answers.
+"""MediaWiki interface messages: the English text is the query, its translation the positive.
 
-What is not language is taken out of both by the same rules (`cleaned`); messages that are mostly markup go.
+The same rules remove markup from both texts (`cleaned`). Messages that are mostly markup are filtered.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class Args(Section):
 
     min_words: int = Field(default=2, ge=1)
     min_chars: int = Field(default=8, ge=1)
-    """An English message has at least so many words, or so many characters."""
+    """An English message needs at least `min_words` words or `min_chars` characters."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield a row a translated message, each pair of texts once."""
+    """Yield one row for each translated message, each pair of texts once."""
     sources = {
         (_component(batch.file), key): text
         for batch in context.read("english")
@@ -72,7 +72,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _pair(key: str, source: str | None, value: str, args: Args) -> tuple[str, str] | str:
-    """Return both texts cleaned, or the reason why they make no row."""
+    """Return both texts cleaned, or the reason to filter them."""
     if source is None:
         return "no-english-message"
     if _CODE_PAGE.search(key):
@@ -88,16 +88,17 @@ def _pair(key: str, source: str | None, value: str, args: Args) -> tuple[str, st
 
 
 def _component(file: str) -> str:
-    """Return the folder that a message file shares with the same messages in English."""
+    """Return the folder of a message file, which it shares with the English messages of the same component."""
     return file.rpartition("!")[2].rpartition("/")[0]
 
 
 def cleaned(message: str) -> str | None:
-    r"""Return the language in a message, or null where too little of it is.
+    r"""Return the natural-language text of a message, or None if it is mostly markup.
 
-    Parameters (`$1`) go, with quotes or brackets around them; of plural forms the last stays, of forms by gender the
-    first; links leave their text; tags, emphasis, list and heading marks go; `{{SITENAME}}` becomes a name. Whatever
-    other template is left, more than two parameters, or less than a third of the length make it null.
+    Parameters (`$1`) are removed, with quotes or brackets around them. Of plural forms the last one is kept, of gender
+    forms the first. Links are replaced by their text. Tags, emphasis, list and heading marks are removed.
+    `{{SITENAME}}` becomes a name. The result is None if another template remains, if there are more than two
+    parameters, or if less than a third of the length remains.
 
     >>> cleaned("[[Special:Log|See all]] {{PLURAL:$1|change|changes}} made by \"$2\" on <b>{{SITENAME}}</b>.")
     'See all changes made by on Wiki.'
@@ -136,7 +137,7 @@ def _resolved(match: re.Match[str]) -> str:
         return _SITE
     forms = _FORMS.match(inner)
     if forms is None:
-        return "\ufffc"  # no text stands for it: the message is given up
+        return "\ufffc"  # an unknown template: `cleaned` rejects the message
     kind, choices = forms[1].upper(), forms[3].split("|")
     if kind == "PLURAL":
         choices = [choice for choice in choices if not _EXPLICIT.match(choice)] or choices

@@ -1,6 +1,6 @@
-"""Conversation trees, one message a record: the prompt that opens a tree asks, its best reply answers.
+"""Conversation trees with one message per record: the first prompt is the query, its best reply the positive.
 
-Other replies to the same prompt are no negatives: they answer it too, only less well.
+Other replies to the same prompt are not negatives, since they answer it too.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from sources.shapes.fields import column, draft, struct_field
 PER_FILE = True
 """A file holds whole trees."""
 
-_ASKS, _ANSWERS = "prompter", "assistant"
+_PROMPTER, _ASSISTANT = "prompter", "assistant"
 
 
 class Args(Section):
-    """Arguments of the adapter: none, the columns are OpenAssistant's."""
+    """No arguments; the columns are those of OpenAssistant."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a tree whose prompt was answered, in order of the prompts.
+    """Yield one row for each tree whose prompt has a reply, in the order of the prompts.
 
-    The best reply is the one that people ranked first; among unranked ones, the one of the highest quality, then the
-    first. Filtered: deleted prompts, and those without a reply that is left. Quarantined: messages whose parent is
-    not in the file, and trees that open with an assistant.
+    The best reply is the one that annotators ranked first; among unranked replies, the one with the highest quality,
+    then the first one. Filtered: deleted prompts, and prompts without an undeleted reply. Quarantined: messages whose
+    parent is not in the file, and trees that begin with the assistant.
     """
     messages, file = _messages(context)
     if messages.is_empty():
@@ -41,14 +41,14 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         messages.select("id"), left_on="parent", right_on="id", how="anti"
     )
     opening = messages.filter(pl.col("parent").is_null())
-    for reason, bad in (("missing-parent", orphans), ("no-user-turn", opening.filter(pl.col("role") != _ASKS))):
+    for reason, bad in (("missing-parent", orphans), ("no-user-turn", opening.filter(pl.col("role") != _PROMPTER))):
         for record, text in bad.select("record", "text").iter_rows():
             context.quarantine.add(file, record, reason, text or "")
-    prompts = opening.filter((pl.col("role") == _ASKS) & ~pl.col("deleted"))
-    if deleted := opening.filter((pl.col("role") == _ASKS) & pl.col("deleted")).height:
+    prompts = opening.filter((pl.col("role") == _PROMPTER) & ~pl.col("deleted"))
+    if deleted := opening.filter((pl.col("role") == _PROMPTER) & pl.col("deleted")).height:
         context.filtered["deleted"] += deleted
     replies = (
-        messages.filter((pl.col("role") == _ANSWERS) & ~pl.col("deleted"))
+        messages.filter((pl.col("role") == _ASSISTANT) & ~pl.col("deleted"))
         .sort("rank", "quality", "record", descending=[False, True, False], nulls_last=True)
         .unique("parent", keep="first", maintain_order=True)
         .select(pl.col("parent").alias("id"), pl.col("text").alias("reply"))
@@ -93,7 +93,7 @@ def _messages(context: Context) -> tuple[pl.DataFrame, str]:
 
 
 def _quality(labels: pa.StructArray) -> pa.DoubleArray:
-    """Return the value named `quality` of each message, null where nobody judged it."""
+    """Return the label `quality` of each message (float64[n]), null if there is none."""
     if pa.types.is_null(labels.type):
         return pa.nulls(len(labels), pa.float64())
     names, values = (struct_field(labels, name, f"labels.{name}") for name in ("name", "value"))

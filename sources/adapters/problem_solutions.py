@@ -1,7 +1,7 @@
-"""Solutions that name their problem by dataset, split and row: the problem's statement is the query.
+"""Solutions that refer to their problem by dataset, split and row: the problem statement is the query.
 
-The table `solutions` has the solutions; every dataset of problems has a table of its own, whose file names tell the
-split (`data/train-…`, `test.jsonl`), and whose rows count through the files of a split in name order.
+The table `solutions` holds the solutions. Each dataset of problems has another table. Its file names state the split
+(`data/train-…`, `test.jsonl`), and its rows are numbered through the files of a split in name order.
 """
 
 from __future__ import annotations
@@ -26,46 +26,44 @@ from sources.shapes.fields import as_text, column
 PER_FILE = False
 
 _SPLIT = re.compile(r"(?:^|/)(train|test|valid)")
-_Place = tuple[str, str, int]
-"""Dataset, split, row."""
+_Key = tuple[str, str, int]
+"""Key of a problem: dataset, split, row."""
 
 
 class Problems(Section):
-    """A dataset of problems."""
+    """Table of a dataset of problems, and the sections of a statement."""
 
     table: str
     sections: dict[str, str]
-    """Column → heading (may be empty), in the order of the statement; a list of structs is written field by field."""
+    """Column → heading (may be empty), in the order of the statement; structs in a list are written field by field."""
 
 
 class Args(Section):
-    """Columns of the table `solutions`, and where its problems are."""
+    """Columns of the table `solutions`, and the datasets of problems."""
 
     problem: str = "question_id"
-    """Tells problems apart: a row is made of each."""
+    """Column that identifies a problem; each problem makes one row."""
     dataset: str = "dataset"
     split: str = "split"
     index: str = "index"
     solution: str = "solution"
     score: str = "pass_rate"
-    """Of a problem's solutions the one with the highest is taken, the first of equals; no number counts as lowest."""
+    """Score column. The solution with the highest score is taken, the first one of a tie; a missing score is lowest."""
     fences: list[str] = []
-    """Names of the language on fenced blocks: where a solution has such blocks, the last of them is taken."""
+    """Language names of fenced code blocks; if a solution has such blocks, the last one is taken."""
     problems: dict[str, Problems]
-    """Value of the dataset column → its problems."""
+    """Value of the dataset column → table of its problems."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a problem, in order of the chosen solutions."""
+    """Yield one row for each problem, in the order of the chosen solutions."""
     files: list[str] = []
     chosen = _chosen(context, args, files)
     if chosen.is_empty():
         return
     wanted = {(dataset, split, row) for dataset, split, row in chosen.select("dataset", "split", "row").iter_rows()}
     statements = {
-        place: text
-        for name, problems in args.problems.items()
-        for place, text in _read(context, name, problems, wanted)
+        key: text for name, problems in args.problems.items() for key, text in _read(context, name, problems, wanted)
     }
     fences = frozenset(args.fences)
     rows = Drafts(context)
@@ -84,7 +82,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _chosen(context: Context, args: Args, files: list[str]) -> pl.DataFrame:
-    """Return the best solution of each problem with its place, in raw order."""
+    """Return the best solution of each problem, with its file and record, in raw order."""
     best = pl.DataFrame()
     for batch in context.read("solutions"):
         if batch.file not in files:
@@ -100,15 +98,15 @@ def _chosen(context: Context, args: Args, files: list[str]) -> pl.DataFrame:
         solved = frame.filter(~pl.Series(pl.from_arrow(blank(texts["solution"]))))
         if without := frame.height - solved.height:
             context.filtered["no-solution"] += without
-        # A stable sort: of equals the first in raw order stays first.
+        # A stable sort keeps ties in raw order.
         whole = pl.concat([best, solved]) if best.height else solved
         whole = whole.sort("score", descending=True, maintain_order=True)
         best = whole.unique("problem", keep="first", maintain_order=True)
     return best.sort("file", "record") if best.height else best
 
 
-def _read(context: Context, dataset: str, problems: Problems, wanted: set[_Place]) -> Iterator[tuple[_Place, str]]:
-    """Yield the wanted statements of a dataset with their places."""
+def _read(context: Context, dataset: str, problems: Problems, wanted: set[_Key]) -> Iterator[tuple[_Key, str]]:
+    """Yield (key, statement) of the wanted problems of a dataset."""
     before: defaultdict[str, int] = defaultdict(int)
     file, split, rows = "", "", 0
     for batch in context.read(problems.table):
@@ -116,12 +114,12 @@ def _read(context: Context, dataset: str, problems: Problems, wanted: set[_Place
             before[split] += rows
             file, split = batch.file, _split(batch.file)
         rows = batch.records[-1].as_py() + 1
-        places = [(dataset, split, before[split] + record) for record in batch.records.to_pylist()]
-        here = [at for at, place in enumerate(places) if place in wanted]
-        for at, record in zip(here, batch.columns.take(pa.array(here, pa.int64())).to_pylist(), strict=True):
+        keys = [(dataset, split, before[split] + record) for record in batch.records.to_pylist()]
+        hits = [index for index, key in enumerate(keys) if key in wanted]
+        for index, record in zip(hits, batch.columns.take(pa.array(hits, pa.int64())).to_pylist(), strict=True):
             statement = _statement(record, problems.sections)
             if statement:
-                yield places[at], statement
+                yield keys[index], statement
 
 
 def _split(file: str) -> str:

@@ -1,4 +1,4 @@
-"""Answers that hold Python, bare or in a fenced block: the task is the query, the code that parses the positive."""
+"""Answers that contain Python code: the task is the query, the code the positive, if it parses."""
 
 from __future__ import annotations
 
@@ -22,28 +22,33 @@ PER_FILE = True
 _BLOCK = re.compile(r"^[ \t]*```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _PYTHON = frozenset(("", "py", "python", "python3"))
 _ENOUGH = 100
-"""Answers after which a file without any Python is taken to have other columns than stated."""
+"""If so many answers contain no Python at all, the manifest is assumed to name the wrong columns."""
 
 
 class Args(Section):
-    """Where the texts are."""
+    """Columns of the texts."""
 
     query: TextExpr
     answers: list[str] = Field(min_length=1)
-    """Columns that may hold the code; the first one that does is taken."""
+    """Columns that may hold the code; the first one with code that parses is used."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record whose answer has Python that parses; the others are filtered."""
-    answered = found = 0
+    """Yield one row for each record whose answer has Python code that parses; other records are filtered.
+
+    Raises:
+        SchemaError: none of the first 100 answers of a file, or more, has such code.
+
+    """
+    answered = parsed = 0
     for batch in batches(context):
         columns = [text(batch.columns, name).to_pylist() for name in args.answers]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\d" in somebody's string is no business of ours
+            warnings.simplefilter("ignore")  # such as invalid escapes ("\d") in the answers
             codes = pa.array([_first_python(answers) for answers in zip(*columns, strict=True)], pa.string())
         answered += sum(any(answers) for answers in zip(*columns, strict=True))
-        found += len(codes) - codes.null_count
-        if found == 0 and answered >= _ENOUGH:
+        parsed += len(codes) - codes.null_count
+        if parsed == 0 and answered >= _ENOUGH:
             raise SchemaError(
                 f"none of {answered} answers has Python that parses; looked in: {', '.join(args.answers)}",
                 where=batch.file,
@@ -61,7 +66,7 @@ def _first_python(answers: tuple[str | None, ...]) -> str | None:
 
 
 def last_block(answer: str, languages: frozenset[str]) -> str:
-    r"""Return what the last fenced block of one of these languages holds; without one, the answer as it is.
+    r"""Return the content of the last fenced block in one of these languages; without one, the whole answer.
 
     >>> last_block("Like this:\n```python\nx = 1\n```\nDone.", frozenset({"python"}))
     'x = 1\n'

@@ -1,4 +1,4 @@
-"""Conversations written into one text, each turn behind a marker that tells who speaks."""
+"""Conversations stored as one text, in which a marker before each turn states the speaker."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Args(Section):
     text: str
     user: str = Field(min_length=1)
     assistant: str = Field(min_length=1)
-    """Markers that stand before the turns."""
+    """Markers before the turns of the user and of the assistant."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record: the user's first turn and the reply to it; what precedes and follows them is left."""
+    """Yield one row for each record: the first turn of the user and the reply to it; other turns are not used."""
     user, assistant = re.escape(args.user), re.escape(args.assistant)
     turns = rf"(?s){user}(?P<asked>.*?){assistant}(?P<replied>.*?)(?:{user}|{assistant}|\z)"
     for whole in batches(context):
         texts = as_text(column(whole.columns, args.text))
-        found = pc.extract_regex(texts, turns)
-        complete = found.is_valid()
+        groups = pc.extract_regex(texts, turns)
+        complete = groups.is_valid()
         for row in np.flatnonzero(~complete.to_numpy(zero_copy_only=False)):
             excerpt = texts[row].as_py() or ""
             reason = "no-reply" if args.user in excerpt else "no-user-turn"
             context.quarantine.add(whole.file, whole.records[row].as_py(), reason, excerpt)
-        asked, replied = (pc.struct_field(found, name).filter(complete) for name in ("asked", "replied"))
+        asked, replied = (pc.struct_field(groups, name).filter(complete) for name in ("asked", "replied"))
         yield draft(context, kept(whole, complete), query=asked, positive=replied)

@@ -1,7 +1,7 @@
-"""xCodeEval's retrieval files: a problem or a program, and lists of programs that solve the same problem or fail to.
+"""xCodeEval retrieval files: a problem or a program, with lists of programs that solve the problem or fail to.
 
-A program stands in an object under `source_code`, or by itself as a text; a problem is an object of its parts, or a
-text. The files have objects, the documentation shows texts: both are read.
+A program is an object with the field `source_code`, or a text. A problem is an object with several parts, or a text.
+The files contain objects, the documentation shows texts; both are accepted.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _PARTS = {
     "output_spec": "Output:",
     "notes": "Notes:",
 }
-"""Parts of a problem and their headings, in the order of a statement; samples and limits are left out."""
+"""Parts of a problem → headings, in the order of the statement; samples and limits are left out."""
 
 
 class Args(Section):
-    """Columns."""
+    """Columns of a problem or program, and of its positives and negatives."""
 
     query: str
     """A problem (`nl`) or a program (`source_code`)."""
     positives: str = "positive_code"
     negatives: str = "negative_code"
     code: str = "source_code"
-    """Field of an object that holds its program."""
+    """Field of an object that holds the program."""
     max_negatives: int = Field(default=24, ge=0)
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record whose problem somebody solved: the first solution is the positive."""
+    """Yield one row for each record with a solution; the first solution is the positive."""
     for batch in batches(context):
         queries = [_statement(value) for value in column(batch.columns, args.query).to_pylist()]
         positives = [_programs(value, args.code) for value in column(batch.columns, args.positives).to_pylist()]
@@ -49,7 +49,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
         solved = [row for row, programs in enumerate(positives) if programs]
         if unsolved := len(positives) - len(solved):
             context.filtered["no-positive"] += unsolved
-        given = [(place, text) for place, row in enumerate(solved) for text in negatives[row][: args.max_negatives]]
+        given = [(index, text) for index, row in enumerate(solved) for text in negatives[row][: args.max_negatives]]
         yield draft(
             context,
             taken(batch, np.array(solved, np.int64)),
@@ -57,21 +57,21 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
             positive=pa.array([positives[row][0] for row in solved], pa.string()),
             negatives=grouped(
                 pa.array([text for _, text in given], pa.string()),
-                np.array([at for at, _ in given], np.int64),
+                np.array([index for index, _ in given], np.int64),
                 len(solved),
             ),
         )
 
 
 def _programs(value: object, field: str) -> list[str]:
-    """Return the programs of a list of objects or texts, blank ones left out."""
+    """Return the programs in a list of objects or texts; blank ones are left out."""
     items = value if isinstance(value, list) else []
     texts = [item.get(field) if isinstance(item, dict) else item for item in items]
     return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
 def _statement(value: object) -> str | None:
-    """Return the text of a problem: itself, or its parts under their headings."""
+    """Return the statement of a problem: the text itself, or its parts with headings."""
     if not isinstance(value, dict):
         return value if isinstance(value, str) else None
     parts = []

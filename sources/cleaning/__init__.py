@@ -1,10 +1,9 @@
-"""Declared text cleaning: what a manifest's `clean` names is done to its texts before they are normalized.
+"""Text cleaning by the operations that a manifest names under `clean`; it runs before normalization.
 
-An operation mends one kind of damage that a source's own making left in its texts: markup that was never removed,
-characters decoded in the wrong encoding, marks of a tokenizer. None is applied that the manifest does not name. A look
-at the bytes (`sources.cleaning.scan`) tells which texts may hold the damage; the others are not touched, so that clean
-texts cost one pass over their bytes for all operations together. Program text (a language tag that ends in `-Code`) is
-left as it is.
+Each operation repairs one kind of damage that the production of a dataset left in its texts: markup that was not
+removed, characters decoded in the wrong encoding, artifacts of a tokenizer. Only the named operations are applied. A
+byte scan (`sources.cleaning.scan`) selects the texts that may have the damage. All others are left unchanged, so clean
+texts cost one pass over their bytes for all operations together. Program text (language tag `…-Code`) is not cleaned.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from sources.cleaning.remnants import without_jats, without_placeholders, withou
 
 
 class Operation(NamedTuple):
-    """One kind of damage: which marks of `scan` its texts have (0: any text may), and what mends one text.
+    """A cleaning operation: the marks of the texts that it applies to, and the function that repairs one text.
 
     Attributes:
-        marks: bits of `sources.cleaning.scan`; a text without any of them is left alone.
-        mend: text and language tag → text.
+        marks: bits of `sources.cleaning.scan`; a text without any of them is left unchanged.
+        mend: function (text, language tag) → text.
 
     """
 
@@ -52,34 +51,34 @@ OPERATIONS: dict[str, Operation] = {
     "hard-wraps": Operation(scan.LINE_END, lambda text, _: unwrapped(text)),
     "detokenize": Operation(scan.SPACED, detokenized),
 }
-"""The names a manifest may use (`sources.manifest.CleanName`), in the order in which they are applied.
+"""Operations by name (`sources.manifest.CleanName`), in the order in which they are applied.
 
-| name | what it mends |
+| name | what it repairs |
 | --- | --- |
 | `encoding` | UTF-8 that was decoded as Latin-1 or Windows-1252 (`Itâ€™s`), by ftfy |
 | `escapes` | line ends and tabs written as a backslash and a letter |
-| `list` | a Python list of texts written as one text: its items, one a line |
-| `entities` | HTML entities (`&amp;`), save where the text is about them |
-| `tags` | HTML tags: those that break lines become line ends, others go, save where the text is about them |
-| `jats` | marks that are left of journal markup (`O_ST_ABS`, `C_SCPLOW`, `<jats:p>`) |
-| `placeholders` | names that stand for what a dataset's makers took out (`_URL_0_`) |
+| `list` | a Python list of texts written as one text: becomes its items, one per line |
+| `entities` | HTML entities (`&amp;`), unless the text is about them |
+| `tags` | HTML tags: line-breaking tags become line ends, others are removed, unless the text is about them |
+| `jats` | remnants of journal markup (`O_ST_ABS`, `C_SCPLOW`, `<jats:p>`) |
+| `placeholders` | placeholders for parts that the authors of a dataset removed (`_URL_0_`) |
 | `treebank` | brackets and quotes of the Penn Treebank (`-LRB-`, two grave accents) |
 | `invisible` | zero-width, soft-hyphen and private-use characters; joiners stay where their script needs them |
-| `hard-wraps` | line ends inside a paragraph: blanks |
+| `hard-wraps` | line ends inside a paragraph: become blanks |
 | `detokenize` | blanks that a tokenizer put before punctuation, inside words, between characters of Thai or Chinese |
 """
 
 
 def cleaned(texts: pa.StringArray, langs: pa.StringArray, names: Sequence[str]) -> pa.StringArray:
-    """Return the texts with the named operations applied, in the order of `OPERATIONS`.
+    """Apply the named operations to texts, in the order of `OPERATIONS`.
 
     Args:
         texts: string array of n texts; nulls stay.
-        langs: the language tag of each.
-        names: of operations.
+        langs: string array of n language tags.
+        names: names of operations.
 
     Raises:
-        KeyError: there is no operation of a name; manifests cannot hold one.
+        KeyError: an unknown name; the model of manifests already refuses these.
 
     """
     if not names or not len(texts):

@@ -1,8 +1,8 @@
-"""Blanks that a tokenizer put into texts, taken out by the rules of the language.
+"""Detokenization: removes the blanks that a tokenizer inserted, by rules for each language.
 
-Tokenizers set punctuation apart, cut clitics off (`qu' à`, `do n't`), tear signs off their letters (`स ् तर`), and
-split Chinese or Thai into words. All this is undone where the result is unambiguous. What the tokenizer destroyed is
-not invented: a blank that may have been there stays.
+Tokenizers separate punctuation, cut off clitics (`qu' à`, `do n't`), separate combining signs from their letters
+(`स ् तर`), and split Chinese or Thai into words. These changes are undone where the result is unambiguous. A blank that
+may have been in the original stays.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _MARKS = (
     "\u0d62\u0d63\u0d81-\u0d83\u0dca-\u0ddf\u0df2\u0df3\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc"
     "\u0ec8-\u0ece\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3\u20d0-\u20f0\u302a-\u302f\u3099\u309a"
 )
-"""Combining signs: nothing is written between them and their letter."""
+"""Combining signs, which directly follow their letter in correct text."""
 _VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"
 _INDIC = {"Deva", "Beng", "Guru", "Gujr", "Orya", "Taml", "Telu", "Knda", "Mlym", "Sinh"}
 _WITHOUT_MARKS = {"Latn", "Cyrl", "Grek", "Armn", "Geor"}
-# Patterns begin with the blank itself, which a search can skip to; what is before it is looked back at.
+# Patterns begin with the blank, so that the search can skip to it; the character before it is checked by lookbehind.
 _TORN_VIRAMA = re.compile(f" [ \t]*([{_VIRAMAS}])[ \t]+(?=\\w)")
 _DEVANAGARI = "\u0904-\u0939\u0958-\u0961"
 _NUKTA_FIRST = re.compile(f"(?<![^\\s\"'(])([{_DEVANAGARI}])[ \t]+(\u093c)[ \t]+(?=[{_DEVANAGARI}])")
-"""A word of one letter and a dot below is none: the blank after the dot was not there."""
+"""One letter with a dot below is not a word, so the blank after the dot was inserted."""
 _NUKTA_LAST = re.compile(
     f"([{_DEVANAGARI}])[ \t]+(\u093c)[ \t]+([{_DEVANAGARI}])(?![{_DEVANAGARI}{_MARKS}]| [{_MARKS}])"
 )
-"""A bare letter after the dot: it was torn off a word."""
+"""A single letter after the dot was separated from a word."""
 _TORN_MARK = re.compile(f" [ \t]*(?=[{_MARKS}])")
 
 _CLOSING = re.compile(r" (?<=\S )[ \t]*([.,!?;:…)\]}”’।॥۔،؛؟、。!?]+)(?=[ \t\n\"'”’»)\]]|$)", re.MULTILINE)
@@ -77,11 +77,11 @@ _CLITICS = {"eng": _ENGLISH, "fra": _ELIDED, "ita": _ITALIAN, "cat": _CATALAN, "
 
 
 def detokenized(text: str, lang: str) -> str:
-    """Return the text as its writer would have set it.
+    """Remove the blanks that a tokenizer inserted into a text.
 
     Args:
-        text: tokenized, or not (then little changes: nobody writes a blank before a comma).
-        lang: language tag, as `deu-Latn`; tells the rules.
+        text: tokenized text; other text hardly changes, since a blank before a comma is rare in it.
+        lang: language tag, as `deu-Latn`; selects the rules.
 
     >>> detokenized("Wird er es ausführen ?", "deu-Latn"), detokenized("Qu' en sais -tu ?", "fra-Latn")
     ('Wird er es ausführen?', "Qu'en sais -tu?")
@@ -91,7 +91,7 @@ def detokenized(text: str, lang: str) -> str:
     """
     language, _, script = lang.partition("-")
     if script in _CHINESE:
-        # Nobody writes blanks between Chinese characters; who wrote them around Latin words may have meant them.
+        # Blanks between Chinese characters show a tokenized text; in other texts, blanks around Latin words stay.
         if not _without_blanks(_HAN, _HAN).search(text):
             return text
         text = _without_blanks(_HAN + _WIDE, _HAN + _WIDE + "0-9A-Za-z.,!?;:%()").sub("", text)
@@ -104,7 +104,7 @@ def detokenized(text: str, lang: str) -> str:
         text = _TORN_MARK.sub("", text)
     text = _around_punctuation(text, french=language == "fra")
     if language in _CLITICS and any(clitic in text for clitic in _APART):
-        text = _CLITICS[language].sub(lambda found: found[1] or found[2], text)
+        text = _CLITICS[language].sub(lambda match: match[1] or match[2], text)
     if script in _UNSPACED:
         letters = _UNSPACED[script]
         text = _without_blanks(letters, letters).sub("", text)
@@ -112,7 +112,7 @@ def detokenized(text: str, lang: str) -> str:
 
 
 def _around_punctuation(text: str, *, french: bool) -> str:
-    """Take out the blanks before closing punctuation and after what opens."""
+    """Remove blanks before closing punctuation and after opening punctuation."""
     if "@-@" in text:
         text = _JOINED.sub("-", text)
     if '"' in text:
@@ -120,7 +120,7 @@ def _around_punctuation(text: str, *, french: bool) -> str:
     text = _CLOSING.sub(r"\1", text)
     if any(opener in text for opener in _OPENERS):
         text = _OPENING.sub(r"\1", text)
-    if ("«" in text or "»" in text) and not french:  # French sets blanks inside its quotation marks
+    if ("«" in text or "»" in text) and not french:  # French uses blanks inside quotation marks
         text = _OPENING_GUILLEMET.sub(r"\1", _CLOSING_GUILLEMET.sub(r"\1", text))
     if "$ " in text or "€ " in text or "£ " in text:
         text = _MONEY.sub(r"\1", text)
@@ -129,17 +129,17 @@ def _around_punctuation(text: str, *, french: bool) -> str:
 
 @cache
 def _without_blanks(inside: str, beside: str) -> re.Pattern[str]:
-    """Return a pattern of the blanks that have a character of `inside` on one side and of `beside` on the other."""
+    """Return a pattern for blanks with a character of `inside` on one side and one of `beside` on the other."""
     return re.compile(f" (?:(?<=[{inside}] )[ \t]*(?=[{beside}])|(?<=[{beside}] )[ \t]*(?=[{inside}]))")
 
 
 def _quotes(text: str) -> str:
-    """Join straight quotes that stand alone to what they enclose; where they do not pair up they stay."""
-    found = list(_QUOTE.finditer(text))
-    if not found or len(found) % 2 or text.count('"') != len(found):
+    """Remove the blanks inside pairs of isolated straight quotes; a text with unpaired quotes stays unchanged."""
+    quotes = list(_QUOTE.finditer(text))
+    if not quotes or len(quotes) % 2 or text.count('"') != len(quotes):
         return text
     pieces, last = [], 0
-    for number, quote in enumerate(found):
+    for number, quote in enumerate(quotes):
         before = text[last : quote.start()]
         if number % 2:
             before = before.rstrip(" \t")

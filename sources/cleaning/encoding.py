@@ -1,4 +1,4 @@
-"""Characters that were decoded in the wrong encoding: UTF-8 read as Latin-1 or Windows-1252 (`Itâ€™s`)."""
+"""Repair of wrongly decoded characters: UTF-8 read as Latin-1 or Windows-1252 (`Itâ€™s`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _LOST = "\ufffd"
 
 
 def repaired(text: str) -> str:
-    r"""Return the text with wrongly decoded characters repaired, where ftfy is sure of them.
+    r"""Repair the wrongly decoded characters that ftfy recognizes with certainty.
 
-    A repair that would lose characters (more U+FFFD than before) is not made.
+    A repair that would lose characters (more U+FFFD than before) is not applied.
 
     >>> repaired("It\xe2\x80\x99s one thing"), repaired("cafÃ©"), repaired("naïve café")
     ('It’s one thing', 'café', 'naïve café')

@@ -1,4 +1,4 @@
-"""How a text is laid out: hard wraps inside paragraphs, and lists that were written as program text."""
+"""Repair of the line layout: hard wraps inside paragraphs, and lists written as Python literals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
 def unwrapped(text: str) -> str:
-    r"""Return the text with the line ends inside its paragraphs as blanks.
+    r"""Replace the line ends inside paragraphs by blanks.
 
-    Blank lines, and line ends before an item of a list, stay; so does a text with a fenced block as a whole.
+    Blank lines and line ends before list items stay. A text with a fenced code block stays unchanged.
 
     >>> unwrapped("Production at Tevatron and\n  LHC energies")
     'Production at Tevatron and LHC energies'
@@ -25,7 +25,7 @@ def unwrapped(text: str) -> str:
 
 
 def items_of(text: str) -> str:
-    r"""Return the items of a Python list of texts that was written as one text, one a line; other texts as they are.
+    r"""Convert a text that is a Python list of strings to its items, one per line; other texts stay unchanged.
 
     >>> items_of("['Wash it.', \"Don't peel it.\"]")
     "Wash it.\nDon't peel it."

@@ -1,6 +1,6 @@
-r"""Markup of web pages that was never taken off: entities, tags, and line ends written as `\n`.
+r"""Removal of web markup: HTML entities, HTML tags, and line ends written as `\n`.
 
-Texts that are about markup (a question on how to write `&nbsp;`) keep it.
+Texts about markup (such as a question on how to write `&nbsp;`) keep it.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _ESCAPED = re.compile(
     r"(?:\\r)?\\n"
     r"(?!(?:abla|ot|otin|eq|eg|onumber|ewline|ewcommand|oindent|exists|mid|earrow|warrow|ormalsize|olimits)\b)"
 )
-"""A literal line end, and no command of LaTeX."""
+"""A line end written as backslash and `n`, but not a LaTeX command."""
 _ABOUT_ESCAPES = re.compile(r"[`'\"]\\[nrt][`'\"]|\b[A-Za-z]:\\\w")
 
 
 def unescaped(text: str) -> str:
-    """Return the text with HTML entities as the characters they stand for, once (an escaped one twice).
+    """Replace HTML entities by their characters, once; an escaped entity (`&amp;amp;`) is replaced twice.
 
-    A text that is about entities keeps them: one that speaks of HTML, escaping or encoding, or quotes an entity.
+    A text about entities keeps them: one that mentions HTML, escaping or encoding, or quotes an entity.
 
     >>> unescaped("Puzzle &amp; Dragons"), unescaped("a &#34;T&#34;"), unescaped("fish&nbsp;&amp;amp; chips")
     ('Puzzle & Dragons', 'a "T"', 'fish & chips')
@@ -61,20 +61,20 @@ def unescaped(text: str) -> str:
     return _ENTITY.sub(_character, _AGAIN.sub("&", text))
 
 
-def _character(found: re.Match[str]) -> str:
-    if found[3] and f"{found[3]};" not in html5:
-        return found[0]
-    character = html.unescape(found[0])
+def _character(match: re.Match[str]) -> str:
+    if match[3] and f"{match[3]};" not in html5:
+        return match[0]
+    character = html.unescape(match[0])
     if "\ufffd" in character or not character.isprintable():
-        # No-break spaces are blanks to whoever reads a web page; what stands for no character stays as it is.
-        return " " if character.isspace() else found[0]
+        # No-break spaces become blanks; entities without a printable character stay unchanged.
+        return " " if character.isspace() else match[0]
     return character
 
 
 def plain(text: str) -> str:
-    r"""Return the text without the tags of HTML: those that break lines as line ends, the others gone.
+    r"""Remove HTML tags; line-breaking tags become line ends.
 
-    Only tags of HTML's own names are known, so `<3`, `a < b` and `List<String>` stay; so does a text about markup.
+    Only known HTML tag names are removed, so `<3`, `a < b` and `List<String>` stay, and so does a text about markup.
 
     >>> plain("A quiet triumph.<br /><br />Every <i>shot</i> counts."), plain("i <3 it, 1 < 2, <stdio.h>")
     ('A quiet triumph.\n\nEvery shot counts.', 'i <3 it, 1 < 2, <stdio.h>')
@@ -89,9 +89,9 @@ def plain(text: str) -> str:
 
 
 def line_ends(text: str) -> str:
-    r"""Return the text with line ends where a backslash and `n` stand for them.
+    r"""Replace `\n` (a backslash and a letter) by line ends.
 
-    Paths of Windows, commands of LaTeX, and texts that quote the two characters keep them.
+    Windows paths, LaTeX commands, and texts that quote the two characters keep them.
 
     >>> line_ends(r"it is amazing!\nsearch online.\n\nOr ask"), line_ends(r"$x \neq y$"), line_ends(r"C:\new\notes")
     ('it is amazing!\nsearch online.\n\nOr ask', '$x \\neq y$', 'C:\\new\\notes')

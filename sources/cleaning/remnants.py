@@ -1,4 +1,4 @@
-"""Marks that a dataset's makers or their tools left in texts: the Penn Treebank's, journal markup's, placeholders."""
+"""Removal of artifacts of dataset production: Penn Treebank tokens, journal markup (JATS), placeholders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES = (
     r"(?:ST_ABS|SCPLOW|SCPCAP|LI|UL|OL|QD|TEXTBOX|FIG|TBL|INLINEFIG|LINKSMALLFIG|INLINELINKFIG|FLOATNO|TABLECAPTION)"
 )
 _MARK = re.compile(rf"C_(?:ST_ABS|SCPLOW|SCPCAP)(?:[OCM]_{_NAMES})*|(?<![A-Z_])(?:[OCM]_{_NAMES})+")
-"""Marks stand right at the words; a name in capitals (`HELLO_LIST`) is none."""
+"""Marks of journal markup, which adjoin the words; a name in capitals (`HELLO_LIST`) does not match."""
 _JATS_BREAK = re.compile(r"[ \t]*</?jats:(?:p|sec|title|list|list-item|disp-quote)\b[^<>]{0,200}>[ \t]*", re.IGNORECASE)
 _JATS = re.compile(r"</?jats:[a-z-]+\b[^<>]{0,200}>", re.IGNORECASE)
 _LINES = re.compile(r"\n{3,}")
@@ -31,15 +31,15 @@ _EMPTY = re.compile(r"[ \t]*(?:\(\s*\)|\[\s*\])")
 
 
 def without_treebank(text: str) -> str:
-    """Return the text with the Penn Treebank's brackets, quotes and dashes as everybody else writes them.
+    """Replace Penn Treebank brackets, quotes and dashes by the usual characters.
 
-    The treebank sets a bracket as a word of its own; the blank inside it goes with it.
+    The treebank separates brackets by blanks; the blank inside a bracket is removed with it.
 
     >>> without_treebank("Ireland -LRB- band , 1975 -- 76 -RRB- , known as `` the lads ''")
     'Ireland (band , 1975–76) , known as "the lads"'
 
     """
-    text = _BRACKET.sub(lambda found: _BRACKETS[found[1] or found[2]], text)
+    text = _BRACKET.sub(lambda match: _BRACKETS[match[1] or match[2]], text)
     text = _DASH.sub(" – ", _RANGE.sub("–", text))
     if ("``" in text or "''" in text) and "```" not in text:
         text = _LONE_QUOTE.sub('"', _QUOTES.sub(r'"\1"', text))
@@ -47,7 +47,7 @@ def without_treebank(text: str) -> str:
 
 
 def without_jats(text: str) -> str:
-    r"""Return the text without marks of journal markup: headings end in a colon, items stand on lines, figures go.
+    r"""Remove journal markup: headings get a colon, list items get a line each, figures and tables are removed.
 
     >>> without_jats("O_ST_ABSBackgroundC_ST_ABSWe fed O_SCPLOWDC_SCPLOW-serine. O_FIG View larger version C_FIG")
     'Background: We fed D-serine.'
@@ -64,16 +64,16 @@ def without_jats(text: str) -> str:
     return text
 
 
-def _headed(found: re.Match[str]) -> str:
-    heading = found[1].strip()
+def _headed(match: re.Match[str]) -> str:
+    heading = match[1].strip()
     if not heading:
-        return " " if found.start() else ""
-    start = "\n" if found.start() else ""
+        return " " if match.start() else ""
+    start = "\n" if match.start() else ""
     return f"{start}{heading}{'' if heading[-1] in '.:!?' else ':'} "
 
 
 def without_placeholders(text: str) -> str:
-    """Return the text without the names that stand for addresses; a link's own words stay.
+    """Remove placeholders for URLs; the text of a link stays.
 
     >>> without_placeholders("See [this page](_URL_0_), or the map (_URL_1_).")
     'See this page, or the map.'

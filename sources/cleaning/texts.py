@@ -1,4 +1,4 @@
-"""The texts of a source as its rows have them: what its manifest declares, then what all texts have in common."""
+"""Cleaning and normalization of the texts of a source, in the form that its rows have."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from sources.text import normalized
 def clean(
     texts: pa.StringArray, langs: pa.StringArray, manifest: Manifest, side: Literal["query", "positive"]
 ) -> pa.StringArray:
-    """Return texts as the rows of a source have them.
+    """Clean and normalize texts as for the rows of a source.
 
-    Shapes that compare texts compare what this returns, so that two texts are the same to them where they are to a
-    reader of the rows.
+    Shapes that compare texts use this function, so that they treat two texts as equal exactly if the rows do.
 
     Args:
         texts: string array of n raw texts; nulls stay.
-        langs: the language tag of each; program text ends in `-Code` and keeps its whitespace.
-        manifest: says in `clean` what to do.
-        side: of a row, that the texts are for.
+        langs: string array of n language tags; program text (`…-Code`) keeps its whitespace.
+        manifest: of the source; `clean` names the operations.
+        side: the side of a row that the texts are for.
 
     """
     texts = cleaned(texts, langs, manifest.cleaning(side))
     code = pc.fill_null(pc.ends_with(langs, "-Code"), fill_value=False)
-    marked = code.true_count
-    if marked in (0, len(code)):
-        return normalized(texts, code=bool(marked))
+    count = code.true_count
+    if count in (0, len(code)):
+        return normalized(texts, code=bool(count))
     return pc.if_else(code, normalized(texts, code=True), normalized(texts))

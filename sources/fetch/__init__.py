@@ -1,4 +1,4 @@
-"""Fetching: brings the raw files of a subset onto this machine, complete or not at all."""
+"""Fetching: downloads the raw files of a subset; a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ORIGINS = {
     "url": "sources.fetch.url",
     "manual": "sources.fetch.local",
 }
-"""Origin kind → module with `fetch(manifest, subset, options)`; imported when a source needs it."""
+"""Kind of origin → module with `fetch(manifest, subset, options)`, imported on first use."""
 
 
 _CLIENTS = {"hub": ("huggingface_hub", "httpx2"), "url": ("httpx2",)}
@@ -27,16 +27,16 @@ _CLIENTS = {"hub": ("huggingface_hub", "httpx2"), "url": ("httpx2",)}
 
 @dataclass(frozen=True)
 class FetchOptions:
-    """Where fetched files go and where they may come from.
+    """Target folder and permitted origins of fetched files.
 
     Attributes:
-        raw_root: folder that holds everything fetched.
-        endpoint: another Hub endpoint; null: huggingface-hub's own default.
-        local_root: a folder with `<repository>/<file>` that is looked at before any network.
-        files_per_table: take only the first files of each raw table (a pilot).
-        offline: answer from what was fetched before, or fail; never touch the network.
-        lock: Hub repositories are read at its commits, and files that differ from it refused.
-        hashes: remembers the hashes of files that are read where they lie.
+        raw_root: folder for all fetched files.
+        endpoint: URL of another Hub endpoint; None: the default of huggingface-hub.
+        local_root: folder with files as `<repository>/<file>`, which take precedence over the network.
+        files_per_table: fetch only the first n files of each raw table, for a pilot; None: all.
+        offline: use only files that were fetched before, and never access the network.
+        lock: if set, Hub repositories are read at its commits, and files that differ from it are refused.
+        hashes: cache of the hashes of local files.
 
     """
 
@@ -50,15 +50,15 @@ class FetchOptions:
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """Bring the raw files of one subset here.
+    """Fetch the raw files of one subset.
 
     Returns:
-        The files, by table in the manifest's order, then by name.
+        The files, in the manifest's order of tables, then by name.
 
     Raises:
-        FetchError: they cannot be had; the message has the remedy.
-        TransientError: they may be had later.
-        MissingToolError: this machine lacks a program the origin needs.
+        FetchError: the files cannot be fetched; the message states the remedy.
+        TransientError: the files may be available later.
+        MissingToolError: this machine lacks a program that the origin needs.
         UnknownNameError: the manifest has no such subset.
 
     """
@@ -70,10 +70,10 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
 
 
 def check_client(manifest: Manifest) -> None:
-    """Refuse a source that is fetched with a package which is not installed; nothing is asked of its origin.
+    """Check that the packages which fetch a source are installed, without accessing its origin.
 
     Raises:
-        MissingPackageError: it is in the extra `build`.
+        MissingPackageError: one is not; the remedy names the extra `build`.
 
     """
     if manifest.access.kind != "dead":
@@ -81,13 +81,13 @@ def check_client(manifest: Manifest) -> None:
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
-    """List the files of one subset that `fetch` would read where they lie, below `local_root`; fetches nothing.
+    """List the files of one subset that `fetch` would use from `local_root`, without fetching anything.
 
     Returns:
-        The files as they are now, in the order of `fetch`; null where the source comes from somewhere else.
+        The files, in the order of `fetch`; None if `fetch` would not use `local_root` for this source.
 
     Raises:
-        FetchError: none of the files there is what a table of the manifest asks for.
+        FetchError: no file in the folder matches a table of the manifest.
 
     """
     if options.local_root is None:
@@ -100,7 +100,7 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
 
 
 def origin_address(manifest: Manifest) -> str:
-    """Say where a source comes from, for people."""
+    """Return a human-readable address of a source's origin."""
     origin = manifest.origin
     if origin.kind == "hub":
         mirrors = f" (mirrors: {', '.join(origin.mirrors)})" if origin.mirrors else ""

@@ -1,12 +1,12 @@
-"""Debian indexes and packages, through a private apt state that reuses the machine's own sources and keys.
+"""Fetches Debian indexes and packages with apt, using a private state and the machine's own sources and keys.
 
-Needs no root and never touches the system's lists or cache. What is fetched lies below ``<raw_root>/apt``:
-``state`` and ``cache`` are apt's, ``files`` has what manifests ask for, under stable names:
+It needs no root and does not touch the system's lists or cache. All data lie below ``<raw_root>/apt``: ``state`` and
+``cache`` belong to apt, ``files`` holds the files that manifests name:
 
-- ``bookworm/main/i18n/Translation-de``, ``bookworm/main/binary-amd64/Packages`` for indexes;
-- ``mediawiki/de.tar`` for packages: the messages of all components in one language (``*/i18n/de.json``).
+- indexes: ``bookworm/main/i18n/Translation-de``, ``bookworm/main/binary-amd64/Packages``;
+- packages: ``mediawiki/de.tar``, the messages of all components in one language (``*/i18n/de.json``).
 
-A completed fetch is never repeated while its files are here: delete the folder to follow the archive.
+A completed fetch is not repeated while its files exist; delete the folder to get the current state of the archive.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sources.parts import RawFile
 log = logging.getLogger(__name__)
 
 _INDEXES = {"Packages": "Packages", "Translation": "Translations"}
-"""Name in a manifest → what apt says such an index was created by."""
+"""Name in a manifest → value of apt's `CREATED_BY` for this kind of index."""
 _MESSAGES = re.compile(r"^(?:\./)?(?P<name>(?:[\w.+-]+/)*i18n/(?:[\w.+-]+/)*(?P<code>[a-z0-9-]+)\.json)$")
 _DEBIAN = re.compile(r"^Origin: Debian\nLabel: Debian$", re.MULTILINE)
 _LARGEST_MEMBER = 64 << 20
@@ -49,18 +49,18 @@ Acquire::PDiffs "false";
 Acquire::Retries "3";
 Acquire::Languages {{ {languages} }};
 """
-"""Hooks of the system's own updates are cleared; its proxies, keys and mirrors stay in force."""
+"""The update hooks of the system are cleared; its proxies, keys and mirrors stay in force."""
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """Bring the indexes and packages of a manifest's origin here (once for all manifests) and list the subset's.
+    """Fetch the indexes and packages of a manifest's origin (once for all manifests) and list those of the subset.
 
-    A language without an index yields no file and a line in the log.
+    A language without an index yields no file and a warning in the log.
 
     Raises:
-        MissingToolError: there is no apt here, or its sources have no Debian archive.
+        MissingToolError: apt is not installed, or its sources have no Debian archive.
         TransientError: the mirror cannot be reached, or sent less than it lists.
-        FetchError: offline, and never fetched before.
+        FetchError: the run is offline and the files were never fetched.
 
     """
     origin = manifest.origin
@@ -83,7 +83,7 @@ def _listed(home: Path, what: str, options: FetchOptions) -> packing.Listing:
         if options.offline:
             raise FetchError("was never fetched", where=f"apt {what}", remedy="run once with a network")
         with packing.locked(home / "lock"):
-            if not packing.whole(marker, home / "files"):  # another process may have been quicker
+            if not packing.whole(marker, home / "files"):  # another process may have fetched them meanwhile
                 listing = _take_indexes(home) if what == "indexes" else _take_package(home, what[len("package-") :])
                 packing.save(marker, listing)
     return _load(marker, marker.stat().st_mtime_ns)
@@ -111,7 +111,7 @@ def _take_indexes(home: Path) -> packing.Listing:
 
 
 def _plain(source: Path) -> bytes:
-    """Return an index that apt keeps compressed (``Packages.lz4`` for ``Packages``)."""
+    """Return the content of an index that apt stores compressed (``Packages.lz4`` for ``Packages``)."""
     helper = "/usr/lib/apt/apt-helper"
     packed = sorted(source.parent.glob(f"{source.name}.*"))
     if not Path(helper).is_file():
@@ -123,29 +123,29 @@ def _plain(source: Path) -> bytes:
 
 
 def _updated(home: Path) -> dict[str, Path]:
-    """Update the private state; return the main archive's indexes, name → apt's file."""
+    """Update the private state; return the indexes of the main archive, name → apt's file."""
     _configure(home, ["none"])
-    said = _apt(home, "update")
-    languages = sorted(_languages(home))  # only the release files tell what there is to ask for
+    output = _apt(home, "update")
+    languages = sorted(_languages(home))  # the available languages are known only from the release files
     if languages:
         _configure(home, languages)
-        said = _apt(home, "update")
-    here = _targets(home)
-    if not here and any(_releases(home)):
+        output = _apt(home, "update")
+    targets = _targets(home)
+    if not targets and any(_releases(home)):
         raise MissingToolError(
             "this machine's apt sources name no Debian archive",
             where="/etc/apt",
             remedy="run it on Debian, or leave the source out",
         )
-    arrived = {name.rpartition("Translation-")[2] for name in here}
+    arrived = {name.rpartition("Translation-")[2] for name in targets}
     lost = [code for code in languages if code not in arrived]
-    if lost or not any(name.endswith("/Packages") for name in here):
+    if lost or not any(name.endswith("/Packages") for name in targets):
         raise TransientError(
-            f"the mirror did not send {', '.join(lost) or 'the package index'}" if here else "no mirror was reached",
+            f"the mirror did not send {', '.join(lost) or 'the package index'}" if targets else "no mirror was reached",
             where="apt-get update",
-            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(said)}",
+            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(output)}",
         )
-    return here
+    return targets
 
 
 def _releases(home: Path) -> Iterator[str]:
@@ -154,13 +154,13 @@ def _releases(home: Path) -> Iterator[str]:
 
 
 def _languages(home: Path) -> set[str]:
-    """Return the codes for which a Debian release lists a translation index that is not empty."""
+    """Return the language codes for which a Debian release lists a non-empty translation index."""
     listed = re.compile(r"^ \w+ +[1-9]\d* +main/i18n/Translation-(\w+)$", re.MULTILINE)
     return {code for text in _releases(home) if _DEBIAN.search(text) for code in listed.findall(text)}
 
 
 def _targets(home: Path) -> dict[str, Path]:
-    """Return where apt keeps the indexes of the suites proper: no updates, no security, no third parties."""
+    """Return name → apt's file of the indexes of Debian's main suites, without updates, security and third parties."""
     form = "$(CREATED_BY)|$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(SUITE)|$(CODENAME)|$(METAKEY)|$(FILENAME)"
     targets = {}
     for line in _apt(home, "indextargets", "--format", form).decode().splitlines():
@@ -191,7 +191,7 @@ def _take_package(home: Path, package: str) -> packing.Listing:
 
 
 def _messages(deb: Path) -> dict[str, list[tuple[str, bytes]]]:
-    """Read the message files of a package, by language code; nothing is unpacked to the disk."""
+    """Return language code → (name, content) of the message files of a package, without unpacking it to the disk."""
     by_code: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
     with subprocess.Popen(
         [tool("dpkg-deb"), "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -208,23 +208,33 @@ def _messages(deb: Path) -> dict[str, list[tuple[str, bytes]]]:
 
 
 def downloaded(home: Path, package: str) -> Path:
-    """Download one package into a private apt state, once; return the archive."""
+    """Download one package into a private apt state and return the path of the archive.
+
+    Args:
+        home: folder of the private state.
+        package: name of the package.
+
+    Raises:
+        TransientError: the package could not be downloaded.
+        MissingToolError: apt is not installed.
+
+    """
     folder = home / "cache" / "archives"
     if not any((home / "state/lists").glob("*Release")):
         _updated(home)
-    said = _apt(home, "download", package, folder=folder)
-    found = sorted(folder.glob(f"{package}_*.deb"))
-    if not found:  # the version in the lists may have left the archive since
+    output = _apt(home, "download", package, folder=folder)
+    archives = sorted(folder.glob(f"{package}_*.deb"))
+    if not archives:  # the listed version may no longer be in the archive
         _updated(home)
-        said = _apt(home, "download", package, folder=folder)
-        found = sorted(folder.glob(f"{package}_*.deb"))
-    if not found:
+        output = _apt(home, "download", package, folder=folder)
+        archives = sorted(folder.glob(f"{package}_*.deb"))
+    if not archives:
         raise TransientError(
             "the package did not arrive",
             where=f"apt-get download {package}",
-            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(said)}",
+            remedy=f"check the network and /etc/apt, and try again; apt said: {_tail(output)}",
         )
-    return found[-1]
+    return archives[-1]
 
 
 def _configure(home: Path, languages: list[str]) -> None:
@@ -232,14 +242,14 @@ def _configure(home: Path, languages: list[str]) -> None:
         (home / folder).mkdir(parents=True, exist_ok=True)
     text = _CONFIG.format(
         home=home,
-        user="root" if os.geteuid() == 0 else "_apt",  # root would hand downloads to a user who cannot write here
+        user="root" if os.geteuid() == 0 else "_apt",  # as root, apt would download as a user without write access
         languages=" ".join(f'"{code}";' for code in languages),
     )
     (home / "apt.conf").write_text(text, "utf-8")
 
 
 def _apt(home: Path, *arguments: str, folder: Path | None = None) -> bytes:
-    """Run apt-get under the private configuration; what came of it is judged by the files it left."""
+    """Run apt-get with the private configuration and return its output; callers check the files that it wrote."""
     try:
         done = subprocess.run(
             [tool("apt-get"), "-q", "-c", str(home / "apt.conf"), *arguments],
@@ -267,5 +277,5 @@ def tool(name: str) -> str:
     return path
 
 
-def _tail(said: bytes) -> str:
-    return " ".join(said.decode("utf-8", "replace").split())[-300:] or "nothing"
+def _tail(output: bytes) -> str:
+    return " ".join(output.decode("utf-8", "replace").split())[-300:] or "nothing"

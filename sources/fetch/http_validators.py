@@ -1,4 +1,4 @@
-"""What a server says of a file: enough to tell whether it is still the same, and whether two parts belong together."""
+"""HTTP validators of a file (ETag, Last-Modified, size): detect changes, and whether two partial downloads fit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a file.
+    """A version of a file, as identified by the server's headers.
 
     Attributes:
-        etag: the server's name for it, quotes and all.
-        modified: since when it has been there.
-        size: bytes.
+        etag: the ETag header, including its quotes.
+        modified: the Last-Modified header.
+        size: in bytes.
 
     """
 
@@ -27,36 +27,42 @@ class Version:
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Version:
-        """Read the headers of an answer, of the whole file or of a part."""
+        """Read the headers of a response, for the whole file or for a part of it."""
         part = _RANGE.fullmatch(headers.get("content-range", ""))
         size = part[2] if part else headers.get("content-length", "")
         return cls(headers.get("etag"), headers.get("last-modified"), int(size) if size.isdigit() else None)
 
     @property
     def tells(self) -> bool:
-        """Whether there is anything to know the version by."""
+        """Whether the server sent any validator."""
         return self != Version(None, None, None)
 
     @property
     def key(self) -> str | None:
-        """A name for it that a file system takes; null where there is nothing to know it by."""
-        said = f"{self.etag}\n{self.modified}\n{self.size}"
-        return hashlib.sha256(said.encode()).hexdigest()[:16] if self.tells else None
+        """A hash of the validators, usable as a file name; None if the server sent no validator."""
+        validators = f"{self.etag}\n{self.modified}\n{self.size}"
+        return hashlib.sha256(validators.encode()).hexdigest()[:16] if self.tells else None
 
     @property
     def validator(self) -> str | None:
-        """What to put into If-Range: a strong ETag, else the date; null: parts of it cannot be told apart."""
+        """Value for If-Range: a strong ETag, else the date; None if there is neither, so that no resume is possible."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
     def conditions(self) -> dict[str, str]:
-        """Return the headers of a request that wants the file only where it is another version."""
+        """Return the headers of a conditional request, which transfers the file only if it has changed."""
         wanted = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
         return {name: value for name, value in wanted.items() if value is not None}
 
     def goes_on(self, other: Version, headers: Mapping[str, str], have: int) -> bool:
-        """Tell whether a part with these headers continues the first `have` bytes of this version.
+        """Tell whether a partial response continues the first `have` bytes of this version.
 
-        (Servers may leave out of a later part what they said of the first.)
+        A validator that one of the two responses lacks is not compared, since servers may omit it for later parts.
+
+        Args:
+            other: version of the partial response.
+            headers: headers of the partial response.
+            have: number of bytes that are already here.
+
         """
         part = _RANGE.fullmatch(headers.get("content-range", ""))
         pairs = ((self.etag, other.etag), (self.modified, other.modified), (self.size, other.size))

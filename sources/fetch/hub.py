@@ -1,8 +1,8 @@
-"""Hub repositories, through huggingface-hub, at a resolved commit.
+"""Fetches files of Hub repositories with huggingface-hub, at a resolved commit.
 
-A file lands in `<raw_root>/hub/<owner>/<name>/<content id>/<path>`, after its hash has been checked, by a rename:
-what has its place there is whole, is never fetched again while the origin's content stays, and two revisions of a
-repository share the files they have in common. A download that is cut goes on where it stopped.
+After its hash has been checked, a file is renamed to `<raw_root>/hub/<owner>/<name>/<content id>/<path>`. A file at
+this path is complete and is not fetched again while its content at the origin is unchanged. Two revisions of a
+repository share their common files. An interrupted download is resumed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from sources.manifest import HubOrigin, Manifest, RawTable
 from sources.parts import RawFile
 
 TRIES = 3
-"""On top of the client's own, which cover single requests but not a cut transfer."""
+"""Attempts for a download. The client itself only retries single requests, not an interrupted transfer."""
 PAUSE_S = 2.0
-"""Before the second try; doubled before each further one."""
+"""Seconds before the second attempt; doubled before each further one."""
 _CHUNK = 1 << 20
 _Result = TypeVar("_Result")
 Revision = tuple[str, str]
-"""Repository (owner/name) and branch, tag or commit."""
+"""Repository (owner/name), and branch, tag or commit."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Listing:
 
 
 _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
-"""A repository is listed once in a process, not once for each of its subsets."""
+"""Cache: a repository is listed once per process, not once per subset."""
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
     """Download the files of a subset; see `sources.fetch.fetch`."""
-    found: list[RawFile] = []
+    files: list[RawFile] = []
     for key, table, revisions in tables_of(manifest):
         where = f"{manifest.name}/{subset}: {revisions[0][0]}"
 
@@ -68,28 +68,29 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
             listing, names = names_at(revision, table.files, options, where)
             return [_file(listing, name, key, options) for name in names]
 
-        found += _from_folder(revisions, key, table.files, options, where) or _first(revisions, take, where)
-    return found
+        files += _from_folder(revisions, key, table.files, options, where) or _first(revisions, take, where)
+    return files
 
 
 def resolve(
     manifest: Manifest, options: FetchOptions, unlocked: dict[Revision, CorpusError] | None = None
 ) -> dict[Revision, Locked]:
-    """Resolve every revision a source's tables name and list the files they take; downloads nothing.
+    """Resolve the revisions of all tables of a source and list the files that they take; downloads nothing.
 
-    A table's repository is locked, and every mirror that answers: a build by the lock can then do without the first.
+    The repository of a table is locked, and every mirror that is available, so that a build with the lock can use a
+    mirror if the repository is gone.
 
     Args:
         manifest: of the source.
-        options: where to ask.
-        unlocked: collects why repositories were left out that others stand in for.
+        options: endpoint and root folders.
+        unlocked: receives the error of each repository that could not be locked although another one was.
 
     Raises:
-        FetchError: none answers, or a table's files are not there.
+        FetchError: no repository of a table is available, or its files do not exist.
         TransientError: the server may answer later.
 
     """
-    found: dict[Revision, Locked] = {}
+    resolved: dict[Revision, Locked] = {}
     for subset in manifest.subsets:
         for _, table, revisions in tables_of(manifest.bound(subset)):
             where = f"{manifest.name}/{subset}: {revisions[0][0]}"
@@ -100,8 +101,8 @@ def resolve(
                 except (FetchError, TransientError) as error:
                     refusals[revision] = error
                     continue
-                before = found[revision].files if revision in found else {}
-                found[revision] = Locked(listing.commit, {**before, **{name: listing.files[name] for name in names}})
+                before = resolved[revision].files if revision in resolved else {}
+                resolved[revision] = Locked(listing.commit, {**before, **{name: listing.files[name] for name in names}})
             later = [error for error in refusals.values() if isinstance(error, TransientError)]
             if later and (len(refusals) == len(revisions) or refusals.get(revisions[0]) is later[0]):
                 raise later[0]
@@ -109,11 +110,11 @@ def resolve(
                 raise all_refused(refusals, where)
             if unlocked is not None:
                 unlocked |= refusals
-    return found
+    return resolved
 
 
 def tables_of(manifest: Manifest) -> Iterator[tuple[str, RawTable, list[Revision]]]:
-    """Yield each table with the revisions it may come from, in order of preference."""
+    """Yield (key, table, revisions that it may come from) of each table; revisions are in order of preference."""
     origin = manifest.origin
     assert isinstance(origin, HubOrigin)
     for key, table in manifest.tables.items():
@@ -132,21 +133,22 @@ def _with_ref(repo: str, default: str) -> Revision:
 def _from_folder(
     revisions: list[Revision], key: str, globs: list[str], options: FetchOptions, where: str
 ) -> list[RawFile]:
-    """Return the files of a local folder that stands for the whole repository, or nothing where there is none.
+    """Return the files of a local folder that replaces the repository; an empty list if there is none.
 
-    A lock has to agree: with the repository's own files, or a mirror's where it had gone before it could be locked.
+    The files must agree with the lock: with the entry of the repository, or with that of a mirror if the repository
+    could not be locked.
     """
     if options.local_root is None:
         return []
     folder = Path(options.local_root) / revisions[0][0]
-    found = _lying_in(folder, key, globs, options, where)
-    if options.lock is not None and found:
+    files = _lying_in(folder, key, globs, options, where)
+    if options.lock is not None and files:
         held = [revision for revision in revisions if revision in options.lock.revisions]
         locked = options.lock.find(*(held or revisions)[0])
-        for name in (file.name for file in found):
+        for name in (file.name for file in files):
             kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
             locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
-    return found
+    return files
 
 
 def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
@@ -158,30 +160,30 @@ def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, w
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
-    """List the files of local folders that stand for repositories, if there are any; see `sources.fetch.in_place`."""
-    found: list[RawFile] = []
+    """List the files of local folders that replace repositories, if there are any; see `sources.fetch.in_place`."""
+    files: list[RawFile] = []
     for key, table, revisions in tables_of(manifest):
         folder = Path(options.local_root or "") / revisions[0][0]
-        found += _lying_in(folder, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
-    return found or None
+        files += _lying_in(folder, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
+    return files or None
 
 
 def revisions_of(manifest: Manifest) -> list[Revision]:
-    """Return the repositories and revisions that a source's files may come from, as the manifest names them."""
+    """Return all revisions that the files of a source may come from, as the manifest names them, sorted."""
     return sorted({revision for _, _, revisions in tables_of(manifest) for revision in revisions})
 
 
 def names_at(revision: Revision, globs: list[str], options: FetchOptions, where: str) -> tuple[Listing, list[str]]:
-    """List a revision and choose a table's files; a lock has to agree.
+    """List a revision and select the files of a table; with a lock, the files must agree with it.
 
     Args:
         revision: as the manifest names it.
         globs: of the table.
         options: with the lock, if there is one.
-        where: for errors.
+        where: location for error messages.
 
     Raises:
-        FetchError: the revision, a file or its entry in the lock is not there.
+        FetchError: the revision or the files do not exist, or the lock does not agree.
         TransientError: the server may answer later.
 
     """
@@ -195,7 +197,7 @@ def names_at(revision: Revision, globs: list[str], options: FetchOptions, where:
 
 
 def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where: str) -> _Result:
-    """Take something from the first repository that gives it."""
+    """Return the result of `take` for the first revision for which it succeeds."""
     refusals: dict[Revision, CorpusError] = {}
     for revision in revisions:
         try:
@@ -206,7 +208,7 @@ def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where
 
 
 def all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusError:
-    """Make one error of what the origin and its mirrors say; a single one speaks for itself."""
+    """Combine the errors of the origin and its mirrors into one; a single error is returned unchanged."""
     first, *others = refusals.values()
     if not others:
         return first
@@ -218,7 +220,9 @@ def _listing(repo: str, ref: str, options: FetchOptions) -> Listing:
     key = (repo, ref, options)
     if key not in _listings:
         saved = Path(options.raw_root) / "hub" / repo / f"{quote(ref, safe='')}.json"
-        _listings[key] = _saved_listing(saved, repo, ref) if options.offline else _asked(repo, ref, options, saved)
+        _listings[key] = (
+            _saved_listing(saved, repo, ref) if options.offline else _list_remote(repo, ref, options, saved)
+        )
     return _listings[key]
 
 
@@ -232,15 +236,15 @@ def _saved_listing(saved: Path, repo: str, ref: str) -> Listing:
     return Listing(data["repo"], data["commit"], {name: (size, oid) for name, (size, oid) in data["files"].items()})
 
 
-def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
-    """List a repository and keep the answer for runs offline."""
+def _list_remote(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
+    """List a repository on the server, and save the listing for offline runs."""
     settle_client()
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(endpoint=options.endpoint)
 
-    def ask() -> Listing:
+    def list_files() -> Listing:
         commit = api.dataset_info(repo, revision=ref).sha
         if commit is None:
             raise FetchError("the endpoint names no commit", where=f"{repo} at {ref}", remedy="check `endpoint`")
@@ -251,13 +255,13 @@ def _asked(repo: str, ref: str, options: FetchOptions, saved: Path) -> Listing:
                 files[entry.path] = (entry.size, f"sha256:{large.sha256}" if large else f"git:{entry.blob_id}")
         return Listing(repo, commit, files)
 
-    listing = tried_on_hub(ask, f"{repo} at {ref}", repo, ref)
+    listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref)
     write_whole(saved, json.dumps(asdict(listing), sort_keys=True))
     return listing
 
 
 def commit_of(repo: str, ref: str, options: FetchOptions) -> str:
-    """Ask which commit a branch or tag is at now.
+    """Return the current commit of a branch or tag, from the server.
 
     Raises:
         FetchError: there is no such revision, or no access to it.
@@ -275,7 +279,7 @@ def commit_of(repo: str, ref: str, options: FetchOptions) -> str:
 
 
 def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFile:
-    """Return one file, fetched unless it is here."""
+    """Return one file; it is downloaded unless it is already here."""
     size, identity = listing.files[name]
     root = Path(options.raw_root) / "hub"
     target = root / listing.repo / identity.partition(":")[2][:16] / name
@@ -312,7 +316,7 @@ def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: 
 
 
 def _identity(path: Path, kind: str) -> str:
-    """Hash a file as Git LFS (sha256) or as Git itself does (sha1 behind a header)."""
+    """Hash a file as Git LFS does (SHA-256) or as Git does (SHA-1 of a header and the content)."""
     if kind == "sha256":
         hasher = hashlib.sha256()
     else:
@@ -324,15 +328,15 @@ def _identity(path: Path, kind: str) -> str:
 
 
 def tried_on_hub(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:
-    """Call, again after a pause where the failure may pass; failures come out as our errors."""
+    """Call a function of the Hub client, with retries after transient failures; failures become our exceptions."""
     return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S)
 
 
 def settle_client() -> None:
-    """Set what huggingface-hub reads when it is imported: no telemetry, no bars, no log lines with signed addresses.
+    """Configure huggingface-hub before its import: no telemetry, no progress bars, no log lines with signed URLs.
 
     Raises:
-        MissingPackageError: it is not installed.
+        MissingPackageError: huggingface-hub or httpx2 is not installed.
 
     """
     check_installed("huggingface_hub", "httpx2", what="fetching from the Hub")

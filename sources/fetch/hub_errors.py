@@ -1,6 +1,6 @@
-"""What huggingface-hub raises, as errors of ours: what went wrong, whether it may pass, and the remedy.
+"""Converts exceptions of huggingface-hub to this project's exceptions, with cause, transience and remedy.
 
-Its own messages are not passed on: they can hold signed addresses.
+The messages of the client are not passed on, since they can contain signed URLs.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from sources.fetch.retry import chain
 
 
 def explained(error: BaseException, where: str, repo: str, ref: str) -> CorpusError | None:
-    """Translate an exception of the client, or return null for one that is not about fetching (a full disk).
+    """Convert an exception of the client; return None for one that is not about fetching (such as a full disk).
 
     Args:
         error: as caught.
-        where: what was asked for.
+        where: location for the message.
         repo: owner/name.
-        ref: the branch, tag or commit that was asked for.
+        ref: the requested branch, tag or commit.
 
     """
     from huggingface_hub import errors as hub
 
     card = f"https://huggingface.co/datasets/{repo}"
     by_hand = f"or put its files into <local_root>/{repo}"
-    # In this order, for the client derives some of these from others.
+    # The order matters, since some of these classes are subclasses of others.
     terminal: list[tuple[type[BaseException], str, str]] = [
         (
             hub.GatedRepoError,
@@ -44,13 +44,13 @@ def explained(error: BaseException, where: str, repo: str, ref: str) -> CorpusEr
     ]
     causes = chain(error)
     for kind, what, remedy in terminal:
-        if any(isinstance(found, kind) for found in causes):
+        if any(isinstance(cause, kind) for cause in causes):
             return FetchError(what, where=where, remedy=remedy)
-    for found in causes:
-        status = getattr(getattr(found, "response", None), "status_code", None)
+    for cause in causes:
+        status = getattr(getattr(cause, "response", None), "status_code", None)
         if status is not None:
             return _by_status(int(status), where, by_hand)
-    if type(error) in (OSError, PermissionError):  # the disk's, not the client's
+    if type(error) in (OSError, PermissionError):  # an error of the disk, not of the client
         return None
     if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
         return TransientError(f"the connection failed ({type(error).__name__})", where=where, remedy="try again")
@@ -58,7 +58,7 @@ def explained(error: BaseException, where: str, repo: str, ref: str) -> CorpusEr
 
 
 def _no_revision(ref: str, card: str, folder: str) -> tuple[str, str]:
-    """Say what is missing, and the remedy: branches of conversions come and go without the publisher."""
+    """Return (what, remedy) for a missing revision; the Hub may delete conversion branches at any time."""
     if ref == CONVERTED:
         return (
             f"the Hub has no Parquet conversion of it (no branch {CONVERTED})",

@@ -1,4 +1,4 @@
-"""Files that already lie in a folder here: put there by a person, or standing in for a repository."""
+"""Files in a local folder: downloaded by hand, or a replacement for a repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sources.parts import RawFile
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """List the files of a dataset that has to be fetched by hand; see `sources.fetch.fetch`."""
+    """List the files of a dataset that has to be downloaded by hand; see `sources.fetch.fetch`."""
     origin = manifest.origin
     assert isinstance(origin, ManualOrigin)
     where = f"{manifest.name}/{subset}"
@@ -25,30 +25,30 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     if not chosen:
         raise FetchError(f"nothing in {folder}", where=where, remedy=remedy)
     for file in chosen:
-        stated, place = origin.sha256.get(file.name), f"{where}: {file.path}"
-        checked(Path(file.path), stated, where=place, remedy=remedy, hashes=options.hashes)
+        stated, location = origin.sha256.get(file.name), f"{where}: {file.path}"
+        checked(Path(file.path), stated, where=location, remedy=remedy, hashes=options.hashes)
     return chosen
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """List a dataset's files as they lie there now; see `sources.fetch.in_place`."""
+    """List the local files of a dataset that has to be downloaded by hand; see `sources.fetch.in_place`."""
     origin = manifest.origin
     assert isinstance(origin, ManualOrigin)
     folder = Path(options.local_root or "") / origin.folder
-    found = names_below(folder)
-    if not found:
+    names = names_below(folder)
+    if not names:
         return []
     return [
         local_file(folder, name, key, options.hashes)
         for key, table in manifest.tables.items()
         for name in matching(
-            found, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
+            names, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
         )
     ]
 
 
 def names_below(folder: Path) -> list[str]:
-    """Return the files below a folder as slash-separated relative names, sorted; hidden ones left out."""
+    """Return the files below a folder as slash-separated relative names, sorted, without hidden ones."""
     if not folder.is_dir():
         return []
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -56,16 +56,24 @@ def names_below(folder: Path) -> list[str]:
 
 
 def local_file(folder: Path, name: str, table: str, hashes: FileHashes | None = None) -> RawFile:
-    """Describe a file by its content."""
+    """Return the `RawFile` of a local file; its identity is the hash of its content.
+
+    Args:
+        folder: the local folder.
+        name: path of the file below it.
+        table: key in the manifest's `tables`.
+        hashes: cache of file hashes; None: hash the file again.
+
+    """
     path = folder / name
     return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{(hashes or FileHashes()).of(path)}")
 
 
 def checked(path: Path, stated: str | None, *, where: str, remedy: str, hashes: FileHashes | None = None) -> str | None:
-    """Compare a file with the checksum a manifest states, if it does, and return it.
+    """Check a file against the SHA-256 in its manifest and return the checksum; None if the manifest states none.
 
     Raises:
-        FetchError: the file has another one.
+        FetchError: the file has another checksum.
 
     """
     if stated is None:
@@ -77,5 +85,5 @@ def checked(path: Path, stated: str | None, *, where: str, remedy: str, hashes: 
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file as hexadecimal digits."""
     return hash_file(path, "sha256")

@@ -1,4 +1,4 @@
-"""Raw files made here out of many small ones: plain tars whose bytes depend on names and contents only."""
+"""Packs many small files into one raw file: a deterministic tar that depends only on names and contents."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sources.manifest import Manifest
 from sources.parts import RawFile
 
 Listing = dict[str, dict[str, str | int]]
-"""File name → its path below the listing's folder, size in bytes, and SHA-256: what a completed fetch left."""
+"""Files of a completed fetch: name → ``size`` in bytes and ``sha256``."""
 
 
 def pack(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
-    """Write a tar of `members` in the order given, without times, owners or modes of this machine."""
+    """Write a tar of (name, content) members in the given order, without times, owners or modes."""
     with whole_file(path) as unfinished, tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, content in members:
             info = tarfile.TarInfo(name)
@@ -30,7 +30,7 @@ def pack(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
 
 
 def enlist(root: Path, names: Iterable[str]) -> Listing:
-    """Return the listing of files that lie at `root/name`."""
+    """Return the listing of the files `root/name`, sorted by name."""
     return {name: _entry(root / name) for name in sorted(names)}
 
 
@@ -40,17 +40,17 @@ def _entry(path: Path) -> dict[str, str | int]:
 
 
 def save(path: Path, listing: Listing) -> None:
-    """Write a listing; its presence says that every file in it is complete."""
+    """Write a listing; its existence means that all its files are complete."""
     write_whole(path, json.dumps(listing, indent=1, sort_keys=True))
 
 
 def load(path: Path) -> Listing | None:
-    """Return a saved listing, or null where the fetch never completed."""
+    """Return a saved listing, or None if the fetch was never completed."""
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
 def whole(path: Path, root: Path) -> bool:
-    """Tell whether a fetch completed and its files are still here: people delete them to save disk."""
+    """Tell whether a fetch was completed and all its files still exist with the listed sizes."""
     listing = load(path)
     if listing is None:
         return False
@@ -59,13 +59,13 @@ def whole(path: Path, root: Path) -> bool:
 
 
 def chosen(manifest: Manifest, root: Path, listing: Listing, most: int | None) -> Iterator[RawFile]:
-    """Yield the listed files that the manifest's tables ask for, by table, then by name.
+    """Yield the listed files that match the manifest's tables, by table, then by name.
 
     Args:
         manifest: bound to one subset.
         root: folder of the listed files.
-        listing: what there is.
-        most: files a table, null for all.
+        listing: the available files.
+        most: most files of a table; None: all.
 
     """
     for table, spec in manifest.tables.items():
@@ -77,7 +77,7 @@ def chosen(manifest: Manifest, root: Path, listing: Listing, most: int | None) -
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (made if missing): one process fetches, the others wait for it."""
+    """Hold an exclusive lock on `path` (created if missing), so that only one process fetches and the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

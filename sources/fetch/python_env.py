@@ -1,7 +1,7 @@
-"""Python files of the standard library and of installed distributions: one tar each, below ``<raw_root>/python``.
+"""Python files of the standard library and of installed distributions, one tar each below ``<raw_root>/python``.
 
-A tar is named for its distribution and version (``numpy-2.4.0.tar``) and never rewritten, so a corpus keeps the
-code it was built from when the environment moves on. Tests and vendored copies of other projects stay out.
+A tar is named after its distribution and version (``numpy-2.4.0.tar``) and is never rewritten, so that a corpus keeps
+the code from which it was built after an upgrade. Tests and vendored copies of other projects are left out.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _LEFT_OUT = {
 }  # fmt: skip
 _TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 _LARGEST_FILE = 4 << 20
-"""Larger Python files hold tables, not functions."""
+"""Bytes above which a Python file is left out; larger files hold data tables, not functions."""
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """Pack what is installed, unless that version was packed before, and list the tars.
+    """Pack the installed versions, unless they were packed before, and list the tars.
 
-    Distributions that are not installed are passed over with a line in the log. Needs no network.
+    Distributions that are not installed are skipped with a log message. No network is needed.
     """
     origin = manifest.origin
     assert isinstance(origin, PythonOrigin)
@@ -44,12 +44,12 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         listing |= _packed(root, f"python-{platform.python_version()}", partial(_tree, folder))
     for name in origin.distributions:
         try:
-            found = metadata.distribution(name)
+            distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             log.warning("%s/%s: %s is not installed, passed over", manifest.name, subset, name)
             continue
         plain = re.sub(r"[-_.]+", "-", name).lower()
-        listing |= _packed(root, f"{plain}-{found.version}", partial(_installed, found))
+        listing |= _packed(root, f"{plain}-{distribution.version}", partial(_installed, distribution))
     return list(packing.chosen(manifest, root, listing, options.files_per_table))
 
 
@@ -66,7 +66,7 @@ def _packed(root: Path, name: str, files: Callable[[], Iterator[tuple[str, Path]
 
 
 def _contents(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, bytes]]:
-    """Read the Python files worth reading, in name order."""
+    """Yield (name, content) of the Python files to pack, in the order of their names."""
     for name, path in sorted(files):
         parts = PurePosixPath(name).parts
         if (

@@ -1,4 +1,4 @@
-"""Trying again what may pass: after growing pauses, or after the one that the server asks for."""
+"""Retries after transient errors, with exponential backoff or the pause that the server requests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TypeVar
 from open_ml_embed.core.errors import CorpusError, TransientError
 
 LONGEST_S = 300.0
-"""A server that asks for a longer pause is left for another run."""
+"""Longest pause in seconds; if the server requests a longer one, the call fails."""
 _EPOCH = 1e9
-"""Servers differ in whether a reset is seconds from now or since 1970; no pause is this long."""
+"""Threshold between seconds from now and seconds since 1970, since servers use both for the reset time."""
 _Result = TypeVar("_Result")
 
 
@@ -25,17 +25,18 @@ def tried(
     pause_s: float,
     progress: Callable[[], int] | None = None,
 ) -> _Result:
-    """Call until it succeeds, fails for good, or has failed `tries` times.
+    """Call a function until it succeeds, fails permanently, or has failed `tries` times in a row.
 
     Args:
-        call: what to do.
-        explain: makes our error of an exception, or null of one that is not ours to explain.
-        tries: calls in a row that may fail.
-        pause_s: before the second call; doubled before each further one.
-        progress: how far the calls have come; one that got further than any before counts as the first again.
+        call: the function.
+        explain: converts an exception to one of ours, or returns None; then the exception is raised unchanged.
+        tries: number of consecutive failures that are allowed.
+        pause_s: seconds before the second call; doubled before each further one.
+        progress: returns how far the calls have come, in bytes; progress resets the count of failures.
 
     Raises:
-        CorpusError: as `explain` says; a transient one after the last try, or where the server asks for a long pause.
+        CorpusError: from `explain`; a transient error only after the last attempt, or if the server requests a pause
+            longer than `LONGEST_S`.
 
     """
     failed, reached = 0, 0
@@ -51,31 +52,31 @@ def tried(
             failed += 1
             if not isinstance(ours, TransientError) or failed >= tries:
                 raise ours from None
-            asked = max(_asked(found) for found in chain(error))
-            if asked > LONGEST_S:
+            pause = max(_requested(cause) for cause in chain(error))
+            if pause > LONGEST_S:
                 raise TransientError(
-                    ours.what, where=ours.where, remedy=f"the server asks to wait {asked:.0f} s: run again then"
+                    ours.what, where=ours.where, remedy=f"the server asks to wait {pause:.0f} s: run again then"
                 ) from None
-            time.sleep(max(asked, pause_s * 2 ** (failed - 1)))
+            time.sleep(max(pause, pause_s * 2 ** (failed - 1)))
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """Return an exception and its causes: clients wrap a refusal in errors of their own."""
-    found: list[BaseException] = []
+    """Return an exception and its causes and contexts, since clients wrap HTTP errors in other exceptions."""
+    errors: list[BaseException] = []
     current: BaseException | None = error
-    while current is not None and current not in found:
-        found.append(current)
+    while current is not None and current not in errors:
+        errors.append(current)
         current = current.__cause__ or current.__context__
-    return found
+    return errors
 
 
-def _asked(error: BaseException) -> float:
+def _requested(error: BaseException) -> float:
     response = getattr(error, "response", None)
     return asked_pause(response.headers) if response is not None and response.status_code in (429, 503) else 0.0
 
 
 def asked_pause(headers: Mapping[str, str]) -> float:
-    """Return the seconds that a refusal asks to wait, by Retry-After or a used-up RateLimit; zero where it is silent.
+    """Return the pause in seconds that a response requests by Retry-After or an exhausted RateLimit, or zero.
 
     >>> asked_pause({"retry-after": "7"}), asked_pause({"ratelimit": '"api";r=0;t=55, "files";r=20;t=90'})
     (7.0, 55.0)
@@ -85,9 +86,9 @@ def asked_pause(headers: Mapping[str, str]) -> float:
     given = {name.lower(): value.strip() for name, value in headers.items()}
     pauses = [_seconds(given.get("retry-after", ""))]
     for policy in given.get("ratelimit", "").split(","):
-        said = dict(re.findall(r";\s*([rt])=(\d+)", policy))
-        if said.get("r") == "0":
-            pauses.append(_seconds(said.get("t", "")))
+        fields = dict(re.findall(r";\s*([rt])=(\d+)", policy))
+        if fields.get("r") == "0":
+            pauses.append(_seconds(fields.get("t", "")))
     for prefix in ("", "x-"):
         if given.get(f"{prefix}ratelimit-remaining") == "0":
             pauses.append(_seconds(given.get(f"{prefix}ratelimit-reset", "")))
@@ -95,7 +96,7 @@ def asked_pause(headers: Mapping[str, str]) -> float:
 
 
 def _seconds(text: str) -> float:
-    """Read seconds from now, seconds since 1970, or a date; zero for anything else and for the past."""
+    """Parse seconds from now, seconds since 1970, or a date; return the seconds to wait, 0 if past or not parsable."""
     try:
         moment = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError):

@@ -1,9 +1,9 @@
-"""Files behind plain addresses, `<base>/<file>`, over HTTP.
+"""Fetches files at plain URLs, `<base>/<file>`, over HTTP.
 
-A file lands in `<raw_root>/url/<source>/<key>/<file>`, whole and checked, by a rename. The key is the checksum the
-manifest states, or else stands for what the server says of the file (ETag, Last-Modified, size): a file that changes
-there gets another place here. What was fetched is listed in `.listing`, for runs offline and to ask a server only
-whether it has changed. A download that is cut goes on where it stopped, as long as the server has the same version.
+A complete and checked file is renamed to `<raw_root>/url/<source>/<key>/<file>`. The key is the checksum in the
+manifest, or else a hash of the server's validators (ETag, Last-Modified, size), so that a changed file gets another
+path. Fetched files are listed in `.listing`, for offline runs and for conditional requests. An interrupted download is
+resumed as long as the server has the same version.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     import httpx2
 
 TRIES = 5
-"""In a row without a further byte."""
+"""Consecutive failed attempts without a further byte."""
 PAUSE_S = 2.0
-"""Before the second try; doubled before each further one."""
+"""Seconds before the second attempt; doubled before each further one."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A fetched file, as listed.
+    """A fetched file in the listing.
 
     Attributes:
         url: where it came from.
-        key: folder it lies in.
-        size: bytes.
-        sha256: of its content.
-        version: what the server said of it.
+        key: name of its folder.
+        size: in bytes.
+        sha256: of its content, as hexadecimal digits.
+        version: the server's validators.
 
     """
 
@@ -57,7 +57,7 @@ class Entry:
 
 
 _fresh: dict[tuple[str, FetchOptions], Entry] = {}
-"""A server is asked once in a process, not once for each subset that needs the file."""
+"""Cache: a file is requested once per process, not once per subset that needs it."""
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
@@ -74,18 +74,18 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     if present is not None:
         for file in present:
             remedy = f"fetch it again from {origin.base}/{file.name}, or correct `sha256` in the manifest"
-            stated, place = origin.sha256.get(file.name), f"{where}: {file.path}"
-            checked(Path(file.path), stated, where=place, remedy=remedy, hashes=options.hashes)
+            stated, location = origin.sha256.get(file.name), f"{where}: {file.path}"
+            checked(Path(file.path), stated, where=location, remedy=remedy, hashes=options.hashes)
         return present
-    found: list[RawFile] = []
+    files: list[RawFile] = []
     for key, table in manifest.tables.items():
         names = sorted(set(table.files))[: options.files_per_table]
-        found += [_from_server(manifest.name, name, key, origin, options) for name in names]
-    return found
+        files += [_from_server(manifest.name, name, key, origin, options) for name in names]
+    return files
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
-    """List the files of a local folder that stands for the server, where there is one; see `sources.fetch.in_place`."""
+    """List the files of a local folder that replaces the server, if there is one; see `sources.fetch.in_place`."""
     folder = Path(options.local_root or "") / manifest.name
     present = names_below(folder)
     if not present:
@@ -126,7 +126,7 @@ def _entry(download: _Download, options: FetchOptions, *, where: str, by_hand: s
 
 
 class _Download:
-    """One file on its way from a server to its place."""
+    """Download of one file: temporary file, validators and listing."""
 
     def __init__(self, home: Path, name: str, origin: UrlOrigin) -> None:
         self.home, self.name = home, name
@@ -144,24 +144,24 @@ class _Download:
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def listed(self) -> Entry | None:
-        """Return what was fetched before, if it is still here and what the manifest asks for."""
+        """Return the entry of an earlier download, if the file still exists and agrees with the manifest."""
         try:
-            said = json.loads(self.listing.read_text("utf-8"))
+            data = json.loads(self.listing.read_text("utf-8"))
         except FileNotFoundError:
             return None
-        entry = Entry(**{**said, "version": Version(**said["version"])})
-        place = self.place(entry.key)
-        here = place.is_file() and place.stat().st_size == entry.size
+        entry = Entry(**{**data, "version": Version(**data["version"])})
+        path = self.place(entry.key)
+        here = path.is_file() and path.stat().st_size == entry.size
         return entry if here and entry.url == self.url and self.stated in (None, entry.sha256) else None
 
     def run(self, where: str) -> Entry:
-        """Make one try: ask for the file, or for the rest of it, and put it into its place."""
+        """Make one attempt: request the file or the rest of it, and move it to its final path."""
         require("httpx2", what="fetching from an address", where=where)
         import httpx2
 
         entry, begun = self.listed(), self._begun()
         have = self.arrived() if begun is not None else 0
-        # As the file is stored, not compressed for the way: its size and checksum are those of the stored form.
+        # No transfer compression, since size and checksum are those of the stored file.
         headers = {"Accept-Encoding": "identity"}
         if begun is not None and have:
             if have == begun.size:
@@ -195,7 +195,7 @@ class _Download:
         return self._placed(version, where, resumed=resumed)
 
     def _begun(self) -> Version | None:
-        """Return the version that the part here is of, where it can be gone on with."""
+        """Return the version of the partial download, or None if it cannot be resumed."""
         try:
             version = Version(**json.loads(self.begun.read_text("utf-8")))
         except FileNotFoundError:
@@ -208,10 +208,10 @@ class _Download:
                 file.write(chunk)
 
     def _placed(self, version: Version, where: str, *, resumed: bool) -> Entry:
-        """Check a whole file and move it to its place."""
+        """Check a complete file and move it to its final path."""
         sha256 = sha256_of(self.part)
         if self.stated not in (None, sha256):
-            if resumed:  # perhaps two parts that do not belong together
+            if resumed:  # the two parts may come from different versions
                 raise self._spoilt("what came in parts has not the checksum that the manifest states", where)
             self._forget()
             raise FetchError(

@@ -1,4 +1,4 @@
-"""What the HTTP client raises, as errors of ours: what went wrong, whether it may pass, and the remedy."""
+"""Converts exceptions of the HTTP client to this project's exceptions, with cause, transience and remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 
 
 def explained(error: Exception, where: str, by_hand: str) -> CorpusError | None:
-    """Translate an exception of the client, or return null for one that is not about fetching (a full disk)."""
+    """Convert an exception of the client; return None for one that is not about fetching (such as a full disk).
+
+    Args:
+        error: as caught.
+        where: location for the message.
+        by_hand: the manual alternative, for the remedy.
+
+    """
     import httpx2
 
     if isinstance(error, httpx2.HTTPStatusError):

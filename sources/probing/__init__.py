@@ -1,5 +1,5 @@
-"""Probing: what the raw files of a source are like, told by their heads, before anything large is downloaded.
+"""Probing: checks the raw files of a source by their first records, before anything large is downloaded.
 
-`places` finds the files where the origin has them, `ranged` reads byte ranges of them, `heads` makes a small file of
-the first records of each, and `probe` runs these through the readers, the shape and the checks.
+`places` locates the files at their origin, `ranged` reads byte ranges of them, `heads` writes a small file with the
+first records of each, and `probe` runs these files through the readers, the shape and the checks.
 """

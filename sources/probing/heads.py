@@ -1,7 +1,7 @@
-"""Heads: a small file of the first records of a large one, in the same format, for the readers to read.
+"""Heads: a small file with the first records of a large one, in the same format, as input for the readers.
 
-A head ends at the end of a record, as far as the format lets one tell. Where it cannot (JSON documents), what the cut
-does to the last record is known, and is not held against the file (`Head.cut`).
+A head ends at the end of a record if the format allows that. If not (JSON documents), the damage of the last record by
+the cut is not counted as a fault of the file (`Head.cut`).
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from sources.readers.recognize import not_the_data
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
 
 LEAST_BYTES = 1 << 14
-"""Of a file's head, as it is stored; a file that is no larger is read whole."""
+"""Least bytes to read of a stored file; a file that is no larger is read completely."""
 MOST_BYTES = 4 << 20
-"""A head grows up to this where not one record ends in it."""
+"""Most bytes to read of a file; a head grows up to this size until it contains a whole record."""
 UNPACKED = 4
-"""A compressed head gives at most so many times its share of text."""
+"""Largest ratio of decompressed bytes to the share of a head."""
 ROWS = 256
-"""Rows of a Parquet file that are looked at."""
+"""Rows to read of a Parquet file."""
 _MEMBERS = 16
-"""Matching members of an archive that are looked at, if they are not too large together."""
+"""Most matching members to read of an archive."""
 _LISTED = 5
 _TAIL = 1 << 14
 _FOOTER_END = 8
@@ -53,17 +53,17 @@ _BAD_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedEr
 
 @dataclass
 class Head:
-    """What is known of a file from its head.
+    """The head of a file, and what it shows.
 
     Attributes:
-        path: the small file; null where there is none to read.
-        cut: whether it holds less than the file.
-        records: records of the whole file, where it states them.
-        columns: name → type, where the file states them.
-        fault: why the file cannot be the data it should be; empty: nothing speaks against it.
-        remedy: of the fault.
-        note: why less of it was looked at than of others; empty: nothing.
-        empty: whether the file has no byte: a fault where all are so.
+        path: the small file; None if there is nothing to read.
+        cut: whether it holds less than the whole file.
+        records: number of records of the whole file, if the file states it.
+        columns: name → type, if the file states them.
+        fault: why the file cannot be the expected data; empty if it can be.
+        remedy: for the fault.
+        note: why less was read than of other files; may be empty.
+        empty: whether the file has 0 bytes, which is a fault only if all files are empty.
 
     """
 
@@ -76,7 +76,7 @@ class Head:
     note: str = ""
     empty: bool = False
     has_rows: bool = True
-    """Whether there are records in the head: of most files of a large source only the footer is read."""
+    """Whether the head holds records; for most Parquet files of a large source, only the footer is read."""
 
 
 def take_head(ranged: Ranged, table: RawTable, target: Path, share: int, *, rows: bool = True) -> Head:
@@ -84,13 +84,13 @@ def take_head(ranged: Ranged, table: RawTable, target: Path, share: int, *, rows
 
     Args:
         ranged: the file.
-        table: what it should be.
-        target: the head's path; its folder is there.
-        share: bytes to read of it, as stored; records that are longer, footers and listings may take more.
-        rows: null rows of a Parquet file are enough where false: its footer alone is read.
+        table: the manifest's declaration.
+        target: path of the head; its folder exists.
+        share: bytes to read of the stored file; longer records, footers and listings may take more.
+        rows: if false, only the footer of a Parquet file is read, and the head has no rows.
 
     Raises:
-        CorpusError: the file cannot be had.
+        CorpusError: the file cannot be read from its origin.
 
     """
     try:
@@ -137,18 +137,18 @@ class _Taking:
         try:
             about = pq.read_metadata(io.BytesIO(b"PAR1" + footer))
             schema = about.schema.to_arrow_schema()
-            found = Head(self.target, cut=True, records=about.num_rows, columns=_types(schema))
+            head = Head(self.target, cut=True, records=about.num_rows, columns=_types(schema))
             first = self._first_rows(about, schema) if rows and about.num_rows else None
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             return Head(fault=f"no Parquet file, or a damaged one: {error}", remedy=REMEDY)
         except TooMuchError:
-            found.note = "the first rows are too large to look at: only the footer was read"
+            head.note = "the first rows are too large to look at: only the footer was read"
             first = None
-        found.has_rows = first is not None
+        head.has_rows = first is not None
         pq.write_table(_with_all(first, schema), self.target)
-        return found
+        return head
 
     def _first_rows(self, about: pq.FileMetaData, schema: pa.Schema) -> pa.Table | None:
         wanted = {*self.table.fields, *(name for names in self.table.other_names.values() for name in names)}
@@ -161,7 +161,7 @@ class _Taking:
         return pa.Table.from_batches([batch]) if batch is not None else None
 
     def _text(self, start: bytes, *, whole: bool) -> Head:
-        """Write as much of a text file as has whole records, decompressed."""
+        """Write the whole records at the start of a text file, decompressed."""
         share = self.share
         while True:
             text, ended = self._unpacked(start, share, whole=whole)
@@ -173,7 +173,7 @@ class _Taking:
             share = min(share * 4, MOST_BYTES)
             start = self.ranged.get(0, share)
             whole = len(start) == self.ranged.size()
-        if ended:  # as it is, for the reader to judge
+        if ended:  # the whole file, unchanged, for the reader to judge
             self.target.write_bytes(start)
             return Head(self.target)
         if not kept:
@@ -182,7 +182,7 @@ class _Taking:
         return Head(self.target, cut=True)
 
     def _unpacked(self, start: bytes, share: int, *, whole: bool) -> tuple[bytes, bool]:
-        """Decompress the start of the file; tell whether that is all of it, damage included."""
+        """Decompress the start of the file; also return whether this is the whole file, even if it is damaged."""
         if compression_of(start[:16], self.name) is None:
             return start, whole
         self.target.write_bytes(start)
@@ -249,7 +249,7 @@ class _Taking:
         return Head(self.target, cut=not (whole and ended))
 
     def _tar_members(self) -> tuple[list[str], list[tuple[str, bytes]], bool]:
-        """Return the names met, the first matching members, and whether the archive was read to its end."""
+        """Return the names of members, the first matching (name, content), and whether the whole archive was read."""
         seen: list[str] = []
         taken: list[tuple[str, bytes]] = []
         size = 0
@@ -276,7 +276,7 @@ class _Taking:
         return seen, taken, True
 
     def _most(self) -> int:
-        """Return the bytes of a member that are read."""
+        """Return the most bytes to read of a member."""
         binary = self.table.format in ("parquet", "python")
         return MOST_BYTES if binary else self.share * UNPACKED
 
@@ -297,7 +297,7 @@ class _Taking:
     def _no_member(self, names: Iterable[str]) -> Head:
         names = list(names)
         globs = self.table.members or ["*"]
-        near = [found for glob in globs for found in difflib.get_close_matches(glob, names, n=3, cutoff=0.4)]
+        near = [match for glob in globs for match in difflib.get_close_matches(glob, names, n=3, cutoff=0.4)]
         return Head(
             fault=f"no member of the archive matches {' or '.join(globs)}",
             remedy=f"nearest names: {', '.join(list(dict.fromkeys(near))[:_LISTED] or names[:_LISTED]) or 'none'}; "
@@ -309,7 +309,7 @@ REMEDY = "see what the origin has there now; correct the manifest, or put a whol
 
 
 def cut_records(data: bytes, table: RawTable) -> bytes:
-    r"""Return the whole records at the start of some text; a JSON document is left as it is.
+    r"""Return the whole records at the start of a text; a JSON document is returned unchanged.
 
     >>> table = RawTable(files=["*"], format="csv", fields={"a": "string"})
     >>> cut_records(b'a,b\n1,2\n3,"begun\n', table)
@@ -343,7 +343,7 @@ def _encoding(data: bytes, table: RawTable) -> str:
 
 
 def _read(stream: IO[bytes], most: int) -> tuple[bytes, bool]:
-    """Read up to `most` bytes of a stream that may be cut; tell whether it was."""
+    """Read up to `most` bytes of a stream; also return whether the stream is cut or damaged."""
     pieces: list[bytes] = []
     size = 0
     with stream:
@@ -357,7 +357,7 @@ def _read(stream: IO[bytes], most: int) -> tuple[bytes, bool]:
 
 
 def _write(target: Path, text: bytes, name: str) -> None:
-    """Write decompressed text so that the reader, which goes by the name where the bytes do not tell, reads it."""
+    """Write decompressed text; with Brotli if the name says so, since the reader detects Brotli only by the name."""
     if compression_of(text[:16], name) == "brotli":
         with pa.output_stream(str(target), compression="brotli") as out:
             out.write(text)
@@ -366,7 +366,7 @@ def _write(target: Path, text: bytes, name: str) -> None:
 
 
 def _of_parquet(path: Path) -> Head:
-    """Describe a small Parquet file that is here as a whole; what is wrong with it the reader says."""
+    """Return the head of a small Parquet file that is completely here; the reader reports its faults."""
     try:
         about = pq.read_metadata(path)
         return Head(path, records=about.num_rows, columns=_types(about.schema.to_arrow_schema()))
@@ -379,7 +379,7 @@ def _types(schema: pa.Schema) -> dict[str, str]:
 
 
 def _with_all(first: pa.Table | None, schema: pa.Schema) -> pa.Table:
-    """Return rows with all the columns of a file, those that were not read null: a reader sees their names."""
+    """Return rows with all columns of a file; columns that were not read are null, so that readers find them."""
     count = 0 if first is None else first.num_rows
     read: dict[str, Any] = {} if first is None else {name: first.column(name) for name in set(first.column_names)}
     names, arrays = [], []

@@ -1,7 +1,8 @@
-"""Where the raw files of a source are, by the rules of `sources.fetch`, and how large; nothing of them is fetched.
+"""Locates the raw files of a source and their sizes, by the rules of `sources.fetch`, without fetching them.
 
-Origins differ in what they tell: a Hub lists names, sizes and content ids at a commit; a web server tells a file's
-size with its first bytes; folders here are looked at; what apt and Python's packages give is known once it was fetched.
+The information depends on the origin. The Hub lists names, sizes and content ids at a commit. A web server states the
+size of a file with its first bytes. Local folders are listed. The files of apt and of Python packages are known only
+after a fetch.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Found:
-    """One raw file where it is.
+    """One located raw file.
 
     Attributes:
         table: key in the manifest's `tables`.
-        ranged: reads it.
-        place: repository and commit, address or folder: with the name, what tells two files apart.
+        ranged: reader of its byte ranges.
+        place: repository and commit, URL, or folder; place and name together identify a file.
 
     """
 
@@ -41,21 +42,21 @@ class Found:
 
     @property
     def name(self) -> str:
-        """What the origin calls it."""
+        """Name of the file at its origin."""
         return self.ranged.name
 
 
 @dataclass
 class Places:
-    """Finds the files of one source, each repository and file once for all its subsets.
+    """Locates the files of one source; each repository and file is requested only once for all subsets.
 
     Attributes:
-        options: as `fetch` has them.
-        meter: counts what is read.
-        revisions: repository and revision → commit, of those that files were found in.
-        moved: of those, commit that the revision has now, where the lock has another.
-        notes: what is worth a warning: (what, where, remedy).
-        unprobed: why there is nothing to read before a fetch, although nothing speaks against it; empty: there is.
+        options: as for `fetch`.
+        meter: counts the bytes that are read.
+        revisions: (repository, revision) → commit, for all revisions in which files were found.
+        moved: for locked revisions: (repository, revision) → current commit.
+        notes: warnings as (what, where, remedy).
+        unprobed: why nothing can be read before a fetch, without being a fault; empty if files can be read.
 
     """
 
@@ -69,17 +70,17 @@ class Places:
     _reached: dict[hub.Revision, CorpusError | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # All files are listed, whatever slice of them the profile takes: sizes are then those of the source. Listings
-        # are kept apart from those of fetched files, by which a run offline goes.
+        # List all files, not only those that the profile takes, so that the sizes are those of the whole source. These
+        # listings are stored apart from those of fetched files, which offline runs use.
         home = str(Path(self.options.raw_root) / ".probe")
         everything = replace(self.options, files_per_table=None, raw_root=home)
         self._locked, self._plain = everything, replace(everything, lock=None)
 
     def find(self, bound: Manifest, subset: str) -> list[Found]:
-        """Return the files of a subset, by table in the manifest's order, then by name.
+        """Return the files of a subset, in the manifest's order of tables, then by name.
 
         Raises:
-            CorpusError: they cannot be had; as `sources.fetch.fetch`, or earlier.
+            CorpusError: the files are not available; the same errors as of `sources.fetch.fetch`.
 
         """
         origin = bound.origin
@@ -91,22 +92,22 @@ class Places:
         if isinstance(origin, UrlOrigin):
             return self._of_folder(bound, bound.name, where) or self._behind_addresses(bound, origin, where)
         if isinstance(origin, ManualOrigin):
-            found = self._of_folder(bound, origin.folder, where)
-            if not found:
+            files = self._of_folder(bound, origin.folder, where)
+            if not files:
                 raise FetchError(
                     "has to be fetched by hand, and is not there yet",
                     where=where,
                     remedy=f"fetch it from {origin.url} and put the files into <local_root>/{origin.folder}",
                 )
-            return found
+            return files
         return [
-            found
+            file
             for key, table, revisions in hub.tables_of(bound)
-            for found in self._of_hub(key, table, revisions, where)
+            for file in self._of_hub(key, table, revisions, where)
         ]
 
     def _of_folder(self, bound: Manifest, folder: str, where: str) -> list[Found]:
-        """Return files of a folder below `local_root`, or nothing where it has none."""
+        """Return the files of a folder below `local_root`; an empty list if there is no such folder."""
         if self.options.local_root is None:
             return []
         home = Path(self.options.local_root) / folder
@@ -148,14 +149,14 @@ class Places:
         refusals: dict[hub.Revision, CorpusError] = {}
         for revision in revisions:
             try:
-                found = self._of_revision(key, table, revision, where)
+                files = self._of_revision(key, table, revision, where)
             except FetchError as error:
                 refusals[revision] = error
                 continue
             if refusals:
                 first = next(iter(refusals.values()))
                 self._note(f"read from the mirror {revision[0]}, as {first.what}", first.where, first.remedy)
-            return found
+            return files
         first = next(iter(refusals.values()))
         together = hub.all_refused(refusals, where)
         if together is first:
@@ -163,7 +164,7 @@ class Places:
         raise together from first
 
     def _compare(self, revisions: list[hub.Revision], home: Path, names: list[str], where: str) -> None:
-        """Compare the sizes of local files with the lock; `fetch` compares their content."""
+        """Compare the sizes of local files with the lock; `fetch` compares their content later."""
         if self.options.lock is None:
             return
         held = [revision for revision in revisions if revision in self.options.lock.revisions]
@@ -182,7 +183,7 @@ class Places:
             self._not_locked(revision)
         options = self._plain if locked is None else self._locked
         listing, names = hub.names_at(revision, table.files, options, where)
-        found = [
+        files = [
             self._file(
                 key,
                 f"{listing.repo}@{listing.commit}",
@@ -191,14 +192,14 @@ class Places:
             )
             for name in names
         ]
-        self._reach(revision, found[0].ranged)
+        self._reach(revision, files[0].ranged)
         self.revisions[revision] = listing.commit
         if locked is not None and not COMMIT.fullmatch(revision[1]):
             self._look_for_changes(revision, locked)
-        return found
+        return files
 
     def _reach(self, revision: hub.Revision, ranged: Ranged) -> None:
-        """Read the start of a file: a gated repository lists its files to everybody."""
+        """Read the start of a file, since a gated repository lists its files without access."""
         if revision not in self._reached:
             try:
                 ranged.get(0, START_BYTES)
@@ -248,10 +249,10 @@ class Places:
 
     def _of_python(self, bound: Manifest, origin: PythonOrigin) -> list[Found]:
         root = Path(self.options.raw_root).absolute() / "python"
-        there, missing = [], []
+        present, missing = [], []
         for name in origin.distributions:
             try:
-                there.append(f"{name} {metadata.version(name)}")
+                present.append(f"{name} {metadata.version(name)}")
             except metadata.PackageNotFoundError:
                 missing.append(name)
         if missing:
@@ -264,11 +265,13 @@ class Places:
         for marker in sorted(root.glob("*.json")) if root.is_dir() else ():
             if packing.whole(marker, root):
                 listing |= packing.load(marker) or {}
-        found = self._packed(bound, root, listing)
-        if not found:
+        files = self._packed(bound, root, listing)
+        if not files:
             library = "the standard library and " if origin.stdlib else ""
-            self.unprobed = f"`curate fetch` packs {library}{len(there)} installed distributions: {', '.join(there)}"
-        return found
+            self.unprobed = (
+                f"`curate fetch` packs {library}{len(present)} installed distributions: {', '.join(present)}"
+            )
+        return files
 
     def _packed(self, bound: Manifest, root: Path, listing: packing.Listing) -> list[Found]:
         chosen = packing.chosen(bound, root, listing, None)

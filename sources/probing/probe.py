@@ -1,7 +1,7 @@
-"""The probe of one source: its files' heads run through the readers, the shape and the checks that a build will use.
+"""Probes one source: runs the heads of its files through the readers, the shape and the checks of a build.
 
-What is found is told as findings of three levels. `failed`: a build with this source cannot work, or will have nothing
-of it. `warning`: it can, and something should be looked at first. `note`: what a reader of the figures should know.
+The result is a list of findings with three levels. `failed`: a build with this source fails or gets no rows from it.
+`warning`: a build works, but something should be checked first. `note`: information about the numbers.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ from sources.renaming import columns_of, under_names
 from sources.shapes import shape
 
 VERSION = 2
-"""Of what a probe finds: older ones are made again."""
+"""Version of the stored results; results of older versions are made again."""
 SOURCE_BYTES = 8 << 20
-"""Of the heads of a source's files, taken together; each has at least `LEAST_BYTES`, and at most `FILE_BYTES`."""
+"""Bytes to read for all heads of a source together; each head has at least `LEAST_BYTES` and at most `FILE_BYTES`."""
 FILE_BYTES = 1 << 19
 LEAST_YIELD = 0.5
-"""Of the head's records, fewer becoming rows is a warning: `normalize.least_yield` would refuse the source."""
+"""If a smaller share of the records becomes rows, warn, since `normalize.least_yield` would refuse the source."""
 DAMAGED_SHARE = 0.05
-"""Of the head's texts, more with one kind of damage is a warning."""
+"""If a larger share of the texts shows one kind of damage, warn."""
 SHOWN_ROWS = 3
 SHOWN_SUBSETS = 20
-"""Subsets whose first rows are kept; the other subsets have counts."""
+"""Most subsets whose first rows are kept; the others have counts only."""
 _SHOWN_CHARS = 300
 _REASONS = 3
 _LOOKED_AT = 20
-"""Lines whose columns are told."""
+"""Lines from which the columns of a jsonl file are inferred."""
 Level = Literal["failed", "warning", "note"]
 Verdict = Literal["ok", "warning", "failed"]
 _LEVELS: tuple[Level, ...] = ("failed", "warning", "note")
@@ -62,16 +62,16 @@ _LEVELS: tuple[Level, ...] = ("failed", "warning", "note")
 
 @dataclass
 class Finding:
-    """One thing that a probe has to say.
+    """One finding of a probe.
 
     Attributes:
-        level: how much it matters.
-        what: what is the matter.
+        level: severity.
+        what: what was found.
         where: subset, file or repository; may be empty.
         remedy: what to do about it; may be empty.
-        transient: whether it may pass by itself.
-        places: how many files or other places it was met in; `where` is the first.
-        subsets: how many subsets it was met in, at the first of them.
+        transient: whether a later attempt may succeed.
+        places: number of distinct locations (files, repositories) with this finding; `where` is the first.
+        subsets: number of times it was found at `where`, by different subsets.
 
     """
 
@@ -86,12 +86,12 @@ class Finding:
 
 @dataclass
 class Size:
-    """What is known of some raw files before they are fetched.
+    """Total size of a set of raw files, as known before they are fetched.
 
     Attributes:
-        files: how many.
-        bytes: of all of them; null where the size of one is not known.
-        records: as footers state them; null where a file states none.
+        files: number of files.
+        bytes: of all files; None if the size of one is unknown.
+        records: of all files, as their footers state; None if a file does not state them.
 
     """
 
@@ -100,7 +100,7 @@ class Size:
     records: int | None = 0
 
     def add(self, size: int | None, records: int | None) -> None:
-        """Add a file."""
+        """Add a file of `size` bytes with `records` records; None: unknown."""
         self.files += 1
         self.bytes = None if self.bytes is None or size is None else self.bytes + size
         self.records = None if self.records is None or records is None else self.records + records
@@ -108,14 +108,14 @@ class Size:
 
 @dataclass
 class SubsetProbe:
-    """One subset: its files, and what its heads became.
+    """Result for one subset.
 
     Attributes:
         size: of its files.
-        records: records of the heads that were read.
-        rows: rows that they became.
-        partial: the shape needs the whole subset, so that rows of a head say little.
-        first: the first rows, texts cut.
+        records: number of records in its heads.
+        rows: number of rows made of these records.
+        partial: whether the shape needs the whole subset, so that the rows of the heads are not representative.
+        first: the first rows, with shortened texts.
 
     """
 
@@ -128,23 +128,23 @@ class SubsetProbe:
 
 @dataclass
 class Probe:
-    """What a probe found of one source.
+    """Result for one source.
 
     Attributes:
         source: its name.
-        reach: `reachable`, `local` (its files are in a folder here), `gated`, `gone`, `busy`, `refused`, `manual` (has
-            to be fetched by hand), `dead` (the manifest says so), `unprobed` (only the tool that fetches it can tell).
-        revisions: (repository, revision, commit that was probed, commit that the revision has now where it is known).
-        size: of all its files, one that several subsets read counted once.
-        tables: table → what is known of its files.
-        columns: table → column → type, of the first file that states them.
+        reach: `reachable`, `local` (its files are in a local folder), `gated`, `gone`, `busy`, `refused`, `manual`
+            (must be downloaded by hand), `dead` (according to the manifest), `unprobed` (known only after a fetch).
+        revisions: (repository, revision, probed commit, current commit of the revision if known).
+        size: of all its files; a file of several subsets is counted once.
+        tables: table → size of its files.
+        columns: table → column → type, from the first file that states them.
         renamed: table → field → column that is read as the field.
         subsets: by name.
-        quarantined: reason → records of the heads.
-        filtered: reason → records of the heads.
-        checks: kind → texts of the heads, by `sources.checks.seen`; `under_both` where rows have labels.
-        findings: worst first.
-        read: bytes that were read from elsewhere.
+        quarantined: reason → number of records of the heads.
+        filtered: reason → number of records of the heads.
+        checks: kind → number of texts of the heads, from `sources.checks.seen`; also `under_both` if rows have labels.
+        findings: most severe first.
+        read: number of bytes read over the network.
 
     """
 
@@ -171,22 +171,22 @@ class Probe:
 
     @property
     def transient(self) -> bool:
-        """Tell whether all that failed may pass by itself."""
+        """Whether there are failures, and all of them are transient."""
         failed = [finding for finding in self.findings if finding.level == "failed"]
         return bool(failed) and all(finding.transient for finding in failed)
 
     @property
     def records(self) -> int:
-        """Return the records of the heads."""
+        """Number of records in all heads."""
         return sum(subset.records for subset in self.subsets.values())
 
     @property
     def rows(self) -> int:
-        """Return the rows that the heads became."""
+        """Number of rows made of all heads."""
         return sum(subset.rows for subset in self.subsets.values())
 
     def say(self, level: Level, what: str, where: str = "", remedy: str = "", *, transient: bool = False) -> None:
-        """Add a finding; the same again, of another subset or file, is counted."""
+        """Add a finding; a repetition by another subset or at another location is only counted."""
         known = next((one for one in self.findings if (one.level, one.what) == (level, what)), None)
         places = self._places.setdefault((level, what), set())
         if known is None:
@@ -198,11 +198,11 @@ class Probe:
         places.add(where)
 
     def refuse(self, error: CorpusError) -> None:
-        """Add an error as what failed."""
+        """Add an error as a finding of level `failed`."""
         self.say("failed", error.what, error.where, error.remedy, transient=isinstance(error, TransientError))
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the result as JSON data."""
         data = asdict(self)
         del data["_places"]
         revisions = [dict(zip(("repo", "ref", "commit", "now"), one, strict=True)) for one in self.revisions]
@@ -211,28 +211,29 @@ class Probe:
 
 
 def probe(manifest: Manifest, options: FetchOptions, pool: Executor) -> Probe:
-    """Look at the heads of a source's raw files, and say what a build would make of them.
+    """Probe a source: read the heads of its raw files and report what a build would make of them.
 
     Args:
-        manifest: the source.
-        options: as `fetch` has them. All files are listed; of a slice (`files_per_table`) the heads are read.
-        pool: its threads read the heads. The result does not depend on how many there are.
+        manifest: of the source.
+        options: as for `fetch`. All files are listed, but only the heads of those that a profile takes
+            (`files_per_table`) are read.
+        pool: threads to read the heads. The result does not depend on their number.
 
     """
-    found = Probe(manifest.name)
+    result = Probe(manifest.name)
     if isinstance(manifest.access, Dead):
-        found.reach = "dead"
-        found.say("warning", f"its origin is gone; {manifest.access.replaced_by} takes its place", manifest.name)
-        return found
+        result.reach = "dead"
+        result.say("warning", f"its origin is gone; {manifest.access.replaced_by} takes its place", manifest.name)
+        return result
     with TemporaryDirectory(prefix="probe-") as folder:
-        _Probing(manifest, options, Path(folder), found).run(pool)
-    found.findings.sort(key=lambda finding: _LEVELS.index(finding.level))
-    return found
+        _Probing(manifest, options, Path(folder), result).run(pool)
+    result.findings.sort(key=lambda finding: _LEVELS.index(finding.level))
+    return result
 
 
 @dataclass(frozen=True)
 class _HeadKey:
-    """What a head depends on: the file, and how it is read."""
+    """Identity of a head: the file, and how it is read."""
 
     place: str
     name: str
@@ -247,7 +248,7 @@ class _Probing:
         self.places = Places(options, self.meter)
         self.heads: dict[_HeadKey, Head] = {}
         self.refused: set[str] = set()
-        """Names of files that could not be had."""
+        """Names of files that could not be read from their origin."""
         self.texts: list[tuple[pa.Array, pa.Array]] = []
         self.labeled: list[tuple[pa.Array, pa.Array]] = []
 
@@ -262,7 +263,7 @@ class _Probing:
         self.found.read = self.meter.bytes
 
     def _located(self) -> dict[str, list[Found]]:
-        """Find the files of every subset that has any."""
+        """Locate the files of all subsets; failures become findings."""
         files: dict[str, list[Found]] = {}
         found, places = self.found, self.places
         for subset in self.manifest.subsets:
@@ -284,9 +285,10 @@ class _Probing:
         return files
 
     def _take_heads(self, files: dict[str, list[Found]], pool: Executor) -> None:
-        """Read the heads: of Parquet files the first rows of the first file of each subset and table, else the footer.
+        """Read the heads of all files.
 
-        What is read is settled before the first byte, so that it does not depend on who is quicker.
+        Of the Parquet files of a subset and table, rows are read only from the first one; of the others, only the
+        footer is read. The selection is made before the first read, so that it does not depend on timing.
         """
         wanted: dict[_HeadKey, tuple[Found, RawTable, bool]] = {}
         for subset, of_subset in files.items():
@@ -323,7 +325,7 @@ class _Probing:
         self._judge_heads([(key, file.name) for key, (file, _, _) in jobs])
 
     def _slice(self, files: list[Found]) -> Iterator[Found]:
-        """Yield the files that the profile takes."""
+        """Yield the files that the profile takes (`files_per_table`)."""
         most = self.options.files_per_table
         for _, of_table in itertools.groupby(files, key=lambda file: file.table):
             yield from itertools.islice(of_table, most)
@@ -341,7 +343,7 @@ class _Probing:
                 self.found.say("warning", head.note, name)
 
     def _measure(self, files: dict[str, list[Found]]) -> None:
-        """Add up sizes: of the source and its tables each file once, of each subset its own."""
+        """Sum the sizes: for the source and its tables each file once, for each subset all its files."""
         counted: set[tuple[str, str]] = set()
         for subset, of_subset in files.items():
             about = self.found.subsets.setdefault(subset, SubsetProbe())
@@ -378,12 +380,12 @@ class _Probing:
         per_file = shape(bound.shape.kind).PER_FILE
         about.partial = not per_file and bool(cut)
         if not per_file and {file.table for file in raw} != set(bound.tables):
-            return  # records of one table alone are no rows
+            return  # the shape needs records of all tables
         for part in parts(bound, subset, raw):
             self._run_part(part, bound, about, cut)
 
     def _columns(self, file: Found, table: RawTable, head: Head) -> bool:
-        """Note the columns of a file, and refuse those that are not what the manifest says; true where they are."""
+        """Record the columns of a file; return false and add a finding if they do not fit the manifest."""
         assert head.path is not None
         found = self.found
         stated = head.columns or _columns_of_text(head.path, file.name, table)
@@ -396,7 +398,7 @@ class _Probing:
                 casting = Casting(file.name, under_names(table, names), Quarantine("", ""))
                 casting.columns(columns, file.name, np.zeros(0, np.int64))
         except (SchemaError, OSError, pa.ArrowException) as error:
-            if not isinstance(error, SchemaError):  # damage: the reader says what it is
+            if not isinstance(error, SchemaError):  # a damaged file, which the reader reports
                 return True
             found.refuse(_at(error, file.name))
             return False
@@ -438,14 +440,14 @@ class _Probing:
             self._keep(batch, about)
 
     def _refuse_schema(self, error: SchemaError, records: int, rows: int, *, is_cut: bool) -> None:
-        """Say what a reader refuses at the end of a file; in a head, a column may yet come."""
+        """Report a schema error at the end of a file; for a head only as a warning, since a column may come later."""
         if is_cut and rows:
             self.found.say("warning", f"{error.what} (in its first {records:,} records)", error.where, error.remedy)
         else:
             self.found.refuse(error)
 
     def _judge_files(self, files: Mapping[str, FileCounts], about: SubsetProbe, bound: Manifest) -> None:
-        """Refuse files whose records the reader or the shape takes none of, as `normalize` would."""
+        """Report files none of whose records becomes a row, as `normalize` would."""
         for name, counts in files.items():
             lost = counts.unread if about.partial else counts.quarantined.total()
             kept = counts.records - lost if about.partial else counts.rows + counts.filtered.total()
@@ -458,9 +460,9 @@ class _Probing:
                 )
 
     def _keep(self, batch: pa.RecordBatch, about: SubsetProbe) -> None:
-        """Keep texts for the checks, and the first rows for people."""
+        """Keep texts for the checks, and the first rows for display."""
         self.texts.append((batch["query"], batch["query_lang"]))
-        if self.manifest.family != "classification":  # whose positives are names of classes
+        if self.manifest.family != "classification":  # there the positives are class names
             self.texts.append((batch["positive"], batch["positive_lang"]))
         if self.manifest.family != "retrieval":
             self.labeled.append((batch["query"], batch["label"]))
@@ -493,7 +495,7 @@ class _Probing:
             found.say("note", f"partial: rows of the shape {self.manifest.shape.kind} need a whole subset{none}")
 
     def _check_texts(self) -> None:
-        """Count what is to be seen in the texts."""
+        """Count the damage in the texts, and warn if it is frequent."""
         if not self.texts:
             return
         texts = pa.concat_arrays([text for text, _ in self.texts])
@@ -520,7 +522,7 @@ def _key(file: Found, table: RawTable) -> _HeadKey:
 
 
 def _size(file: Found, refused: set[str]) -> int | None:
-    """Return the size of a file; one that could not be had is not asked for again."""
+    """Return the size of a file, None if unknown; a file that could not be read is not requested again."""
     try:
         size = file.ranged.known_size if file.name in refused else file.ranged.size()
     except CorpusError:
@@ -533,10 +535,10 @@ def _at(error: CorpusError, name: str) -> CorpusError:
 
 
 def _forgive(counts: FileCounts, quarantine: Quarantine, name: str, bound: Manifest) -> None:
-    """Take back what the cut of a head did to the last record of a document."""
-    ours = [entry for entry in quarantine.unreadable if entry[0] == name or entry[0].startswith(f"{name}!")]
+    """Remove the errors that the cut of a head caused in the last record of a document."""
+    of_file = [entry for entry in quarantine.unreadable if entry[0] == name or entry[0].startswith(f"{name}!")]
     if counts.records > counts.unread or counts.rows:
-        quarantine.unreadable[:] = [entry for entry in quarantine.unreadable if entry not in ours]
+        quarantine.unreadable[:] = [entry for entry in quarantine.unreadable if entry not in of_file]
         if counts.quarantined["invalid-json"] and _is_json(bound):
             counts.quarantined["invalid-json"] -= 1
             counts.quarantined += Counter()
@@ -549,7 +551,7 @@ def _is_json(bound: Manifest) -> bool:
 
 
 def _columns_of_text(path: Path, name: str, table: RawTable) -> dict[str, str]:
-    """Return the columns that a text file's first records show, by the JSON types of their values."""
+    """Return column → type from the first records of a text file, by the JSON types of their values."""
     if table.members is not None or table.format not in ("csv", "tsv", "jsonl"):
         return {}
     with open_text(path, name, table.encoding) as stream:

@@ -1,8 +1,8 @@
-"""Byte ranges of files that lie elsewhere: on a Hub, behind an address, in a folder here.
+"""Reads byte ranges of files on the Hub, at a URL, or in a local folder.
 
-A range is one request, and what comes is never more than was asked for: a server that answers with the whole file is
-left after the first bytes. A token goes to the Hub's endpoint only: the client takes it off where a redirect leads to
-another host.
+A range is one request. Never more than the range is transferred: if a server responds with the whole file, the
+connection is closed after the requested bytes. A token is sent to the Hub endpoint only; the client removes it if a
+redirect leads to another host.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 START_BYTES = 1 << 14
-"""What is read to see whether a file can be had; of a small file that is all of it."""
+"""Bytes to read to check whether a file is accessible; a small file is then read completely."""
 BLOCK_BYTES = 1 << 16
-"""What a file-like view reads at a time, at least."""
+"""Block size of `View`."""
 _PIECE = 1 << 16
 
 
 class TooMuchError(Exception):
-    """A view of a file was asked for more bytes than it may read."""
+    """A view of a file would have to read more bytes than it may."""
 
 
 class NoRangesError(Exception):
-    """The server gives files only as a whole."""
+    """The server does not support range requests."""
 
 
 class Meter:
-    """Adds up the bytes that were read from elsewhere; may be shared by threads."""
+    """Thread-safe counter of the bytes read over the network."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.bytes = 0
 
     def count(self, size: int) -> None:
-        """Count bytes."""
+        """Add a number of bytes."""
         with self._lock:
             self.bytes += size
 
 
 class Ranged(ABC):
-    """A file of which ranges can be read.
+    """A file whose byte ranges can be read.
 
     Attributes:
-        name: what the origin calls it.
-        identity: what changes when its bytes do, as far as the origin says it.
+        name: name at the origin.
+        identity: changes when the content does, as far as the origin states it; may be empty.
 
     """
 
@@ -65,18 +65,18 @@ class Ranged(ABC):
         self.name, self.identity = name, identity
         self._size, self._meter = size, meter
         self._start = b""
-        """The first bytes, as far as they have been read."""
+        """The first bytes of the file that were read so far."""
 
     @property
     def known_size(self) -> int | None:
-        """The size in bytes, if it is known yet; nothing is read."""
+        """The size in bytes if it is already known, else None; nothing is read."""
         return self._size
 
     def size(self) -> int:
-        """Return the size in bytes; where only the file itself tells it, its first bytes are read.
+        """Return the size in bytes; if it is not known yet, read the first bytes of the file.
 
         Raises:
-            CorpusError: the file cannot be had.
+            CorpusError: the file is not available.
 
         """
         if self._size is None:
@@ -85,11 +85,11 @@ class Ranged(ABC):
         return self._size
 
     def get(self, start: int, stop: int) -> bytes:
-        """Return bytes `start` to `stop` (fewer where the file ends before).
+        """Return the bytes from `start` to before `stop` (fewer if the file ends earlier).
 
         Raises:
-            CorpusError: they cannot be had.
-            NoRangesError: the server gives only whole files.
+            CorpusError: the file is not available.
+            NoRangesError: the server does not support range requests.
 
         """
         if self._size is not None:
@@ -106,11 +106,11 @@ class Ranged(ABC):
 
     @abstractmethod
     def _read(self, start: int, stop: int) -> bytes:
-        """Read a range that is not empty, and note the size where it was not known."""
+        """Read a non-empty range, and set the size if it was unknown."""
 
 
 class LocalRanged(Ranged):
-    """A file in a folder of this machine. Its bytes count for nothing: nothing is transferred."""
+    """A file in a local folder; its bytes are not counted."""
 
     def __init__(self, name: str, path: Path) -> None:
         super().__init__(name, path.stat().st_size, "", Meter())
@@ -123,7 +123,7 @@ class LocalRanged(Ranged):
 
 
 class HubRanged(Ranged):
-    """A file of a Hub repository at a commit, read by huggingface-hub's client."""
+    """A file of a Hub repository at a commit, read with the client of huggingface-hub."""
 
     def __init__(self, listing: hub.Listing, name: str, options: FetchOptions, meter: Meter) -> None:
         size, identity = listing.files[name]
@@ -138,7 +138,7 @@ class HubRanged(Ranged):
     def _once(self, start: int, stop: int) -> bytes:
         hub.settle_client()
         from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # re-exported without a word
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # not an explicit re-export
 
         listing = self._listing
         address = hf_hub_url(
@@ -153,15 +153,15 @@ class HubRanged(Ranged):
 
 
 class UrlRanged(Ranged):
-    """A file behind an address. Its size is known after the first bytes."""
+    """A file at a URL. Its size is known after the first read."""
 
     def __init__(self, source: str, name: str, address: str, meter: Meter) -> None:
         super().__init__(name, None, "", meter)
         self._source, self._address = source, address
         self.ranges = True
-        """Whether the server gives ranges, as far as is known."""
+        """Whether the server supports range requests, as far as known."""
         self.unsized = False
-        """Whether the file is larger than its `size`, which the server does not tell."""
+        """Whether the server does not state the size, and the file may be larger than `size()`."""
 
     def _read(self, start: int, stop: int) -> bytes:
         where, by_hand = f"{self._source}: {self._address}", f"{self._source}/{self.name}"
@@ -181,14 +181,14 @@ class UrlRanged(Ranged):
             httpx2.Client(follow_redirects=True, timeout=timeout) as client,
             client.stream("GET", self._address, headers=headers) as response,
         ):
-            if response.status_code == 416:  # there is nothing in it
+            if response.status_code == 416:  # the file is empty
                 self._size = Version.of(response.headers).size or 0
                 return b""
             response.raise_for_status()
             version = Version.of(response.headers)
             self.ranges = response.status_code == 206
             self.identity = version.key or ""
-            if version.size is None:  # a stream of unknown length: what was asked for is all that is taken to be there
+            if version.size is None:  # a stream of unknown length: treat the bytes of this range as the whole file
                 data = _first(response.iter_raw(_PIECE), stop - start)
                 self._size, self.unsized = start + len(data), len(data) == stop - start
                 return data
@@ -201,7 +201,7 @@ def _range(start: int, stop: int) -> dict[str, str]:
 
 
 def _ranged(response: Response, start: int, stop: int) -> bytes:
-    """Take a range out of an answer, which may be the whole file, and leave the rest of it alone."""
+    """Read a range from a response, which may be the whole file, and leave the rest unread."""
     if start and response.status_code != 206:
         raise NoRangesError
     data = _first(response.iter_raw(_PIECE), stop - start)
@@ -211,18 +211,18 @@ def _ranged(response: Response, start: int, stop: int) -> bytes:
 
 
 def _first(pieces: Iterable[bytes], size: int) -> bytes:
-    taken = bytearray()
+    data = bytearray()
     for piece in pieces:
-        taken += piece
-        if len(taken) >= size:
+        data += piece
+        if len(data) >= size:
             break
-    return bytes(taken[:size])
+    return bytes(data[:size])
 
 
 class View(io.RawIOBase):
-    """A file-like view of a `Ranged` for readers that seek, which keeps what it has read.
+    """A seekable file-like view of a `Ranged`, with a cache of the blocks that it has read.
 
-    Raises `TooMuchError` rather than reading more than `most` bytes in all.
+    It raises `TooMuchError` before it would read more than `most` bytes in total.
     """
 
     def __init__(self, ranged: Ranged, most: int) -> None:
@@ -232,25 +232,25 @@ class View(io.RawIOBase):
         self._blocks: dict[int, bytes] = {}
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that any place of it can be read."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the current position."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a place."""
+        """Set the current position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(base + offset, 0)
         return self._at
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Read into a buffer."""
+        """Read into a buffer and return the number of bytes."""
         view = memoryview(buffer).cast("B")
         data = self._between(self._at, min(self._at + len(view), self._size))
         view[: len(data)] = data
@@ -274,7 +274,7 @@ class View(io.RawIOBase):
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Join numbers that follow one another: (first, one past the last)."""
+    """Group consecutive numbers into ranges (first, one past the last)."""
     begin = end = None
     for number in numbers:
         if begin is not None and number == end:
@@ -288,10 +288,10 @@ def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def unreachable(error: Exception) -> str:
-    """Say what an error means for an origin: `gated`, `gone`, `busy` (it may pass), `refused`, or `reachable`.
+    """Classify an error of an origin: `gated`, `gone`, `busy` (transient), `refused`, or `reachable`.
 
     Args:
-        error: one of ours, as `sources.fetch` raises it; what the client said is in its context.
+        error: an exception from `sources.fetch`; the exception of the client is in its context.
 
     """
     if isinstance(error, TransientError):

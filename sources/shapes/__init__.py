@@ -1,4 +1,4 @@
-"""Shapes: the recurring ways raw records become rows. A manifest names one; odd datasets have their own adapter."""
+"""Shapes: the common ways to turn raw records into rows. A manifest names one; unusual datasets have an adapter."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sources.parts import Context
 
 
 class Shape(Protocol):
-    """What a module in `sources/shapes/` or `sources/adapters/`, or one of another distribution, offers."""
+    """Interface of a module in `sources/shapes/` or `sources/adapters/`, or in another distribution."""
 
     PER_FILE: bool
-    """True: looks at one record at a time, so every raw file is a part. False: needs the whole subset."""
+    """True: works record by record, so that every raw file is a part. False: needs the whole subset."""
     Args: type[BaseModel]
-    """Arguments under `shape.args` of a manifest; extra ones are refused."""
+    """Model of the arguments under `shape.args` of a manifest; unknown arguments are errors."""
 
     def drafts(self, context: Context, args: Any) -> Iterator[pa.Table]:
-        """Yield tables in `DRAFT_SCHEMA`, in raw order."""
+        """Yield tables in `DRAFT_SCHEMA`, in the order of the raw records."""
         ...
 
 
@@ -35,7 +35,7 @@ _ADAPTERS = (
     "across_languages", "bitexts", "by_file", "clirmatrix", "debian", "debian_classes", "docstrings", "huatuo",
     "mediawiki", "message_tree", "problem_solutions", "python_answers", "transcript", "xcodeeval",
 )  # fmt: skip
-"""For one odd dataset, or a few."""
+"""Shapes for one or a few unusual datasets."""
 SHAPES: Registry[Shape] = Registry(
     "shape",
     "open_ml_embed.shapes",
@@ -44,44 +44,44 @@ SHAPES: Registry[Shape] = Registry(
 
 
 def kinds() -> list[str]:
-    """Return the names a manifest may use, sorted."""
+    """Return the names of all shapes and adapters, sorted."""
     return SHAPES.names()
 
 
 def shape(kind: str, where: str = "") -> Shape:
-    """Return the module of a shape or adapter; `where` is for the error.
+    """Return the module of a shape or adapter; `where` is the location for error messages.
 
     Raises:
-        UnknownNameError: there is none.
-        SettingsError: another distribution declares it, and it cannot be imported.
+        UnknownNameError: there is no such shape.
+        SettingsError: another distribution declares it, but it cannot be imported.
 
     """
     return SHAPES.get(kind, where=where)
 
 
 def check_shape(manifest: Manifest) -> None:
-    """Refuse a shape that is none, or arguments that it does not take, before a file is read.
+    """Check the shape of a manifest and its arguments, before any file is read.
 
     Args:
         manifest: bound to one subset.
 
     Raises:
-        UnknownNameError: there is no such shape, or it has no such argument; the message has the nearest.
-        ManifestError: an argument does not fit otherwise.
+        UnknownNameError: there is no such shape, or it has no such argument; the message suggests the nearest names.
+        ManifestError: an argument is invalid.
 
     """
     args = arguments(shape(manifest.shape.kind, f"{manifest.name}: shape.kind"), manifest)
-    for name in type(args).model_fields:  # a shape may pass its records on to another
+    for name in type(args).model_fields:  # a shape may have an inner shape
         if isinstance(inner := getattr(args, name), ShapeSpec):
             check_shape(manifest.model_copy(update={"shape": inner}))
 
 
 def arguments(module: Shape, manifest: Manifest) -> BaseModel:
-    """Check a manifest's shape arguments against the shape's model.
+    """Validate the arguments in a manifest against the model of its shape and return them.
 
     Raises:
         UnknownNameError: the shape has no such argument.
-        ManifestError: they do not fit otherwise.
+        ManifestError: an argument is invalid.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""Bitext: the same text in two languages, one direction a subset."""
+"""Bitext: the same text in two languages; each subset is one direction."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Where the two texts are."""
+    """Columns of the two texts."""
 
     query: TextExpr
     positive: TextExpr
     limit: int | None = Field(default=None, ge=1)
-    """Stop after this many rows of a file: parallel corpora are far larger than any share of a mix."""
+    """Most rows of a file, since parallel corpora are far larger than their share of any mix."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record; texts left untranslated (numbers, document symbols, names) are filtered."""
+    """Yield one row for each record; untranslated texts (numbers, document symbols, names) are filtered."""
     left = args.limit
     for whole in batches(context):
         query, positive = text(whole.columns, args.query), text(whole.columns, args.positive)
@@ -37,7 +37,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
             admitted = rows.slice(0, left)
             left -= admitted.num_rows
             if left == 0 and admitted.num_rows:
-                # Counted up to the record of the last row, so that the figure does not depend on batch sizes.
+                # Count only up to the record of the last row, so that the count does not depend on batch sizes.
                 last = admitted["record"][-1].as_py()
                 seen = pc.less_equal(whole.records, last)
                 differs = differs.filter(seen)

@@ -1,4 +1,4 @@
-"""Code: pairs one or both sides of which are program text, whose language may differ by record."""
+"""Code: pairs in which one or both sides are program text; its language may vary by record."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Where the texts are, and which of them is code."""
+    """Columns of the texts, and which of them is code."""
 
     query: TextExpr
     positive: TextExpr
     negatives: list[str] = []
     code: Literal["query", "positive", "both"] = "positive"
     language: str | None = None
-    """A column with the name of the programming language; null: the subset declares it."""
+    """Column with the name of the programming language; null: the subset declares the language."""
     records: int | None = Field(default=None, ge=1)
-    """Take only this many records from the top of a file, where a dataset is split by position."""
+    """Take only the first n records of a file, for datasets whose held-out split follows in the same file."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record; program text keeps its whitespace, for its language tag ends in `-Code`."""
+    """Yield one row for each record; texts with a language tag `…-Code` keep their whitespace in normalization."""
     for whole in batches(context):
         batch = whole
         if args.records is not None:
-            taken = pc.less(whole.records, args.records)
-            if taken.false_count:
-                context.filtered["held-out"] += taken.false_count
-            batch = kept(whole, taken)
+            selected = pc.less(whole.records, args.records)
+            if selected.false_count:
+                context.filtered["held-out"] += selected.false_count
+            batch = kept(whole, selected)
         rows = draft(
             context,
             batch,

@@ -1,4 +1,4 @@
-"""Instructions and replies: the first turn of a user and the assistant's answer, or flat instruction columns."""
+"""Instructions and replies: the first user turn and the assistant's reply to it, or instruction and output columns."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Either `messages`, or `instruction` and `output`."""
+    """Columns: either `messages`, or `instruction` and `output`."""
 
     messages: str | None = None
-    """A list of structs, in the order of the conversation."""
+    """A list of structs (role, content), in the order of the conversation."""
     role: str = "role"
     content: str = "content"
     user: list[str] = ["user", "human"]
     assistant: list[str] = ["assistant", "gpt"]
     instruction: TextExpr | None = None
     input: str | None = None
-    """What the instruction is about; follows it after a line end where it is not empty."""
+    """Column with the input of the instruction; if not empty, it is appended to the instruction after a line end."""
     no_input: list[str] = []
-    """What `input` holds where there is none, whatever its case and outer punctuation (`NA`, `none`); what is in angle
-    brackets (`<noinput>`) says so wherever in the input it stands."""
+    """Values of `input` that mean that there is none, compared without case and outer punctuation (`NA`, `none`). A
+    value in angle brackets (`<noinput>`) counts anywhere in the input."""
     input_label: str | None = None
-    """What some inputs begin with to say that they are inputs; taken off."""
+    """Prefix of some inputs, which is removed."""
     output: TextExpr | None = None
     min_words: int = Field(default=0, ge=0)
-    """Of `output`: a record with less is filtered, or takes `instead`."""
+    """Least words of `output`; records with fewer are filtered, unless `instead` has a reply."""
     instead: TextExpr | None = None
-    """The reply where `output` is empty or too short, unless it is empty itself."""
+    """Column with another reply, used if `output` is empty or too short."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Args:
@@ -51,7 +51,7 @@ class Args(Section):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record: what is asked first, and the reply to it."""
+    """Yield one row for each record: the first request and the reply to it."""
     for batch in batches(context):
         yield _turns(context, batch, args) if args.messages else _flat(context, batch, args)
 
@@ -81,7 +81,7 @@ def _flat(context: Context, batch: RawBatch, args: Args) -> pa.Table:
 
 
 def _spelled(words: list[str]) -> str:
-    """Return a pattern of the ways to write that there is no input."""
+    """Return a pattern for all spellings of the values that mean "no input"."""
     marks = [re.escape(word.strip("<>")) for word in words if word.startswith("<")]
     plain = [re.escape(word) for word in words if not word.startswith("<")]
     ways = [rf"<\s*{mark}\s*>" for mark in marks]
@@ -100,19 +100,19 @@ def _turns(context: Context, batch: RawBatch, args: Args) -> pa.Table:
         contents = as_text(struct_field(turns, args.content, f"{args.messages}.{args.content}"))
     count = batch.columns.num_rows
     by_user = np.flatnonzero(_is_in(roles, args.user))
-    asked = _first(by_user, parents, count)
+    request = _first(by_user, parents, count)
     by_assistant = np.flatnonzero(_is_in(roles, args.assistant))
-    replied = _first(by_assistant[by_assistant > asked[parents[by_assistant]]], parents, count)
-    replied[asked < 0] = -1
-    for row in np.flatnonzero(replied < 0):
-        reason = "no-reply" if asked[row] >= 0 else "no-user-turn"
+    reply = _first(by_assistant[by_assistant > request[parents[by_assistant]]], parents, count)
+    reply[request < 0] = -1
+    for row in np.flatnonzero(reply < 0):
+        reason = "no-reply" if request[row] >= 0 else "no-user-turn"
         context.quarantine.add(batch.file, batch.records[row].as_py(), reason, lists[row].as_py())
-    complete = np.flatnonzero(replied >= 0)
+    complete = np.flatnonzero(reply >= 0)
     return draft(
         context,
         taken(batch, complete),
-        query=contents.take(pa.array(asked[complete])),
-        positive=contents.take(pa.array(replied[complete])),
+        query=contents.take(pa.array(request[complete])),
+        positive=contents.take(pa.array(reply[complete])),
     )
 
 
@@ -122,8 +122,8 @@ def _is_in(roles: pa.StringArray, names: list[str]) -> np.ndarray:
 
 
 def _first(turns: np.ndarray, parents: np.ndarray, count: int) -> np.ndarray:
-    """Return the first of these turns for each record, -1 where it has none; turns are in document order."""
-    found = np.full(count, -1)
+    """Return the index of each record's first turn among the given ones (in document order), -1 if it has none."""
+    result = np.full(count, -1)
     records, first = np.unique(parents[turns], return_index=True)
-    found[records] = turns[first]
-    return found
+    result[records] = turns[first]
+    return result

@@ -1,4 +1,4 @@
-"""What the shapes share: texts out of raw columns, declared languages by row, and draft tables."""
+"""Helpers for shapes: texts from raw columns, declared languages by row, and draft tables."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sources.schema import DRAFT_SCHEMA
 
 
 def batches(context: Context) -> Iterator[RawBatch]:
-    """Stream the part's records over all tables of the manifest: what shapes with one kind of record read."""
+    """Stream the part's records of all tables, for shapes with one kind of record."""
     for table in context.manifest.tables:
         yield from context.read(table)
 
 
 def column(columns: pa.Table, path: str) -> pa.Array:
-    """Return a raw column, or what is below it, as one array.
+    """Return a raw column, or a nested field of it, as one array.
 
-    Steps of a path name a field of a struct (`translation.en`) or count in a list (`pair.0`); below a list of structs
-    or of lists they are taken in each of its elements, and the result is a list.
+    A step of a path is a field of a struct (`translation.en`) or an index in a list (`pair.0`). Below a list of structs
+    or of lists, it applies to each element, and the result is a list.
 
     Raises:
         ManifestError: the path starts at a field that the manifest does not declare.
@@ -53,22 +53,22 @@ def _below(array: pa.Array, step: str, path: str) -> pa.Array:
         return struct_field(array, step, path)
     if step.isdecimal() and not pa.types.is_list(array.type.value_type):
         return nth(array, int(step))
-    # A null list comes out empty: to a shape both hold no text.
+    # A null list becomes an empty one; shapes treat both as no text.
     return pa.ListArray.from_arrays(array.offsets, _below(array.values, step, path))
 
 
-def nth(lists: pa.ListArray, place: int) -> pa.Array:
-    """Return the element of each list at a place, from zero; null where the list is shorter, or null."""
+def nth(lists: pa.ListArray, index: int) -> pa.Array:
+    """Return the element of each list at a zero-based index; null if the list is shorter or null."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     starts = np.asarray(lists.offsets)[:-1]
-    return lists.values.take(pa.array(starts + place, mask=lengths <= place))
+    return lists.values.take(pa.array(starts + index, mask=lengths <= index))
 
 
 def struct_field(structs: pa.Array, name: str, path: str) -> pa.Array:
-    """Return one field of a struct array; all null where the structs are.
+    """Return one field of a struct array; an array of type null is returned unchanged.
 
     Raises:
-        SchemaError: the structs have no such field; the message lists those they have.
+        SchemaError: the structs have no such field; the message lists the existing ones.
 
     """
     if pa.types.is_null(structs.type):
@@ -83,31 +83,31 @@ def struct_field(structs: pa.Array, name: str, path: str) -> pa.Array:
 
 
 def as_text(array: pa.Array) -> pa.StringArray:
-    """Cast to strings; the elements of a list are joined by one space."""
+    """Cast an array to strings; the elements of a list are joined by one space."""
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         return pc.binary_join(array.cast(pa.list_(pa.string())), " ")
     return array.cast(pa.string())
 
 
 def text(columns: pa.Table, expr: TextExpr) -> pa.StringArray:
-    """Return the texts an expression names: one column, or several joined by one space.
+    """Return the texts of an expression: one column, or several columns joined by one space.
 
-    Of several, those without a letter or a digit (empty ones, a `.` where a title belongs) are left out.
+    When several are joined, texts without a letter or digit (empty ones, a `.` in place of a title) are left out.
     """
     if isinstance(expr, str):
         return as_text(column(columns, expr))
-    return joined([_said(as_text(column(columns, path))) for path in expr], " ")
+    return joined([_with_words(as_text(column(columns, path))) for path in expr], " ")
 
 
-def _said(texts: pa.StringArray) -> pa.StringArray:
-    """Return the texts, null for those without a letter or a digit."""
+def _with_words(texts: pa.StringArray) -> pa.StringArray:
+    """Return the texts, with null for those without a letter or digit."""
     return pc.if_else(pc.match_substring_regex(texts, r"[\p{L}\p{N}]"), texts, pa.scalar(None, pa.string()))
 
 
 def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:
-    """Join texts row by row, empty and null ones left out; null where all are.
+    """Join texts row by row, without blank and null ones; null if all are blank or null.
 
-    (Arrow's own `binary_join_element_wise` loses rows that have nothing but nulls when it is told to skip them.)
+    (Arrow's `binary_join_element_wise` with `null_handling="skip"` loses rows with only nulls.)
     """
     whole = pa.nulls(len(pieces[0]), pa.string())
     for piece in pieces:
@@ -118,7 +118,7 @@ def joined(pieces: list[pa.StringArray], separator: str) -> pa.StringArray:
 
 
 def short(texts: pa.StringArray, fewest: int) -> pa.BooleanArray:
-    """Tell which texts have words, but fewer than `fewest`."""
+    """Tell which texts have fewer than `fewest` words and are not blank (bool[n])."""
     words = pc.fill_null(pc.count_substring_regex(texts, r"\S+"), 0)
     return pc.and_not(pc.less(words, fewest), blank(texts))
 
@@ -135,10 +135,10 @@ def kept(batch: RawBatch, mask: pa.BooleanArray) -> RawBatch:
 
 
 def languages(context: Context, columns: pa.Table) -> tuple[pa.StringArray, pa.StringArray]:
-    """Return (query, positive) language tags by row, as the subset declares them.
+    """Return the declared language tags of query and positive, by row.
 
-    Raw values are codes or English names; one that is no known language stands in the column as it is, and
-    `sources.normalize` quarantines its row.
+    Raw values are language codes or English names. An unknown value is returned unchanged, and `sources.normalize`
+    quarantines its row.
     """
     subset = context.manifest.subsets[context.subset_name]
     query = declared(subset.query_lang, columns)
@@ -146,9 +146,9 @@ def languages(context: Context, columns: pa.Table) -> tuple[pa.StringArray, pa.S
 
 
 def declared(lang: str | LangColumn, columns: pa.Table, *, code: bool = False) -> pa.StringArray:
-    """Return the tag of each row; a raw value that is no known language is left as it is.
+    """Return the declared language tag of each row; unknown raw values are returned unchanged.
 
-    With `code`, raw values are names of programming languages, and an empty one is null.
+    With `code`, raw values are names of programming languages, and an empty value becomes null.
     """
     if isinstance(lang, str):
         return pa.repeat(pa.scalar(lang), columns.num_rows)
@@ -178,16 +178,16 @@ def draft(
     label: pa.StringArray | None = None,
     swapped: bool = False,
 ) -> pa.Table:
-    """Make a draft table of row-aligned arrays and the batch's provenance.
+    """Make a draft table of row-aligned arrays, with the languages and the provenance of the batch.
 
     Args:
-        context: tells the declared languages.
-        batch: the raw records the rows come from, one a row.
-        query: texts.
-        positive: texts.
-        negatives: given negatives; null means none.
-        label: class of each row.
-        swapped: the query is what the subset calls the positive: exchange the languages.
+        context: of the subset, which declares the languages.
+        batch: the n raw records of the rows, one per row.
+        query: n texts.
+        positive: n texts.
+        negatives: n lists of given negatives; None: none.
+        label: class of each row; None: no classes.
+        swapped: query and positive are exchanged against the manifest, so exchange their languages too.
 
     """
     langs = languages(context, batch.columns)
@@ -213,7 +213,7 @@ def draft_table(
     negatives: pa.ListArray | None = None,
     label: pa.StringArray | None = None,
 ) -> pa.Table:
-    """Make a table in `DRAFT_SCHEMA`; for shapes whose rows come from several batches."""
+    """Make a table in `DRAFT_SCHEMA` from row-aligned arrays, for shapes whose rows come from several batches."""
     if negatives is None:
         negatives = pa.nulls(len(query), pa.list_(pa.string()))
     if label is None:

@@ -1,7 +1,7 @@
-"""Judged pairs: a record holds a query and one document, and all records of a query make one row.
+"""Judged pairs: each record has a query and one document; all records of a query make one row.
 
-Its first relevant document is the positive; the irrelevant ones, and those that records name as negatives, are its
-negatives. Of a query no more is held in memory than its row can hold.
+The first relevant document is the positive. The negatives are the irrelevant documents and those in columns of
+negatives. For each query, only as many documents are held in memory as its row can use.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from sources.shapes.fields import as_text, batches, column, draft_table, kept, l
 from sources.shapes.pair import grouped, listed
 
 PER_FILE = False
-"""A query's records need not stand together."""
+"""The records of a query need not be adjacent."""
 
 _SPILL = 500_000
-"""Records gathered before those that no row can hold are let go."""
+"""Number of records to collect before the surplus ones are dropped."""
 _ROWS = 16_384
-"""Samples a yielded table: with their negatives they are large."""
+"""Most rows of a yielded table; rows with negatives are large."""
 
 
 class Args(Section):
-    """Columns, and what the labels mean."""
+    """Columns, and the meaning of the labels."""
 
     query: TextExpr
     document: TextExpr
     key: TextExpr | None = None
-    """What tells queries apart; null: their text."""
+    """Column that identifies a query; null: the text of the query."""
     negatives: list[str] = []
-    """Columns of texts, or of lists of texts, that are irrelevant to the record's query."""
+    """Columns of texts, or of lists of texts, that are irrelevant to the query of the record."""
     label: str | None = None
-    """Null: every document is relevant."""
+    """Column of the judgement; null: every document is relevant."""
     relevant: list[str] = []
     irrelevant: list[str] = []
     between: list[str] = []
-    """Labels of documents that are neither: left out."""
+    """Labels of documents that are neither relevant nor irrelevant; they are filtered."""
     max_negatives: int = Field(default=24, ge=0)
 
     @model_validator(mode="after")
@@ -56,7 +56,7 @@ class Args(Section):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row for each query with a relevant document, in order of their first relevant documents."""
+    """Yield one row for each query with a relevant document, in the order of these documents."""
     positives, negatives, keys, gathered = [], [], [], 0
     for whole in batches(context):
         batch, relevant = _labeled(context, whole, args)
@@ -76,7 +76,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _labeled(context: Context, whole: RawBatch, args: Args) -> tuple[RawBatch, pa.BooleanArray]:
-    """Return the records that say something of their document, and whether it is relevant."""
+    """Return the records whose document is relevant or irrelevant, and a mask of the relevant ones."""
     if args.label is None:
         return whole, pa.repeat(pa.scalar(value=True), whole.columns.num_rows)
     label = as_text(column(whole.columns, args.label))
@@ -85,15 +85,15 @@ def _labeled(context: Context, whole: RawBatch, args: Args) -> tuple[RawBatch, p
     )
     if between.true_count:
         context.filtered["neither-relevant-nor-irrelevant"] += between.true_count
-    said = pc.or_(relevant, irrelevant)
-    _quarantined(context, whole, "unknown-label", pc.invert(pc.or_(said, between)), label)
-    return kept(whole, said), relevant.filter(said)
+    judged = pc.or_(relevant, irrelevant)
+    _quarantined(context, whole, "unknown-label", pc.invert(pc.or_(judged, between)), label)
+    return kept(whole, judged), relevant.filter(judged)
 
 
 def _split(
     context: Context, batch: RawBatch, relevant: pa.BooleanArray, args: Args
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the positives, with all that a row needs, and the negatives, as (key, text); empty texts are out."""
+    """Return the positives (all columns of a row) and the negatives (key, text), without empty texts."""
     query, document = text(batch.columns, args.query), text(batch.columns, args.document)
     key = query if args.key is None else text(batch.columns, args.key)
     no_query, no_document = blank(query), blank(document)
@@ -134,7 +134,7 @@ def _first(positives: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _held(negatives: list[pl.DataFrame], args: Args) -> pl.DataFrame:
-    """Return the first negatives of each query, as many as a row can hold."""
+    """Return the first negatives of each query, at most `max_negatives`."""
     whole = pl.concat(negatives).unique(["key", "text"], keep="first", maintain_order=True)
     return whole.filter(pl.int_range(pl.len()).over("key") < args.max_negatives)
 

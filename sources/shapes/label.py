@@ -1,4 +1,4 @@
-"""Labeled texts: clustering pairs texts of one class, classification pairs a text with the words for its label."""
+"""Labeled texts: clustering pairs texts of one class, classification pairs a text with the name of its label."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from sources.shapes.pair import first_of, grouped
 from sources.spool import Spool
 
 PER_FILE = False
-"""Clustering needs a class as a whole, classification has to see whether a text has both labels."""
+"""Clustering needs whole classes; classification has to detect texts with both labels."""
 
 _ROWS = 16_384
-"""Texts a yielded table: two of them a row in clustering, some as long as an article."""
+"""Most rows of a yielded table; in clustering, a row has two texts, which may be as long as an article."""
 _SPOOLED = pa.schema(
     [*((name, pa.string()) for name in ("text", "label", "lang", "positive_lang", "file")), ("record", pa.int64())]
 )
 
 
 class Args(Section):
-    """Columns and the words for the labels."""
+    """Columns, and the names of the labels."""
 
     mode: Literal["clustering", "classification"]
     text: TextExpr = "text"
     label: str = "label"
     label_from: Literal["column", "first", "file"] = "column"
-    """The class is the whole column; the first element of a list, or first word of a text; or the file's name without
-    folders and ending."""
+    """Source of the class. `column`: the whole value. `first`: the first element of a list, or the first word of a
+    text. `file`: the file name without folders and extension."""
     names: dict[str, str] = {}
-    """Raw label → its name in words; raw labels not listed are quarantined. Empty: raw labels are the names."""
+    """Raw label → name in words; records with other labels are quarantined. Empty: the raw labels are the names."""
 
     every: int = Field(default=1, ge=1)
-    """Take one record of this many, where files have many times what any mix takes and may be sorted by class."""
+    """Take every n-th record, for files that are much larger than their share of a mix and may be sorted by class."""
 
     @model_validator(mode="after")
     def _two_names(self) -> Args:
@@ -55,12 +55,12 @@ class Args(Section):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a text, save texts that are alone in their class."""
+    """Yield one row for each text, except texts that are alone in their class."""
     return _classified(context, args) if args.mode == "classification" else _clustered(context, args)
 
 
 def _named(context: Context, args: Args) -> Iterator[tuple[RawBatch, pa.StringArray, pa.StringArray]]:
-    """Yield batches with their texts and label names; records with an empty text or unknown label are out."""
+    """Yield batches with their texts and label names; records with an empty text or unknown label are quarantined."""
     for whole in _sampled(context, args.every):
         raw = _raw_labels(whole, args)
         names = raw
@@ -94,16 +94,16 @@ def _raw_labels(batch: RawBatch, args: Args) -> pa.StringArray:
     if args.label_from == "file":
         member = batch.file.rpartition("!")[2]
         return pa.repeat(pa.scalar(PurePosixPath(member).stem), batch.columns.num_rows)
-    found = column(batch.columns, args.label)
+    labels = column(batch.columns, args.label)
     if args.label_from == "first":
-        if not pa.types.is_list(found.type):
-            found = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(found.cast(pa.string())))
-        found = first_of(found)
-    return as_text(found)
+        if not pa.types.is_list(labels.type):
+            labels = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(labels.cast(pa.string())))
+        labels = first_of(labels)
+    return as_text(labels)
 
 
 def _classified(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Pair texts with their labels; those that the source gives both labels are quarantined, for one must be wrong."""
+    """Pair texts with their labels; texts with both labels are quarantined, since one label must be wrong."""
     first, second = sorted(set(args.names.values()))
     with Spool(_SPOOLED) as spool:
         hashes, classes = _spooled(context, args, spool)
@@ -129,7 +129,7 @@ def _classified(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _clustered(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Set the texts down on disk, keeping a hash and a class of each; pair those; take the texts up again."""
+    """Write the texts to disk, pair them by hash and class in memory, and read the pairs back."""
     with Spool(_SPOOLED) as spool:
         partner = _partners(*_spooled(context, args, spool))
         paired = np.flatnonzero(partner >= 0)
@@ -138,26 +138,26 @@ def _clustered(context: Context, args: Args) -> Iterator[pa.Table]:
         sizes = spool.sizes[paired] + spool.sizes[partner[paired]]
         for start, stop in runs(sizes, _ROWS):
             some = paired[start:stop]
-            rows, theirs = spool.take(some), spool.take(partner[some])
+            rows, partners = spool.take(some), spool.take(partner[some])
             yield draft_table(
                 query=rows["text"],
-                positive=theirs["text"],
+                positive=partners["text"],
                 label=rows["label"],
-                langs=(rows["lang"], theirs["lang"]),
+                langs=(rows["lang"], partners["lang"]),
                 file=rows["file"],
                 record=rows["record"],
             )
 
 
 def _spooled(context: Context, args: Args, spool: Spool) -> tuple[np.ndarray, np.ndarray]:
-    """Set the texts down on disk; return a hash of each as its row will have it (uint64), and its class (int32)."""
+    """Write the texts to disk; return the hash of each cleaned text (uint64[n]) and its class number (int32[n])."""
     hashes, classes, codes = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)], dict[str, int]()
     for batch, texts, names in _named(context, args):
         langs = languages(context, batch.columns)
         file = pa.repeat(pa.scalar(batch.file), len(texts))
         spool.add(pa.table([texts, names, *langs, file, batch.records], schema=_SPOOLED))
-        made = clean(texts, langs[0], context.manifest, "query").to_pylist()
-        hashes.append(np.array([xxhash.xxh3_64_intdigest(text.encode()) for text in made], np.uint64))
+        cleaned = clean(texts, langs[0], context.manifest, "query").to_pylist()
+        hashes.append(np.array([xxhash.xxh3_64_intdigest(text.encode()) for text in cleaned], np.uint64))
         encoded = names.dictionary_encode()
         known = np.array([codes.setdefault(n, len(codes)) for n in encoded.dictionary.to_pylist()], np.int32)
         classes.append(known[encoded.indices.to_numpy()])
@@ -165,11 +165,14 @@ def _spooled(context: Context, args: Args, spool: Spool) -> tuple[np.ndarray, np
 
 
 def _contradicted(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Tell which texts stand under both classes (bool, one a text).
+    """Tell which texts occur in both classes.
 
     Args:
-        hashes: of the texts, uint64.
-        classes: class numbers, 0 and 1.
+        hashes: of the texts, uint64[n].
+        classes: class numbers 0 and 1, int32[n].
+
+    Returns:
+        bool[n].
 
     """
     _, text = np.unique(hashes, return_inverse=True)
@@ -180,27 +183,26 @@ def _contradicted(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def _partners(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Choose for each text another one of its class: the next in a ring ordered by content hash.
+    """Choose for each text another one of its class: the next one in a ring ordered by content hash.
 
-    So the choice depends on what texts the class has, not on their order in the files, and every text is the
-    positive of exactly one other; repetitions of a text count as one. (Should two texts of a class share a hash, one
-    of them is nobody's positive.)
+    The choice depends on the texts of the class, not on their order in the files. Every distinct text is the positive
+    of exactly one other distinct text. (If two different texts of a class share a hash, one of them is no positive.)
 
     Args:
-        hashes: of the normalized texts, uint64.
-        classes: class numbers, int32.
+        hashes: of the normalized texts, uint64[n].
+        classes: class numbers, int32[n].
 
     Returns:
-        Row numbers, int64; -1 where the class has no other text.
+        Row numbers, int64[n]; -1 if the class has no other text.
 
     """
-    order = np.lexsort((hashes, classes))  # stable: of equal texts the first in the files leads
+    order = np.lexsort((hashes, classes))  # stable: of equal texts, the first one in the files comes first
     if not len(order):
         return order
     changes = np.diff(hashes[order], prepend=hashes[order[:1]]) != 0
     new_class = np.diff(classes[order], prepend=-1) != 0
     new_text = changes | new_class
-    place = np.cumsum(new_text) - 1
+    position = np.cumsum(new_text) - 1
     first = order[new_text]
     starts = np.flatnonzero(new_class[new_text])
     sizes = np.diff(starts, append=len(first))
@@ -209,5 +211,5 @@ def _partners(hashes: np.ndarray, classes: np.ndarray) -> np.ndarray:
     target = first[following]
     target[starts[sizes == 1]] = -1
     partner = np.empty(len(order), np.int64)
-    partner[order] = target[place]
+    partner[order] = target[position]
     return partner

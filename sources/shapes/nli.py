@@ -1,6 +1,6 @@
-"""Inference: a premise is the query, what follows from it the positive, its other hypotheses the negatives.
+"""Natural language inference: premise as query, entailed hypothesis as positive, other hypotheses as negatives.
 
-Of the hypotheses that follow from a premise the first is taken that is neither empty nor the premise again.
+The positive is the first entailed hypothesis that is neither empty nor equal to the premise.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from sources.shapes.fields import as_text, batches, column, draft_table, languag
 from sources.shapes.pair import grouped
 
 PER_FILE = False
-"""A premise's hypotheses need not stand together."""
+"""The hypotheses of a premise need not be adjacent."""
 
 
 class Args(Section):
-    """Columns, and what the labels mean (numbers or names, as the file has them)."""
+    """Columns, and the meaning of the labels (numbers or names, as in the file)."""
 
     premise: TextExpr = "premise"
     hypothesis: TextExpr = "hypothesis"
     label: str = "label"
     entailed: int | str = 0
     others: list[int | str] = [1, 2]
-    """Neutral and contradicted."""
+    """Labels of neutral and contradicting hypotheses."""
     unlabeled: list[int | str] = [-1]
-    """Annotators did not agree: left out."""
+    """Labels of records on which the annotators did not agree; they are filtered."""
 
 
 _COLUMNS = ("premise", "hypothesis", "query_lang", "positive_lang", "file", "record")
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row for each premise with an entailed hypothesis, in order of the premises' first appearance."""
+    """Yield one row for each premise with an entailed hypothesis, in the order of first appearance."""
     tables = list(_labeled(context, args))
     if not tables:
         return
@@ -50,8 +50,8 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     entailed = records["entailed"].combine_chunks().to_numpy(zero_copy_only=False)
 
     positives = np.flatnonzero(entailed)
-    # Where none of them says anything, the first is taken all the same, and quarantined as a row.
-    positives = positives[np.lexsort((positives, ~_telling(context, records)[positives], group[positives]))]
+    # If no entailed hypothesis is usable, the first one is taken, and its row is quarantined later.
+    positives = positives[np.lexsort((positives, ~_usable(context, records)[positives], group[positives]))]
     groups, first = np.unique(group[positives], return_index=True)
     chosen = positives[first]
     if without := len(encoded.dictionary) - len(groups):
@@ -73,13 +73,13 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     )
 
 
-def _telling(context: Context, records: pa.Table) -> np.ndarray:
-    """Tell which hypotheses are neither empty nor their premise, as the rows will have them (bool, one a record)."""
+def _usable(context: Context, records: pa.Table) -> np.ndarray:
+    """Tell which hypotheses are neither empty nor equal to their premise after cleaning (bool[n])."""
     langs = [records[name].combine_chunks() for name in ("query_lang", "positive_lang")]
     premise = clean(records["premise"].combine_chunks(), langs[0], context.manifest, "query")
     hypothesis = clean(records["hypothesis"].combine_chunks(), langs[1], context.manifest, "positive")
-    telling = pc.and_(pc.not_equal(hypothesis, ""), pc.not_equal(hypothesis, premise))
-    flags: np.ndarray = pc.fill_null(telling, fill_value=False).to_numpy(zero_copy_only=False)
+    usable = pc.and_(pc.not_equal(hypothesis, ""), pc.not_equal(hypothesis, premise))
+    flags: np.ndarray = pc.fill_null(usable, fill_value=False).to_numpy(zero_copy_only=False)
     return flags
 
 

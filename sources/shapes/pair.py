@@ -1,4 +1,4 @@
-"""Pairs: one record holds the query, the positive, and perhaps given negatives."""
+"""Pairs: one record holds the query, the positive, and optionally given negatives."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Where the texts are."""
+    """Columns of the texts."""
 
     query: TextExpr
     positive: TextExpr
     negatives: list[str] = []
     """Columns of texts or of lists of texts; all their texts are negatives."""
     max_negatives: int | None = Field(default=None, ge=1)
-    """The first of a record's negatives; null: all."""
+    """Keep only the first n negatives of a record; null: all."""
     positives: Literal["first", "longest", "all"] = "first"
-    """Where `positive` is a list column: its first text, its longest (the first of equals), or a row for each."""
+    """If `positive` is a list column: its first text, its longest text (the first of a tie), or one row for each."""
     scores: str | None = None
-    """A list of numbers beside the list column `positive`: its text with the highest one, not the first."""
+    """List column of scores for the list column `positive`: use the text with the highest score, not the first."""
     separator: str | None = None
-    """What stands between several positives in one text; they are then taken as a list column's are."""
+    """Separator of several positives in one text, which is then split and treated as a list column."""
     may_lack_positive: bool = False
-    """A record without a positive is no mistake of the source (a question nobody answered): filtered, not broken."""
+    """Filter records without a positive instead of quarantining them, if they are not an error of the source (an
+    unanswered question)."""
     min_words: int = Field(default=0, ge=0)
-    """Of the query and of the positive; a record with less of either is filtered."""
+    """Least words of the query and of the positive; other records are filtered."""
     limit: int | None = Field(default=None, ge=1)
-    """Stop after this many rows of a file, where one file has many times what any mix takes."""
+    """Most rows of a file, for files that are much larger than their share of any mix."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a record (or a positive)."""
+    """Yield one row for each record (with `positives: all`, for each positive)."""
     left = args.limit
     for whole in batches(context):
         batch, positive = _positives(whole, args)
@@ -76,20 +77,20 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 def _positives(batch: RawBatch, args: Args) -> tuple[RawBatch, pa.StringArray]:
     if isinstance(args.positive, str):
-        found = column(batch.columns, args.positive)
+        values = column(batch.columns, args.positive)
         if args.separator is not None:
-            found = pc.split_pattern(found.cast(pa.string()), args.separator)
-        if pa.types.is_list(found.type):
-            found = found.cast(pa.list_(pa.string()))
+            values = pc.split_pattern(values.cast(pa.string()), args.separator)
+        if pa.types.is_list(values.type):
+            values = values.cast(pa.list_(pa.string()))
             if args.positives == "all":
-                return taken(batch, pc.list_parent_indices(found)), pc.list_flatten(found)
+                return taken(batch, pc.list_parent_indices(values)), pc.list_flatten(values)
             if args.positives == "longest":
-                lengths = pc.utf8_length(pc.utf8_trim_whitespace(pc.list_flatten(found)))
-                counts = offsets_of(pc.fill_null(pc.list_value_length(found), 0))
-                return batch, best_of(found, pa.ListArray.from_arrays(pa.array(counts, pa.int32()), lengths))
+                lengths = pc.utf8_length(pc.utf8_trim_whitespace(pc.list_flatten(values)))
+                counts = offsets_of(pc.fill_null(pc.list_value_length(values), 0))
+                return batch, best_of(values, pa.ListArray.from_arrays(pa.array(counts, pa.int32()), lengths))
             if args.scores is not None:
-                return batch, best_of(found, column(batch.columns, args.scores))
-            return batch, first_of(found)
+                return batch, best_of(values, column(batch.columns, args.scores))
+            return batch, first_of(values)
     return batch, text(batch.columns, args.positive)
 
 
@@ -99,7 +100,7 @@ def first_of(lists: pa.ListArray) -> pa.Array:
 
 
 def best_of(lists: pa.ListArray, scores: pa.ListArray) -> pa.Array:
-    """Return the element of each list with the highest score, the first of equals; null where the two do not match."""
+    """Return the element of each list with the highest score, the first of a tie; null if the lengths do not match."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     matching = (lengths > 0) & (lengths == pc.fill_null(pc.list_value_length(scores), 0).to_numpy())
     rows = pa.array(np.flatnonzero(matching))
@@ -112,19 +113,29 @@ def best_of(lists: pa.ListArray, scores: pa.ListArray) -> pa.Array:
 
 
 def listed(columns: pa.Table, paths: list[str], most: int | None = None) -> pa.ListArray | None:
-    """Gather the texts of several columns (texts or lists of texts), at most so many a row; nulls are left out."""
+    """Collect the texts of several columns (texts or lists of texts) into one list per row, without nulls.
+
+    Args:
+        columns: the raw columns, n rows.
+        paths: of the columns to read.
+        most: most texts of a row; None: all.
+
+    Returns:
+        n lists; None if there are no paths.
+
+    """
     if not paths:
         return None
     rows, texts = [], []
     for path in paths:
-        found = column(columns, path)
-        if pa.types.is_list(found.type):
-            found = found.cast(pa.list_(pa.string()))
-            rows.append(pc.list_parent_indices(found).to_numpy())
-            texts.append(pc.list_flatten(found))
+        values = column(columns, path)
+        if pa.types.is_list(values.type):
+            values = values.cast(pa.list_(pa.string()))
+            rows.append(pc.list_parent_indices(values).to_numpy())
+            texts.append(pc.list_flatten(values))
         else:
-            rows.append(np.arange(len(found)))
-            texts.append(found.cast(pa.string()))
+            rows.append(np.arange(len(values)))
+            texts.append(values.cast(pa.string()))
     row, flat = np.concatenate(rows), pa.concat_arrays(texts)
     present = flat.is_valid().to_numpy(zero_copy_only=False)
     order = np.flatnonzero(present)[np.argsort(row[present], kind="stable")]
@@ -135,6 +146,13 @@ def listed(columns: pa.Table, paths: list[str], most: int | None = None) -> pa.L
 
 
 def grouped(values: pa.Array, rows: np.ndarray, count: int) -> pa.ListArray:
-    """Make `count` lists of values that are sorted by the row they belong to."""
+    """Group values into `count` lists.
+
+    Args:
+        values: the values, sorted by row.
+        rows: row number of each value, int64[len(values)].
+        count: number of lists.
+
+    """
     offsets = offsets_of(np.bincount(rows, minlength=count)).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values)

@@ -1,6 +1,6 @@
-"""Paraphrase: two texts and a verdict. Those that say the same are positives of each other.
+"""Paraphrase pairs: two texts and a label. The texts of a paraphrase pair are positives of each other.
 
-What a text was told apart from is a given negative of it, whichever column it stood in.
+The texts that a text is paired with as different become its given negatives, whichever column they are in.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sources.parts import Context
 from sources.shapes.fields import as_text, batches, column, draft_table, languages, text
 
 PER_FILE = False
-"""A text's pairs need not stand together."""
+"""The pairs of a text need not be adjacent."""
 
 _ROWS = 65_536
 _COLUMNS = ("first", "second", "first_lang", "second_lang", "file", "record", "same")
 
 
 class Args(Section):
-    """Columns, and what the verdicts mean (numbers or names, as the file has them)."""
+    """Columns, and the meaning of the labels (numbers or names, as in the file)."""
 
     first: TextExpr = "sentence1"
     second: TextExpr = "sentence2"
@@ -35,15 +35,15 @@ class Args(Section):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield two rows for each pair that says the same, one a direction, in raw order."""
+    """Yield two rows for each paraphrase pair, one for each direction, in the order of the raw records."""
     tables = list(_judged(context, args))
     if not tables:
         return
     pairs = pa.concat_tables(tables).combine_chunks()
     both = pa.chunked_array([*pairs["first"].chunks, *pairs["second"].chunks], pa.string())
     encoded = both.combine_chunks().dictionary_encode()
-    there = encoded.indices.to_numpy().reshape(2, -1).astype(np.int64)
-    query, other = there.T.reshape(-1), there[::-1].T.reshape(-1)
+    codes = encoded.indices.to_numpy().reshape(2, -1).astype(np.int64)
+    query, other = codes.T.reshape(-1), codes[::-1].T.reshape(-1)
     same = np.repeat(pairs["same"].combine_chunks().to_numpy(zero_copy_only=False), 2)
     if different := len(same) // 2 - same.sum() // 2:
         context.filtered["not-a-paraphrase"] += int(different)
@@ -52,14 +52,14 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     positions = np.flatnonzero(same)
     for start in range(0, len(positions), _ROWS):
         some = positions[start : start + _ROWS]
-        offsets, found = _gathered(apart, query[some])
+        offsets, negatives = _gathered(apart, query[some])
         of = pairs.take(pa.array(some // 2))
         langs = (of["first_lang"].combine_chunks(), of["second_lang"].combine_chunks())
         forward = pa.array(some % 2 == 0)
         yield draft_table(
             query=encoded.dictionary.take(pa.array(query[some])),
             positive=encoded.dictionary.take(pa.array(other[some])),
-            negatives=pa.ListArray.from_arrays(pa.array(offsets), encoded.dictionary.take(pa.array(found))),
+            negatives=pa.ListArray.from_arrays(pa.array(offsets), encoded.dictionary.take(pa.array(negatives))),
             langs=(pc.if_else(forward, *langs), pc.if_else(forward, *reversed(langs))),
             file=of["file"],
             record=of["record"],
@@ -67,7 +67,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _judged(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield the pairs with a known verdict, and whether they say the same; null texts come out empty."""
+    """Yield the pairs with a known label, and whether they are paraphrases; null texts become empty."""
     for batch in batches(context):
         label = as_text(column(batch.columns, args.label))
         known = pc.is_in(label, pa.array([str(args.same), str(args.different)]))
@@ -81,9 +81,9 @@ def _judged(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _apart(query: np.ndarray, other: np.ndarray, same: np.ndarray, texts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (text, text it differs from), sorted by text, then by where they first met.
+    """Return (text, text that differs from it) as two arrays of text numbers, sorted by text, then by first occurrence.
 
-    Pairs with both verdicts on record are left out: one of the two is wrong, and nobody knows which.
+    Pairs with both labels are left out, since one of the labels is wrong.
     """
     edges = query * texts + other
     differing = edges[~same]
@@ -95,7 +95,7 @@ def _apart(query: np.ndarray, other: np.ndarray, same: np.ndarray, texts: int) -
 
 
 def _gathered(apart: tuple[np.ndarray, np.ndarray], query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return list offsets and the texts of the lists: for each query those it differs from."""
+    """Return list offsets and list values: for each query the texts that differ from it."""
     texts, others = apart
     starts = np.searchsorted(texts, query, "left")
     lengths = np.searchsorted(texts, query, "right") - starts

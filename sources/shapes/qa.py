@@ -1,4 +1,4 @@
-"""Questions and the text that answers them, flat or nested (a context with a list of questions)."""
+"""Question answering: a question and the context that answers it, flat or nested (a context with many questions)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Where the question and its context are."""
+    """Columns of the question and its context."""
 
     question: TextExpr = "question"
     context: TextExpr = "context"
     each: str | None = None
-    """A list of structs to make a row of each: their fields are `question` and `skip` (SQuAD's `qas`)."""
+    """List column of structs, each of which makes a row; `question` and `skip` are fields of it (SQuAD's `qas`)."""
     skip: str | None = None
-    """A boolean field: true means that the context has no answer (`is_impossible`)."""
+    """Boolean field that is true if the context has no answer (`is_impossible`); such records are filtered."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row a question: the question is the query, its context the positive."""
+    """Yield one row for each question: the question is the query, its context the positive."""
     for whole in batches(context):
         batch = whole if args.each is None else exploded(whole, args.each)
         if args.skip:
@@ -45,7 +45,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def exploded(batch: RawBatch, each: str) -> RawBatch:
-    """Repeat every record for each element of a list of structs, whose fields join the columns."""
+    """Repeat each record for every element of a list of structs, and add the fields of the structs as columns."""
     lists = column(batch.columns, each)
     if pa.types.is_null(lists.type) or pa.types.is_null(lists.type.value_type):
         return taken(batch, np.empty(0, np.int64))

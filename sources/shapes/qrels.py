@@ -1,8 +1,8 @@
-"""Judgements: queries and documents in tables of their own, joined by id; a query's first relevant document is its
-positive (or its best one, or each in a row of its own), those judged irrelevant its negatives.
+"""Relevance judgements (qrels): tables of queries, documents and judgements, joined by id.
 
-Only the judgements that can matter and the documents they name are held in memory, so a collection of millions of
-passages streams through.
+The positive of a query is its first relevant document, its best one, or each of them in a row. Documents that are
+judged irrelevant are its negatives. Only the judgements that are needed and their documents are held in memory, so a
+collection of millions of passages is streamed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sources.shapes.pair import grouped
 PER_FILE = False
 
 _SPILL = 4_000_000
-"""Judgements gathered before those that cannot matter are let go."""
+"""Number of judgements to collect before the surplus ones are dropped."""
 _ROWS = 16_384
-"""Samples a yielded table: with their negatives they are large."""
+"""Most rows of a yielded table; rows with negatives are large."""
 _BYTES = 256 << 20
-"""Text of a collection looked up at a time."""
+"""Bytes of text to collect from a collection before the join with the wanted ids."""
 
 
 class Table(Section):
@@ -39,7 +39,7 @@ class Table(Section):
     id: str
     text: TextExpr
     code: bool = False
-    """The language column has names of programming languages; where it has none, the query's language holds."""
+    """The language column holds names of programming languages; an empty value means the language of the query."""
 
 
 class Judgements(Section):
@@ -47,7 +47,7 @@ class Judgements(Section):
 
     query: str
     document: str
-    """The judged document; of triples, the positive."""
+    """The judged document; in triples, the positive."""
     score: str | None = None
     relevant_from: float = 1
     negative: str | None = None
@@ -60,13 +60,13 @@ class Judgements(Section):
 
 
 class Args(Section):
-    """What the tables `queries`, `corpus` and `judgements` of the manifest hold."""
+    """Columns of the manifest's tables `queries`, `corpus` and `judgements`."""
 
     queries: Table
     corpus: Table
     judgements: Judgements
     positives: Literal["first", "best", "all"] = "first"
-    """Of a query's relevant documents: the first judged, the first with the highest score, or a row for each."""
+    """Which relevant documents to use: the first one judged, the first one with the highest score, or one row each."""
     max_negatives: int = Field(default=24, ge=0)
 
     @model_validator(mode="after")
@@ -77,7 +77,7 @@ class Args(Section):
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield one row for each query with a relevant document (or for each of these), in order of the judgements."""
+    """Yield one row for each query with a relevant document (or for each of these), in the order of the judgements."""
     judged, files = _judgements(context, args)
     if judged.is_empty():
         return
@@ -92,7 +92,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 
 def _judgements(context: Context, args: Args) -> tuple[pl.DataFrame, list[str]]:
-    """Return judgements as (query, document, record, file, relevant), those that can matter, and the file names."""
+    """Return the needed judgements as (query, document, record, file, relevant), and the file names."""
     spec = args.judgements
     numbers = _ids_are_numbers(context, args)
     gathered: list[pl.DataFrame] = []
@@ -124,7 +124,7 @@ def _judgements(context: Context, args: Args) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _ids_are_numbers(context: Context, args: Args) -> bool:
-    """Tell whether all tables declare their ids as numbers, which take a third of the memory of texts."""
+    """Tell whether all tables declare their ids as int64, which takes a third of the memory of strings."""
     named = {
         "queries": [args.queries.id],
         "corpus": [args.corpus.id],
@@ -135,12 +135,12 @@ def _ids_are_numbers(context: Context, args: Args) -> bool:
 
 
 def _ids(columns: pa.Table, path: str, *, numbers: bool) -> pl.Series:
-    found = column(columns, path)
-    return pl.Series(pl.from_arrow(found if numbers else as_text(found)))
+    ids = column(columns, path)
+    return pl.Series(pl.from_arrow(ids if numbers else as_text(ids)))
 
 
 def _reduced(gathered: list[pl.DataFrame], args: Args) -> pl.DataFrame:
-    """Drop repetitions, and negatives beyond twice what a row can hold (some documents may turn out missing)."""
+    """Drop repetitions, and negatives beyond twice `max_negatives` (some documents may turn out to be missing)."""
     whole = pl.concat(gathered).drop_nulls(["query", "document"])
     whole = whole.unique(["query", "document", "relevant"], keep="first", maintain_order=True)
     rank = pl.int_range(pl.len()).over("query", "relevant")
@@ -148,12 +148,12 @@ def _reduced(gathered: list[pl.DataFrame], args: Args) -> pl.DataFrame:
 
 
 def _texts(context: Context, name: str, args: Args, lang: str | LangColumn | None, wanted: pl.Series) -> pl.DataFrame:
-    """Return the wanted texts of a table as (id, text, lang), the first of each id, in raw order."""
+    """Return the wanted texts of a table as (id, text, lang), in raw order; of a repeated id, the first one."""
     spec: Table = getattr(args, name)
     numbers = _ids_are_numbers(context, args)
     ids = wanted.unique().to_frame("id")
     schema = {"id": wanted.dtype, "text": pl.String(), "lang": pl.String()}
-    found, pending, size = [pl.DataFrame(schema=schema)], [], 0
+    matches, pending, size = [pl.DataFrame(schema=schema)], [], 0
     for batch in context.read(name):
         none = pa.nulls(batch.columns.num_rows, pa.string())
         tags = none if lang is None else declared(lang, batch.columns, code=spec.code)
@@ -168,15 +168,15 @@ def _texts(context: Context, name: str, args: Args, lang: str | LangColumn | Non
         pending.append(frame)
         size += int(frame.estimated_size())
         if size > _BYTES:
-            found.append(pl.concat(pending).join(ids, on="id", how="semi", maintain_order="left"))
+            matches.append(pl.concat(pending).join(ids, on="id", how="semi", maintain_order="left"))
             pending, size = [], 0
     if pending:
-        found.append(pl.concat(pending).join(ids, on="id", how="semi", maintain_order="left"))
-    return pl.concat(found).unique("id", keep="first", maintain_order=True)
+        matches.append(pl.concat(pending).join(ids, on="id", how="semi", maintain_order="left"))
+    return pl.concat(matches).unique("id", keep="first", maintain_order=True)
 
 
 def _without_missing(context: Context, judged: pl.DataFrame, files: list[str]) -> pl.DataFrame:
-    """Quarantine judgements of a query or document that its table lacks; a missing query counts once."""
+    """Quarantine judgements whose query or document is not in its table; a missing query counts once."""
     no_query = judged.filter(pl.col("query_at").is_null()).unique("query", keep="first", maintain_order=True)
     no_document = judged.filter(pl.col("query_at").is_not_null() & pl.col("document_at").is_null())
     for reason, name, frame in (("missing-query", "query", no_query), ("missing-document", "document", no_document)):
@@ -203,9 +203,9 @@ def _rows(
         .sort("slot", maintain_order=True)
     )
     slot = negatives["slot"].to_numpy()
-    asked, written = _lengths(queries["text"]), _lengths(documents["text"])
-    sizes = asked[positives["query_at"].to_numpy()] + written[positives["document_at"].to_numpy()]
-    sizes = sizes + np.bincount(slot, written[negatives["document_at"].to_numpy()], len(sizes)).astype(np.int64)
+    query_sizes, document_sizes = _lengths(queries["text"]), _lengths(documents["text"])
+    sizes = query_sizes[positives["query_at"].to_numpy()] + document_sizes[positives["document_at"].to_numpy()]
+    sizes = sizes + np.bincount(slot, document_sizes[negatives["document_at"].to_numpy()], len(sizes)).astype(np.int64)
     for start, stop in runs(sizes, _ROWS):
         some = positives.slice(start, stop - start)
         low, high = np.searchsorted(slot, [start, stop])

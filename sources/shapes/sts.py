@@ -1,4 +1,4 @@
-"""Semantic similarity: two sentences and a score; those close enough are positives of each other."""
+"""Semantic textual similarity: two sentences and a score; close sentences are positives of each other."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PER_FILE = True
 
 
 class Args(Section):
-    """Columns and the score from which two sentences mean the same."""
+    """Columns, and the threshold for positives."""
 
     first: TextExpr = "sentence1"
     second: TextExpr = "sentence2"
     score: str = "score"
     threshold: float
-    """Admitted itself."""
+    """Score from which a pair is used, inclusive."""
     higher_is_closer: bool = True
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
-    """Yield two rows for each close pair, one a direction."""
+    """Yield two rows for each close pair, one for each direction."""
     for whole in batches(context):
         score = column(whole.columns, args.score).cast(pa.float64())
         for row in np.flatnonzero(score.is_null().to_numpy(zero_copy_only=False)):
@@ -40,7 +40,7 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
             context.filtered[f"score-{side}-{args.threshold:g}"] += distant
         batch = kept(whole, pc.fill_null(close, fill_value=False))
         first, second = text(batch.columns, args.first), text(batch.columns, args.second)
-        there = draft(context, batch, query=first, positive=second)
-        back = draft(context, batch, query=second, positive=first, swapped=True)
-        both = np.arange(2 * there.num_rows).reshape(2, -1).T.reshape(-1)
-        yield pa.concat_tables([there, back]).take(pa.array(both))
+        forward = draft(context, batch, query=first, positive=second)
+        backward = draft(context, batch, query=second, positive=first, swapped=True)
+        both = np.arange(2 * forward.num_rows).reshape(2, -1).T.reshape(-1)
+        yield pa.concat_tables([forward, backward]).take(pa.array(both))

@@ -1,1 +1,1 @@
-"""Kernels that read text straight from Arrow buffers."""
+"""Text kernels that read Arrow buffers directly, without Python strings."""

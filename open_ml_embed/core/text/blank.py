@@ -1,7 +1,7 @@
-"""Texts that show nothing: empty ones, and those of white space and invisible characters alone.
+"""Detection of blank texts: empty ones, and those of white space and invisible characters only.
 
-Every judgement that a text is empty is made here, so that a zero-width space is as empty as no text at all. Texts that
-show something keep their invisible characters: joiners and direction marks are part of how a text is written.
+All packages use these functions to decide whether a text is empty, so a zero-width space counts as empty everywhere.
+Texts that are not blank keep their invisible characters: joiners and direction marks are part of the spelling.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ DEFAULT_IGNORABLE = (
     (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
     (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
 )  # fmt: skip
-"""Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which Python does not have: soft hyphen,
-grapheme joiner, direction marks, Hangul fillers, zero-width spaces and joiners, word joiner, invisible operators,
-variation selectors, byte-order mark, tags."""
-_OTHERS_WITHOUT_INK = (0x2800, 0xFFF9, 0xFFFA, 0xFFFB, 0x1D159)
+"""Ranges of Unicode's property Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which Python lacks: soft
+hyphen, grapheme joiner, direction marks, Hangul fillers, zero-width spaces and joiners, word joiner, invisible
+operators, variation selectors, byte-order mark, tags."""
+_OTHER_INVISIBLE = (0x2800, 0xFFF9, 0xFFFA, 0xFFFB, 0x1D159)
 """Blank Braille cell, the three interlinear annotation marks, null notehead."""
 _TABLE = 0x20000
 _TAGS = DEFAULT_IGNORABLE[-1]
 
 
 def blank(texts: pa.Array) -> pa.BooleanArray:
-    r"""Tell which texts show nothing; a null is one of them.
+    r"""Tell which texts are blank; a null is blank.
 
     Args:
         texts: string or large_string array of n texts.
@@ -46,33 +46,34 @@ def blank(texts: pa.Array) -> pa.BooleanArray:
     _, offsets, data = texts.buffers()
     if len(texts) and data is not None:
         large = pa.types.is_large_string(texts.type)
-        places: Offsets = np.frombuffer(offsets, np.int64) if large else np.frombuffer(offsets, np.int32)
-        _look(places[texts.offset : texts.offset + len(texts) + 1], np.frombuffer(data, np.uint8), _inkless(), result)
+        starts: Offsets = np.frombuffer(offsets, np.int64) if large else np.frombuffer(offsets, np.int32)
+        window = slice(texts.offset, texts.offset + len(texts) + 1)
+        _find_blank(starts[window], np.frombuffer(data, np.uint8), _invisible(), result)
         if texts.null_count:
             result |= texts.is_null().to_numpy(zero_copy_only=False)
     return pa.array(result)
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether one text shows nothing."""
-    inkless = _inkless()
-    return all(inkless[ord(char)] if ord(char) < _TABLE else _TAGS[0] <= ord(char) <= _TAGS[1] for char in text)
+    """Tell whether one text is blank."""
+    invisible = _invisible()
+    return all(invisible[ord(char)] if ord(char) < _TABLE else _TAGS[0] <= ord(char) <= _TAGS[1] for char in text)
 
 
 @cache
-def _inkless() -> Mask:
-    """Return which code points of the first two planes show nothing; beyond, only the tags do not."""
+def _invisible() -> Mask:
+    """Return which code points below 0x20000 are invisible (bool[0x20000]); above them, only the tags are."""
     table = np.zeros(_TABLE, bool)
     for first, last in DEFAULT_IGNORABLE[:-1]:
         table[first : last + 1] = True
-    table[list(_OTHERS_WITHOUT_INK)] = True
+    table[list(_OTHER_INVISIBLE)] = True
     table[[p for p in range(_TABLE) if chr(p).isspace() or unicodedata.category(chr(p)) == "Cc"]] = True
     return table
 
 
 @njit(nogil=True)
-def _look(offsets: Offsets, data: U8, inkless: Mask, result: Mask) -> None:
-    """Go through each text up to its first character that shows; Arrow's strings are valid UTF-8."""
+def _find_blank(offsets: Offsets, data: U8, invisible: Mask, result: Mask) -> None:
+    """Set `result` to false for texts with a visible character; the texts are valid UTF-8, as Arrow's strings are."""
     for row in range(len(result)):
         i, end = offsets[row], offsets[row + 1]
         while i < end:
@@ -82,7 +83,7 @@ def _look(offsets: Offsets, data: U8, inkless: Mask, result: Mask) -> None:
                 point &= 0x7F >> width
                 for k in range(1, width):
                     point = (point << 6) | (int64(data[i + k]) & 63)
-            if not (inkless[point] if point < len(inkless) else 0xE0000 <= point < 0xE1000):
+            if not (invisible[point] if point < len(invisible) else 0xE0000 <= point < 0xE1000):
                 result[row] = False
                 break
             i += width

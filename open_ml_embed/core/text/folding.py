@@ -1,19 +1,19 @@
-"""What counts as the same when texts are compared: one folding for dedup, decontamination and BM25.
+"""Text folding: the normalization under which dedup, decontamination and BM25 compare texts.
 
-A text is folded a code point at a time: Unicode's default caseless form under compatibility (NFKD of the full case
-folding: The Unicode Standard, section 3.13, definitions D145 and D146), without what does not show
-(Default_Ignorable_Code_Point, as in NFKC_Casefold) and without marks that are not always written:
+A text is folded one code point at a time. The result is Unicode's compatibility caseless form (NFKD of the full case
+folding: The Unicode Standard, section 3.13, definitions D145 and D146), without invisible characters
+(Default_Ignorable_Code_Point, as in NFKC_Casefold) and without marks that are optional in writing:
 
 - the vowel points and accents of Hebrew, Arabic (Quranic signs too) and Syriac, and tatweel;
-- accents of Greek letters, which capitals do without;
-- the stress accent on Cyrillic vowels, and the two points of `ё`;
-- the dot of `i`, which Turkish `İ` keeps in lower case; dotless `ı` is an `i`, since its capital is `I`.
+- accents of Greek letters, which are omitted on capitals;
+- the stress accent on Cyrillic vowels, and the two dots of `ё`;
+- the dot of `i`, which Turkish `İ` keeps in lower case; dotless `ı` becomes `i`, since its capital is `I`.
 
-Marks that belong to their letter stay: other Latin and Cyrillic accents, vowel signs of Indic scripts, Arabic hamza and
-madda, the voicing marks of kana. What is folded is decomposed, so that no composition is needed to tell what is equal;
-its marks are in canonical order (`open_ml_embed.core.text.tokens` sees to it). docs/dedup.md says what all this means.
+Marks that distinguish letters stay: other Latin and Cyrillic accents, vowel signs of Indic scripts, Arabic hamza and
+madda, the voicing marks of kana. Folded text is decomposed, so that equal texts can be compared without composition.
+`open_ml_embed.core.text.tokens` puts its marks in canonical order. docs/dedup.md describes the effects.
 
-The tables are what the kernels read. An entry is a uint32, `kind << 24 | payload`.
+This module builds the lookup tables of the token kernels. An entry is a uint32, `kind << 24 | payload`.
 """
 
 from __future__ import annotations
@@ -29,31 +29,33 @@ from open_ml_embed.core.array_types import U8, U32
 from open_ml_embed.core.text.blank import DEFAULT_IGNORABLE
 
 SEPARATOR, SPACE, LATIN, WORD, SINGLE, NIKHAHIT, MARK, SIGN, VOICE = range(9)
-"""Kinds of entries: punctuation and symbols; white space; ASCII letters and digits, perhaps with marks; other
-characters of words; characters that are tokens of their own; the sign that Thai and Lao sara am begins with;
-combining marks of words, of scripts without spaces, and of kana (marks of a combining class above 0)."""
+"""Kinds of entries: punctuation and symbols; white space; ASCII letters and digits, with or without marks; other
+characters of words; characters that are one token each; nikhahit, the first part of Thai and Lao sara am; combining
+marks of words, of scripts without spaces, and of kana (marks of a combining class above 0)."""
 SYLLABLE, LEAD, VOWEL, TAIL, IOTA, NOTHING, SEVERAL = range(9, 16)
-"""And: Hangul syllables and the jamo that compose them; the Greek iota that is written as a mark; what is left out;
-what folds to several."""
+"""Further kinds: Hangul syllables and the jamo that compose them; the Greek iota that is written as a mark; characters
+that are left out; characters that fold to several."""
 POINT = 0x1FFFFF
-"""Payload: the folded code point, of `WORD` in fewer bits. Of `LATIN`: one to three bytes, the first lowest: ASCII, and
-marks as `MARK_BYTE` and their code. Of `SEVERAL`: start << 5 | number, in `items`."""
+"""Mask of the payload that is a folded code point (`WORD`: see `LETTER`). The payload of `LATIN` is one to three bytes,
+the first one lowest: ASCII characters, and marks as `MARK_BYTE` + code. The payload of `SEVERAL` is
+`start << 5 | count` in `items`."""
 CODED = (*range(0x0300, 0x0340), 0x0653, 0x0654, 0x0655, 0x093C, 0x094D, 0x09BC, 0x09CD, 0x0A3C, 0x0A4D, 0x0ABC, 0x0ACD,
          0x0B3C, 0x0B4D, 0x0BCD, 0x0C4D, 0x0CBC, 0x0CCD, 0x0D4D, 0x0DCA)  # fmt: skip
-"""Frequent marks: they have a code, from 1 on. Latin and Cyrillic accents, Arabic madda and hamza, nukta and virama of
+"""Frequent marks, which have a code (1, 2, …): Latin and Cyrillic accents, Arabic madda and hamza, nukta and virama of
 Indic scripts."""
 MARK_BYTE = 0x7F
 CODE_BIT, LETTER = 17, 0x1FFFF
-"""Payload of `WORD`: the code of a mark joined to the letter, above the letter."""
+"""Payload of `WORD`: the letter in the low 17 bits, above them the code of a mark that is joined to it."""
 ALPHABETIC = 1 << 21
-"""Payload of `SINGLE` and `SIGN`: a letter of an alphabet, of which a word has several."""
+"""Flag in the payload of `SINGLE` and `SIGN`: a letter of an alphabet, of which a word has several."""
 JOINED_BIT, FIRST_VOICE, SARA_AM = 22, 0x3099, 3
-"""Payload of `SINGLE`: what is joined to it, 1 or 2 for the voicing or semi-voicing mark (U+3099, U+309A), `SARA_AM`
-for the vowel that follows nikhahit in sara am."""
+"""Payload of `SINGLE` from bit 22: the sign that is joined to the character: 1 or 2 for the voicing or semi-voicing
+mark (U+3099, U+309A), `SARA_AM` for the vowel that follows nikhahit in sara am."""
 TO_SARA_AA = 0x0E4D - 0x0E32
-"""From that vowel to nikhahit, in Thai and in Lao."""
+"""Distance between the code points of that vowel and of nikhahit, in Thai and in Lao."""
 TABLE = 0x30000
-"""Code points in the table; those of plane 3 are characters of their own, of plane 14 partly nothing."""
+"""Number of code points in the table. Above it, characters of plane 3 are one token each, tags of plane 14 are left
+out."""
 
 _LETTERS_WITHOUT_SPACES = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0x1B00, 0x1B7F),
@@ -78,19 +80,19 @@ _DOT, _GREEK, _STRESS, _TWO_POINTS = 1, 2, 4, 8
 _LETTERS = {_DOT: "i", _GREEK: "αβγδεζηθικλμνξοπρστυφχψω", _STRESS: "аеиоуыэюяієѵ", _TWO_POINTS: "е"}
 _GREEK_MARKS = "\u0300\u0301\u0304\u0306\u0308\u0313\u0314\u0342"
 _OPTIONAL = {_DOT: "\u0307", _GREEK: _GREEK_MARKS, _STRESS: "\u0301", _TWO_POINTS: "\u0308"}
-"""Marks that are not always written on these letters. Those of Greek are all that its letters decompose to."""
+"""Marks that are optional on these letters. The Greek ones are all marks that Greek letters decompose to."""
 _ALIKE = {"ı": "i"}
 _UNASSIGNED = ("Cn", "Co", "Cs")
 
 
 class FoldingTables(NamedTuple):
-    """What the kernels read.
+    """Lookup tables of the token kernels.
 
     Attributes:
         entries: uint32[0x30000], by code point.
-        items: uint32, the entries that `SEVERAL` stand for, one after the other.
-        marks: uint32[0x20000], by folded code point: combining class | bits << 8 | code << 16. A mark is not always
-            written on a letter that it shares a bit with.
+        items: uint32, the concatenated expansions that `SEVERAL` entries refer to.
+        marks: uint32[0x20000], by folded code point: combining class | bits << 8 | code << 16. A mark is optional on
+            the letters that it shares a bit with.
 
     """
 
@@ -100,7 +102,7 @@ class FoldingTables(NamedTuple):
 
 
 def folded(char: str) -> str:
-    """Return what a character folds to by itself, decomposed; empty where it is left out.
+    """Return the decomposed folding of a single character; empty if it is left out.
 
     >>> [folded(char) for char in ("ß", "ς", "Ａ", "ｶ", "ﬁ", "①", "ά", "İ", "\u00ad", "\u064e")]
     ['ss', 'σ', 'a', 'カ', 'fi', '1', 'α', 'i', '', '']
@@ -110,8 +112,8 @@ def folded(char: str) -> str:
 
 
 def _folded(char: str) -> list[tuple[str, int]]:
-    """Return the folded characters, each with the combining class that it is ordered by."""
-    found: list[tuple[str, int]] = []
+    """Return the folded characters, each with the combining class for canonical ordering."""
+    pieces: list[tuple[str, int]] = []
     base, before = "", 0
     for part in unicodedata.normalize("NFD", char):
         for plain in unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", part).casefold()):
@@ -125,8 +127,8 @@ def _folded(char: str) -> list[tuple[str, int]]:
                 continue
             else:
                 before = order
-            found.append((piece, order or unicodedata.combining(part)))
-    return found
+            pieces.append((piece, order or unicodedata.combining(part)))
+    return pieces
 
 
 def _bits(char: str, of: dict[int, str]) -> int:
@@ -135,14 +137,14 @@ def _bits(char: str, of: dict[int, str]) -> int:
 
 @cache
 def left_out() -> dict[int, None]:
-    """Return the code points that are left out wherever they stand, for `str.translate`."""
+    """Return the code points that are left out in any context, as a table for `str.translate`."""
     ranges = (*DEFAULT_IGNORABLE, *_NOT_ALWAYS_WRITTEN)
     return {point: None for first, last in ranges for point in range(first, last + 1)}
 
 
 @cache
 def folding_tables() -> FoldingTables:
-    """Return the tables; made once a process."""
+    """Return the tables; they are built once per process."""
     entries = np.arange(TABLE, dtype=np.uint32)
     entries[0x20000:] |= SINGLE << 24
     marks = np.zeros(0x20000, np.uint32)
@@ -160,7 +162,7 @@ def folding_tables() -> FoldingTables:
         else:
             pieces = [(char, order)]
         entries[point] = _entry(pieces, kinds, items)
-    entries[[point for point in left_out() if point < TABLE]] = NOTHING << 24  # those not assigned yet too
+    entries[[point for point in left_out() if point < TABLE]] = NOTHING << 24  # unassigned code points included
     for of in (_LETTERS, _OPTIONAL):
         for bit, chars in of.items():
             marks[[ord(char) for char in chars]] |= np.uint32(bit << 8)
@@ -170,7 +172,7 @@ def folding_tables() -> FoldingTables:
 
 
 def _kinds_of_letters() -> list[int]:
-    """Return kind and flag of every code point of the tables, if it is a letter, a mark or a digit."""
+    """Return kind and flag of every code point below `TABLE`; they apply to letters, marks and digits."""
     kinds = np.full(TABLE, WORD << 24)
     kinds[:0x80] = LATIN << 24
     for first, last in _LETTERS_WITHOUT_SPACES:
@@ -187,18 +189,18 @@ def _kinds_of_letters() -> list[int]:
 
 
 def _entry(pieces: list[tuple[str, int]], kinds: list[int], items: list[int]) -> int:
-    """Return the entry of a character that folds to these; several are added to `items`."""
-    found = [_entry_of_one(piece, order, kinds) for piece, order in pieces]
-    if len(found) < 2:
-        return found[0] if found else NOTHING << 24
-    if joined := _joined([piece for piece, _ in pieces], found):
+    """Return the entry of a character that folds to `pieces`; an expansion to several entries is added to `items`."""
+    entries = [_entry_of_one(piece, order, kinds) for piece, order in pieces]
+    if len(entries) < 2:
+        return entries[0] if entries else NOTHING << 24
+    if joined := _joined([piece for piece, _ in pieces], entries):
         return joined
-    items += found
-    return SEVERAL << 24 | (len(items) - len(found)) << 5 | len(found)
+    items += entries
+    return SEVERAL << 24 | (len(items) - len(entries)) << 5 | len(entries)
 
 
 def _joined(pieces: list[str], entries: list[int]) -> int:
-    """Return the one entry that characters with these entries make, or 0."""
+    """Return the single entry that encodes all of these characters, or 0 if there is none."""
     codes = [_codes().get(piece, 0) for piece in pieces]
     first, second = (entry >> 24 for entry in entries[:2])
     letters = first == LATIN and all(e >> 24 == LATIN or code for e, code in zip(entries, codes, strict=True))
@@ -241,9 +243,9 @@ def _entry_of_one(piece: str, order: int, kinds: list[int]) -> int:
 
 @cache
 def capitals() -> U8:
-    """Return for each code point of the first two planes: 1 where it begins with a capital, and 2 where it ends so.
+    """Return uint8[0x20000], by code point: bit 1 if it begins with a capital letter, bit 2 if it ends with one.
 
-    The title-case digraphs (U+01C5 and its like) begin so only; a capital and its marks end as they began.
+    Title-case digraphs (U+01C5 and similar) have bit 1 only.
     """
     capital = [3 if unicodedata.category(chr(point)) in ("Lu", "Lt") else 0 for point in range(0x20000)]
     table = np.array(capital, np.uint8)

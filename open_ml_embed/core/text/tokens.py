@@ -1,10 +1,10 @@
-"""Tokens of all scripts by one rule, as 64-bit hashes, straight from Arrow's buffers: no Python string is made.
+"""Tokenizer for all scripts: reads Arrow buffers and returns 64-bit token hashes, without Python strings.
 
-Texts are folded first (`open_ml_embed.core.text.folding`): case, width, compatibility forms, what does not show. A
-token is a run of letters, marks and digits where a script writes spaces, and a single character where it does not (Han,
-kana, Thai, Lao, Khmer, Burmese …); a kana and its voicing mark are one. Everything else separates, and so does a
-combining mark that has no letter before it. Near-duplicate detection shingles these tokens, decontamination compares
-them, BM25 counts them.
+Texts are folded first (`open_ml_embed.core.text.folding`): case, width, compatibility forms, invisible characters. In
+scripts with spaces, a token is a run of letters, marks and digits. In scripts without spaces (Han, kana, Thai, Lao,
+Khmer, Burmese …), it is a single character; a kana and its voicing mark are one. All other characters separate tokens,
+and so does a combining mark without a letter before it. Near-duplicate detection shingles these tokens,
+decontamination compares them, and BM25 counts them.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ from open_ml_embed.core.text.folding import (
 )
 
 SPACED, DENSE, LETTERS = 1, 2, 3
-"""Kinds of tokens: a word between spaces; a character that is a syllable or a word; a letter of an alphabet."""
+"""Kinds of tokens: a word between spaces; a single character that is a syllable or a word; a letter of an alphabet."""
 _FOLLOWS = 4
-"""Added to the kind of a single character while search tokens are made: another one stands directly before it."""
+"""Flag in the kind of a single character (only in search tokens): another one comes directly before it."""
 _SEED = 0x51ED270B
 _JAMO = 9
-"""In place of a number of bytes: the unit is a Hangul syllable or jamo, which the next jamo may compose with."""
+"""Value of `filled` (else 0 to 7 bytes) if the unit is a Hangul syllable or jamo that may compose with the next one."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Tokens:
     """Tokens of n texts.
 
     Attributes:
-        hashes: uint64, all tokens one after the other.
-        offsets: int64, n + 1; text i has `hashes[offsets[i]:offsets[i + 1]]`.
-        exact: uint64, n; hash of the folded text with white space collapsed, punctuation included. For search: 0.
-        kinds: uint8, one a token: `SPACED`, `DENSE` or `LETTERS`; null where they were not asked for.
+        hashes: uint64, the tokens of all texts, concatenated.
+        offsets: int64[n + 1]; text i has `hashes[offsets[i]:offsets[i + 1]]`.
+        exact: uint64[n]; hash of the folded text with white space collapsed, punctuation included. 0 for search.
+        kinds: uint8, for each token `SPACED`, `DENSE` or `LETTERS`; None if not requested.
 
     """
 
@@ -86,36 +86,37 @@ class Tokens:
 
 
 def tokenize(texts: pa.Array | pa.ChunkedArray, *, for_search: bool = False, with_kinds: bool = False) -> Tokens:
-    """Hash the tokens of every text, folded.
+    """Fold every text and hash its tokens.
 
     Args:
-        texts: string or large_string array; null reads as empty.
-        for_search: emit overlapping bigrams in scripts without spaces and split `camelCase`, as a search
-            index wants it; otherwise single characters and whole words, as shingles want it.
-        with_kinds: tell the kind of every token; not for search, where a bigram has none.
+        texts: string or large_string array of n texts; null is treated as empty.
+        for_search: for a search index: overlapping bigrams in scripts without spaces, and `camelCase` split into
+            words. Otherwise (for shingles): single characters and whole words.
+        with_kinds: return the kind of every token; not with `for_search`, since bigrams have no kind.
 
     """
     assert not (for_search and with_kinds), "tokens for search have no kinds"
     offsets, data = string_buffers(texts)
     padded = np.append(data, np.zeros(8, np.uint8))  # words are read eight bytes at a time
     if not for_search:
-        found = _hashed(offsets, padded, with_kinds=with_kinds, cased=None)
-        return found if found.kinds is None else replace(found, kinds=found.kinds & ~np.uint8(_FOLLOWS))
+        tokens = _hashed(offsets, padded, with_kinds=with_kinds, cased=None)
+        return tokens if tokens.kinds is None else replace(tokens, kinds=tokens.kinds & ~np.uint8(_FOLLOWS))
     split = _hashed(offsets, padded, with_kinds=True, cased=capitals())
-    assert split.kinds is not None, "they were asked for"
+    assert split.kinds is not None, "with_kinds is set"
     starts = np.zeros_like(split.offsets)
     used = _bigrams(split.hashes, split.kinds, split.offsets, starts)
     return Tokens(split.hashes[:used], starts, np.zeros_like(split.exact))
 
 
 def _hashed(offsets: I64, padded: U8, *, with_kinds: bool, cased: U8 | None) -> Tokens:
-    """Run the kernel over all texts, `cased` (`capitals`) where words are split at capitals.
+    """Run the kernel over all texts; `cased` is the table `capitals()` if words are split at capitals, else None.
 
-    It stops at a text that may have more tokens than there is room for (some characters fold to several words), and at
-    one whose marks are not in canonical order, which normalization puts right.
+    The kernel stops at a text that may have more tokens than the buffer has room for (some characters fold to several
+    words), and at a text whose marks are not in canonical order. This function then grows the buffer, or normalizes the
+    text, and continues.
     """
     count = len(offsets) - 1
-    hashes = np.empty(len(padded) // 2 + count, np.uint64)  # pages that no token reaches are never touched
+    hashes = np.empty(len(padded) // 2 + count, np.uint64)  # unused pages at the end are never touched
     kinds = np.empty(len(hashes), np.uint8) if with_kinds else None
     starts, exact = np.zeros(count + 1, np.int64), np.empty(count, np.uint64)
     tables = folding_tables()
@@ -138,7 +139,7 @@ def _hashed(offsets: I64, padded: U8, *, with_kinds: bool, cased: U8 | None) -> 
 
 
 def _in_order(text: U8) -> U8:
-    """Return a text decomposed, with its marks in canonical order, and eight bytes more."""
+    """Return a text decomposed, with its marks in canonical order, padded by eight bytes."""
     shown = unicodedata.normalize("NFKD", "".join(map(chr, _points(text)))).translate(left_out())
     ordered = unicodedata.normalize("NFKD", shown).encode("utf-8", "surrogatepass")
     return np.frombuffer(ordered + bytes(8), np.uint8)
@@ -151,7 +152,7 @@ def _grown(array: Array, used: int, size: int) -> Array:
 
 
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[I64, U8]:
-    """Return (offsets int64[n + 1], bytes uint8) of a string array; null reads as empty."""
+    """Return (offsets int64[n + 1], bytes uint8) of an array of n strings; null is treated as empty."""
     array = one_array(texts)
     if array.null_count:
         array = array.fill_null("")
@@ -170,7 +171,7 @@ mix64: Callable[[np.uint64], np.uint64] = njit(signature=nb.uint64(nb.uint64))(m
 
 @intrinsic
 def count_ones(typing_context: Any, x: Any) -> Any:
-    """Count the ones of a uint64: LLVM's `ctpop`, one instruction where the processor has it."""
+    """Count the one bits of a uint64: LLVM's `ctpop`, one instruction on processors that have it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
@@ -180,7 +181,7 @@ def count_ones(typing_context: Any, x: Any) -> Any:
 
 @njit
 def mix_all(values: U64) -> U64:
-    """Finalize every hash of an array (`mix64`)."""
+    """Apply `mix64` to every element of a uint64 array."""
     result = np.empty_like(values)
     for i in range(len(values)):
         result[i] = mix64(values[i])
@@ -189,7 +190,7 @@ def mix_all(values: U64) -> U64:
 
 @njit
 def decode(data: U8, i: Integer, end: Integer) -> tuple[int, int]:
-    """Return (code point, bytes) at i; a byte that is no valid start stands for itself."""
+    """Return (code point, width in bytes) at `data[i]`; an invalid first byte is returned as its own value, width 1."""
     first = int64(data[i])
     if first < 0x80:
         return first, 1
@@ -211,14 +212,14 @@ def _stir(state: np.uint64, value: np.uint64) -> np.uint64:
 
 @njit(signature=nb.uint64(nb.uint64, nb.uint64))
 def _amended(state: np.uint64, change: np.uint64) -> np.uint64:
-    """Return the state that `_stir` would have made of its last value with the bits of `change` turned over."""
-    before = (state ^ (state >> np.uint64(32))) * np.uint64(0xF1DE83E19937733D)  # the inverse of its multiplier
+    """Return the state that `_stir` would have returned if its last value had been XORed with `change`."""
+    before = (state ^ (state >> np.uint64(32))) * np.uint64(0xF1DE83E19937733D)  # the inverse of GOLDEN modulo 2⁶⁴
     return _stir(before, change)
 
 
 @njit
 def _eight_bytes(data: U8, i: np.uint64) -> np.uint64:
-    """Return `data[i : i + 8]` as a little-endian word; written so that LLVM makes it one load."""
+    """Return `data[i : i + 8]` as a little-endian word; written so that LLVM compiles it to one load."""
     low = np.uint64(data[i]) | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
     low |= np.uint64(data[i + np.uint64(2)]) << np.uint64(16) | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
     low |= np.uint64(data[i + np.uint64(4)]) << np.uint64(32) | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
@@ -227,13 +228,13 @@ def _eight_bytes(data: U8, i: np.uint64) -> np.uint64:
 
 @njit(signature=nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64))
 def _ascii_run(eight: np.uint64, left: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Return the ASCII letters and digits that the eight bytes begin with, in lower case, and how many they are.
+    """Return the leading run of ASCII letters and digits of eight bytes, in lower case, and its length.
 
-    All eight at once: with its top bit set a byte is compared by subtraction without borrowing from the next. Bytes
-    from `left` on are not the text's.
+    All eight bytes are compared at once: with the top bit of each byte set, a subtraction does not borrow from the next
+    byte. Bytes from index `left` on do not belong to the text.
     """
     tops, ones = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
-    folded = eight | ones * np.uint64(0x20)  # capitals become small letters, digits stay, the rest is not looked at
+    folded = eight | ones * np.uint64(0x20)  # capitals become lower case, digits stay, other bytes are not used
     cased, point = folded | tops, eight | tops
     letter = (cased - ones * np.uint64(ord("a"))) & ~(cased - ones * np.uint64(ord("z") + 1))
     digit = (point - ones * np.uint64(ord("0"))) & ~(point - ones * np.uint64(ord("9") + 1))
@@ -246,7 +247,7 @@ def _ascii_run(eight: np.uint64, left: np.uint64) -> tuple[np.uint64, np.uint64]
 
 @njit(signature=nb.uint64(nb.uint64, nb.uint64, nb.uint64))
 def _finished(token: np.uint64, unit: np.uint64, filled: np.uint64) -> np.uint64:
-    """Return the hash of a word whose last unit is begun, or not."""
+    """Return the hash of a word; its last unit may be partly filled or empty."""
     return mix64(_stir(token, unit) if filled else token)
 
 
@@ -254,19 +255,19 @@ def _finished(token: np.uint64, unit: np.uint64, filled: np.uint64) -> np.uint64
 def _appended(
     token: np.uint64, unit: np.uint64, filled: np.uint64, run: np.uint64, length: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64]:
-    """Append a run of ASCII letters, digits and marks (`length` bytes, 1 to 8) to a word; return its state."""
+    """Append a run of ASCII letters, digits and marks (`length` bytes, 1 to 8) to a word; return the new state."""
     if filled == _JAMO:
         token, unit, filled = _stir(token, unit), np.uint64(0), np.uint64(0)
     bits, total = filled * np.uint64(8), filled + length
     unit |= run << bits
     stirred, rest = _stir(token, unit), run >> (np.uint64(56) - bits) >> np.uint64(8)
-    full = total >= 8  # both ways are made: which one it is cannot be foretold
+    full = total >= 8  # both results are computed, since a branch here would be unpredictable
     return stirred if full else token, rest if full else unit, total & np.uint64(7)
 
 
 @njit
 def _letter_and_class(entry: np.uint64, marks: U32) -> tuple[np.uint64, np.uint64]:
-    """Return the last letter that an entry folds to, 0 for a single character, and the class of the mark after it."""
+    """Return the last letter of an entry (0 for a single character), and the combining class of the mark after it."""
     kind, point = entry >> np.uint64(24), entry & np.uint64(POINT)
     if kind == SINGLE:
         joined = entry >> np.uint64(JOINED_BIT) & np.uint64(3)
@@ -289,7 +290,7 @@ def _letter_and_class(entry: np.uint64, marks: U32) -> tuple[np.uint64, np.uint6
 
 @njit
 def _class_of(code: np.uint64, marks: U32) -> np.uint64:
-    """Return the combining class of the mark with this code; 0 for none."""
+    """Return the combining class of the mark with this code; 0 for code 0."""
     return np.uint64(marks[CODED[code - np.uint64(1)]]) & np.uint64(0xFF) if code else np.uint64(0)
 
 
@@ -308,13 +309,13 @@ def _composed(first: np.uint64, second: np.uint64) -> np.uint64:
 
 @njit
 def _most(size: int) -> int:
-    """Return how many tokens a text of so many bytes has at most: U+FDFA has three bytes and folds to four words."""
+    """Return the most tokens that a text of `size` bytes can have; U+FDFA, for one, has 3 bytes and folds to 4."""
     return 2 * size + 1
 
 
 @njit
 def _points(data: U8) -> I64:
-    """Return the code points of a text."""
+    """Return the code points of a text in UTF-8."""
     points = np.empty(len(data), np.int64)
     used = i = 0
     while i < len(data):
@@ -335,9 +336,9 @@ def _tokenize(
     exact: U64,
     row: int,
 ) -> int:
-    """Hash the tokens of texts from `row` on; return the row where it has to stop, or n (see `_hashed`).
+    """Hash the tokens of the texts from `row` on; return the row where the kernel has to stop, or n (see `_hashed`).
 
-    `data` has eight bytes more than `offsets` say.
+    `data` has eight more bytes than the texts.
     """
     used = starts[row]
     while row < len(exact):
@@ -355,7 +356,7 @@ def _tokenize(
 
 
 @njit
-def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the character)
+def _row(  # noqa: PLR0912, PLR0915 (a function call per character would cost more than its work)
     data: U8,
     i: np.uint64,
     end: np.uint64,
@@ -367,23 +368,23 @@ def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the
 ) -> tuple[int, np.uint64, bool]:
     """Hash the tokens of the text `data[i:end]` into `hashes[used:]`.
 
-    A word is hashed by units: a run of ASCII letters, digits and common marks (a byte each) by eights from its start,
-    Hangul syllables composed, other characters one by one, whatever all these were folded from. The text as a whole is
-    a chain of its words, its other characters, and whether white space lies before each.
+    A word is hashed in units of its folded form: ASCII letters, digits and common marks (one byte each) in groups of
+    eight from the start of the run, Hangul as composed syllables, other characters one by one. The hash of the whole
+    text chains its words and its other characters, each with a bit for white space before it.
 
     Args:
-        data: uint8, with eight bytes more than the text.
-        i: uint64.
-        end: uint64.
-        tables: `FoldingTables`.
-        hashes: uint64, takes the tokens.
-        used: of `hashes` before.
-        kinds: uint8, takes the kinds of tokens; or null.
-        cased: `capitals`, to split words at; or null.
+        data: uint8, with eight more bytes than the text.
+        i: start of the text in `data`.
+        end: end of the text in `data`.
+        tables: from `folding_tables()`.
+        hashes: uint64; receives the tokens.
+        used: number of elements of `hashes` already in use.
+        kinds: uint8; receives the kinds of the tokens; or None.
+        cased: `capitals()`, to split words at capitals; or None.
 
     Returns:
-        (used after; hash of the text as a whole, not finalized; whether marks are in canonical order: if not, the
-        others mean nothing).
+        (elements of `hashes` in use; hash of the whole text, not finalized; whether the marks are in canonical order).
+        If they are not, the other two values are undefined.
 
     """
     entries, items, marks = tables.entries, tables.items, tables.marks
@@ -420,7 +421,7 @@ def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the
                 continue
             word, recent = True, np.uint64(LATIN << 24 | 0x20) | np.uint64(data[i - one])
         else:
-            # Most words are of one kind of letters, and go through here as a whole.
+            # Fast path: most words consist of one kind of letters and are hashed completely here.
             while i < end and 0xEA <= data[i] <= 0xED:
                 point, read = decode(data, np.int64(i), np.int64(end))
                 if point >= len(entries) or entries[point] >> np.uint32(24) != SYLLABLE:
@@ -461,10 +462,10 @@ def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the
                 used += 1
                 whole, gap = _stir(whole, piece ^ gap), none
                 continue
-        # A character beyond ASCII is next. Each way round takes one folded character, until an ASCII word may begin.
-        at, stop = np.int64(0), np.int64(0)  # of `items`
-        before, last = none, none  # the last letter and the combining class of the mark after it, where `recent` is 0
-        follows = False  # a single character
+        # The next character is not ASCII. Each iteration handles one folded character, until an ASCII word may begin.
+        at, stop = np.int64(0), np.int64(0)  # range of `items` that is being expanded
+        before, last = none, none  # if `recent` is 0: the last letter and the combining class of the mark after it
+        follows = False  # the previous token is a single character
         while True:
             if at < stop:
                 entry = np.uint64(items[at])
@@ -584,7 +585,7 @@ def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the
                 if order < last:
                     return used, whole, False
                 if last < order and mark & np.uint64(marks[before]) & np.uint64(0xFF00):
-                    continue  # a mark that is not always written on this letter
+                    continue  # a mark that is optional on this letter
                 code, last = mark >> np.uint64(16), order
                 if code and recent >> np.uint64(CODE_BIT) == letter:
                     recent |= code << np.uint64(CODE_BIT)
@@ -636,9 +637,10 @@ def _row(  # noqa: PLR0912, PLR0915 (a call a character would cost more than the
 def _up_to_capital(
     eight: np.uint64, run: np.uint64, length: np.uint64, capital: Flag
 ) -> tuple[np.uint64, np.uint64, bool]:
-    """Cut the run that eight bytes begin with (`_ascii_run`) before a capital that follows none.
+    """Cut a run of ASCII characters (see `_ascii_run`) before a capital that does not follow a capital.
 
-    `capital`: whether the character before is one. Returns run, length, and whether its last character is one.
+    `capital`: whether the character before the run is a capital. Returns the run, its length, and whether its last
+    character is a capital.
     """
     for k in range(np.int64(length)):
         byte = (eight >> np.uint64(8 * k)) & np.uint64(0xFF)
@@ -651,9 +653,9 @@ def _up_to_capital(
 
 @njit
 def _bigrams(hashes: U64, kinds: U8, offsets: Offsets, starts: I64) -> int:
-    """Put each two neighboring single characters in the place of both; one that is alone, and words, stay.
+    """Replace runs of single characters by their overlapping bigrams, in place; words and lone characters stay.
 
-    Works in place; `starts` takes where the texts begin. Returns how many tokens there are.
+    `starts` receives the new offsets of the texts. Returns the number of tokens.
     """
     used = 0
     for row in range(len(starts) - 1):

@@ -100,7 +100,7 @@ def test_cut_transfer_goes_on_where_it_stopped(server, tmp_path, monkeypatch):
 
 def test_wrong_bytes_never_take_their_place(server, tmp_path):
     """The server changes a file between listing and download: same size, other content."""
-    asked = hub._asked
+    asked = hub._list_remote
 
     def then_changed(repo, ref, options, saved):
         listing = asked(repo, ref, options, saved)
@@ -109,12 +109,12 @@ def test_wrong_bytes_never_take_their_place(server, tmp_path):
         listing.files[name] = (size, identity[:-1] + ("0" if identity[-1] != "0" else "1"))
         return listing
 
-    hub._asked = then_changed
+    hub._list_remote = then_changed
     try:
         with pytest.raises(TransientError, match="not what the repository lists"):
             fetch(manifest(["data/train-00.jsonl"]), "en", options(server, tmp_path))
     finally:
-        hub._asked = asked
+        hub._list_remote = asked
     assert fetched_files(tmp_path) == []
 
 
