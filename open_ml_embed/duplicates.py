@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.dedup.api import Compared, compare, signatures
-from curation.dedup.minhash import bands_for
-from curation.dedup.settings import DedupSettings
+from curation.dedup.settings import DedupSettings, bands_for
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 from open_ml_embed.core.validation_errors import from_arguments
 from open_ml_embed.core.words import counted

@@ -20,8 +20,6 @@ from open_ml_embed.core.array_types import F64, I64, U32, U64, Mask
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import Tokens, mix64
 
-MISSED = 0.005
-"""Share of the pairs at the threshold that banding may miss."""
 BLOCK = 1024
 """Shingles hashed at a time, so that a row of any length needs 8 kB."""
 
@@ -80,23 +78,6 @@ def sketches(signature: U32) -> U64:
     result = np.empty((len(signature), signature.shape[1] // 64), np.uint64)
     _sketches(signature, result)
     return result
-
-
-def bands_for(threshold: float, num_perm: int) -> int:
-    """Return into how many bands to cut signatures for a threshold: of the widest that miss few pairs, all there are.
-
-    Two texts of Jaccard index J share one of b bands of r values with probability 1 - (1 - J^r)^b (Leskovec, Rajaraman
-    and Ullman, Mining of Massive Datasets, 3.4); of pairs at the threshold at most `MISSED` share none.
-
-    >>> [bands_for(threshold, 128) for threshold in (0.3, 0.5, 0.8, 0.9, 1.0)]
-    [64, 42, 21, 14, 2]
-
-    """
-    for rows in range(num_perm // 2, 0, -1):  # two bands at least: datasketch has no index of fewer
-        bands = num_perm // rows
-        if num_perm // bands == rows and (1 - threshold**rows) ** bands <= MISSED:
-            return bands
-    return num_perm
 
 
 def shingle_sets(tokens: Tokens, shingle: int) -> tuple[U64, I64]:

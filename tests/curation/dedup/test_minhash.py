@@ -256,3 +256,11 @@ def test_a_row_of_millions_of_shingles_is_signed_like_its_set():
     signed, _ = signatures([text * 2, text * 100_000, "a " * 10**6, "a a a a a"], SETTINGS)
     assert signed[0].tolist() == signed[1].tolist()
     assert signed[2].tolist() == signed[3].tolist()
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, 42), (0.7, 32), (0.8, 21), (0.9, 14)])
+def test_bands_follow_the_threshold_unless_they_are_stated(threshold, expected):
+    chosen = DedupSettings(threshold=threshold)
+    assert chosen.bands == expected
+    assert (1 - threshold ** (chosen.num_perm // chosen.bands)) ** chosen.bands <= 0.005
+    assert DedupSettings(threshold=threshold, bands=16).bands == 16
