@@ -33,7 +33,7 @@ from curation.langid.codes import (
 from curation.langid.identifier import as_ranked
 from curation.langid.interface import _loaded, backend
 from curation.langid.scripts import look
-from curation.langid.settings import LanguageSettings
+from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.errors import MissingPackageError
 from sources.languages import tag_of
 
@@ -209,10 +209,12 @@ def answering(monkeypatch):
             def ranked(self, texts, scripts, k):
                 return as_ranked([[(names.index(code), score) for code, score in row] for row in rows])
 
-        monkeypatch.setitem(sys.modules, "curation.langid.model", SimpleNamespace(Bundled=Told, load=Told))
+        monkeypatch.setitem(BACKENDS._targets, "bundled", Told)
+        monkeypatch.delitem(BACKENDS._loaded, "bundled", raising=False)
         _loaded.cache_clear()
 
     yield put
+    BACKENDS._loaded.pop("bundled", None)  # the one that was put there
     _loaded.cache_clear()
 
 
