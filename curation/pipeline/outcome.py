@@ -135,7 +135,7 @@ _ROWS = Column("rows", "rows", "Rows of the source that the step read.")
 _STATED = Column("stated", "stated", "Samples that the source's manifest states for the published corpus.")
 _FILES = Form(
     (
-        Column("files", "files", "Raw files that are here now, over all subsets."),
+        Column("files", "files", "Raw files that are on this machine, over all subsets."),
         Column("bytes", "bytes", "Their bytes; a file that several subsets read counts once."),
     )
 )
@@ -148,12 +148,12 @@ _CHECKS = (
     Column("entities", "entities", "Texts with HTML entities.", "never"),
     Column("tags", "tags", "Texts with HTML tags.", "never"),
     Column("escapes", "escapes", "Texts with line ends written as a backslash and a letter.", "never"),
-    Column("jats", "jats", "Texts with marks left of journal markup.", "never"),
-    Column("placeholders", "placeholders", "Texts with names for what was taken out, as `_URL_0_`.", "never"),
+    Column("jats", "jats", "Texts with remains of journal markup (JATS).", "never"),
+    Column("placeholders", "placeholders", "Texts with placeholders for removed parts, as `_URL_0_`.", "never"),
     Column("treebank", "treebank", "Texts with brackets or quotes of the Penn Treebank.", "never"),
     Column("invisible", "invisible", "Texts with zero-width, soft-hyphen or private-use characters.", "never"),
     Column("mojibake", "mojibake", "Texts with characters decoded in the wrong encoding.", "never"),
-    Column("replacement", "U+FFFD", "Texts with U+FFFD, which stands for bytes that nobody could decode.", "never"),
+    Column("replacement", "U+FFFD", "Texts with U+FFFD, the mark of bytes that could not be decoded.", "never"),
     Column("tokenized", "tokenized", "Texts with the blanks of a tokenizer.", "never"),
 )
 """What `sources.checks` counts in the rows."""
@@ -162,7 +162,7 @@ FORMS: dict[str, Form] = {
     "lock": Form(
         (
             Column("revisions", "revisions", "Revisions of Hub repositories that the source reads, mirrors included."),
-            Column("changed", "new or changed", "Of them, those that the lock file did not have, or had otherwise."),
+            Column("changed", "new or changed", "Of them, those that are new in the lock file or have another commit."),
             Column("files", "files", "Files that are locked with them."),
         )
     ),
@@ -176,13 +176,13 @@ FORMS: dict[str, Form] = {
             Column("head_rows", "rows", "Rows that these records became."),
             Column("head_quarantined", "quarantined", "Records of the heads that cannot become rows.", "some"),
             Column("head_damaged", "damaged", "Texts of the heads that show one kind of damage or more.", "some"),
-            Column("read", "read", "Bytes that were read from elsewhere for it; 0 where it was kept from before."),
+            Column("read", "read", "Bytes that this run downloaded for it; 0 if its result is from an earlier run."),
         ),
         Column("share", "lost", "quarantined / (rows + quarantined) of the heads."),
         lambda f: (f["head_quarantined"], f["head_rows"] + f["head_quarantined"]),
         (
             Column("verdict", "verdict", "`ok`, `warning` or `failed`."),
-            Column("reach", "reach", "Where its files are, or why they cannot be had."),
+            Column("reach", "reach", "Where its files are, or why they are not accessible."),
         ),
     ),
     "fetch": _FILES,
@@ -212,9 +212,13 @@ FORMS: dict[str, Form] = {
         (
             Column("texts", "texts", "Queries and positives."),
             Column("agree", "agree", "Texts identified as the language that the source declares."),
-            Column("disagree", "disagree", "Texts identified as another."),
+            Column("disagree", "disagree", "Texts identified as another language."),
             Column("undetermined", "undetermined", "Texts for which the identifier names no language."),
-            Column("declared_only", "not asked", "Texts of which the source alone tells the language: code, none."),
+            Column(
+                "declared_only",
+                "not asked",
+                "Texts that are not identified, as code: only the source states their language.",
+            ),
             Column("overruled", "overruled", "Texts whose declared language the policy replaces.", "some"),
             Column("dropped", "rows dropped", "Rows that the policy keeps out of the mixes.", "some"),
         ),
@@ -224,7 +228,7 @@ FORMS: dict[str, Form] = {
     "dedup": Form(
         (
             _ROWS,
-            Column("kept", "kept", "Rows that stand for themselves and for their duplicates."),
+            Column("kept", "kept", "Rows that are kept, for themselves and for their duplicates."),
             Column("exact_duplicates", "exact", "Rows with the same texts as a row that is kept."),
             Column("near_duplicates", "near", "Rows nearly the same as one that is kept, verified."),
         ),
@@ -234,7 +238,9 @@ FORMS: dict[str, Form] = {
     "decontaminate": Form(
         (
             _ROWS,
-            Column("contaminated", "contaminated", "Rows that stay out of the mixes, as an evaluation set has them."),
+            Column(
+                "contaminated", "contaminated", "Rows that overlap with an evaluation set and stay out of the mixes."
+            ),
         ),
         Column("share", "contaminated", "contaminated / rows."),
         lambda f: (f["contaminated"], f["rows"]),
@@ -242,7 +248,7 @@ FORMS: dict[str, Form] = {
     "mine": Form(
         (
             _ROWS,
-            Column("mined", "mined", "Rows with as many negatives as the settings want."),
+            Column("mined", "mined", "Rows with as many negatives as the settings state."),
             Column("short", "short", "Rows with fewer, but some."),
             Column("none", "none", "Rows without a negative."),
             Column("negatives", "negatives", "Negatives of all rows, given ones included."),
@@ -259,7 +265,7 @@ FORMS: dict[str, Form] = {
             Column("other_language", "language", "Rows that the language policy drops.", "some"),
             Column("exact_duplicates", "exact", "Exact duplicates of a row that is kept.", "some"),
             Column("near_duplicates", "near", "Near-duplicates of a row that is kept.", "some"),
-            Column("contaminated", "contaminated", "Rows with a duplicate that an evaluation set has."),
+            Column("contaminated", "contaminated", "Rows with a duplicate that overlaps with an evaluation set."),
             Column("no_negatives", "no negatives", "Rows without a negative.", "some"),
             Column("held_out_twins", "twins", "Rows whose document is held out for validation.", "some"),
             Column("over_cap", "over cap", "Rows beyond the mix's cap on a source.", "some"),

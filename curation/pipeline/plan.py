@@ -248,10 +248,10 @@ def print_plan(plan: dict[str, Any]) -> None:
         f"(of {download['probed']} from `curate probe`, marked *, of {download['approximate']} roughly, marked ~); "
         f"unknown for the other {download['unknown']}"
     )
-    for differing in plan["not_locked"]:
+    for skew in plan["not_locked"]:
         console.print(
-            f"{differing['source']}: {differing['revision']} was probed at {differing['probed'][:12]}, and the lock has "
-            f"{differing['locked'][:12]}; `curate probe {differing['source']}` looks at what will be fetched"
+            f"{skew['source']}: {skew['revision']} was probed at {skew['probed'][:12]}, and the lock has "
+            f"{skew['locked'][:12]}; `curate probe {skew['source']}` looks at what will be fetched"
         )
     mixes = {f"mix {name}": mix for name, mix in plan["mixes"].items()}
     console.print(_sums_table({"corpus": {**corpus, "sources": plan["by_source"]}, **mixes}))

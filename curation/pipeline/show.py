@@ -57,9 +57,8 @@ def show_rows(
     console = Console()
     current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
     decontaminated = checker.state("decontaminate").result
-    current["decontaminate"] &= bool(
-        decontaminated and decontaminated.shards
-    )  # else it was run without any evaluation set
+    # without shards, the step was run without any evaluation set
+    current["decontaminate"] &= bool(decontaminated and decontaminated.shards)
     tables = [name for step, names in _TABLES.items() if current[step] for name in names]
     shown = 0
     for shard in shards:
