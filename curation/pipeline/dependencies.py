@@ -321,9 +321,8 @@ def _mine(context: Context, stated: Facts) -> Facts:
     settings, models = stated["settings"], {}
     mining, earlier = context.build.profile.mining, context.then.get("models", {})
     for name, reference in (("teacher", mining.teacher.model), ("second_opinion", mining.second_opinion)):
-        name_of_model, models[name] = model_fact(
-            reference, context.hashes, earlier.get(name)
-        )  # the model's identity, not its path
+        # a name of the model that does not depend on its path
+        name_of_model, models[name] = model_fact(reference, context.hashes, earlier.get(name))
         settings["mining"][name] = (
             {**settings["mining"]["teacher"], "model": name_of_model} if name == "teacher" else name_of_model
         )

@@ -105,9 +105,8 @@ class Checker:
         mixes = built_mixes(self.build.profile, self.build.root)
         steps = (*STEPS, *(f"mix-{name}" for name in mixes), "report")
         states_by_step = {step: self.state(step) for step in steps}
-        states_by_step["fetch"] = self.state(
-            "fetch"
-        )  # `normalize` may have changed it: raw files that it needs are missing
+        # the check of `normalize` may have changed this state: raw files that it needs are missing
+        states_by_step["fetch"] = self.state("fetch")
         self.hashes.save()
         return states_by_step
 

@@ -78,14 +78,16 @@ def inherit(
         frame.filter(pl.col("merged").list.len() > 0)
         .explode("merged", empty_as_null=False)
         .unnest("merged", separator=".")
-        .with_columns(place=pl.concat_str("merged.source", "merged.subset", separator="/"))
+        .with_columns(origin=pl.concat_str("merged.source", "merged.subset", separator="/"))
     )
     name = f"{pool.source}/{pool.subset}"
-    places = duplicates.group_by("sample", maintain_order=True).agg(pl.col("place").unique(maintain_order=True))
-    places_of_sample = frame.select("sample").join(places, on="sample", how="left", maintain_order="left")
-    others = pl.col("place").fill_null(pl.lit([], LISTS))
+    distinct_origins = duplicates.group_by("sample", maintain_order=True).agg(
+        pl.col("origin").unique(maintain_order=True)
+    )
+    origins_of_sample = frame.select("sample").join(distinct_origins, on="sample", how="left", maintain_order="left")
+    others = pl.col("origin").fill_null(pl.lit([], LISTS))
     origins = pl.concat_list(pl.lit([name], LISTS), others).list.unique(maintain_order=True)
-    provenance = places_of_sample.select(provenance=origins)["provenance"]
+    provenance = origins_of_sample.select(provenance=origins)["provenance"]
     n = len(chosen)
     queries = _distinct(duplicates, "query")
     positives = _distinct(duplicates, "positive", "document_cluster")
