@@ -1,4 +1,4 @@
-"""A whole run: train what is left of it, and write the model folder."""
+"""A whole training run: run the remaining steps, then write the model folder."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> boo
 
 
 def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> None:
-    """Train to the end and write the model, the leading process alone.
+    """Run the remaining steps, and write the model folder in the leading process.
 
     Args:
-        run: what to train.
-        out: the model folder: an export at full size, the trainer's own files in it, and a card.
-        resume: go on from the last checkpoint; otherwise what the run left is deleted first.
-        say: takes a line for whoever is watching.
+        run: the run.
+        out: model folder: an export at full size, the trainer's own files, and a model card.
+        resume: start from the last checkpoint; otherwise delete the files of the run first.
+        say: receives lines to print.
 
     Raises:
-        CorpusError: see `train.loop.preflight.check`; or the device is not here.
+        CorpusError: see `train.loop.preflight.check`, or the device does not exist on this machine.
 
     """
     say("preparing tokenizer, token ids and model")
@@ -78,15 +78,16 @@ def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> N
 
 
 def refresh(run: Run, out: Path) -> bool:
-    """Bring a complete run's folder up to date with what may change without training; returns whether it changed.
+    """Update the folder of a complete run where settings changed that need no training; return whether it was changed.
 
-    That is `export.prompts`, which stands beside the weights and in the card: no weight is read.
+    These are `export.prompts`, which are written beside the weights and into the model card. No weights are read.
+
     """
     prompts = run.settings.export.prompts
     if prompts_of(out) == prompts:
         return False
     _write_card(out, run)
-    write_prompts(out, prompts)  # last: what is looked at
+    write_prompts(out, prompts)  # last, because this file is what the check above reads
     return True
 
 
