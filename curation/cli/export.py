@@ -20,7 +20,7 @@ _DEFAULT = Options()
 
 def export(
     mix: Annotated[str, typer.Argument(help="A mix of the profile, or the folder of any.")],
-    format: Annotated[str, typer.Option("--format", help=f"One of {', '.join(EXPORTERS.names())}.")],
+    format_name: Annotated[str, typer.Option("--format", help=f"One of {', '.join(EXPORTERS.names())}.")],
     to: Annotated[Path, typer.Option("--to", help="The folder to write: new, empty, or an earlier export.")],
     profile: ProfileName = None, params: Params = PARAMS,
     split: Annotated[
@@ -53,7 +53,7 @@ def export(
         languages=tuple(language or ()), sources=tuple(source or ()), limit=limit, negatives=negatives, seed=seed,
         shard_rows=shard_rows, **chosen,
     )  # fmt: skip
-    done = write(_folder(mix, profile, params), format, to, options, dry_run=dry_run)
+    done = write(_folder(mix, profile, params), format_name, to, options, dry_run=dry_run)
     if as_json:
         print(json.dumps({**asdict(done), "to": str(to), "dry_run": dry_run}, ensure_ascii=False, indent=1))
         return
@@ -77,9 +77,7 @@ def _folder(mix: str, profile: str | None, params: Path) -> Path:
     names = built_mixes(build.profile, build.root)
     if mix not in names:
         if Path(mix).exists() or len(Path(mix).parts) > 1:
-            raise SettingsError(
-                "no mix: there is no folder samples/", where=mix, remedy=f"or one of {', '.join(names)}"
-            )
+            raise SettingsError("no mix: there is no folder samples/", where=mix, remedy=f"a mix: {', '.join(names)}")
         raise UnknownNameError("mix", mix, names, where=f"profile {build.name}")
     if any((build.out / "steps").glob("*.json")):  # a mix folder alone, copied here, is enough
         Checker(build, away=True).require(f"mix-{mix}")

@@ -1,7 +1,7 @@
 """Columns on disk that are read by row number: memory-mapped, so that only the rows asked for are in memory.
 
-Parquet has to be decoded a row group at a time, which a shuffled order would do once for every row. So what is looked up
-is copied once, in order, to plain files: offsets and values as Arrow has them, 64-bit offsets.
+Parquet has to be decoded a row group at a time, which a shuffled order would do once for every row. So what is looked
+up is copied once, in order, to plain files: offsets and values as Arrow has them, 64-bit offsets.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class Batch:
 class Rows:
     """What an exporter reads: the chosen samples and the documents that they name."""
 
-    def __init__(self, mix: MixFiles, selection: Selection, scratch: Path, *, most: dict[str, int | None], same: bool):
+    def __init__(
+        self, mix: MixFiles, selection: Selection, scratch: Path, *, most: dict[str, int | None], same: bool
+    ) -> None:
         """Copy what will be looked up.
 
         Args:

@@ -58,7 +58,7 @@ class Exported:
 
 def export(
     mix: Path,
-    format: str,
+    format_name: str,
     to: Path,
     options: Options | None = None,
     *,
@@ -69,7 +69,7 @@ def export(
 
     Args:
         mix: the folder of a mix.
-        format: a name in `EXPORTERS`.
+        format_name: a name in `EXPORTERS`.
         to: the folder to write: new, empty, or one that holds an earlier export and nothing else.
         options: what to take, and how to write it.
         license_of: returns a source's license; null: that of the manifests.
@@ -85,10 +85,10 @@ def export(
 
     """
     options = options or Options()
-    exporter = EXPORTERS.get(format, where="--format")
+    exporter = EXPORTERS.get(format_name, where="--format")
     if options.negatives is not None and options.negatives < exporter.least:
         raise SettingsError(
-            f"{format} needs {exporter.least} or more negatives in every row, not {options.negatives}",
+            f"{format_name} needs {exporter.least} or more negatives in every row, not {options.negatives}",
             where="--negatives",
             remedy="ask for more, or for another format",
         )
@@ -103,10 +103,10 @@ def export(
         license_of=license_of or licenses_beside(mix),
     )
     if dry_run:
-        return _exported(mix, format, selection, {})
+        return _exported(mix, format_name, selection, {})
     with whole_folder(to) as folder:
         writer = _written(files, exporter, selection, options, folder)
-        done = _exported(mix, format, selection, dict(sorted(writer.files.items())))
+        done = _exported(mix, format_name, selection, dict(sorted(writer.files.items())))
         (folder / README).write_text(readme(exporter, done, writer.groups, options), "utf-8")
         (folder / RECORD).write_text(json.dumps(asdict(done), ensure_ascii=False, indent=1) + "\n", "utf-8")
     return done
@@ -122,10 +122,10 @@ def _written(files: MixFiles, exporter: Exporter, selection: Selection, options:
     return writer
 
 
-def _exported(mix: Path, format: str, selection: Selection, files: dict[str, int]) -> Exported:
+def _exported(mix: Path, format_name: str, selection: Selection, files: dict[str, int]) -> Exported:
     return Exported(
         mix.resolve().name,
-        format,
+        format_name,
         selection.split,
         selection.total,
         len(selection.rows),

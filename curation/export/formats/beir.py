@@ -46,8 +46,8 @@ BEIR = Exporter(
         "title": "of the corpus: empty",
         "query-id, corpus-id, score": "of qrels/test.tsv: which document answers which query; score 1",
     },
-    usage="""The corpus is the positives and hard negatives of these samples. Queries with the same text are one query. Only the
-loss family `retrieval` is here: of the others, more documents answer a query than the mix names.
+    usage="""The corpus is the positives and hard negatives of these samples. Queries with the same text are one query.
+Only the loss family `retrieval` is here: of the others, more documents answer a query than the mix names.
 """,
     write=write,
     split="validation",

@@ -39,8 +39,8 @@ FLAG_EMBEDDING = Exporter(
         "prompt": "instruction of the query; only where the mix has some",
         "type": "`normal`, `symmetric_clustering` or `symmetric_class`, by loss family",
     },
-    usage="""Name each folder without a slash at its end: those that end in `no_in_batch_neg` are trained without in-batch
-negatives. `prompt` is used where `--query_instruction_for_retrieval` is set (to anything), in the form that
+    usage="""Name each folder without a slash at its end: those that end in `no_in_batch_neg` are trained without
+in-batch negatives. `prompt` is used where `--query_instruction_for_retrieval` is set (to anything), in the form that
 `--query_instruction_format` says; the mix has `Instruct: {}`, a line feed, `Query: {}`.
 """,
     write=write,

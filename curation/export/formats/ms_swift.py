@@ -54,7 +54,7 @@ MS_SWIFT = Exporter(
     title="messages for ms-swift",
     reader="`swift sft --task_type embedding` of ms-swift 3.9 and later takes the files as `--dataset`.",
     columns={
-        "messages": "list of `{role, content}`: the instruction as system message where the mix has some, then the query",
+        "messages": "list of `{role, content}`: the instruction as system message where the mix has some; the query",
         "positive_messages": "list of one list of messages: the text that answers it",
         "negative_messages": "list of lists of messages: texts that do not; may be empty",
     },

@@ -68,7 +68,8 @@ NEMOTRON = Exporter(
         "id": "of the corpus: number of the document in the mix, as text",
         "text": "of the corpus: the document",
     },
-    usage="""Each JSON file is `{"corpus": [{"path": …}], "data": […]}`; the path of the corpus is taken from the file's folder.
+    usage="""Each JSON file is `{"corpus": [{"path": …}], "data": […]}`; the path of the corpus starts at the
+file's folder.
 """,
     write=write,
 )

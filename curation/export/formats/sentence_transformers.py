@@ -29,8 +29,8 @@ SENTENCE_TRANSFORMERS = Exporter(
         "positive": "text that answers it",
         "negative_1 … negative_n": "texts that do not; the same n in all files of a folder",
     },
-    usage="""Each folder is a dataset of one loss family. The texts of one batch are negatives for each other under most losses,
-which is right for `retrieval` alone: give the others a loss that scores a query against its own negatives.
+    usage="""Each folder is a dataset of one loss family. Under most losses the texts of a batch are negatives for
+each other, which is right for `retrieval` alone: give the others a loss that scores a query against its own negatives.
 
 ```python
 from datasets import load_dataset

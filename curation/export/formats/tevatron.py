@@ -47,7 +47,8 @@ TEVATRON = Exporter(
         "text": "of the corpus: the document",
         "image": "of the corpus: null",
     },
-    usage="""`--dataset_name json --dataset_path retrieval/train-*.jsonl --corpus_name json --corpus_path corpus/*.jsonl`
+    usage="""Its arguments: `--dataset_name json --dataset_path retrieval/train-*.jsonl`, and for the corpus
+`--corpus_name json --corpus_path corpus/*.jsonl`.
 """,
     write=write,
 )
