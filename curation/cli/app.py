@@ -11,6 +11,7 @@ import typer
 
 from curation.build import Build
 from curation.cli.evaluations import app as evaluations_app
+from curation.cli.export import export
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
     Address,
@@ -133,6 +134,9 @@ def mix(
         return
     with alone(build):
         ended(lambda: run_step(build, f"mix-{name}"), build, as_json=as_json)
+
+
+app.command()(export)
 
 
 @app.command()
