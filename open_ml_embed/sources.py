@@ -9,10 +9,13 @@ import pyarrow as pa
 
 from curation.pipeline.plan import entry
 from curation.pipeline.source_filter import Filter
+from curation.probe.drafting import draft_source
 from sources import registry
+from sources.draft.draft import Draft
+from sources.fetch import FetchOptions
 from sources.manifest import Manifest
 
-__all__ = ["SourceList", "list", "load"]
+__all__ = ["Draft", "SourceList", "draft", "list", "load"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,24 @@ def load(name: str) -> Manifest:
 
     """
     return registry.load(name)
+
+
+def draft(dataset: str, *, name: str | None = None, endpoint: str | None = None) -> Draft:
+    """Draft the manifest of a dataset from its file names, the head of one file and its card; writes nothing.
+
+    Args:
+        dataset: `owner/name` of the Hub, or the path of a file or folder.
+        name: of the source; None: derived from the dataset's.
+        endpoint: URL of another Hub; None: the default of huggingface-hub.
+
+    Returns:
+        The draft: `.manifest`, and `.yaml`, its file with a comment `# guessed: why` on each line that is a guess.
+
+    Raises:
+        CorpusError: the dataset cannot be reached or read, or no shape fits its columns.
+
+    """
+    return draft_source(dataset, FetchOptions("", endpoint=endpoint), name)
 
 
 def list(  # noqa: A001 - read as `sources.list`

@@ -321,6 +321,43 @@ def show_source(name: str, params: Params = PARAMS, *, as_json: AsJson = False) 
     show_source(name, params.parent, as_json=as_json)
 
 
+@sources_app.command("new")
+def new_source(
+    dataset: Annotated[str, typer.Argument(metavar="owner/name|FILE|FOLDER", help="Of the Hub, or of this machine.")],
+    name: Annotated[str | None, typer.Option(help="Of the source; default: from the dataset's.")] = None,
+    params: Params = PARAMS, *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Draft a manifest from a dataset: its files, the head of one, its card; what is guessed says why."""
+    from curation.probe.drafting import manifest_path, next_steps, place_of, write_draft
+
+    place = place_of(params)
+    if dry_run:
+        print(f"{manifest_path(place, dataset, name)}: would be drafted from {dataset}")
+        return
+    draft, path = write_draft(place, dataset, name)
+    print("\n".join(next_steps(place, draft, path)))
+
+
+@sources_app.command("check")
+def check_source(name: str, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Try one manifest on the head of its files: the first rows as they would become, and what is wrong."""
+    from curation.probe.drafting import check_source, place_of
+    from curation.probe.run import ProbeFailedError, ProbeFailedForNowError
+    from curation.probe.table import print_probed
+    from sources import registry
+
+    place = place_of(params)
+    if dry_run:
+        print(f"sources check: {registry.load(name, place.root).name}")
+        return
+    try:
+        found = check_source(place, name)
+    except (ProbeFailedError, ProbeFailedForNowError) as error:
+        print_probed(error.result, as_json=as_json, closely=True)
+        raise
+    print_probed(found, as_json=as_json, closely=True)
+
+
 def main() -> None:
     """Run the command; see `curation.cli.options.run_program` for errors and exit codes."""
     run_program(app)

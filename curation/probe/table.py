@@ -117,6 +117,10 @@ def _show(console: Console, source: dict[str, Any]) -> None:
         for row in subset["first"]:
             console.print(escape(f"  {row['query_lang']}: {_line(row['query'])}"), soft_wrap=True)
             console.print(escape(f"    {row['positive_lang']}: {_line(row['positive'])}"), soft_wrap=True)
+            for text in row["negatives"]:
+                console.print(escape(f"    negative: {_line(text)}"), soft_wrap=True)
+            if row["label"] is not None:
+                console.print(escape(f"    label: {_line(row['label'])}"), soft_wrap=True)
 
 
 def _line(text: str) -> str:
