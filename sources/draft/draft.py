@@ -161,7 +161,7 @@ def _subsets(sample: Sample, guess: Guess, identify: Identify) -> Iterator[_Line
             yield _Line(folder, {"query_lang": tag}, "from the name of the folder", 1)
         return
     if (column := _language_column(sample)) is not None:
-        tags = sorted({tag for value in sample.values(column) if (tag := _tag(str(value)))})
+        tags = sorted({known for value in sample.values(column) if (known := _tag(str(value)))})
         lang = {"column": column, "languages": tags}
         yield _Line("all", {"query_lang": lang}, f"{column} holds language codes; more may follow the head", 1)
         return

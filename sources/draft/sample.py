@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -347,11 +347,13 @@ def _of_arrow(kind: pa.DataType) -> str:
         inner = _of_arrow(kind.value_type)
         return {"string": "list<string>", "struct": "list<struct>"}.get(inner, "any")
     tests = {
-        "string": lambda: types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind),
-        "bool": lambda: types.is_boolean(kind), "int64": lambda: types.is_integer(kind),
-        "float64": lambda: types.is_floating(kind), "struct": lambda: types.is_struct(kind),
-    }  # fmt: skip
-    return next((name for name, holds in tests.items() if holds()), "any")
+        "string": (types.is_string, types.is_large_string, types.is_string_view),
+        "bool": (types.is_boolean,),
+        "int64": (types.is_integer,),
+        "float64": (types.is_floating,),
+        "struct": (types.is_struct,),
+    }
+    return next((name for name, holds in tests.items() if any(test(kind) for test in holds)), "any")
 
 
 def _read_text(ranged: Ranged, sample: Sample, target: Path, where: str) -> None:
@@ -426,7 +428,7 @@ def _read_delimited(text: str, sample: Sample, where: str) -> None:
     if sample.format == "csv" and "," not in first and "\t" in first:
         sample.format = "tsv"
     delimiter = "," if sample.format == "csv" else "\t"
-    quoting = csv.QUOTE_MINIMAL if sample.format == "csv" else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if sample.format == "csv" else csv.QUOTE_NONE
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting))[: ROWS + 1]
     except csv.Error as error:
@@ -454,7 +456,9 @@ def _of_values(values: list[Any]) -> str:
     kinds = {type(value) for value in values}
     if kinds == {list}:
         inner = {type(one) for value in values for one in value if one is not None}
-        return {frozenset({str}): "list<string>", frozenset({dict}): "list<struct>"}.get(frozenset(inner), "any")
+        if inner == {str}:
+            return "list<string>"
+        return "list<struct>" if inner == {dict} else "any"
     names = {str: "string", bool: "bool", int: "int64", float: "float64", dict: "struct"}
     if kinds == {int, float}:
         return "float64"

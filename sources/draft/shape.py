@@ -229,7 +229,7 @@ def _bitext(sample: Sample) -> Guess | None:
             return _translated(f"{name}.{keys[0]}", f"{name}.{keys[1]}", [name])
     coded = [name for name in sample.columns if _tag(name) and sample.columns[name] == "string"]
     if len(coded) == 2 and len(sample.columns) <= 4:  # others: an id, a score
-        return _translated(*coded, coded)
+        return _translated(coded[0], coded[1], coded)
     return None
 
 
@@ -253,7 +253,7 @@ def _conversation(sample: Sample) -> Guess | None:
     )
     line = "Given a request, find the reply that answers it."
     if messages is not None:
-        first = next((one for value in sample.values(messages) for one in value), {})
+        first: dict[str, Any] = next((one for value in sample.values(messages) for one in value), {})
         role = next((key for key in ("role", "from", "speaker") if key in first), None)
         content = next((key for key in ("content", "value", "text") if key in first), None)
         if role and content:
