@@ -66,7 +66,8 @@ def test_nothing_is_lost_uncounted(made, tmp_path, name, languages, sources, lic
     try:
         done = export(made.root, name, tmp_path / "to", options, license_of=license_of, dry_run=True)
     except SettingsError as error:
-        assert "is left" in error.what
+        if "is left" not in error.what:
+            raise
         return
     split = made.validation if name == "beir" else made.train
     assert done.total == len(split) == done.samples + sum(done.left_out.values())
@@ -130,7 +131,7 @@ def test_a_name_that_there_is_not_is_refused_with_the_nearest(made, tmp_path, na
     [("split", "test"), ("license", "free"), ("shortage", "pad"), ("limit", 0), ("negatives", -1), ("shard_rows", 0)],
 )
 def test_options_that_cannot_be(kind, value):
-    with pytest.raises(ValueError, match="unknown|too small"):
+    with pytest.raises(ValueError, match=r"unknown|too small"):
         Options(**{kind: value})
 
 
