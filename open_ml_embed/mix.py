@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from curation.export.options import Options, Shortage, Split, Terms
+from curation.export.run import Exported
+from curation.export.run import export as write_export
 from open_ml_embed.core.errors import SettingsError
 from train.data.mix import SPLITS
 from train.data.mix import Mix as MixFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from datasets import Dataset, DatasetDict
@@ -129,6 +133,54 @@ class Mix:
         samples = load_dataset("parquet", data_files={split: files[split] for split in SPLITS})
         documents = load_dataset("parquet", data_files={"train": files["documents"]}, split="train")
         return MixDatasets(DatasetDict(samples), documents)
+
+    def export(
+        self,
+        format_name: str,
+        to: str | PathLike[str],
+        *,
+        split: Split | None = None,
+        languages: Sequence[str] = (),
+        sources: Sequence[str] = (),
+        license: Terms | None = None,
+        limit: int | None = None,
+        negatives: int | None = None,
+        shortage: Shortage = "drop",
+        seed: int = 1,
+        shard_rows: int = 100_000,
+        dry_run: bool = False,
+    ) -> Exported:
+        """Write the mix, or a part of it, in the format of another trainer (docs/formats.md).
+
+        Args:
+            format_name: `sentence-transformers`, `flagembedding`, `tevatron`, `ms-swift`, `nemotron`, `triplets`,
+                `beir`, or one of a plugin.
+            to: the folder to write: new, empty, or one that holds an earlier export and nothing else.
+            split: `train` or `validation`; null: `train`, and of `beir` `validation`.
+            languages: only samples with one of these on either side; none: all.
+            sources: only samples of these; none: all.
+            license: only samples every source of which allows this.
+            limit: at most so many samples, drawn by `seed`.
+            negatives: a row, the first ones; null: the format's own number, or all there are.
+            shortage: of rows with fewer negatives than the format needs: `drop` leaves them out, `repeat` takes theirs
+                again.
+            seed: of the order, and of what `limit` draws.
+            shard_rows: rows a file.
+            dry_run: count only.
+
+        Returns:
+            What was taken, left out and written.
+
+        Raises:
+            StageError: the mix lacks files or columns.
+            ValueError: (a `CorpusError`) a name that there is not, a number that cannot be, a folder with other files,
+                or nothing is left to write.
+
+        """
+        options = Options(
+            split, tuple(languages), tuple(sources), license, limit, negatives, shortage, seed, shard_rows
+        )
+        return write_export(self.path, format_name, Path(to), options, dry_run=dry_run)
 
     def __repr__(self) -> str:
         rows = {kind: self._folder.rows(kind) for kind in (*SPLITS, "documents")}

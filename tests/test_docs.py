@@ -26,6 +26,7 @@ from dvc.cli import DvcParserError, parse_args
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from curation.export.exporters import EXPORTERS
 from curation.langid.settings import BACKENDS
 from curation.mining.teachers.protocol import TEACHERS
 from curation.settings import Profile
@@ -354,7 +355,7 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
 
 
 def test_toml_on_the_pages_names_groups_that_are_read():
-    read = {r.group for r in (READERS, SHAPES, BACKENDS, TEACHERS)} | {registry.GROUP}
+    read = {r.group for r in (READERS, SHAPES, BACKENDS, TEACHERS, EXPORTERS)} | {registry.GROUP}
     (block,) = of("toml")
     assert set(tomllib.loads(block.text)["project"]["entry-points"]) == read
 

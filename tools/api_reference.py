@@ -24,14 +24,15 @@ GROUPS = {
         "mine_hard_negatives", "HardNegatives",
     ),
     "Corpora": ("Build", "Plan", "Status", "Statistics", "BuildRun", "StepRun", "report", "Mix", "MixStatistics",
-                "MixDatasets", "sources"),
+                "MixDatasets", "Exported", "sources"),
     "Models": ("TrainConfig", "Trainer", "FittedModel", "load_model"),
     "Errors": ("CorpusError", "TransientError"),
 }  # fmt: skip
 """Heading → public names, and what they return, in the order of the page."""
 RETURNED = {
     "Plan": "build_results", "Status": "build_results", "Statistics": "build_results", "BuildRun": "build_results",
-    "StepRun": "build_results", "MixStatistics": "mix", "MixDatasets": "mix", "FittedModel": "training",
+    "StepRun": "build_results", "MixStatistics": "mix", "MixDatasets": "mix", "Exported": "mix",
+    "FittedModel": "training",
 }  # fmt: skip
 """Name of what a public name returns → its module."""
 HEAD = """# Python API

@@ -47,10 +47,13 @@ class MappedColumn:
         self._end += size
         self._rows += len(whole)
 
-    def open(self) -> MappedColumn:
-        """Map what was written, and return this column."""
+    def close(self) -> None:
+        """End writing."""
         for file in self._files:
             file.close()
+
+    def open(self) -> MappedColumn:
+        """Map what was written and closed, and return this column."""
         offsets, values = (self._buffer(path) for path in self._paths)
         if self._kind == "string":
             self._array = pa.Array.from_buffers(pa.large_string(), self._rows, [None, offsets, values])
@@ -84,7 +87,11 @@ def mapped_columns(folder: Path, kinds: dict[str, str], batches: Iterable[pa.Rec
     """
     folder.mkdir(parents=True)
     columns = {name: MappedColumn(folder, name, kind) for name, kind in kinds.items()}
-    for batch in batches:
-        for name, column in columns.items():
-            column.append(batch[name])
+    try:
+        for batch in batches:
+            for name, column in columns.items():
+                column.append(batch[name])
+    finally:
+        for column in columns.values():
+            column.close()
     return {name: column.open() for name, column in columns.items()}

@@ -40,6 +40,7 @@ retrieval = load_dataset("parquet", data_files="retrieval/*.parquet", split="tra
 """,
     write=write,
     negatives={"retrieval": 7, "clustering": 9, "classification": 1},
+    least=0,
     same=True,
 )
 """Negatives a row are those of a training step of F2LLM."""
