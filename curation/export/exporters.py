@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from curation.export.options import Split
-from curation.export.rows import Rows
 from curation.export.selection import FAMILIES
-from curation.export.shards import Writer
 from open_ml_embed.core.registry import Registry
+
+if TYPE_CHECKING:
+    from curation.export.rows import Rows
+    from curation.export.shards import Writer
 
 
 @dataclass(frozen=True)
