@@ -49,6 +49,8 @@ _MOST_CLASSES = 0.5
 _WORDS_OF_TEXT = 2.0
 _INNER = ("text", "content", "passage", "answer", "contents")
 _LISTED = 12
+_CODE = re.compile(r"[a-z]{2,3}([-_]([A-Za-z]{2}|[A-Za-z]{4}))?")
+"""A language code as column names have it."""
 
 
 @dataclass
@@ -235,7 +237,7 @@ def _bitext(sample: Sample) -> Guess | None:
 
 def _tag(code: str) -> str | None:
     with suppress(LanguageCodeError):
-        return tag_of(code) if re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?", code) and code != "id" else None
+        return tag_of(code) if _CODE.fullmatch(code) and code != "id" else None
     return None
 
 
