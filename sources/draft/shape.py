@@ -214,7 +214,7 @@ def _paraphrase(sample: Sample) -> Guess | None:
     columns = _Columns(sample)
     pair = _pair_of(columns)
     label = columns.first(
-        SAME, test=lambda one: 0 < len(columns.distinct(one)) and set(columns.distinct(one)) <= _BINARY
+        SAME, test=lambda one: len(columns.distinct(one)) > 0 and set(columns.distinct(one)) <= _BINARY
     )
     if pair is None or label is None:
         return None
