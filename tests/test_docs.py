@@ -45,7 +45,7 @@ PARSED = {"evaluations enumerate"}
 """Verbs without `--dry-run` that are not run: they take hours, or write into the checkout."""
 NEEDS_A_BUILD = {"show"}
 """Verbs that have nothing to print in a project where nothing is built, and say so."""
-PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad"}
+PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad"}
 """What a page has in place of a name."""
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation.build import Build
-from curation.langid import identify
 from curation.probe.run import Probed, run_probe
 from curation.settings import Profile, load_profile
 from open_ml_embed.core.errors import SettingsError
@@ -81,6 +80,8 @@ def _check_name(name: str | None) -> None:
 
 def _tags(texts: list[str]) -> list[str]:
     """Return the language tag of each text."""
+    from curation.langid import identify
+
     found = identify(pa.array(texts, pa.string()))
     codes, scripts = found["code"].to_pylist(), found["script"].to_pylist()
     return [f"{code}-{script}" for code, script in zip(codes, scripts, strict=True)]

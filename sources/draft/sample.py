@@ -240,7 +240,7 @@ def _folder(data: list[str], files: _Dataset, sample: Sample) -> list[str]:
     tags: dict[str, str] = {}
     for folder in folders:
         with suppress(LanguageCodeError):
-            if re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?", folder):
+            if re.fullmatch(r"[a-z]{2,3}([-_]([A-Za-z]{2}|[A-Za-z]{4}))?", folder):
                 tags[folder] = tag_of(folder)
     if len(tags) == len(folders):
         sample.languages = tags

@@ -49,6 +49,9 @@ _MOST_CLASSES = 0.5
 _WORDS_OF_TEXT = 2.0
 _INNER = ("text", "content", "passage", "answer", "contents")
 _LISTED = 12
+_BINARY = {"0", "1", "true", "false"}
+_CODE = re.compile(r"[a-z]{2,3}([-_]([A-Za-z]{2}|[A-Za-z]{4}))?")
+"""A language code as column names have it."""
 
 
 @dataclass
@@ -140,8 +143,8 @@ class _Columns:
         return None
 
     def distinct(self, column: str) -> list[str]:
-        """Return the distinct values of a column as texts, sorted."""
-        return sorted({_plain(value) for value in self.sample.values(column)})
+        """Return the distinct values of a column as texts, sorted; without blanks and -1, which mean unlabeled."""
+        return sorted({_plain(value) for value in self.sample.values(column)} - {"", "-1"})
 
 
 def number(value: object) -> float | None:
@@ -210,7 +213,9 @@ def _sts(sample: Sample) -> Guess | None:
 def _paraphrase(sample: Sample) -> Guess | None:
     columns = _Columns(sample)
     pair = _pair_of(columns)
-    label = columns.first(SAME, test=lambda one: set(columns.distinct(one)) <= {"0", "1", "true", "false"})
+    label = columns.first(
+        SAME, test=lambda one: len(columns.distinct(one)) > 0 and set(columns.distinct(one)) <= _BINARY
+    )
     if pair is None or label is None:
         return None
     logical = sample.columns[label] == "bool"
@@ -235,7 +240,7 @@ def _bitext(sample: Sample) -> Guess | None:
 
 def _tag(code: str) -> str | None:
     with suppress(LanguageCodeError):
-        return tag_of(code) if re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?", code) and code != "id" else None
+        return tag_of(code) if _CODE.fullmatch(code) and code != "id" else None
     return None
 
 
