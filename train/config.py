@@ -70,7 +70,7 @@ class Objective(Section):
     """
 
     preset: Literal["default", "upstream"] = "default"
-    """`default`: this project's computation; `upstream`: that of the public trainer, for parity (`train.model.presets`)."""
+    """`default`: the computation of this project; `upstream`: that of the public trainer, for parity."""
     temperature: float = Field(default=0.05, gt=0)
     """Scores (cosines) are divided by it."""
     dims: Sizes | None = None
