@@ -31,7 +31,9 @@ class Pretrained(Section):
 
     kind: Literal["pretrained"]
     path: str
+    """A folder, or a repository of the Hub."""
     revision: str | None = None
+    """Revision of the repository; null: its default branch."""
 
 
 Size = Annotated[int, Field(ge=1)]
@@ -68,7 +70,9 @@ class Objective(Section):
     """
 
     preset: Literal["default", "upstream"] = "default"
+    """`default`: the computation of this project; `upstream`: that of the public trainer, for parity."""
     temperature: float = Field(default=0.05, gt=0)
+    """Scores (cosines) are divided by it."""
     dims: Sizes | None = None
     """Prefix dimensions; the hidden size is always added. A mapping gives the weight of each dimension's loss.
     Null: 8, 16, 32, … below the hidden size, and the hidden size."""
@@ -106,14 +110,19 @@ class Stage(Section):
     """A training stage: a mix, a length and a batch size, with its own learning-rate schedule and optimizer."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
+    """Name of the stage; unique in a run."""
     mix: str
     """Name of a mix of the profile, or a folder: a value with a slash, relative to the settings file."""
     steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps; give this or `epochs`."""
     epochs: float | None = Field(default=None, gt=0)
+    """Passes over the mix; give this or `steps`."""
     batch_size: int = Field(ge=1)
+    """Queries per batch."""
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak learning rate. Null: the published recipe's rate for the size of the pretrained backbone."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Optimizer steps of linear warm-up; cosine decay to zero follows."""
     negatives: Negatives = Negatives()
     accumulate: int = Field(default=1, ge=1)
     """Gradient accumulation: batches per optimizer step, their gradients averaged. It adds no in-batch negatives: each
@@ -138,6 +147,7 @@ class Evaluation(Section):
     distractors: int = Field(default=0, ge=0)
     """Number of extra documents, drawn at random from those that are the positive of no held-out row."""
     seed: int = 0
+    """Seed of the random choice of queries and documents."""
 
 
 class Export(Section):
@@ -160,8 +170,11 @@ class Lora(Section):
     """LoRA: train low-rank updates of the layers' matrices, and the token embedding; freeze all other weights."""
 
     rank: int = Field(default=16, ge=1)
+    """Rank of the updates."""
     alpha: float = Field(default=32, gt=0)
+    """Updates are scaled by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before the updates."""
 
 
 class Watching(Section):
@@ -194,6 +207,7 @@ class TrainSettings(Section):
     threads: int = Field(default=2, ge=1)
     """CPU threads. The number decides how sums are split, so results depend on it."""
     device: str = "cpu"
+    """`cpu`, `cuda`, or one GPU such as `cuda:1`."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the backbone's arithmetic; weights, their updates and the loss are float32 in both cases."""
     chunk_tokens: int = Field(default=8192, ge=1)
