@@ -49,8 +49,9 @@ class Card:
     @property
     def languages(self) -> list[str]:
         """Language codes, as the card writes them."""
-        stated = self.front.get("language") or self.front.get("languages")
-        return [_text(one) for one in (stated if isinstance(stated, list) else [stated]) if _text(one)]
+        stated = self.front.get("language", self.front.get("languages"))
+        codes = ["no" if one is False else _text(one) for one in _list(stated)]  # YAML reads Norwegian's code as false
+        return [code for code in codes if code]
 
     def license(self) -> tuple[dict[str, Any], str]:
         """Return the manifest's section `license`, and how it was found.

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -235,7 +236,7 @@ def test_a_check_that_fails_says_why_and_ends_with_1(project):
     (project / "laws.jsonl").write_text(LINES)
     place = place_of(project / "params.yaml")
     _, path = write_draft(place, str(project / "laws.jsonl"))
-    path.write_text(path.read_text().replace("answer", "anser"))
+    path.write_text(re.sub(r"\banswer\b", "anser", path.read_text()))
     with pytest.raises(ProbeFailedError, match="anser"):
         check_source(place, "laws")
     done = run("check", "laws", "--params", str(project / "params.yaml"))
