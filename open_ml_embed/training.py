@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.validation_errors import from_arguments
 from open_ml_embed.mix import Mix
 from train.config import TrainSettings
@@ -184,6 +185,7 @@ def load_model(path: str | PathLike[str], *, device: str | None = None) -> Sente
         raise SettingsError(
             "no finished or exported model", where=str(folder), remedy="give the folder that `Trainer.fit` wrote"
         )
+    check_installed("torch", "transformers", "sentence_transformers", what="loading a model")
     from sentence_transformers import SentenceTransformer
 
     import open_ml_embed.factorized  # noqa: F401 (the model types of exports in efficiency mode)
