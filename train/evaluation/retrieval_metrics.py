@@ -158,7 +158,7 @@ def metrics(ranks: I64) -> dict[str, float]:
     """Return the mean metrics over queries, rounded to six digits; `ranks` is int64 (Q), 1 being best.
 
     >>> metrics(np.array([1, 2, 11]))
-    {'ndcg@10': 0.54364, 'mrr@10': 0.5, 'accuracy@1': 0.333333}
+    {'ndcg@10': 0.543643, 'mrr@10': 0.5, 'accuracy@1': 0.333333}
 
     """
     within = ranks <= CUTOFF
