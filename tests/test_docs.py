@@ -177,7 +177,7 @@ def try_python(printed: Printed) -> str:
 
         assert CliRunner().invoke(app, [arguments[0], "--help"]).exit_code == 0
         try:
-            get_command(app).commands[arguments[0]].make_context(arguments[0], arguments[1:])  # type: ignore[attr-defined]
+            get_command(app).commands[arguments[0]].make_context(arguments[0], arguments[1:])
         except Exception as error:  # typer's, which has no public name
             raise AssertionError(str(error)) from error
         return "parsed"

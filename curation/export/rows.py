@@ -15,6 +15,7 @@ from curation.export.mix_files import MixFiles
 from curation.export.selection import Selection
 from open_ml_embed.core.array_types import I64, Mask
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.arrays import list_starts
 
 BATCH_ROWS = 1024
@@ -196,7 +197,7 @@ def first_of(lists: pa.Array, most: int | None, *, same: bool) -> pa.Array:
     values = lists.flatten().to_numpy()
     starts = starts[:-1] - (starts[0] if len(starts) else 0)
     taken = lengths if most is None else np.full_like(lengths, most) if same else np.minimum(lengths, most)
-    ends = np.concatenate([[0], np.cumsum(taken)])
+    ends = offsets_of(taken)
     within = np.arange(ends[-1]) - np.repeat(ends[:-1], taken)
     places = np.repeat(starts, taken) + within % np.repeat(np.maximum(lengths, 1), taken)
     return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(values[places], pa.int64()))
@@ -205,7 +206,7 @@ def first_of(lists: pa.Array, most: int | None, *, same: bool) -> pa.Array:
 def _with_first(first: pa.Array, others: pa.Array) -> pa.Array:
     """Return lists with a number put in front of each."""
     lengths = np.diff(list_starts(others))
-    ends = np.concatenate([[0], np.cumsum(lengths + 1)]).astype(np.int64)
+    ends = offsets_of(lengths + 1)
     values = np.empty(ends[-1], np.int64)
     heads = np.zeros(ends[-1], np.bool_)
     heads[ends[:-1]] = True

@@ -14,6 +14,7 @@ from curation.export.mix_files import MixFiles
 from curation.export.options import Options, Split
 from open_ml_embed.core.array_types import I64, Array, Mask
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.splitmix import mixed
 from sources.languages import LanguageCodeError, tag_of
 from sources.manifest import License
@@ -189,7 +190,7 @@ class _Part:
         if "provenance" in batch.schema.names:
             named = batch["provenance"]
             sources = pc.list_element(pc.split_pattern(named.flatten(), "/", max_splits=1), 0).dictionary_encode()
-            starts = np.concatenate([[0], np.cumsum(pc.list_value_length(named).to_numpy())]).astype(np.int32)
+            starts = offsets_of(pc.list_value_length(named).to_numpy()).astype(np.int32)
             provenance = pa.ListArray.from_arrays(pa.array(starts), sources)
         return cls(columns, family.to_numpy().astype(np.int8), negatives, provenance)
 
@@ -217,7 +218,7 @@ class _Part:
         assert self.provenance is not None, "it is read where a license is asked for"
         values = self.provenance.values
         good = np.array([name in allowed for name in values.dictionary.to_pylist()], np.bool_)
-        bad = np.concatenate([[0], np.cumsum(~good[values.indices.to_numpy()])])
+        bad = offsets_of(~good[values.indices.to_numpy()])
         starts = self.provenance.offsets.to_numpy()
         found: Mask = (bad[starts[1:]] == bad[starts[:-1]]) & self.has("source", allowed)
         return found

@@ -124,7 +124,7 @@ class Registry(Generic[T]):
 
     def _of_entry_point(self, entry: EntryPoint, where: str) -> T:
         try:
-            return entry.load()  # type: ignore[no-any-return]
+            return entry.load()  # type: ignore[no-any-return] # a package's own
         except Exception as error:
             raise SettingsError(
                 f"the {self.kind} {entry.name!r} of {distribution_of(entry)} cannot be loaded: {_summary(error)}",

@@ -19,14 +19,14 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
 from .embedding import FactorizedEmbedding  # noqa: TID252 (in an export the two files stand beside each other)
 
 
-class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call]
+class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call] # transformers'
     """Qwen3's configuration with the rank of the token embedding."""
 
     model_type = "factorized_qwen3"
     embedding_rank: int = 64
 
 
-class FactorizedEuroBertConfig(EuroBertConfig):  # type: ignore[no-untyped-call]
+class FactorizedEuroBertConfig(EuroBertConfig):  # type: ignore[no-untyped-call] # likewise
     """EuroBERT's configuration with the rank of the token embedding."""
 
     model_type = "factorized_eurobert"
@@ -37,20 +37,20 @@ class _Factorized:
     """Mixin that replaces the embedding table by its factors."""
 
     def __init__(self, config: Any) -> None:
-        super().__init__(config)  # type: ignore[call-arg]
+        super().__init__(config)  # type: ignore[call-arg] # the model's, by the order of bases
         rank = config.embedding_rank
         self.embed_tokens = FactorizedEmbedding(
             torch.zeros(config.vocab_size, rank), torch.zeros(rank, config.hidden_size)
         )
 
 
-class FactorizedQwen3Model(_Factorized, Qwen3Model):  # type: ignore[misc,no-untyped-call]
+class FactorizedQwen3Model(_Factorized, Qwen3Model):  # type: ignore[misc,no-untyped-call] # both bases have `__init__`
     """Qwen3 with a factorized token embedding."""
 
     config_class = FactorizedQwen3Config
 
 
-class FactorizedEuroBertModel(_Factorized, EuroBertModel):  # type: ignore[misc,no-untyped-call]
+class FactorizedEuroBertModel(_Factorized, EuroBertModel):  # type: ignore[misc,no-untyped-call] # likewise
     """EuroBERT with a factorized token embedding."""
 
     config_class = FactorizedEuroBertConfig

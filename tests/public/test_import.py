@@ -52,10 +52,10 @@ def test_every_name_is_there_documented_and_listed():
 
 def test_a_name_that_there_is_not_is_refused_as_by_any_module():
     with pytest.raises(AttributeError, match="module 'open_ml_embed' has no attribute 'identfy'") as caught:
-        ome.identfy  # noqa: B018
+        ome.identfy  # noqa: B018 (the look is the test)
     assert (caught.value.name, caught.value.obj) == ("identfy", ome)
     with pytest.raises(ImportError, match="cannot import name 'identfy'"):
-        from open_ml_embed import identfy  # noqa: F401
+        from open_ml_embed import identfy  # noqa: F401 (likewise)
 
 
 def test_the_version_is_the_distributions_and_says_so_where_nobody_installed_it(monkeypatch):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from open_ml_embed.core.array_types import I32, I64
+from open_ml_embed.core.ragged import offsets_of
 
 
 def share_out(lengths: I32, *, tokens: int, processes: int = 1) -> list[list[I64]]:
@@ -81,9 +82,10 @@ class Packing:
             device: device of the tensors.
 
         """
-        ends = np.cumsum(lengths, dtype=np.int64)
+        offsets = offsets_of(lengths)
+        ends = offsets[1:]
         positions = np.arange(int(ends[-1])) - np.repeat(ends - lengths, lengths)
-        starts = np.concatenate([[0], ends]).astype(np.int32)
+        starts = offsets.astype(np.int32)
         position_ids, cuts, last = (torch.from_numpy(a).to(device) for a in (positions[None], starts, ends - 1))
         return cls(position_ids, cuts, last, int(lengths.max()))
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Set
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.ragged import offsets_of
 
 MOST_BYTES = 2**31 - 1
 """What the offsets of a `string` array reach."""
@@ -119,7 +120,7 @@ def _is_of_dataset(texts: object) -> bool:
     """Tell a column of a `datasets.Dataset`, which gives its rows as an Arrow column faster than one by one."""
     if type(texts).__module__ != "datasets.arrow_dataset" or not hasattr(texts, "column_name"):
         return False
-    return hasattr(texts.source, "select_columns") and texts.source.format["type"] != "custom"  # type: ignore[attr-defined]
+    return hasattr(texts.source, "select_columns") and texts.source.format["type"] != "custom"  # type: ignore[attr-defined] # see above
 
 
 def _from_python(texts: list[Any], name: str) -> pa.Array:
@@ -186,6 +187,6 @@ def one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(texts.chunks)
 
 
-def list_starts(lists: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def list_starts(lists: pa.Array | pa.ChunkedArray) -> I64:
     """Return where each of n lists begins among the values of all, and their end: int64[n + 1]."""
-    return np.concatenate([[0], np.cumsum(pc.list_value_length(lists).to_numpy())]).astype(np.int64)
+    return offsets_of(pc.list_value_length(lists).to_numpy())
