@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curation.mixing.files import BATCH_ROWS as BATCH
 from open_ml_embed.core.splitmix import mixed
-from train.data.mix import BATCH_ROWS as BATCH
 from train.data.tokenize import DOCUMENT_SCHEMA, INDEX, SAMPLE_SCHEMA
 from train.data.tokenize import PART_ROWS as PART
 

@@ -13,9 +13,8 @@ import pyarrow.dataset as pads
 from curation.export.options import Options, Shortage, Split, Terms
 from curation.export.run import Exported
 from curation.export.run import export as write_export
+from curation.mixing.files import SPLITS, MixFiles
 from open_ml_embed.core.errors import SettingsError
-from train.data.mix import SPLITS
-from train.data.mix import Mix as MixFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,8 +189,8 @@ class Mix:
         )
 
     @property
-    def _folder(self) -> MixFolder:
-        return MixFolder(self.path)
+    def _folder(self) -> MixFiles:
+        return MixFiles(self.path)
 
     def _dataset(self, *kinds: str) -> pads.Dataset:
         files = [str(path) for kind in kinds for path in self._folder.files(kind)]

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.export.mapped import MappedColumn, mapped_columns
-from curation.export.mix_files import MixFiles
 from curation.export.selection import Selection
+from curation.mixing.files import MixFiles
 from open_ml_embed.core.array_types import I64, Mask
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.ragged import offsets_of
@@ -132,7 +132,7 @@ class Rows:
 
         """
         first = 0
-        for batch in self._mix.batches("documents", ["document_id", "text"]):
+        for batch in self._mix.read("documents", ["document_id", "text"]):
             numbers = batch["document_id"].to_numpy()
             if not np.array_equal(numbers, np.arange(first, first + len(numbers))):
                 raise StageError(
@@ -149,7 +149,7 @@ class Rows:
         """Yield the chosen samples in file order, and note which documents they name."""
         columns = ["row_id", "family", "query", "positive_id", "other_positive_ids", "negative_ids"]
         first = 0
-        for batch in self._mix.batches(self.split, columns):
+        for batch in self._mix.read(self.split, columns):
             begin, end = np.searchsorted(self._numbers, [first, first + batch.num_rows])
             chosen = batch.take(pa.array(self._numbers[begin:end] - first))
             first += batch.num_rows

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from curation.export.exporters import EXPORTERS, Exporter
-from curation.export.mix_files import MixFiles
 from curation.export.options import Options
 from curation.export.readme import readme
 from curation.export.rows import Rows
 from curation.export.selection import LicenseOf, Selection, select
 from curation.export.shards import Writer
+from curation.mixing.files import MixFiles
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import whole_folder
 from sources import registry

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.export.mix_files import MixFiles
 from curation.export.options import Options, Split
+from curation.mixing.files import MixFiles
 from open_ml_embed.core.array_types import I64, Array, Mask
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.ragged import offsets_of
@@ -86,7 +86,7 @@ def select(
         StageError: a file lacks a column.
 
     """
-    parts = [_Part.of(batch) for batch in mix.batches(split, _columns(options))]
+    parts = [_Part.of(batch) for batch in mix.read(split, _columns(options))]
     sources = sorted({name for part in parts for name in part.sources})
     languages = sorted({code for part in parts for code in part.languages})
     wanted = {_language(code, languages) for code in options.languages}

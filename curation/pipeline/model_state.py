@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.build import Build, StepResult, title
+from curation.mixing.files import LOCATIONS
 from curation.pipeline.freshness import Checker, State
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
@@ -20,11 +21,10 @@ FIT, EVALUATE = "train3d fit", "train3d evaluate"
 def mix_identity(result: StepResult) -> str:
     """Return the hash of a mix's files, equal to the one that the trainer computes (`train.data.mix.Mix.identity`)."""
     files = sorted((Path(file.path), file) for file in result.files if file.path.endswith(".parquet"))
-    kinds = (("samples", "train-"), ("samples", "validation-"), ("documents", ""))
     return digest(
         [
             [folder, path.name, file.bytes, file.xxh3]
-            for folder, start in kinds
+            for folder, start in LOCATIONS.values()
             for path, file in files
             if path.parent.name == folder and path.name.startswith(start)
         ]

@@ -13,15 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.mixing.files import LOCATIONS, SPLITS, MixFiles, with_columns
 from open_ml_embed.core.errors import StageError
 from train.loop.keys import content_digest
 
 Family = Literal["retrieval", "clustering", "classification"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
-SPLITS = ("train", "validation")
 SAMPLE_COLUMNS = ["source", "family", "query", "query_cluster", "positive_id", "negative_ids"]
 DOCUMENT_COLUMNS = ["document_id", "text", "cluster"]
-BATCH_ROWS = 16384
 INSTRUCTION = "Instruct: "
 
 
@@ -34,7 +33,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Mix:
+class Mix(MixFiles):
     """A mix folder on disk.
 
     Attributes:
@@ -43,28 +42,12 @@ class Mix:
 
     """
 
-    root: Path
     digests: Path | None = None
-
-    def files(self, kind: str) -> list[Path]:
-        """Return the parquet files of a split (`train`, `validation`) or of the `documents`, in name order.
-
-        Raises:
-            StageError: there are none.
-
-        """
-        folder, pattern = ("documents", "*.parquet") if kind == "documents" else ("samples", f"{kind}-*.parquet")
-        files = sorted((self.root / folder).glob(pattern))
-        if not files:
-            raise StageError(
-                f"no {pattern}", where=str(self.root / folder), remedy="run `curate mix` for this profile first"
-            )
-        return files
 
     @cached_property
     def identity(self) -> str:
         """Hash of the contents of all files of the mix."""
-        files = [path for kind in (*SPLITS, "documents") for path in self.files(kind)]
+        files = [path for kind in LOCATIONS for path in self.files(kind)]
         return content_digest(files, remembered=self.digests)
 
     def datasets(self) -> tuple[Dataset, ...]:
@@ -76,12 +59,12 @@ class Mix:
 
         """
         for path in self.files("documents"):
-            self._needed(path, DOCUMENT_COLUMNS)
+            with_columns(path, DOCUMENT_COLUMNS)
         rows: Counter[tuple[str, Family]] = Counter()
         with_negatives: Counter[tuple[str, str]] = Counter()
         for split in SPLITS:
             for path in self.files(split):
-                self._needed(path, SAMPLE_COLUMNS)
+                with_columns(path, SAMPLE_COLUMNS)
                 for source, family, count, count_with_negatives in _survey(path):
                     if source is None or family not in FAMILIES:
                         raise StageError(
@@ -107,26 +90,13 @@ class Mix:
             StageError: a file lacks one of the columns.
 
         """
-        columns = DOCUMENT_COLUMNS if kind == "documents" else SAMPLE_COLUMNS
-        for path in self.files(kind):
-            yield from self._needed(path, columns).iter_batches(BATCH_ROWS, columns=columns)
-
-    def _needed(self, path: Path, columns: list[str]) -> pq.ParquetFile:
-        file = pq.ParquetFile(path)
-        missing = sorted(set(columns) - set(file.schema_arrow.names))
-        if missing:
-            raise StageError(f"columns missing: {', '.join(missing)}", where=str(path), remedy="make the mix again")
-        return file
+        return self.read(kind, DOCUMENT_COLUMNS if kind == "documents" else SAMPLE_COLUMNS)
 
     @property
     def instructed(self) -> bool:
         """Whether the queries start with an instruction; either all queries of a mix do or none does."""
         first: str = next(batch for batch in self.batches("train") if batch.num_rows).column("query")[0].as_py()
         return first.startswith(INSTRUCTION)
-
-    def rows(self, kind: str) -> int:
-        """Return the number of rows of a split or of the documents, read from the parquet footers."""
-        return sum(pq.ParquetFile(path).metadata.num_rows for path in self.files(kind))
 
     def texts(self, limit: int) -> Iterator[str]:
         """Yield about `limit` texts: documents and training queries, evenly spaced over the mix."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from curation.mixing.files import SPLITS
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.hashing import digest
 from train.data.memmap_columns import Column, Ragged, Runs
-from train.data.mix import SPLITS, Dataset, Mix
+from train.data.mix import Dataset, Mix
 from train.data.tokenize import VERSION, read_index, tokenize
 
 if TYPE_CHECKING:

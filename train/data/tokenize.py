@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from curation.mixing.files import BATCH_ROWS, SPLITS
 from open_ml_embed.core.array_types import I32
 from open_ml_embed.core.engine import Outputs, Task, Workers, run
 from open_ml_embed.core.errors import StageError
@@ -24,7 +25,7 @@ from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
-from train.data.mix import BATCH_ROWS, DOCUMENT_COLUMNS, SAMPLE_COLUMNS, SPLITS, Dataset, Mix
+from train.data.mix import DOCUMENT_COLUMNS, SAMPLE_COLUMNS, Dataset, Mix
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
