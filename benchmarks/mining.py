@@ -189,7 +189,7 @@ def search_rate(n: int) -> None:
 def disguises(peers: str) -> None:
     made = disguised(400)
     answers = {q: {made.documents[d] for d in own} for q, own in zip(made.queries, made.answers, strict=True)}
-    print(f"positives in disguise, of all negatives of {len(made.queries):,} queries")
+    print(f"false negatives, of all negatives of {len(made.queries):,} queries")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         vectors = word_vectors(made.queries), word_vectors(made.documents)

@@ -124,7 +124,7 @@ def mine_hard_negatives(
     device: str = "cpu",
     seed: int = 1,
 ) -> HardNegatives:
-    """Find hard negatives for n queries among m documents, and never a positive in disguise.
+    """Find hard negatives for n queries among m documents; likely false negatives are masked.
 
     Out before any rule: every positive of the query and of near-duplicate queries, near-duplicates of those, and the
     query's own text. The rules are sentence-transformers', and are called the same.

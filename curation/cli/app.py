@@ -48,15 +48,26 @@ def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = 
         sources = build.manifests()
         print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
         return
+    _run(step, build, as_json=as_json)
+
+
+def _run(step: str, build: Build, *, as_json: bool) -> None:
+    """Run a step while no other run of the profile does, and print its outcome."""
     with alone(build):
         ended(lambda: run_step(build, step), build, as_json=as_json)
 
 
 def _verb(name: str, what: str) -> None:
     def command(
-        profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
-        ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
-    ) -> None:  # fmt: skip
+        profile: ProfileName = None,
+        params: Params = PARAMS,
+        workers: Count = 0,
+        engine: Engine = "local",
+        ray_address: Address = None,
+        *,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
         build = open_build(profile, params, workers, engine, ray_address)
         _step(name, build, dry_run=dry_run, what=what, as_json=as_json)
 
@@ -71,14 +82,19 @@ _verb("dedup", "Find exact and near-duplicates across all sources.")
 
 @app.command()
 def decontaminate(
-    profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    workers: Count = 0,
+    engine: Engine = "local",
     ray_address: Address = None,
     evaluation: Annotated[
         list[Path] | None,
         typer.Option(help="An additional set: a folder with queries.jsonl, corpus.jsonl and qrels/."),
     ] = None,
-    *, dry_run: DryRun = False, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Find rows that overlap with evaluation sets; `curate evaluations` lists the known sets."""
     from curation.decontamination.origins import chosen_sets
     from curation.pipeline.overrides import with_folders
@@ -90,20 +106,24 @@ def decontaminate(
         sets = chosen_sets(build.profile.decontaminate, build.root)
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
-    with alone(build):
-        ended(lambda: run_step(build, "decontaminate"), build, as_json=as_json)
+    _run("decontaminate", build, as_json=as_json)
 
 
 @app.command()
 def mine(
-    profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    workers: Count = 0,
+    engine: Engine = "local",
     ray_address: Address = None,
     teacher: Annotated[
         str | None,
         typer.Option(help="Overrides the profile: bm25, owner/name@COMMIT, a folder, package:NAME or vectors:FOLDER."),
     ] = None,
-    *, dry_run: DryRun = False, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Find hard negatives for every row."""
     from curation.pipeline.overrides import with_teacher
 
@@ -114,9 +134,16 @@ def mine(
 
 @app.command()
 def mix(
-    name: str, profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
-    ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    name: str,
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    workers: Count = 0,
+    engine: Engine = "local",
+    ray_address: Address = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Build one mix of the profile (retrieval, instruction, or your own) from the results of the other steps."""
     from curation.mixing.recipe import built_mixes, load_recipe
 
@@ -132,8 +159,7 @@ def mix(
         names = [m.name for m in build.manifests() if recipe.holds(m.name)]
         print(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
         return
-    with alone(build):
-        ended(lambda: run_step(build, f"mix-{name}"), build, as_json=as_json)
+    _run(f"mix-{name}", build, as_json=as_json)
 
 
 app.command()(export)
@@ -155,14 +181,20 @@ def report(
 
 @app.command()
 def plan(
-    profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
-    task: Task = None, license: License = None, access: Access = None,
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    language: Language = None,
+    family: Family = None,
+    task: Task = None,
+    license: License = None,
+    access: Access = None,
     workers: Annotated[
         int, typer.Option(help="Workers for the estimate of hours; 0: one per core.", envvar="CURATE_WORKERS")
     ] = 1,
-    *, without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
+    *,
+    without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Show rows, download, hours and licenses of a build, from the manifests, before any work."""
     from curation.pipeline.plan import make_plan, print_plan
     from curation.pipeline.source_filter import Filter
@@ -178,13 +210,14 @@ def plan(
 @app.command()
 def probe(
     source: Annotated[list[str] | None, typer.Argument(help="Sources; default: all of the profile.")] = None,
-    profile: ProfileName = None, params: Params = PARAMS,
-    workers: Annotated[
-        int, typer.Option(help="Concurrent requests; 0: eight.", envvar="CURATE_WORKERS")
-    ] = 0,
-    *, again: Annotated[bool, typer.Option("--again", help="Ignore the results of earlier probes.")] = False,
-    dry_run: DryRun = False, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    workers: Annotated[int, typer.Option(help="Concurrent requests; 0: eight.", envvar="CURATE_WORKERS")] = 0,
+    *,
+    again: Annotated[bool, typer.Option("--again", help="Ignore the results of earlier probes.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
     """Read the first records of remote raw files and check them against the manifests, before a long download."""
     from curation.probe.run import ProbeFailedError, ProbeFailedForNowError, chosen_sources, run_probe, unprobed_sources
     from curation.probe.table import print_probed
@@ -258,8 +291,9 @@ def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: 
 @app.command("init")
 def new_project(
     folder: Annotated[Path, typer.Argument(help="Folder of the project; default: the current one.")] = Path(),
-    *, dry_run: DryRun = False,
-) -> None:  # fmt: skip
+    *,
+    dry_run: DryRun = False,
+) -> None:
     """Create a new project with example settings, a mix, a source and pipelines."""
     from curation.pipeline.dvc_files import write_pipelines
     from curation.pipeline.new_project import PIPELINES, write_project
@@ -277,17 +311,21 @@ def new_project(
 
 @app.command()
 def show(
-    source: str, subset: Annotated[str | None, typer.Argument()] = None, profile: ProfileName = None,
-    params: Params = PARAMS, rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
+    source: str,
+    subset: Annotated[str | None, typer.Argument()] = None,
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
     row_id: Annotated[str | None, typer.Option(help="Show this row only.")] = None,
-    *, quarantined: Annotated[
+    *,
+    quarantined: Annotated[
         bool, typer.Option(help="Show quarantined records and unread files instead of rows.")
     ] = False,
     disagreements: Annotated[
         bool, typer.Option("--disagreements", help="Show texts whose declared and identified languages differ.")
     ] = False,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Show rows of a source with the results of all steps for them."""
     from curation.pipeline.show import show_disagreements, show_quarantine, show_rows
 
@@ -302,9 +340,16 @@ def show(
 
 @sources_app.callback(invoke_without_command=True)
 def sources(
-    context: typer.Context, language: Language = None, family: Family = None, task: Task = None,
-    license: License = None, access: Access = None, params: Params = PARAMS, *, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    context: typer.Context,
+    language: Language = None,
+    family: Family = None,
+    task: Task = None,
+    license: License = None,
+    access: Access = None,
+    params: Params = PARAMS,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """List all or some sources, including those in `manifests/` next to the settings file."""
     from curation.pipeline.source_filter import Filter
     from curation.pipeline.source_listing import list_sources
@@ -325,8 +370,10 @@ def show_source(name: str, params: Params = PARAMS, *, as_json: AsJson = False) 
 def new_source(
     dataset: Annotated[str, typer.Argument(metavar="owner/name|FILE|FOLDER", help="Of the Hub, or of this machine.")],
     name: Annotated[str | None, typer.Option(help="Of the source; default: from the dataset's.")] = None,
-    params: Params = PARAMS, *, dry_run: DryRun = False,
-) -> None:  # fmt: skip
+    params: Params = PARAMS,
+    *,
+    dry_run: DryRun = False,
+) -> None:
     """Draft a manifest from a dataset: its files, the head of one, its card; what is guessed says why."""
     from curation.probe.drafting import manifest_path, next_steps, place_of, write_draft
 

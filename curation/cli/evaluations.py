@@ -19,9 +19,11 @@ def evaluations(
     task: Annotated[list[str] | None, typer.Option(help="Names or patterns of MTEB tasks.")] = None,
     benchmark: Annotated[list[str] | None, typer.Option(help="For example `MTEB(Multilingual, v2)`.")] = None,
     kind: Annotated[list[str] | None, typer.Option("--type", help="For example Retrieval or STS.")] = None,
-    language: Annotated[list[str] | None, typer.Option(help="For example deu-Latn.")] = None, params: Params = PARAMS,
-    *, as_json: AsJson = False,
-) -> None:  # fmt: skip
+    language: Annotated[list[str] | None, typer.Option(help="For example deu-Latn.")] = None,
+    params: Params = PARAMS,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """List all or some evaluation sets."""
     from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names
     from curation.decontamination.settings import MtebSettings
@@ -30,9 +32,11 @@ def evaluations(
         return
     everything = not (task or benchmark)
     chosen = MtebSettings(
-        tasks=task or (["*"] if everything else []), benchmarks=benchmark or [], types=kind or [],
+        tasks=task or (["*"] if everything else []),
+        benchmarks=benchmark or [],
+        types=kind or [],
         languages=language or [],
-    )  # fmt: skip
+    )
     listed = [
         {"name": t.name, "type": t.type, "origin": t.repo, "subsets": len(t.subsets), "languages": len(t.languages)}
         for t in load_catalog(params.parent).choose(chosen)
@@ -40,9 +44,15 @@ def evaluations(
     if everything and not kind and not language:
         manifests = [load_set(name, params.parent) for name in set_names(params.parent)]
         listed += [
-            {"name": m.name, "type": m.task, "origin": m.origin.kind, "subsets": len(m.subsets),
-             "languages": len(m.languages())} for m in manifests
-        ]  # fmt: skip
+            {
+                "name": m.name,
+                "type": m.task,
+                "origin": m.origin.kind,
+                "subsets": len(m.subsets),
+                "languages": len(m.languages()),
+            }
+            for m in manifests
+        ]
     print(json.dumps(listed, ensure_ascii=False, indent=1)) if as_json else _print(listed)
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
+from sources.draft.card import read_card
 from sources.globs import any_match
 
 _DATA = re.compile(r"\.(parquet|jsonl?|csv|tsv)(\.(gz|bz2|xz))?$")
@@ -58,18 +57,7 @@ class Layout:
 
 def layout_of(names: Iterable[str], card: str = "") -> Layout:
     """Read the layout of a repository from its file names and the text of its card."""
-    return Layout(tuple(sorted(names)), _configs(_front_matter(card)))
-
-
-def _front_matter(card: str) -> dict[str, Any]:
-    match = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", card, re.DOTALL)
-    if match is None:
-        return {}
-    try:
-        data = yaml.load(match[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
-    except yaml.YAMLError:  # an unreadable card counts as one without front matter
-        return {}
-    return data if isinstance(data, dict) else {}
+    return Layout(tuple(sorted(names)), _configs(read_card(card).front))
 
 
 def _configs(front: dict[str, Any]) -> dict[str, dict[str, list[str]]]:

@@ -24,7 +24,7 @@ class Disagreement(Statistics):
 class SourceLanguages(Statistics):
     """How declared and identified languages of one source agree; both sides of every row count."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     texts: Count
     agree: Count

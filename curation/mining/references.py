@@ -12,18 +12,13 @@ def placed(reference: str, root: Path) -> str:
     A reference that names no folder, or one that exists relative to the current directory, is returned unchanged.
     """
     prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
-    known = reference == "bm25" or is_dir(folder)
-    return prefix + str((root / folder).resolve()) if not known and is_dir(root / folder) else reference
+    known = reference == "bm25" or Path(folder).is_dir()
+    return prefix + str((root / folder).resolve()) if not known and (root / folder).is_dir() else reference
 
 
 def as_seen_from(reference: str, root: Path) -> str:
     """Return a reference with the path of its folder relative to `root`; unchanged if it names no folder."""
     prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
-    if reference == "bm25" or not is_dir(folder):
+    if reference == "bm25" or not Path(folder).is_dir():
         return reference
     return prefix + os.path.relpath(Path(folder).resolve(), root.resolve())
-
-
-def is_dir(path: str | Path) -> bool:
-    """Tell whether a path is a folder that can be looked at."""
-    return Path(path).is_dir()

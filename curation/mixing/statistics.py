@@ -20,9 +20,7 @@ class MixCounts(Statistics):
 class SourceFunnel(Statistics):
     """Where the rows of one source ended; the numbers add up to its rows."""
 
-    model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, alias_generator=lambda name: name.replace("_", "-")
-    )
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"))
 
     train: Count
     validation: Count

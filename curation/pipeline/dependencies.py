@@ -54,8 +54,11 @@ def names_sets(profile: Profile) -> bool:
 
 
 _NEEDS: dict[str, tuple[str, ...]] = {
-    "fetch": (), "normalize": ("fetch",), "identify": ("normalize",), "dedup": ("normalize",)
-}  # fmt: skip
+    "fetch": (),
+    "normalize": ("fetch",),
+    "identify": ("normalize",),
+    "dedup": ("normalize",),
+}
 
 
 def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) -> tuple[str, ...]:
@@ -206,10 +209,15 @@ def _declared_report(build: Build, _step: str, manifests: list[Manifest]) -> Fac
 
 
 _DECLARED: dict[str, Callable[[Build, str, list[Manifest]], Facts]] = {
-    "fetch": _declared_fetch, "normalize": _declared_normalize, "identify": _declared_identify,
-    "dedup": _declared_dedup, "decontaminate": _declared_decontaminate, "mine": _declared_mine, "mix": _declared_mix,
+    "fetch": _declared_fetch,
+    "normalize": _declared_normalize,
+    "identify": _declared_identify,
+    "dedup": _declared_dedup,
+    "decontaminate": _declared_decontaminate,
+    "mine": _declared_mine,
+    "mix": _declared_mix,
     "report": _declared_report,
-}  # fmt: skip
+}
 
 
 def _hub_sources(manifests: Iterable[Manifest]) -> list[Manifest]:
@@ -370,9 +378,15 @@ def _json_digest(path: Path) -> str | None:
 
 
 _MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
-    "fetch": _fetch, "normalize": _normalize, "identify": _identify, "dedup": _dedup, "decontaminate": _decontaminate,
-    "mine": _mine, "mix": _mix, "report": _report,
-}  # fmt: skip
+    "fetch": _fetch,
+    "normalize": _normalize,
+    "identify": _identify,
+    "dedup": _dedup,
+    "decontaminate": _decontaminate,
+    "mine": _mine,
+    "mix": _mix,
+    "report": _report,
+}
 
 
 def versions_of(kind: str) -> dict[str, int]:

@@ -8,26 +8,15 @@ from typing import Any
 
 from curation.build import Build, StepResult
 from curation.build import Inputs as StepInputs
+from curation.mixing.files import SPLITS
 from curation.mixing.recipe import built_mixes
 from curation.mixing.step.select import REASONS
 from curation.pipeline.model_state import evaluation_of
 from sources.manifest import Manifest
 
 LOST = ("filtered", "quarantined")
-STAGES = (
-    *LOST,
-    "other-language",
-    "exact-duplicate",
-    "near-duplicate",
-    "contaminated",
-    "no-negatives",
-    "held-out-twin",
-    "over-cap",
-    "validation",
-    "train",
-)
+STAGES = (*LOST, *REASONS[len(SPLITS) :], *reversed(SPLITS))
 """Stages where a record can end, in the order of the funnel."""
-assert set(STAGES) == {*LOST, *REASONS}
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,7 @@ class Card:
     def languages(self) -> list[str]:
         """Language codes, as the card writes them."""
         stated = self.front.get("language", self.front.get("languages"))
-        codes = ["no" if one is False else _text(one) for one in _list(stated)]  # YAML reads Norwegian's code as false
-        return [code for code in codes if code]
+        return [_text(one) for one in _list(stated) if _text(one)]
 
     def license(self) -> tuple[dict[str, Any], str]:
         """Return the manifest's section `license`, and how it was found.
@@ -60,7 +59,7 @@ class Card:
         read it.
         """
         stated = self.front.get("license")
-        names = [_text(one).lower() for one in (stated if isinstance(stated, list) else [stated]) if _text(one)]
+        names = [_text(one).lower() for one in _list(stated) if _text(one)]
         if len(names) == 1 and names[0] in _OPEN:
             return {"id": _OPEN[names[0]], "commercial": True, "redistribution": True}, f"the card says {names[0]}"
         if len(names) == 1 and names[0] in _NON_COMMERCIAL:
@@ -133,7 +132,7 @@ def read_card(text: str) -> Card:
         return Card({}, text)
     front: object = None
     with suppress(yaml.YAMLError, ValueError, RecursionError):
-        front = yaml.safe_load(found[1])
+        front = yaml.load(found[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
     return Card(front if isinstance(front, dict) else {}, text[found.end() :])
 
 

@@ -189,9 +189,17 @@ def _nli(sample: Sample) -> Guess | None:
         args |= {"entailed": 0, "others": [1, 2], "unlabeled": [-1]}
         why = "0 as entailed, the usual order; check it with the card"
     return Guess(
-        "nli", args, [premise, hypothesis, label], premise, hypothesis, "nli", "retrieval",
-        "a premise, a hypothesis and a label", "Given a sentence, find a statement that must be true if it is.", why,
-    )  # fmt: skip
+        "nli",
+        args,
+        [premise, hypothesis, label],
+        premise,
+        hypothesis,
+        "nli",
+        "retrieval",
+        "a premise, a hypothesis and a label",
+        "Given a sentence, find a statement that must be true if it is.",
+        why,
+    )
 
 
 def _sts(sample: Sample) -> Guess | None:
@@ -203,11 +211,17 @@ def _sts(sample: Sample) -> Guess | None:
     highest = max(number(value) or 0.0 for value in sample.values(score))
     scale = next((top for top in (1.0, 5.0, 10.0, 100.0) if highest <= top), highest)
     return Guess(
-        "sts", {"first": pair[0], "second": pair[1], "score": score, "threshold": scale * 0.8}, [*pair, score], *pair,
-        "sts", "retrieval", "two sentences and a score with several values",
+        "sts",
+        {"first": pair[0], "second": pair[1], "score": score, "threshold": scale * 0.8},
+        [*pair, score],
+        *pair,
+        "sts",
+        "retrieval",
+        "two sentences and a score with several values",
         "Given a sentence, find another that means the same.",
-        f"four fifths of {scale:g}, as the highest score of the head is {highest:g}", symmetric=True,
-    )  # fmt: skip
+        f"four fifths of {scale:g}, as the highest score of the head is {highest:g}",
+        symmetric=True,
+    )
 
 
 def _paraphrase(sample: Sample) -> Guess | None:
@@ -221,10 +235,17 @@ def _paraphrase(sample: Sample) -> Guess | None:
     logical = sample.columns[label] == "bool"
     values = {"same": "true", "different": "false"} if logical else {"same": 1, "different": 0}
     return Guess(
-        "paraphrase", {"first": pair[0], "second": pair[1], "label": label} | values, [*pair, label], *pair,
-        "paraphrase", "retrieval", "two texts and a label with two values",
-        "Given a text, find another that says the same.", "1 as the label of the same meaning", symmetric=True,
-    )  # fmt: skip
+        "paraphrase",
+        {"first": pair[0], "second": pair[1], "label": label} | values,
+        [*pair, label],
+        *pair,
+        "paraphrase",
+        "retrieval",
+        "two texts and a label with two values",
+        "Given a text, find another that says the same.",
+        "1 as the label of the same meaning",
+        symmetric=True,
+    )
 
 
 def _bitext(sample: Sample) -> Guess | None:
@@ -246,9 +267,17 @@ def _tag(code: str) -> str | None:
 
 def _translated(query: str, positive: str, fields: list[str]) -> Guess:
     return Guess(
-        "bitext", {"query": query, "positive": positive}, fields, query, positive, "bitext-mining", "retrieval",
-        "two columns that are called as languages are", "Given a sentence, find its translation.", symmetric=True,
-    )  # fmt: skip
+        "bitext",
+        {"query": query, "positive": positive},
+        fields,
+        query,
+        positive,
+        "bitext-mining",
+        "retrieval",
+        "two columns that are called as languages are",
+        "Given a sentence, find its translation.",
+        symmetric=True,
+    )
 
 
 def _conversation(sample: Sample) -> Guess | None:
@@ -264,9 +293,16 @@ def _conversation(sample: Sample) -> Guess | None:
         if role and content:
             args: dict[str, Any] = {"messages": messages, "role": role, "content": content}
             return Guess(
-                "conversation", args, [messages], f"{messages}.{content}", f"{messages}.{content}", "instruction",
-                "retrieval", "a list of messages with roles", line,
-            )  # fmt: skip
+                "conversation",
+                args,
+                [messages],
+                f"{messages}.{content}",
+                f"{messages}.{content}",
+                "instruction",
+                "retrieval",
+                "a list of messages with roles",
+                line,
+            )
     request = columns.first(("instruction", "prompt"), test=columns.is_text)
     reply = columns.first(("output", "response", "completion", "answer"), test=columns.is_text)
     if request is None or reply is None:
@@ -287,10 +323,16 @@ def _qa(sample: Sample) -> Guess | None:
     if not (columns.is_text(question) and sample.columns[context] == "string"):
         return None
     return Guess(
-        "qa", {"question": question, "context": context}, [question, context], question, context, "question-answering",
-        "retrieval", "a question and the context that answers it",
+        "qa",
+        {"question": question, "context": context},
+        [question, context],
+        question,
+        context,
+        "question-answering",
+        "retrieval",
+        "a question and the context that answers it",
         "Given a question, find the passage that answers it.",
-    )  # fmt: skip
+    )
 
 
 def _negatives(sample: Sample) -> list[tuple[str, str]]:
@@ -377,10 +419,18 @@ def _label(sample: Sample) -> Guess | None:
         else "Given a text, find another of the same class."
     )
     return Guess(
-        "label", args, [text, label], text, text, task, "classification" if two else "clustering",
-        f"{text} and {len(values)} distinct values of {label} in {len(sample.rows)} records", line, why,
+        "label",
+        args,
+        [text, label],
+        text,
+        text,
+        task,
+        "classification" if two else "clustering",
+        f"{text} and {len(values)} distinct values of {label} in {len(sample.rows)} records",
+        line,
+        why,
         symmetric=not two,
-    )  # fmt: skip
+    )
 
 
 def _longest(sample: Sample) -> Guess | None:
@@ -396,7 +446,13 @@ def _longest(sample: Sample) -> Guess | None:
         return None
     positive, query = texts
     return Guess(
-        "pair", {"query": query, "positive": positive}, [query, positive], query, positive, "question-answering",
-        "retrieval", "no name that is known; the two columns with the longest texts, so check which belongs to which",
+        "pair",
+        {"query": query, "positive": positive},
+        [query, positive],
+        query,
+        positive,
+        "question-answering",
+        "retrieval",
+        "no name that is known; the two columns with the longest texts, so check which belongs to which",
         "Given a text, find the text that belongs to it.",
-    )  # fmt: skip
+    )

@@ -7,7 +7,6 @@ import importlib.util
 import re
 from pathlib import Path
 
-from curation.mining.references import is_dir
 from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.precomputed import PrecomputedVectors
 from curation.mining.teachers.protocol import TEACHERS, Teacher
@@ -34,7 +33,7 @@ def load_teacher(settings: TeacherSettings) -> Teacher:
     assert settings.dense, "BM25 is no dense teacher"
     where = f"mining.teacher: {settings.model}"
     name, colon, reference = settings.model.partition(":")
-    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not is_dir(settings.model))):
+    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not Path(settings.model).is_dir())):
         return TEACHERS.get(name, where=where)(reference, settings)
     return SentenceTransformerTeacher(model_folder(settings.model), settings)
 
@@ -94,7 +93,7 @@ def model_fact(reference: str | None, hashes: FileHashes, earlier_hash: str | No
     if reference is None or reference == "bm25":
         return reference, reference
     hub = _HUB.fullmatch(reference)
-    if hub and _COMMIT.fullmatch(hub["revision"]) and not is_dir(reference):
+    if hub and _COMMIT.fullmatch(hub["revision"]) and not Path(reference).is_dir():
         return reference, reference
     scheme = reference.partition(":")[0]
     if TEACHERS.origin(scheme) is not None:

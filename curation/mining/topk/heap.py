@@ -31,6 +31,27 @@ def empty_heaps(rows: int, k: int) -> Heaps:
 
 
 @njit(nogil=True)
+def _sift_down(scores: F32, ids: I32, size: int, score: np.float32, number: int) -> None:
+    """Put a candidate in the place of the root of a heap of `size` candidates."""
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and (
+            scores[other] < scores[child] or (scores[other] == scores[child] and ids[other] > ids[child])
+        ):
+            child = other
+        if scores[child] < score or (scores[child] == score and ids[child] > number):
+            scores[i], ids[i] = scores[child], ids[child]
+            i = child
+        else:
+            break
+    scores[i], ids[i] = score, number
+
+
+@njit(nogil=True)
 def push(scores: F32, ids: I32, size: int, score: np.float32, number: int) -> int:
     """Offer one candidate to a heap and return the new size of the heap.
 
@@ -45,22 +66,7 @@ def push(scores: F32, ids: I32, size: int, score: np.float32, number: int) -> in
     if size == len(scores):
         if size == 0 or score < scores[0] or (score == scores[0] and number > ids[0]):
             return size
-        i = 0
-        while True:
-            child = 2 * i + 1
-            if child >= size:
-                break
-            other = child + 1
-            if other < size and (
-                scores[other] < scores[child] or (scores[other] == scores[child] and ids[other] > ids[child])
-            ):
-                child = other
-            if scores[child] < score or (scores[child] == score and ids[child] > number):
-                scores[i], ids[i] = scores[child], ids[child]
-                i = child
-            else:
-                break
-        scores[i], ids[i] = score, number
+        _sift_down(scores, ids, size, score, number)
         return size
     i = size
     while i > 0:
@@ -81,23 +87,5 @@ def sort_heaps(scores: F32, ids: I32, held: I32) -> None:
         for last in range(held[row] - 1, 0, -1):
             score, number = scores[row, 0], ids[row, 0]
             moved_score, moved_id = scores[row, last], ids[row, last]
-            i = 0
-            while True:
-                child = 2 * i + 1
-                if child >= last:
-                    break
-                other = child + 1
-                if other < last and (
-                    scores[row, other] < scores[row, child]
-                    or (scores[row, other] == scores[row, child] and ids[row, other] > ids[row, child])
-                ):
-                    child = other
-                if scores[row, child] < moved_score or (
-                    scores[row, child] == moved_score and ids[row, child] > moved_id
-                ):
-                    scores[row, i], ids[row, i] = scores[row, child], ids[row, child]
-                    i = child
-                else:
-                    break
-            scores[row, i], ids[row, i] = moved_score, moved_id
+            _sift_down(scores[row], ids[row], last, moved_score, moved_id)
             scores[row, last], ids[row, last] = score, number

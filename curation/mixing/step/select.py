@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Shard
+from curation.mixing.files import SPLITS
 from curation.mixing.settings import MixSettings
 from open_ml_embed.core.array_types import F64, I64, U8, U64, Mask
 from open_ml_embed.core.row_keys import row_keys
@@ -18,8 +19,7 @@ from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import mix_all
 
 REASONS = (
-    "train",
-    "validation",
+    *SPLITS,
     "other-language",
     "exact-duplicate",
     "near-duplicate",

@@ -1,7 +1,7 @@
 """What a step says of files that could not be read."""
 
 from curation.normalize.settings import NormalizeSettings
-from curation.normalize.step import Normalize, _add, _nothing, _summed
+from curation.normalize.step import Normalize, _add, _no_counts, _summed
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
 from sources.parts import Part, RawFile
@@ -11,7 +11,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 1\
 
 
 def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
-    store, stats = Store(str(tmp_path / "work")), _nothing()
+    store, stats = Store(str(tmp_path / "work")), _no_counts()
     good = b'{"q": "one", "p": "two", "n": [], "k": 1, "l": "en"}\n'
     for number, data in enumerate([POINTER, good, POINTER]):
         path = tmp_path / f"{number}.jsonl"
@@ -20,7 +20,7 @@ def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
         task = Task(f"example/t/{number:05d}", ("0",), (part, manifest()))
         counts = Normalize(NormalizeSettings()).run(task, store, Outputs(store, "rows", task.path))
         _add(stats, counts)
-    assert _summed([stats, _nothing()])["unread_bytes"] == 2 * len(POINTER)
+    assert _summed([stats, _no_counts()])["unread_bytes"] == 2 * len(POINTER)
     why = "a Git LFS pointer, not the data: fetch the file itself"
     assert stats["unreadable"] == [["0.jsonl", why, len(POINTER)], ["2.jsonl", why, len(POINTER)]]
     assert _summed([stats]) == {
