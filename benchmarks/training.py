@@ -107,7 +107,7 @@ def backbone(texts: Texts) -> Any:
 
 
 class Stepper:
-    """A model with its loss function, and the AdamW that is the same for all contestants."""
+    """A model, a function that computes its loss and gradient, and the AdamW that is the same for all contestants."""
 
     def __init__(self, module: torch.nn.Module, loss: Callable[[], float]) -> None:
         self.module, self.loss = module.train(), loss

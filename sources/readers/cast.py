@@ -148,12 +148,12 @@ class Casting:
                     return [f"the values seem to be separated by {mark!r}: {advice}"]
         return ["if the file has no header line, declare its column names as `header`"]
 
-    def _impossible(self, field: str, found: str, others: int = 0, count: int = 0) -> SchemaError:
+    def _impossible(self, field: str, actual: str, others: int = 0, count: int = 0) -> SchemaError:
         kind = self.table.fields[field]
         more = f" (and {others} other types)" if others else ""
         all_of = f" in all {count} values" if count else ""
         return SchemaError(
-            f"column {field!r} is {found}{more}{all_of}, which cannot become {kind}",
+            f"column {field!r} is {actual}{more}{all_of}, which cannot become {kind}",
             where=self.file,
             remedy="declare the type the file has in `fields`, or pin another revision",
         )
