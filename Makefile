@@ -1,4 +1,4 @@
-# `make help` lists what there is. Each target is a task of tasks.py, which needs nothing but Python.
+# `make help` lists the targets. Each target runs a task of tasks.py, which needs only Python.
 TASKS := setup check test demo bench clean
 .DEFAULT_GOAL := help
 .PHONY: help $(TASKS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The task runner: `python3 tasks.py TASK`. It needs only Python 3.11 and installs the environment into `.venv/`."""
+"""The task runner: `python3 tasks.py TASK`. Needs Python 3.11 and nothing else; the environment lands in `.venv/`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ QUICK = (
     "tests/sources/test_contract.py",
     "tests/core/test_engine.py",
 )
-NO_TELEMETRY = {"DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+NO_CALLS_HOME = {"DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def setup() -> None:
-    """Install `.venv/` with the versions pinned in constraints.txt, unless that is done.
+    """Make `.venv/` with everything pinned in constraints.txt; does nothing when that is done.
 
-    The constraints pin PyTorch to the build that this project is tested with. With a GPU, install without them:
-    `pip install -e '.[dev]'` in an environment that already has the right PyTorch.
+    The constraints pin PyTorch to the build this project is tested with. With a GPU, install without them:
+    `pip install -e '.[dev]'` in an environment that has the PyTorch you want.
     """
     files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
     wanted = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
@@ -49,7 +49,7 @@ def setup() -> None:
 
 
 def demo(*arguments: str) -> None:
-    """Build both mixes, the report and a trained model from real texts: 15 minutes on two cores."""
+    """Build both mixes, the report and a trained model from real text: 25 to 40 minutes on two cores."""
     setup()
     started = time.monotonic()
     run("dvc", "repro", "pipelines/sample/dvc.yaml", *arguments)
@@ -66,18 +66,18 @@ def test(*arguments: str) -> None:
 
 
 def check() -> None:
-    """Check lint, format and types, and run the fast tests: under a minute."""
+    """Lint, format, types, and the tests that take no time: under a minute."""
     setup()
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")
-    types = start("mypy")  # in parallel with the tests: each uses one core
+    types = start("mypy")  # beside the tests: each is one core's work
     run("pytest", "-q", "-m", "not slow", *QUICK)
     if types.wait():
         sys.exit(types.returncode)
 
 
 def bench(*arguments: str) -> None:
-    """Run all benchmarks, or the named ones (`tasks.py bench dedup`)."""
+    """Run the benchmarks: all of them, or those named (`tasks.py bench dedup`)."""
     setup()
     chosen = arguments or tuple(sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")))
     for name in chosen:
@@ -85,13 +85,13 @@ def bench(*arguments: str) -> None:
 
 
 def real(*arguments: str) -> None:
-    """Normalize samples of real records: `tasks.py real FOLDER [SOURCE...]`."""
+    """Run samples of real records through the normalizer: `tasks.py real FOLDER [SOURCE...]`."""
     setup()
     run("python", "-m", "tests.support.real_records", *arguments)
 
 
 def clean() -> None:
-    """Remove what builds and checks wrote: work/ (fetched raw files too), out/ and caches. `.venv/` stays."""
+    """Remove what builds left: work/, out/, caches. The environment and fetched raw files' origins stay."""
     for name in ("work", "out", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".dvc/tmp", ".dvc/cache"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
     for lock in (ROOT / "dvc.lock", *ROOT.glob("pipelines/*/dvc.lock")):
@@ -99,16 +99,16 @@ def clean() -> None:
 
 
 def run(program: str, *arguments: str) -> None:
-    """Run a program of the environment; exit with its code if it fails."""
+    """Run a program of the environment; its failure is ours."""
     code = start(program, *arguments).wait()
     if code:
         sys.exit(code)
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a program of the environment without waiting for it."""
+    """Start a program of the environment."""
     path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = os.environ | NO_TELEMETRY | {"PATH": path, "VIRTUAL_ENV": str(VENV)}
+    environment = os.environ | NO_CALLS_HOME | {"PATH": path, "VIRTUAL_ENV": str(VENV)}
     return subprocess.Popen([BIN / program, *arguments], cwd=ROOT, env=environment)
 
 

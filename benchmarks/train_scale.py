@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from open_ml_embed.core.splitmix import mixed
 from train.data.mix import BATCH_ROWS as BATCH
-from train.data.plan import _mixed
 from train.data.tokenize import DOCUMENT_SCHEMA, INDEX, SAMPLE_SCHEMA
 from train.data.tokenize import PART_ROWS as PART
 
@@ -40,12 +40,12 @@ MOST_SECONDS, MOST_BYTES = 10.0, 1 << 30
 
 def cluster_of(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the cluster of each document or query of this store."""
-    return (_mixed(rows.astype(np.uint64)) >> np.uint64(1)).astype(np.int64)
+    return (mixed(rows.astype(np.uint64)) >> np.uint64(1)).astype(np.int64)
 
 
 def positive_of(rows: np.ndarray[Any, Any], documents: int) -> np.ndarray[Any, Any]:
     """Return the positive document of each sample of this store."""
-    return (_mixed(rows.astype(np.uint64) + np.uint64(7)) % np.uint64(documents)).astype(np.int64)
+    return (mixed(rows.astype(np.uint64) + np.uint64(7)) % np.uint64(documents)).astype(np.int64)
 
 
 class Holes(io.RawIOBase):
@@ -156,7 +156,7 @@ def child(folder: Path) -> None:
     took = []
     for step in steps:
         began = time.perf_counter()
-        batch = make_batch(store, plan, step, wanted={"retrieval": 7}, preset=PRESETS["default"], place=(0, 0))
+        batch = make_batch(store, plan, step, wanted={"retrieval": 7}, preset=PRESETS["default"], stream=(0, 0))
         took.append(time.perf_counter() - began)
         code, rows = plan.step(step)
         assert (store.train.dataset[rows] == code).all()

@@ -1,9 +1,9 @@
-"""What the steps hand to each other: where a build keeps its files, and the list of tables each step made.
+"""A build: the folders of one profile, and the JSON file in which each step records its tables for later steps.
 
-`work/<profile>/` holds shards and markers and is nobody's but the engine's; `out/<profile>/` holds what DVC tracks: one
-small JSON file per step, the mixes, the report, the model. A step's file says what the result was made from
-(`curation.pipeline.dependencies`) and which files belong to it; who reads it asks `Build.load` or `Build.inputs`, which
-refuse what is not current.
+`work/<profile>/` holds shards and markers; only the engine writes there. `out/<profile>/` holds what DVC tracks: one
+small JSON file per step, the mixes, the report and the model. A step's file records what the result was made from
+(`curation.pipeline.dependencies`) and which files belong to it. Later steps read it with
+`curation.pipeline.freshness.load` or `curation.pipeline.freshness.inputs_of`, which refuse a stale result.
 """
 
 from __future__ import annotations
@@ -25,49 +25,50 @@ from sources import registry
 from sources.manifest import Manifest
 
 Facts = dict[str, Any]
-"""What a result depends on, by name: see `curation.pipeline.dependencies`."""
+"""The inputs that a result depends on, by name: see `curation.pipeline.dependencies`."""
 STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine")
 QUARANTINE = ".quarantine.arrow"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One rows shard and the name its row-aligned neighbors share."""
+    """One rows shard, and the path that all tables row-aligned with it share."""
 
     source: str
     subset: str
     path: str
-    """Below the operation's folder, without suffix: `<source>/<subset>/<part>-<shard>`."""
+    """Relative to the operation's folder, without suffix: `<source>/<subset>/<part>-<shard>`."""
     rows: int
     xxh3: str
 
 
 @dataclass
 class StepResult:
-    """The file a step leaves for the next one, for DVC, and for the report."""
+    """The content of a step's JSON file, which later steps, DVC and the report read."""
 
     step: str
     shards: list[Shard] = field(default_factory=list)
     stats: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    """Source → why it is not in this build."""
+    """Source → the reason why it is not in this build."""
     made_from: dict[str, Any] = field(default_factory=dict)
-    """What the result depends on, in parts that have names: see `curation.pipeline.dependencies`."""
+    """The inputs that the result depends on, by name: see `curation.pipeline.dependencies`."""
     files: list[Output] = field(default_factory=list)
-    """Every file that a later step may read, below the folder that `Build.place` gives."""
+    """Every file that a later step may read, relative to the root of the store that `Build.place` returns."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """What the command line said instead of `params.yaml`: `evaluation` folders, a `teacher`."""
+    """Settings that the command line replaced: `evaluation` folders, a `teacher`."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Source → why the step does not count as done: `Build.load` refuses the result until that is mended or allowed."""
+    """Source → the reason why the step does not count as done. `curation.pipeline.freshness.load` refuses the result
+    until the fault is fixed or the profile allows it."""
 
     @property
     def identity(self) -> str:
-        """Hash of what the step made, for the steps that read it; quarantined records are read by nobody but people."""
+        """Hash of the step's tables, for later steps; it excludes quarantined records, since no step reads them."""
         shards = [[s.source, s.subset, s.path, s.rows, s.xxh3] for s in self.shards]
         return digest([shards, [[f.path, f.xxh3] for f in self.files if not f.path.endswith(QUARANTINE)]])
 
     def by_pool(self) -> dict[tuple[str, str], list[Shard]]:
-        """Group the shards by (source, subset), in order."""
+        """Group the shards by (source, subset), in the order of their first shards."""
         pools: dict[tuple[str, str], list[Shard]] = defaultdict(list)
         for shard in self.shards:
             pools[shard.source, shard.subset].append(shard)
@@ -76,19 +77,19 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Build:
-    """One profile's build: settings, folders, and who works."""
+    """One profile's build: its settings, its folders and its workers."""
 
     name: str
     profile: Profile
     root: Path
     workers: Workers = field(default_factory=Workers)
     overrides: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    """Step → what the command line says instead of the profile; it stands in the profile already."""
+    """Step → the settings that the command line replaced; `profile` contains the replaced values already."""
     options: str = ""
-    """What a command needs to work on this build: ` --profile pilot`; empty where it is what commands take unasked."""
+    """The options that make a command use this build, such as ` --profile pilot`; empty for the default profile."""
 
     def command(self, verb: str) -> str:
-        """Return what to type to have a verb work on this build: itself, or its whole pipeline if there is one.
+        """Return the command line that runs a verb on this build, and the whole pipeline's if it has one.
 
         >>> Build("pilot", Profile(), Path("nowhere"), options=" --profile pilot").command("curate dedup")
         'curate dedup --profile pilot'
@@ -110,13 +111,13 @@ class Build:
 
     @property
     def local_root(self) -> str | None:
-        """The folder that is looked at before any network, if the profile names one."""
+        """The folder that is searched before any download, if the profile names one."""
         chosen = self.profile.sources.local_root
         return None if chosen is None else str(self.root / chosen)
 
     @property
     def out(self) -> Path:
-        """What DVC tracks."""
+        """Results that DVC tracks."""
         return self.root / "out" / self.name
 
     def mix(self, name: str) -> Path:
@@ -124,46 +125,52 @@ class Build:
         return self.out / "mixes" / name
 
     def manifest(self, source: str) -> Manifest:
-        """Return the manifest of a source, be it of the profile or not.
+        """Return the manifest of a source, whether or not the profile contains the source.
 
         Raises:
-            UnknownNameError: there is no such source; the message has the nearest names.
+            UnknownNameError: there is no such source; the message suggests the nearest names.
 
         """
         return registry.load(source, self.root)
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifests of the profile's sources, in name order."""
-        chosen = self.profile.sources
-        all_of_it = registry.load_all(chosen.collection, self.root) if chosen.collection else ()
-        found = {m.name: m for m in all_of_it} | {name: self.manifest(name) for name in chosen.include}
-        for name in chosen.exclude:
+        """Return the manifests of the profile's sources, sorted by name.
+
+        Raises:
+            StageError: the profile selects no source.
+            UnknownNameError: `sources.include` or `sources.exclude` names a source that does not exist.
+
+        """
+        settings = self.profile.sources
+        collection = registry.load_all(settings.collection, self.root) if settings.collection else ()
+        selected = {m.name: m for m in collection} | {name: self.manifest(name) for name in settings.include}
+        for name in settings.exclude:
             self.manifest(name)
-            found.pop(name, None)
-        if not found:
+            selected.pop(name, None)
+        if not selected:
             raise StageError(
                 "no source is chosen", where=f"profile {self.name}", remedy="set sources.collection or include"
             )
-        return [found[name] for name in sorted(found)]
+        return [selected[name] for name in sorted(selected)]
 
     def place(self, step: str) -> Store:
-        """Return where the files of a step lie: mixes and report in `out/`, all others in `work/`."""
+        """Return the store with the files of a step: `out/` for mixes and the report, `work/` for all others."""
         return Store(str(self.out)) if step.startswith("mix-") or step == "report" else self.store
 
     def save(self, result: StepResult) -> None:
-        """Write a step's file: equal results give equal bytes."""
-        assert result.made_from, "a result that says nothing of what it was made from would never count"
+        """Write a step's file; equal results give equal bytes."""
+        assert result.made_from, "a result must record what it was made from, or it would never count as current"
         Store(str(self.out)).write_bytes(f"steps/{result.step}.json", canonical_json(asdict(result)))
 
     def discard(self, step: str) -> None:
-        """Remove a step's file: its tables are about to be written again, one by one."""
+        """Remove a step's file, before its tables are written again one by one."""
         Store(str(self.out)).remove(f"steps/{step}.json")
 
     def read(self, step: str) -> StepResult | None:
-        """Read a step's file as it is, or null where there is none; nothing is checked.
+        """Return the content of a step's file, or None if there is no file; does not check whether it is stale.
 
         Raises:
-            StageError: it is not a step's file.
+            StageError: the file is not a step's file.
 
         """
         path = self.out / "steps" / f"{step}.json"
@@ -184,7 +191,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a step reads: results that are current, and the facts that its own result will keep."""
+    """The inputs of a step: the current results of earlier steps, and the facts to record in the step's own result."""
 
     build: Build
     step: str
@@ -192,49 +199,49 @@ class Inputs:
     made_from: Facts
 
     def __getitem__(self, step: str) -> StepResult:
-        """Return the result of a step that this one reads."""
+        """Return the result of an earlier step that this step reads."""
         return self.results[step]
 
     def get(self, step: str) -> StepResult | None:
-        """Return the result of a step, or null if this one does not read it."""
+        """Return the result of an earlier step, or None if this step does not read it."""
         return self.results.get(step)
 
     def begin(self) -> None:
-        """Take back the old result: from here on tables are written over, and half of it would be another's."""
+        """Discard the old result, since the step now overwrites its tables one by one."""
         self.build.discard(self.step)
 
     def result(self, **known: Any) -> StepResult:
-        """Return a new result of the step that says what it was made from."""
+        """Return a new result of the step that records what it was made from; `known` sets further attributes."""
         overrides = dict(self.build.overrides.get(self.step, {}))
         return StepResult(self.step, made_from=self.made_from, overrides=overrides, **known)
 
 
 def title(step: str) -> str:
-    """Return a step as the command has it: `mix retrieval` for `mix-retrieval`."""
+    """Return the name of a step as the command line spells it: `mix retrieval` for `mix-retrieval`."""
     return step.replace("mix-", "mix ", 1) if step.startswith("mix-") else step
 
 
 def shards_of(source: str, subset: str, marker: Marker, operation: str, suffix: str) -> list[Shard]:
-    """Turn a marker's outputs with `suffix` into shards."""
-    found = []
+    """Return a marker's outputs whose names end in `.<suffix>.arrow`, as shards."""
+    shards = []
     for output in marker.outputs:
         if output.path.endswith(f".{suffix}.arrow"):
             stem = output.path.removeprefix(f"{operation}/").removesuffix(f".{suffix}.arrow")
-            found.append(Shard(source, subset, stem, output.rows, output.xxh3))
-    return found
+            shards.append(Shard(source, subset, stem, output.rows, output.xxh3))
+    return shards
 
 
 def output_ending(marker: Marker, suffix: str) -> Output:
-    """Return the marker's one output with this suffix."""
+    """Return the marker's only output whose name ends in `.<suffix>.arrow`."""
     (output,) = [o for o in marker.outputs if o.path.endswith(f".{suffix}.arrow")]
     return output
 
 
 def open_hashes(build: Build) -> FileHashes:
-    """Open what is remembered of files that steps read where they lie."""
+    """Open the cache of hashes of files that are read in place, without a copy in `work/raw`."""
     return FileHashes(build.root / "work" / "hashes.json")
 
 
 def from_root(build: Build, path: Path) -> str:
-    """Return a path as seen from the folder of the settings file: the same in every checkout."""
+    """Return a path relative to the folder of the settings file, which is the same in every checkout."""
     return Path(os.path.relpath(path.resolve(), build.root.resolve())).as_posix()

@@ -1,4 +1,4 @@
-"""Failures of single sources: the others are worked through first, then one error names all of them.
+"""Failures of single sources: a step processes the other sources first, then raises one error that lists all failures.
 
 >>> failures = Failures("fetch", "sources", "fetched")
 >>> for name in ("laws", "tales"):
@@ -9,7 +9,7 @@
 profile sample: 1 of 2 sources could not be fetched: laws
     laws: No such file or directory: laws/a.jsonl
       remedy: see that the file is there and can be read (`curate fetch` brings raw files), then run it again
-  remedy: mend what is named above, or leave it out (`sources.exclude`); the others are done and stay
+  remedy: fix what is named above, or leave it out (`sources.exclude`); the others are done and stay
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from open_ml_embed.core.errors import CorpusError, MissingPackageError, StageErr
 
 
 class RefusedError(StageError):
-    """A step was worked through, and its result does not count until what is named is mended or allowed.
+    """The step ran to its end, but its result does not count until the named faults are fixed or allowed.
 
     Attributes:
-        result: as it was saved.
+        result: the result as the step saved it.
 
     """
 
@@ -35,10 +35,10 @@ class RefusedError(StageError):
 
 
 class RefusedForNowError(TransientError):
-    """As `RefusedError`, where all that went wrong may pass by itself.
+    """Like `RefusedError`, where every failure is transient: running the step again may succeed.
 
     Attributes:
-        result: as it was saved.
+        result: the result as the step saved it.
 
     """
 
@@ -46,10 +46,24 @@ class RefusedForNowError(TransientError):
 
 
 class Failures:
-    """Collects what goes wrong with single sources (or evaluation sets) of one step."""
+    """Collects the failures of single sources (or evaluation sets) in one step.
+
+    Attributes:
+        step: the name of the step.
+        by_name: source → its first failure.
+
+    """
 
     def __init__(self, step: str, kind: str, done: str, *, leave_out: str = "`sources.exclude`") -> None:
-        """Name the step, what it works on (`sources`), what becomes of them (`fetched`), and how to leave one out."""
+        """Start without failures.
+
+        Args:
+            step: the name of the step.
+            kind: the items that the step processes, as a plural noun: `sources`.
+            done: what the step does with them, as a past participle: `fetched`.
+            leave_out: the setting that excludes an item.
+
+        """
         self.step = step
         self.by_name: dict[str, CorpusError] = {}
         self._kind, self._done, self._leave_out = kind, done, leave_out
@@ -57,10 +71,11 @@ class Failures:
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
-        """Keep whatever exception is raised inside as this source's failure, and go on.
+        """Record an exception raised in the `with` block as a failure of this source, and continue.
 
         Raises:
-            MissingPackageError: it is no fault of a source, and the others may need the package too.
+            MissingPackageError: a Python package is missing; that is not a fault of the source, and other sources may
+                need the package too.
 
         """
         try:
@@ -71,38 +86,60 @@ class Failures:
             self.add(name, error)
 
     def add(self, name: str, error: Exception, *, at_once: bool = True) -> None:
-        """Keep a failure, and say it at once where the step goes on after it; a second one of a source is only said."""
-        said = _explained(error)
-        if said is None:
+        """Record a failure; a second failure of the same source is printed but not recorded.
+
+        Args:
+            name: the source.
+            error: the exception.
+            at_once: print the failure to standard error now, since the step continues after it.
+
+        """
+        explained = _explained(error)
+        if explained is None:
             self._faults.append(error)
             what = f"{type(error).__name__}: {error}"
-            said = StageError(what, remedy="this is a fault of the program; its traceback follows at the end")
-        self.by_name.setdefault(name, said)
+            explained = StageError(what, remedy="this is a bug in the program; its traceback follows at the end")
+        self.by_name.setdefault(name, explained)
         if at_once:
-            print(f"failed {name}: {said}", file=sys.stderr, flush=True)
+            print(f"failed {name}: {explained}", file=sys.stderr, flush=True)
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Tell whether there are failures."""
         return bool(self.by_name)
 
     @property
     def refused(self) -> dict[str, str]:
-        """Return why each source failed, without the remedy: what a step's file says."""
+        """Source → why it failed, without the remedy, as a step's file records it."""
         return {name: f"{error.where}: {error.what}" if error.where else error.what for name, error in self._sorted()}
 
     def error(self, *, of: int, where: str) -> RefusedError | RefusedForNowError:
-        """Return one error that names all failures with their remedies; transient where all of them are."""
+        """Return one error that lists all failures with their remedies.
+
+        Args:
+            of: the number of sources that the step processed.
+            where: the place that the message names, such as the profile.
+
+        Returns:
+            `RefusedForNowError` if every failure is transient, else `RefusedError`.
+
+        """
         passing = all(isinstance(error, TransientError) for error in self.by_name.values())
         names = ", ".join(name for name, _ in self._sorted())
         lines = "".join(f"\n    {_indented(name, error)}" for name, error in self._sorted())
         return (RefusedForNowError if passing else RefusedError)(
             f"{len(self.by_name)} of {of} {self._kind} could not be {self._done}: {names}{lines}",
             where=where,
-            remedy=f"mend what is named above, or leave it out ({self._leave_out}); the others are done and stay",
+            remedy=f"fix what is named above, or leave it out ({self._leave_out}); the others are done and stay",
         )
 
     def end(self, *, of: int, where: str, result: StepResult | None = None) -> NoReturn:
-        """Raise that error, with the step's result; a fault of the program comes out as itself, after the others."""
+        """Raise the error that `error` returns, with the step's result; instead, raise a bug in the program unchanged.
+
+        Raises:
+            RefusedError: at least one failure needs a fix.
+            RefusedForNowError: every failure is transient.
+
+        """
         error = self.error(of=of, where=where)
         error.result = result
         if self._faults:
@@ -114,19 +151,19 @@ class Failures:
 
 
 def _explained(error: Exception) -> CorpusError | None:
-    """Return an error for a user to read; null for what only a fault of the program can raise."""
+    """Return the error in the form that users read, or None for an exception that only a bug in the program raises."""
     if isinstance(error, CorpusError):
         return error
     if isinstance(error, OSError):
-        about = error.strerror or str(error) or type(error).__name__
-        named = f"{about}: {error.filename}" if error.filename else about
+        reason = error.strerror or str(error) or type(error).__name__
+        message = f"{reason}: {error.filename}" if error.filename else reason
         return StageError(
-            named,
+            message,
             remedy="see that the file is there and can be read (`curate fetch` brings raw files), then run it again",
         )
     return None
 
 
 def _indented(name: str, error: CorpusError) -> str:
-    said = str(error).replace("\n", "\n    ")
-    return said if said.startswith((f"{name}:", f"{name}/")) else f"{name}: {said}"
+    message = str(error).replace("\n", "\n    ")
+    return message if message.startswith((f"{name}:", f"{name}/")) else f"{name}: {message}"

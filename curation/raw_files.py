@@ -1,4 +1,4 @@
-"""Raw files: where a build's may come from, and what step `fetch` said of them, with paths as they are here."""
+"""Raw files of a build: where they may come from, and the entries that step `fetch` recorded, with local paths."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ LOCK = "sources.lock.json"
 
 
 def lock_path(build: Build) -> Path:
-    """Return where the lock file lies: beside params.yaml, so that DVC and Git see it change."""
+    """Return the path of the lock file. It is next to params.yaml, so that DVC and Git see changes."""
     return build.root / LOCK
 
 
 def fetch_options(build: Build) -> FetchOptions:
-    """Return where a build's files go and may come from, the lock included."""
-    chosen = build.profile.sources
+    """Return the fetch options of a build: the folder for raw files, the origins, the lock file and the hash cache."""
+    settings = build.profile.sources
     return FetchOptions(
         raw_root=str(build.raw),
-        endpoint=chosen.endpoint,
+        endpoint=settings.endpoint,
         local_root=build.local_root,
-        files_per_table=chosen.files_per_table,
+        files_per_table=settings.files_per_table,
         lock=read_lock(lock_path(build)),
         hashes=open_hashes(build),
     )
 
 
 def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> list[RawFile]:
-    """Return what `fetch` listed for one subset, with paths as they are on this machine.
+    """Return the files that `fetch` listed for one subset, with paths on this machine.
 
     Raises:
-        StageError: the step was run before the manifest had this subset, or the profile this source.
+        StageError: `fetch` ran before the manifest had this subset, or before the profile had this source.
 
     """
     if subset not in fetched.stats["files"].get(source, {}):
@@ -50,7 +50,10 @@ def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> li
 
 
 def listed_files(fetched: StepResult) -> dict[str, dict[str, list[list[str]]]]:
-    """Return what `fetch` listed, source → subset → (table, name, identity): all that makes rows what they are."""
+    """Return the files that `fetch` listed: source → subset → [table, name, identity] of each file.
+
+    The rows of a subset depend on these three values only.
+    """
     return {
         source: {
             subset: [[entry["table"], entry["name"], entry["identity"]] for entry in entries]
@@ -61,12 +64,12 @@ def listed_files(fetched: StepResult) -> dict[str, dict[str, list[list[str]]]]:
 
 
 def missing_raw(build: Build, fetched: StepResult, pools: set[tuple[str, str]] | None = None) -> str | None:
-    """Return the first raw file that was brought here and is here no more, or not as it was; null: none.
+    """Return the path of the first downloaded file that is missing or has another size now; None if there is none.
 
     Args:
-        build: the profile.
-        fetched: what `fetch` listed.
-        pools: look at the files of these (source, subset) only.
+        build: the build.
+        fetched: the result of step `fetch`.
+        pools: check the files of these (source, subset) pairs only; None checks all files.
 
     """
     for source, subset, entry in entries_of(fetched.stats["files"]):
@@ -78,11 +81,11 @@ def missing_raw(build: Build, fetched: StepResult, pools: set[tuple[str, str]] |
 
 
 IN_PLACE = "<local_root>/"
-"""What the path of a file begins with that is read where it lies, below `sources.local_root`."""
+"""Prefix of the path of a file that is read in place, below `sources.local_root`."""
 
 
 def portable(file: RawFile, build: Build) -> dict[str, Any]:
-    """Write paths without those of this machine: the step's file is then the same in every checkout."""
+    """Return a file's entry for the step's file, with a path that is the same in every checkout."""
     entry = asdict(file)
     if Path(file.path).is_relative_to(build.raw):
         return entry | {"path": f"work/raw/{Path(file.path).relative_to(build.raw).as_posix()}"}
@@ -97,7 +100,7 @@ def _on_this_machine(path: str, build: Build) -> Path:
 
 
 def entries_of(files: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield (source, subset, file as the step's file has it)."""
+    """Yield (source, subset, entry of a file) from the `files` statistics of step `fetch`."""
     for source, subsets in files.items():
         for subset, entries in subsets.items():
             for entry in entries:

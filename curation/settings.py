@@ -1,7 +1,7 @@
-"""What `params.yaml` may say, as frozen models: a profile holds one section per step.
+"""Frozen pydantic models of `params.yaml`: a profile holds one section per step.
 
-Unknown keys are refused with the nearest known one. The `train` section belongs to `train.config`, and names of
-sources, mixes and evaluation sets are looked up by `curation.pipeline.validation`.
+An unknown key is an error that suggests the nearest known one. `train.config` validates the `train` section.
+`curation.pipeline.validation` checks the names of sources, mixes and evaluation sets.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from curation.langid.settings import LanguageSettings
 from curation.mining.settings import MiningSettings
 from curation.mixing.settings import MixSettings
 from curation.normalize.settings import NormalizeSettings
-from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.params import read_section
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 
 
 class Profile(Section):
-    """One section of `params.yaml`."""
+    """One profile of `params.yaml`: the settings of one build."""
 
     sources: SourceSettings = SourceSettings()
     normalize: NormalizeSettings = NormalizeSettings()
@@ -34,8 +34,9 @@ class Profile(Section):
     decontaminate: DecontaminationSettings = DecontaminationSettings()
     mining: MiningSettings = MiningSettings()
     mixes: dict[str, MixSettings] = {"retrieval": MixSettings(), "instruction": MixSettings()}
-    """Which mixes the profile builds: a mapping to their settings, which may be empty, or a list of names."""
+    """The mixes that the profile builds: a mapping from names to settings, which may be empty, or a list of names."""
     train: dict[str, Any] = {}
+    """Settings of the trainer, which `train.config` validates."""
 
     @field_validator("mixes", mode="before")
     @classmethod
@@ -49,12 +50,15 @@ def load_profile(path: Path, name: str | None) -> tuple[str, Profile]:
     """Read one profile of `params.yaml`.
 
     Args:
-        path: the file.
-        name: the profile; null takes the file's `profile` entry.
+        path: the settings file.
+        name: the profile; None takes the file's `profile` entry.
+
+    Returns:
+        The profile's name and its settings.
 
     Raises:
-        SettingsError: no such file, not YAML, no profiles in it, or a value that a section refuses.
-        UnknownNameError: no such profile.
+        SettingsError: the file does not exist, is not YAML or has no profiles, or a setting has an invalid value.
+        UnknownNameError: there is no such profile.
 
     """
     name, section = read_section(path, name)
@@ -63,6 +67,3 @@ def load_profile(path: Path, name: str | None) -> tuple[str, Profile]:
         return name, Profile.model_validate(section)
     except ValidationError as error:
         raise refusal(error, Profile, SettingsError, where=where, what="setting") from None
-    except UnknownNameError as error:  # a validator's
-        error.where = f"{where}: {error.where}"
-        raise

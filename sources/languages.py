@@ -11,14 +11,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.errors import InvalidInputError
 
 _TAG = re.compile(r"^(?:[a-z]{3}-[A-Z][a-z]{3}|[a-z0-9+#.-]+-Code)$")
 NO_LANGUAGE = "zxx-Zxxx"
 """No linguistic content, for label texts that are codes or numbers."""
 
 
-class LanguageCodeError(CorpusError, ValueError):
+class LanguageCodeError(InvalidInputError):
     """A code or name does not identify a language."""
 
 

@@ -52,19 +52,18 @@ def is_setting(name: str) -> bool:
     return first in getattr(model, "model_fields", {})
 
 
+def is_there(name: str) -> bool:
+    """Tell whether a name is that of a module, a public name, a setting or a file."""
+    if name.endswith((".tsv", ".yaml", ".json")) or resolves(name) or resolves(f"open_ml_embed.{name}"):
+        return True
+    return bool(SETTINGS.match(name)) and is_setting(name)
+
+
 @pytest.mark.parametrize("file", [*PAGES, *CODE])
 def test_what_is_named_is_there(file):
     text = (ROOT / file).read_text("utf-8")
-    wrong = [
-        name
-        for name in {match[1] for match in NAME.finditer(text)}
-        if not name.endswith((".tsv", ".yaml", ".json"))
-        and not resolves(name)
-        and not (SETTINGS.match(name) and is_setting(name))
-    ]
-    wrong += [
-        path
-        for path in {match[1] for match in PATH.finditer(text)}
-        if "NAME" not in path and not (ROOT / Path(path)).exists()
-    ]
+    names = {match[1] for match in NAME.finditer(text)} - GROUPS
+    wrong = [name for name in sorted(names) if not is_there(name)]
+    paths = {match[1] for match in PATH.finditer(text) if "NAME" not in match[1]}
+    wrong += [path for path in sorted(paths) if not (ROOT / Path(path)).exists()]
     assert wrong == []

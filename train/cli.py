@@ -11,7 +11,6 @@ from rich.console import Console
 
 from curation.build import Build
 from curation.cli.options import (
-    PARAMS,
     Address,
     AsJson,
     Count,
@@ -19,16 +18,16 @@ from curation.cli.options import (
     Engine,
     Params,
     ProfileName,
-    open_build,
     run_program,
     say,
 )
+from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
 from train import check_packages
 from train.config import TrainSettings
-from train.config_file import settings_of
+from train.config_file import model_folder, settings_of, work_folder
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
@@ -41,7 +40,7 @@ app = typer.Typer(
 )
 
 WorkOption = Annotated[Path | None, typer.Option("--work", help="Default: work/<profile>/train beside the settings.")]
-ModelOption = Annotated[Path | None, typer.Option("--model", help="Finished model. Default: out/<profile>/model.")]
+ModelOption = Annotated[Path | None, typer.Option("--model", help="Folder of the model. Default: out/<profile>/model.")]
 
 
 @app.command()
@@ -51,7 +50,7 @@ def fit(
     profile: ProfileName = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: out/<profile>/model.")] = None,
     work: WorkOption = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
     workers: Count = 0,
     engine: Engine = "local",
     ray_address: Address = None,
@@ -62,23 +61,16 @@ def fit(
     Over several GPUs: `torchrun --nproc-per-node N --no-python train3d fit …`.
     """
     build, settings = _opened(profile, params, workers, engine, ray_address)
-    out, work = out or _model_folder(build), work or _work_folder(build)
-    from train.distributed.parallel import leads
-    from train.loop.fit import refresh, train
+    out, work = out or model_folder(build), work or work_folder(build)
+    from train.loop.fit import fit as train
     from train.loop.preflight import outline
-    from train.loop.run import Run, finished_key
+    from train.loop.run import Run
     from train.loop.upstream import check_mixes
 
     check_mixes(params, [stage.mix for stage in settings.stages])
     run = Run(settings, work, build.workers)
     if dry_run:
         say(outline(run))
-        return
-    if resume and finished_key(out) == run.key:
-        if leads():
-            anew = refresh(run, out)
-            done = "its prompts are now those of `export.prompts`" if anew else "nothing to do"
-            say(f"{out} is complete for these settings and inputs; {done}")
         return
     train(run, out, resume=resume, say=say)
 
@@ -94,13 +86,13 @@ def tokenize(
     ray_address: Address = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Turn the mixes of all stages into token ids; `fit` does it too, if it has not been done."""
+    """Tokenize the mixes of all stages; `fit` does this too where it has not been done."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
     from train.loop.run import Run
     from train.loop.upstream import check_mixes
 
     check_mixes(params, [stage.mix for stage in settings.stages])
-    run = Run(settings, work or _work_folder(build), build.workers)
+    run = Run(settings, work or work_folder(build), build.workers)
     for mix in run.mixes:
         if dry_run:
             say(f"{mix.root}: {mix.rows('documents'):,} documents, {mix.rows('train'):,} samples, to {run.work}")
@@ -117,11 +109,11 @@ def evaluate(
     model: ModelOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Default: out/<profile>/evaluation.json.")] = None,
     work: WorkOption = None,
-    picture: Annotated[Path | None, typer.Option("--picture", help="A heat map too: .svg or .png.")] = None,
-    metric: Annotated[Metric, typer.Option(help="Which to show; the report has all.")] = "ndcg@10",
-    mteb: Annotated[list[str] | None, typer.Option("--mteb", metavar="TASK", help="An MTEB task instead.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Write a heat map too: .svg or .png.")] = None,
+    metric: Annotated[Metric, typer.Option(help="Metric to show; the report has all.")] = "ndcg@10",
+    mteb: Annotated[list[str] | None, typer.Option("--mteb", metavar="TASK", help="Run an MTEB task instead.")] = None,
     instructions: Annotated[
-        bool | None, typer.Option(help="MTEB: give the tasks' instructions. Default: if it was trained with some.")
+        bool | None, typer.Option(help="MTEB: use the tasks' instructions. Default: if the model was trained with any.")
     ] = None,
     workers: Count = 0,
     engine: Engine = "local",
@@ -129,25 +121,25 @@ def evaluate(
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Measure retrieval on held-out pairs at every depth, dimension and rank, or run MTEB's tasks on an export."""
+    """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB tasks on an export."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
-    folder, work = model or _model_folder(build), work or _work_folder(build)
+    folder, work = model or model_folder(build), work or work_folder(build)
     report = report or (build.out / "mteb.json" if mteb else _report(build))
     if dry_run:
         say(f"{folder} on {', '.join(mteb) if mteb else settings.evaluation.mix}, to {report}")
         return
     if model is None:
-        _check_own_model(params, settings, folder, work)
-    settings = _here(settings)
+        _check_is_current(params, settings, folder, work)
+    settings = _on_available_device(settings)
     if mteb:
         from train.evaluation import mteb_model
         from train.export.export import instructed_by
 
-        said = instructed_by(folder) if instructions is None else instructions
-        instructed = bool(said)
+        stated = instructed_by(folder) if instructions is None else instructions
+        instructed = bool(stated)
         encoder = mteb_model.open_model(folder, instructed=instructed, device=settings.device)
-        if said is None:
-            say(f"{folder} does not say whether it was trained with instructions; it gets none (--instructions)")
+        if stated is None:
+            say(f"{folder} does not say whether it was trained with instructions; it gets none (see --instructions)")
         results = mteb_model.results_of(folder, work, instructed=instructed)
         result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), results)
         if not as_json:
@@ -178,23 +170,23 @@ def export(
     params: Params = PARAMS,
     profile: ProfileName = None,
     model: ModelOption = None,
-    layers: Annotated[int | None, typer.Option(help="Keep so many layers.")] = None,
-    dim: Annotated[int | None, typer.Option(help="Keep so many dimensions.")] = None,
-    rank: Annotated[int | None, typer.Option(help="Keep so many embedding ranks.")] = None,
-    mode: Annotated[ExportMode, typer.Option(help="A plain token embedding, or its two factors.")] = "compatible",
+    layers: Annotated[int | None, typer.Option(help="Number of layers to keep.")] = None,
+    dim: Annotated[int | None, typer.Option(help="Number of dimensions to keep.")] = None,
+    rank: Annotated[int | None, typer.Option(help="Embedding rank to keep.")] = None,
+    mode: Annotated[ExportMode, typer.Option(help="Token embedding as one table, or as two factors.")] = "compatible",
     onnx: Annotated[bool, typer.Option("--onnx", help="Write onnx/model.onnx too.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Write a cut of the finished model as a sentence-transformers folder."""
+    """Export the finished model, cut in depth, dimension or rank if asked, as a sentence-transformers folder."""
     build, settings = _opened(profile, params)
-    folder = model or _model_folder(build)
+    folder = model or model_folder(build)
     if dry_run:
         say(f"{folder} to {to}, {mode}")
         return
     if model is None:
-        _check_own_model(params, settings, folder, _work_folder(build))
-    evaluation = None if model else _own_evaluation(build, folder)
-    settings = _here(settings)
+        _check_is_current(params, settings, folder, work_folder(build))
+    evaluation = None if model else _evaluation_of(build, folder)
+    settings = _on_available_device(settings)
     from train.export.card import Card
     from train.export.export import choose, instructed_by
     from train.export.export import export as write
@@ -220,17 +212,17 @@ def prune(
     params: Params = PARAMS,
     profile: ProfileName = None,
     work: WorkOption = None,
-    size: Annotated[str | None, typer.Option(help="80M, 160M or 330M, of Qwen3-0.6B.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Keep the first so many layers.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Keep so many state channels.")] = None,
-    intermediate: Annotated[int | None, typer.Option(help="Keep so many neurons a layer.")] = None,
-    texts: Annotated[int, typer.Option(help="Documents of the first mix to measure activity on.")] = 2000,
+    size: Annotated[str | None, typer.Option(help="80M, 160M or 330M; for Qwen3-0.6B.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Number of layers to keep, from the first on.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Number of hidden channels to keep.")] = None,
+    intermediate: Annotated[int | None, typer.Option(help="Number of feed-forward neurons to keep per layer.")] = None,
+    texts: Annotated[int, typer.Option(help="Number of texts of the first mix to measure activity on.")] = 2000,
     workers: Count = 0,
     engine: Engine = "local",
     ray_address: Address = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Write a smaller backbone to train on: the profile's, structurally pruned."""
+    """Prune the backbone of the profile structurally, and write the smaller backbone, to train on."""
     build, settings = _opened(profile, params, workers, engine, ray_address)
     if dry_run:
         say(f"the backbone of profile {build.name} to {to}")
@@ -241,14 +233,14 @@ def prune(
 
     check_mixes(params, [settings.stages[0].mix])
     sizes = {"layers": layers, "hidden": hidden, "intermediate": intermediate}
-    made = write_pruned(
-        Run(settings, work or _work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
+    target = write_pruned(
+        Run(settings, work or work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
     )
-    say(f"{to}: {made.layers} layers, {made.hidden} wide, {made.intermediate} neurons a layer")
+    say(f"{to}: {target.layers} layers, {target.hidden} wide, {target.intermediate} neurons a layer")
 
 
-def _check_own_model(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:
-    """Refuse the profile's own model where it is not of the settings and mixes there are now."""
+def _check_is_current(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:
+    """Raise a StageError if the profile's own model is stale: trained with other settings or on other mixes."""
     from train.loop.run import Run
     from train.loop.upstream import check_mixes, check_model, mixes_of
 
@@ -256,11 +248,11 @@ def _check_own_model(params: Path, settings: TrainSettings, folder: Path, work: 
     check_model(Run(settings, work), folder)
 
 
-def _own_evaluation(build: Build, folder: Path) -> dict[str, Any] | None:
-    """Return what was measured on the profile's own model; null where nothing was.
+def _evaluation_of(build: Build, folder: Path) -> dict[str, Any] | None:
+    """Return the evaluation of the profile's own model, or None if there is none.
 
     Raises:
-        StageError: something was, on another model.
+        StageError: the evaluation is of another model.
 
     """
     from train.loop.run import finished_key
@@ -274,40 +266,32 @@ def _own_evaluation(build: Build, folder: Path) -> dict[str, Any] | None:
         raise StageError(
             "it was measured on another model",
             where=str(path),
-            remedy="run `train3d evaluate`, or remove the file: the card then has no figures",
+            remedy="run `train3d evaluate`, or remove the file; the card is then written without figures",
         )
     return dict(evaluation)
 
 
-def _here(settings: TrainSettings) -> TrainSettings:
-    """Return settings for this machine: on its CPU where it has not the device that trains."""
+def _on_available_device(settings: TrainSettings) -> TrainSettings:
+    """Return the settings with the CPU as device if the machine does not have the one that the settings name."""
     from open_ml_embed.core.devices import present
 
     if present(settings.device):
         return settings
-    say(f"there is no {settings.device} on this machine (train.device): on the CPU instead")
+    say(f"train.device: there is no {settings.device} on this machine; runs on the CPU instead")
     return settings.model_copy(update={"device": "cpu"})
 
 
 def _opened(
     profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray_address: str | None = None
 ) -> tuple[Build, TrainSettings]:
-    """Return the profile's build, every name looked up, and what it trains."""
+    """Return the build of the profile, after its names were checked, and its `train` settings."""
     check_packages("train3d")
     build = open_build(profile, params, workers, engine, ray_address)
     return build, settings_of(build, f"{params}, profile {build.name}")
 
 
-def _model_folder(build: Build) -> Path:
-    return build.out / "model"
-
-
 def _report(build: Build) -> Path:
     return build.out / "evaluation.json"
-
-
-def _work_folder(build: Build) -> Path:
-    return build.root / "work" / build.name / "train"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What `<profile>.train` of `params.yaml` may say: frozen models, unknown keys refused with the nearest known one."""
+"""The settings of `<profile>.train` in `params.yaml`, as frozen pydantic models that refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALLEST_DIM = 8
 
 
 class RandomQwen3(Section):
-    """A Qwen3-architecture model made on the spot: its own tokenizer, random weights."""
+    """A new model of the Qwen3 architecture: random weights, and a tokenizer that is trained on the mixes."""
 
     kind: Literal["random-qwen3"]
     vocab_size: int = Field(default=16384, ge=300)
@@ -23,15 +23,17 @@ class RandomQwen3(Section):
     head_dim: int = Field(default=64, ge=2)
     intermediate_size: int = Field(default=384, ge=1)
     tokenizer_texts: int = Field(default=200_000, ge=1)
-    """The tokenizer is trained on at most so many documents and queries, evenly spaced over the mixes."""
+    """Maximum number of documents and queries that the tokenizer is trained on, evenly spaced over the mixes."""
 
 
 class Pretrained(Section):
-    """A model that transformers' AutoModel loads, say Qwen3 or EuroBERT: a folder, or a Hub repository's revision."""
+    """A model that transformers' AutoModel loads, such as Qwen3 or EuroBERT: a folder, or a Hub repository."""
 
     kind: Literal["pretrained"]
     path: str
+    """A folder, or a repository of the Hub."""
     revision: str | None = None
+    """Revision of the repository; null: its default branch."""
 
 
 Size = Annotated[int, Field(ge=1)]
@@ -40,61 +42,64 @@ Sizes = Annotated[
     Annotated[dict[Size, Weight], Tag("weights")] | Annotated[tuple[Size, ...], Tag("sizes")],
     Discriminator(lambda value: "weights" if isinstance(value, dict) else "sizes"),
 ]
-"""Sizes that are trained, as a list, or as a mapping to what each weighs."""
+"""Trained sizes: a list, or a mapping from each size to the weight of its loss."""
 Backbone = Annotated[RandomQwen3 | Pretrained, Field(discriminator="kind")]
 
 
 class Distillation(Section):
-    """A teacher that the model follows beside its own loss; its width, depth and tokenizer are its own."""
+    """Knowledge distillation, added to the contrastive loss. The teacher may have any width, depth and tokenizer."""
 
     on: Literal["scores", "embeddings"]
-    """`scores`: its distribution over a query's candidates. `embeddings`: its vectors, prefix by prefix."""
+    """`scores`: match its softmax over a query's candidates. `embeddings`: match its vectors, prefix by prefix."""
     teacher: str
-    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors, one a text of the mix."""
+    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors of the mix's texts."""
     revision: str | None = None
     query_prompt: str = ""
-    """What the teacher reads before a query."""
+    """Text put before every query that the teacher encodes."""
     weight: float = Field(default=1.0, gt=0)
-    """Factor of the teacher's term."""
+    """Weight of the distillation loss."""
     temperature: float = Field(default=0.05, gt=0)
-    """The teacher's scores are divided by it."""
+    """Temperature that the teacher's scores are divided by."""
 
 
 class Objective(Section):
-    """Which form of the 3D-ML objective, over which dimensions and layers.
+    """The 3D-ML objective: preset, prefix dimensions, depths and optional terms.
 
-    Each of the three can be switched off: `dims: []` leaves the full width (no MRL), `layers: []` the full depth
-    (no MLL), and `ranks: []` beside this section a plain token embedding (no MEL).
+    Each of the three kinds of nesting can be switched off. `dims: []` trains the full width only (no MRL),
+    `layers: []` the full depth only (no MLL), and `ranks: []` (beside this section) a plain token embedding (no MEL).
     """
 
     preset: Literal["default", "upstream"] = "default"
+    """`default`: the computation of this project; `upstream`: that of the public trainer, for parity."""
     temperature: float = Field(default=0.05, gt=0)
+    """Scores (cosines) are divided by it."""
     dims: Sizes | None = None
-    """Prefix dimensions, the hidden size always among them; a mapping gives the factors of their losses.
-    Null: 8, 16, … below the hidden size, and the hidden size."""
+    """Prefix dimensions; the hidden size is always added. A mapping gives the weight of each dimension's loss.
+    Null: 8, 16, 32, … below the hidden size, and the hidden size."""
     layers: Sizes | None = None
-    """Trained depths, the full depth always among them; a mapping gives their shares in the mean.
-    Null: those of 1, 2, 4, 8, 16, 24, 32, 40, 48 below the depth, and the depth."""
+    """Trained depths; the full depth is always added. A mapping gives the share of each depth in the mean.
+    Null: all of 1, 2, 4, 8, 16, 24, 32, 40, 48 below the full depth, and the full depth."""
     bidirectional: bool = False
-    """Retrieval: each positive is asked for its query too, among all queries; the in-batch term is the mean of both."""
+    """Retrieval: also score each positive against all queries; the in-batch term is the mean of both directions."""
     same_side: bool = False
-    """Retrieval: other queries are negatives of a query, and with `bidirectional` other positives of a positive."""
+    """Retrieval: other queries are negatives of a query; with `bidirectional`, also other positives of a positive."""
     distillation: Distillation | None = None
 
 
 class Optimizer(Section):
-    """AdamW, and where to clip."""
+    """AdamW and gradient clipping."""
 
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=0.01, ge=0)
     embedding_rate: float = Field(default=1.0, gt=0)
-    """Learning rate of the token embedding, in multiples of the stage's. A new model's embedding wants a higher one:
-    its rows are seen rarely, and a rate that moves them fast enough makes the layers above collapse."""
+    """Learning rate of the token embedding, as a multiple of the stage's. A new model's embedding needs a higher rate,
+    because each of its rows gets few updates; the same rate for the layers would make them collapse."""
     clip: float = Field(default=1.0, gt=0)
+    """Maximum norm of the gradient of a step."""
 
 
 class Negatives(Section):
-    """How many stored negatives a query gets in a step, by family; fewer where fewer are stored."""
+    """Hard negatives per query and step, by family; a query with fewer stored negatives gets all of them."""
 
     retrieval: int = Field(default=7, ge=0)
     clustering: int = Field(default=9, ge=1)
@@ -102,21 +107,26 @@ class Negatives(Section):
 
 
 class Stage(Section):
-    """One pass of the optimizer over one mix, with its own learning-rate schedule and optimizer state."""
+    """A training stage: a mix, a length and a batch size, with its own learning-rate schedule and optimizer."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
+    """Name of the stage; unique in a run."""
     mix: str
-    """A mix of the profile by its name, or any mix's folder, which has a slash in it (relative to the file's own)."""
+    """Name of a mix of the profile, or a folder: a value with a slash, relative to the settings file."""
     steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps; give this or `epochs`."""
     epochs: float | None = Field(default=None, gt=0)
+    """Passes over the mix; give this or `steps`."""
     batch_size: int = Field(ge=1)
+    """Queries per batch."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Peak; null: the published recipe's for the pretrained backbone's size."""
+    """Peak learning rate. Null: the published recipe's rate for the size of the pretrained backbone."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Optimizer steps of linear warm-up; cosine decay to zero follows."""
     negatives: Negatives = Negatives()
     accumulate: int = Field(default=1, ge=1)
-    """Batches whose mean gradient makes up a step. It smooths; it adds no negatives, as each batch is scored by itself.
-    A larger `batch_size` adds them, in the same memory."""
+    """Gradient accumulation: batches per optimizer step, their gradients averaged. It adds no in-batch negatives: each
+    batch is scored by itself. A larger `batch_size` adds them and needs no more memory."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Stage:
@@ -126,50 +136,56 @@ class Stage(Section):
 
 
 class Evaluation(Section):
-    """Which held-out pairs are searched in which pool."""
+    """Evaluation on held-out pairs: which queries are searched in which pool of documents."""
 
     mix: str
-    """As in `Stage`."""
+    """As `mix` of a stage."""
     queries: int = Field(default=2000, ge=1)
+    """Maximum number of held-out queries."""
     documents: int | None = Field(default=None, ge=1)
-    """Cap on the pool; documents that are the positive of a chosen query always stay. Null: no cap."""
+    """Cap on the pool; the positives of the chosen queries always stay. Null: no cap."""
     distractors: int = Field(default=0, ge=0)
-    """Further documents of the mix, drawn at random, that no validation row has as its positive."""
+    """Number of extra documents, drawn at random from those that are the positive of no held-out row."""
     seed: int = 0
+    """Seed of the random choice of queries and documents."""
 
 
 class Export(Section):
-    """What an exported folder says beyond its weights."""
+    """What is written into an exported folder besides the model."""
 
     prompts: dict[str, str] = {"query": "", "document": ""}
+    """Prompts by name; the text is put before every text that is encoded under that name."""
 
 
 class Memory(Section):
-    """What a step may take of a device. It changes no number: cached gradients are those of a step kept whole."""
+    """Device memory that a step may use. Results do not depend on it: cached gradients are exact."""
 
     caching: Literal["auto", "always", "never"] = "auto"
-    """Whether a step is encoded twice, a chunk at a time, instead of kept whole; `auto`: where it does not fit."""
+    """Gradient caching, which encodes a step twice, chunk by chunk. `auto`: where a step does not fit otherwise."""
     gib: float | None = Field(default=None, gt=0)
-    """What a process may use; null: 90 % of the device's memory, on a CPU divided by the processes."""
+    """GiB that one process may use. Null: 90 % of the memory of its GPU, or of the machine divided by the processes."""
 
 
 class Lora(Section):
-    """Train low-rank additions to the layers' matrices (and the token embedding), and nothing else of the backbone."""
+    """LoRA: train low-rank updates of the layers' matrices, and the token embedding; freeze all other weights."""
 
     rank: int = Field(default=16, ge=1)
+    """Rank of the updates."""
     alpha: float = Field(default=32, gt=0)
+    """Updates are scaled by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout before the updates."""
 
 
 class Watching(Section):
-    """What is seen of a run while it goes; no number depends on it."""
+    """Monitoring of a run. It does not change results."""
 
     tensorboard: bool = False
-    """Write scalars to `tensorboard/` in the run's folder."""
+    """Write scalars to `tensorboard/` in the folder of the run."""
     wandb: str | None = None
-    """Project to send scalars to."""
+    """Name of the Weights & Biases project that scalars are sent to."""
     peak_tflops: float | None = Field(default=None, gt=0)
-    """What the device can do in the run's precision, for the share of it that is used; null: measured at the start."""
+    """Peak TFLOP/s of the device in the precision of the run, for MFU. Null: measured when the run starts."""
 
 
 class TrainSettings(Section):
@@ -183,25 +199,27 @@ class TrainSettings(Section):
     export: Export = Export()
     watching: Watching = Watching()
     ranks: tuple[int, ...] | None = None
-    """Embedding ranks, the largest being stored; null: 64, 128, … up to the hidden size's half, 512 at most.
-    Empty, or the hidden size alone: a plain embedding, not nested."""
+    """Ranks of the token embedding; the largest is stored. Null: 64, 128, … up to half the hidden size, at most 512.
+    An empty list, or the hidden size alone: a plain embedding, not nested."""
     max_length: int = Field(default=1024, ge=2)
-    """Tokens a text, the end-of-text token included."""
+    """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0
     threads: int = Field(default=2, ge=1)
-    """CPU threads. Sums are split by it, so it is part of what a result depends on."""
+    """CPU threads. The number decides how sums are split, so results depend on it."""
     device: str = "cpu"
+    """`cpu`, `cuda`, or one GPU such as `cuda:1`."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the backbone's arithmetic; weights, their updates and the loss are float32 either way."""
+    """Precision of the backbone's arithmetic; weights, their updates and the loss are float32 in both cases."""
     chunk_tokens: int = Field(default=8192, ge=1)
-    """Tokens that go through the backbone at once."""
+    """Number of tokens that go through the backbone at once."""
     compile: bool = False
-    """Compile each layer; worth its minute on CUDA."""
+    """Compile each layer with `torch.compile`; takes about a minute and pays off on CUDA."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    """With several processes: each holds the whole model, or a shard of it."""
+    """With several processes: `ddp` keeps the whole model in each, `fsdp` a shard of it."""
     memory: Memory = Memory()
     lora: Lora | None = None
     checkpoint_every: int = Field(default=100, ge=1)
+    """Batches between two checkpoints; a checkpoint is only written after a whole optimizer step."""
 
     @model_validator(mode="after")
     def _distinct_stages(self) -> TrainSettings:

@@ -1,4 +1,4 @@
-"""Settings as read: what one profile of `params.yaml` trains on which mixes, and the sizes that follow from it."""
+"""Load the `train` section of a profile of `params.yaml`, and derive the nested sizes from it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SMALLEST_RANK = 64
 
 
 def dims_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
-    """Return the prefix dimensions, ascending, ending in the hidden size.
+    """Return the prefix dimensions, ascending; the last is the hidden size.
 
     Raises:
-        SettingsError: a given dimension is larger than the hidden size.
+        SettingsError: a given dimension exceeds the hidden size, or the full size has no weight.
 
     """
     chosen = settings.objective.dims
@@ -35,10 +35,10 @@ def dims_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
 
 
 def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
-    """Return the trained depths, ascending, ending in the backbone's own.
+    """Return the trained depths, ascending; the last is the depth of the backbone.
 
     Raises:
-        SettingsError: a given layer is deeper than the backbone.
+        SettingsError: a given depth exceeds that of the backbone, or the full depth has no weight.
 
     """
     chosen = settings.objective.layers
@@ -48,10 +48,10 @@ def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
 
 
 def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
-    """Return the embedding ranks, ascending; the last is the rank stored.
+    """Return the ranks of the token embedding, ascending; the last is the stored rank.
 
     Raises:
-        SettingsError: a given rank is larger than the hidden size.
+        SettingsError: a given rank is below 1 or above the hidden size.
 
     """
     if settings.ranks is None:
@@ -60,9 +60,9 @@ def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
     ranks = tuple(sorted(set(settings.ranks))) or (hidden_size,)
     if not 1 <= ranks[0] <= ranks[-1] <= hidden_size:
         raise SettingsError(
-            f"{settings.ranks} are no ranks of a {hidden_size} wide embedding",
+            f"{settings.ranks} are not all ranks of an embedding of width {hidden_size}",
             where="train.ranks",
-            remedy=f"give ranks from 1 to {hidden_size}, or none for the published ones",
+            remedy=f"give ranks from 1 to {hidden_size}, or leave `ranks` out for the published ones",
         )
     return ranks
 
@@ -73,7 +73,7 @@ def _nested(where: str, chosen: Collection[int], full: int) -> tuple[int, ...]:
         raise SettingsError(
             f"{sorted(chosen)} must lie between 1 and {full}",
             where=f"train.{where}",
-            remedy=f"leave out what is larger than the backbone's {full}",
+            remedy=f"remove sizes above {full}, the backbone's",
         )
     if isinstance(chosen, dict) and full not in chosen:
         raise SettingsError(
@@ -87,14 +87,14 @@ def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
 
     Args:
         path: `params.yaml`.
-        profile: its name; null takes the file's `profile` entry.
+        profile: its name; None: the profile that the file names under `profile`.
 
     Returns:
-        The profile's name and its settings, its mixes and folders as paths.
+        The profile's name and its settings; mixes and folders are resolved to paths.
 
     Raises:
-        SettingsError: no such file, not YAML, no `train` section, or a value that it refuses.
-        UnknownNameError: no such profile, or a key or mix that there is not.
+        SettingsError: the file does not exist, is not YAML or has no `train` section, or a value is invalid.
+        UnknownNameError: the profile, a key or a mix does not exist.
 
     """
     name, settings = load_profile(path, profile)
@@ -102,10 +102,11 @@ def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
 
 
 def settings_of(build: Build, where: str) -> TrainSettings:
-    """Return what a profile trains, its mixes and folders as paths.
+    """Return the `train` settings of a profile; mixes and folders are resolved to paths.
 
     Args:
         build: the profile.
+        where: the file and the profile, for error messages.
         where: the file and the profile, for errors.
 
     Raises:
@@ -129,36 +130,50 @@ def settings_of(build: Build, where: str) -> TrainSettings:
 
 
 def check_section(build: Build, where: str) -> TrainSettings:
-    """Return the `train` section of a profile as it is written, if it says nothing that there is not.
+    """Return the `train` section of a profile as it is written, after validation.
+
+    Args:
+        build: the profile.
+        where: the file and the profile, for error messages.
 
     Raises:
-        SettingsError: a value that it refuses, or a mix that the profile does not build.
-        UnknownNameError: a key or a mix that there is not.
+        SettingsError: a value is invalid, or the profile does not build a mix that the section names.
+        UnknownNameError: a key or a mix does not exist.
 
     """
     try:
         settings = TrainSettings.model_validate(build.profile.train)
     except ValidationError as error:
         raise refusal(error, TrainSettings, SettingsError, where=where, section="train", what="setting") from None
-    for place, mix in named_mixes(settings):
-        _check_mix(build, mix, f"{where}: train.{place}")
+    for setting, mix in named_mixes(settings):
+        _check_mix(build, mix, f"{where}: train.{setting}")
     return settings
 
 
 def named_mixes(settings: TrainSettings) -> Iterator[tuple[str, str]]:
-    """Yield each setting that names a mix, and what it says: a name, or a folder."""
+    """Yield (setting, value) for each setting that names a mix; the value is a name or a folder."""
     for number, stage in enumerate(settings.stages):
         yield f"stages.{number}.mix", stage.mix
     yield "evaluation.mix", settings.evaluation.mix
 
 
+def model_folder(build: Build) -> Path:
+    """Return where a profile's finished model goes."""
+    return build.out / "model"
+
+
+def work_folder(build: Build) -> Path:
+    """Return where a profile's token ids, checkpoints and logs go."""
+    return build.root / "work" / build.name / "train"
+
+
 def mix_folder(build: Build, mix: str) -> Path:
-    """Return where a mix lies: one of the profile's by its name, or a folder, which has a slash in it."""
+    """Return the folder of a mix, which is given by its name or as a folder (a value with a slash)."""
     return build.root / mix if is_folder(mix) else build.mix(mix)
 
 
 def is_folder(mix: str) -> bool:
-    """Tell a folder from the name of a mix."""
+    """Return whether a value is a folder (it has a slash) and not the name of a mix."""
     return "/" in mix
 
 

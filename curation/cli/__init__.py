@@ -1,1 +1,1 @@
-"""The command `curate`."""
+"""The command-line interface `curate`."""

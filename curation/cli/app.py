@@ -1,11 +1,8 @@
-"""The `curate` command: one verb a step, and verbs to look before (`plan`), during (`status`) and after (`show`)."""
+"""The `curate` command: one subcommand for each step, and `plan`, `status` and `show` to inspect a build."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +11,9 @@ import typer
 
 from curation.build import Build
 from curation.cli.evaluations import app as evaluations_app
+from curation.cli.export import export
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
-    PARAMS,
     Address,
     AsJson,
     Count,
@@ -24,12 +21,13 @@ from curation.cli.options import (
     Engine,
     Params,
     ProfileName,
-    open_build,
     run_program,
 )
+from curation.pipeline.lock import alone
+from curation.pipeline.opening import PARAMS, open_build
 from curation.pipeline.outcome import ended
 from curation.pipeline.run import run_step
-from open_ml_embed.core.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -40,24 +38,9 @@ app.add_typer(evaluations_app, name="evaluations")
 
 Language = Annotated[str | None, typer.Option(help="A code, a tag or a programming language: deu, srp-Cyrl, python.")]
 Family = Annotated[str | None, typer.Option(help="retrieval, clustering or classification.")]
-Task = Annotated[str | None, typer.Option(help="Task type, as question-answering.")]
-License = Annotated[str | None, typer.Option(help="commercial, redistribution, or an identifier.")]
-Access = Annotated[str | None, typer.Option(help="open, gated, manual, dead; several with commas.")]
-
-
-@contextmanager
-def _alone(build: Build) -> Iterator[None]:
-    """Hold the build's lock: two runs of one profile would write the same temporary files."""
-    folder = build.root / "work" / build.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageError(
-                "another run of this profile is at work", where=str(folder), remedy="wait for it, or end it"
-            ) from None
-        yield
+Task = Annotated[str | None, typer.Option(help="Task type, for example question-answering.")]
+License = Annotated[str | None, typer.Option(help="commercial, redistribution, or a license identifier.")]
+Access = Annotated[str | None, typer.Option(help="open, gated, manual or dead; separate several by commas.")]
 
 
 def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
@@ -65,7 +48,7 @@ def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = 
         sources = build.manifests()
         print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
         return
-    with _alone(build):
+    with alone(build):
         ended(lambda: run_step(build, step), build, as_json=as_json)
 
 
@@ -80,8 +63,8 @@ def _verb(name: str, what: str) -> None:
     app.command(name, help=what)(command)
 
 
-_verb("fetch", "Bring the raw files of every source here.")
-_verb("normalize", "Turn raw files into rows.")
+_verb("fetch", "Download the raw files of every source.")
+_verb("normalize", "Convert raw files to rows.")
 _verb("identify", "Identify the language of every text.")
 _verb("dedup", "Find exact and near-duplicates across all sources.")
 
@@ -92,11 +75,11 @@ def decontaminate(
     ray_address: Address = None,
     evaluation: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder with queries.jsonl, corpus.jsonl and qrels/, beside the profile's sets."),
+        typer.Option(help="An additional set: a folder with queries.jsonl, corpus.jsonl and qrels/."),
     ] = None,
     *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Find the rows that evaluation sets have too; `curate evaluations` lists what there is."""
+    """Find rows that overlap with evaluation sets; `curate evaluations` lists the known sets."""
     from curation.decontamination.origins import chosen_sets
     from curation.pipeline.overrides import with_folders
     from curation.pipeline.validation import check_evaluation_sets
@@ -107,7 +90,7 @@ def decontaminate(
         sets = chosen_sets(build.profile.decontaminate, build.root)
         print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
-    with _alone(build):
+    with alone(build):
         ended(lambda: run_step(build, "decontaminate"), build, as_json=as_json)
 
 
@@ -117,7 +100,7 @@ def mine(
     ray_address: Address = None,
     teacher: Annotated[
         str | None,
-        typer.Option(help="Instead of the profile's: bm25, owner/name@COMMIT, a folder, package:NAME, vectors:FOLDER."),
+        typer.Option(help="Overrides the profile: bm25, owner/name@COMMIT, a folder, package:NAME or vectors:FOLDER."),
     ] = None,
     *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -134,7 +117,7 @@ def mix(
     name: str, profile: ProfileName = None, params: Params = PARAMS, workers: Count = 0, engine: Engine = "local",
     ray_address: Address = None, *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Build one mix of the profile (retrieval, instruction, or one of your own) from everything before it."""
+    """Build one mix of the profile (retrieval, instruction, or your own) from the results of the other steps."""
     from curation.mixing.recipe import built_mixes, load_recipe
 
     build = open_build(profile, params, workers, engine, ray_address)
@@ -146,11 +129,14 @@ def mix(
             remedy=f"add `{name}: {{}}` to the profile's section `mixes`",
         )
     if dry_run:
-        held = [m.name for m in build.manifests() if recipe.holds(m.name)]
-        print(f"mix {name}: {', '.join(held) or 'no source of this profile'}")
+        names = [m.name for m in build.manifests() if recipe.holds(m.name)]
+        print(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
         return
-    with _alone(build):
+    with alone(build):
         ended(lambda: run_step(build, f"mix-{name}"), build, as_json=as_json)
+
+
+app.command()(export)
 
 
 @app.command()
@@ -172,12 +158,12 @@ def plan(
     profile: ProfileName = None, params: Params = PARAMS, language: Language = None, family: Family = None,
     task: Task = None, license: License = None, access: Access = None,
     workers: Annotated[
-        int, typer.Option(help="How many share the work, for the hours; 0: one per core.", envvar="CURATE_WORKERS")
+        int, typer.Option(help="Workers for the estimate of hours; 0: one per core.", envvar="CURATE_WORKERS")
     ] = 1,
     *, without_gated: Annotated[bool, typer.Option("--without-gated", help="Leave gated sources out.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Say what a build will give, cost and be allowed for, from the manifests alone, before any work."""
+    """Show rows, download, hours and licenses of a build, from the manifests, before any work."""
     from curation.pipeline.plan import make_plan, print_plan
     from curation.pipeline.source_filter import Filter
 
@@ -185,21 +171,21 @@ def plan(
     chosen = Filter(language, family, task, license, access)
     if without_gated:
         chosen = chosen.without("gated")
-    made = make_plan(build, chosen, workers=build.workers.number)
-    print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_plan(made)
+    result = make_plan(build, chosen, workers=build.workers.number)
+    print(json.dumps(result, ensure_ascii=False, indent=1)) if as_json else print_plan(result)
 
 
 @app.command()
 def probe(
-    source: Annotated[list[str] | None, typer.Argument(help="Sources; none: all of the profile's.")] = None,
+    source: Annotated[list[str] | None, typer.Argument(help="Sources; default: all of the profile.")] = None,
     profile: ProfileName = None, params: Params = PARAMS,
     workers: Annotated[
-        int, typer.Option(help="Requests at once; 0: eight.", envvar="CURATE_WORKERS")
+        int, typer.Option(help="Concurrent requests; 0: eight.", envvar="CURATE_WORKERS")
     ] = 0,
-    *, again: Annotated[bool, typer.Option("--again", help="Probe anew what was probed before.")] = False,
+    *, again: Annotated[bool, typer.Option("--again", help="Ignore the results of earlier probes.")] = False,
     dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Look at the heads of raw files where they are, before a long download: are they as the manifests say?"""
+    """Read the first records of remote raw files and check them against the manifests, before a long download."""
     from curation.probe.run import ProbeFailedError, ProbeFailedForNowError, chosen_sources, run_probe, unprobed_sources
     from curation.probe.table import print_probed
 
@@ -210,18 +196,18 @@ def probe(
         print(f"probe: {len(todo)} of {len(chosen)} sources, the others are kept from before; profile {build.name}")
         return
     try:
-        found = run_probe(build, source or (), again=again, threads=workers)
+        result = run_probe(build, source or (), again=again, threads=workers)
     except (ProbeFailedError, ProbeFailedForNowError) as error:
         print_probed(error.result, as_json=as_json, closely=bool(source))
         raise
-    print_probed(found, as_json=as_json, closely=bool(source))
+    print_probed(result, as_json=as_json, closely=bool(source))
 
 
 @app.command()
 def lock(
     profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Resolve every Hub revision of the profile's sources to a commit, and write the lock file."""
+    """Resolve the Hub revisions of the profile's sources to commits, and write the lock file."""
     from curation.fetch.lock import locked_sources, run_lock
     from curation.raw_files import lock_path
 
@@ -234,18 +220,18 @@ def lock(
 
 @app.command()
 def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
-    """Say how far a build is: steps done, shards, rows, languages, mixes."""
+    """Show the state of a build: steps, rows, languages, mixes, model."""
     from curation.pipeline.status import make_status, print_status
 
-    made = make_status(open_build(profile, params))
-    print(json.dumps(made, ensure_ascii=False, indent=1)) if as_json else print_status(made)
+    result = make_status(open_build(profile, params))
+    print(json.dumps(result, ensure_ascii=False, indent=1)) if as_json else print_status(result)
 
 
 @app.command()
 def settings(
     profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False, dry_run: DryRun = False
 ) -> None:
-    """Look up every name of a profile, and write what each step reads of it, defaults included."""
+    """Check every name in a profile, and write the settings that each step reads, defaults included."""
     from curation.pipeline.dvc_files import check_pipeline
     from curation.pipeline.dvc_inputs import step_inputs, write_step_inputs
     from curation.pipeline.validation import trained_on
@@ -253,14 +239,14 @@ def settings(
 
     build = open_build(profile, params)
     check_pipeline(build, params, trained_on(build, str(params)))
-    written = replace(build, profile=load_profile(params, build.name)[1])  # with its paths as the file has them
-    made = step_inputs(written) if dry_run else write_step_inputs(written)
-    print(json.dumps(made, ensure_ascii=False, indent=1) if as_json else f"{build.name}: {', '.join(made)}")
+    as_written = replace(build, profile=load_profile(params, build.name)[1])  # with the paths as written in the file
+    inputs = step_inputs(as_written) if dry_run else write_step_inputs(as_written)
+    print(json.dumps(inputs, ensure_ascii=False, indent=1) if as_json else f"{build.name}: {', '.join(inputs)}")
 
 
 @app.command("dvc")
 def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
-    """Write the pipelines of all profiles, or of one, for DVC: pipelines/<profile>/dvc.yaml."""
+    """Write the DVC pipelines of all profiles, or of one: pipelines/<profile>/dvc.yaml."""
     from curation.pipeline.dvc_files import write_pipelines
     from open_ml_embed.core.params import read_profiles
 
@@ -271,10 +257,10 @@ def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: 
 
 @app.command("init")
 def new_project(
-    folder: Annotated[Path, typer.Argument(help="Of the project; default: this one.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder of the project; default: the current one.")] = Path(),
     *, dry_run: DryRun = False,
 ) -> None:  # fmt: skip
-    """Write a project of your own to run and to change: settings, a mix, a source, pipelines."""
+    """Create a new project with example settings, a mix, a source and pipelines."""
     from curation.pipeline.dvc_files import write_pipelines
     from curation.pipeline.new_project import PIPELINES, write_project
 
@@ -295,14 +281,14 @@ def show(
     params: Params = PARAMS, rows: Annotated[int, typer.Option("--rows", "-n")] = 3,
     row_id: Annotated[str | None, typer.Option(help="Show this row only.")] = None,
     *, quarantined: Annotated[
-        bool, typer.Option(help="Show quarantined records, and files that were not read, instead.")
+        bool, typer.Option(help="Show quarantined records and unread files instead of rows.")
     ] = False,
     disagreements: Annotated[
-        bool, typer.Option("--disagreements", help="Show where declared and identified languages differ.")
+        bool, typer.Option("--disagreements", help="Show texts whose declared and identified languages differ.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Look at rows of a source with everything the steps have found out about them."""
+    """Show rows of a source with the results of all steps for them."""
     from curation.pipeline.show import show_disagreements, show_quarantine, show_rows
 
     build = open_build(profile, params)
@@ -319,7 +305,7 @@ def sources(
     context: typer.Context, language: Language = None, family: Family = None, task: Task = None,
     license: License = None, access: Access = None, params: Params = PARAMS, *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """List the sources, all or some; those of `manifests/` beside the settings file too."""
+    """List all or some sources, including those in `manifests/` next to the settings file."""
     from curation.pipeline.source_filter import Filter
     from curation.pipeline.source_listing import list_sources
 
@@ -329,14 +315,51 @@ def sources(
 
 @sources_app.command("show")
 def show_source(name: str, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
-    """Tell everything about one source."""
+    """Show the manifest of one source."""
     from curation.pipeline.source_listing import show_source
 
     show_source(name, params.parent, as_json=as_json)
 
 
+@sources_app.command("new")
+def new_source(
+    dataset: Annotated[str, typer.Argument(metavar="owner/name|FILE|FOLDER", help="Of the Hub, or of this machine.")],
+    name: Annotated[str | None, typer.Option(help="Of the source; default: from the dataset's.")] = None,
+    params: Params = PARAMS, *, dry_run: DryRun = False,
+) -> None:  # fmt: skip
+    """Draft a manifest from a dataset: its files, the head of one, its card; what is guessed says why."""
+    from curation.probe.drafting import manifest_path, next_steps, place_of, write_draft
+
+    place = place_of(params)
+    if dry_run:
+        print(f"{manifest_path(place, dataset, name)}: would be drafted from {dataset}")
+        return
+    draft, path = write_draft(place, dataset, name)
+    print("\n".join(next_steps(place, draft, path)))
+
+
+@sources_app.command("check")
+def check_source(name: str, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Try one manifest on the head of its files: the first rows as they would become, and what is wrong."""
+    from curation.probe.drafting import check_source, place_of
+    from curation.probe.run import ProbeFailedError, ProbeFailedForNowError
+    from curation.probe.table import print_probed
+    from sources import registry
+
+    place = place_of(params)
+    if dry_run:
+        print(f"sources check: {registry.load(name, place.root).name}")
+        return
+    try:
+        found = check_source(place, name)
+    except (ProbeFailedError, ProbeFailedForNowError) as error:
+        print_probed(error.result, as_json=as_json, closely=True)
+        raise
+    print_probed(found, as_json=as_json, closely=True)
+
+
 def main() -> None:
-    """Run the command; see `curation.cli.options.run_program` for how it ends."""
+    """Run the command; see `curation.cli.options.run_program` for errors and exit codes."""
     run_program(app)
 
 

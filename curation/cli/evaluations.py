@@ -1,4 +1,4 @@
-"""`curate evaluations`: which evaluation sets there are, what is known of each, and bringing them here."""
+"""`curate evaluations`: list, show and download evaluation sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from curation.cli.options import PARAMS, AsJson, DryRun, Params, ProfileName, open_build
+from curation.cli.options import AsJson, DryRun, Params, ProfileName
+from curation.pipeline.opening import PARAMS, open_build
 
 app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation sets.")
 
@@ -16,12 +17,12 @@ app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation s
 def evaluations(
     context: typer.Context,
     task: Annotated[list[str] | None, typer.Option(help="Names or patterns of MTEB tasks.")] = None,
-    benchmark: Annotated[list[str] | None, typer.Option(help="As `MTEB(Multilingual, v2)`.")] = None,
-    kind: Annotated[list[str] | None, typer.Option("--type", help="As Retrieval or STS.")] = None,
-    language: Annotated[list[str] | None, typer.Option(help="As deu-Latn.")] = None, params: Params = PARAMS,
+    benchmark: Annotated[list[str] | None, typer.Option(help="For example `MTEB(Multilingual, v2)`.")] = None,
+    kind: Annotated[list[str] | None, typer.Option("--type", help="For example Retrieval or STS.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="For example deu-Latn.")] = None, params: Params = PARAMS,
     *, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """List evaluation sets, all or some."""
+    """List all or some evaluation sets."""
     from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names
     from curation.decontamination.settings import MtebSettings
 
@@ -47,29 +48,29 @@ def evaluations(
 
 @app.command("show")
 def show_set(name: str, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
-    """Tell everything about one evaluation set."""
+    """Show the description of one evaluation set."""
     from curation.decontamination.evaluation_sets import load_catalog, load_set, set_names, task_types
     from open_ml_embed.core.errors import UnknownNameError
 
     catalog, root = load_catalog(params.parent), params.parent
-    said: dict[str, Any]
+    description: dict[str, Any]
     if name in catalog.tasks:
         task = catalog.tasks[name]
-        said = task.model_dump(mode="json", exclude_defaults=True)
-        said["benchmarks"] = [catalog.benchmarks[number] for number in task.benchmarks]
-        said["texts"] = task_types()[task.type].model_dump(mode="json", exclude_defaults=True)
+        description = task.model_dump(mode="json", exclude_defaults=True)
+        description["benchmarks"] = [catalog.benchmarks[number] for number in task.benchmarks]
+        description["texts"] = task_types()[task.type].model_dump(mode="json", exclude_defaults=True)
     elif name in set_names(root):
-        said = load_set(name, root).model_dump(mode="json", exclude_defaults=True)
+        description = load_set(name, root).model_dump(mode="json", exclude_defaults=True)
     else:
         raise UnknownNameError("evaluation set", name, [*catalog.tasks, *set_names(root)])
-    print(json.dumps(said, ensure_ascii=False, indent=None if as_json else 1))
+    print(json.dumps(description, ensure_ascii=False, indent=None if as_json else 1))
 
 
 @app.command("fetch")
 def fetch_all(
     profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Bring the evaluation sets of a profile here, without comparing anything."""
+    """Download the evaluation sets of a profile, without comparing rows with them."""
     from curation.decontamination.origins import chosen_sets
     from curation.decontamination.step.run import run_fetch_sets
     from curation.pipeline.outcome import ended
@@ -84,7 +85,7 @@ def fetch_all(
 
 @app.command("enumerate")
 def enumerate_all(params: Params = PARAMS) -> None:
-    """Write MTEB's tasks to manifests/evaluations/mteb.jsonl, from the installed mteb (the extra `mteb`)."""
+    """Write the tasks of the installed mteb package (extra `mteb`) to manifests/evaluations/mteb.jsonl."""
     from curation.decontamination.evaluation_sets import CATALOG
     from curation.decontamination.mteb_tasks import enumerate_tasks
     from sources.registry import FOLDER

@@ -1,4 +1,4 @@
-"""`curate langid`: identify lines, and score an identifier on labeled files."""
+"""`curate langid`: identify the languages of lines, and evaluate an identifier on labeled files."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 
     from curation.langid.evaluation import Evaluation
 
-app = typer.Typer(no_args_is_help=True, help="Identify languages: of lines; scores of an identifier.")
+app = typer.Typer(no_args_is_help=True, help="Identify the languages of lines, and evaluate identifiers.")
 
-Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext, heliport, or one of a plugin.")]
+Backend = Annotated[str, typer.Option("--backend", help="bundled, cld2, fasttext, heliport, or a plugin's backend.")]
 Model = Annotated[str | None, typer.Option("--model", help="A model file, or owner/name:file on the Hub.")]
 Folding = Annotated[str, typer.Option("--policy", help="Macrolanguages: individual, macro or corpus.")]
 
 _DEFAULT = LanguageSettings()
 CHUNK = 1 << 20
-"""Bytes at once, or what a slow pipe has by then."""
+"""Most bytes that are read at once; a slow pipe gives fewer."""
 SHOWN = 15
+"""Languages in the table of the worst ones."""
 
 
 @app.command()
 def predict(
-    path: Annotated[Path | None, typer.Argument(help="Lines to identify; none or -: standard input.")] = None,
+    path: Annotated[Path | None, typer.Argument(help="A file of lines; default or -: standard input.")] = None,
     backend: Backend = _DEFAULT.backend, model: Model = None, policy: Folding = _DEFAULT.policy,
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Answers a line; more follow as code, number.")] = 1,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Languages for each line, best first.")] = 1,
 ) -> None:  # fmt: skip
     """Write code-Script<TAB>confidence for every line, in order."""
     import pyarrow as pa
@@ -47,8 +48,8 @@ def predict(
     settings = language_settings(backend, model, policy)
     with _opened(path) as stream:
         for lines in _chunks(stream):
-            found = identify(pa.array(lines, pa.string()), settings, top_k=top_k if top_k > 1 else None)
-            sys.stdout.write("".join(f"{line}\n" for line in _rows(found)))
+            results = identify(pa.array(lines, pa.string()), settings, top_k=top_k if top_k > 1 else None)
+            sys.stdout.write("".join(f"{line}\n" for line in _rows(results)))
             sys.stdout.flush()
 
 
@@ -56,10 +57,10 @@ def predict(
 def evaluate(
     paths: Annotated[list[Path], typer.Argument(help="Labeled files, or folders of Parquet files.")],
     backend: Backend = _DEFAULT.backend, model: Model = None, policy: Folding = _DEFAULT.policy,
-    split: Annotated[str | None, typer.Option("--split", help="Rows of this split, where a file has any.")] = "test",
+    split: Annotated[str | None, typer.Option("--split", help="Only rows of this split, if there are any.")] = "test",
     *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:  # fmt: skip
-    """Score a backend: accuracy and macro F1 over its own, the corpus's and the largest languages, and each one."""
+    """Evaluate a backend: accuracy and macro F1 over its own, the corpus's and the largest languages, and for each."""
     from curation.langid.evaluation import evaluate
 
     settings = language_settings(backend, model, policy)
@@ -68,14 +69,14 @@ def evaluate(
         raise SettingsError("no labeled files", where=", ".join(map(str, paths)))
     results = {str(file): evaluate(file, settings, split=split) for file in files}
     if as_json:
-        named = {name: asdict(result) for name, result in results.items()}
-        print(json.dumps({**settings.model_dump(include={"backend", "model", "policy"}), "files": named}, indent=1))
+        by_file = {name: asdict(result) for name, result in results.items()}
+        print(json.dumps({**settings.model_dump(include={"backend", "model", "policy"}), "files": by_file}, indent=1))
     else:
         print_scores(results)
 
 
 def print_scores(results: dict[str, Evaluation]) -> None:
-    """Print the scores of each file, and the languages that go worst in the only one."""
+    """Print the scores of each file; if there is only one file, also the languages with the lowest F1."""
     from rich.console import Console
     from rich.table import Table
 
@@ -106,7 +107,12 @@ def print_scores(results: dict[str, Evaluation]) -> None:
 
 
 def language_settings(backend: str, model: str | None, policy: str) -> LanguageSettings:
-    """Return the settings that options say; an unknown backend or policy is refused with the nearest."""
+    """Return the language settings that the options describe.
+
+    Raises:
+        UnknownNameError: the backend or the policy does not exist; the message has the nearest.
+
+    """
     from typing import get_args
 
     policies = get_args(LanguageSettings.model_fields["policy"].annotation)
@@ -126,19 +132,19 @@ def _opened(path: Path | None) -> AbstractContextManager[BinaryIO]:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[list[str]]:
-    """Yield lines as they come; only a line feed ends one, and bytes that are no UTF-8 become U+FFFD."""
-    rest = b""
+    """Yield lists of lines as they arrive. Only a line feed ends a line; invalid UTF-8 becomes U+FFFD."""
+    remainder = b""
     while block := cast("BufferedReader", stream).read1(CHUNK):
-        *lines, rest = (rest + block).split(b"\n")
+        *lines, remainder = (remainder + block).split(b"\n")
         if lines:
             yield [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines]
-    if rest:
-        yield [rest.decode("utf-8", "replace")]
+    if remainder:
+        yield [remainder.decode("utf-8", "replace")]
 
 
-def _rows(found: pa.Table) -> Iterator[str]:
-    lists = found["alternatives"].to_pylist() if "alternatives" in found.column_names else [[]] * len(found)
-    columns = (found[name].to_pylist() for name in ("code", "script", "confidence"))
-    for code, script, confidence, answers in zip(*columns, lists, strict=True):
-        others = "".join(f"\t{other['code']}\t{other['confidence']:.4f}" for other in answers[1:])
-        yield f"{code}-{script}\t{confidence:.4f}{others}"
+def _rows(table: pa.Table) -> Iterator[str]:
+    lists = table["alternatives"].to_pylist() if "alternatives" in table.column_names else [[]] * len(table)
+    columns = (table[name].to_pylist() for name in ("code", "script", "confidence"))
+    for code, script, confidence, alternatives in zip(*columns, lists, strict=True):
+        more = "".join(f"\t{other['code']}\t{other['confidence']:.4f}" for other in alternatives[1:])
+        yield f"{code}-{script}\t{confidence:.4f}{more}"

@@ -1,1 +1,1 @@
-"""Which rows of the corpus hold texts of evaluation sets: exact, near-duplicate or contained, and of which task."""
+"""Decontamination: finds rows that contain evaluation texts (equal, near-duplicate or contained), and of which task."""

@@ -1,4 +1,4 @@
-"""Columns of texts in files nobody described: found by name or by type, and read by the sources' own readers."""
+"""Text columns of files without a manifest: chosen by name or by type, and read with the readers of `sources`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _NO_TEXTS = {
     "source", "label", "labels", "label_text", "split", "lang", "language", "script", "dialect", "iso_code", "date",
     "timestamp", "score", "category",
 }  # fmt: skip
-"""Columns that hold words but no texts."""
+"""Names of columns that hold strings but no texts."""
 
 
 def columns_of(file: RawFile) -> dict[str, ArrowType]:
-    """Return all columns of a file and how its texts are typed; what is no text is `any`.
+    """Return all columns of a file with their types; the type of a column without texts is `any`.
 
     Raises:
-        SchemaError: the file is in a format that nothing here reads.
+        SchemaError: no reader reads this file format.
 
     """
     form = format_of(file)
@@ -57,10 +57,10 @@ def columns_of(file: RawFile) -> dict[str, ArrowType]:
 
 
 def format_of(file: RawFile) -> str:
-    """Return the reader's name for a file.
+    """Return the name of the reader for a file: `parquet`, `jsonl`, `csv` or `tsv`.
 
     Raises:
-        SchemaError: nothing here reads it.
+        SchemaError: no reader reads this file format.
 
     """
     match = re.search(r"\.(parquet|jsonl|json|csv|tsv)(\.(gz|bz2|xz|zst|lz4|br))?$", file.name)
@@ -70,14 +70,14 @@ def format_of(file: RawFile) -> str:
 
 
 def records(file: RawFile, fields: dict[str, ArrowType], quarantine: Quarantine) -> Iterator[pa.Table]:
-    """Stream some columns of a file; what cannot be read is quarantined."""
+    """Stream the given columns of a file; unreadable records go to quarantine."""
     table = RawTable.model_validate({"files": [file.name], "format": format_of(file), "fields": fields})
     for batch in read(file.path, file.name, table, quarantine):
         yield batch.columns
 
 
 def flattened(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Return (texts, row of each): one text a row, or all of a list's."""
+    """Return (texts, row number of each text), int64; a list column gives all texts of each list."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
@@ -89,7 +89,7 @@ def flattened(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
 def _object(line: str) -> dict[str, Any]:
     try:
         item = json.loads(line)
-    except ValueError:  # the last line of what was read, or a bad one: the reader will say
+    except ValueError:  # an incomplete last line, or invalid JSON, which the reader quarantines later
         return {}
     return item if isinstance(item, dict) else {}
 
@@ -111,13 +111,13 @@ def _arrow_kind(kind: pa.DataType) -> ArrowType:
 
 
 def chosen(columns: dict[str, ArrowType], wanted: dict[str, list[str]]) -> dict[str, str]:
-    """Return column → role: those that are wanted and there, or else every column of texts, as a query.
+    """Return column → role for the wanted text columns that exist, or else for every text column, as a query.
 
     Args:
-        columns: of the file.
-        wanted: role → names.
+        columns: column → type, from `columns_of`.
+        wanted: role → names of columns.
 
     """
     texts = {name: kind for name, kind in columns.items() if kind != "any"}
-    found = {name: role for role, names in wanted.items() for name in names if name in texts}
-    return found or {name: "query" for name in texts if name.lower() not in _NO_TEXTS}
+    roles = {name: role for role, names in wanted.items() for name in names if name in texts}
+    return roles or {name: "query" for name in texts if name.lower() not in _NO_TEXTS}

@@ -1,4 +1,4 @@
-"""What is known of evaluation sets: MTEB's tasks, how the data of each type lie, sets described as sources are."""
+"""Descriptions of evaluation sets: MTEB's tasks, data layouts of task types, and sets with manifests like sources."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sources import registry
 from sources.manifest import Manifest
 
 CATALOG = "evaluations/mteb.jsonl"
-"""Below a folder of manifests."""
+"""Path of the catalog, relative to a folder of manifests."""
 
 
 class EvaluationTask(Section):
-    """One of MTEB's tasks: where its data lies and what of it is evaluated on."""
+    """One of MTEB's tasks: the location of its data, and the splits and subsets that it evaluates."""
 
     name: str
     type: str
@@ -32,43 +32,45 @@ class EvaluationTask(Section):
     revision: str = Field(min_length=1)
     splits: list[str] = Field(min_length=1)
     subsets: dict[str, str] = Field(min_length=1)
-    """Subset (a configuration of the repository, or `default`) → its languages, joined by spaces."""
+    """Subset (a configuration of the repository, or `default`) → its language tags, joined by spaces."""
     config: str | None = None
-    """The configuration of a task with one subset, where it has a name."""
+    """The name of the configuration of a task with one subset, if it has a name."""
     columns: dict[str, list[str]] = {}
-    """Role → columns, where they are not the type's."""
+    """Role → columns, if they differ from those of the task type."""
     own_loading: bool = False
-    """mteb loads or rearranges it by code: columns may have other names, and then all texts count."""
+    """Whether mteb loads or rearranges the data by code. Columns may then have other names, and if none of the expected
+    columns exists, all text columns are read."""
     benchmarks: list[int] = []
-    """Numbers in the header's list."""
+    """Indices of the task's benchmarks in the catalog's header."""
 
     @property
     def languages(self) -> list[str]:
-        """Return its language tags, sorted."""
+        """The task's language tags, sorted."""
         return sorted({code for joined in self.subsets.values() for code in joined.split()})
 
 
 class TaskType(Section):
-    """How the data of a type of tasks is laid out, and which of its columns ask and which answer."""
+    """The data layout of a task type, and which columns are queries and which are documents."""
 
     form: str = Field(pattern=r"^(rows|retrieval)$")
     query: list[str] = []
-    """Columns; of several, those that are there."""
+    """Names of query columns; those that a file has are read."""
     document: list[str] = []
+    """Names of document columns; those that a file has are read."""
 
 
 class Catalog(Section):
-    """The file `manifests/evaluations/mteb.jsonl`."""
+    """The content of `manifests/evaluations/mteb.jsonl`: MTEB's tasks by name."""
 
     version: str
     benchmarks: list[str]
     tasks: dict[str, EvaluationTask]
 
     def choose(self, settings: MtebSettings) -> list[EvaluationTask]:
-        """Return the tasks that a profile takes, by name.
+        """Return the tasks that a profile selects, sorted by name.
 
         Raises:
-            UnknownNameError: a benchmark, type or language that no task has, or a name or pattern without a task.
+            UnknownNameError: no task has a given benchmark, type or language, or matches a given name or pattern.
 
         """
         for pattern in (*settings.tasks, *settings.exclude):
@@ -94,10 +96,10 @@ def evaluation_root() -> Path:
 
 
 def load_catalog(root: Path | None = None) -> Catalog:
-    """Read MTEB's tasks; a catalog in `manifests/` below `root` comes first.
+    """Read the catalog of MTEB's tasks; a catalog in `manifests/` below `root` takes precedence.
 
     Raises:
-        ManifestError: there is no such file, or it is not what `curate evaluations enumerate` writes.
+        ManifestError: the file does not exist, or is not in the format that `curate evaluations enumerate` writes.
 
     """
     path = registry.file(CATALOG, root)
@@ -119,24 +121,24 @@ def _catalog(path: Path, _version: int) -> Catalog:
 
 
 def task_types() -> dict[str, TaskType]:
-    """Read `task_types.yaml`: which texts of each type of tasks are queries, and which documents.
+    """Read `task_types.yaml`: which columns of each task type are queries, and which are documents.
 
     Raises:
-        ManifestError: the file breaks the model.
+        ManifestError: the file is no mapping, or an entry does not fit `TaskType`.
 
     """
     path = evaluation_root() / "task_types.yaml"
-    data, remedy = read_yaml(path, ManifestError), "see TaskType in catalog.py"
+    data, remedy = read_yaml(path, ManifestError), "see TaskType in evaluation_sets.py"
     if not isinstance(data, dict):
         raise ManifestError("no mapping of types to how they are laid out", where=str(path), remedy=remedy)
     try:
-        return {name: TaskType.model_validate(said) for name, said in data.items()}
+        return {name: TaskType.model_validate(entry) for name, entry in data.items()}
     except ValidationError as error:
         raise refusal(error, TaskType, ManifestError, where=str(path), remedy=remedy) from None
 
 
 def set_names(root: Path | None = None) -> list[str]:
-    """Return the names of the evaluation sets that are described as sources are, sorted."""
+    """Return the names of the evaluation sets that have manifests like sources, sorted."""
     return list(_set_files(root))
 
 
@@ -145,21 +147,21 @@ def _set_files(root: Path | None) -> dict[str, Path]:
 
 
 def load_set(name: str, root: Path | None = None) -> Manifest:
-    """Read one evaluation set that is described as a source is: its rows' queries and positives are what is asked.
+    """Read the manifest of an evaluation set; the queries and positives of its rows are the evaluation texts.
 
     Args:
-        name: of the set.
-        root: the folder of params.yaml, if sets of the user's own count too.
+        name: name of the set.
+        root: the folder of params.yaml, to include the user's own sets; None: only the packaged sets.
 
     Raises:
-        UnknownNameError: there is none of this name.
-        ManifestError: the file breaks the model of sources.
+        UnknownNameError: there is no set of this name.
+        ManifestError: the manifest is invalid.
 
     """
-    found = _set_files(root)
-    if name not in found:
-        raise UnknownNameError("evaluation set", name, found)
-    return registry.read_manifest(found[name])
+    files = _set_files(root)
+    if name not in files:
+        raise UnknownNameError("evaluation set", name, files)
+    return registry.read_manifest(files[name])
 
 
 def _known(kind: str, values: Iterable[str], valid: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which files of a dataset repository a configuration and a split are: by its card, or by the names of its files."""
+"""The files of a configuration and split of a dataset repository, found by its dataset card or by file names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = {
     "dev": ("dev", "validation", "valid", "val"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-"""Split → the words by which file names say it (as `datasets` has them); any other split is its own word."""
+"""Split → the words that mark it in file names (as in `datasets`); any other split is marked by its own name."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Layout:
     """The data files of one repository.
 
     Attributes:
-        names: of all files.
-        configs: configuration → split → globs, as the card's front matter says; empty where it says nothing.
+        names: names of all files.
+        configs: configuration → split → globs, from the card's front matter; empty if the card declares none.
 
     """
 
@@ -35,11 +35,11 @@ class Layout:
     configs: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     def find(self, config: str | None, split: str) -> list[str]:
-        """Return the files of a split, sorted; none where the repository has no such configuration.
+        """Return the files of a split, sorted; an empty list if the repository has no such configuration or split.
 
         Args:
-            config: its name; null or `default` where a repository has but one.
-            split: its name. A configuration with a single split gives that one, whatever it is called.
+            config: name of the configuration; None or `default` for a repository with a single one.
+            split: name of the split. A configuration that declares a single split returns it under any name.
 
         """
         if config in self.configs:
@@ -67,28 +67,28 @@ def _front_matter(card: str) -> dict[str, Any]:
         return {}
     try:
         data = yaml.load(match[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
-    except yaml.YAMLError:  # a card that nobody can read says nothing
+    except yaml.YAMLError:  # an unreadable card counts as one without front matter
         return {}
     return data if isinstance(data, dict) else {}
 
 
 def _configs(front: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
-    found: dict[str, dict[str, list[str]]] = {}
+    configs: dict[str, dict[str, list[str]]] = {}
     listed = front.get("configs")
     for entry in listed if isinstance(listed, list) else []:
         if isinstance(entry, dict) and entry.get("data_files"):
-            found[str(entry.get("config_name", "default"))] = _splits(entry["data_files"], entry.get("data_dir"))
-    return found
+            configs[str(entry.get("config_name", "default"))] = _splits(entry["data_files"], entry.get("data_dir"))
+    return configs
 
 
-def _splits(said: Any, folder: str | None) -> dict[str, list[str]]:
-    """Return split → globs of one `data_files` entry in any of its spellings; files without a split are `train`."""
-    if isinstance(said, dict):
-        pairs = list(said.items())
-    elif isinstance(said, list) and said and isinstance(said[0], dict):
-        pairs = [(part.get("split", "train"), part.get("path", [])) for part in said]
+def _splits(data_files: Any, folder: str | None) -> dict[str, list[str]]:
+    """Return split → globs of one `data_files` entry, in any of its three forms; files without a split are `train`."""
+    if isinstance(data_files, dict):
+        pairs = list(data_files.items())
+    elif isinstance(data_files, list) and data_files and isinstance(data_files[0], dict):
+        pairs = [(part.get("split", "train"), part.get("path", [])) for part in data_files]
     else:
-        pairs = [("train", said)]
+        pairs = [("train", data_files)]
     start = f"{folder.strip('/')}/" if folder else ""
     return {
         str(split): [start + glob.removeprefix("./") for glob in ([globs] if isinstance(globs, str) else globs)]
@@ -97,16 +97,16 @@ def _splits(said: Any, folder: str | None) -> dict[str, list[str]]:
 
 
 def _with_word(names: list[str], words: Iterable[str]) -> list[str]:
-    """Return the names that have one of the words as a folder or as the whole stem, or else as a part of one."""
+    """Return the names with one of the words as a folder or as the whole stem; if none, those with it as a part."""
     spelled = "|".join(map(re.escape, words))
     for pattern in (rf"(^|/)({spelled})(/|\.[a-z.0-9]+$)", rf"(^|[/_.-])({spelled})([/_.-]|$)"):
-        found = [name for name in names if re.search(pattern, name)]
-        if found:
-            return found
+        matches = [name for name in names if re.search(pattern, name)]
+        if matches:
+            return matches
     return []
 
 
 def _unsplit(names: list[str]) -> list[str]:
-    """Return the names unless they tell splits apart: then the one asked for is not among them."""
+    """Return all names, or none if some names mark a split, since the requested split is then missing."""
     words = [word for spellings in _WORDS.values() for word in spellings]
     return [] if _with_word(names, words) else names

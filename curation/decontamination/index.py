@@ -1,4 +1,4 @@
-"""The index of evaluation texts: their n-grams in a table that all workers read in place."""
+"""The index of evaluation texts: a hash table of their n-grams, as arrays that all workers share by memory mapping."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from open_ml_embed.core.text.tokens import tokenize
 
 ROLES = ("query", "document")
 AT_ONCE = 65_536
+"""Texts tokenized at a time."""
 LOAD, FILTER_BITS = 0.5, 12
-"""Fullest the table gets, and bits of filter for each n-gram in it."""
+"""Maximum load factor of the hash table, and bits of the Bloom filter for each n-gram."""
 
 
 _TEXTS = pa.schema([("text", pa.large_string())])
@@ -29,7 +30,7 @@ _IDS = pa.schema([("subset", pa.large_string()), ("text_id", pa.large_string())]
 
 
 class IndexSettings(Section):
-    """What of the settings decides what is in the index."""
+    """The settings that the index depends on."""
 
     shortest: int
     ngram: int
@@ -38,21 +39,27 @@ class IndexSettings(Section):
 
     @classmethod
     def of(cls, settings: DecontaminationSettings) -> IndexSettings:
-        """Take them from a profile's section."""
+        """Select these settings from a profile's section."""
         return cls.model_validate(settings.model_dump(include=set(cls.model_fields)))
 
 
 @dataclass(frozen=True)
 class Index:
-    """The arrays; m different texts, k n-grams.
+    """The arrays of the index, for m different texts and k n-grams.
 
     Attributes:
-        filter: uint64, a power of two; slots, places: uint64 and uint32, a power of two (`kernels`).
-        posting_starts: int64[k + 1]; posting_texts, posting_positions: int32, texts in which an n-gram stands.
-        text_starts: int64[m + 1]; text_tokens: uint32, low halves of token hashes; text_scale: uint8, tokens a word.
-        text_exact: uint64[m], hash of the text but for case, white space and outer punctuation.
+        filter: uint64, Bloom filter; its length is a power of two.
+        slots, places: uint64 and uint32, hash table of n-gram keys and of their numbers; the length is a power of two
+            (see `kernels`).
+        posting_starts: int64[k + 1], bounds of each n-gram's postings.
+        posting_texts, posting_positions: int32, the texts that contain the n-gram, and its first token in each.
+        text_starts: int64[m + 1], bounds of each text's tokens.
+        text_tokens: uint32, low 32 bits of the token hashes.
+        text_scale: uint8, tokens that make a word, for each token.
+        text_exact: uint64[m], hash of the text without case, white space and outer punctuation.
         text_words: int32[m], length in tenths of a word.
-        owner_starts: int64[m + 1]; owner_set: int32 and owner_role: uint8, whose text it is, and `ROLES`.
+        owner_starts: int64[m + 1], bounds of each text's owners.
+        owner_set, owner_role: int32 and uint8, the evaluation set that contains the text, and an index into `ROLES`.
 
     """
 
@@ -76,14 +83,15 @@ class Index:
 
 
 def unique_texts(tables: list[pa.Table]) -> tuple[pa.Table, tuple[I64, I32, U8], pa.Table]:
-    """Fold texts that differ in case, white space and outer punctuation alone.
+    """Merge texts that differ only in case, white space and outer punctuation.
 
     Args:
-        tables: `texts.TEXT_SCHEMA`, one a set.
+        tables: one table for each set, with `curation.decontamination.step.texts.TEXT_SCHEMA`.
 
     Returns:
-        A table of m texts, in order of appearance; their owners, by text and then in order of appearance, as
-        (starts int64[m + 1], set int32, role uint8); and a table of subset and text_id, one row an owner.
+        A table of the m different texts, in order of appearance; their owners, by text and then in order of
+        appearance, as (starts int64[m + 1], set int32, role uint8); and a table of `subset` and `text_id`, one row for
+        each owner.
 
     """
     whole = pa.concat_tables(tables) if tables else pa.table({n: [] for n in ("subset", "role", "text_id", "text")})
@@ -103,12 +111,12 @@ def unique_texts(tables: list[pa.Table]) -> tuple[pa.Table, tuple[I64, I32, U8],
 
 
 def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: IndexSettings) -> Index:
-    """Index m different texts.
+    """Build the index of m different texts.
 
     Args:
         texts: m strings.
-        owners: as `unique_texts` gives them.
-        settings: lengths in words.
+        owners: the owners that `unique_texts` returns.
+        settings: lengths in words, and from how many texts on an n-gram is common.
 
     """
     power = powers(settings.ngram)
@@ -146,19 +154,20 @@ def build_index(texts: pa.ChunkedArray, owners: tuple[I64, I32, U8], settings: I
 
 
 def _postings(keys: U64, texts: I32, positions: I32, common: int) -> tuple[U64, I64, I64]:
-    """Return (different keys, where the postings of each start, which postings stay in which order).
+    """Return (unique keys, bounds of each key's postings, indices of the kept postings in order).
 
-    An n-gram counts once a text. One of more than `common` texts goes, unless it is a whole text: that is no phrase.
+    An n-gram has one posting for each text. An n-gram of more than `common` texts is dropped as a common phrase, unless
+    it is a whole text.
     """
     order = np.lexsort((positions, texts, keys))
     fresh = np.ones(len(order), bool)
     same_key = keys[order][1:] == keys[order][:-1]
     fresh[1:] = ~(same_key & (texts[order][1:] == texts[order][:-1]))
     order = order[fresh]
-    names, first, held = np.unique(keys[order], return_index=True, return_counts=True)
-    rare = (held <= common) | (positions[order][first] < 0)
-    kept = order[np.repeat(rare, held)]
-    return names[rare], offsets_of(held[rare]), kept
+    unique, first, counts = np.unique(keys[order], return_index=True, return_counts=True)
+    rare = (counts <= common) | (positions[order][first] < 0)
+    kept = order[np.repeat(rare, counts)]
+    return unique[rare], offsets_of(counts[rare]), kept
 
 
 def _power_of_two(least: float) -> int:
@@ -173,7 +182,7 @@ def _exact(texts: pa.Array) -> U64:
 
 
 def _pieces(texts: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """Cut a column into arrays of a moderate number of texts."""
+    """Cut a column into arrays of at most `AT_ONCE` texts."""
     for chunk in texts.chunks:
         for start in range(0, len(chunk), AT_ONCE):
             yield chunk.slice(start, AT_ONCE)

@@ -1,10 +1,10 @@
-"""The loops: n-grams of token hashes, a table of them behind a filter, and the runs two texts have in common.
+"""Compiled loops: n-grams of token hashes, a hash table of them behind a Bloom filter, and the runs two texts share.
 
-An n-gram is named by a polynomial hash of its tokens, taken from prefix sums in two multiplications whatever its
-length (Karp and Rabin 1987). Most n-grams of a clean text are in no evaluation text, so a filter answers first: one
-64-bit word a look-up (a register-blocked Bloom filter: Putze, Sanders and Singler 2007), small enough for the cache,
-and its misses do not wait for each other. What it lets through is looked up in an open-addressing table and then
-compared token by token: no hash is believed.
+The key of an n-gram is a polynomial hash of its tokens, computed from prefix hashes with two multiplications for any
+length (Karp and Rabin 1987). Most n-grams of a clean text occur in no evaluation text, so a register-blocked Bloom
+filter (Putze, Sanders and Singler 2007) is asked first: it reads one 64-bit word for each n-gram, fits into the cache,
+and its cache misses overlap. N-grams that pass the filter are looked up in an open-addressing hash table and then
+compared token by token, so that a hash collision never counts as a match.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from open_ml_embed.core.text.tokens import mix64
 
 BASE = np.uint64(0x9FB21C651E98DF25)
 WHOLE = np.int32(-1)
-"""Position of a posting that is the whole text."""
+"""Position of a posting that stands for the whole text."""
 LONGEST_WORD = 5
+"""Tokens in a word, at most (`word_units`)."""
 RECENT = 16
-"""Runs of a text that are remembered, so that an n-gram inside one of them is not followed again."""
+"""Recent runs of a row that are remembered, so that an n-gram inside one of them is not extended again."""
 EFFORT = 256
-"""Tokens compared for each token of a text, at most: repetitive texts stay linear."""
+"""Token comparisons for each token of a row, at most, so that repetitive texts cost linear time."""
 
 
 def powers(ngram: int) -> U64:
@@ -44,11 +45,25 @@ def anchors(
     texts: I32,
     positions: I32,
 ) -> int:
-    """Choose the n-grams of evaluation texts to be looked for; return how many (arrays of that size hold them).
+    """Choose the n-grams of evaluation texts to index (anchors), and return their number.
 
-    The whole text; then an n-gram at every `step` words and the last one, so that any run of `ngram + step - 1`
-    words, and any text of `ngram` words or more that stands in another, has one at its place. N-grams of fewer than
-    three different tokens say nothing. With empty arrays the call only counts.
+    The anchors of a text are the whole text, an n-gram at every `step` words, and the last n-gram. So every run of
+    `ngram + step - 1` words contains an anchor, and so does every text of `ngram` words or more that is part of another
+    text. N-grams with fewer than three different tokens are left out. With empty result arrays the call only counts.
+
+    Args:
+        hashes: uint64, token hashes of all texts.
+        starts: int64[m + 1], bounds of each text's tokens.
+        scale: uint8, tokens that make a word, for each token.
+        ngram: words in an n-gram.
+        step: words between anchors.
+        shortest: texts with fewer words have no anchors.
+        power: `powers` of `ngram`.
+        tenths: `word_units.TENTHS`.
+        keys: uint64, receives the key of each anchor; empty to count only.
+        texts: int32, receives the number of its text.
+        positions: int32, receives its first token in the text, or `WHOLE`.
+
     """
     used = 0
     prefix = np.zeros(1, np.uint64)
@@ -77,20 +92,20 @@ def anchors(
                     keys[used] = gram_key(prefix, at, end, power[c])
                     texts[used], positions[used] = text, at
                 used += 1
-            onward = (step - 1) * c + 1  # of a run of ngram + step - 1 words, one token fewer would have no n-gram
+            onward = (step - 1) * c + 1  # one token more, and a run of ngram + step - 1 words could miss every anchor
             at = final if at < final < at + onward else at + onward
     return used
 
 
 @njit(inline="always")
 def whole_key(hashed: np.uint64, length: int) -> np.uint64:
-    """Name a sequence of tokens as a whole; never 0."""
+    """Return the key of a whole sequence of tokens; never 0."""
     return mix64(hashed ^ (np.uint64(length) << np.uint64(32)) ^ np.uint64(0x6A09E667F3BCC909)) | np.uint64(1)
 
 
 @njit(inline="always")
 def gram_key(prefix: U64, start: Integer, end: Integer, power: np.uint64) -> np.uint64:
-    """Name the tokens from `start` to `end`; never 0."""
+    """Return the key of the tokens from `start` to `end`, from prefix hashes; never 0."""
     return mix64(prefix[end] - prefix[start] * power) | np.uint64(1)
 
 
@@ -108,7 +123,7 @@ def _varied(hashes: U64, start: int, end: int) -> bool:
 
 @njit
 def fill(keys: U64, slots: U64, places: U32, filter_words: U64) -> None:
-    """Put keys (unique, not 0) into an empty table and its filter; `places` gets each one's number."""
+    """Insert keys (unique, not 0) into an empty hash table and its filter; `places` receives the number of each key."""
     mask = np.uint64(len(slots) - 1)
     for number in range(len(keys)):
         key = keys[number]
@@ -137,7 +152,7 @@ def _bits(key: np.uint64) -> np.uint64:
 
 @njit(inline="always")
 def _place(key: np.uint64, slots: U64, places: U32) -> np.int64:
-    """Return a key's number, or -1."""
+    """Return the number of a key, or -1 if the table does not contain it."""
     mask = np.uint64(len(slots) - 1)
     slot = (key >> np.uint64(8)) & mask
     while slots[slot]:
@@ -160,22 +175,22 @@ def find(  # noqa: PLR0912, PLR0915 (one pass over the tokens: state is kept in 
     begins: I32,
     ends: I32,
 ) -> tuple[int, int, int]:
-    """Find the runs that rows have in common with evaluation texts, from row `first_row` on.
+    """Find the runs of tokens that rows share with evaluation texts, starting at row `first_row`.
 
     Args:
-        tokens: hashes and offsets of n rows, and how many tokens of each one's kind make a word.
-        ngram: words of an n-gram.
-        power: `powers` of it.
-        table: filter, slots, places; posting starts, texts and positions.
-        evaluated: starts of the evaluation texts and their tokens, the low halves of the hashes.
-        first_row: to go on from where the results were full.
-        rows: int32, takes the row of each run.
-        texts: int32, takes its evaluation text.
-        begins: int32, takes its first token in that text, or `WHOLE` where all tokens of row and text are the same.
-        ends: int32, takes the token after its last.
+        tokens: hashes and offsets of n rows, and for each token the number of tokens that make a word.
+        ngram: words in an n-gram.
+        power: `powers` of `ngram`.
+        table: filter, slots, places; posting starts, texts and positions (see `index.Index`).
+        evaluated: bounds of the evaluation texts, and the low 32 bits of their token hashes.
+        first_row: the row to start at; to continue after the result arrays were full.
+        rows: int32, receives the row of each run.
+        texts: int32, receives the evaluation text of each run.
+        begins: int32, receives the run's first token in that text, or `WHOLE` if row and text have the same tokens.
+        ends: int32, receives the token after the run's last token in that text.
 
     Returns:
-        (runs found, the next row: n when all are done, texts given up for want of effort).
+        (number of runs; the next row, n when all rows are done; number of n-grams given up because of `EFFORT`).
 
     """
     hashes, offsets, scale = tokens
@@ -259,7 +274,7 @@ def _same(hashed: np.uint64, token: np.uint32) -> bool:
 
 @njit
 def _run(hashes: U64, i: int, end: int, tokens: U32, j: int, stop: int) -> int:
-    """Return how many tokens are the same from here on."""
+    """Return how many tokens agree from i and j on, forwards."""
     length = 0
     while i + length < end and j + length < stop and _same(hashes[i + length], tokens[j + length]):
         length += 1
@@ -268,7 +283,7 @@ def _run(hashes: U64, i: int, end: int, tokens: U32, j: int, stop: int) -> int:
 
 @njit
 def _run_back(hashes: U64, first: int, i: int, tokens: U32, start: int, j: int) -> int:
-    """Return how many tokens are the same before here."""
+    """Return how many tokens agree before i and j, backwards."""
     length = 0
     while i - length > first and j - length > start and _same(hashes[i - length - 1], tokens[j - length - 1]):
         length += 1
@@ -279,10 +294,22 @@ def _run_back(hashes: U64, first: int, i: int, tokens: U32, start: int, j: int) 
 def cover(
     groups: I64, texts: I32, begins: I32, ends: I32, text_starts: I64, scale: U8, tenths: U8, covered: I64, longest: I64
 ) -> None:
-    """Add up, for each group of runs, how much of its text they cover and their longest, in tenths of a word.
+    """Compute how much of the text each group of runs covers, and the longest run, in tenths of a word.
 
-    `groups` are int64 offsets into the runs; a group is one row and one text, its runs by `begins`. Runs that overlap
-    or touch count as one only for `covered`; a whole text counts as one run.
+    A group has the runs of one row and one text, sorted by `begins`. Overlapping runs count once in `covered`, but
+    separately in `longest`. A whole text is one run.
+
+    Args:
+        groups: int64[g + 1], bounds of the groups in the arrays of runs.
+        texts: int32, evaluation text of each run.
+        begins: int32, first token of each run, or `WHOLE`.
+        ends: int32, token after the last of each run.
+        text_starts: int64[m + 1], bounds of the evaluation texts' tokens.
+        scale: uint8, tokens that make a word, for each token of the evaluation texts.
+        tenths: `word_units.TENTHS`.
+        covered: int64[g], zeros; receives the covered length.
+        longest: int64[g], zeros; receives the length of the longest run.
+
     """
     for group in range(len(groups) - 1):
         start = text_starts[texts[groups[group]]]

@@ -1,4 +1,4 @@
-"""Which evaluation texts stand in which rows: exactly, nearly, or as a part."""
+"""Matching of rows with evaluation texts: equal, near-duplicate, or contained."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from open_ml_embed.core.array_types import F32, F64, I32, I64, U8, Integers, Mas
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 REASONS = ("exact", "near", "contained")
-"""Equal but for case, white space and outer punctuation; Jaccard index of the shingles; a part of the row's text."""
+"""Equal except for case, white space and outer punctuation; near-duplicate by the Jaccard index of the shingles;
+contained in the row's text."""
 EXACT, NEAR, CONTAINED = range(len(REASONS))
 NOTHING = 255
 FEWEST_RUNS = 4096
 REPETITION = 4
-"""How often a near-duplicate may repeat itself: beyond, two texts of such different lengths are not compared."""
+"""Factor by which repetition may lengthen a near-duplicate; two texts whose lengths differ by more are not compared."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Hits:
     """Pairs of a row and an evaluation text, sorted by row and text.
 
     Attributes:
-        rows: int64, in the texts that were asked about.
-        texts: int32, in the index.
-        reasons: uint8, of `REASONS`: the first that holds.
-        scores: float32; 1 for exact, the Jaccard index, or the share of the evaluation text that is there.
-        given_up: n-grams not followed, because their rows repeat themselves too much.
+        rows: int64, indices of the rows.
+        texts: int32, indices of the evaluation texts in the index.
+        reasons: uint8, indices into `REASONS`: the first that applies.
+        scores: float32; 1 for exact, the Jaccard index for near, the covered share of the evaluation text otherwise.
+        given_up: number of n-grams that were not extended, because their rows are too repetitive.
 
     """
 
@@ -52,23 +53,24 @@ class Hits:
 def match(
     texts: pa.Array | pa.ChunkedArray, index: Index, evaluated: pa.Table, settings: DecontaminationSettings
 ) -> Hits:
-    """Look for evaluation texts in n texts.
+    """Find evaluation texts in n texts.
 
     Args:
         texts: n strings.
-        index: of the evaluation texts.
-        evaluated: what it was made of (`index.unique_texts`); only those that come near are read.
-        settings: what counts.
+        index: the index of the evaluation texts.
+        evaluated: the table of evaluation texts that the index was built from (`index.unique_texts`). Only texts that
+            may be near-duplicates are read from it.
+        settings: thresholds and lengths.
 
     """
-    found = [_match(piece, start, index, evaluated["text"], settings) for start, piece in _pieces(texts)]
+    parts = [_match(piece, start, index, evaluated["text"], settings) for start, piece in _pieces(texts)]
     none = Hits(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.float32))
     return Hits(
-        np.concatenate([none.rows, *(hits.rows for hits in found)]),
-        np.concatenate([none.texts, *(hits.texts for hits in found)]),
-        np.concatenate([none.reasons, *(hits.reasons for hits in found)]),
-        np.concatenate([none.scores, *(hits.scores for hits in found)]),
-        sum(hits.given_up for hits in found),
+        np.concatenate([none.rows, *(hits.rows for hits in parts)]),
+        np.concatenate([none.texts, *(hits.texts for hits in parts)]),
+        np.concatenate([none.reasons, *(hits.reasons for hits in parts)]),
+        np.concatenate([none.scores, *(hits.scores for hits in parts)]),
+        sum(hits.given_up for hits in parts),
     )
 
 
@@ -111,23 +113,26 @@ def _match(
 
 
 def _runs(tokens: Tokens, scale: U8, index: Index, ngram: int) -> tuple[I32, I32, I32, I32, int]:
-    """Return (row, text, begin, end) of all runs, and what was given up; `find` goes on where the arrays were full."""
+    """Return (row, text, begin, end) of all runs, int32, and the number of n-grams given up.
+
+    Calls `find` repeatedly, with new result arrays whenever they are full.
+    """
     power = powers(ngram)
     postings = (index.posting_starts, index.posting_texts, index.posting_positions)
     table = (index.filter, index.slots, index.places, *postings)
-    asked, evaluated = (tokens.hashes, tokens.offsets, scale), (index.text_starts, index.text_tokens)
-    found: list[tuple[I32, ...]] = []
+    row_tokens, evaluated = (tokens.hashes, tokens.offsets, scale), (index.text_starts, index.text_tokens)
+    pieces: list[tuple[I32, ...]] = []
     row = given_up = 0
-    room = max(FEWEST_RUNS, len(tokens))
+    capacity = max(FEWEST_RUNS, len(tokens))
     while row < len(tokens):
-        runs = tuple(np.empty(room, np.int32) for _ in range(4))
-        used, row, lost = find(asked, ngram, power, table, evaluated, row, *runs)
-        given_up += lost
-        found.append(tuple(array[:used] for array in runs))
-        room *= 1 if used else 2
+        runs = tuple(np.empty(capacity, np.int32) for _ in range(4))
+        used, row, skipped = find(row_tokens, ngram, power, table, evaluated, row, *runs)
+        given_up += skipped
+        pieces.append(tuple(array[:used] for array in runs))
+        capacity *= 1 if used else 2
     none = np.zeros(0, np.int32)
     rows, texts, begins, ends = (
-        (np.concatenate([none, *parts]) for parts in zip(*found, strict=True)) if found else (none, none, none, none)
+        (np.concatenate([none, *parts]) for parts in zip(*pieces, strict=True)) if pieces else (none, none, none, none)
     )
     return rows, texts, begins, ends, given_up
 
@@ -139,36 +144,38 @@ def _similarity(
     evaluated: pa.ChunkedArray,
     row: I64,
     text: I32,
-    asked: Mask,
+    wanted: Mask,
     settings: DecontaminationSettings,
 ) -> F64:
-    """Return the true Jaccard index of the shingles of each pair that is `asked` for; 0 where lengths forbid it."""
+    """Return the Jaccard index of the shingles of each pair in `wanted`, float64; 0 if the lengths differ too much."""
     result = np.zeros(len(row))
     sizes = np.diff(tokens.offsets)[row], np.diff(index.text_starts)[text]
     alike = np.minimum(*sizes) * REPETITION >= settings.threshold * np.maximum(*sizes)
-    pairs = np.flatnonzero(asked & alike)
+    pairs = np.flatnonzero(wanted & alike)
     if len(pairs):
-        left, own = np.unique(row[pairs], return_inverse=True)
-        right, other = np.unique(text[pairs], return_inverse=True)
-        both = pa.concat_arrays([_taken(texts, left), _taken(evaluated, right)])
+        left, left_index = np.unique(row[pairs], return_inverse=True)
+        right, right_index = np.unique(text[pairs], return_inverse=True)
+        both = pa.concat_arrays([_take(texts, left), _take(evaluated, right)])
         hashes, offsets = shingle_sets(tokenize(both), settings.shingle)
-        result[pairs] = jaccard_of_sets(hashes, offsets, own.astype(np.int64), other.astype(np.int64) + len(left))
+        result[pairs] = jaccard_of_sets(
+            hashes, offsets, left_index.astype(np.int64), right_index.astype(np.int64) + len(left)
+        )
     return result
 
 
-def _equal(texts: pa.Array, index: Index, row: I64, text: I32, asked: Mask) -> Mask:
-    """Tell which pairs that are `asked` for are equal but for case, white space and outer punctuation."""
+def _equal(texts: pa.Array, index: Index, row: I64, text: I32, wanted: Mask) -> Mask:
+    """Tell which pairs in `wanted` are equal except for case, white space and outer punctuation."""
     result = np.zeros(len(row), bool)
-    pairs = np.flatnonzero(asked)
+    pairs = np.flatnonzero(wanted)
     if len(pairs):
-        own, at = np.unique(row[pairs], return_inverse=True)
-        exact = tokenize(without_outer_punctuation(texts.take(pa.array(own)))).exact
+        unique_rows, at = np.unique(row[pairs], return_inverse=True)
+        exact = tokenize(without_outer_punctuation(texts.take(pa.array(unique_rows)))).exact
         result[pairs] = exact[at] == index.text_exact[text[pairs]]
     return result
 
 
-def _taken(texts: pa.Array | pa.ChunkedArray, rows: Integers) -> pa.Array:
-    taken = texts.take(pa.array(rows))
-    if isinstance(taken, pa.ChunkedArray):
-        taken = taken.combine_chunks()
-    return pc.cast(taken, pa.large_string())
+def _take(texts: pa.Array | pa.ChunkedArray, rows: Integers) -> pa.Array:
+    selected = texts.take(pa.array(rows))
+    if isinstance(selected, pa.ChunkedArray):
+        selected = selected.combine_chunks()
+    return pc.cast(selected, pa.large_string())

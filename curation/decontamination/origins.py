@@ -1,4 +1,4 @@
-"""Evaluation sets and their raw files: MTEB's tasks from the Hub, described sets, folders in BEIR's layout."""
+"""Evaluation sets and their raw files: MTEB's tasks from the Hub, sets with manifests, and folders in BEIR's layout."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class EvaluationSet:
     """One evaluation set of a profile.
 
     Attributes:
-        kind: where it comes from; with its name, it is unique.
-        name: the task as reports call it.
-        said: what is known of it: MTEB's entry, the manifest, or the folder with the split that is evaluated.
+        kind: where the set comes from; kind and name together are unique.
+        name: the name in reports.
+        definition: the catalog entry of an MTEB task, the manifest of a set, or (folder, evaluated split).
 
     """
 
     kind: Literal["mteb", "sets", "folders"]
     name: str
-    said: EvaluationTask | Manifest | tuple[str, str]
+    definition: EvaluationTask | Manifest | tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -44,65 +44,65 @@ class RawSet:
     which: EvaluationSet
     files: tuple[RawFile, ...]
     form: TaskType | None = None
-    """Of MTEB's tasks and of folders."""
+    """The data layout of an MTEB task or a folder; None for a set with a manifest."""
 
 
 def chosen_sets(settings: DecontaminationSettings, root: Path) -> list[EvaluationSet]:
     """Return the evaluation sets of a profile, in a fixed order.
 
     Args:
-        settings: the profile's.
-        root: what relative folders are relative to.
+        settings: the profile's settings of step `decontaminate`.
+        root: the folder that relative paths refer to.
 
     Raises:
-        UnknownNameError: a name that nothing has.
-        SettingsError: two sets would have one name in the report.
+        UnknownNameError: there is no set, task, benchmark, type or language of a given name.
+        SettingsError: two sets have the same name.
 
     """
     mteb = settings.mteb
-    found: list[EvaluationSet] = []
+    sets: list[EvaluationSet] = []
     if mteb.benchmarks or mteb.tasks:
-        found += [EvaluationSet("mteb", task.name, task) for task in load_catalog(root).choose(mteb)]
+        sets += [EvaluationSet("mteb", task.name, task) for task in load_catalog(root).choose(mteb)]
     for name in settings.sets:
         if "/" in name:
             folder, _, split = name.partition("@")
             place = (root / folder).resolve()
-            found.append(EvaluationSet("folders", place.name, (str(place), split)))
+            sets.append(EvaluationSet("folders", place.name, (str(place), split)))
         else:
-            found.append(EvaluationSet("sets", name, load_set(name, root)))
-    names = [one.name for one in found]
+            sets.append(EvaluationSet("sets", name, load_set(name, root)))
+    names = [evaluation_set.name for evaluation_set in sets]
     for name in names:
         if names.count(name) > 1:
             raise SettingsError(f"two evaluation sets are called {name!r}", where="decontaminate", remedy="rename one")
-    return found
+    return sets
 
 
 def fetch_set(which: EvaluationSet, options: FetchOptions) -> RawSet:
-    """Bring the files of an evaluation set here.
+    """Download the files of an evaluation set, or list them if they are read in place.
 
     Raises:
-        FetchError: they cannot be had, or the repository has no such split.
-        TransientError: they may be had later.
-        MissingToolError: this machine lacks a program the set needs.
+        FetchError: the files cannot be fetched, or the repository has no such split.
+        TransientError: fetching failed for now and may succeed later.
+        MissingToolError: this machine lacks a program that the set needs.
 
     """
-    if isinstance(which.said, Manifest):
-        manifest = which.said
-        found = []
+    if isinstance(which.definition, Manifest):
+        manifest = which.definition
+        files = []
         for subset in manifest.subsets:
-            found += [replace(file, table=f"{file.table}/{subset}/") for file in fetch(manifest, subset, options)]
-        return RawSet(which, tuple(found))
-    if isinstance(which.said, EvaluationTask):
-        form = task_types()[which.said.type]
-        return RawSet(which, tuple(_from_hub(which.said, form, options)), form)
-    return RawSet(which, tuple(_from_folder(*which.said, options)), TaskType(form="retrieval"))
+            files += [replace(file, table=f"{file.table}/{subset}/") for file in fetch(manifest, subset, options)]
+        return RawSet(which, tuple(files))
+    if isinstance(which.definition, EvaluationTask):
+        form = task_types()[which.definition.type]
+        return RawSet(which, tuple(_from_hub(which.definition, form, options)), form)
+    return RawSet(which, tuple(_from_folder(*which.definition, options)), TaskType(form="retrieval"))
 
 
 def check_folder(place: str, split: str) -> tuple[list[str], list[str]]:
-    """Return the names of the files of a folder in BEIR's layout, and of the splits that it has judgements of.
+    """Return the file names of a folder in BEIR's layout, and the splits that it has judgements of.
 
     Raises:
-        FetchError: there is no such folder, it is empty, or it has no judgements of the split that is asked for.
+        FetchError: the folder does not exist or is empty, or it has no judgements of the given split.
 
     """
     names = names_below(Path(place))
@@ -114,21 +114,21 @@ def check_folder(place: str, split: str) -> tuple[list[str], list[str]]:
     return names, splits
 
 
-def _from_folder(place: str, split: str, options: FetchOptions) -> list[RawFile]:
-    folder = Path(place)
-    names, splits = check_folder(place, split)
-    if not split:  # the test split, or whatever is not for training
+def _from_folder(path: str, split: str, options: FetchOptions) -> list[RawFile]:
+    folder = Path(path)
+    names, splits = check_folder(path, split)
+    if not split:  # the test split, or else the first split other than train
         split = "test" if "test" in splits else next((s for s in splits if s != "train"), "train")
     parts = {"queries": "queries.jsonl*", "corpus": "corpus.jsonl*", "judgements": f"qrels/{split}.*"}
     return [
         local_file(folder, name, f"{part}/default/{split}", options.hashes)
         for part, glob in parts.items()
-        for name in matching(names, [glob], where=place)
+        for name in matching(names, [glob], where=path)
     ]
 
 
 def _from_hub(task: EvaluationTask, form: TaskType, options: FetchOptions) -> list[RawFile]:
-    if _COMMIT.fullmatch(task.revision) and not options.offline:  # a commit does not change: what is here is right
+    if _COMMIT.fullmatch(task.revision) and not options.offline:  # a commit never changes, so local files are current
         try:
             return _from_hub(task, form, replace(options, offline=True))
         except FetchError:
@@ -162,7 +162,7 @@ def _fetched(task: EvaluationTask, plan: Mapping[str, list[str]], options: Fetch
 
 
 def _plan(task: EvaluationTask, form: TaskType, layout: Layout) -> dict[str, list[str]]:
-    """Return `<part>/<subset>/<split>` → file names; those that are missing have none."""
+    """Return `<part>/<subset>/<split>` → file names, an empty list for what is missing."""
     plan: dict[str, list[str]] = {}
     for subset in task.subsets:
         for split in task.splits:
@@ -172,9 +172,9 @@ def _plan(task: EvaluationTask, form: TaskType, layout: Layout) -> dict[str, lis
                 start = "" if subset == "default" else f"{subset}-"
                 for part, configs in _RETRIEVAL.items():
                     named = [c.format(start) for c in configs if not start or "{}" in c]
-                    found = (layout.find(config, split) for config in named)
-                    plan[f"{part}/{subset}/{split}"] = next(filter(None, found), [])
-    if task.own_loading and not all(plan.values()):  # arranged by mteb's code: take the split's files as they are
+                    matches = (layout.find(config, split) for config in named)
+                    plan[f"{part}/{subset}/{split}"] = next(filter(None, matches), [])
+    if task.own_loading and not all(plan.values()):  # rearranged by mteb's code: read the split's files as they are
         return {f"rows/default/{split}": layout.find(None, split) or _all(layout) for split in task.splits}
     return plan
 
@@ -188,8 +188,8 @@ def _all(layout: Layout) -> list[str]:
 
 
 def _described(task: EvaluationTask, tables: dict[str, list[str]]) -> Manifest:
-    """Return a manifest that says no more than where the files are."""
-    said: dict[str, Any] = {
+    """Return a minimal manifest, which only describes where the files are."""
+    fields: dict[str, Any] = {
         "name": "evaluation", "title": task.name, "collection": "offline", "task": "question-answering",
         "family": "retrieval", "origin": {"kind": "hub", "repo": task.repo, "ref": task.revision},
         "tables": {k: {"files": names or ["-"], "format": "jsonl", "fields": {}} for k, names in tables.items()},
@@ -197,4 +197,4 @@ def _described(task: EvaluationTask, tables: dict[str, list[str]]) -> Manifest:
         "license": {"id": "LicenseRef-evaluation", "commercial": False, "redistribution": False},
         "citation": "stated by MTEB", "samples": 0, "instruction": "Only to be compared with.",
     }  # fmt: skip
-    return Manifest.model_validate(said)
+    return Manifest.model_validate(fields)

@@ -10,53 +10,58 @@ from open_ml_embed.core.section import Section
 
 
 class MtebSettings(Section):
-    """Which of MTEB's tasks (`manifests/evaluations/mteb.jsonl`); none by default."""
+    """Which of MTEB's tasks to use (`manifests/evaluations/mteb.jsonl`); none by default."""
 
     benchmarks: list[str] = []
-    """By mteb's names, as `MTEB(Multilingual, v2)`."""
+    """Names of benchmarks in mteb, such as `MTEB(Multilingual, v2)`."""
     tasks: list[str] = []
-    """Names or patterns (`MIRACL*`, `*`) beside those of the benchmarks."""
+    """Names or patterns (`MIRACL*`, `*`) of tasks, in addition to those of the benchmarks."""
     types: list[str] = []
-    """Only of these types; empty: all."""
+    """Use only tasks of these types; empty: all types."""
     languages: list[str] = []
-    """Only tasks with one of these tags; empty: all."""
+    """Use only tasks with one of these language tags; empty: all languages."""
     exclude: list[str] = []
-    """Names or patterns."""
+    """Names or patterns of tasks to leave out."""
 
 
 class DistrustSettings(Section):
-    """When a source is listed as one to distrust, for one evaluation task or on the whole."""
+    """When a source is listed as not trustworthy, for one evaluation task or as a whole."""
 
     found: float = Field(default=0.1, gt=0, le=1)
-    """Share of a task's texts that the source holds."""
+    """Share of a task's texts that the source contains."""
     at_least: int = Field(default=5, ge=1)
-    """And so many of them: a task of three texts proves little."""
+    """Minimum number of these texts, because a few texts of a small task are weak evidence."""
     contaminated: float = Field(default=0.05, gt=0, le=1)
-    """Share of the source's rows that are contaminated, by whatever tasks."""
+    """Share of the source's rows that are contaminated, by any tasks."""
 
 
 class DecontaminationSettings(Section):
-    """Against which evaluation sets rows are held, and what counts as the same text. Lengths are in words."""
+    """The evaluation sets that rows are compared with, and what counts as the same text. Lengths are in words."""
 
     mteb: MtebSettings = MtebSettings()
     sets: list[str] = []
-    """Names in `manifests/evaluations/sets`, or folders in BEIR's layout (whatever has a slash in it)."""
+    """Names in `manifests/evaluations/sets`, or folders in BEIR's layout (any name with a slash)."""
     documents: Literal["judged", "all"] = "judged"
-    """Of a retrieval task's corpus: the documents that a judgement of the split names, or every one."""
+    """Which documents of a retrieval task's corpus to look for: those that a judgement of the split calls relevant, or
+    all."""
     drop: list[Literal["query", "document"]] = ["query", "document"]
-    """On which side of a row an overlap keeps it out of the mixes; the other side's is reported only."""
+    """The sides of a row on which an overlap excludes the row from the mixes; overlaps of other sides are only
+    reported."""
     shortest: int = Field(default=3, ge=1)
-    """Evaluation texts below it are not looked for: `yes`, `1984`, `Paris` are nobody's."""
+    """Evaluation texts with fewer words (`yes`, `1984`, `Paris`) are ignored, because they occur everywhere."""
     ngram: int = Field(default=8, ge=4)
+    """Words in an n-gram of the index."""
     run: int = Field(default=13, ge=4)
-    """An unbroken run of so many words of an evaluation text is contamination, whatever the share."""
+    """An unbroken run of this many words of an evaluation text is contamination, even if it is a small share."""
     share: float = Field(default=0.7, gt=0, le=1)
-    """So is a text of which n-grams of the row cover this share."""
+    """An evaluation text is also contained in a row if shared n-grams cover this share of it, and at least `run` words
+    (or the whole text, if it is shorter)."""
     common: int = Field(default=10, ge=1)
-    """An n-gram of more evaluation texts than this is a phrase, and proves nothing."""
+    """An n-gram that occurs in more evaluation texts than this is a common phrase and is ignored."""
     shingle: int = Field(default=5, ge=1)
+    """Tokens in a shingle."""
     threshold: float = Field(default=0.8, gt=0, le=1)
-    """True Jaccard index of the shingles from which a row and an evaluation text are near-duplicates."""
+    """Jaccard index of the shingles from which a row and an evaluation text are near-duplicates."""
     distrust: DistrustSettings = DistrustSettings()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What is not looked at when two texts are compared as wholes, and how long a text is."""
+"""Comparison of whole texts without their outer punctuation, and the length of a text in words."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.folding import folded, left_out
 from open_ml_embed.core.text.tokens import Tokens
 
-_SAYING = frozenset("#%&*@/\\")
-"""Punctuation that may be a part of a name (`C#`, `50 %`, `*args`)."""
+_NAME_PUNCTUATION = frozenset("#%&*@/\\")
+"""Punctuation that may be part of a name (`C#`, `50 %`, `*args`), and is therefore not stripped."""
 
 
 def without_outer_punctuation(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Strip white space, quotation marks, brackets, stops and what folding leaves out from both ends of every text.
+    """Strip white space, quotes, brackets, stops and characters that folding drops from both ends of each text.
 
-    What a character folds to decides: a full-width quotation mark goes, and a full-width `＃` stays.
+    A character is stripped if the characters it folds to are: a full-width quotation mark is, a full-width `＃` is not.
 
     >>> without_outer_punctuation(pa.array(["“Who wrote it?”", "¿Qué?", "in C#", "3 - 5", "＂Ｃ＃．＂"])).to_pylist()
     ['Who wrote it', 'Qué', 'in C#', '3 - 5', 'Ｃ＃']
@@ -36,7 +36,9 @@ def without_outer_punctuation(texts: pa.Array | pa.ChunkedArray) -> pa.Array | p
 def _stripped() -> str:
     kinds = {"Pi", "Pf", "Ps", "Pe", "Po", "Zs", "Zl", "Zp"}
     chars = [chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) in kinds]
-    plain = frozenset(char for char in chars if folded(char) == char and char not in _SAYING) | frozenset(" \t\n\r\v\f")
+    plain = frozenset(char for char in chars if folded(char) == char and char not in _NAME_PUNCTUATION) | frozenset(
+        " \t\n\r\v\f"
+    )
     return "".join([*plain, *filter(lambda char: plain.issuperset(folded(char)), chars), *map(chr, left_out())])
 
 

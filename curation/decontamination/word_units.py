@@ -1,10 +1,10 @@
-"""How many tokens make a word, by script, so that lengths mean the same in all of them.
+"""The number of tokens in a word, by script, so that lengths in words are comparable between scripts.
 
-`open_ml_embed.core.text.tokens` makes a word one token where a script writes spaces, and every character one where it
-does not. Thirteen tokens are a sentence of English, half a sentence of Chinese and three words of Thai: n-grams of so
-many tokens would be rare in one and everywhere in the other. A word therefore counts as one token of a spaced script,
-two characters of Han, kana or Yi, and five code points of Thai, Lao, Khmer, Burmese, Javanese and the like. That is
-what translations of one text have: docs/decontamination.md has the table and the command.
+In `open_ml_embed.core.text.tokens`, a token is a word in scripts with spaces, and a character in scripts without.
+Thirteen tokens are a sentence of English, half a sentence of Chinese, or three words of Thai, so n-grams of a fixed
+number of tokens would be rare in one script and common in another. Here, a word is one token of a script with spaces,
+two characters of Han, kana or Yi, or five code points of Thai, Lao, Khmer, Burmese, Javanese and similar scripts. These
+ratios are measured on translations of one text; docs/decontamination.md has the table and the command.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from open_ml_embed.core.array_types import U8
 from open_ml_embed.core.text.tokens import DENSE, LETTERS, SPACED, Tokens
 
 TENTHS = np.array([0, 10, 5, 0, 0, 2], np.uint8)
-"""Tokens a word → tenths of a word a token is."""
+"""Tenths of a word that a token counts for, indexed by the number of tokens in a word."""
 _PER_WORD = np.zeros(4, np.uint8)
 _PER_WORD[[SPACED, DENSE, LETTERS]] = 1, 2, 5
 
 
 def tokens_per_word(tokens: Tokens) -> U8:
-    """Return uint8, one for each of `tokens`, made `with_kinds`: 1, 2 or 5, as its script has it."""
-    assert tokens.kinds is not None, "the tokenizer tells what kinds its tokens are of"
+    """Return the number of tokens in a word of each token's script: 1, 2 or 5, uint8; `tokens` must have kinds."""
+    assert tokens.kinds is not None, "tokenize with with_kinds=True"
     return _PER_WORD[tokens.kinds]

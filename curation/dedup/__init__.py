@@ -1,4 +1,4 @@
-"""Exact and near-duplicates across all sources, without a shuffle."""
+"""Exact and near-duplicate detection across all sources, without a shuffle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["cluster", "signatures"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the kernels when they are asked for: settings have no need of them."""
+    """Import the kernels on first use, since the settings do not need them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from curation.dedup import api

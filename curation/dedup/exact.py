@@ -1,8 +1,8 @@
-"""Exact duplicates and candidate pairs by sorting packed words: a hash's high bits, and the rank of its row.
+"""Exact duplicates and candidate pairs, by sorting 64-bit words that pack a hash's high bits and the rank of its row.
 
-A rank is a row's place in the order of who stays of a cluster; whatever works in ranks meets the row to keep first.
-Hash and rank share 64 bits, so one sort of plain integers both groups equal hashes and orders each group, in place
-and eight bytes a row. What the cut bits let through by chance is compared in full, or by its texts later.
+A rank is a row's position in the order of preference: of each cluster, the row of lowest rank is kept. Because hash and
+rank share 64 bits, one in-place sort of integers (eight bytes a row) groups equal hashes and orders each group by rank.
+The low bits of the hash are cut off; rows that agree by chance are compared by full hash here, or by text later.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from open_ml_embed.core.array_types import I64, U32, U64, Integer
 from open_ml_embed.core.compiled import njit
 
 ALL_PAIRS = 8
-"""In a run of so many rows or fewer every pair is a candidate."""
-NEIGHBOURS = 4
-"""In a longer run a row meets its first row and so many before it: linear in the run, where all pairs are not."""
+"""In a run of at most this many rows, every pair is a candidate."""
+NEIGHBORS = 4
+"""In a longer run, a row is paired with the run's first row and this many rows before it: linear, not quadratic."""
 
 
 def fold(exact: U64, ranks: U32) -> U32:
-    """Find the row that stays of each group of equal hashes.
+    """Find the kept row of each group of equal hashes.
 
     Args:
-        exact: uint64[n], one hash a row; all 64 bits count.
-        ranks: uint32[n], a permutation; the lowest of a group stays.
+        exact: uint64[n], the hash of each row; all 64 bits are compared.
+        ranks: uint32[n], the rank of each row, a permutation; the lowest rank of a group is kept.
 
     Returns:
-        uint32[n], indexed by rank: the rank of the group's first row (its own where the row stays).
+        uint32[n], indexed by rank: the rank of the group's kept row, which for a kept row is its own rank.
 
     """
     bits = rank_bits(len(exact))
@@ -40,17 +40,18 @@ def fold(exact: U64, ranks: U32) -> U32:
 
 
 def run_pairs(band: U32, ranks: U32, leaders: U32, sketched: U64, least: int) -> U64:
-    """Return the candidate pairs of one band, sorted and without repetition.
+    """Return the candidate pairs of one band, sorted and unique.
 
     Args:
-        band: uint32[n], by row; rows equal here may be similar, 0 is never equal to anything.
-        ranks: uint32[n], by row.
-        leaders: uint32[n], by rank, from `fold`: only rows that stay are compared.
-        sketched: uint64[n, w], by rank (`minhash.sketches`).
-        least: how many of the 64·w bits of two rows must agree; see `least_agreement`.
+        band: uint32[n], the band hash of each row. Rows with equal hashes may be similar; 0 means that a row has no
+            hash, and matches no row.
+        ranks: uint32[n], the rank of each row.
+        leaders: uint32[n], by rank, from `fold`; only kept rows are compared.
+        sketched: uint64[n, w], by rank, from `minhash.sketches`.
+        least: the number of the 64·w sketch bits that must agree; see `least_agreement`.
 
     Returns:
-        uint64[pairs], the lower rank in the high half and the higher rank in the low half.
+        uint64[pairs]: the lower rank in the high 32 bits, the higher rank in the low 32 bits.
 
     """
     packed = np.empty(len(band), np.uint64)
@@ -63,29 +64,35 @@ def run_pairs(band: U32, ranks: U32, leaders: U32, sketched: U64, least: int) ->
 
 
 def merge(pairs: U64, more: U64) -> U64:
-    """Return the sorted union of two sorted arrays without repetition."""
+    """Return the union of two sorted arrays, uint64, sorted and unique."""
     joined = np.concatenate([pairs, more])
     joined.sort()
     return joined[: _unique(joined)].copy()
 
 
 def rank_bits(rows: int) -> int:
-    """Return how many bits a rank among so many rows takes."""
+    """Return the number of bits that the ranks of this many rows need."""
     return max(1, (rows - 1).bit_length())
 
 
 def least_agreement(permutations: int, threshold: float) -> int:
-    """Return how many sketch bits two texts of a Jaccard index at the threshold share, short of four deviations.
+    """Return the number of sketch bits in which two texts must agree to be a candidate pair.
 
-    Of two texts with Jaccard index J a share (1 + J) / 2 of the bits agree (Li and König 2010), each on its own;
-    four standard deviations below it three such pairs in a hundred thousand are missed, far fewer than by banding.
+    Of two texts with Jaccard index J, each bit agrees with probability (1 + J) / 2, independently (Li and König 2010).
+    The result is the expected number at the threshold minus four standard deviations, which misses three such pairs
+    in a hundred thousand, far fewer than banding misses.
+
+    Args:
+        permutations: the number of bits in a sketch.
+        threshold: the Jaccard index from which two texts are near-duplicates.
+
     """
     share = (1 + threshold) / 2
     return int(permutations * share - 4 * (permutations * share * (1 - share)) ** 0.5)
 
 
-def halves(pairs: U64) -> tuple[I64, I64]:
-    """Split packed pairs into lower and higher rank, int64."""
+def unpack_pairs(pairs: U64) -> tuple[I64, I64]:
+    """Unpack pairs into (lower ranks, higher ranks), both int64[pairs]."""
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
@@ -97,7 +104,7 @@ def _fold(packed: U64, mask: np.uint64, by_rank: U64, leaders: U32) -> None:
             start = i
         rank = packed[i] & mask
         leaders[rank] = rank
-        # Nearly always the run is one text; a second text in it has equal high bits by chance.
+        # A run nearly always holds one text; another text in it has the same high bits by chance.
         for j in range(start, i):
             first = packed[j] & mask
             if leaders[first] == first and by_rank[first] == by_rank[rank]:
@@ -130,14 +137,14 @@ def _bound(packed: U64) -> int:
     while start < len(packed):
         end = _run_end(packed, start)
         size = end - start
-        total += size * (size - 1) // 2 if size <= ALL_PAIRS else size * (NEIGHBOURS + 1)
+        total += size * (size - 1) // 2 if size <= ALL_PAIRS else size * (NEIGHBORS + 1)
         start = end
     return total
 
 
 @njit
 def agreeing_bits(sketched: U64, left: Integer, right: Integer) -> np.int64:
-    """Count the bits that agree in two rows of a sketch table."""
+    """Count the bits that agree in rows `left` and `right` of a sketch table, uint64[n, words]."""
     same = np.int64(0)
     for word in range(sketched.shape[1]):
         bits = ~(sketched[left, word] ^ sketched[right, word])
@@ -154,7 +161,7 @@ def _pairs(packed: U64, sketched: U64, least: Integer, pairs: U64) -> int:
     used = start = 0
     while start < len(packed):
         end = _run_end(packed, start)
-        near = ALL_PAIRS if end - start <= ALL_PAIRS else NEIGHBOURS
+        near = ALL_PAIRS if end - start <= ALL_PAIRS else NEIGHBORS
         for i in range(start + 1, end):
             right = packed[i] & low
             for j in range(max(start, i - near), i):

@@ -1,10 +1,11 @@
 """MinHash signatures and band hashes over token shingles (Broder 1997; banding after Indyk and Motwani 1998).
 
-A permutation is `(a·x + b) mod 2³²` with odd a, of a shingle's 32-bit key x: linear permutations (Bohman, Cooper and
-Frieze 2000), which for sets without structure are min-wise independent up to a vanishing bias. The keys have none,
-they are the high half of a finalized 64-bit hash; so one 32-bit multiplication a lane does, where
-`(a·x + b) mod (2⁶¹ - 1)` takes several wide ones and a reduction. Pairs (a, b) are drawn independently, hence a
-signature's values err independently. The low bits of a product know little of a: see `sketches`.
+A permutation maps a shingle's 32-bit key x to `(a·x + b) mod 2³²` with odd a. Such linear permutations (Bohman, Cooper
+and Frieze 2000) are min-wise independent up to a vanishing bias for sets without structure. The keys have no structure:
+they are the high 32 bits of a finalized 64-bit hash. A permutation therefore costs one 32-bit multiplication a SIMD
+lane, where the usual `(a·x + b) mod (2⁶¹ - 1)` costs several wide multiplications and a reduction. The pairs (a, b) are
+drawn independently, so the errors of a signature's values are independent. The low bits of a product depend little on
+a: see `sketches`.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import Tokens, mix64
 
 BLOCK = 1024
-"""Shingles hashed at a time: a row of any length takes 8 kB."""
+"""Shingles hashed at a time, so that a row of any length needs 8 kB."""
 
 
 def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, Mask]:
-    """Return MinHash signatures and which texts are long enough to have one.
+    """Return the MinHash signatures of texts.
 
     Args:
-        tokens: of n texts.
-        settings: `shingle` tokens a shingle, `num_perm` values a signature, `seed`.
+        tokens: tokens of n texts.
+        settings: `shingle` tokens in a shingle, `num_perm` values in a signature, and the `seed`.
 
     Returns:
-        (uint32[n, num_perm], bool[n]); a text with fewer tokens than a shingle has no signature (zeros, False).
+        (uint32[n, num_perm], bool[n]): the signatures, and whether each text has one. A text with fewer tokens than a
+        shingle has no signature: zeros and False.
 
     """
     multipliers, addends = _permutations(settings.num_perm, settings.seed)
@@ -42,7 +44,16 @@ def signatures_of(tokens: Tokens, settings: DedupSettings) -> tuple[U32, Mask]:
 
 
 def bands(signature: U32, settings: DedupSettings) -> U32:
-    """Return band hashes, uint32[bands, n]: texts equal in one are candidates. No hash is 0: that is the caller's."""
+    """Return band hashes: two texts with an equal hash in one band are a candidate pair.
+
+    Args:
+        signature: uint32[n, num_perm].
+        settings: `num_perm` and `bands`; a band hashes `num_perm // bands` values.
+
+    Returns:
+        uint32[bands, n], never 0, so that the caller can mark a text without a signature by 0.
+
+    """
     rows = settings.num_perm // settings.bands
     result = np.empty((settings.bands, len(signature)), np.uint32)
     _bands(signature, rows, result)
@@ -50,11 +61,19 @@ def bands(signature: U32, settings: DedupSettings) -> U32:
 
 
 def sketches(signature: U32) -> U64:
-    """Return one bit of each permutation's minimum, uint64[n, num_perm // 64] (b-bit minwise hashing with b = 1).
+    """Return sketches: one bit of each permutation's minimum (b-bit minwise hashing with b = 1).
 
-    Of two texts of similarity J a share (1 + J) / 2 of the bits agree (Li and König 2010, with few of all possible
-    shingles in a text). That is weaker evidence than a signature's J, at a thirty-second of its size. The bit is one
-    of a hash of the minimum: its own lowest is the shingle's lowest or the opposite, whatever the multiplier.
+    Of two texts with Jaccard index J, a share (1 + J) / 2 of the bits agree (Li and König 2010, for texts that hold few
+    of all possible shingles). A sketch is weaker evidence than a signature, at a thirty-second of its size. The bit is
+    taken from a hash of the minimum, because the lowest bit of the minimum itself equals that of the shingle's key or
+    its opposite, whatever the multiplier is.
+
+    Args:
+        signature: uint32[n, num_perm].
+
+    Returns:
+        uint64[n, num_perm // 64].
+
     """
     result = np.empty((len(signature), signature.shape[1] // 64), np.uint64)
     _sketches(signature, result)
@@ -64,9 +83,13 @@ def sketches(signature: U32) -> U64:
 def shingle_sets(tokens: Tokens, shingle: int) -> tuple[U64, I64]:
     """Return the set of shingles of every text.
 
+    Args:
+        tokens: tokens of n texts.
+        shingle: tokens in a shingle.
+
     Returns:
         (uint64 hashes, sorted and unique within a text; int64[n + 1] offsets into them). A text with fewer tokens
-        than a shingle has none.
+        than a shingle has an empty set.
 
     """
     hashes, offsets = _shingle_sets(tokens.hashes, tokens.offsets, shingle)
@@ -74,12 +97,20 @@ def shingle_sets(tokens: Tokens, shingle: int) -> tuple[U64, I64]:
 
 
 def jaccard_of_sets(hashes: U64, offsets: I64, left: I64, right: I64) -> F64:
-    """Return the Jaccard index of each pair (left[i], right[i]) of `shingle_sets`; two empty sets are equal, 1."""
+    """Return the Jaccard index of each pair of sets (left[i], right[i]), float64; two empty sets have index 1.
+
+    Args:
+        hashes: uint64, from `shingle_sets`.
+        offsets: int64[n + 1], from `shingle_sets`.
+        left: int64[pairs], numbers of texts.
+        right: int64[pairs], numbers of texts.
+
+    """
     return np.asarray(_jaccard(hashes, offsets, left, right))
 
 
 def jaccard(tokens: Tokens, left: I64, right: I64, shingle: int) -> F64:
-    """Return the true Jaccard index of the shingle sets of each pair (left[i], right[i]) of texts."""
+    """Return the Jaccard index of the shingle sets of each pair of texts (left[i], right[i]), float64[pairs]."""
     hashes, offsets = shingle_sets(tokens, shingle)
     return jaccard_of_sets(hashes, offsets, left, right)
 
@@ -93,7 +124,7 @@ def _permutations(number: int, seed: int) -> tuple[U32, U32]:
 
 @njit
 def _shingle_hashes(hashes: U64, first: int, count: int, shingle: int, result: U64) -> None:
-    """Hash the shingles that start at tokens `first` to `first + count - 1`: a polynomial, rolled on, then mixed."""
+    """Hash the shingles that start at tokens `first` to `first + count - 1`: a rolling polynomial hash, then mixed."""
     base = np.uint64(0x9FB21C651E98DF25)
     key, leaving, power = np.uint64(0), np.uint64(0), np.uint64(1)
     for j in range(first, first + shingle - 1):
@@ -122,7 +153,7 @@ def _signatures(hashes: U64, offsets: I64, shingle: int, multipliers: U32, adden
 
 @njit
 def _lower(block: U64, count: int, multipliers: U32, addends: U32, low: U32) -> None:
-    """Take shingles into the minima, eight on each way through them; `block` is filled up to a multiple of eight."""
+    """Update the minima, eight shingles in each pass; the caller pads `block` to a multiple of eight."""
     half = np.uint64(32)
     for i in range(0, count, 8):
         a, b = np.uint32(block[i] >> half), np.uint32(block[i + 1] >> half)
@@ -171,13 +202,13 @@ def _shingle_sets(hashes: U64, offsets: I64, shingle: int) -> tuple[U64, I64]:
     used = 0
     for row in range(n):
         count = max(offsets[row + 1] - offsets[row] - shingle + 1, 0)
-        own = result[used : used + count]
+        row_hashes = result[used : used + count]
         if count:
-            _shingle_hashes(hashes, offsets[row], count, shingle, own)
-            own.sort()
+            _shingle_hashes(hashes, offsets[row], count, shingle, row_hashes)
+            row_hashes.sort()
         for i in range(count):
-            if i == 0 or own[i] != result[used - 1]:
-                result[used] = own[i]
+            if i == 0 or row_hashes[i] != result[used - 1]:
+                result[used] = row_hashes[i]
                 used += 1
         starts[row + 1] = used
     return result[:used].copy(), starts

@@ -1,1 +1,1 @@
-"""Step `fetch`: the raw files of every source."""
+"""Step `fetch`: download the raw files of every source."""

@@ -1,4 +1,4 @@
-"""`curate lock`: what every Hub revision stands for today, so that a rebuild reads the same bytes."""
+"""`curate lock`: record the commit of every Hub revision, so that a rebuild reads the same bytes."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from sources.manifest import Manifest
 
 
 def locked_sources(build: Build) -> list[Manifest]:
-    """Return the sources of a profile that live on the Hub."""
+    """Return the sources of a profile that are on the Hub."""
     return [m for m in build.manifests() if m.origin.kind == "hub" and m.access.kind != "dead"]
 
 
 def run_lock(build: Build) -> StepResult:
-    """Resolve the revisions of a profile's Hub sources and write them; entries of other sources stay.
+    """Resolve the revisions of a profile's Hub sources and write the lock file; entries of other sources are kept.
 
     Returns:
-        What was done; `stats` has the lock file's ``path``, how many ``revisions`` it has and how many are new or
-        ``changed``, and for each source its ``revisions``, how many are new or ``changed``, and their ``files``.
+        The result. `stats` has the lock file's ``path``, its number of ``revisions``, the number of new or ``changed``
+        ones, and for each source the numbers of its ``revisions``, ``changed`` revisions and ``files``.
 
     Raises:
-        RefusedError: some could not be resolved. What could be is written, and they keep what they had.
-        RefusedForNowError: the same, and it may pass by itself for all of them.
+        RefusedError: some sources could not be resolved. The others are written; these keep their old entries.
+        RefusedForNowError: the same, and all failures are temporary.
 
     """
     path = lock_path(build)
-    before = read_lock(path) or Lock()
-    revisions = dict(before.revisions)
+    old_lock = read_lock(path) or Lock()
+    revisions = dict(old_lock.revisions)
     manifests = locked_sources(build)
     options = FetchOptions(str(build.raw), endpoint=build.profile.sources.endpoint)
     failures = Failures("lock", "sources", "locked")
@@ -47,14 +47,14 @@ def run_lock(build: Build) -> StepResult:
                 revisions |= resolved
                 sources[manifest.name] = {
                     "revisions": len(resolved),
-                    "changed": sum(before.revisions.get(key) != locked for key, locked in resolved.items()),
+                    "changed": sum(old_lock.revisions.get(key) != locked for key, locked in resolved.items()),
                     "files": sum(len(locked.files) for locked in resolved.values()),
                 }
                 for (repo, ref), error in unlocked.items():
                     print(f"locked {manifest.name} without {repo} at {ref}: {error.what}", file=sys.stderr)
             progress.advance(manifest.name)
     write_lock(path, revisions)
-    changed = sum(before.revisions.get(key) != locked for key, locked in revisions.items())
+    changed = sum(old_lock.revisions.get(key) != locked for key, locked in revisions.items())
     result = StepResult("lock", refused=failures.refused)
     result.stats = {"path": str(path), "revisions": len(revisions), "changed": changed, "sources": sources}
     if failures:

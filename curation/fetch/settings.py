@@ -1,4 +1,4 @@
-"""Settings of the sources: which, and how much of each."""
+"""Settings that choose the sources of a profile."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from sources.manifest import Collection
 
 
 class SourceSettings(Section):
-    """Which sources, and how much of each."""
+    """The sources of a profile, and the number of their raw files."""
 
     collection: Collection | None = None
-    """Null: only those in `include`."""
+    """Use all sources of this collection; null: only those in `include`."""
     include: list[str] = []
+    """Names of additional sources."""
     exclude: list[str] = []
+    """Names of sources that are left out."""
     files_per_table: int | None = Field(default=None, ge=1)
-    """Take only the first files of each raw table (a pilot)."""
+    """Use only this many files of each raw table, the first ones (for a pilot); null: all."""
     endpoint: str | None = None
-    """Another Hub endpoint; null: huggingface-hub's own default, `HF_ENDPOINT` included."""
+    """Endpoint of the Hub; null: the default of huggingface-hub, including `HF_ENDPOINT`."""
     local_root: str | None = None
-    """A folder with `<repository>/<file>` that is looked at before any network; relative to the settings file."""
+    """A folder with files `<repository>/<file>` that are used instead of downloads; relative to the settings file."""

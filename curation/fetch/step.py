@@ -1,4 +1,4 @@
-"""Step `fetch`: bring every source's raw files here, and list them with their identities."""
+"""Step `fetch`: download the raw files of every source, and list them with their identities."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from sources.parts import RawFile
 def run_fetch(build: Build, inputs: Inputs) -> StepResult:
     """Fetch all subsets of all sources of the profile.
 
-    A source that is dead, or whose tool this machine lacks, is skipped with a line here and in the report. A source
-    that fails in whatever way, or has no file or only empty ones, does not keep the others from being fetched, but
-    ends the step after them; what was fetched stays.
+    A dead source, or one that needs a tool that is not installed, is skipped with a message, also in the report. If a
+    source fails, or has no files or only empty ones, the others are still fetched, and then the step fails. Fetched
+    files are kept.
+
+    Args:
+        build: the profile.
+        inputs: of the step.
 
     Raises:
-        RefusedError: sources could not be had; it says what to do for each.
-        RefusedForNowError: the same, and it may pass by itself for all of them.
+        RefusedError: some sources failed; the message has a remedy for each.
+        RefusedForNowError: the same, and all failures are temporary.
 
     """
     options = fetch_options(build)
@@ -43,18 +47,20 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
                 continue
             with failures.of(manifest.name):
                 try:
-                    found = {}
+                    files_of_subset = {}
                     for subset in manifest.subsets:
-                        found[subset] = fetch(manifest, subset, options)
+                        files_of_subset[subset] = fetch(manifest, subset, options)
                         progress.advance(f"{manifest.name}/{subset}")
-                    check_not_empty(manifest, [file for of_subset in found.values() for file in of_subset])
-                    files[manifest.name] = {name: [portable(f, build) for f in found[name]] for name in found}
+                    check_not_empty(manifest, [file for of_subset in files_of_subset.values() for file in of_subset])
+                    files[manifest.name] = {
+                        name: [portable(f, build) for f in files_of_subset[name]] for name in files_of_subset
+                    }
                 except MissingToolError as error:
                     result.skipped[manifest.name] = error.what
                     _say(f"skipped {manifest.name}: {error}")
     options.hashes.save()
     result.stats, result.refused = {"files": files}, failures.refused
-    # of what was read as it was then, whatever has happened to it since
+    # identities of the files as they were read, even if they have changed since
     failed = {name: raw for name, raw in result.made_from["raw"].items() if name in failures.by_name}
     result.made_from["raw"] = failed | _read_in_place(files)
     build.save(result)
@@ -64,10 +70,14 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
 
 
 def check_not_empty(manifest: Manifest, files: list[RawFile]) -> None:
-    """Refuse a source of which there is nothing to read. (One subset without a file may be: a language apt has not.)
+    """Refuse a source without content. A single subset may have no files, as a language that apt does not have.
+
+    Args:
+        manifest: of the source.
+        files: of all its subsets.
 
     Raises:
-        FetchError: no file of some table, or no byte in any file.
+        FetchError: a table has no file, or all files are empty.
 
     """
     for name, table in manifest.tables.items():
@@ -90,9 +100,9 @@ def _say(line: str) -> None:
 
 
 def _read_in_place(files: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the files that are read where they lie, as the step's facts have them: source → path → identity."""
-    found: dict[str, dict[str, str]] = {}
+    """Return the files that are read in place, in the form of the step's facts: source → path → identity."""
+    identities: dict[str, dict[str, str]] = {}
     for source, _, entry in entries_of(files):
         if entry["path"].startswith(IN_PLACE):
-            found.setdefault(source, {})[entry["path"].removeprefix(IN_PLACE)] = entry["identity"]
-    return found
+            identities.setdefault(source, {})[entry["path"].removeprefix(IN_PLACE)] = entry["identity"]
+    return identities

@@ -1,4 +1,4 @@
-"""Language identification behind one function; which model answers is a setting."""
+"""Language identification: one function, with the model chosen by a setting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["IDENTIFIED_SCHEMA", "Identifier", "backend", "identify"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the identifiers when they are asked for: whoever asks for codes or for help has no need of them."""
+    """Import the identifiers on first use, since language codes and the command line's help do not need them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from curation.langid import identifier, interface

@@ -1,4 +1,4 @@
-"""Compact Language Detector 2, which needs neither network nor model file (`pycld2`, Apache-2.0)."""
+"""Backend `cld2`: Compact Language Detector 2 (`pycld2`, Apache-2.0), which needs neither network nor model file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from open_ml_embed.core.optional import require
 
 
 class Cld2:
-    """Quadgram naive Bayes over 160 languages; says `und` when it finds its own answer unreliable."""
+    """Quadgram naive Bayes classifier of 160 languages; answers `und` if CLD2 reports its result as unreliable."""
 
     calibration = "cld2"
 
@@ -28,21 +28,21 @@ class Cld2:
 
     @property
     def claimed(self) -> frozenset[str]:
-        """What CLD2 says it detects, jokes and names of scripts left out."""
+        """The languages that CLD2 detects according to itself, without joke languages and names of scripts."""
         return self._claimed
 
     def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
-        """Return the languages of each text by their share of it (CLD2's own percentage), at most three."""
-        return as_ranked([self._found(text) for text in texts.to_pylist()])
+        """Return at most three languages of each text; the score is the share of the text, from CLD2's percentage."""
+        return as_ranked([self._detect(text) for text in texts.to_pylist()])
 
-    def _found(self, text: str | None) -> list[tuple[int, float]]:
+    def _detect(self, text: str | None) -> list[tuple[int, float]]:
         try:
-            reliable, _, found = self._cld2.detect(text or "", bestEffort=True)
+            reliable, _, detected = self._cld2.detect(text or "", bestEffort=True)
         except self._cld2.error:  # control characters and other bytes that CLD2 refuses
             return []
         if not reliable:
             return []
-        best, *others = [(self._numbers[code], percent / 100) for _, code, percent, _ in found]
+        best, *others = [(self._numbers[code], percent / 100) for _, code, percent, _ in detected]
         if self._names_no_language(best):
             return []
         return [best, *(other for other in others if not self._names_no_language(other))]
@@ -52,5 +52,5 @@ class Cld2:
 
 
 def load(model: str | None) -> Cld2:
-    """Return CLD2, which has one model, its own."""
+    """Return CLD2; `model` is ignored, since CLD2 contains its only model."""
     return Cld2()

@@ -1,8 +1,8 @@
-"""What is left of a text to identify: no addresses, tags, placeholders, numbers, hashes or control characters.
+"""Strips from texts what has no language: addresses, tags, placeholders, numbers, hashes, control characters.
 
-One pass over Arrow's bytes; a text in which the first look finds nothing to strip is copied as it is. Words are left
-alone, digits in them included (`COVID-19`, transliterations like `ma3lesh`). White space collapses where a text is
-touched at all.
+It makes one pass over Arrow's buffers. A text without any character that may start such a token is copied unchanged.
+Words stay, including those with digits (`COVID-19`, transliterations like `ma3lesh`). White space is collapsed in texts
+that change.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from open_ml_embed.core.text.tokens import decode, string_buffers
 
 _POINTS = 0x20000
 _IDEOGRAPHS = 0x33480
-"""Beyond the first two planes there are ideographs, up to here, and no other letters."""
+"""Code points after the first two planes and up to this one are ideographs; there are no other letters."""
 _CALM, _LETTER, _STOP, _LOOK = 0, 1, 2, 3
-"""Of bytes: says nothing; an ASCII letter; a full stop, of interest before a letter; may begin what is stripped."""
+"""Kinds of bytes: irrelevant; an ASCII letter; a full stop, relevant before a letter; may start a stripped token."""
 
 
 def cleaned(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.StringArray, Mask]:
     r"""Strip what has no language.
 
-    Addresses (URLs, e-mail, paths, @mentions), tags, entities and placeholders, numbers, hashes and other opaque
-    tokens, `code in backticks` and control characters become a space; invisible formatting goes without a trace. Of
-    #tags in other scripts than ASCII the sign goes and the word stays, and so it does where tags are all there is.
+    Addresses (URLs, e-mail, paths, @mentions), tags, entities, placeholders, numbers, hashes and other opaque tokens,
+    `code in backticks` and control characters are replaced by a space. Invisible formatting characters are removed. An
+    ASCII #tag is removed, unless the text has nothing but tags; of any other #tag, only the sign is removed.
 
     Args:
         texts: string or large_string array of n texts; null reads as empty.
 
     Returns:
-        The texts (string, n), and a mask (bool, n) of those in which nothing linguistic is left: no letter, or a
-        single ASCII one.
+        The texts (string[n]), and a mask (bool[n]) of those without linguistic content: no letter, or a single ASCII
+        letter.
 
     >>> text, nothing = cleaned(pa.array(["See https://a.org/b, $1 pages", "12 % of 3.5", "#joy", "d41d8cd98f00b2"]))
     >>> text.to_pylist(), nothing.tolist()
@@ -55,7 +55,7 @@ def cleaned(texts: pa.Array | pa.ChunkedArray) -> tuple[pa.StringArray, Mask]:
 
 @cache
 def letters() -> U8:
-    """Return, for each code point of the first two planes, whether it is a letter (uint8)."""
+    """Return for each code point of the first two planes whether it is a letter, uint8[0x20000]."""
     return np.array([unicodedata.category(chr(point))[0] == "L" for point in range(_POINTS)], np.uint8)
 
 
@@ -81,37 +81,37 @@ def _clean(offsets: I64, data: U8, kinds: U8, is_letter: U8, out: U8, starts: I6
             used += end - start
         else:
             first = used
-            used, found, tags = _strip(data, start, end, is_letter, out, first, keep_tags=False)
-            if found < 2 and tags:
-                used, found, tags = _strip(data, start, end, is_letter, out, first, keep_tags=True)
-            nothing[row] = found < 2
+            used, count, tags = _strip(data, start, end, is_letter, out, first, keep_tags=False)
+            if count < 2 and tags:
+                used, count, tags = _strip(data, start, end, is_letter, out, first, keep_tags=True)
+            nothing[row] = count < 2
         starts[row + 1] = used
     return used
 
 
 @njit(nogil=True, inline="always")
 def _untouched(data: U8, start: int, end: int, kinds: U8) -> bool:
-    """Tell whether there is nothing to strip and there are words; false when in doubt."""
-    found = 0
+    """Tell whether there is nothing to strip and at least one word; false if uncertain."""
+    count = 0
     for i in range(start, end):
         kind = kinds[data[i]]
         if kind == _LETTER:
-            found += 1
+            count += 1
         elif kind == _LOOK or (kind == _STOP and i + 1 < end and kinds[data[i + 1]] == _LETTER):
             return False
-    return found > 1
+    return count > 1
 
 
 @njit(nogil=True)
 def _strip(  # noqa: PLR0912 (a branch a kind of byte)
     data: U8, start: int, end: int, is_letter: U8, out: U8, first: int, keep_tags: Flag
 ) -> tuple[int, int, int]:
-    """Write what is left of one text to `out[first:]`; return (end in out, letters, #tags dropped).
+    """Write the stripped text to `out[first:]`; return (end in `out`, number of letters, number of #tags dropped).
 
-    A letter beyond ASCII counts as two: a single one can be a word.
+    A letter outside ASCII counts as two letters, because it can be a word by itself.
     """
     used, token = first, first
-    found, before = 0, 0  # letters so far, and before the current token
+    count, before = 0, 0  # letters so far, and before the current token
     tags = 0
     i = start
     while i < end:
@@ -121,26 +121,26 @@ def _strip(  # noqa: PLR0912 (a branch a kind of byte)
                 i_token = i - (used - token)
                 stop = opaque(data, i_token, end)
                 if stop > i:
-                    used, found, i = _gap(out, token, first), before, stop
+                    used, count, i = _gap(out, token, first), before, stop
                     token = used
                     continue
                 stop = i
                 while stop < end and data[stop] < 0x80 and alphanumeric(data[stop]):
                     out[used] = data[stop]
-                    found += (data[stop] | 32) >= 0x61
+                    count += (data[stop] | 32) >= 0x61
                     used, stop = used + 1, stop + 1
                 i = stop
             else:
-                found += 1
+                count += 1
                 out[used] = byte
                 used, i = used + 1, i + 1
             continue
         back, stop, tag = dropped(data, i, start, end, keep_tags)
         if stop > i:
             tags += tag
-            if back > 0:  # an address has begun before it showed: what is written of it goes
+            if back > 0:  # the address starts before the byte that revealed it: remove what is already written
                 used = _unwritten(out, used, first, back)
-                found = _letters(out, first, used, is_letter)
+                count = _letters(out, first, used, is_letter)
             if back >= 0:
                 used = _gap(out, used, first)
             i = stop
@@ -149,14 +149,14 @@ def _strip(  # noqa: PLR0912 (a branch a kind of byte)
             used, i = used + 1, i + 1
         else:
             point, width = decode(data, i, end)
-            found += 2 * _is_letter(point, is_letter)
+            count += 2 * _is_letter(point, is_letter)
             for k in range(width):
                 out[used + k] = data[i + k]
             used, i = used + width, i + width
-        token, before = used, found
+        token, before = used, count
     while used > first and out[used - 1] == 0x20:
         used -= 1
-    return used, found, tags
+    return used, count, tags
 
 
 @njit(nogil=True, inline="always")
@@ -174,7 +174,7 @@ def _gap(out: U8, used: int, first: int) -> int:
 
 @njit(nogil=True)
 def _unwritten(out: U8, used: int, first: int, back: int) -> int:
-    """Go back over what is written of an address: at most `back` bytes, and no blank."""
+    """Remove the written start of an address: at most `back` bytes, up to a blank; return the new end of `out`."""
     while used > first and back and not blank(out[used - 1]):
         used, back = used - 1, back - 1
     return used
@@ -182,12 +182,12 @@ def _unwritten(out: U8, used: int, first: int, back: int) -> int:
 
 @njit(nogil=True)
 def _letters(out: U8, first: int, used: int, is_letter: U8) -> int:
-    found, i = 0, first
+    count, i = 0, first
     while i < used:
         point, width = decode(out, i, used)
         if point < 0x80:
-            found += 0x61 <= (point | 32) <= 0x7A
+            count += 0x61 <= (point | 32) <= 0x7A
         else:
-            found += 2 * _is_letter(point, is_letter)
+            count += 2 * _is_letter(point, is_letter)
         i += width
-    return found
+    return count

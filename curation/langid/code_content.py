@@ -1,7 +1,8 @@
-"""Programming language by content: a linear model over hashed tokens, 8 bits a weight, behind a look at the bytes.
+"""Programming languages by content: a linear model over hashed tokens with 8-bit weights, after a test of the bytes.
 
-The look (`_worth_reading`) passes texts with a symbol of programs, or an end of a line, in every `DENSITY` bytes; the
-model tells prose from code and its languages. What counts as code is set by a threshold that keeps prose prose.
+The test (`_worth_reading`) passes texts with a program symbol or a line end in every `DENSITY` bytes on average. The
+model tells prose from code and names the programming language. The threshold for code is set so that prose is rarely
+mistaken for code.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ from open_ml_embed.core.text.tokens import string_buffers
 CODE_MODEL = Path(__file__).parent / "data" / "code.lid"
 VERSION = 1
 PROSE = "prose"
-"""The label of all that is no program: sentences, lists, tables, logs."""
+"""The label of everything that is not a program: sentences, lists, tables, logs."""
 DENSITY = 80
-"""A text with fewer symbols of programs than one in so many bytes is not read by the model."""
+"""A text with fewer than one program symbol in this many bytes is not classified by the model."""
 NAMED = 0.4
-"""A text whose likeliest language is less likely is no program, only full of symbols: a formula, a table."""
+"""Probability of the likeliest language below which a text is no program but rich in symbols: a formula, a table."""
 _TENSORS = ("keys", "weights", "scale", "bias")
 _GROW = 4
-"""Slots of the hash table a feature."""
+"""Slots of the hash table for each feature."""
 
 
 class Code(NamedTuple):
-    """What n texts are, by content.
+    """Classification of n texts as code or prose.
 
     Attributes:
-        mask: bool, n; whether it is code.
-        name: string, n; the corpus's name of the likeliest programming language, null where it is no code.
-        confidence: float32, n; the probability of that name, where it is no code: of being none, about.
+        mask: bool[n], whether the text is code.
+        name: string[n], the corpus's name of the likeliest programming language, null if the text is not code.
+        confidence: float32[n], the probability of that name; if the text is not code, about the probability of that.
 
     """
 
@@ -51,15 +52,15 @@ class Code(NamedTuple):
 
 @dataclass(frozen=True)
 class CodeWeights:
-    """What a model file holds; with F features and C labels.
+    """The content of a model file, with F features and C labels.
 
     Attributes:
-        labels: the corpus's names and `PROSE`, sorted.
-        keys: uint32, F; distinct, none 0.
-        weights: int8, F × C.
-        scale: float32, C; what one step of a label's weights is worth.
-        bias: float32, C.
-        threshold: the probability of being code, whatever the language, from which a text counts as code.
+        labels: the corpus's names of programming languages and `PROSE`, sorted.
+        keys: uint32[F], hashes of the features; distinct, never 0.
+        weights: int8[F, C], quantized weights.
+        scale: float32[C], the quantization step of each label's weights.
+        bias: float32[C].
+        threshold: the probability of being code in any language from which a text counts as code.
 
     """
 
@@ -75,32 +76,34 @@ class CodeWeights:
         from safetensors.numpy import save_file
 
         tensors = {name: np.asarray(getattr(self, name)) for name in _TENSORS}
-        said = {"version": VERSION, "labels": self.labels, "threshold": self.threshold}
-        save_file(tensors, path, metadata={"model": json.dumps(said)})  # one entry: they come in no order
+        metadata = {"version": VERSION, "labels": self.labels, "threshold": self.threshold}
+        save_file(
+            tensors, path, metadata={"model": json.dumps(metadata)}
+        )  # one entry, since safetensors writes several in no fixed order
 
 
 def load_code_weights(path: Path) -> CodeWeights:
     """Read a model file.
 
     Raises:
-        SettingsError: it is missing, or no model of this version.
+        SettingsError: the file is missing, or is not a model of this version.
 
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            said = json.loads((file.metadata() or {}).get("model", "{}"))
-            if said.get("version") != VERSION:
+            metadata = json.loads((file.metadata() or {}).get("model", "{}"))
+            if metadata.get("version") != VERSION:
                 raise SettingsError(f"not a code model of version {VERSION}", where=str(path), remedy="train it again")
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
     except (OSError, SafetensorError) as error:
         raise SettingsError(f"no code model: {error}", where=str(path), remedy="restore it, or train it") from None
-    return CodeWeights(labels=tuple(said["labels"]), threshold=said["threshold"], **tensors)
+    return CodeWeights(labels=tuple(metadata["labels"]), threshold=metadata["threshold"], **tensors)
 
 
 class CodeModel:
-    """Weights made ready to answer."""
+    """A code model, ready for prediction."""
 
     def __init__(self, weights: CodeWeights) -> None:
         self.weights = weights
@@ -109,11 +112,12 @@ class CodeModel:
         self._names = pa.array(weights.labels, pa.string())
 
     def probabilities(self, texts: pa.Array | pa.ChunkedArray, *, every: bool = True) -> F32:
-        """Return the probability of each label (float32, n × C).
+        """Return the probability of each label, float32[n, C].
 
         Args:
             texts: string array of n texts.
-            every: also of texts that are not worth reading; otherwise these are prose.
+            every: classify all texts; otherwise texts with few program symbols (`DENSITY`) are `PROSE` without a
+                prediction.
 
         """
         offsets, data = string_buffers(texts)
@@ -123,11 +127,11 @@ class CodeModel:
         return result
 
     def scores(self, texts: pa.Array | pa.ChunkedArray) -> tuple[F32, I32, F32]:
-        """Return what n texts are judged by.
+        """Return the scores from which texts are classified.
 
         Returns:
-            The probability of being code (float32, n), 0 where none of its languages reaches `NAMED`; the likeliest
-            language (int32, n) and its probability (float32, n).
+            The probability of being code (float32[n]), 0 if no programming language reaches `NAMED`; the likeliest
+            programming language (int32[n], an index into the labels) and its probability (float32[n]).
 
         """
         probabilities = self.probabilities(texts, every=False)
@@ -138,7 +142,7 @@ class CodeModel:
         return np.where(named >= NAMED, code, np.float32(0)), best, named
 
     def code(self, texts: pa.Array | pa.ChunkedArray) -> Code:
-        """Tell which texts are code, and in what."""
+        """Tell which texts are code, and in which programming language."""
         score, best, named = self.scores(texts)
         mask = score >= self.weights.threshold
         name = self._names.take(pa.array(best, pa.int32(), mask=~mask))
@@ -147,7 +151,7 @@ class CodeModel:
 
 @cache
 def code_model() -> CodeModel:
-    """Return the packaged model, loaded once a process."""
+    """Return the packaged model, which is loaded once in each process."""
     return CodeModel(load_code_weights(CODE_MODEL))
 
 
@@ -157,8 +161,8 @@ def is_code(texts: pa.Array | pa.ChunkedArray) -> Code:
     Args:
         texts: string array of n texts; null reads as empty.
 
-    >>> found = is_code(pa.array(["def f(x):\n    return x + 1", "The function returns one more."]))
-    >>> found.mask.tolist(), found.name.to_pylist()
+    >>> result = is_code(pa.array(["def f(x):\n    return x + 1", "The function returns one more."]))
+    >>> result.mask.tolist(), result.name.to_pylist()
     ([True, False], ['python', None])
 
     """
@@ -173,7 +177,7 @@ def _symbols() -> U8:
 
 
 def _table(keys: U32) -> I32:
-    """Return an open-addressed hash table: key's slot → its row, -1 for empty."""
+    """Return an open-addressing hash table: slot of a key → row of the key, -1 for an empty slot."""
     size = 1 << int(_GROW * len(keys) - 1).bit_length()
     slots = np.full(size, -1, np.int32)
     for row, key in enumerate(keys.tolist()):
@@ -187,12 +191,12 @@ def _table(keys: U32) -> I32:
 @njit(nogil=True, inline="always")
 def _worth_reading(data: U8, start: int, end: int, symbols: U8) -> bool:
     end = min(end, start + 2 * HALF)
-    found = 0
+    count = 0
     for i in range(start, end):
-        found += symbols[data[i]]
+        count += symbols[data[i]]
     for i in range(start + 1, end):
-        found += data[i] == 0x28 and (0x61 <= (data[i - 1] | 32) <= 0x7A)
-    return found * DENSITY >= end - start and found > 0
+        count += data[i] == 0x28 and (0x61 <= (data[i - 1] | 32) <= 0x7A)
+    return count * DENSITY >= end - start and count > 0
 
 
 @njit(nogil=True, fastmath=True)
@@ -209,7 +213,7 @@ def _predict(
     every: Flag,
     result: F32,
 ) -> None:
-    found = np.empty(MOST, np.uint32)
+    text_keys = np.empty(MOST, np.uint32)
     classes = len(bias)
     total = np.empty(classes, np.int32)
     mask = np.uint32(len(slots) - 1)
@@ -218,13 +222,13 @@ def _predict(
         if not (every or _worth_reading(data, start, end, symbols)):
             result[row, prose] = 1
             continue
-        used, tokens = features(data, start, end, found)
+        used, tokens = features(data, start, end, text_keys)
         total[:] = 0
         for i in range(used):
-            at = found[i] & mask
+            at = text_keys[i] & mask
             while slots[at] >= 0:
                 at_row = slots[at]
-                if keys[at_row] == found[i]:
+                if keys[at_row] == text_keys[i]:
                     for c in range(classes):
                         total[c] += weights[at_row, c]
                     break

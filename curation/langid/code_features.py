@@ -1,9 +1,9 @@
-"""Tokens of program text as hashed features: what the model that tells code from prose reads.
+"""Hashed token features of program text, for the model that tells code from prose.
 
-A token is a word, a number, a run of other letters than ASCII, a symbol (up to four of the same as one, brackets
-apart) or the beginning of a line with its depth. Features are tokens, pairs and triples of them, with whether a space
-stood between, and threes and fives of their shapes: a word's shape is its case, a symbol's is itself. Of long texts
-the first and the last `HALF` bytes are read.
+A token is a word, a number, a run of non-ASCII bytes, a symbol (up to four equal symbols are one token, except
+brackets), or the start of a line with its indentation. The features are tokens, pairs and triples of tokens, which
+include whether a space precedes a token, and triples and quintuples of token shapes. The shape of a word is its case,
+the shape of a symbol is the symbol. Of long texts, the first and the last `HALF` bytes are read.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.splitmix import GOLDEN
 
 HALF = 768
-"""Bytes read of each end; what a text is shows in less."""
+"""Bytes read at each end of a text; fewer are usually enough to classify it."""
 MOST = 5 * (2 * HALF + 2)
-"""Features a text can have."""
+"""Features of a text, at most."""
 
 _SPACED = 0x5851F42D4C957F2D
 _LINE, _NUMBER, _OTHER = 0x0A, 0x30, 0x80
@@ -37,7 +37,7 @@ def _key(kind: int, x: np.uint64) -> np.uint32:
 
 @njit(nogil=True)
 def features(data: U8, start: int, end: int, keys: U32) -> tuple[int, int]:
-    """Write the features of `data[start:end]` to `keys` (uint32, `MOST`); return how many features and tokens."""
+    """Write the features of `data[start:end]` to `keys` (uint32[MOST]); return the numbers of features and tokens."""
     if end - start <= 2 * HALF:
         return _features(data, start, end, keys, 0)
     used, tokens = _features(data, start, start + HALF, keys, 0)

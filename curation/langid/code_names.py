@@ -1,7 +1,7 @@
-"""Programming languages by name: what a source, a file or a fence calls them → the corpus's own names.
+"""Names of programming languages: maps the name that a source, a file or a fence uses to the corpus's name.
 
-The aliases are `sources.languages`' one table, so a declared language and an identified one meet; here is the closed
-list of what counts as a programming language at all.
+`sources.languages` has the table of aliases, which declared languages use too, so that both get the same names. This
+module has the closed list of names that count as programming languages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CORPUS_NAMES = (
     "objective-c", "json", "xml", "yaml", "assembly", "powershell", "vba", "lua", "matlab", "dart", "bash", "http",
     "graphql", "svg", "vb.net", "groovy",
 )  # fmt: skip
-"""The published corpus's programming languages, commonest first; its `csharp` is the same as `c#`."""
+"""The programming languages of the published corpus, by frequency; its `csharp` is the same as `c#`."""
 
 OTHER_NAMES = (
     "ada", "apex", "awk", "batch", "clojure", "cmake", "cobol", "coffeescript", "crystal", "cuda", "diff", "dockerfile",
@@ -25,7 +25,7 @@ OTHER_NAMES = (
     "less", "makefile", "nim", "nix", "prolog", "protobuf", "racket", "sass", "scheme", "scss", "smalltalk", "solidity",
     "svelte", "tcl", "toml", "vbscript", "verilog", "vhdl", "vim", "vue", "webassembly", "zig",
 )  # fmt: skip
-"""Names that are programming languages too, though the corpus has none of them."""
+"""Further names of programming languages, which do not occur in the published corpus."""
 
 _KNOWN = frozenset(CORPUS_NAMES + OTHER_NAMES)
 _VERSION = re.compile(r"(?<=[a-z+#])[-_ ]?v?\d+(?:\.\d+)*$")
@@ -33,10 +33,10 @@ _VERSION = re.compile(r"(?<=[a-z+#])[-_ ]?v?\d+(?:\.\d+)*$")
 
 @cache
 def code_name(name: str) -> str | None:
-    """Return the corpus's name of a programming language, or none if it is no known one.
+    """Return the corpus's name of a programming language, or None if the name is unknown.
 
     Args:
-        name: as written: any case, an alias, an extension, with or without a version.
+        name: a name in any case, an alias or a file extension, with or without a version.
 
     >>> code_name("C++17"), code_name("golang"), code_name("csharp"), code_name(".hs"), code_name("English")
     ('cpp', 'go', 'c#', 'haskell', None)
@@ -44,7 +44,7 @@ def code_name(name: str) -> str | None:
     """
     plain = name.strip().lower().lstrip(".")
     for written in (plain, _VERSION.sub("", plain)):
-        found = code_tag(written).removesuffix("-Code")
-        if found in _KNOWN:
-            return found
+        resolved = code_tag(written).removesuffix("-Code")
+        if resolved in _KNOWN:
+            return resolved
     return None

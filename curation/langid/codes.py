@@ -1,13 +1,13 @@
-"""One code space for every identifier: ISO 639-3, and what the labels of other models mean in it.
+"""Language codes: ISO 639-3 as the common code space, and the meaning of other models' labels in it.
 
-A label is parsed (`parse_label`), which resolves two-letter and retired codes and refuses those that name no single
-language; a code is folded (`fold`) by a policy, as sources and models disagree on macrolanguages:
+`parse_label` parses a model's label. It resolves two-letter and retired codes, and refuses codes that name no single
+language. `fold` maps a code by a policy, because sources and models treat macrolanguages differently:
 
-- `individual`: a macrolanguage becomes the member that people mean by it (`ara` → `arb`), where there is one;
-- `macro`: a member becomes its macrolanguage, as ISO 639-3 has them (`yue` → `zho`, `hrv` → `hbs`);
-- `corpus`: the 282 codes of the published corpus, which name both kinds, stay; others become what that corpus has.
+- `individual`: a macrolanguage becomes the member that is usually meant by it (`ara` → `arb`), if there is one;
+- `macro`: a member becomes its macrolanguage in ISO 639-3 (`yue` → `zho`, `hrv` → `hbs`);
+- `corpus`: the 282 codes of the published corpus, which include both kinds, stay; others become a code of that corpus.
 
-The tables stand in `data/`, as ISO 639-3 was in July 2026; langcodes folds otherwise (see the tests).
+The tables in `data/` follow ISO 639-3 of July 2026. The library langcodes folds differently (see the tests).
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from sources.languages import LanguageCodeError, tag_of
 Policy = Literal["individual", "macro", "corpus"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 Scheme = Literal["tagged", "lid.176", "cld2"]
-"""`tagged`: `deu_Latn`, `deu-Latn`, `deu`, `python-Code`; so for GlotLID, OpenLID, NLLB, heliport and the bundled
-model. `lid.176`: Wikipedia's codes. `cld2`: Google's."""
+"""The format of a model's labels. `tagged`: `deu_Latn`, `deu-Latn`, `deu`, `python-Code` (GlotLID, OpenLID, NLLB,
+heliport and the bundled model). `lid.176`: the codes of Wikipedia. `cld2`: the codes of Google."""
 
 MODELS: dict[str, Scheme] = {
     "glotlid-v3": "tagged", "openlid-v2": "tagged", "heliport-1.0": "tagged", "lid.176": "lid.176",
 }  # fmt: skip
-"""Models whose labels are on record (`labels`), each with its scheme."""
+"""Models whose labels are in `data/labels` (see `labels`), each with its scheme."""
 
 UNDETERMINED = "und"
 NO_LANGUAGE = "zxx"
 _NOT_A_LANGUAGE = frozenset({UNDETERMINED, NO_LANGUAGE})
 _DATA = Path(__file__).parent / "data"
 
-_OWN: dict[Scheme, dict[str, str]] = {
+_SPECIAL_CODES: dict[Scheme, dict[str, str]] = {
     "tagged": {},
-    # Wikipedia's subdomains, older than ISO 639-3: Alemannic took Tosk Albanian's code, and the edition under the
-    # code of the Bihari family is written in Bhojpuri.
+    # Wikipedia's subdomains are older than ISO 639-3: Alemannic uses the code of Tosk Albanian, and the edition with
+    # the code of the Bihari languages is written in Bhojpuri.
     "lid.176": {"als": "gsw", "bh": "bho"},
     "cld2": {"un": UNDETERMINED, "sr-ME": "cnr"},
 }
 _SCRIPTS = {"Hang": "Kore"}
 _RECENT = frozenset({"tok"})
-"""Codes younger than the registry that langcodes carries."""
+"""Codes that are newer than the language registry in langcodes."""
 
 
 class LabelRefusedError(LanguageCodeError):
-    """A label that stands for no single language; backends answer `und` for it."""
+    """A label does not name a single language; backends answer `und` for it."""
 
 
 class Label(NamedTuple):
-    """What a model says: a code (ISO 639-3, `und`, `zxx`, or a programming language), a script where it tells one."""
+    """A parsed label: a code (ISO 639-3, `und`, `zxx` or a programming language), and a script or None."""
 
     code: str
     script: str | None
 
 
 class CorpusLanguage(NamedTuple):
-    """One language of the published corpus."""
+    """One language of the published corpus: its name, and its number of samples."""
 
     name: str
     samples: int
@@ -72,7 +72,7 @@ def resolve(code: str) -> str:
     """Return the current ISO 639-3 code of a two-letter, three-letter or retired code.
 
     Raises:
-        LabelRefusedError: it names a family, was split or withdrawn, or is no code at all.
+        LabelRefusedError: the code names a family of languages, was split or withdrawn, or does not exist.
 
     >>> resolve("de"), resolve("ajp"), resolve("eml"), resolve("sh")
     ('deu', 'apc', 'egl', 'hbs')
@@ -97,11 +97,11 @@ def parse_label(label: str, scheme: Scheme = "tagged") -> Label:
     """Read a model's label.
 
     Args:
-        label: with or without fastText's `__label__`.
-        scheme: whose label it is; the same letters mean different languages to different models.
+        label: a label, with or without fastText's prefix `__label__`.
+        scheme: the scheme of the model, since the same code may mean different languages in different models.
 
     Raises:
-        LabelRefusedError: it stands for no single language.
+        LabelRefusedError: the label does not name a single language.
 
     >>> parse_label("__label__deu_Latn"), parse_label("als"), parse_label("als", "lid.176").code
     (Label(code='deu', script='Latn'), Label(code='als', script=None), 'gsw')
@@ -112,40 +112,40 @@ def parse_label(label: str, scheme: Scheme = "tagged") -> Label:
         return Label(name.removesuffix("-Code"), "Code")
     language, _, rest = name.partition("-")
     script = rest if len(rest) == 4 and rest.istitle() else None
-    own = _OWN[scheme]
-    code = own.get(name) or own.get(language) or resolve(language)
+    special = _SPECIAL_CODES[scheme]
+    code = special.get(name) or special.get(language) or resolve(language)
     return Label(code, _SCRIPTS.get(script, script) if script else None)
 
 
 def parsed(labels: Iterable[str], scheme: Scheme) -> tuple[Label, ...]:
-    """Read a model's labels, in order; `und` for one that is refused."""
-    found = []
+    """Parse a model's labels, in order; a refused label becomes `und`."""
+    result = []
     for label in labels:
         try:
-            found.append(parse_label(label, scheme))
+            result.append(parse_label(label, scheme))
         except LabelRefusedError:
-            found.append(Label(UNDETERMINED, None))
-    return tuple(found)
+            result.append(Label(UNDETERMINED, None))
+    return tuple(result)
 
 
 def languages_of(labels: Iterable[Label]) -> frozenset[str]:
-    """Return the codes of those labels that name a language."""
+    """Return the codes of the labels that name a language, without `und` and `zxx`."""
     return frozenset(label.code for label in labels) - _NOT_A_LANGUAGE
 
 
 def scheme_of(labels: Iterable[str]) -> Scheme:
-    """Tell the scheme of a fastText model's labels: two-letter codes without a script are lid.176's."""
+    """Return the scheme of a fastText model's labels: `lid.176` if some are two-letter codes, else `tagged`."""
     return "lid.176" if any(len(label.removeprefix("__label__")) == 2 for label in labels) else "tagged"
 
 
 @cache
 def labels(model: str) -> tuple[str, ...]:
-    """Return all labels of one of `MODELS`, as that model writes them."""
+    """Return all labels of one of `MODELS`, in the model's spelling."""
     return tuple((_DATA / "labels" / f"{model}.txt").read_text("utf-8").split())
 
 
 def fold(code: str, policy: Policy) -> str:
-    """Fold a code by a policy; what is in no macrolanguage's table stays as it is.
+    """Fold a code by a policy; a code that is neither a macrolanguage nor a member of one stays.
 
     >>> [fold("cmn", policy) for policy in POLICIES], [fold("yue", policy) for policy in POLICIES]
     (['cmn', 'zho', 'zho'], ['yue', 'zho', 'yue'])
@@ -164,7 +164,7 @@ def fold(code: str, policy: Policy) -> str:
 
 
 def fold_all(codes: pa.Array, policy: Policy) -> pa.Array:
-    """Fold a string array of codes; each distinct code is looked at once."""
+    """Fold a string array of codes, string[n]; each distinct code is folded once."""
     encoded = codes.dictionary_encode()
     folded = [fold(code, policy) for code in encoded.dictionary.to_pylist()]
     return pa.array(folded, pa.string()).take(encoded.indices)
@@ -172,18 +172,18 @@ def fold_all(codes: pa.Array, policy: Policy) -> pa.Array:
 
 @cache
 def corpus_languages() -> dict[str, CorpusLanguage]:
-    """Return the 282 languages of the published corpus by code, the largest first."""
+    """Return the 282 languages of the published corpus by code, largest first."""
     return {code: CorpusLanguage(name, int(samples)) for code, name, samples in _table("corpus_languages")}
 
 
 @cache
 def usual_members() -> dict[str, str]:
-    """Return, by macrolanguage, the member that sources and models mean by its code; not all have one (`hbs`)."""
+    """Return macrolanguage → the member that sources and models usually mean by its code; some have none (`hbs`)."""
     return {macro: member for macro, member, relation in _table("macrolanguages") if relation == "usual"}
 
 
 def members(macro: str) -> frozenset[str]:
-    """Return the members of a macrolanguage, none for other codes."""
+    """Return the members of a macrolanguage; an empty set for any other code."""
     return frozenset(member for member, (its, _) in _members().items() if its == macro)
 
 
@@ -191,8 +191,9 @@ def members(macro: str) -> frozenset[str]:
 def _members() -> dict[str, tuple[str, str]]:
     """Return member → (macrolanguage, relation).
 
-    The relation is `usual`, `apart` for those with a written standard that is labeled separately (they have a
-    Wikipedia of their own, so `zho` does not mean `nan`), otherwise `member`.
+    The relation is `usual` for the member that the macrolanguage's code usually means, `apart` for members with a
+    written standard that sources label separately (they have a Wikipedia edition, so `zho` does not mean `nan`), and
+    `member` for all others.
     """
     return {member: (macro, relation) for macro, member, relation in _table("macrolanguages")}
 

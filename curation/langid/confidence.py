@@ -1,12 +1,13 @@
-"""What a model's score is worth: how often an answer with that score, in a text of so many letters, is right.
+"""Calibration of scores: the confidence is how often an answer with this score and text length is right.
 
 Confidence is `sigmoid(level + slope * logit(score) + length * ln(min(letters, ENOUGH))) * (1 - exp(-letters / reach))`:
-Platt scaling (Platt 1999, Probabilistic outputs for support vector machines) with a term for the length, under a
-ceiling that few letters do not pass. A model says 0.99 to one word as to a sentence, and is right far less often about
-the word. No confidence is above the score: of long texts in the languages it has a model is right more often than it
-says, but it says as much of languages that it has not. `slope` and `length` are not negative and `reach` is positive,
-so confidence never falls where the score or the number of letters rises. The coefficients are measured for each
-backend and group of scripts (`python -m tools.langid calibrate`) and stand in `data/confidence.tsv`.
+Platt scaling (Platt 1999, Probabilistic outputs for support vector machines) with a term for the text's length, and an
+upper bound for texts of few letters. The length matters because a model may give 0.99 to a word as to a sentence, and
+is right far less often for the word. The confidence never exceeds the score. For long texts in languages that a model
+knows, it is right more often than its score, but it gives equally high scores to languages that it does not know.
+`slope` and `length` are not negative and `reach` is positive, so the confidence never decreases when the score or the
+number of letters increases. The coefficients are measured for each backend and group of scripts
+(`python -m tools.langid calibrate`) and are in `data/confidence.tsv`.
 """
 
 from __future__ import annotations
@@ -28,26 +29,26 @@ TABLE = Path(__file__).parent / "data" / "confidence.tsv"
 COEFFICIENTS = ("level", "slope", "length", "reach")
 FIELDS = ("backend", "scripts", *COEFFICIENTS, "answers")
 ENOUGH = 64
-"""Letters beyond which more of them make no difference."""
+"""Number of letters above which the length makes no difference."""
 SHORT = 12
-"""Letters from which on a text speaks for itself. In a shorter one languages count by their size too
-(`model.PRIOR`), an answer that is not sure enough is withheld, and no answer overrules what a source declares."""
+"""Number of letters below which a text is short. For a short text the model also uses a prior by language size
+(`model.PRIOR`), an answer of low confidence becomes `und`, and no answer overrules the declared language."""
 LEAST = 0.3
-"""Confidence below which the answer for a short text is `und`: in steps of 0.05 the highest value at which macro F1
-falls in no domain (`benchmarks/langid.py`)."""
+"""Confidence below which the answer for a short text is `und`. In steps of 0.05, it is the highest value that lowers
+macro F1 in no domain (`benchmarks/langid.py`)."""
 SUREST = 1e-4
-"""Scores are read as this far from 0 and 1 at least."""
+"""Scores are clipped to this distance from 0 and 1."""
 GROUPS = {"Latn": "Latn", "Cyrl": "Cyrl", "Arab": "Arab", "Deva": "Deva", "Hani": "Han", "Jpan": "Han"}
-"""Scripts that many languages share are measured apart, the others together."""
+"""Script → group of scripts. Scripts that many languages use have their own coefficients; all others share `OTHERS`."""
 OTHERS = "others"
 GROUP_NAMES = (*dict.fromkeys(GROUPS.values()), OTHERS)
 GROUP_OF = np.array([GROUP_NAMES.index(GROUPS.get(script, OTHERS)) for script in ANSWERED], np.int8)
-"""Number in `GROUP_NAMES` of each script in `deciding.ANSWERED`."""
+"""Index into `GROUP_NAMES` for each script in `deciding.ANSWERED`, int8."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The coefficients of one group of scripts, and how many answers they were measured on."""
+    """The coefficients of one group of scripts, and the number of answers that they were fitted to."""
 
     level: float
     slope: float
@@ -57,35 +58,45 @@ class Curve:
 
 
 def on_curve(score: Floats, letters: Floats, coefficients: Sequence[Floats] | Floats) -> Floats:
-    """Return the confidence of answers; all arguments as arrays of n or that broadcast to n, in one type."""
+    """Return the confidence of answers; see the module for the formula.
+
+    Args:
+        score: float64[n], the model's scores from 0 to 1.
+        letters: float64[n], numbers of letters.
+        coefficients: `COEFFICIENTS`, each a float64[n] or a value that broadcasts to n.
+
+    Returns:
+        float64[n].
+
+    """
     level, slope, length, reach = coefficients
     inside = np.clip(score, SUREST, 1 - SUREST)
     size = np.clip(letters, 1, ENOUGH)
     margin = level + slope * np.log(inside / (1 - inside)) + length * np.log(size)
-    found: Floats = np.minimum(score, -np.expm1(-size / reach) / (1 + np.exp(-margin)))
-    return found
+    result: Floats = np.minimum(score, -np.expm1(-size / reach) / (1 + np.exp(-margin)))
+    return result
 
 
 def confidence(score: F32, letters: I32, script: I16, backend: str) -> F32:
-    """Return the confidence of n answers; 0 stays 0.
+    """Return the confidence of n answers, float32[n]; a score of 0 has confidence 0.
 
     Args:
-        score: float32, n; the model's, from 0 to 1.
-        letters: int32, n; in the scripts that the text's language may be written in.
-        script: int16, n; numbers in `deciding.ANSWERED`.
-        backend: whose lines of the table count; empty: scores are confidences already.
+        score: float32[n], the model's scores from 0 to 1.
+        letters: int32[n], letters in the scripts that the text's language may be written in.
+        script: int16[n], indices into `deciding.ANSWERED`.
+        backend: the backend whose coefficients to use; empty if the scores are confidences already.
 
     """
     if not backend:
         return score.astype(np.float32)
     curves = coefficients(TABLE)[backend][:, GROUP_OF[script]]
-    found = on_curve(score.astype(np.float64), letters.astype(np.float64), curves)
-    return np.where(score > 0, found, 0).astype(np.float32)
+    calibrated = on_curve(score.astype(np.float64), letters.astype(np.float64), curves)
+    return np.where(score > 0, calibrated, 0).astype(np.float32)
 
 
 @cache
 def coefficients(path: Path) -> dict[str, Floats]:
-    """Return `COEFFICIENTS` (rows) of each group of scripts (columns), by backend."""
+    """Return backend → float64[COEFFICIENTS, GROUP_NAMES], read from a table."""
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file, delimiter="\t"))
     shape = (len(COEFFICIENTS), len(GROUP_NAMES))

@@ -1,4 +1,4 @@
-"""What a text is before its language is asked for: code, prose to identify, or nothing linguistic."""
+"""Classifies texts before language identification: program code, prose to identify, or no linguistic content."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from open_ml_embed.core.array_types import F32, Mask
 
 @dataclass(frozen=True)
 class Prepared:
-    """What n texts are.
+    """Classification of n texts.
 
     Attributes:
-        text: string, n; what is left to identify: prose without fenced code, addresses, tags, numbers.
-        code: string, n; the corpus's name of the programming language a text is in, null where it is in none.
-        confidence: float32, n; of the programming language, 1 where a fence names it; where it is none, of that.
-        nothing: bool, n; neither code nor any linguistic content (`zxx`).
+        text: string[n], the text to identify: prose without fenced code, addresses, tags and numbers.
+        code: string[n], the corpus's name of the programming language, null if the text is not code.
+        confidence: float32[n], confidence in the programming language (1 if a fence names it); if the text is not code,
+            confidence in that.
+        nothing: bool[n], neither code nor linguistic content (`zxx`).
 
     """
 
@@ -34,9 +35,10 @@ class Prepared:
 
 
 def prepared(texts: pa.Array | pa.ChunkedArray) -> Prepared:
-    r"""Take apart what needs a language identified and what does not.
+    r"""Separate the texts to identify from code and from texts without linguistic content.
 
-    Fenced code goes and the prose around it stays; a text that is all fences is code, or what stands in them.
+    Fenced code is removed and the prose around it stays. A text that consists of fences only is code if a fence names a
+    programming language; otherwise the content of its fences is classified.
 
     Args:
         texts: string or large_string array of n texts; null reads as empty.
@@ -47,14 +49,14 @@ def prepared(texts: pa.Array | pa.ChunkedArray) -> Prepared:
     """
     array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     array = array.fill_null("") if array.null_count else array
-    held = fenced(array)
+    has_fences = fenced(array)
     named: dict[int, str] = {}
-    if pc.any(held).as_py():
-        array, named = _unfenced(array, held)
-    found = is_code(array)
+    if pc.any(has_fences).as_py():
+        array, named = _unfenced(array, has_fences)
+    detected = is_code(array)
     text, nothing = cleaned(array)
-    code, confidence = found.name, found.confidence
-    nothing &= ~found.mask
+    code, confidence = detected.name, detected.confidence
+    nothing &= ~detected.mask
     if named:
         rows = np.fromiter(named, np.int64)
         by_name = np.zeros(len(array), np.bool_)
@@ -64,10 +66,13 @@ def prepared(texts: pa.Array | pa.ChunkedArray) -> Prepared:
     return Prepared(text, code, confidence, nothing)
 
 
-def _unfenced(texts: pa.Array, held: pa.BooleanArray) -> tuple[pa.Array, dict[int, str]]:
-    """Replace texts with fences by their prose, or without any by the fences' content; name the latter if they do."""
-    rows = np.flatnonzero(held.to_numpy(zero_copy_only=False))
-    parts = [split(text) for text in texts.filter(held).to_pylist()]
+def _unfenced(texts: pa.Array, has_fences: pa.BooleanArray) -> tuple[pa.Array, dict[int, str]]:
+    """Replace texts with fences by their prose, or by the content of the fences if there is no prose.
+
+    Also return row → programming language for texts without prose whose fences name one.
+    """
+    rows = np.flatnonzero(has_fences.to_numpy(zero_copy_only=False))
+    parts = [split(text) for text in texts.filter(has_fences).to_pylist()]
     _, silent = cleaned(pa.array([part.prose for part in parts], pa.string()))
     silent &= np.array([bool(part.blocks) for part in parts])
     bodies, named = [], {}
@@ -76,11 +81,11 @@ def _unfenced(texts: pa.Array, held: pa.BooleanArray) -> tuple[pa.Array, dict[in
         language = _main(part.blocks) if alone else None
         if language:
             named[row] = language
-    return pc.replace_with_mask(texts, held, pa.array(bodies, texts.type)), named
+    return pc.replace_with_mask(texts, has_fences, pa.array(bodies, texts.type)), named
 
 
 def _main(blocks: list[Block]) -> str | None:
-    """Return the language that most of the fenced code is in, if the fences name any."""
+    """Return the programming language of most of the fenced code, or None if no fence names one."""
     sizes: Counter[str] = Counter()
     for block in blocks:
         if block.language:

@@ -1,11 +1,11 @@
-"""How good an identifier is: scores of any backend on any labeled file.
+"""Evaluation of language identification: scores of any backend on any labeled file.
 
-Both sides are folded by one policy. Three sets of languages are scored apart, each over the texts of its languages
-that a file has; a set's macro F1 is the plain mean over those languages, and one that the model cannot answer is
-wrong, not left out:
+Labels and answers are folded by the same policy. Three sets of languages are scored separately, each on the texts of
+its languages in the file. The macro F1 of a set is the unweighted mean over the languages; a language that the model
+cannot answer counts as wrong:
 
-- `claimed`: what the model can answer;
-- `corpus`: the 282 of the published corpus;
+- `claimed`: the languages that the model can answer;
+- `corpus`: the 282 languages of the published corpus;
 - `largest`: the 60 largest of these.
 """
 
@@ -39,14 +39,14 @@ Ids = I64
 
 @dataclass(frozen=True)
 class SetScore:
-    """One set of languages.
+    """Scores of one set of languages.
 
     Attributes:
-        languages: how many of the set the texts have.
-        texts: how many texts those are.
-        accuracy: share of the texts that were named right.
-        macro_recall: mean over languages of that share.
-        macro_f1: mean over languages of F1, among these texts.
+        languages: number of languages of the set that occur in the file.
+        texts: number of texts in these languages.
+        accuracy: share of these texts with the right answer.
+        macro_recall: mean over languages of the share of texts with the right answer.
+        macro_f1: mean over languages of F1, computed on these texts.
 
     """
 
@@ -59,7 +59,7 @@ class SetScore:
 
 @dataclass(frozen=True)
 class LanguageScore:
-    """One language, among all texts of the file; `confused` are the commonest wrong answers with their counts."""
+    """Scores of one language on all texts of the file; `confused` has the commonest wrong answers with their counts."""
 
     code: str
     texts: int
@@ -71,7 +71,7 @@ class LanguageScore:
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers whose confidence is at least `above` and below the next bin's: how sure the model was, how right."""
+    """A reliability bin: mean confidence and accuracy of the answers with confidence from `above` to the next bin's."""
 
     above: float
     texts: int
@@ -81,16 +81,18 @@ class Bin:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one model does on one file.
+    """Scores of one model on one file.
 
     Attributes:
-        policy: what both sides were folded by.
-        texts: how many were scored.
-        undetermined: how many of them got no language.
-        refused: labels of the file that stand for no language, with the texts left out for it.
-        sets: `claimed`, `corpus` and `largest`.
-        calibration_error: mean distance of confidence and accuracy over `reliability`, weighted by texts.
-        seconds: what identification took.
+        policy: the policy that folded labels and answers.
+        texts: number of scored texts.
+        undetermined: number of texts with the answer `und`.
+        refused: labels of the file that name no single language, with the numbers of texts left out.
+        sets: scores of `claimed`, `corpus` and `largest`.
+        languages: scores of each language in the file.
+        reliability: the reliability bins that have texts.
+        calibration_error: mean absolute difference of confidence and accuracy over the bins, weighted by texts.
+        seconds: duration of identification, in seconds.
 
     """
 
@@ -106,30 +108,40 @@ class Evaluation:
 
 
 def evaluate(path: Path, settings: LanguageSettings, *, split: str | None = None) -> Evaluation:
-    """Score the backend that the settings name on one labeled file (see `read_labeled`)."""
+    """Score the backend that the settings name on one labeled file.
+
+    Args:
+        path: the file, as `read_labeled` reads it.
+        settings: backend, model and policy.
+        split: see `read_labeled`.
+
+    Raises:
+        SettingsError: the file cannot be read, or the backend cannot be loaded.
+
+    """
     table = read_labeled(path, split=split)
     texts = table["text"].combine_chunks()
     model = backend(settings)
-    identify(texts[:1], settings)  # what is loaded and compiled once is no part of the speed
+    identify(texts[:1], settings)  # warm up: loading and compiling is not part of the speed
     began = time.perf_counter()
-    found = identify(texts, settings)
+    identified = identify(texts, settings)
     seconds = time.perf_counter() - began
-    labels, confidence = table["label"].to_pylist(), found["confidence"].to_numpy()
-    return score(labels, found["code"], confidence, claimed=model.claimed, policy=settings.policy, seconds=seconds)
+    labels, confidence = table["label"].to_pylist(), identified["confidence"].to_numpy()
+    return score(labels, identified["code"], confidence, claimed=model.claimed, policy=settings.policy, seconds=seconds)
 
 
 def read_labeled(path: Path, *, split: str | None = None) -> pa.Table:
     """Read texts with their labels.
 
     Args:
-        path: `.parquet` or `.jsonl` with `text` and `label`, otherwise lines of `label<TAB>text`, UTF-8.
-        split: only the rows whose column `split` says so; a file without that column is one split.
+        path: a `.parquet` or `.jsonl` file with `text` and `label`, or a UTF-8 file with lines `label<TAB>text`.
+        split: keep only the rows with this value in column `split`; ignored if the file has no such column.
 
     Returns:
-        Table of `text` and `label` (string).
+        Table with columns `text` and `label` (string).
 
     Raises:
-        SettingsError: no such file, no such columns, a line that cannot be read, or nothing in it.
+        SettingsError: the file does not exist, lacks a column, has an unreadable line, or has no texts.
 
     """
     if not path.is_file():
@@ -158,12 +170,12 @@ def read_labeled(path: Path, *, split: str | None = None) -> pa.Table:
 
 def _json_line(line: str, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        record = None
+    if not isinstance(record, dict):
         raise SettingsError("not a JSON object", where=where)
-    return {name: found[name] for name in ("text", "label", "split") if name in found}
+    return {name: record[name] for name in ("text", "label", "split") if name in record}
 
 
 def _tabbed_line(line: str, where: str) -> dict[str, Any]:
@@ -185,20 +197,20 @@ def score(
     """Score answers against labels.
 
     Args:
-        labels: of n texts, as `deu-Latn`, `deu_Latn` or `deu`.
-        codes: string, n; the answers, folded or not.
-        confidence: float32, n, from 0 to 1.
+        labels: labels of n texts, such as `deu-Latn`, `deu_Latn` or `deu`.
+        codes: string[n], the answers, folded or not.
+        confidence: float32[n], from 0 to 1.
         claimed: the languages that the model can answer, not folded.
-        policy: how labels and answers are folded.
-        seconds: what identification took, for the record.
+        policy: the policy that folds labels and answers.
+        seconds: duration of identification in seconds, copied to the result.
 
     """
-    meant, refused = _meant(labels, policy)
-    kept = np.array([code is not None for code in meant], bool)
+    expected, refused = _expected(labels, policy)
+    kept = np.array([code is not None for code in expected], bool)
     answers = fold_all(codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes, policy).to_pylist()
-    gold = [code for code in meant if code is not None]
-    said = [code for code, keep in zip(answers, kept, strict=True) if keep]
-    names, ids = np.unique(np.array([*gold, *said, UNDETERMINED]), return_inverse=True)
+    gold = [code for code in expected if code is not None]
+    predicted = [code for code, keep in zip(answers, kept, strict=True) if keep]
+    names, ids = np.unique(np.array([*gold, *predicted, UNDETERMINED]), return_inverse=True)
     truth, answer = ids[: len(gold)], ids[len(gold) : -1]
     corpus = [fold(code, policy) for code in corpus_languages()]
     sets = {
@@ -211,7 +223,7 @@ def score(
     return Evaluation(
         policy,
         len(gold),
-        said.count(UNDETERMINED),
+        predicted.count(UNDETERMINED),
         refused,
         {name: _set_score(truth, answer, np.isin(names, list(codes))) for name, codes in sets.items()},
         _languages(names.tolist(), truth, answer),
@@ -221,7 +233,7 @@ def score(
     )
 
 
-def _meant(labels: Sequence[str], policy: Policy) -> tuple[list[str | None], dict[str, int]]:
+def _expected(labels: Sequence[str], policy: Policy) -> tuple[list[str | None], dict[str, int]]:
     codes: dict[str, str | None] = {}
     for label in set(labels):
         try:
@@ -233,7 +245,7 @@ def _meant(labels: Sequence[str], policy: Policy) -> tuple[list[str | None], dic
 
 
 def _counts(truth: Ids, answer: Ids, names: int) -> tuple[Ids, Ids, Ids]:
-    """Return texts, answers and right answers of each of the names."""
+    """Return the numbers of texts, of answers and of right answers for each language, int64[names] each."""
     right = truth[truth == answer]
     return (
         np.bincount(truth, minlength=names),
@@ -263,10 +275,10 @@ def _languages(names: list[str], truth: Ids, answer: Ids) -> list[LanguageScore]
     pairs, counts = np.unique(truth[wrong] * len(names) + answer[wrong], return_counts=True)
     confused: dict[int, dict[str, int]] = {}
     for i in np.argsort(-counts, kind="stable").tolist():
-        was, found = divmod(int(pairs[i]), len(names))
-        those = confused.setdefault(was, {})
-        if len(those) < CONFUSED:
-            those[names[found]] = int(counts[i])
+        true_id, answer_id = divmod(int(pairs[i]), len(names))
+        most_confused = confused.setdefault(true_id, {})
+        if len(most_confused) < CONFUSED:
+            most_confused[names[answer_id]] = int(counts[i])
     return [
         LanguageScore(
             names[i],
@@ -281,7 +293,7 @@ def _languages(names: list[str], truth: Ids, answer: Ids) -> list[LanguageScore]
 
 
 def _reliability(confidence: F32, right: Mask, answered: Mask) -> list[Bin]:
-    """Return the bins that have texts, of those that got an answer."""
+    """Return the bins that have texts, computed on texts that got an answer."""
     confidence, right = confidence[answered], right[answered]
     place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     return [

@@ -1,4 +1,4 @@
-"""Any fastText identification model: lid.176, GlotLID, OpenLID, from a path or from the Hub."""
+"""Backend `fasttext`: any fastText identification model (lid.176, GlotLID, OpenLID), local or on the Hub."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FastText:
                 remedy="give a path to a .bin or .ftz file, or owner/name:file on the Hub",
             )
         fasttext = require("fasttext", what="the fasttext backend", where="languages.backend")
-        path = _located(model)
+        path = _model_path(model)
         with _quiet():
             try:
                 self._model = fasttext.load_model(str(path))
@@ -48,19 +48,19 @@ class FastText:
         return codes.languages_of(self.labels)
 
     def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
-        """Return the best labels of each text and the model's probabilities; none where it knows no part of a text."""
+        """Return the best labels of each text with probabilities; no answer if the model knows no part of the text."""
         return as_ranked(list(self._predicted(texts, max(k, CANDIDATES))))
 
     def _predicted(self, texts: pa.StringArray, k: int) -> Iterator[list[tuple[int, float]]]:
-        # A line is a text to fastText, and a null character is white space to it.
+        # fastText treats each line as a text, and a null character as white space.
         lines = pc.replace_substring(pc.fill_null(texts, ""), "\n", " ")
         for start in range(0, len(lines), BATCH):
-            names, chances = self._model.predict(lines[start : start + BATCH].to_pylist(), k=k)
-            for row, scores in zip(names, chances, strict=True):
+            names, probabilities = self._model.predict(lines[start : start + BATCH].to_pylist(), k=k)
+            for row, scores in zip(names, probabilities, strict=True):
                 yield [(self._numbers[name], min(float(score), 1.0)) for name, score in zip(row, scores, strict=True)]
 
 
-def _located(model: str) -> Path:
+def _model_path(model: str) -> Path:
     repository, colon, file = model.partition(":")
     if Path(model).is_file() or not colon:
         if not Path(model).is_file():
@@ -77,7 +77,7 @@ def _located(model: str) -> Path:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide fastText's own note on standard error while a model loads."""
+    """Suppress the warning that fastText prints to standard error when it loads a model."""
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -89,5 +89,12 @@ def _quiet() -> Iterator[None]:
 
 
 def load(model: str | None) -> FastText:
-    """Return the identifier of a fastText model: a path, or `owner/name:file` on the Hub."""
+    """Load a fastText model from a path, or from `owner/name:file` on the Hub.
+
+    Raises:
+        SettingsError: no model is given, there is no such file, or the file is not a fastText model.
+        FetchError: the model cannot be downloaded.
+        MissingPackageError: `fasttext` or `huggingface_hub` is not installed.
+
+    """
     return FastText(model)

@@ -1,8 +1,9 @@
-"""Character n-grams of texts as hashed features, straight from Arrow's buffers: what the bundled model reads.
+"""Hashed character n-gram features of texts, read from Arrow's buffers, for the bundled model.
 
-A text is read as letters, marks and single spaces: case is folded, everything else (digits, punctuation, symbols) is a
-space, apostrophes stay. Its features are the n-grams of one to `ORDERS` characters that hold no space inside, a space
-before or after marking a word's ends, and every whole word. At most `CHARACTERS` characters of a text are read.
+A text is read as lower-case letters, marks, apostrophes and single spaces; all other characters (digits, punctuation,
+symbols) become spaces. The features are all whole words, and the n-grams of one to `ORDERS` characters without a space
+inside; a space at either end of an n-gram marks the start or the end of a word. At most `CHARACTERS` characters of a
+text are read.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from open_ml_embed.core.text.tokens import decode
 
 ORDERS = 5
 CHARACTERS = 384
-"""About two sentences; what a language is shows long before that."""
+"""Characters read of a text, about two sentences; fewer are usually enough to identify the language."""
 MOST = CHARACTERS * (ORDERS + 1)
-"""Features a text can have."""
+"""Features of a text, at most."""
 _TABLE = 0x20000
 _SPACE = 0x20
 _APOSTROPHES = "'\u2019\u02bc\u02bb\u2018`\u00b4"
@@ -29,7 +30,7 @@ _APOSTROPHES = "'\u2019\u02bc\u02bb\u2018`\u00b4"
 
 @cache
 def folding() -> U32:
-    """Return what each code point of the first two planes is read as; a space for all that is no letter or mark."""
+    """Return the character that each code point of the first two planes is read as, uint32[0x20000]."""
     table = np.full(_TABLE, _SPACE, np.uint32)
     for point in range(_TABLE):
         char = chr(point)
@@ -43,7 +44,7 @@ def folding() -> U32:
 
 @njit(nogil=True, inline="always")
 def read(data: U8, start: Integer, end: Integer, table: U32, points: U32) -> int:
-    """Write one text's characters to `points` (uint32), a space first and last; return how many there are."""
+    """Write the characters of one text to `points` (uint32), with a space at both ends; return their number."""
     points[0] = _SPACE
     count = 1
     i = start
@@ -63,7 +64,7 @@ def read(data: U8, start: Integer, end: Integer, table: U32, points: U32) -> int
 
 @njit(nogil=True, inline="always")
 def hashed(points: U32, count: int, mask: np.uint64, ids: I64) -> int:
-    """Write the features of `points[:count]` to `ids` (int64, below `mask` + 1); return how many there are."""
+    """Write the hashed features of `points[:count]` to `ids` (int64, from 0 to `mask`); return their number."""
     prime, golden = np.uint64(0x100000001B3), np.uint64(GOLDEN)
     used = 0
     word = np.uint64(0)

@@ -1,8 +1,8 @@
-"""Fenced code in conversations: prose around it keeps its own language, the blocks have theirs.
+"""Fenced code blocks in texts: separates the prose from the blocks, each with its own language.
 
-Rules are CommonMark's (section 4.5): three or more backticks or tildes, at most three spaces before them, closed by at
-least as many of the same or by the end of the text; the info string of backticks holds none. Within a list item,
-the item's own indentation does not count, and block quotes may stand before a fence.
+The rules are those of CommonMark (section 4.5): a fence is three or more backticks or tildes after at most three
+spaces. At least as many of the same character, or the end of the text, close it. The info string of a backtick fence
+has no backticks. In a list item, the item's indentation does not count. Block quote markers may precede a fence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INFO = re.compile(r"\{?\s*\.?(?:language-|lang-)?([^\s{},:;=]+)")
 
 
 class Block(NamedTuple):
-    """A fenced block: the corpus's name of its language (none: unnamed, or no programming language), its content."""
+    """A fenced block: the corpus's name of its programming language, None if there is none, and its content."""
 
     language: str | None
     code: str
@@ -38,7 +38,7 @@ class Split(NamedTuple):
 
 
 def fenced(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray:
-    """Tell which texts (string array) may hold a fenced block; null reads as none."""
+    """Tell which texts may contain a fenced block, bool[n]; null reads as a text without one."""
     few = pc.or_(pc.match_substring(texts, "```"), pc.match_substring(texts, "~~~"))
     if not pc.any(few).as_py():
         return few.fill_null(fill_value=False)
@@ -46,7 +46,7 @@ def fenced(texts: pa.Array | pa.ChunkedArray) -> pa.BooleanArray:
 
 
 def split(text: str) -> Split:
-    r"""Take the fenced blocks out of a text.
+    r"""Separate a text into its prose and its fenced blocks.
 
     >>> split("Try this:\n```py\nx = 1\n```\nIt works.")
     Split(prose='Try this:\nIt works.', blocks=[Block(language='python', code='x = 1')])
@@ -86,7 +86,7 @@ def split(text: str) -> Split:
 
 
 def language_of(info: str) -> str | None:
-    """Return the corpus's name for the language an info string names, if it names one.
+    """Return the corpus's name of the programming language in an info string, or None if it names none.
 
     >>> language_of("python title=x"), language_of("{.c++ .numberLines}"), language_of("text"), language_of("")
     ('python', 'cpp', None, None)

@@ -1,7 +1,7 @@
-"""heliport, a HeLI identifier of 220 languages, where the user has installed it.
+"""Backend `heliport`: a HeLI identifier of 220 languages, if the user has installed it.
 
-It is licensed GPL-3.0, this project is not: it is no dependency, nothing of it is copied here, and whoever passes on
-the two together must follow its license.
+heliport is licensed under GPL-3.0, unlike this project. It is therefore not a dependency, and none of its code is
+copied here. Anyone who distributes both together must comply with its license.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from open_ml_embed.core.optional import require
 
 
 class Heliport:
-    """heliport's model, with its own thresholds below which it says `und`.
+    """heliport's model, with its thresholds for each language, below which the answer is `und`.
 
-    It scores a language by the mean negative decimal logarithm of its words' and n-grams' probabilities. Confidence
-    is the share of a candidate among the five likeliest, `10 ** -score`; always of five, so that it does not depend on
-    how many answers are wanted.
+    heliport scores a language by the mean negative decimal logarithm of the probabilities of words and n-grams. The
+    score returned here is `10 ** -score`, normalized over the five likeliest languages. It always uses five, so that it
+    does not depend on the number of answers requested.
     """
 
     calibration = "heliport"
@@ -35,16 +35,18 @@ class Heliport:
 
     @property
     def claimed(self) -> frozenset[str]:
-        """The languages that it has a threshold for."""
+        """The languages that heliport has a threshold for."""
         return codes.languages_of(self.labels)
 
     def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
-        """Return the likeliest languages of each text, at most five; none below heliport's threshold for the first."""
-        return as_ranked([self._found(text) for text in texts.to_pylist()])
+        """Return at most five languages of each text; no answer if the first one is below its threshold."""
+        return as_ranked([self._detect(text) for text in texts.to_pylist()])
 
-    def _found(self, text: str | None) -> list[tuple[int, float]]:
+    def _detect(self, text: str | None) -> list[tuple[int, float]]:
         ranked = self._model.identify_topk_with_score(text or "", CANDIDATES)
-        ranked = [(label, score) for label, score in ranked if label in self._margins]  # its `und` and `zxx` have none
+        ranked = [
+            (label, score) for label, score in ranked if label in self._margins
+        ]  # `und` and `zxx` have no threshold
         if not ranked:
             return []
         (best, lowest), *others = ranked
@@ -56,5 +58,5 @@ class Heliport:
 
 
 def load(model: str | None) -> Heliport:
-    """Return heliport, which has one model, its own."""
+    """Return heliport; `model` is ignored, since heliport contains its only model."""
     return Heliport()

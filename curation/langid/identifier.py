@@ -1,4 +1,4 @@
-"""What a language identifier is; backends implement it, the interface chooses one and decides on tags."""
+"""The protocol of language identifiers, which backends implement and `interface` calls."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from curation.langid.scripts import Scripts
 from open_ml_embed.core.array_types import F32, I32
 
 UNDETERMINED = "und"
-"""The code of a text that a model will not name."""
+"""The code of a text whose language the model does not determine."""
 CANDIDATES = 5
-"""Answers that backends give which do not heed scripts: the first ones may be in scripts that a text has not."""
+"""Number of answers from backends that ignore scripts, because the best ones may be in scripts that the text lacks."""
 
 ALTERNATIVE = pa.struct([pa.field("code", pa.string()), pa.field("confidence", pa.float32())])
 ALTERNATIVES = pa.list_(ALTERNATIVE)
 
 Ranked = tuple[I32, F32]
-"""Answers for n texts, the best first: n x k numbers of labels, -1 for none, and the scores they have from 0 to 1."""
+"""The k best answers for n texts, best first: label numbers int32[n, k], -1 for none; scores float32[n, k], 0 to 1."""
 
 
 class Identifier(Protocol):
-    """A loaded model. Models do not pickle: one is made in each worker.
+    """A loaded model. Models cannot be pickled, so each worker loads its own.
 
-    Labels are as the model means them, folded by nobody; `und` for one that `codes.py` refuses.
+    Labels are parsed but not folded; a label that `curation.langid.codes` refuses is `und`.
     """
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """What the model can answer, by number; a label has a script where the model tells one."""
+        """The labels that the model can answer, by number; a label has a script if the model distinguishes scripts."""
 
     @property
     def claimed(self) -> frozenset[str]:
-        """The languages that the model can answer, `und` and `zxx` left out."""
+        """The languages that the model can answer, without `und` and `zxx`."""
 
     @property
     def calibration(self) -> str:
-        """Which lines of `data/confidence.tsv` turn its scores into confidences; empty: its scores are such."""
+        """Backend in `data/confidence.tsv` whose coefficients calibrate the scores; empty if scores are confidences."""
 
     def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
         """Return at least `k` answers for each text, if the model has that many.
 
         Args:
-            texts: n texts, without letters of scripts that are not admitted.
-            scripts: which those are; a model may keep to labels in them, `deciding.decide` does in any case.
-            k: how many answers are wanted.
+            texts: n texts, without the letters of scripts that are not admitted.
+            scripts: the admitted scripts. A model may restrict its labels to them; `deciding.decide` does so anyway.
+            k: number of answers.
 
         """
 
 
 def as_ranked(rows: Sequence[Sequence[tuple[int, float]]]) -> Ranked:
-    """Return n rows of (label, score), the best first, as arrays."""
+    """Convert n rows of (label number, score), best first, to arrays."""
     width = max(map(len, rows), default=1) or 1
     numbers, scores = np.full((len(rows), width), -1, np.int32), np.zeros((len(rows), width), np.float32)
     for row, pairs in enumerate(rows):

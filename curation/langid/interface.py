@@ -1,4 +1,4 @@
-"""`identify`: texts to ISO 639-3 code, script and confidence, whatever the backend."""
+"""`identify`: the ISO 639-3 code, script and confidence of texts, with any backend."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
 from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.array_types import F32, Mask
+from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.arrays import Texts, one_array, text_array
 
 IDENTIFIED_SCHEMA = pa.schema(
@@ -27,14 +28,20 @@ IDENTIFIED_SCHEMA = pa.schema(
         pa.field("letters", pa.int32(), nullable=False),
     ]
 )
-"""ISO 639-3 (`und` where the model will not say, `zxx` without linguistic content) or a programming language's name;
-ISO 15924, a script that the text has and the language is written in (of the text itself where the code is `und`,
-`Zxxx` for `zxx`), or `Code`; how often such an answer is right, from 0 to 1 (see `confidence.py`);
-how many letters it rests on, a character of Han, kana or hangul for three."""
+"""`code`: ISO 639-3 (`und` if the model does not determine the language, `zxx` without linguistic content), or the name
+of a programming language. `script`: ISO 15924, a script that occurs in the text and that the language is written in
+(the text's script for `und`, `Zxxx` for `zxx`), or `Code` for a programming language. `confidence`: how often such an
+answer is right, from 0 to 1 (see `curation.langid.confidence`). `letters`: the number of letters that the answer is
+based on; a character of Han, kana or hangul counts as three."""
 
 
 def backend(settings: LanguageSettings) -> Identifier:
-    """Load the backend that the settings name, once a process."""
+    """Return the backend that the settings name, which is loaded once in each process.
+
+    Raises:
+        CorpusError: there is no such backend, its package is missing, or its model cannot be loaded.
+
+    """
     return _loaded(settings.backend, settings.model)
 
 
@@ -44,10 +51,10 @@ def _loaded(name: str, model: str | None) -> Identifier:
 
 
 def identity(settings: LanguageSettings) -> str:
-    """Return what answers depend on besides the settings.
+    """Return a string that identifies everything that answers depend on in addition to the settings.
 
-    That is the model file, if there is one, the table that confidences are from, and the version of a distribution
-    that brings the backend.
+    It contains the hash of the model file, if there is one, the hash of the table of confidences, and the distribution
+    and version of a backend from a plug-in.
     """
     path: Path | None
     if settings.backend == "bundled":
@@ -68,16 +75,24 @@ def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: i
     """Identify the language of every text.
 
     Args:
-        texts: n texts, as `open_ml_embed.core.text.arrays.text_array` takes them; null reads as empty.
-        settings: which backend, how its codes are folded, and whether code and texts without language are looked for
-            first; the default needs no network.
+        texts: n texts, in any form that `open_ml_embed.core.text.arrays.text_array` accepts; null reads as empty.
+        settings: the backend, the policy that folds its codes, and whether to detect code and texts without linguistic
+            content first; None takes the defaults, which need no network.
         top_k: also return up to this many answers for each text.
 
     Returns:
-        Table of n rows, `IDENTIFIED_SCHEMA`; with `top_k` also `alternatives` (`ALTERNATIVES`), the best first, each
-        code once: of two labels folded into one the likelier counts.
+        Table of n rows with `IDENTIFIED_SCHEMA`. With `top_k` it also has `alternatives` (`ALTERNATIVES`), best first,
+        each code once: if two labels fold into one code, the likelier label counts.
+
+    Raises:
+        SettingsError: `texts` is a single string, or not a list of texts; or the model cannot be loaded.
+
+    Raises:
+        SettingsError: `top_k` is below 1, the texts are none (see `text_array`), or there is no such model.
 
     """
+    if top_k is not None and top_k < 1:
+        raise SettingsError(f"{top_k} answers are none", where="top_k", remedy="1 or more; null: the best alone")
     texts = one_array(text_array(texts))
     settings = settings or LanguageSettings()
     if not settings.content:
@@ -94,7 +109,18 @@ def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: i
 
 
 def answer(model: Identifier, texts: pa.Array, policy: Policy, top_k: int | None = None) -> pa.Table:
-    """Let a model identify texts as they are: `identify` without a look for code and texts without language."""
+    """Identify texts with a model, without first detecting code and texts without linguistic content.
+
+    Args:
+        model: the loaded backend.
+        texts: string array of n texts.
+        policy: the policy that folds codes.
+        top_k: as in `identify`.
+
+    Returns:
+        The table that `identify` describes.
+
+    """
     scripts = look(texts)
     ranked = model.ranked(own_letters(texts, scripts), scripts, top_k or 1)
     decided = decide(model.labels, ranked, scripts)
@@ -123,9 +149,10 @@ def _alternatives(
     withheld: Mask,
     most: int,
 ) -> pa.ListArray:
-    """List the answers of each text, the first where two have one code; `und` where there is none or it is withheld.
+    """Return the list of answers for each text, each code once, the best first.
 
-    An alternative is as much less sure than the answer as the model's score for it is lower.
+    The list starts with `und` if there is no answer or the answer is withheld. The confidence of an alternative is the
+    confidence of the best answer, scaled by the ratio of the two scores.
     """
     codes = names.dictionary_encode()
     share = sure / np.where(decided.score[:, 0] > 0, decided.score[:, 0], np.float32(1))
@@ -145,7 +172,7 @@ def _alternatives(
 
 
 def _replaced(table: pa.Table, known: Mask, sure: F32, code: pa.StringArray) -> pa.Table:
-    """Put the answers of a look at the content in the place of the model's: code, or `zxx` where there is none."""
+    """Replace the model's answers of the `known` rows by the programming language, or by `zxx` if `code` is null."""
     rows = np.flatnonzero(known)
     names = pc.fill_null(code.take(pa.array(rows)), NO_LANGUAGE)
     scripts = pc.if_else(code.take(pa.array(rows)).is_valid(), "Code", "Zxxx")

@@ -1,7 +1,8 @@
-"""The bundled identifier: a linear model over hashed character n-grams, 8 bits a weight, read from Arrow's buffers.
+"""Backend `bundled`: a linear model over hashed character n-grams with 8-bit weights, read from Arrow's buffers.
 
-A text's state is the mean of its features' embeddings; a linear layer and a softmax over (language, script) labels
-follow. The form is fastText's (Joulin et al. 2017, arXiv:1607.01759, EACL); features, file and code are our own.
+The mean of the features' embeddings goes through a linear layer and a softmax over (language, script) labels. The
+architecture is that of fastText (Joulin et al. 2017, arXiv:1607.01759, EACL); the features, the file format and the
+code are this project's.
 """
 
 from __future__ import annotations
@@ -30,32 +31,32 @@ BUNDLED = Path(__file__).parent / "data" / "bundled.lid"
 VERSION = 1
 TENSORS = ("embedding", "scale", "output", "bias", "threshold")
 PRIOR = 7.0
-"""How many letters' evidence a language's share of the published corpus counts as, in a text shorter than `SHORT`.
+"""Weight of the prior in texts shorter than `SHORT`, in letters. The prior is the language's share of the corpus.
 
-What a text's letters say is a mean and does not grow with their number; so the weight of the shares falls with it
-instead. Without them a word is in whatever small language has a word like it; with them, of words of three and four
-letters 82 % are right instead of 53 % where languages are as frequent as in the corpus, and as many as before where
-all are equally frequent (`benchmarks/langid.py`)."""
+The model averages over features, so its evidence does not grow with the number of letters. The weight of the prior
+therefore decreases with the number of letters instead. Without a prior, a word is often assigned to a small language
+that has a similar word. With it, 82 % instead of 53 % of the words with three and four letters are right if languages
+are as frequent as in the corpus, and as many as without it if all are equally frequent (`benchmarks/langid.py`)."""
 FEWEST = 20
-"""Samples that a language counts as having, at least."""
+"""Minimum number of samples that the prior assumes for a language."""
 _BLOCK = 2048
-"""Texts a thread takes at once."""
+"""Texts that a thread processes at a time."""
 _ANY = -2
-"""Instead of a script's number: all labels are admitted."""
+"""Value of a script's number that admits all labels."""
 _NEVER = np.float32(-1e30)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a model file holds; shapes with R hashed rows, D dimensions, C labels.
+    """The content of a model file, with R hash buckets, D dimensions and C labels.
 
     Attributes:
-        labels: `deu-Latn`, sorted.
-        embedding: int8, R × D; R is a power of two.
-        scale: float32, D; what one step of each dimension is worth.
-        output: float32, C × D.
-        bias: float32, C.
-        threshold: float32, C; the confidence below which a label is not to be believed (see the model card).
+        labels: labels such as `deu-Latn`, sorted.
+        embedding: int8[R, D], quantized embeddings; R is a power of two.
+        scale: float32[D], the quantization step of each dimension.
+        output: float32[C, D].
+        bias: float32[C].
+        threshold: float32[C], the confidence below which a label is not reliable (see the model card).
 
     """
 
@@ -85,32 +86,32 @@ def load_weights(path: Path) -> Weights:
     """Read a model file.
 
     Raises:
-        SettingsError: it is missing, or no model of this version.
+        SettingsError: the file is missing, or is not a model of this version.
 
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            # One entry: safetensors writes several in no fixed order.
+            # The metadata is one entry, since safetensors writes several in no fixed order.
             metadata = json.loads((file.metadata() or {}).get("model", "{}"))
             if metadata.get("version") != VERSION:
                 raise SettingsError(f"not a model of version {VERSION}", where=str(path), remedy="train it again")
-            found = {name: file.get_tensor(name) for name in TENSORS}
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
     except (OSError, SafetensorError) as error:
         raise SettingsError(
             f"no language model: {error}", where=str(path), remedy="give the path of a .lid file"
         ) from None
-    found["output"] = found["output"].astype(np.float32)
-    return Weights(tuple(metadata["labels"]), **found)
+    tensors["output"] = tensors["output"].astype(np.float32)
+    return Weights(tuple(metadata["labels"]), **tensors)
 
 
 class Bundled:
-    """An identifier made of a model file.
+    """The bundled identifier, loaded from a model file.
 
     Args:
-        path: the file; null: the one in the package.
-        threads: how many share the texts of a call.
+        path: the file; None takes the packaged one.
+        threads: number of threads that share the texts of a call.
 
     """
 
@@ -119,7 +120,7 @@ class Bundled:
 
     @classmethod
     def of(cls, weights: Weights, *, threads: int = 1) -> Bundled:
-        """Make an identifier of weights in memory."""
+        """Return an identifier with the given weights."""
         made = cls.__new__(cls)
         made._set(weights, threads)
         return made
@@ -131,7 +132,7 @@ class Bundled:
 
     @property
     def calibration(self) -> str:
-        """Its lines in `data/confidence.tsv`."""
+        """The backend's name in `data/confidence.tsv`."""
         return "bundled"
 
     def _set(self, weights: Weights, threads: int) -> None:
@@ -144,19 +145,19 @@ class Bundled:
         self._threads = threads
 
     def ranked(self, texts: pa.StringArray, scripts: Scripts, k: int) -> Ranked:
-        """Return the k likeliest labels in the admitted scripts of each text, and their probabilities among these."""
+        """Return the k likeliest labels in the admitted scripts of each text, with probabilities among these labels."""
         return self._ranked(texts, k, scripts.admitted, _prior_weight(scripts))
 
     def best(self, texts: pa.StringArray, k: int = 1) -> Ranked:
-        """Return the k likeliest labels of each text whatever its script, and their probabilities, without the prior.
+        """Return the k likeliest labels of each text in any script, with their probabilities, without the prior.
 
-        (n x k; -1 and 0 for no letters)
+        The arrays are int32[n, k] and float32[n, k]; a text without letters has -1 and 0.
         """
         n = len(texts)
         return self._ranked(texts, k, np.full((n, 1), _ANY, np.int16), np.zeros(n))
 
     def _ranked(self, texts: pa.StringArray, k: int, admitted: I16, weight: F64) -> Ranked:
-        """Return labels and probabilities; `weight` (n) is what the prior counts in each text."""
+        """Return labels and probabilities; `weight` (float64[n]) is the weight of the prior in each text."""
         offsets, data = string_buffers(texts)
         n, k = len(offsets) - 1, min(k, len(self.labels))
         labels, scores = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
@@ -177,7 +178,7 @@ class Bundled:
         return labels, scores
 
     def logits(self, texts: pa.StringArray) -> F32:
-        """Return the scores before the softmax (n × C); zeros for texts without letters."""
+        """Return the scores before the softmax, float32[n, C]; a text without letters has only the bias."""
         offsets, data = string_buffers(texts)
         states = np.zeros((len(offsets) - 1, self._embedding.shape[1]), np.float32)
         _encode(offsets, data, folding(), self._embedding, states)
@@ -186,20 +187,20 @@ class Bundled:
 
 
 def _script_number(label: Label) -> int:
-    """Return the number in `scripts.NAMES` of the one script of a label, -1 for none that texts are known to have."""
+    """Return the index in `scripts.NAMES` of a label's only script, or -1 if it is not one of those."""
     (script,) = scripts_of_label(label) or (None,)
     return NAMES.index(script) if script in NAMES else -1
 
 
 def _prior_weight(scripts: Scripts) -> F64:
-    """Return what the prior counts in each text (float64, n)."""
+    """Return the weight of the prior in each text, float64[n]."""
     return PRIOR * np.maximum(1 / np.maximum(scripts.size(), 1) - 1 / SHORT, 0)
 
 
 def _prior(labels: Sequence[Label]) -> F32:
-    """Return the logarithm of each label's share of the published corpus, `FEWEST` samples at least (float32, C).
+    """Return the logarithm of each label's share of the published corpus, float32[C].
 
-    A macrolanguage's samples count for the member that people mean by it.
+    A language counts with at least `FEWEST` samples. A macrolanguage's samples count for its usual member.
     """
     corpus = corpus_languages()
     usual = {member: macro for macro, member in usual_members().items()}
@@ -238,7 +239,7 @@ def _encode(offsets: I64, data: U8, table: U32, embedding: I8, states: F32) -> N
 
 @njit(nogil=True, inline="always")
 def _among(script: np.int16, admitted: I16) -> bool:
-    for place in range(len(admitted)):  # noqa: SIM110 (numba compiles no generator)
+    for place in range(len(admitted)):  # noqa: SIM110 (numba does not compile generators)
         if admitted[place] == script or admitted[place] == _ANY:
             return True
     return False
@@ -293,5 +294,10 @@ def _predict(
 
 
 def load(model: str | None) -> Bundled:
-    """Return the identifier of a model file; null: of the one in the package."""
+    """Load a model file; None loads the packaged one.
+
+    Raises:
+        SettingsError: the file is missing, or is not a model of this version.
+
+    """
     return Bundled(Path(model) if model else None)

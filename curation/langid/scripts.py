@@ -1,7 +1,7 @@
-"""The scripts of texts: which letters they have, and in which scripts a language may be looked for.
+"""The scripts of texts: counts letters by script, and decides which scripts the text's language may be written in.
 
-A text of several scripts is in one language as a rule, and the other script's words are names (`iPhone` in a Russian
-sentence). Latin names in other scripts are far commoner than the reverse, so Latin letters count less.
+A text with several scripts is usually in one language, and the words in other scripts are names (`iPhone` in a Russian
+sentence). Latin names in texts of other scripts are far more common than the reverse, so Latin letters count less.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from open_ml_embed.core.text.tokens import decode, string_buffers
 
 COMMON = "Zyyy"
 MOST = 4
-"""Scripts that are looked at in one text, at most."""
+"""Admitted scripts of one text, at most."""
 LATIN_WEIGHT = 0.25
-"""What a Latin letter counts in a text with letters of other scripts. Of the values from 0.1 to 1 the one under which
-most texts of mixed scripts get a script of their language (`benchmarks/langid.py`, mixed scripts)."""
+"""Weight of a Latin letter in a text with letters of other scripts. Of the values from 0.1 to 1, it is the one with
+which the most texts of mixed scripts get a script of their language (`benchmarks/langid.py`, mixed scripts)."""
 SHARE = 0.9
-"""A script may be the text's if it covers this share of the letters that the best one covers."""
+"""A script is admitted if it covers at least this share of the letters that the best script covers."""
 COMPACT = 3
-"""Letters that a character of Han, kana or hangul says as much as."""
+"""Letters that a character of Han, kana or hangul counts as."""
 FOREIGN = 0.3
-"""Share of letters in other scripts up to which a text is read as it is: those that trained the bundled model have as
-many (`training.passages.Limits`)."""
+"""Share of letters in other scripts up to which a text is unchanged; the training texts of the bundled model have the
+same limit (`tools.langid.passages.Limits`)."""
 
 _POINTS = 0x20000
 _IDEOGRAPHS = 0x40000
-"""The third and fourth plane have ideographs and no other letters."""
+"""The third and fourth plane have ideographs and no other letters; they end here."""
 _COMPOSED = {"Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang", "Hani"), "Hani": ("Hani", "Bopo")}
-"""Scripts of ISO 15924 that are written with letters of several of Unicode's."""
+"""Scripts of ISO 15924 that use letters of several Unicode scripts."""
 _UNNAMED = {"Hira": "Jpan", "Kana": "Jpan", "Hang": "Kore", "Bopo": "Hani", "Hans": "Hani", "Hant": "Hani"}
-"""Scripts that are answered under another name. Which of Hans and Hant a text is in takes more than its letters."""
+"""Scripts that have another name in answers. Letters alone do not tell whether Han text is Hans or Hant."""
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """What n texts are written in.
+    """The scripts of n texts.
 
     Attributes:
-        admitted: int16, n x `MOST`; numbers in `NAMES` of the scripts that a text's language may be written in, the
-            one that covers most of its letters first; -1 for none.
-        letters: int32, n; letters of the admitted scripts.
-        foreign: bool, n; whether more than `FOREIGN` of a text's letters are of other scripts.
+        admitted: int16[n, MOST], indices into `NAMES` of the scripts that a text's language may be written in, the one
+            that covers most of its letters first; -1 for none.
+        letters: int32[n], number of letters of the admitted scripts.
+        foreign: bool[n], whether more than `FOREIGN` of a text's letters belong to other scripts.
 
     """
 
@@ -59,11 +59,11 @@ class Scripts:
     foreign: Mask
 
     def size(self) -> I32:
-        """Return what each text has in letters (int32, n), a character of Han, kana or hangul for `COMPACT` of them."""
+        """Return the letters of each text, int32[n]; a character of Han, kana or hangul counts as `COMPACT` letters."""
         return np.where(np.isin(self.admitted[:, 0], _COMPACT_SCRIPTS), COMPACT, 1).astype(np.int32) * self.letters
 
     def main(self) -> pa.StringArray:
-        """Return the first admitted script of each text (string, n), `Zyyy` for none."""
+        """Return the first admitted script of each text, string[n]; `Zyyy` for none."""
         return pa.DictionaryArray.from_arrays(pa.array(self.admitted[:, 0] + 1), pa.array([COMMON, *NAMES])).cast(
             pa.string()
         )
@@ -76,20 +76,20 @@ def _ranges() -> list[tuple[int, int, str]]:
 
 
 _UNICODE = tuple(sorted({script for _, _, script in _ranges()}))
-"""Unicode's scripts; class 0 of a character is none of them, class i + 1 is the i-th."""
+"""Unicode's scripts. A character of class i + 1 belongs to script i, a character of class 0 to none."""
 NAMES = (*_UNICODE, "Jpan", "Kore")
-"""Scripts by number."""
+"""Scripts, by number."""
 _HAN, _HIRAGANA, _KATAKANA, _HANGUL, _BOPOMOFO, _LATIN = (
     _UNICODE.index(name) for name in ("Hani", "Hira", "Kana", "Hang", "Bopo", "Latn")
 )
 _ALIKE = np.array([False, *(name in ("Latn", "Cyrl", "Grek") for name in _UNICODE)])
-"""Classes of letters that stand in for each other, as they look the same."""
+"""Classes of letters that are substituted for each other because they look alike, bool[classes]."""
 _COMPACT_SCRIPTS = [NAMES.index(name) for name in ("Hani", "Jpan", "Kore")]
 _JAPANESE, _KOREAN = NAMES.index("Jpan"), NAMES.index("Kore")
 
 
 def answered(script: str) -> str:
-    """Return the name under which a script is answered.
+    """Return the name that a script has in answers.
 
     >>> answered("Hans"), answered("Hang"), answered("Cyrl")
     ('Hani', 'Kore', 'Cyrl')
@@ -99,9 +99,10 @@ def answered(script: str) -> str:
 
 @cache
 def classes() -> U8:
-    """Return the script of each code point of the first two planes, counted from 1; 0 for what is no script's letter.
+    """Return the class of each code point of the first two planes, uint8[0x20000]: script number plus 1, or 0.
 
-    Letters and marks only: digits and punctuation say little (the Devanagari full stop is used in Bengali).
+    Only letters and marks have a script here, because digits and punctuation are shared (Bengali uses the Devanagari
+    full stop).
     """
     table = np.zeros(_POINTS, np.uint8)
     for first, last, script in _ranges():
@@ -114,7 +115,7 @@ def classes() -> U8:
 
 @cache
 def _parts() -> Mask:
-    """Return which classes of letters each script is written with (bool, `NAMES` x classes)."""
+    """Return which classes of letters each script uses, bool[NAMES, classes]."""
     parts = np.zeros((len(NAMES), len(_UNICODE) + 1), np.bool_)
     for number, name in enumerate(NAMES):
         for part in _COMPOSED.get(name, (name,)):
@@ -123,26 +124,35 @@ def _parts() -> Mask:
 
 
 def look(texts: pa.Array | pa.ChunkedArray) -> Scripts:
-    """Tell the scripts of each text (string or large_string array, n).
+    """Determine the scripts of each text of a string or large_string array.
 
-    >>> found = look(pa.array(["hello", "Купил iPhone", "漢字", "漢字です", "42"]))
-    >>> found.main().to_pylist(), found.letters.tolist(), found.foreign.tolist()
+    >>> scripts = look(pa.array(["hello", "Купил iPhone", "漢字", "漢字です", "42"]))
+    >>> scripts.main().to_pylist(), scripts.letters.tolist(), scripts.foreign.tolist()
     (['Latn', 'Cyrl', 'Hani', 'Jpan', 'Zyyy'], [5, 5, 2, 4, 0], [False, True, False, False, False])
     """
     offsets, data = string_buffers(texts)
     n = len(offsets) - 1
-    found = Scripts(np.full((n, MOST), -1, np.int16), np.zeros(n, np.int32), np.zeros(n, np.bool_))
+    result = Scripts(np.full((n, MOST), -1, np.int16), np.zeros(n, np.int32), np.zeros(n, np.bool_))
     _look(
-        offsets, data, classes(), _parts(), LATIN_WEIGHT, SHARE, FOREIGN, found.admitted, found.letters, found.foreign
+        offsets,
+        data,
+        classes(),
+        _parts(),
+        LATIN_WEIGHT,
+        SHARE,
+        FOREIGN,
+        result.admitted,
+        result.letters,
+        result.foreign,
     )
-    return found
+    return result
 
 
 def scripts_of(texts: pa.Array | pa.ChunkedArray) -> pa.StringArray:
-    """Return the script of each text; `Zyyy` where there are no letters.
+    """Return the script of each text, string[n]; `Zyyy` for a text without letters.
 
-    Kana anywhere makes `Jpan`, hangul with or without Han `Kore`; Han alone stays `Hani`, since telling Hans
-    from Hant takes more than code points.
+    Text with kana is `Jpan`, text with hangul is `Kore`. Han alone is `Hani`, since code points do not tell Hans from
+    Hant.
 
     >>> scripts_of(pa.array(["hello", "привет", "漢字", "漢字です", "42"])).to_pylist()
     ['Latn', 'Cyrl', 'Hani', 'Jpan', 'Zyyy']
@@ -151,9 +161,9 @@ def scripts_of(texts: pa.Array | pa.ChunkedArray) -> pa.StringArray:
 
 
 def own_letters(texts: pa.Array | pa.ChunkedArray, scripts: Scripts) -> pa.StringArray:
-    """Return the texts, the foreign ones without letters of scripts that are not admitted; a space stands for each run.
+    """Return the texts; in foreign ones, a space replaces each run of letters of scripts that are not admitted.
 
-    Latin, Cyrillic and Greek letters stay where they touch one another: Ossetian is often typed with a Latin `æ`.
+    Latin, Cyrillic and Greek letters stay if they touch one another, because Ossetian is often typed with a Latin `æ`.
 
     >>> texts = pa.array(["Купил iPhone на Amazon", "plain"])
     >>> own_letters(texts, look(texts)).to_pylist()
@@ -163,7 +173,7 @@ def own_letters(texts: pa.Array | pa.ChunkedArray, scripts: Scripts) -> pa.Strin
         return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     offsets, data = string_buffers(texts)
     out, starts = np.empty(len(data), np.uint8), np.zeros(len(offsets), np.int64)
-    used = _own(offsets, data, classes(), _parts(), _ALIKE, scripts.admitted, scripts.foreign, out, starts)
+    used = _keep_admitted(offsets, data, classes(), _parts(), _ALIKE, scripts.admitted, scripts.foreign, out, starts)
     large = used > np.iinfo(np.int32).max
     buffers = [None, pa.py_buffer(starts if large else starts.astype(np.int32)), pa.py_buffer(out[:used])]
     return pa.Array.from_buffers(pa.large_string() if large else pa.string(), len(starts) - 1, buffers)
@@ -233,7 +243,7 @@ def _look(
 
 
 @njit(nogil=True)
-def _own(  # noqa: PLR0912 (one pass over the characters)
+def _keep_admitted(  # noqa: PLR0912 (one pass over the characters)
     offsets: I64, data: U8, table: U8, parts: Mask, alike: Mask, admitted: I16, foreign: Mask, out: U8, starts: I64
 ) -> int:
     kept = np.zeros(parts.shape[1], np.bool_)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Load(Protocol):
-    """Loads an identifier, once a process."""
+    """A function that loads an identifier; it is called once in each process."""
 
     def __call__(self, model: str | None) -> Identifier:
-        """Return the identifier of a model: `languages.model`, a path or whatever else the backend calls its models.
+        """Return the identifier of a model; `model` is `languages.model`, a path or a name that the backend defines.
 
         Raises:
-            CorpusError: it needs a model and gets none, or there is none of that name.
+            CorpusError: the backend needs a model and `model` is None, or there is no such model.
 
         """
         ...
@@ -36,44 +36,49 @@ BACKENDS: Registry[Load] = Registry(
         "heliport": "curation.langid.heliport_backend:load",
     },
 )
-"""Identifiers of languages, by the name that `languages.backend` has."""
+"""Loaders of language identifiers, by the name used in `languages.backend`."""
 
 
 class SourceTrust(Section):
-    """Whose word counts where the declared and the identified language of a text differ."""
+    """Which language counts where the declared and the identified language of a text differ."""
 
     policy: Literal["trust-declared", "trust-identified", "drop-disagreement"] = "trust-declared"
+    """Keep the declared language, replace it by a confidently identified one, or drop the rows where these differ."""
     confidence: float = Field(default=0.9, ge=0.5, le=1)
-    """From which an identified language overrules the declared one, or drops the row. A confidence is how often such
-    an answer is right, so none below 0.5 may; and in a text of fewer than twelve letters none does."""
+    """Confidence from which an identified language overrules the declared one, or drops the row. It is at least 0.5,
+    since a confidence is how often such an answer is right. In a text with fewer than twelve letters, an identified
+    language never overrules."""
 
 
 class TrustSettings(Section):
-    """A policy for every source."""
+    """The trust policy of every source."""
 
     default: SourceTrust = SourceTrust()
+    """The policy of all sources that `sources` does not name."""
     sources: dict[str, SourceTrust] = {}
+    """Source → its policy."""
 
     def of(self, source: str) -> SourceTrust:
         """Return the policy of a source."""
         return self.sources.get(source, self.default)
 
     def __hash__(self) -> int:
-        """Hash by content: a loaded identifier is kept by its settings."""
+        """Hash by content, since caches of identifiers use settings as keys."""
         return hash(self.model_dump_json())
 
 
 class LanguageSettings(Section):
-    """Which identifier, and what its answer is worth."""
+    """Which identifier to use, and how to treat its answers."""
 
     backend: Annotated[str, one_of(BACKENDS)] = "bundled"
     """A name in `BACKENDS`."""
     model: str | None = None
-    """fastText: a path, or `owner/name:file` on the Hub. Bundled: another .lid file than the packaged one."""
+    """fastText: a path, or `owner/name:file` on the Hub. Bundled: a .lid file to use instead of the packaged one."""
     policy: Literal["individual", "macro", "corpus"] = "corpus"
-    """What becomes of macrolanguages and their members: see `curation.langid.codes`."""
+    """How codes of macrolanguages and their members are folded: see `curation.langid.codes`."""
     code_declared: bool = True
-    """Trust a source that declares a programming language."""
+    """Accept a declared programming language without identification."""
     content: bool = True
-    """Look for program code, addresses, numbers and the like before asking for a language."""
+    """Detect program code, and strip addresses, numbers and similar tokens, before identifying the language."""
     trust: TrustSettings = TrustSettings()
+    """Which language counts if declared and identified languages differ, by source."""

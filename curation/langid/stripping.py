@@ -1,4 +1,7 @@
-"""What `cleaning` strips, told from bytes: addresses, tags, placeholders, opaque tokens, controls. No allocation."""
+"""Byte-level recognition of what `cleaning` strips: addresses, tags, placeholders, opaque tokens, control characters.
+
+The functions allocate no memory.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from open_ml_embed.core.array_types import U8, Flag
 from open_ml_embed.core.compiled import int64, njit
 
 TAG, COMMAND, ENTITY = 1000, 120, 10
-"""Bytes after which an open `<`, backtick or `&` is none of a tag, a command, an entity."""
+"""Maximum length in bytes of a tag after `<`, of a command after a backtick, and of an entity after `&`."""
 _FORMAT = 4
-"""Bytes of a printf conversion between the sign and its letter."""
+"""Maximum number of bytes of a printf conversion between `%` and its letter."""
 
 
 @njit(nogil=True)
@@ -36,7 +39,7 @@ def _at(data: U8, i: int, end: int) -> int:
 
 @njit(nogil=True)
 def _name(data: U8, i: int, end: int) -> int:
-    """Return where a run of letters, digits and `_` from i ends."""
+    """Return the end of the run of letters, digits and `_` that starts at i."""
     while i < end and (alphanumeric(data[i]) or data[i] == 0x5F):
         i += 1
     return i
@@ -44,7 +47,7 @@ def _name(data: U8, i: int, end: int) -> int:
 
 @njit(nogil=True)
 def _address(data: U8, i: int, end: int) -> int:
-    """Return where an address from i ends: at a blank, a quote, `<>|` or what is not ASCII."""
+    """Return the end of an address from i on: a blank, a quotation mark, `<>|`, a backtick or a non-ASCII byte."""
     while i < end and not blank(data[i]) and data[i] < 0x80 and data[i] not in (0x22, 0x3C, 0x3E, 0x7C, 0x60):
         i += 1
     return i
@@ -52,7 +55,7 @@ def _address(data: U8, i: int, end: int) -> int:
 
 @njit(nogil=True)
 def _back(data: U8, i: int, start: int) -> int:
-    """Return how many bytes before i could be the beginning of an address or a host."""
+    """Return the number of bytes before i that may be the start of an address or a host name."""
     at = i
     while at > start and (alphanumeric(data[at - 1]) or data[at - 1] in (0x2E, 0x5F, 0x2B, 0x2D)):
         at -= 1
@@ -61,10 +64,11 @@ def _back(data: U8, i: int, start: int) -> int:
 
 @njit(nogil=True)
 def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912 (a branch a form)
-    """Return where a number, hash, code or other opaque token from i ends; i if it is a word.
+    """Return the end of the number, hash, code or other opaque token that starts at i; i if it is a word.
 
-    Opaque are: digits only; `0x1F`; seven hexadecimal digits or more, two of them decimal, with what follows in a
-    UUID; capitals with no fewer, and at least two, digits (`XJ900`); sixteen and more with case and digits at random.
+    Opaque tokens are: digits only; `0x1F`; seven or more hexadecimal digits of which at least two are decimal digits,
+    with the following groups of a UUID; capitals and at least two digits, no fewer than the capitals (`XJ900`); sixteen
+    or more characters with a random mix of case and digits.
     """
     digits, upper, lower, others, changes, was = 0, 0, 0, 0, 0, 0
     stop = i
@@ -106,17 +110,18 @@ def opaque(data: U8, i: int, end: int) -> int:  # noqa: PLR0912 (a branch a form
 
 @njit(nogil=True)
 def dropped(data: U8, i: int, start: int, end: int, keep: Flag) -> tuple[int, int, int]:  # noqa: PLR0911, PLR0912 (a branch a sign)
-    """Return (bytes before i that go too, where it ends, whether words go) of what is stripped at i.
+    """Return the range to strip at byte i.
 
     Args:
-        data: UTF-8 bytes.
-        i: a byte that is no ASCII letter or digit.
-        start: where the text begins.
-        end: where the text ends.
-        keep: leave the words of #tags and backticks.
+        data: UTF-8 bytes, uint8.
+        i: index of a byte that is not an ASCII letter or digit.
+        start: start of the text.
+        end: end of the text.
+        keep: keep the words of #tags and the text in backticks.
 
     Returns:
-        `(0, i, 0)` if nothing is; -1 bytes before: no space takes its place.
+        (number of bytes before i to strip too, or -1 if no space replaces the range; end of the range; 1 if words are
+        stripped, else 0). `(0, i, 0)` if there is nothing to strip.
 
     """
     byte = int64(data[i])
@@ -172,7 +177,7 @@ def dropped(data: U8, i: int, start: int, end: int, keep: Flag) -> tuple[int, in
 
 @njit(nogil=True)
 def _unseen(byte: int, second: int, third: int) -> tuple[int, int]:
-    """Return (0 for a gap or -1 for none, bytes) of an invisible character; no bytes if it is visible."""
+    """Return (0 if a space replaces an invisible character, -1 if not; its bytes, 0 for a visible character)."""
     if byte == 0xC2 and second <= 0xA0:
         return 0, 2
     if byte == 0xC2 and second == 0xAD:
@@ -191,7 +196,10 @@ def _unseen(byte: int, second: int, third: int) -> tuple[int, int]:
 
 @njit(nogil=True)
 def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
-    """A host without a scheme: `www.` before the full stop at i, or a common top-level domain after it."""
+    """Recognize a host name without a scheme at the full stop i: `www.` before, or a common top-level domain after it.
+
+    The result is that of `dropped`.
+    """
     back = _back(data, i, start)
     stop = i + 1
     while stop < end and data[stop] < 0x80 and letter(data[stop]):
@@ -208,7 +216,7 @@ def _host(data: U8, i: int, start: int, end: int) -> tuple[int, int, int]:
 
 @njit(nogil=True)
 def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911 (a return a form)
-    """Return where a tag, comment or `<|token|>` from i ends; i if it is none."""
+    """Return the end of the tag, comment or `<|token|>` that starts at i; i if there is none."""
     after = _at(data, i + 1, end)
     limit = min(end, i + TAG)
     at = i + 1 + (after == 0x2F)
@@ -244,7 +252,7 @@ def _tag(data: U8, i: int, end: int) -> int:  # noqa: PLR0911 (a return a form)
 
 @njit(nogil=True)
 def _placeholder(data: U8, i: int, end: int, before: int) -> int:  # noqa: PLR0911, PLR0912 (a branch a form)
-    """Return where `$1`, `${name}`, `%s`, `%(name)d`, `{0}`, `{{name}}`, `{{WORD:` or `&nbsp;` from i ends, or i."""
+    """Return the end of `$1`, `${name}`, `%s`, `%(name)d`, `{0}`, `{{name}}`, `{{WORD:` or `&nbsp;` at i; else i."""
     byte, after = data[i], _at(data, i + 1, end)
     if byte == 0x26:  # &
         stop = i + 1 + (after == 0x23)

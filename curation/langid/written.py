@@ -1,6 +1,6 @@
-"""Which scripts a language is written in, and so which tags there can be.
+"""The scripts that each language is written in, and therefore the tags that are possible.
 
-The table is `data/written_in.tsv`; `data/README.md` says what it is made of.
+The table is `data/written_in.tsv`; `data/README.md` describes its sources.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from curation.langid.codes import Label, Policy, fold
 from curation.langid.scripts import answered
 
 NO_SCRIPT = "Zxxx"
-"""The script of what has no linguistic content."""
+"""The script of texts without linguistic content."""
 CODE = "Code"
-"""What stands for a script in the tag of a programming language."""
+"""The value in place of a script in the tag of a programming language."""
 
 _MISLABELED: dict[Label, str | None] = {Label("cop", "Grek"): "Copt", Label("xal", "Latn"): None}
-"""Labels of the bundled model whose script is wrong: it was told when the table of scripts had no Coptic, and two
-Kalmyk texts consist of a Latin name and a word."""
+"""Labels of the bundled model with a wrong script → the right one, or None. Coptic was missing in the table of scripts
+when the model was trained, and two Kalmyk training texts consist of a Latin name and a word."""
 
 
 @cache
 def written_in(code: str) -> frozenset[str]:
-    """Return the scripts of an ISO 639-3 code, named as `identify` answers them; none where nothing is on record.
+    """Return the scripts of an ISO 639-3 code, with the names that `identify` uses; empty if the table lacks the code.
 
     >>> sorted(written_in("srp")), sorted(written_in("cmn")), sorted(written_in("rus"))
     (['Cyrl', 'Latn'], ['Hani'], ['Cyrl'])
@@ -34,9 +34,9 @@ def written_in(code: str) -> frozenset[str]:
 
 @cache
 def scripts_of_label(label: Label) -> frozenset[str] | None:
-    """Return the scripts that a model's label may be answered with; null for any, where nothing is on record.
+    """Return the scripts that answers with a model's label may have; None for any script, if the table lacks the code.
 
-    A label that carries a script means that one. Programming languages and `zxx` have what their tags have.
+    A label with a script has that one. Programming languages have `Code`, and `zxx` has `Zxxx`.
 
     >>> sorted(scripts_of_label(Label("cmn", "Hant"))), sorted(scripts_of_label(Label("srp", None)))
     (['Hani'], ['Cyrl', 'Latn'])
@@ -55,7 +55,7 @@ def scripts_of_label(label: Label) -> frozenset[str] | None:
 
 @cache
 def possible_tags(policy: Policy) -> frozenset[str]:
-    """Return every tag that the table has, its codes folded by a policy.
+    """Return all tags of the table, with codes folded by a policy.
 
     >>> "zho-Hani" in possible_tags("corpus"), "ces-Hani" in possible_tags("corpus")
     (True, False)

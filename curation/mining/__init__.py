@@ -1,4 +1,4 @@
-"""Hard negatives that are not positives in disguise."""
+"""Hard-negative mining that keeps false negatives out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["mine"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `mine` when it is asked for: the settings import a part of this package, and it imports them."""
+    """Import `mine` on first use: an import at module level would be circular through the settings."""
     if name == "mine":
         from curation.mining.api import mine
 

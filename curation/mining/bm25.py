@@ -1,9 +1,9 @@
 """Exact BM25 over hashed tokens, one pool at a time (Robertson and Zaragoza 2009; the idf of Lucene).
 
-Scores are accumulated in a fixed order, rarest term first, so the result is one and the same on every machine. What
-cannot be among the best is left out on the way (MaxScore, Turtle and Flood 1995, section 4.2): once the terms still to
-come add less than the worst of the k best has already, no new document is let in, and those that cannot catch up are
-dropped. That changes no score of a document that stays.
+Scores are summed in a fixed order, rarest term first, so the result is the same on every machine. Documents that cannot
+reach the top k are pruned (MaxScore; Turtle and Flood 1995, section 4.2): once the remaining terms can add less than
+the current k-th best score, no new document is added, and documents that can no longer reach that score are dropped.
+Pruning does not change the score of a document that stays.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.tokens import Tokens
 
 _ROUNDED_UP = 1.00001
-"""More than float32 sums of so few terms can be off by."""
+"""Safety factor, larger than the relative rounding error of a float32 sum over the terms of a query."""
 _POSTINGS_A_LOOKUP = 16
+"""Postings that are scanned in about the time of one binary search."""
 
 
 class Index(NamedTuple):
@@ -29,10 +30,10 @@ class Index(NamedTuple):
 
     Attributes:
         terms: uint64[v], sorted token hashes.
-        starts: int64[v + 1], where each term's postings begin.
-        documents: int32, document numbers, ascending within a term.
-        impacts: float32, what the term adds to that document's score; above 0.
-        peaks: float32[v], the largest of each term.
+        starts: int64[v + 1], offset of each term's postings.
+        documents: int32[postings], document numbers, ascending within a term.
+        impacts: float32[postings], what the term adds to the score of that document; above 0.
+        peaks: float32[v], the largest impact of each term.
         size: n.
 
     """
@@ -46,10 +47,10 @@ class Index(NamedTuple):
 
 
 def build_index(tokens: Tokens, *, k1: float, b: float) -> Index:
-    """Index documents.
+    """Build the inverted index of n documents.
 
     Args:
-        tokens: of n documents, from `tokenize(…, for_search=True)`.
+        tokens: tokens of the documents, from `tokenize(…, for_search=True)`.
         k1: term-frequency saturation.
         b: length normalization, 0 to 1.
 
@@ -70,22 +71,28 @@ def build_index(tokens: Tokens, *, k1: float, b: float) -> Index:
 
 
 def query_terms(index: Index, tokens: Tokens) -> tuple[I64, I64]:
-    """Return the index's term numbers of each query, each once, those of the fewest documents first, and offsets."""
-    place = np.searchsorted(index.terms, tokens.hashes)
-    known = np.zeros(len(place), bool)
-    inside = place < len(index.terms)
-    known[inside] = index.terms[place[inside]] == tokens.hashes[inside]
+    """Look the tokens of n queries up in the index.
+
+    Returns:
+        int64 term numbers of all queries, each once per query, rarest term first; and int64[n + 1] offsets of the
+        queries. Tokens that no document has are left out.
+
+    """
+    position = np.searchsorted(index.terms, tokens.hashes)
+    in_index = np.zeros(len(position), bool)
+    inside = position < len(index.terms)
+    in_index[inside] = index.terms[position[inside]] == tokens.hashes[inside]
     query_of = np.repeat(np.arange(len(tokens)), np.diff(tokens.offsets))
-    many = np.int64(len(index.terms) + 1)
-    cells = np.unique(query_of[known] * many + place[known])
-    query, term = cells // many, cells % many
+    row_size = np.int64(len(index.terms) + 1)
+    cells = np.unique(query_of[in_index] * row_size + position[in_index])
+    query, term = cells // row_size, cells % row_size
     counts = np.bincount(query, minlength=len(tokens))
     order = np.lexsort((term, np.diff(index.starts)[term], query))
     return term[order], offsets_of(counts)
 
 
 def take_tokens(tokens: Tokens, texts: Integers) -> Tokens:
-    """Return the tokens of some texts, in the order given."""
+    """Return the tokens of the texts with these numbers, in this order."""
     lengths = np.diff(tokens.offsets)[texts]
     offsets = offsets_of(lengths)
     position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -103,54 +110,54 @@ def score_best(
     numbers: I32,
     heap: tuple[F32, I32],
 ) -> int:
-    """Add up the scores of all documents that may be among a query's best, or score as much and are masked.
+    """Compute the scores of all documents that may be in a query's top k, and of masked documents that score as high.
 
     Args:
-        terms: of the query, from `query_terms`.
-        index: an `Index`.
-        scores: float32[n], zero before; the scores of those documents after, and zero for all others.
-        touched: int32[n], filled with their numbers.
+        terms: int64, the query's terms, from `query_terms`.
+        index: postings of n documents.
+        scores: float32[n], all zero on entry; on return the scores of those documents, zero for all others.
+        touched: int32[n], filled with the numbers of those documents.
         masks: see `curation.mining.masks.Masks`.
-        query: its number there.
-        numbers: int32[n], of the documents there.
-        heap: float32[k] and int32[k] for k best; overwritten.
+        query: the query's number in `masks`.
+        numbers: int32[n], the documents' numbers in `masks`.
+        heap: float32[k] and int32[k], work space; overwritten.
 
     Returns:
-        How many documents those are.
+        How many documents were scored: the used length of `touched`.
 
     """
-    to_come = np.zeros(len(terms) + 1)
+    remaining = np.zeros(len(terms) + 1)
     for j in range(len(terms) - 1, -1, -1):
-        to_come[j] = to_come[j + 1] + index.peaks[terms[j]]
-    used, closed, most = 0, False, len(heap[0])
+        remaining[j] = remaining[j + 1] + index.peaks[terms[j]]
+    count, no_new, capacity = 0, False, len(heap[0])
     for j in range(len(terms)):
         first, last = index.starts[terms[j]], index.starts[terms[j] + 1]
-        if used >= most and (closed or 2 * (last - first) > used):
-            least = _worst_of_best(touched[:used], scores, masks, query, numbers, heap)
-            closed = closed or to_come[j] * _ROUNDED_UP < least
-            if closed:
-                used = _drop(touched, used, scores, to_come[j], least)
-        if closed:
-            _add_to_those(index, first, last, scores, touched[:used])
+        if count >= capacity and (no_new or 2 * (last - first) > count):
+            threshold = _kth_best_score(touched[:count], scores, masks, query, numbers, heap)
+            no_new = no_new or remaining[j] * _ROUNDED_UP < threshold
+            if no_new:
+                count = _drop(touched, count, scores, remaining[j], threshold)
+        if no_new:
+            _add_to_touched(index, first, last, scores, touched[:count])
         else:
-            used = _add_to_all(index, first, last, scores, touched, used)
-    return used
+            count = _add_to_all(index, first, last, scores, touched, count)
+    return count
 
 
 @njit(nogil=True)
-def _add_to_all(index: Index, first: int, last: int, scores: F32, touched: I32, used: int) -> int:
+def _add_to_all(index: Index, first: int, last: int, scores: F32, touched: I32, count: int) -> int:
     for i in range(first, last):
         document = index.documents[i]
         if scores[document] == 0.0:
-            touched[used] = document
-            used += 1
+            touched[count] = document
+            count += 1
         scores[document] += index.impacts[i]
-    return used
+    return count
 
 
 @njit(nogil=True)
-def _add_to_those(index: Index, first: int, last: int, scores: F32, touched: I32) -> None:
-    """Go through the term's postings, or look each document up in them, whichever is less."""
+def _add_to_touched(index: Index, first: int, last: int, scores: F32, touched: I32) -> None:
+    """Add a term's impacts to the touched documents: scan the postings, or binary-search each document if cheaper."""
     if last - first < _POSTINGS_A_LOOKUP * len(touched):
         for i in range(first, last):
             if scores[index.documents[i]] != 0.0:
@@ -164,7 +171,7 @@ def _add_to_those(index: Index, first: int, last: int, scores: F32, touched: I32
 
 @njit(nogil=True)
 def score_of(terms: I64, index: Index, document: int) -> np.float32:
-    """Return the score of one document, float32: added up in the order in which `score_best` does it."""
+    """Return the score of one document, float32, summed in the same order as in `score_best`."""
     score = np.float32(0.0)
     for term in terms:
         first, last = index.starts[term], index.starts[term + 1]
@@ -175,10 +182,10 @@ def score_of(terms: I64, index: Index, document: int) -> np.float32:
 
 
 @njit(nogil=True)
-def _worst_of_best(
+def _kth_best_score(
     touched: I32, scores: F32, masks: Masks, query: int, numbers: I32, heap: tuple[F32, I32]
 ) -> np.float32:
-    """Return what the last of the k best that no mask keeps out has so far; -1 where there are not so many."""
+    """Return the k-th best partial score among documents that are not masked; -1 if there are fewer than k."""
     held = 0
     for document in touched:
         if held == len(heap[0]) and scores[document] <= heap[0][0]:
@@ -189,14 +196,14 @@ def _worst_of_best(
 
 
 @njit(nogil=True)
-def _drop(touched: I32, used: int, scores: F32, to_come: np.float64, least: np.float32) -> int:
-    """Forget the documents that cannot catch up; return how many are left."""
-    left = 0
-    for t in range(used):
+def _drop(touched: I32, count: int, scores: F32, remaining: np.float64, threshold: np.float32) -> int:
+    """Drop the documents that cannot reach the threshold any more; return how many are left."""
+    kept = 0
+    for t in range(count):
         document = touched[t]
-        if (scores[document] + to_come) * _ROUNDED_UP < least:
+        if (scores[document] + remaining) * _ROUNDED_UP < threshold:
             scores[document] = 0.0
         else:
-            touched[left] = document
-            left += 1
-    return left
+            touched[kept] = document
+            kept += 1
+    return kept

@@ -1,4 +1,4 @@
-"""Negatives where rows carry a class: members of other classes, balanced over the classes, seeded by query."""
+"""Negatives for labeled rows: members of other classes, balanced over the classes, with a random seed per query."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from open_ml_embed.core.text.tokens import mix64, mix_all
 
 GIVEN, CLASS = ORIGINS.index("given"), ORIGINS.index("class")
 DRAWS = 8
-"""How many members are looked at for each negative wanted, at most."""
+"""Most draws for each negative that is missing."""
 TRIES = 4
-"""How many of one class, before the next has its turn."""
+"""Draws from one class before the next class is tried."""
 
 
 def mine_classes(
@@ -25,16 +25,20 @@ def mine_classes(
 ) -> Negatives:
     """Draw negatives for n queries; those that the source gives come first.
 
+    The other negatives are random members of the other classes. The classes are visited in a cycle that starts at a
+    random class. Masked documents, and documents with a near-duplicate in the query's class, are never drawn.
+
     Args:
-        query_label: int64[n], class numbers from 0 up; negative: none, and nothing is drawn.
-        members: int32[p], document numbers, one for each class that the document's text stands in.
-        member_label: int64[p], those classes.
+        query_label: int64[n], class numbers from 0 up; a negative number: no class, and nothing is drawn.
+        members: int32[p], document numbers, one entry for each class that has the document.
+        member_label: int64[p], the class of each entry.
         pool: masks, given negatives, and the keys that make a draw independent of the order of rows.
         num_negatives: negatives for each query.
-        seed: another one draws others.
+        seed: changes which members are drawn.
 
-    Each further negative comes from the next class of a cycle that starts at random, and is a random member of it:
-    never one with a near-duplicate in the query's class, never one that a mask keeps out.
+    Returns:
+        The negatives, without scores: NaN, and rank -1.
+
     """
     n, masks = len(query_label), pool.masks
     order = np.lexsort((members, member_label))
@@ -49,16 +53,16 @@ def mine_classes(
         query_label, classes, np.append(starts, len(members)), members, np.ascontiguousarray(clusters[:, 1]), *bounds,
         masks, pool.given, seeds, ids, origins, counts,
     )  # fmt: skip
-    taken = ids >= 0
-    offsets = offsets_of(taken.sum(1))
+    selected = ids >= 0
+    offsets = offsets_of(selected.sum(1))
     rejected = dict(zip(REASONS[1:], counts[1:].tolist(), strict=True))
-    unknown = np.full(n, np.nan, np.float32)
+    no_score = np.full(n, np.nan, np.float32)
     return Negatives(
         offsets,
-        ids[taken],
+        ids[selected],
         np.full(offsets[-1], np.nan, np.float32),
-        origins[taken],
-        unknown,
+        origins[selected],
+        no_score,
         np.full(n, -1, np.int32),
         rejected,
         [],
@@ -72,8 +76,8 @@ def _draw(
     starts: I64,
     members: I32,
     clusters: I64,
-    own_first: I64,
-    own_last: I64,
+    first_cluster: I64,
+    last_cluster: I64,
     masks: Masks,
     given: Ragged,
     seeds: U64,
@@ -83,38 +87,38 @@ def _draw(
 ) -> None:
     num_negatives = ids.shape[1]
     for row in range(len(query_label)):
-        taken = 0
+        count = 0
         for i in range(given.offsets[row], given.offsets[row + 1]):
             reason = masked_by(masks, row, given.values[i])
             counts[reason] += reason > 0
-            known = is_known(ids[row], taken, masks.document_cluster, given.values[i])
-            if reason == 0 and taken < num_negatives and not known:
-                ids[row, taken], origins[row, taken] = given.values[i], GIVEN
-                taken += 1
-        own = np.searchsorted(classes, query_label[row])
-        others = len(classes) - (own < len(classes) and classes[own] == query_label[row])
+            known = is_known(ids[row], count, masks.document_cluster, given.values[i])
+            if reason == 0 and count < num_negatives and not known:
+                ids[row, count], origins[row, count] = given.values[i], GIVEN
+                count += 1
+        own_class = np.searchsorted(classes, query_label[row])
+        others = len(classes) - (own_class < len(classes) and classes[own_class] == query_label[row])
         if query_label[row] < 0 or others == 0:
             continue
         draw = mix64(seeds[row])
-        other = int64(draw % np.uint64(others))
-        before, tries = taken, 0
-        for _ in range(DRAWS * (num_negatives - taken)):
-            if taken == num_negatives:
+        class_index = int64(draw % np.uint64(others))
+        before, tries = count, 0
+        for _ in range(DRAWS * (num_negatives - count)):
+            if count == num_negatives:
                 break
-            if taken > before or tries == TRIES:
-                before, tries = taken, 0
-                other = (other + 1) % others
+            if count > before or tries == TRIES:
+                before, tries = count, 0
+                class_index = (class_index + 1) % others
             tries += 1
-            chosen = other + (others < len(classes) and other >= own)
+            class_number = class_index + (others < len(classes) and class_index >= own_class)
             draw = mix64(draw + np.uint64(GOLDEN))
-            size = starts[chosen + 1] - starts[chosen]
-            document = members[starts[chosen] + int64(draw % np.uint64(size))]
+            size = starts[class_number + 1] - starts[class_number]
+            document = members[starts[class_number] + int64(draw % np.uint64(size))]
             cluster = masks.document_cluster[document]
-            place = own_first[row] + np.searchsorted(clusters[own_first[row] : own_last[row]], cluster)
-            if place < own_last[row] and clusters[place] == cluster:
+            position = first_cluster[row] + np.searchsorted(clusters[first_cluster[row] : last_cluster[row]], cluster)
+            if position < last_cluster[row] and clusters[position] == cluster:
                 continue
             reason = masked_by(masks, row, document)
             counts[reason] += reason > 0
-            if reason == 0 and not is_known(ids[row], taken, masks.document_cluster, document):
-                ids[row, taken] = document
-                taken += 1
+            if reason == 0 and not is_known(ids[row], count, masks.document_cluster, document):
+                ids[row, count] = document
+                count += 1

@@ -1,7 +1,8 @@
-"""What must never become a negative, whatever it scores: looked at before any threshold, while candidates are found.
+"""Masks: documents that must never become negatives of a query, whatever their score.
 
-A positive is recognized by more than its text. Near-duplicates of it share its document cluster; queries that are
-near-duplicates of each other share a query cluster, and then each one's positives are positives of all.
+Masks apply during retrieval, before any score threshold. They cover more than the linked positives: near-duplicates of
+a positive share its document cluster. Queries that are near-duplicates of each other share a query cluster, and the
+positives of one of them count as positives of all.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MASKS = (
     "own-text",
     "same-label",
 )
-"""Reasons by their code; 0 admits. Where several hold, the first counts."""
+"""Names of the masks by code; code 0 means not masked. If several masks apply, the first one counts."""
 
 LanguagePolicy = Literal["same", "any", "cross"]
 _POLICIES: dict[LanguagePolicy, int] = {"any": 0, "same": 1, "cross": 2}
@@ -36,7 +37,7 @@ class Ragged(NamedTuple):
 
     Attributes:
         offsets: int64[n + 1].
-        values: int32.
+        values: int32[total].
 
     """
 
@@ -55,11 +56,11 @@ class Ragged(NamedTuple):
         return cls(np.zeros(n + 1, np.int64), np.zeros(0, np.int32))
 
     def counts(self, rows: I64) -> I64:
-        """Return how long some of the lists are."""
+        """Return the lengths of the lists with these numbers, int64[len(rows)]."""
         return self.offsets[rows + 1] - self.offsets[rows]
 
     def take(self, rows: I64) -> Ragged:
-        """Return some of the lists."""
+        """Return the lists with these numbers."""
         counts = self.counts(rows)
         offsets = offsets_of(counts)
         return Ragged(
@@ -68,19 +69,20 @@ class Ragged(NamedTuple):
 
 
 class Masks(NamedTuple):
-    """All masks of n queries over m documents, as `masked_by` reads them. An empty array is a mask that is off.
+    """All masks of n queries over m documents, in the form that `masked_by` reads. An empty array switches a mask off.
 
     Attributes:
         positives: document numbers of each query's positives.
-        document_cluster: int64[m]; one number for documents that are near-duplicates of each other.
-        group: int64[n]; one number, from 0 up, for queries that are near-duplicates of each other.
+        document_cluster: int64[m], equal for documents that are near-duplicates of each other.
+        group: int64[n], dense from 0, equal for queries that are near-duplicates of each other.
         forbidden_offsets, forbidden: int64[groups + 1] and int64, document clusters of all positives of each group,
             sorted.
-        query_text, document_text: uint64[n], uint64[m] hashes; a document with the query's own text is none.
-        query_language, document_language: int32; compared as `language` says.
-        language: 0 any, 1 the same, 2 another one.
-        query_label, document_label: int64; equal labels from 0 up are a mask.
-        contaminated: bool[m].
+        query_text, document_text: uint64[n], uint64[m] hashes; a document with the same text as the query is masked.
+        query_language, document_language: int32[n], int32[m]; `language` states how they must compare.
+        language: 0: any; 1: the same; 2: different.
+        query_label, document_label: int64[n], int64[m]; documents with the query's label are masked. Negative numbers
+            are no label.
+        contaminated: bool[m], documents that are masked for all queries.
 
     """
 
@@ -111,77 +113,87 @@ def build_masks(
     labels: tuple[I64, I64] | None = None,
     contaminated: Mask | None = None,
 ) -> Masks:
-    """Gather the masks of n queries over m documents.
+    """Build the masks of n queries over m documents.
 
     Args:
-        positives: document numbers for each query; may be empty for some.
+        positives: document numbers for each query; a list may be empty.
         document_cluster: int64[m], any numbers, equal for near-duplicates.
-        query_cluster: int64[n], likewise; null: every query stands alone.
-        elsewhere: int64 clusters of queries, and of documents that answer them without being linked here; any number.
-        texts: hashes of the queries' and the documents' texts, uint64[n] and uint64[m].
-        languages: int32[n], of the negatives that each query wants or not, and int32[m], of the documents.
-        language: how they must compare.
+        query_cluster: int64[n], any numbers, equal for near-duplicates; null: all queries are different.
+        elsewhere: int64[p] query clusters, and int64[p] clusters of documents that answer them but are not linked in
+            this pool.
+        texts: hashes of the texts of queries and documents, uint64[n] and uint64[m].
+        languages: int32[n], the language that the negatives of each query are compared with, and int32[m], the
+            language of each document.
+        language: how the two must compare.
         labels: int64[n] and int64[m]; negative numbers are no label.
-        contaminated: bool[m], documents that also stand in an evaluation set.
+        contaminated: bool[m], documents that are also in an evaluation set.
 
     """
     n = len(positives.offsets) - 1
     numbers, group = np.unique(np.arange(n) if query_cluster is None else query_cluster, return_inverse=True)
-    asking, answering = elsewhere or (np.zeros(0, np.int64),) * 2
-    present = np.isin(asking, numbers)
+    other_query_clusters, other_document_clusters = elsewhere or (np.zeros(0, np.int64),) * 2
+    in_pool = np.isin(other_query_clusters, numbers)
     pair_group = np.concatenate(
-        [np.repeat(group, np.diff(positives.offsets)), np.searchsorted(numbers, asking[present])]
+        [np.repeat(group, np.diff(positives.offsets)), np.searchsorted(numbers, other_query_clusters[in_pool])]
     )
-    pair_cluster = np.concatenate([document_cluster[positives.values], answering[present]])
+    pair_cluster = np.concatenate([document_cluster[positives.values], other_document_clusters[in_pool]])
     order = np.lexsort((pair_cluster, pair_group))
     pair_group, pair_cluster = pair_group[order], pair_cluster[order]
-    new = np.ones(len(order), bool)
-    new[1:] = (pair_group[1:] != pair_group[:-1]) | (pair_cluster[1:] != pair_cluster[:-1])
-    counts = np.bincount(pair_group[new], minlength=int(group.max()) + 1 if n else 0)
-    off_text, off_number = (np.zeros(0, np.uint64),) * 2, (np.zeros(0, np.int64),) * 2
-    asked, written = texts or off_text
-    ask_language, language_of = languages if languages and language != "any" else (np.zeros(0, np.int32),) * 2
-    ask_label, label_of = labels or off_number
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = (pair_group[1:] != pair_group[:-1]) | (pair_cluster[1:] != pair_cluster[:-1])
+    counts = np.bincount(pair_group[is_new], minlength=int(group.max()) + 1 if n else 0)
+    no_text, no_number = (np.zeros(0, np.uint64),) * 2, (np.zeros(0, np.int64),) * 2
+    query_text, document_text = texts or no_text
+    query_language, document_language = languages if languages and language != "any" else (np.zeros(0, np.int32),) * 2
+    query_label, document_label = labels or no_number
     return Masks(
         positives=Ragged(positives.offsets.astype(np.int64), positives.values.astype(np.int32)),
         document_cluster=document_cluster.astype(np.int64),
         group=group.astype(np.int64),
         forbidden_offsets=offsets_of(counts),
-        forbidden=pair_cluster[new].astype(np.int64),
-        query_text=asked,
-        document_text=written,
-        query_language=ask_language.astype(np.int32),
-        document_language=language_of.astype(np.int32),
-        language=_POLICIES[language] if len(language_of) else 0,
-        query_label=ask_label,
-        document_label=label_of,
+        forbidden=pair_cluster[is_new].astype(np.int64),
+        query_text=query_text,
+        document_text=document_text,
+        query_language=query_language.astype(np.int32),
+        document_language=document_language.astype(np.int32),
+        language=_POLICIES[language] if len(document_language) else 0,
+        query_label=query_label,
+        document_label=document_label,
         contaminated=np.zeros(0, bool) if contaminated is None else contaminated,
     )
 
 
 def no_masks(queries: int) -> Masks:
-    """Return masks that admit everything."""
+    """Return masks that mask nothing."""
     return build_masks(Ragged.empty(queries), np.zeros(0, np.int64))
 
 
 def by_language(masks: Masks, rows: I64 | None) -> Iterator[tuple[int, I64, I32]]:
-    """Yield (language, queries, documents to search): one language after the other where it must be the same."""
+    """Yield (language, queries, documents to search).
+
+    One group for each language if negatives must have the same language as the positive, otherwise one group in all.
+
+    Args:
+        masks: of all queries over all documents.
+        rows: int64, the queries to search for; null: all.
+
+    """
     rows = np.arange(len(masks.group)) if rows is None else rows
     if masks.language != 1:
         yield 0, rows, np.arange(len(masks.document_cluster), dtype=np.int32)
         return
     by_query = rows[np.argsort(masks.query_language[rows], kind="stable")]
     by_document = np.argsort(masks.document_language, kind="stable").astype(np.int32)
-    asked, written = masks.query_language[by_query], masks.document_language[by_document]
-    for language in np.unique(asked):
-        first, last = np.searchsorted(asked, [language, language + 1])
-        low, high = np.searchsorted(written, [language, language + 1])
+    query_languages, document_languages = masks.query_language[by_query], masks.document_language[by_document]
+    for language in np.unique(query_languages):
+        first, last = np.searchsorted(query_languages, [language, language + 1])
+        low, high = np.searchsorted(document_languages, [language, language + 1])
         yield int(language), by_query[first:last], by_document[low:high]
 
 
 @njit(nogil=True)
 def masked_by(masks: Masks, query: int, document: int) -> int:  # noqa: PLR0911 (a return a reason)
-    """Return why a document must not be a negative of a query, a place in `MASKS`; 0: it may."""
+    """Return the code of the first mask that applies to a query and a document, an index into `MASKS`; 0: none."""
     if masks.language != 0:
         same = masks.query_language[query] == masks.document_language[document]
         if same != (masks.language == 1):
@@ -208,6 +220,7 @@ def masked_by(masks: Masks, query: int, document: int) -> int:  # noqa: PLR0911 
 
 @njit(nogil=True)
 def _among(value: int, values: I64, first: int, last: int) -> bool:
+    """Binary search: tell whether a sorted array holds a value between two positions."""
     while first < last:
         middle = (first + last) // 2
         if values[middle] == value:

@@ -1,4 +1,4 @@
-"""Hard negatives as a result: which documents, what they score, where they come from, and what was turned down."""
+"""The result of mining: negatives of each query with score and origin, and counts of rejected candidates."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.tokens import mix_all
 
 ORIGINS = ("given", "mined", "relaxed", "random", "class")
-"""Given by the source; found by the teacher; found, but turned down by a rule and taken for want of others; drawn from
-the pool; drawn from another class."""
+"""`given`: by the source. `mined`: by the teacher. `relaxed`: rejected by a rule, but used because too few passed.
+`random`: drawn from the pool. `class`: drawn from another class."""
 
 REASONS = (*MASKS, "range-min", "max-score", "relative-margin", "absolute-margin", "near-duplicate", "not-needed")
-"""Why a candidate was turned down, by code: the masks, then the rules. `near-duplicate`: of a better negative."""
+"""Why a candidate was rejected, by code: the masks, then the rules. `near-duplicate`: of a better negative."""
 
 EXAMPLES = 4
+"""Examples that are kept for each reason."""
 
 
 class Rejected(NamedTuple):
-    """A candidate that was turned down: numbers of query and document, its score, the positive's, and why."""
+    """A rejected candidate: numbers of query and document, its score, the score of the positive, and the reason."""
 
     query: int
     document: int
@@ -36,20 +37,21 @@ class Rejected(NamedTuple):
 
 @dataclass(frozen=True)
 class Negatives:
-    """What was chosen for n queries: `ids[offsets[i]:offsets[i + 1]]` are query i's, given ones first, then by score.
+    """Negatives of n queries. Those of query i are `ids[offsets[i]:offsets[i + 1]]`, given ones first, then by score.
 
     Attributes:
         offsets: int64[n + 1].
-        ids: int32, document numbers.
-        scores: float32, the teacher's; NaN where nobody scored (drawn at random, or from a class).
-        origins: int8, places in `ORIGINS`.
-        positive_score: float32[n], of all positives as `settings.positives` reduces them; NaN where unknown.
-        positive_rank: int32[n], how many of the candidates score above the positive: as many as were retrieved means
-            that or more; -1 where unknown.
-        rejected: reason → candidates, of those that score above the last one retrieved. Of the masked ones only the
-            best few of each query are looked at (`curation.mining.retrievers.MASKED`).
-        examples: a few for each reason, always the same.
-        recall: of an approximate search, against an exact one; 1 otherwise.
+        ids: int32[total], document numbers.
+        scores: float32[total], from the teacher; NaN where there is none (drawn at random or from a class).
+        origins: int8[total], indices into `ORIGINS`.
+        positive_score: float32[n], scores of a query's positives reduced as `settings.positives` states; NaN where
+            unknown.
+        positive_rank: int32[n], how many candidates score above the positive; -1 where unknown. A rank equal to the
+            number of retrieved candidates means that many or more.
+        rejected: reason → number of rejected candidates that score above the last retrieved one. Of the masked
+            documents only the best few of each query are counted (`curation.mining.retrievers.MASKED`).
+        examples: a few rejected candidates for each reason, the same in every run.
+        recall: of an approximate search, compared with an exact one; 1 for an exact search.
 
     """
 
@@ -76,12 +78,12 @@ class Negatives:
 
 
 def draw_order(queries: I64) -> I64:
-    """Return the places of query numbers in an order that is as good as random and never changes."""
+    """Return indices that put query numbers into a pseudorandom order, int64[len(queries)]: by hash of the number."""
     return np.argsort(mix_all(queries.astype(np.uint64)), kind="stable")
 
 
 def nothing(queries: int) -> Negatives:
-    """Return no negatives for so many queries."""
+    """Return the empty result for this many queries."""
     return Negatives(
         np.zeros(queries + 1, np.int64),
         np.zeros(0, np.int32),
@@ -95,10 +97,10 @@ def nothing(queries: int) -> Negatives:
 
 
 def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
-    """Join parts in the order of their queries, one column after the other: little is held twice at any time.
+    """Concatenate parts in the order of their query numbers, column by column to save memory.
 
     Args:
-        parts: (int64 query numbers, their negatives); together every number from 0 to n - 1, once.
+        parts: (int64 query numbers, their negatives); together they hold every number from 0 to n - 1 once.
 
     """
     columns: dict[str, list[Array]] = {}
@@ -113,16 +115,16 @@ def gather(parts: Iterable[tuple[I64, Negatives]]) -> Negatives:
         for example in part.examples:
             by_reason.setdefault(example.reason, []).append(example)
     rows, counts = (np.concatenate(columns.pop(name)) for name in ("rows", "counts"))
-    back = np.argsort(rows)
-    offsets = offsets_of(counts[back])
-    place: Any = slice(None)
+    order = np.argsort(rows)
+    offsets = offsets_of(counts[order])
+    source_index: Any = slice(None)
     if not (rows[1:] > rows[:-1]).all():
         first = np.cumsum(counts) - counts
-        place = np.repeat(first[back] - offsets[:-1], counts[back]) + np.arange(offsets[-1])
-    joined = {name: np.concatenate(columns.pop(name))[place] for name in ("ids", "scores", "origins")}
-    joined |= {name: np.concatenate(columns.pop(name))[back] for name in ("positive_score", "positive_rank")}
+        source_index = np.repeat(first[order] - offsets[:-1], counts[order]) + np.arange(offsets[-1])
+    joined = {name: np.concatenate(columns.pop(name))[source_index] for name in ("ids", "scores", "origins")}
+    joined |= {name: np.concatenate(columns.pop(name))[order] for name in ("positive_score", "positive_rank")}
     examples = []
-    for found in (by_reason[reason] for reason in REASONS if reason in by_reason):
-        drawn = draw_order(np.array([example.query for example in found]))[:EXAMPLES]
-        examples += [found[i] for i in drawn]
+    for of_reason in (by_reason[reason] for reason in REASONS if reason in by_reason):
+        drawn = draw_order(np.array([example.query for example in of_reason]))[:EXAMPLES]
+        examples += [of_reason[i] for i in drawn]
     return Negatives(offsets=offsets, rejected=rejected, examples=examples, **joined)

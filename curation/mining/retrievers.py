@@ -1,4 +1,4 @@
-"""Who finds candidates: the protocol, and vectors by their inner products. BM25 is in `curation.mining.lexical`."""
+"""The retriever protocol, and the dense retriever (inner products). BM25 is in `curation.mining.lexical`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from curation.mining.masks import Masks, Ragged, by_language
 from curation.mining.negatives import Negatives
-from curation.mining.rerank import Opinion, reconsidered
+from curation.mining.rerank import PairScores, reranked
 from curation.mining.rules import Pool, Scored, choose
 from curation.mining.settings import MiningSettings
-from curation.mining.topk.exact import Found, read_rows, search
+from curation.mining.topk.exact import TopK, read_rows, search
 from curation.mining.vectors import Vectors, score_pairs
 from open_ml_embed.core.array_types import F32, I32, I64
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from curation.mining.topk.faiss_backend import ApproximateSearch
 
 MASKED = 32
-"""Masked candidates that are reported for each query, at most: the best."""
+"""Masked candidates that are reported for each query, at most: the best ones."""
 PAIRS_AT_ONCE = 512
+"""Pairs of query and positive that are scored at once."""
 
 
 class Retriever(Protocol):
@@ -32,24 +33,46 @@ class Retriever(Protocol):
 
     @property
     def bounded(self) -> bool:
-        """Tell whether scores have a scale, so that an absolute ceiling means something."""
+        """Tell whether scores are bounded, as cosines are; only then does `settings.max_score` apply."""
 
     @property
     def recall(self) -> float:
-        """Of what was found so far, against an exact search; 1 for an exact one."""
+        """Recall of the searches so far, compared with an exact search; 1 for an exact one."""
 
     def blocks(self, pool: Pool, settings: MiningSettings, rows: I64 | None = None) -> Iterator[Scored]:
-        """Yield every query once, or every one of `rows` (int64, ascending), a block at a time, in any order."""
+        """Yield scored candidates, one block of queries at a time, in any order; each query occurs once.
+
+        Args:
+            pool: masks and given negatives of all queries.
+            settings: the rules; `range_max` is the number of candidates for each query.
+            rows: int64, ascending, the queries to search for; null: all.
+
+        """
 
 
-def decided(
-    retriever: Retriever, pool: Pool, settings: MiningSettings, opinion: Opinion | None, rows: I64 | None = None
+def mine_blocks(
+    retriever: Retriever,
+    pool: Pool,
+    settings: MiningSettings,
+    pair_scores: PairScores | None,
+    rows: I64 | None = None,
 ) -> Iterator[tuple[I64, Negatives]]:
-    """Yield queries and their negatives, a block at a time; nothing of a block is held while the next is searched."""
-    bounded = retriever.bounded or opinion is not None
+    """Yield (int64 query numbers, their negatives), one block at a time.
+
+    A block's candidates are freed before the next block is searched.
+
+    Args:
+        retriever: finds and scores candidates.
+        pool: masks, given negatives and keys of all queries.
+        settings: the rules.
+        pair_scores: reranks the candidates; null: the retriever's scores count.
+        rows: int64, ascending, the queries to mine for; null: all.
+
+    """
+    bounded = retriever.bounded or pair_scores is not None
 
     def decide(block: Scored) -> tuple[I64, Negatives]:
-        scored = reconsidered(block, pool, opinion) if opinion else block
+        scored = reranked(block, pool, pair_scores) if pair_scores else block
         return scored.rows, choose(scored, pool, settings, bounded=bounded)
 
     return map(decide, retriever.blocks(pool, settings, rows))
@@ -61,8 +84,9 @@ class DenseRetriever:
 
     Attributes:
         queries: n vectors.
-        documents: m vectors of the same length.
+        documents: m vectors of the same dimension.
         device, query_block, document_block, threads: see `curation.mining.topk.exact.exact_topk`.
+        bounded, recall: see `Retriever`.
 
     """
 
@@ -77,33 +101,33 @@ class DenseRetriever:
     _indexes: dict[int, ApproximateSearch] = field(default_factory=dict)
 
     def blocks(self, pool: Pool, settings: MiningSettings, rows: I64 | None = None) -> Iterator[Scored]:
-        """Yield every query once, a block at a time; one language after the other where languages must agree."""
-        for language, asking, among in by_language(pool.masks, rows):
-            found: Iterator[tuple[I64, Found]]
-            if len(among) > settings.approximate_above:
-                index = self._index(language, among, pool.masks, settings)
-                found = index.search(self.queries, settings.range_max, masks=pool.masks, masked=MASKED, rows=asking)
+        """Yield every query once, a block at a time; language by language if languages must agree."""
+        for language, queries, documents in by_language(pool.masks, rows):
+            results: Iterator[tuple[I64, TopK]]
+            if len(documents) > settings.approximate_above:
+                index = self._index(language, documents, pool.masks, settings)
+                results = index.search(self.queries, settings.range_max, masks=pool.masks, masked=MASKED, rows=queries)
             else:
-                found = search(
+                results = search(
                     self.queries,
                     self.documents,
                     settings.range_max,
                     masks=pool.masks,
                     masked=MASKED,
-                    rows=asking,
-                    among=among,
+                    rows=queries,
+                    among=documents,
                     device=self.device,
                     query_block=self.query_block,
                     document_block=self.document_block,
                     threads=self.threads,
                 )
-            yield from starmap(partial(self._scored, pool), found)
+            yield from starmap(partial(self._scored, pool), results)
 
-    def _scored(self, pool: Pool, rows: I64, found: Found) -> Scored:
-        return Scored(rows, found, self._pairs(rows, pool.masks.positives), self._pairs(rows, pool.given))
+    def _scored(self, pool: Pool, rows: I64, candidates: TopK) -> Scored:
+        return Scored(rows, candidates, self._pairs(rows, pool.masks.positives), self._pairs(rows, pool.given))
 
     def _index(self, language: int, among: I32, masks: Masks, settings: MiningSettings) -> ApproximateSearch:
-        """Return the index of a language's documents, made and measured once."""
+        """Return the index of a language's documents; built, and its recall measured, once."""
         if language not in self._indexes:
             from curation.mining.topk.faiss_backend import ApproximateSearch
 
@@ -115,12 +139,12 @@ class DenseRetriever:
         return self._indexes[language]
 
     def _pairs(self, rows: I64, lists: Ragged) -> F32:
-        """Score each of some queries with each document of its list."""
-        asked, written = np.repeat(rows, lists.counts(rows)), lists.take(rows).values
-        result = np.empty(len(asked), np.float32)
-        for start in range(0, len(asked), PAIRS_AT_ONCE):
+        """Score these queries with each document of their lists, float32[total]."""
+        query_of, document_of = np.repeat(rows, lists.counts(rows)), lists.take(rows).values
+        result = np.empty(len(query_of), np.float32)
+        for start in range(0, len(query_of), PAIRS_AT_ONCE):
             part = slice(start, start + PAIRS_AT_ONCE)
-            distinct, back = np.unique(asked[part], return_inverse=True)
-            left = read_rows(self.queries, distinct)[back]
-            result[part] = score_pairs(left, self.documents.take(written[part]))
+            distinct, inverse = np.unique(query_of[part], return_inverse=True)
+            left = read_rows(self.queries, distinct)[inverse]
+            result[part] = score_pairs(left, self.documents.take(document_of[part]))
         return result

@@ -1,4 +1,4 @@
-"""From candidates to negatives, by rules that are data (`MiningSettings`); masks have done their work before."""
+"""Choose negatives among scored candidates by the rules of `MiningSettings`. Masks were applied during retrieval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from curation.mining.masks import Masks, Ragged, masked_by
 from curation.mining.negatives import EXAMPLES, ORIGINS, REASONS, Negatives, Rejected, draw_order
 from curation.mining.settings import MiningSettings
-from curation.mining.topk.exact import Found
+from curation.mining.topk.exact import TopK
 from open_ml_embed.core.array_types import F32, F64, I8, I32, I64, U64, Flag, Mask
 from open_ml_embed.core.compiled import int64, njit
 from open_ml_embed.core.ragged import offsets_of
@@ -22,37 +22,38 @@ SKIPPED, CEILING, SHARE, MARGIN, NEAR, SURPLUS = (
     for name in ("range-min", "max-score", "relative-margin", "absolute-margin", "near-duplicate", "not-needed")
 )
 NOTHING = -1
+"""Verdict on an empty slot, where there is no candidate."""
 GIVEN, MINED, RELAXED, RANDOM = (ORIGINS.index(name) for name in ("given", "mined", "relaxed", "random"))
 DRAWS = 64
-"""How many texts of the pool a random fill looks at for each one that it needs, at most."""
+"""Most documents that a random fill tries for each negative that is missing."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a teacher says of some queries.
+    """Candidates, positives and given negatives of a block of b queries, with the teacher's scores.
 
     Attributes:
-        rows: int64[b], the queries' numbers.
-        found: their candidates.
-        positives: float32, one after the other the scores of these queries' positives; NaN: the teacher cannot say.
-        given: float32, likewise of the negatives that the source gives.
+        rows: int64[b], query numbers.
+        candidates: of these queries, best first.
+        positives: float32, scores of these queries' positives, concatenated; NaN where the teacher has no score.
+        given: float32, scores of these queries' given negatives, concatenated.
 
     """
 
     rows: I64
-    found: Found
+    candidates: TopK
     positives: F32
     given: F32
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What is known of n queries and m documents besides scores.
+    """Masks, given negatives and random keys of n queries over m documents.
 
     Attributes:
         masks: of all queries over all documents.
-        given: negatives that the source gives, document numbers for each query.
-        keys: uint64[n], a query's own number for its random draws, whatever its place is.
+        given: document numbers of the negatives that the source gives, for each query.
+        keys: uint64[n], seeds of the random draws; they do not depend on the order of the queries.
 
     """
 
@@ -62,36 +63,45 @@ class Pool:
 
     @cached_property
     def by_language(self) -> I32:
-        """Documents in the order of their languages, for random draws; as they come where any language will do."""
+        """Document numbers for random draws, int32[m]: sorted by language if the language must be the same."""
         if self.masks.language == 1:
             return np.argsort(self.masks.document_language, kind="stable").astype(np.int32)
         return np.arange(len(self.masks.document_cluster), dtype=np.int32)
 
-    def stretches(self, rows: I64) -> I64:
-        """Return which stretch of `by_language` each of some queries may draw from, int64[b, 2]."""
+    def draw_ranges(self, rows: I64) -> I64:
+        """Return the range (start, stop) of `by_language` that each query may draw from, int64[len(rows), 2]."""
         if self.masks.language != 1:
             return np.tile(np.array([0, len(self.by_language)]), (len(rows), 1))
-        ordered, asked = self.masks.document_language[self.by_language], self.masks.query_language[rows]
-        return np.stack([np.searchsorted(ordered, asked), np.searchsorted(ordered, asked, "right")], 1)
+        document_languages, query_languages = (
+            self.masks.document_language[self.by_language],
+            self.masks.query_language[rows],
+        )
+        return np.stack(
+            [
+                np.searchsorted(document_languages, query_languages),
+                np.searchsorted(document_languages, query_languages, "right"),
+            ],
+            1,
+        )
 
 
 def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: bool = True) -> Negatives:
-    """Choose negatives.
+    """Choose the negatives of a block of queries.
 
     Args:
-        scored: by the teacher, or by a second opinion.
-        pool: where the candidates are from.
+        scored: candidates with the scores of the teacher or the reranker.
+        pool: of all queries.
         settings: the rules.
-        bounded: whether scores have a scale; if not, `settings.max_score` is left out.
+        bounded: whether scores are bounded; if not, `settings.max_score` is ignored.
 
     """
-    rows, found, masks = scored.rows, scored.found, pool.masks
+    rows, candidates, masks = scored.rows, scored.candidates, pool.masks
     n = len(rows)
-    positive = _reduced(scored.positives, masks.positives.counts(rows), settings.positives)
-    above = (found.scores > positive[:, None]).sum(1)
+    positive = _positive_scores(scored.positives, masks.positives.counts(rows), settings.positives)
+    above = (candidates.scores > positive[:, None]).sum(1)
     rank = np.where(np.isnan(positive), -1, above).astype(np.int32)
     consistent = np.ones(n, bool) if settings.max_rank is None else (rank >= 0) & (rank <= settings.max_rank)
-    verdicts = judge(found, positive, settings, bounded=bounded)
+    verdicts = judge(candidates, positive, settings, bounded=bounded)
     given = pool.given.take(rows)
     seeds = mix_all(pool.keys[rows] ^ mix64(np.uint64(settings.seed)))
     ids = np.full((n, settings.num_negatives), -1, np.int32)
@@ -100,46 +110,46 @@ def choose(scored: Scored, pool: Pool, settings: MiningSettings, *, bounded: boo
         np.zeros((n, settings.num_negatives), np.int8),
     )
     given_verdicts = np.zeros(len(given.values), np.int8)
-    _take(
-        rows, found.scores, found.ids, verdicts, given, scored.given, given_verdicts, masks, seeds, consistent,
-        settings.sampling_strategy == "random", settings.shortage == "relax", ids, scores, origins,
+    _select(
+        rows, candidates.scores, candidates.ids, verdicts, given, scored.given, given_verdicts, masks, seeds,
+        consistent, settings.sampling_strategy == "random", settings.shortage == "relax", ids, scores, origins,
     )  # fmt: skip
     if settings.shortage == "fill":
-        _fill(rows, masks, pool.by_language, pool.stretches(rows), seeds, consistent, ids, origins)
+        _fill(rows, masks, pool.by_language, pool.draw_ranges(rows), seeds, consistent, ids, origins)
     if settings.shortage == "drop":
         ids[(ids >= 0).sum(1) < settings.num_negatives] = -1
-    taken = ids >= 0
-    masked = _codes(masks, rows, found.masked_ids)
+    selected = ids >= 0
+    masked = _codes(masks, rows, candidates.masked_ids)
     return Negatives(
-        offsets_of(taken.sum(1)),
-        ids[taken],
-        scores[taken],
-        origins[taken],
+        offsets_of(selected.sum(1)),
+        ids[selected],
+        scores[selected],
+        origins[selected],
         positive.astype(np.float32),
         rank,
         _count(verdicts, masked, given_verdicts),
-        _examples(rows, found, verdicts, masked, positive),
+        _examples(rows, candidates, verdicts, masked, positive),
     )
 
 
-def judge(found: Found, positive: F64, settings: MiningSettings, *, bounded: bool = True) -> I8:
-    """Return for every candidate the rule that turns it down, a place in `REASONS`; 0: none, -1: no candidate.
+def judge(candidates: TopK, positive: F64, settings: MiningSettings, *, bounded: bool = True) -> I8:
+    """Return the rule that rejects each candidate, int8[n, k]: an index into `REASONS`; 0: none, -1: no candidate.
 
     Args:
-        found: candidates of n queries, best first.
-        positive: float64[n], the positive's score; NaN switches off what compares with it.
+        candidates: of n queries, best first.
+        positive: float64[n], the positive's score; if it is NaN, the rules that compare with it do not apply.
         settings: the rules.
         bounded: see `choose`.
 
     """
-    scores, p = found.scores, positive[:, None]
+    scores, positive_score = candidates.scores, positive[:, None]
     with np.errstate(invalid="ignore"):
         verdicts = np.zeros(scores.shape, np.int8)
         if settings.absolute_margin is not None:
-            verdicts[scores > p - settings.absolute_margin] = MARGIN
+            verdicts[scores > positive_score - settings.absolute_margin] = MARGIN
         if settings.relative_margin is not None:
-            # p · (1 - margin) would be above a negative p
-            verdicts[scores >= p - np.abs(p) * settings.relative_margin] = SHARE
+            # for a negative positive score, score · (1 - margin) would be above it
+            verdicts[scores >= positive_score - np.abs(positive_score) * settings.relative_margin] = SHARE
         if settings.max_score is not None and bounded:
             verdicts[scores >= settings.max_score] = CEILING
     if settings.skip_from == "ranking":
@@ -147,22 +157,22 @@ def judge(found: Found, positive: F64, settings: MiningSettings, *, bounded: boo
     else:
         passing = verdicts == 0
         verdicts[passing & (np.cumsum(passing, axis=1) <= settings.range_min)] = SKIPPED
-    verdicts[found.ids < 0] = NOTHING
+    verdicts[candidates.ids < 0] = NOTHING
     return verdicts
 
 
-def _reduced(scores: F32, counts: I64, how: str) -> F64:
-    """Return one score a query, float64[b], of those of its positives that are known; NaN without any."""
+def _positive_scores(scores: F32, counts: I64, reduction: str) -> F64:
+    """Reduce the known scores of each query's positives to one, float64[b]; NaN if none is known."""
     result = np.full(len(counts), np.nan)
-    owner = np.repeat(np.arange(len(counts)), counts)
-    known = ~np.isnan(scores)
-    if how == "mean":
-        total = np.bincount(owner[known], scores[known].astype(np.float64), len(counts))
-        number = np.bincount(owner[known], minlength=len(counts))
-        np.divide(total, number, out=result, where=number > 0)
+    query_of = np.repeat(np.arange(len(counts)), counts)
+    is_known = ~np.isnan(scores)
+    if reduction == "mean":
+        total = np.bincount(query_of[is_known], scores[is_known].astype(np.float64), len(counts))
+        count = np.bincount(query_of[is_known], minlength=len(counts))
+        np.divide(total, count, out=result, where=count > 0)
     else:
-        reduce = np.fmin if how == "min" else np.fmax
-        reduce.at(result, owner[known], scores[known])
+        reduce = np.fmin if reduction == "min" else np.fmax
+        reduce.at(result, query_of[is_known], scores[is_known])
     return result
 
 
@@ -171,20 +181,23 @@ def _count(*verdicts: I8) -> dict[str, int]:
     return {reason: int(count) for reason, count in zip(REASONS[1:], np.asarray(total)[1:], strict=True)}
 
 
-def _examples(rows: I64, found: Found, verdicts: I8, masked: I8, positive: F64) -> list[Rejected]:
-    """Return for each reason the best candidate of a few queries, drawn by their numbers (`draw_order`)."""
+def _examples(rows: I64, candidates: TopK, verdicts: I8, masked: I8, positive: F64) -> list[Rejected]:
+    """Return, for each reason, the best rejected candidate of a few queries, drawn as `draw_order` orders them."""
     examples = []
     order = draw_order(rows)
-    for codes, ids, scores in ((masked, found.masked_ids, found.masked_scores), (verdicts, found.ids, found.scores)):
+    for codes, ids, scores in (
+        (masked, candidates.masked_ids, candidates.masked_scores),
+        (verdicts, candidates.ids, candidates.scores),
+    ):
         for code in np.unique(codes[codes > 0]).tolist():
-            held = (codes[order] == code).any(1)
-            for row in order[held][:EXAMPLES].tolist():
-                place = int(np.argmax(codes[row] == code))
+            has_reason = (codes[order] == code).any(1)
+            for row in order[has_reason][:EXAMPLES].tolist():
+                column = int(np.argmax(codes[row] == code))
                 examples.append(
                     Rejected(
                         int(rows[row]),
-                        int(ids[row, place]),
-                        float(scores[row, place]),
+                        int(ids[row, column]),
+                        float(scores[row, column]),
                         float(positive[row]),
                         REASONS[code],
                     )
@@ -203,16 +216,16 @@ def _codes(masks: Masks, rows: I64, ids: I32) -> I8:
 
 
 @njit
-def is_known(chosen: I32, taken: int, clusters: I64, document: int) -> bool:
-    """Tell whether a near-duplicate of a document is among the first few chosen."""
-    for i in range(taken):  # noqa: SIM110 (numba compiles no generator)
+def is_known(chosen: I32, count: int, clusters: I64, document: int) -> bool:
+    """Tell whether a near-duplicate of a document is among the first `count` chosen ones."""
+    for i in range(count):  # noqa: SIM110 (numba compiles no generator)
         if clusters[chosen[i]] == clusters[document]:
             return True
     return False
 
 
 @njit
-def _take(  # noqa: PLR0912 (all rules for one query, in their order)
+def _select(  # noqa: PLR0912 (all rules for one query, in their order)
     rows: I64,
     candidate_scores: F32,
     candidates: I32,
@@ -229,83 +242,91 @@ def _take(  # noqa: PLR0912 (all rules for one query, in their order)
     scores: F32,
     origins: I8,
 ) -> None:
-    """Fill the first places of `ids`, and say in `verdicts` what became of the other candidates."""
-    keep, clusters = ids.shape[1], masks.document_cluster
+    """Write the chosen negatives to `ids`, `scores` and `origins`, and the remaining reasons to `verdicts`."""
+    num_negatives, clusters = ids.shape[1], masks.document_cluster
     for row in range(len(rows)):
         if not consistent[row]:
             continue
-        taken = 0
+        count = 0
         for i in range(given.offsets[row], given.offsets[row + 1]):
             document = given.values[i]
             given_verdicts[i] = masked_by(masks, rows[row], document)
-            if given_verdicts[i] == 0 and is_known(ids[row], taken, clusters, document):
+            if given_verdicts[i] == 0 and is_known(ids[row], count, clusters, document):
                 given_verdicts[i] = NEAR
-            elif given_verdicts[i] == 0 and taken == keep:
+            elif given_verdicts[i] == 0 and count == num_negatives:
                 given_verdicts[i] = SURPLUS
             elif given_verdicts[i] == 0:
-                ids[row, taken], scores[row, taken], origins[row, taken] = document, given_scores[i], GIVEN
-                taken += 1
-        first = taken
+                ids[row, count], scores[row, count], origins[row, count] = document, given_scores[i], GIVEN
+                count += 1
+        num_given = count
         passing = np.flatnonzero(verdicts[row] == 0)
         if at_random:
             draws = np.empty(len(passing), np.uint64)
             for i in range(len(passing)):
                 draws[i] = mix64(seeds[row] ^ mix64(np.uint64(candidates[row, passing[i]])))
             passing = passing[np.argsort(draws, kind="mergesort")]
-        places = np.empty(keep, np.int64)
-        for place in passing:
-            if is_known(ids[row], taken, clusters, candidates[row, place]):
-                verdicts[row, place] = NEAR
-            elif taken == keep:
-                verdicts[row, place] = SURPLUS
+        columns = np.empty(num_negatives, np.int64)
+        for column in passing:
+            if is_known(ids[row], count, clusters, candidates[row, column]):
+                verdicts[row, column] = NEAR
+            elif count == num_negatives:
+                verdicts[row, column] = SURPLUS
             else:
-                ids[row, taken], places[taken] = candidates[row, place], place
-                taken += 1
-        places[first:taken].sort()  # picked at random, still the best come first
-        for i in range(first, taken):
-            ids[row, i], scores[row, i] = candidates[row, places[i]], candidate_scores[row, places[i]]
+                ids[row, count], columns[count] = candidates[row, column], column
+                count += 1
+        columns[num_given:count].sort()  # also negatives drawn at random are ordered by score
+        for i in range(num_given, count):
+            ids[row, i], scores[row, i] = candidates[row, columns[i]], candidate_scores[row, columns[i]]
             origins[row, i] = MINED
         if relax:
-            for at in range(candidates.shape[1] - 1, -1, -1):
-                turned_down = verdicts[row, at] != NOTHING and SKIPPED <= verdicts[row, at] <= MARGIN
-                if turned_down and taken < keep and not is_known(ids[row], taken, clusters, candidates[row, at]):
-                    ids[row, taken], scores[row, taken] = candidates[row, at], candidate_scores[row, at]
-                    origins[row, taken] = RELAXED
-                    taken += 1
+            for rejected in range(candidates.shape[1] - 1, -1, -1):
+                turned_down = verdicts[row, rejected] != NOTHING and SKIPPED <= verdicts[row, rejected] <= MARGIN
+                if (
+                    turned_down
+                    and count < num_negatives
+                    and not is_known(ids[row], count, clusters, candidates[row, rejected])
+                ):
+                    ids[row, count], scores[row, count] = candidates[row, rejected], candidate_scores[row, rejected]
+                    origins[row, count] = RELAXED
+                    count += 1
 
 
 @njit
 def _fill(
     rows: I64, masks: Masks, members: I32, starts: I64, seeds: U64, consistent: Mask, ids: I32, origins: I8
 ) -> None:
-    """Draw what is missing: a walk with a random start and a random step visits every text that may be drawn once."""
-    keep = ids.shape[1]
+    """Fill up with random documents.
+
+    Positions follow an arithmetic progression modulo the number of documents, with a random start and a random step
+    coprime to that number, so no document is tried twice.
+    """
+    num_negatives = ids.shape[1]
     for row in range(len(rows)):
-        taken = 0
-        while taken < keep and ids[row, taken] >= 0:
-            taken += 1
+        count = 0
+        while count < num_negatives and ids[row, count] >= 0:
+            count += 1
         first, last = starts[row]
         size = last - first
-        if not consistent[row] or taken == keep or size == 0:
+        if not consistent[row] or count == num_negatives or size == 0:
             continue
-        at = int64(mix64(seeds[row]) % np.uint64(size))
+        position = int64(mix64(seeds[row]) % np.uint64(size))
         step = int64(mix64(seeds[row] + np.uint64(GOLDEN)) % np.uint64(size))
-        while _divisor(step, size) != 1:
+        while _gcd(step, size) != 1:
             step += 1
-        for _ in range(min(size, DRAWS * (keep - taken))):
-            at = (at + step) % size
-            document = members[first + at]
+        for _ in range(min(size, DRAWS * (num_negatives - count))):
+            position = (position + step) % size
+            document = members[first + position]
             if masked_by(masks, rows[row], document) == 0 and not is_known(
-                ids[row], taken, masks.document_cluster, document
+                ids[row], count, masks.document_cluster, document
             ):
-                ids[row, taken], origins[row, taken] = document, RANDOM
-                taken += 1
-                if taken == keep:
+                ids[row, count], origins[row, count] = document, RANDOM
+                count += 1
+                if count == num_negatives:
                     break
 
 
 @njit
-def _divisor(a: int, b: int) -> int:
+def _gcd(a: int, b: int) -> int:
     while b:
         a, b = b, a % b
     return a

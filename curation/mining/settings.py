@@ -1,4 +1,4 @@
-"""Settings of step `mine`: how hard negatives are chosen, and published ways to do so."""
+"""Settings of step `mine`: the rules for hard negatives, and presets of published rules."""
 
 from __future__ import annotations
 
@@ -29,24 +29,25 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """`f2llm`: Zhang et al. 2025, F2LLM, section on hard negatives. `nv-retriever`: Moreira et al. 2024, NV-Retriever,
 TopK-PercPos at 95 % with four negatives. `bge`: the defaults of FlagEmbedding's `hn_mine` (ranks 10 to 210, 15 at
-random), but counted after the masks. `none`: the best candidates as they come."""
+random), but ranks are counted after the masks. `none`: the best candidates, without any rule."""
 
 
 class TeacherSettings(Section):
-    """Who scores documents for queries; a bare string stands for `model`."""
+    """The teacher: the model that scores documents for queries. A string instead of a section sets `model`."""
 
     model: str = "bm25"
     """`bm25`; a sentence-transformers model as `owner/name@COMMIT` on the Hub, as a folder, or as `package:NAME`;
-    `vectors:FOLDER` with vectors made elsewhere (`curation.mining.teachers.precomputed`)."""
+    `vectors:FOLDER` with precomputed vectors (`curation.mining.teachers.precomputed`)."""
     query_prompt: str | None = None
-    """Put before every query; null: the model's own prompt for queries, if it has one."""
+    """Prefix of every query; null: the model's own prompt for queries, if it has one."""
     document_prompt: str | None = None
+    """Prefix of every document; null: the model's own prompt for documents, if it has one."""
     max_length: int | None = Field(default=None, ge=1)
-    """Tokens a text; null: the model's own limit."""
+    """Most tokens of a text; null: the model's own limit."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the model's weights; vectors are kept in float16 whatever this says."""
+    """Data type of the model's weights. Vectors are always stored as float16."""
     batch_tokens: int = Field(default=16_384, ge=1)
-    """Tokens a batch, padding included."""
+    """Most tokens of a batch, padding included."""
 
     @model_validator(mode="before")
     @classmethod
@@ -55,50 +56,59 @@ class TeacherSettings(Section):
 
     @property
     def dense(self) -> bool:
-        """Tell whether it works by vectors."""
+        """Tell whether the teacher scores by vectors; false for BM25."""
         return self.model != "bm25"
 
 
 class MiningSettings(Section):
-    """How hard negatives are chosen: a preset's rules, and whatever is said besides. A preset never says who scores."""
+    """The rules for hard negatives: those of a preset, changed by the other settings. A preset never sets the teacher.
+
+    Names are those of `mine_hard_negatives` in sentence-transformers where it has the same setting.
+    """
 
     preset: str = "f2llm"
-    """One of `curation.mining.settings`."""
+    """A name in `PRESETS`."""
     teacher: TeacherSettings = TeacherSettings()
+    """The model that retrieves and scores candidates."""
     second_opinion: str | None = None
-    """A cross-encoder that scores what the teacher found, named like a teacher; rules then go by its scores."""
+    """A cross-encoder that reranks the teacher's candidates, named like a teacher; the rules then use its scores."""
     language: Literal["same", "any", "cross"] = "same"
-    """Negatives in the positive's language, in any, or in others only."""
+    """Language of the negatives: that of the positive, any, or only others."""
     pools: dict[str, list[str]] = {}
-    """Name → retrieval sources that share their documents; the others each search their own."""
+    """Name → retrieval sources that share their documents. Every other source searches only its own documents."""
     range_max: int = Field(default=100, ge=1)
-    """Candidates for each query, the best that no mask keeps out; the rules look at these."""
+    """Number of candidates for each query: the best that are not masked. The rules apply to these."""
     range_min: int = Field(default=5, ge=0)
+    """Number of best candidates that are skipped."""
     skip_from: Literal["ranking", "survivors"] = "ranking"
-    """Skip the first of all candidates, or of those that pass the rules below."""
+    """What `range_min` counts: all candidates, or only those that pass the rules below."""
     max_score: float | None = 0.8
-    """A candidate must score below this; ignored for BM25, whose scores have no scale."""
+    """A candidate must score below this; ignored for BM25, whose scores are not bounded."""
     relative_margin: float | None = Field(default=0.05, ge=0)
-    """A candidate must score below the positive's score p by this share of it: below p - |p|·margin."""
+    """A candidate must score below p - |p|·margin, where p is the score of the positive."""
     absolute_margin: float | None = None
-    """A candidate must score at least so much below the positive."""
+    """A candidate must score at least this much below the positive."""
     positives: Literal["min", "max", "mean"] = "min"
-    """Which score stands for those of several positives."""
+    """How the scores of several positives are reduced to one."""
     max_rank: int | None = Field(default=None, ge=0)
-    """A query whose positive has more candidates above it gets no negatives: teacher and source disagree."""
+    """A query gets no negatives if more candidates than this score above its positive: teacher and source disagree."""
     num_negatives: int = Field(default=24, ge=1)
+    """Negatives for each query."""
     num_negatives_classification: int = Field(default=1, ge=1)
-    """For sources of the classification family, instead of `num_negatives`."""
+    """Negatives for each query of a source of the classification family, instead of `num_negatives`."""
     sampling_strategy: Literal["top", "random"] = "top"
-    """The best of those that pass, or any."""
+    """Which of the candidates that pass the rules are used: the best, or random ones."""
     shortage: Literal["keep", "drop", "relax", "fill"] = "fill"
-    """With fewer than `num_negatives`: keep what there is, drop the row, take what the rules rejected, lowest score
-    first, or fill at random. The origin of each negative is recorded."""
+    """What happens if fewer than `num_negatives` pass. `keep`: use those. `drop`: give the query none. `relax`: add
+    rejected candidates, lowest score first. `fill`: add random documents. The origin of each negative is recorded."""
     approximate_above: int = Field(default=20_000_000, ge=1)
-    """Documents in a pool from which a dense search is approximate (faiss), its recall measured and recorded."""
+    """A dense search over more documents than this is approximate (faiss); its recall is measured and recorded."""
     k1: float = 1.5
+    """BM25: term-frequency saturation."""
     b: float = 0.75
+    """BM25: length normalization, 0 to 1."""
     seed: int = 1
+    """Seed of random draws."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,7 +117,7 @@ class MiningSettings(Section):
             return data
         name = data.get("preset", "f2llm")
         if name not in PRESETS:
-            raise UnknownNameError("preset", str(name), PRESETS, where="mining.preset")
+            raise UnknownNameError("preset", str(name), PRESETS, where="preset")
         return PRESETS[name] | data
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Vectors as the search reads them: a block at a time, from memory or from a disk."""
+"""The vector protocol of the search, for vectors in memory and on disk, which are read block by block."""
 
 from __future__ import annotations
 
@@ -14,24 +14,29 @@ from open_ml_embed.core.errors import StageError
 
 
 class Vectors(Protocol):
-    """n vectors of one length, float16 or float32, wherever they lie."""
+    """n vectors of the same dimension, float16 or float32, in memory or on disk."""
 
     def __len__(self) -> int:
-        """Return n."""
+        """Return the number of vectors."""
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
 
     def block(self, start: int, stop: int) -> Array:
         """Return vectors start … stop - 1, float16 or float32[stop - start, dim]."""
 
     def take(self, ids: Array) -> Array:
-        """Return the vectors of some rows, float16 or float32[len(ids), dim]."""
+        """Return the vectors with these numbers, float16 or float32[len(ids), dim]."""
 
 
 class ArrayVectors:
-    """An array, memory-mapped or not."""
+    """Vectors in an array, memory-mapped or not.
+
+    Raises:
+        StageError: the array is not float16 or float32[n, dim].
+
+    """
 
     def __init__(self, array: Array) -> None:
         if array.ndim != 2 or array.dtype not in (np.float16, np.float32):
@@ -43,7 +48,7 @@ class ArrayVectors:
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return int(self._array.shape[1])
 
     def block(self, start: int, stop: int) -> Array:
@@ -51,12 +56,17 @@ class ArrayVectors:
         return np.asarray(self._array[start:stop])
 
     def take(self, ids: Array) -> Array:
-        """Return the vectors of some rows."""
+        """Return the vectors with these numbers."""
         return np.asarray(self._array[ids])
 
 
 class NpyVectors:
-    """A `.npy` file, read block by block: unlike a memory map it never fills this process's memory."""
+    """Vectors in a `.npy` file, read block by block. Unlike with a memory map, read pages do not count as memory.
+
+    Raises:
+        StageError: the file is missing or unreadable, or the array is not C-contiguous float16 or float32[n, dim].
+
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -73,18 +83,18 @@ class NpyVectors:
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return int(self._shape[1])
 
     def block(self, start: int, stop: int) -> Array:
         """Read vectors start … stop - 1."""
         stop = min(stop, len(self))
         offset = self._offset + start * self.dim * self._dtype.itemsize
-        read = np.fromfile(self._path, self._dtype, (stop - start) * self.dim, offset=offset)
-        return read.reshape(-1, self.dim)
+        values = np.fromfile(self._path, self._dtype, (stop - start) * self.dim, offset=offset)
+        return values.reshape(-1, self.dim)
 
     def take(self, ids: Array) -> Array:
-        """Read the vectors of some rows, one by one: a map would bring the pages around each into memory as well."""
+        """Read the vectors with these numbers, one by one; a memory map would also load the pages around each."""
         result = np.empty((len(ids), self.dim), self._dtype)
         width = self.dim * self._dtype.itemsize
         with self._path.open("rb") as source:
@@ -94,20 +104,20 @@ class NpyVectors:
 
 
 def as_vectors(given: Vectors | Array) -> Vectors:
-    """Return arrays as `Vectors`, and anything else as it is."""
+    """Wrap an array as `Vectors`; return other objects unchanged."""
     return ArrayVectors(given) if isinstance(given, np.ndarray) else given
 
 
-def padded(block: Array, first: int, what: str) -> tuple[F32, F64]:
-    """Return a block as float32[n, dim rounded up to `LANES`] and its norms, float64[n].
+def padded(block: Array, first_number: int, kind: str) -> tuple[F32, F64]:
+    """Return a block as float32[n, dim rounded up to `LANES`], padded with zeros, and its norms, float64[n].
 
     Args:
         block: float16 or float32[n, dim].
-        first: number of its first vector, for the message.
-        what: queries or documents, likewise.
+        first_number: number of the first vector, for the error message.
+        kind: `queries` or `documents`, for the error message.
 
     Raises:
-        StageError: a vector is not finite, or so long that a product would not be.
+        StageError: a vector is not finite, or its norm is 1e18 or more, so that a product could overflow.
 
     """
     dim = block.shape[1]
@@ -118,17 +128,26 @@ def padded(block: Array, first: int, what: str) -> tuple[F32, F64]:
         result = np.zeros((len(block), width), np.float32)
         result[:, :dim] = block
     norms = np.sqrt(np.einsum("ij,ij->i", result, result, dtype=np.float64))
-    bad = np.flatnonzero(~(norms < 1e18))
-    if len(bad):
+    invalid = np.flatnonzero(~(norms < 1e18))
+    if len(invalid):
         raise StageError(
-            f"vector {first + int(bad[0]):,} of the {what} is not finite, or longer than 1e18",
+            f"vector {first_number + int(invalid[0]):,} of the {kind} is not finite, or longer than 1e18",
             remedy="embed that text again",
         )
     return result, norms
 
 
 def score_pairs(queries: Array, documents: Array) -> F32:
-    """Return the score of query i and document i, float32[n], for two arrays of float16 or float32[n, dim]."""
+    """Return the score of query i and document i, float32[n].
+
+    Args:
+        queries: float16 or float32[n, dim].
+        documents: float16 or float32[n, dim].
+
+    Raises:
+        StageError: see `padded`.
+
+    """
     result = np.empty(len(queries), np.float32)
     dots(padded(queries, 0, "queries")[0], padded(documents, 0, "documents")[0], result)
     return result

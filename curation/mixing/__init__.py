@@ -1,1 +1,1 @@
-"""From annotated rows to the mixes that are trained on: the only step that leaves rows out."""
+"""Step `mix`: build training mixes from rows and the tables of the other steps. Only this step drops rows."""

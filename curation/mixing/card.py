@@ -1,4 +1,4 @@
-"""The dataset card of a mix: YAML front matter for the Hub, and what a reader has to know."""
+"""The dataset card of a mix: YAML front matter for the Hub, and a description for readers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,14 @@ Rows that share a query are on one side of the split; training rows whose docume
 
 
 def dataset_card(recipe: Recipe, stats: dict[str, Any], manifests: list[Manifest]) -> str:
-    """Return the card as Markdown with YAML front matter."""
+    """Return the card as Markdown with YAML front matter.
+
+    Args:
+        recipe: the mix file.
+        stats: statistics of the step `mix`.
+        manifests: of the sources in the mix.
+
+    """
     counts = stats["counts"]
     front = {
         "pretty_name": recipe.title,

@@ -1,4 +1,4 @@
-"""Which of several licenses asks the most: a sample that two sources hold is under that one."""
+"""The strictest of several licenses. A sample that occurs in several sources gets the strictest of their licenses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SHARE_ALIKE = ("CC-BY-SA", "CC-BY-NC-SA", "GPL", "LGPL", "AGPL", "GFDL", "ODbL"
 
 
 def strictest(licenses: Iterable[License]) -> License:
-    """Return the license that asks the most, the alphabet deciding between equals.
+    """Return the strictest license; between equals, the last one by identifier.
 
-    What may not be passed on is stricter than what may not be sold, that than share-alike, that than attribution;
-    terms that nobody has put into a class count as share-alike.
+    From strict to free: no redistribution, no commercial use, share-alike, attribution, no conditions. A license that
+    is not in the lists of this module counts as share-alike.
     """
     return max(licenses, key=lambda license: (*_demands(license), license.id))
 

@@ -1,7 +1,7 @@
-"""What a mix file says, and where it lies.
+"""The model of a mix file, and how mix files are found.
 
-A mix is `mixes/<name>.yaml` beside `params.yaml`, or in `mixes/` of one of the folders of manifests
-(`sources.registry.folders`).
+A mix is described by `mixes/<name>.yaml` next to `params.yaml`, or in the folder `mixes/` of one of the folders of
+manifests (`sources.registry.folders`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     from curation.settings import Profile
 
 NEAR = 0.75
-"""Likeness from which a name counts as a misspelling of another (`difflib`'s ratio)."""
+"""Similarity (ratio of `difflib`) from which a name counts as a misspelling of another."""
 
 
 class Recipe(Section):
-    """One mix: which sources, at most how many rows of each, with or without instructions."""
+    """One mix: its sources, the cap on the rows of each, and whether texts carry instructions."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     title: str
     sources: list[str] | Literal["all"]
-    """Names in the registry. Those that a profile does not have are left out."""
+    """Names in the registry. Sources that a profile does not have are ignored."""
     cap: int | None = Field(ge=1)
+    """Most rows of each source; null: no limit."""
     instructions: bool
+    """Whether queries carry the instruction of their source."""
     instructed_documents: float = Field(default=0.0, ge=0, le=1)
     """Share of the documents of symmetric tasks that carry the instruction too."""
 
@@ -47,27 +49,27 @@ def recipe_files(root: Path) -> dict[str, Path]:
     """Return the files of all mixes by name, sorted: those in `mixes/` below `root`, then of all manifests.
 
     Args:
-        root: the folder of `params.yaml`. A mix there stands in for one of the project's of the same name.
+        root: the folder of `params.yaml`. A mix there replaces the project's mix of the same name.
 
     """
     return registry.files("mixes", root, *registry.folders(root))
 
 
 def built_mixes(profile: Profile, root: Path) -> list[str]:
-    """Return the mixes that a profile builds, sorted: those of its section `mixes`.
+    """Return the names of the mixes that a profile builds, sorted: those of its section `mixes`.
 
-    Where it has no such section, those of `retrieval` and `instruction` that there are.
+    Without that section, they are `retrieval` and `instruction`, as far as their files exist.
     """
     known = set(profile.mixes) if "mixes" in profile.model_fields_set else recipe_files(root).keys()
     return sorted(set(profile.mixes) & known)
 
 
 def load_recipe(name: str, root: Path) -> Recipe:
-    """Read one mix file; see `recipe_files` for where it may lie.
+    """Read one mix file; see `recipe_files` for the folders.
 
     Raises:
-        UnknownNameError: no such mix, or it has a source that the registry does not have, and others that it has.
-        ManifestError: the file breaks the model, or states another name.
+        UnknownNameError: the mix does not exist, or names a source that is not in the registry.
+        ManifestError: the file is not valid, or its `name` is not the file name.
 
     """
     files = recipe_files(root)
@@ -85,10 +87,10 @@ def load_recipe(name: str, root: Path) -> Recipe:
 
 
 def _check_sources(recipe: Recipe, path: Path, root: Path) -> None:
-    """Refuse names that the registry does not have.
+    """Refuse sources that are not in the registry.
 
-    A mix none of whose names is in the registry, nor near one that is, was written for another registry: it has no
-    source here, and `curate mix` says so. The other verbs go on.
+    Exception: if no source of the mix is in the registry, or similar to one in it, the mix was written for another
+    registry. It then has no sources; `curate mix` reports this, and the other verbs continue.
     """
     if recipe.sources == "all":
         return
@@ -102,7 +104,7 @@ def _check_sources(recipe: Recipe, path: Path, root: Path) -> None:
 
 
 def instructed(manifest: Manifest, text: str = "") -> str:
-    """Return `text` behind the source's instruction, in the layout of Qwen3-Embedding and F2LLM."""
+    """Return `text` with the source's instruction before it, in the prompt format of Qwen3-Embedding and F2LLM."""
     return f"Instruct: {manifest.instruction}\nQuery: {text}"
 
 

@@ -8,10 +8,13 @@ from open_ml_embed.core.section import Section
 
 
 class MixSettings(Section):
-    """What a profile may change of a mix; the rest stands in its file (`curation.mixing.recipe`)."""
+    """The settings of a mix that a profile may change; the others are in the mix file (`curation.mixing.recipe`)."""
 
     cap: int | None = Field(default=None, ge=1)
-    """Rows a source, null: the mix file's own."""
+    """Most rows of each source; null: the cap of the mix file."""
     validation: float = Field(default=0.01, ge=0, lt=1)
+    """Share of the query clusters whose rows are held out for validation."""
     seed: int = 1
+    """Seed of the split, of the rows that a cap keeps, and of the documents that carry an instruction."""
     shard_rows: int = Field(default=100_000, ge=1)
+    """Rows of an output file."""

@@ -1,1 +1,1 @@
-"""Step `normalize`: raw records to rows."""
+"""Step `normalize`: convert raw records to rows."""

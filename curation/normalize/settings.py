@@ -8,13 +8,14 @@ from open_ml_embed.core.section import Section
 
 
 class NormalizeSettings(Section):
-    """How rows are cut into shards, and how few of its records a source may lose without a word."""
+    """Size of the rows shards, and limits on the yield of sources."""
 
     shard_rows: int = Field(default=100_000, ge=1)
+    """Rows of a shard."""
     rows_per_part: int | None = Field(default=None, ge=1)
-    """Stop a part (a raw file, or a subset of several) after this many rows (a pilot)."""
+    """Stop a part (a raw file, or a subset of several files) after this many rows (for a pilot); null: no limit."""
     least_yield: float = Field(default=0.5, ge=0, le=1)
-    """Below this share of rows among rows and quarantined records a source ends the step with an error; so does one
-    without a row, and a raw file without one (`curation.normalize.yields`)."""
+    """Lowest yield of a source, rows / (rows + quarantined records). With a lower yield, without any row, or with a raw
+    file without rows, the step fails (`curation.normalize.yields`)."""
     allow: list[str] = []
-    """Whose small yield is meant: `source`, `source/subset`, or `source/subset:pattern of file names`."""
+    """Exceptions from the limits: `source`, `source/subset`, or `source/subset:pattern of file names`."""

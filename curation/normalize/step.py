@@ -1,4 +1,4 @@
-"""Step `normalize`: raw files to rows shards, the one place where text is written."""
+"""Step `normalize`: convert raw files to rows shards. Only this step writes the texts of rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from curation.build import Build, Inputs, StepResult, output_ending, shards_of
 from curation.failures import Failures
 from curation.normalize.settings import NormalizeSettings
-from curation.normalize.yields import MOST_FILES, Example, Shortfall, allowed_names, explained, shortfalls
+from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
 from curation.raw_files import raw_files
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Outputs, Task
@@ -32,22 +32,23 @@ from sources.shapes import SHAPES, shape
 
 
 class Normalize:
-    """Operation: one part of a source to rows shards and one table of quarantined records."""
+    """Operation: convert one part of a source to rows shards and a table of quarantined records."""
 
     name: ClassVar[str] = "rows"
     version: ClassVar[int] = 5
 
     def __init__(self, settings: NormalizeSettings) -> None:
-        self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})  # limits change no row
+        # the yield limits do not change rows
+        self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Stream the part; `task.payload` is (part, manifest)."""
+        """Convert one part as a stream; `task.payload` is (part, manifest)."""
         part, manifest = task.payload
         quarantine = Quarantine(part.source, part.subset)
         filtered: Counter[str] = Counter()
         tally = Tally(part)
-        made = normalize(part, manifest, quarantine, filtered, tally)
-        batches = _limited(made, self.settings.rows_per_part, tally)
+        row_batches = normalize(part, manifest, quarantine, filtered, tally)
+        batches = _limited(row_batches, self.settings.rows_per_part, tally)
         checks = RowChecks(manifest.family)
         rows = 0
         for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
@@ -74,73 +75,79 @@ def _checked(batches: Iterator[pa.RecordBatch], checks: RowChecks) -> Iterator[p
         yield batch
 
 
-def _limited(batches: Iterator[pa.RecordBatch], most: int | None, tally: Tally) -> Iterator[pa.RecordBatch]:
-    left = most
+def _limited(batches: Iterator[pa.RecordBatch], limit: int | None, tally: Tally) -> Iterator[pa.RecordBatch]:
+    remaining = limit
     for batch in batches:
-        if left is None:
+        if remaining is None:
             yield batch
             continue
-        taken = batch.slice(0, left)
-        left -= taken.num_rows
-        if left == 0:
-            tally.left_over(batch.slice(taken.num_rows))
-        yield taken
-        if left == 0:
+        rows = batch.slice(0, remaining)
+        remaining -= rows.num_rows
+        if remaining == 0:
+            tally.left_over(batch.slice(rows.num_rows))
+        yield rows
+        if remaining == 0:
             return
 
 
 def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Group batches into shards of exactly `rows` rows (the last may be shorter; none is empty).
+    """Group batches into shards of exactly `rows` rows; the last one may be shorter, and none is empty.
 
-    A shard is a stream, so that one of long texts does not have to fit into memory; it has to be consumed before the
-    next is asked for.
+    Each shard is an iterator, so that a shard of long texts need not fit into memory. It must be consumed before the
+    next one is requested.
     """
-    held = next(batches, None)
+    pending = next(batches, None)
 
     def shard() -> Iterator[pa.RecordBatch]:
-        nonlocal held
+        nonlocal pending
         room = rows
-        while held is not None and room:
-            piece = held.slice(0, room)
+        while pending is not None and room:
+            piece = pending.slice(0, room)
             room -= piece.num_rows
-            rest = held.slice(piece.num_rows)
-            held = rest if rest.num_rows else next(batches, None)
+            remainder = pending.slice(piece.num_rows)
+            pending = remainder if remainder.num_rows else next(batches, None)
             yield piece
 
-    while held is not None:
+    while pending is not None:
         yield shard()
 
 
 def identity_of(manifest: Manifest) -> str:
-    """Hash what of a manifest changes its rows: wording, license and counts do not.
+    """Hash the parts of a manifest that affect its rows; descriptions, license and counts do not.
 
-    Where another distribution reads or shapes its records, the version of that is part of it.
+    If a plugin reads or shapes the records, the version of its distribution is part of the hash.
     """
-    chosen = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
-    data = manifest.model_dump(mode="json", include=chosen)
+    fields = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
+    data = manifest.model_dump(mode="json", include=fields)
     for subset in data["subsets"].values():
         del subset["samples"]
         for lang in (subset["query_lang"], subset["positive_lang"]):
             if isinstance(lang, dict):
                 del lang["count"]
-    others = {SHAPES.origin(manifest.shape.kind), *(READERS.origin(table.format) for table in manifest.tables.values())}
-    return digest(data | ({"others": sorted(others - {None}, key=str)} if others != {None} else {}))
+    distributions = {
+        SHAPES.origin(manifest.shape.kind),
+        *(READERS.origin(table.format) for table in manifest.tables.values()),
+    }
+    return digest(data | ({"others": sorted(distributions - {None}, key=str)} if distributions != {None} else {}))
 
 
 def run_normalize(build: Build, read: Inputs) -> StepResult:
     """Normalize every part of every fetched source.
 
-    All sources are worked through; one that fails, or yields too little (`curation.normalize.yields`), ends the
-    step after them. What was made stays and can be looked at, but no later step takes it until the source is mended
-    or allowed.
+    All sources are processed. If one fails or its yield is too low (`curation.normalize.yields`), the step fails after
+    the last one. The rows are kept and can be inspected, but no later step uses them until the source is repaired or
+    allowed.
+
+    Args:
+        build: the profile.
+        read: results of the steps before.
 
     Raises:
-        StageError: `fetch` has not been run on these sources and files, or a raw file that is needed is here no more.
-        RefusedError: it names the sources and files, with counts, reasons and remedies.
-        UnknownNameError: `normalize.allow` names what the profile has not.
+        StageError: `fetch` has not been run on these sources and files, or a required raw file is missing.
+        RefusedError: sources failed; the message has files, counts, reasons and remedies.
+        UnknownNameError: `normalize.allow` names a source or subset that the profile does not have.
 
     """
-    allowed_names(build.profile, build.manifests())
     fetched = read["fetch"]
     manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
     operation = Normalize(build.profile.normalize)
@@ -157,7 +164,7 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
     outcomes = engine.run_all(operation, tasks, build.store, build.workers)
     result = read.result(skipped=fetched.skipped)
     markers: dict[str, list[Marker]] = {source: [] for source in files}
-    subsets = {source: {subset: _nothing() for subset in of_source} for source, of_source in files.items()}
+    subsets = {source: {subset: _no_counts() for subset in of_source} for source, of_source in files.items()}
     for task, outcome in zip(tasks, outcomes, strict=True):
         part: Part = task.payload[0]
         if isinstance(outcome, Marker):
@@ -185,7 +192,7 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
 
 
 def _check_raw(build: Build, tasks: list[Task]) -> None:
-    """Refuse to begin where a raw file is missing or cut: people delete them once the rows are made."""
+    """Refuse to start if a raw file of these tasks is missing or truncated; it may have been deleted after use."""
     for task in tasks:
         part, _ = task.payload
         for file in part.files:
@@ -210,7 +217,7 @@ def _tasks(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Task]:
     ]
 
 
-def _nothing() -> dict[str, Any]:
+def _no_counts() -> dict[str, Any]:
     return {
         "records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}, "unreadable": [],
         "checks": {},
@@ -218,7 +225,7 @@ def _nothing() -> dict[str, Any]:
 
 
 def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
-    """Add one part's counts, or one file's; counts of a name add up at every depth."""
+    """Add counts to a total, by name and recursively; lists are concatenated."""
     for name, value in counts.items():
         if isinstance(value, dict):
             _add(total.setdefault(name, {}), value)
@@ -229,18 +236,18 @@ def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
 
 
 def _summed(subsets: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Add up a source's subsets, without their files; of those that were not read whole their number and bytes."""
-    total = _nothing()
+    """Add up the counts of a source's subsets without those of files; count files that were not read to the end."""
+    total = _no_counts()
     for counts in subsets:
         _add(total, counts)
     del total["files"]
-    lost = {(file, why): size for file, why, size in total.pop("unreadable")}  # several subsets may read one file
-    named = sum(int(why.split()[0]) if file == OTHERS else 1 for file, why in lost)
-    return total | {"unread_files": named, "unread_bytes": sum(lost.values())}
+    unread = {(file, why): size for file, why, size in total.pop("unreadable")}  # several subsets may read one file
+    unread_files = sum(int(why.split()[0]) if file == OTHERS else 1 for file, why in unread)
+    return total | {"unread_files": unread_files, "unread_bytes": sum(unread.values())}
 
 
 def _by_subset(subsets: dict[str, dict[str, dict[str, Any]]], name: str) -> dict[str, dict[str, Any]]:
-    """Return one of the counts by source and subset, without the subsets that have none."""
+    """Return one of the counts as source → subset → count, without subsets that have none."""
     return {
         source: {subset: counts[name] for subset, counts in of_source.items() if name == "files" or counts[name]}
         for source, of_source in subsets.items()
@@ -248,24 +255,24 @@ def _by_subset(subsets: dict[str, dict[str, dict[str, Any]]], name: str) -> dict
 
 
 def _too_little(shortfall: Shortfall, build: Build, markers: list[Marker]) -> StageError:
-    """Make an error of what fell short in one source, with a record for each of the main reasons."""
+    """Build the error for the shortfall of one source, with an example record for each of the main reasons."""
     wanted = {
         (counted.file, reason)
         for counted in filter(None, (shortfall.whole, *shortfall.pieces[:MOST_FILES]))
         for reason, _ in counted.main_reasons
     }
-    found: dict[tuple[str | None, str], Example] = {}
+    examples: dict[tuple[str | None, str], Example] = {}
     for marker in markers if wanted else ():
         table = build.store.read_table(output_ending(marker, "quarantine").path)
         for row in table.select(["file", "record", "reason", "excerpt"]).to_pylist():
             for key in ((file, row["reason"]) for file in (None, row["file"], row["file"].partition("!")[0])):
-                if key in wanted and key not in found:
-                    found[key] = Example(row["file"], row["record"], row["excerpt"])
-        if found.keys() >= wanted:
+                if key in wanted and key not in examples:
+                    examples[key] = Example(row["file"], row["record"], row["excerpt"])
+        if examples.keys() >= wanted:
             break
     names = json.dumps(shortfall.names[:MOST_FILES], ensure_ascii=False)
     return StageError(
-        explained(shortfall, found).replace("\n", "\n  "),
+        explained(shortfall, examples).replace("\n", "\n  "),
         remedy=f"look: `curate show {shortfall.source} --quarantined{build.options}`; mend its manifest or its files; "
         f"or, if it is meant, allow it: `normalize: {{allow: {names}}}`",
     )

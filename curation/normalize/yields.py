@@ -1,11 +1,13 @@
-"""Yield limits: which sources and files gave no row, or far fewer than they have records, and why.
+"""Yield limits: find sources and files that gave no rows, or far fewer rows than records, and the reasons.
 
-A source falls short where it has no row at all, or where fewer than `normalize.least_yield` of its records became rows:
-rows / (rows + quarantined). What its shape or `where` filters is left out by rule and counts for neither. A raw file
-falls short where it has bytes, none of them became a row, and none of its records was filtered; and where it could not
-be read to its end, or more than a hundredth of an archive's bytes could not, as nobody knows then how many records are
-lost. What `normalize.allow`
-names is left out of the account: a source, one of its subsets, or files of a subset.
+A source falls short if it has no rows, or if its yield, rows / (rows + quarantined records), is below
+`normalize.least_yield`. Records that its shape or `where` filters do not count.
+
+A raw file falls short if it is not empty, but none of its records became a row or was filtered. It also falls short if
+it could not be read to its end, or if more than a hundredth of an archive's bytes could not be read, because the number
+of lost records is then unknown.
+
+Sources, subsets and files that `normalize.allow` names are not checked.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from sources.parts import RawFile
 from sources.shapes import shape
 
 MOST_FILES = 5
-"""Files of a source that an error names; the rest are counted."""
+"""Files of a source that an error message names; the others are counted."""
 MOST_REASONS = 2
-"""Reasons of a source or file that an error names, the most frequent first."""
+"""Reasons that an error message names for a source or file, the most frequent first."""
 EXCERPT_CHARS = 60
+"""Characters of an example record."""
 UNREAD_SHARE = 0.01
-"""Of an archive's bytes, those of members that could not be read: up to here they are bad records like others."""
+"""Share of an archive's bytes in unreadable members up to which they are treated like other bad records."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Allowed:
 
     @classmethod
     def parse(cls, name: str) -> Allowed:
-        """Read a name.
+        """Parse a name.
 
         >>> Allowed.parse("laws/de:2019-*.jsonl")
         Allowed(source='laws', subset='de', files='2019-*.jsonl')
@@ -51,48 +54,48 @@ class Allowed:
         return cls(source, subset if slash else None, files if colon else None)
 
     def covers(self, source: str, subset: str | None = None, file: str | None = None) -> bool:
-        """Tell whether this name covers a source as a whole, one of its subsets as a whole, or a file."""
+        """Tell whether this name covers a whole source, a whole subset, or a file."""
         if source != self.source or (self.subset is not None and subset != self.subset):
             return False
         return self.files is None or (file is not None and any_match(file, [self.files]))
 
 
 def allowed_names(profile: Profile, manifests: Iterable[Manifest]) -> list[Allowed]:
-    """Read and check `normalize.allow`.
+    """Parse and check `normalize.allow`.
 
     Raises:
-        UnknownNameError: a name is none of the profile's sources, or no subset of its source.
-        SettingsError: the files of a subset are meant, and there is no pattern for them.
+        UnknownNameError: the profile does not have the source, or the source does not have the subset.
+        SettingsError: there is no pattern after the colon.
 
     """
-    known = {manifest.name: manifest for manifest in manifests}
-    found = [Allowed.parse(name) for name in profile.normalize.allow]
-    for name, allowed in zip(profile.normalize.allow, found, strict=True):
+    manifest_of = {manifest.name: manifest for manifest in manifests}
+    names = [Allowed.parse(name) for name in profile.normalize.allow]
+    for name, allowed in zip(profile.normalize.allow, names, strict=True):
         where = f"normalize.allow: {name!r}"
-        if allowed.source not in known:
-            raise UnknownNameError("source", allowed.source, known, where=where)
-        if allowed.subset is not None and allowed.subset not in known[allowed.source].subsets:
-            raise UnknownNameError("subset", allowed.subset, known[allowed.source].subsets, where=where)
+        if allowed.source not in manifest_of:
+            raise UnknownNameError("source", allowed.source, manifest_of, where=where)
+        if allowed.subset is not None and allowed.subset not in manifest_of[allowed.source].subsets:
+            raise UnknownNameError("subset", allowed.subset, manifest_of[allowed.source].subsets, where=where)
         if allowed.files == "":
             raise SettingsError("no pattern after the colon", where=where, remedy="as `source/subset:part-*.jsonl`")
-    return found
+    return names
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What a file, or a subset or source as a whole, came to.
+    """Counts of a file, of a whole subset or of a whole source.
 
     Attributes:
         source: name.
-        subset: null for a source as a whole.
-        file: null for a subset or source as a whole.
-        records: read.
-        made: rows, those included that a limit (`rows_per_part`, a shape's) kept out.
-        lost: records quarantined. Where a pilot takes only some files of a source whose records are joined across
-            files, only those that could not be read: the others miss a partner that was not fetched.
-        filtered: left out by rule.
-        reasons: why records were quarantined.
-        rest_lost: something of it could not be read, and nobody knows how many records that is.
+        subset: null for a whole source.
+        file: null for a whole subset or source.
+        records: records that were read.
+        made: rows, including those beyond a limit (`rows_per_part`, or one of the shape).
+        lost: quarantined records. If a pilot uses only some files of a source whose records are joined across files,
+            only unreadable records count: the others may miss a partner in a file that was not fetched.
+        filtered: records that a rule leaves out.
+        reasons: reason → quarantined records.
+        rest_lost: a part could not be read, so the number of lost records is unknown.
 
     """
 
@@ -108,28 +111,29 @@ class Counted:
 
     @property
     def main_reasons(self) -> list[tuple[str, int]]:
-        """The most frequent reasons with their counts; of equals the first by name."""
+        """The most frequent reasons with their counts; equal counts are sorted by name."""
         return sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
 
     @property
     def name(self) -> str:
-        """What an error calls it, and what `normalize.allow` would."""
+        """Name in error messages, in the form of `normalize.allow`."""
         subset = "" if self.subset is None else f"/{self.subset}"
         return f"{self.source}{subset}" + ("" if self.file is None else f":{self.file}")
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """What fell short in one source: the source as a whole, or the subsets and files of it that did."""
+    """The parts of one source that fall short: the whole source, or some of its subsets and files."""
 
     source: str
     whole: Counted | None
-    """The source as a whole, where it falls short."""
+    """Counts of the whole source, if it falls short."""
     pieces: list[Counted]
+    """Counts of its subsets and files that fall short."""
 
     @property
     def names(self) -> list[str]:
-        """What to allow, should all of it be meant."""
+        """The entries of `normalize.allow` that would allow the shortfall."""
         return [self.source] if self.whole else [piece.name for piece in self.pieces]
 
 
@@ -139,21 +143,21 @@ def shortfalls(
     files: Mapping[str, Mapping[str, list[RawFile]]],
     stats: Mapping[str, Any],
 ) -> list[Shortfall]:
-    """Return what falls short and is not allowed, by source, in the manifests' order.
+    """Return the shortfalls that are not allowed, one for each source, in the order of the manifests.
 
     Args:
-        profile: with the limits, what they allow, and what a pilot cuts.
-        manifests: of the sources to judge.
+        profile: with the limits, the exceptions, and the settings of a pilot.
+        manifests: of the sources to check.
         files: source → subset → its raw files.
         stats: source → subset → ``{"records", "rows", "beyond_limit", "filtered", "quarantined", "files",
             "unreadable"}``, as `curation.normalize.step` counts them.
 
     """
     allowed = allowed_names(profile, manifests := list(manifests))
-    found = (
+    by_source = (
         _of_source(profile, manifest, files[manifest.name], stats[manifest.name], allowed) for manifest in manifests
     )
-    return [shortfall for shortfall in found if shortfall is not None]
+    return [shortfall for shortfall in by_source if shortfall is not None]
 
 
 def _of_source(
@@ -164,16 +168,16 @@ def _of_source(
     allowed: list[Allowed],
 ) -> Shortfall | None:
     def covered(subset: str | None = None, file: str | None = None) -> bool:
-        return any(one.covers(manifest.name, subset, file) for one in allowed)
+        return any(allowed_name.covers(manifest.name, subset, file) for allowed_name in allowed)
 
     if covered():
         return None
     per_file = shape(manifest.shape.kind).PER_FILE
     pieces: list[Counted] = []
-    judged: list[Counted] = []
+    counted_units: list[Counted] = []
     partial = exempt = False
     for subset, raw in files.items():
-        if not raw:  # a language that its origin does not have: `fetch` says so
+        if not raw:  # a language that the origin does not have; `fetch` reports it
             continue
         if covered(subset):
             exempt = True
@@ -193,13 +197,13 @@ def _of_source(
         sizes = {file.name: file.size for file in raw}
         short = [c for c in counts if _falls_short(c, sizes[c.file or ""], per_file=per_file)]
         whole = _counted(manifest.name, subset, None, stats[subset], cut=cut)
-        judged += counts if per_file else [whole]
+        counted_units += counts if per_file else [whole]
         if not (per_file or short or cut or whole.made or whole.filtered):
             short = [whole]
         pieces += short
-    if exempt and not judged:
+    if exempt and not counted_units:
         return None
-    total = _summed(manifest.name, judged)
+    total = _summed(manifest.name, counted_units)
     if total.made == 0:
         fails = not (partial and total.records > total.lost)
     else:
@@ -208,21 +212,21 @@ def _of_source(
 
 
 def _unread(entries: Iterable[tuple[str, str, int]], sizes: Mapping[str, int]) -> set[str]:
-    """Return the raw files that were not read to their end, or of whose members more than a few bytes were not."""
-    found, lost = set(), Counter[str]()
+    """Return the raw files that were not read to their end, or with too many bytes in unreadable members."""
+    unread, unread_bytes = set(), Counter[str]()
     for name, _, size in entries:
         file, of_member, _ = name.partition("!")
         if of_member:
-            lost[file] += size
+            unread_bytes[file] += size
         else:
-            found.add(file)
-    return found | {file for file, size in lost.items() if size > UNREAD_SHARE * sizes.get(file, 0)}
+            unread.add(file)
+    return unread | {file for file, size in unread_bytes.items() if size > UNREAD_SHARE * sizes.get(file, 0)}
 
 
 def _may_be_cut(profile: Profile, files: list[RawFile]) -> bool:
-    """Tell whether a pilot may have left files of a table out: partners of the records that are there."""
-    most = profile.sources.files_per_table
-    return most is not None and max(Counter(file.table for file in files).values(), default=0) >= most
+    """Tell whether a pilot may have left out files of a table, with partners of the records that were fetched."""
+    limit = profile.sources.files_per_table
+    return limit is not None and max(Counter(file.table for file in files).values(), default=0) >= limit
 
 
 def _falls_short(file: Counted, size: int, *, per_file: bool) -> bool:
@@ -230,7 +234,7 @@ def _falls_short(file: Counted, size: int, *, per_file: bool) -> bool:
         return True
     if file.made or file.filtered or not size:
         return False
-    # of a shape that needs the whole subset, a file of partners (documents, translations) makes no rows of its own
+    # with a shape that needs the whole subset, a file of partners (documents, translations) has no rows by itself
     return per_file or file.lost >= file.records
 
 
@@ -262,7 +266,7 @@ def _summed(source: str, pieces: list[Counted]) -> Counted:
 
 @dataclass(frozen=True)
 class Example:
-    """A quarantined record."""
+    """An example of a quarantined record."""
 
     file: str
     record: int
@@ -270,11 +274,11 @@ class Example:
 
 
 def explained(shortfall: Shortfall, examples: Mapping[tuple[str | None, str], Example]) -> str:
-    """Say in a few lines what fell short, and for which reasons; the first line is of the source as a whole, if it is.
+    """Describe a shortfall and its reasons in a few lines; a whole source comes first.
 
     Args:
         shortfall: of one source.
-        examples: (file or null, reason) → a record quarantined for it, of that file or of any.
+        examples: (file, or null for any file; reason) → a record that was quarantined for this reason.
 
     """
     return "\n".join(_lines(shortfall, examples))
@@ -300,12 +304,12 @@ def _figures(counted: Counted) -> str:
 
 
 def _reasons(counted: Counted, examples: Mapping[tuple[str | None, str], Example]) -> str:
-    said = []
+    reasons = []
     for reason, count in counted.main_reasons:
         example = examples.get((counted.file, reason))
         if example is None:
-            said.append(f"{reason} {count:,}")
+            reasons.append(f"{reason} {count:,}")
         else:
-            place = f"record {example.record}" if counted.file else f"{example.file} record {example.record}"
-            said.append(f"{reason} {count:,} ({place}: {example.excerpt[:EXCERPT_CHARS]!r})")
-    return f"; {'; '.join(said)}" if said else ""
+            record = f"record {example.record}" if counted.file else f"{example.file} record {example.record}"
+            reasons.append(f"{reason} {count:,} ({record}: {example.excerpt[:EXCERPT_CHARS]!r})")
+    return f"; {'; '.join(reasons)}" if reasons else ""

@@ -1,1 +1,1 @@
-"""The build as a whole: its settings, what is current, what each step did, and how DVC and people see it."""
+"""The build as a whole: plan, freshness of results, outcome of steps, status, and pipelines for DVC."""

@@ -1,11 +1,12 @@
-"""What the result of each step depends on, as facts that have names: the one place that says what makes one stale.
+"""Facts: named values that the result of each step depends on. If one of them changes, the result is stale.
 
-The facts of a step are its own settings, the versions of its operations, what of the manifests matters to it, the files
-that it reads where they lie, and the identities of the step results it reads. A step's file keeps the facts it was made
-from; whoever reads the file has them made again from what there is now and compares (`curation.pipeline.freshness`).
+The facts of a step are its settings, the versions of its operations, the parts of the manifests that it uses, the files
+that it reads in place, and the identities of the step results that it reads. A step's file holds the facts that its
+result was made from. Before the result is used, the facts are computed again and compared
+(`curation.pipeline.freshness`).
 
-Facts hold no time, no absolute path and nothing of the machine: step files are equal in every checkout. Everything
-heavy is imported where it is used: a command that asks nothing loads nothing.
+Facts contain no time, no absolute path and nothing about the machine, so step files are equal in every checkout. Heavy
+modules are imported inside functions, so that commands that need no facts start fast.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from open_ml_embed.core.hashing import FileHashes, digest
 from sources.manifest import Manifest
 
 RESULT_OF = {"normalize": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
-"""Step → what its result is called among the facts of the steps that read it."""
+"""Step → name of its result in the facts of the steps that read it."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What facts are made from.
+    """The inputs from which facts are computed.
 
     Attributes:
-        build: the profile as the step was run: with what the command line said.
-        inputs: the results of the steps that it reads, by name.
-        then: facts that the step's file keeps; empty for a step that is about to run.
-        hashes: of files that are read where they lie.
-        away: whether those files may be missing: another machine, where nobody reads them, has no need of them.
+        build: the profile with the overrides of the command line that the step was run with.
+        inputs: results of the steps that it reads, by name.
+        then: facts in the step's file; empty for a step that is about to run.
+        hashes: cache of hashes of files that are read in place.
+        away: whether those files may be missing, as on a machine that only uses the results.
 
     """
 
@@ -58,12 +59,12 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 
 
 def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) -> tuple[str, ...]:
-    """Return the steps whose results a step reads, in the order they run.
+    """Return the steps whose results a step reads, in the order in which they run.
 
     Args:
-        step: its name; `mix-<name>` for a mix, `report`.
+        step: its name; `mix-<name>` for a mix.
         build: the profile.
-        known: gives the result that a step left, if it left one.
+        known: returns the result of a step; null if it has none.
 
     """
     if step in _NEEDS:
@@ -75,18 +76,22 @@ def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) ->
 
         steps = (*STEPS[2:], *(f"mix-{name}" for name in built_mixes(build.profile, build.root)))
         return ("normalize", *(name for name in steps if known(name) is not None))
-    tested = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
+    decontaminate = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
     if step == "mine":
-        return ("normalize", "dedup", *tested)
+        return ("normalize", "dedup", *decontaminate)
     from curation.mixing.step.judged import judged_sources
 
     rows = known("normalize")
     judged = ("identify",) if rows is not None and judged_sources(step, build, rows) else ()
-    return ("normalize", *judged, "dedup", *tested, "mine")
+    return ("normalize", *judged, "dedup", *decontaminate, "mine")
 
 
 def facts_of(step: str, context: Context) -> Facts:
-    """Return what the result of a step would be made from now: what is declared, and what is there.
+    """Compute the current facts of a step: declared ones, and those measured from files and other results.
+
+    Args:
+        step: its name; `mix-<name>` for a mix.
+        context: the inputs.
 
     Raises:
         CorpusError: a manifest, a mix file or a setting cannot be read.
@@ -98,14 +103,14 @@ def facts_of(step: str, context: Context) -> Facts:
 
 
 def declared(step: str, build: Build, sources: Iterable[Manifest]) -> Facts:
-    """Return what a step reads of settings, manifests and mix files, and the versions of its operations.
+    """Return the facts of a step from settings, manifests and mix files, and the versions of its operations.
 
-    It is known before anything has been run, so that DVC depends on it too (`curation.pipeline.dvc_inputs`).
+    They are known before any step has run, so DVC depends on them too (`curation.pipeline.dvc_inputs`).
 
     Args:
-        step: its name; `mix-<name>` for a mix, `report`.
+        step: its name; `mix-<name>` for a mix.
         build: the profile.
-        sources: the manifests of the sources that it reads: all of the profile, or those that have rows.
+        sources: manifests of the sources that the step reads: all of the profile, or those that have rows.
 
     """
     kind = "mix" if step.startswith("mix-") else step
@@ -114,11 +119,11 @@ def declared(step: str, build: Build, sources: Iterable[Manifest]) -> Facts:
 
 
 def _sources_of(kind: str, context: Context) -> list[Manifest]:
-    """Return the manifests that a step's result depends on: of sources that it was given, not of all in the profile."""
+    """Return the manifests of the sources that the step's inputs hold, not of all sources in the profile."""
     if kind in ("fetch", "normalize"):
         skipped = context.inputs["fetch"].skipped if kind == "normalize" else {}
         return [manifest for manifest in context.build.manifests() if manifest.name not in skipped]
-    if kind == "decontaminate":  # it reads every row, and nothing that manifests say of it
+    if kind == "decontaminate":  # it reads all rows and no manifest
         return []
     rows = context.inputs["normalize"]
     names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else {shard.source for shard in rows.shards}
@@ -132,7 +137,7 @@ def _sections(profile: Profile, *names: str) -> dict[str, Any]:
 def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     chosen = build.profile.sources
     settings = {"files_per_table": chosen.files_per_table} | (
-        {"endpoint": chosen.endpoint} if _of_hub(manifests) else {}
+        {"endpoint": chosen.endpoint} if _hub_sources(manifests) else {}
     )
     return {"settings": {"sources": settings}, "sources": {m.name: _origin(m) for m in manifests}}
 
@@ -159,7 +164,7 @@ def _declared_dedup(build: Build, _step: str, manifests: list[Manifest]) -> Fact
 def _declared_decontaminate(build: Build, _step: str, _manifests: list[Manifest]) -> Facts:
     if not names_sets(build.profile):
         return {"settings": {}}
-    # which sets they name is not here: what follows from it is measured
+    # the names of the sets are not declared: the sets that they select are measured
     settings = build.profile.decontaminate.model_dump(mode="json", exclude={"sets", "mteb"})
     return {"settings": {"decontaminate": settings}}
 
@@ -181,7 +186,7 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
     settings["mining"] = profile.mining.model_dump(mode="json", include={"num_negatives", "pools"})
     kept = {"title", "task", "family", "symmetric", "license", "citation", "instruction"}
-    sources = {  # of sources that the mix does not hold, the licenses of duplicates
+    sources = {  # for sources outside the mix only the license, which duplicates need
         m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"license"}) for m in manifests
     }
     return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
@@ -207,17 +212,17 @@ _DECLARED: dict[str, Callable[[Build, str, list[Manifest]], Facts]] = {
 }  # fmt: skip
 
 
-def _of_hub(manifests: Iterable[Manifest]) -> list[Manifest]:
+def _hub_sources(manifests: Iterable[Manifest]) -> list[Manifest]:
     return [m for m in manifests if m.origin.kind == "hub" and m.access.kind != "dead"]
 
 
 def _fetch(context: Context, _stated: Facts) -> Facts:
     manifests = context.build.manifests()
-    return {"lock": _locked(context.build, _of_hub(manifests)), "raw": raw_facts(context, manifests)}
+    return {"lock": _locked(context.build, _hub_sources(manifests)), "raw": raw_facts(context, manifests)}
 
 
 def _origin(manifest: Manifest) -> str:
-    """Hash what of a manifest decides which files are fetched."""
+    """Hash the parts of a manifest that determine which files are fetched."""
     tables = [[key, table.files, table.repo] for key, table in manifest.tables.items()]
     subsets = [[name, subset.vars] for name, subset in manifest.subsets.items()]
     access = manifest.access.model_dump(mode="json") if manifest.access.kind == "dead" else None
@@ -225,7 +230,7 @@ def _origin(manifest: Manifest) -> str:
 
 
 def _locked(build: Build, manifests: list[Manifest]) -> dict[str, str | None] | None:
-    """Return what the lock says of each revision that these sources may come from; null where there is no lock."""
+    """Return revision → hash of its entry in the lock, for all revisions of these sources; null without a lock."""
     from curation.raw_files import lock_path
     from sources.fetch.hub import revisions_of
     from sources.lock import read_lock
@@ -233,37 +238,43 @@ def _locked(build: Build, manifests: list[Manifest]) -> dict[str, str | None] | 
     lock = read_lock(lock_path(build)) if manifests else None
     if lock is None:
         return None
-    found = {f"{repo} at {ref}": lock.revisions.get((repo, ref)) for m in manifests for repo, ref in revisions_of(m)}
+    locked_revisions = {
+        f"{repo} at {ref}": lock.revisions.get((repo, ref)) for m in manifests for repo, ref in revisions_of(m)
+    }
     return {
-        name: digest([one.commit, {file: list(said) for file, said in one.files.items()}]) if one else None
-        for name, one in found.items()
+        name: digest([revision.commit, {file: list(file_facts) for file, file_facts in revision.files.items()}])
+        if revision
+        else None
+        for name, revision in locked_revisions.items()
     }
 
 
 def raw_facts(context: Context, manifests: list[Manifest]) -> dict[str, dict[str, str]]:
-    """Return the raw files that are read where they lie: source → path below `local_root` → identity."""
+    """Return the raw files that are read in place: source → path below `local_root` → identity."""
     from curation.raw_files import fetch_options
     from sources.fetch import in_place
 
     options = replace(fetch_options(context.build), lock=None, hashes=context.hashes)
-    then: dict[str, dict[str, str]] = context.then.get("raw", {})
-    found: dict[str, dict[str, str]] = {}
+    earlier: dict[str, dict[str, str]] = context.then.get("raw", {})
+    facts: dict[str, dict[str, str]] = {}
     for manifest in manifests:
         if manifest.access.kind == "dead":
             continue
         try:
-            listed = [in_place(manifest, subset, options) for subset in manifest.subsets]
-        except CorpusError as error:  # there are files, and none of them is what a table asks for
-            found[manifest.name] = {"": error.what}
+            files_of_subsets = [in_place(manifest, subset, options) for subset in manifest.subsets]
+        except CorpusError as error:  # the folder has files, but none matches a table
+            facts[manifest.name] = {"": error.what}
             continue
-        if any(listed):
-            place = Path(options.local_root or "")
-            found[manifest.name] = {
-                Path(file.path).relative_to(place).as_posix(): file.identity for files in listed for file in files or ()
+        if any(files_of_subsets):
+            root = Path(options.local_root or "")
+            facts[manifest.name] = {
+                Path(file.path).relative_to(root).as_posix(): file.identity
+                for files in files_of_subsets
+                for file in files or ()
             }
-        elif context.away and manifest.name in then:
-            found[manifest.name] = then[manifest.name]
-    return found
+        elif context.away and manifest.name in earlier:
+            facts[manifest.name] = earlier[manifest.name]
+    return facts
 
 
 def _normalize(context: Context, _stated: Facts) -> Facts:
@@ -287,8 +298,8 @@ def _language_model(context: Context) -> str:
     path = Path(settings.model)
     if path.is_file():
         return context.hashes.of(path)
-    gone = ":" not in settings.model  # with one it is a file of the Hub, by its name
-    return str(context.then.get("models", {}).get("languages.model", settings.model)) if gone else settings.model
+    is_path = ":" not in settings.model  # a colon marks a file on the Hub, identified by its name
+    return str(context.then.get("models", {}).get("languages.model", settings.model)) if is_path else settings.model
 
 
 def _dedup(context: Context, _stated: Facts) -> Facts:
@@ -308,10 +319,13 @@ def _mine(context: Context, stated: Facts) -> Facts:
     from curation.mining.teachers.loading import model_fact
 
     settings, models = stated["settings"], {}
-    mining, then = context.build.profile.mining, context.then.get("models", {})
+    mining, earlier = context.build.profile.mining, context.then.get("models", {})
     for name, reference in (("teacher", mining.teacher.model), ("second_opinion", mining.second_opinion)):
-        kind, models[name] = model_fact(reference, context.hashes, then.get(name))  # not where a model lies, but which
-        settings["mining"][name] = {**settings["mining"]["teacher"], "model": kind} if name == "teacher" else kind
+        # a name of the model that does not depend on its path
+        name_of_model, models[name] = model_fact(reference, context.hashes, earlier.get(name))
+        settings["mining"][name] = (
+            {**settings["mining"]["teacher"], "model": name_of_model} if name == "teacher" else name_of_model
+        )
     return {
         "settings": settings,
         "models": models,
@@ -322,9 +336,9 @@ def _mine(context: Context, stated: Facts) -> Facts:
 
 
 def _contamination(context: Context) -> str | None:
-    """Return the identity of the verdicts that were made; null where the step has not been run, or on no set."""
-    tested = context.inputs.get("decontaminate")
-    return tested.identity if tested is not None and tested.shards else None
+    """Return the identity of the contamination verdicts; null if the step has not been run, or ran without any set."""
+    result = context.inputs.get("decontaminate")
+    return result.identity if result is not None and result.shards else None
 
 
 def _mix(context: Context, _stated: Facts) -> Facts:
@@ -343,12 +357,12 @@ def _report(context: Context, stated: Facts) -> Facts:
     return {
         "recipes": {name: stated["recipes"][name] for name in made},
         "results": {step: digest([r.identity, r.stats, r.skipped]) for step, r in context.inputs.items()},
-        "evaluation.json": _content(context.build.out / "evaluation.json"),
+        "evaluation.json": _json_digest(context.build.out / "evaluation.json"),
     }
 
 
-def _content(path: Path) -> str | None:
-    """Hash what a JSON file says; null where there is none, or none that can be read."""
+def _json_digest(path: Path) -> str | None:
+    """Hash the content of a JSON file; null if it is missing or unreadable."""
     try:
         return digest(json.loads(path.read_text("utf-8")))
     except (FileNotFoundError, ValueError):
@@ -362,7 +376,7 @@ _MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
 
 
 def versions_of(kind: str) -> dict[str, int]:
-    """Return the version of every operation of a step, and of what it does beside them."""
+    """Return operation → version for a kind of step."""
     return {operation.__name__.strip("_"): operation.version for operation in operations_of(kind)}
 
 
@@ -411,7 +425,7 @@ def operations_of(kind: str) -> tuple[Any, ...]:
 
 
 class _Fetching:
-    """No operation, but its results may change as those of one do; so the next two."""
+    """Stands for a step that has no operations, so that it has a version as well; so do the next two classes."""
 
     name = "fetch"
     version = 1

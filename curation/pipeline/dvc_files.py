@@ -1,9 +1,9 @@
-"""`curate dvc`: the pipeline of every profile as DVC reads it.
+"""`curate dvc`: write the DVC pipeline of every profile.
 
-Each profile has a folder with a `dvc.yaml` of its own, so that its state (the `dvc.lock` beside it) is its own too:
-`dvc repro pipelines/pilot/dvc.yaml` builds that profile and touches no other. DVC has no way to leave out a stage, and
-fails on a setting that a profile does not have, so the files are written for the profiles at hand, and the first stage
-of each refuses to go on when its file is not what would be written now.
+Each profile has its own folder with a `dvc.yaml`, and so its own state (the `dvc.lock` next to it):
+`dvc repro pipelines/pilot/dvc.yaml` builds that profile and no other. DVC cannot skip a stage and fails on a setting
+that a profile does not have. So the files are generated for the existing profiles, and the first stage of each pipeline
+fails if its file is out of date.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _BEFORE = {
     "decontaminate": ("normalize",),
     "mine": ("normalize", "dedup", "decontaminate"),
 }
-"""Step → the steps of which it reads the file."""
+"""Step → the steps whose files it reads."""
 _DESC = {
     "fetch": "raw files of every source",
     "normalize": "raw records to rows",
@@ -57,12 +57,12 @@ _DESC = {
     "mine": "hard negatives",
 }
 _OURS = _HEAD.partition("{")[0]
-"""How every file that this module writes begins."""
+"""First words of every file that this module writes."""
 assert tuple(_BEFORE) == tuple(_DESC) == STEPS
 
 
 def pipeline_file(build: Build) -> Path:
-    """Return where a profile's pipeline lies."""
+    """Return the path of a profile's pipeline."""
     return build.root / PIPELINES / build.name / "dvc.yaml"
 
 
@@ -72,16 +72,17 @@ def pipeline_text(build: Build, params: Path, trained: list[Path] | None) -> str
     Args:
         build: the profile.
         params: the settings file.
-        trained: the folders of the mixes that it trains on and, last, evaluates on; null if it trains nothing.
+        trained: folders of the mixes that it trains on and, last, of the mix that it evaluates on; null if it trains no
+            model.
 
     """
     stages = _stages(build, trained)
     options = f" --profile {build.name}" + ("" if params.name == "params.yaml" else f" --params {params.name}")
-    placed = {
+    stages_with_commands = {
         name: {"desc": stage.pop("desc"), "cmd": stage.pop("cmd") + options, "wdir": "../..", **stage}
         for name, stage in stages.items()
     }
-    text = yaml.safe_dump({"stages": placed}, sort_keys=False, allow_unicode=True, width=200)
+    text = yaml.safe_dump({"stages": stages_with_commands}, sort_keys=False, allow_unicode=True, width=200)
     return _HEAD.format(params=params.name) + _ABOUT + text
 
 
@@ -102,7 +103,7 @@ def _stages(build: Build, trained: list[Path] | None) -> dict[str, dict[str, Any
             "desc": desc,
             "cmd": cmd,
             "deps": [f"{out}/{FOLDER}/{name}.json", *deps],
-            "outs": [_uncached(one) for one in outs],
+            "outs": [_uncached(path) for path in outs],
         }
 
     def files(*names: str) -> list[str]:
@@ -110,29 +111,33 @@ def _stages(build: Build, trained: list[Path] | None) -> dict[str, dict[str, Any
 
     if has_sources(build):
         for step, before in _BEFORE.items():
-            more = _own_sets(build) if step == "decontaminate" else []
-            add(step, _DESC[step], f"curate {step}", [*files(*before), *more], *files(step))
+            set_folders = _own_sets(build) if step == "decontaminate" else []
+            add(step, _DESC[step], f"curate {step}", [*files(*before), *set_folders], *files(step))
         for step in steps:
             mix = step.removeprefix("mix-")
             add(step, f"the mix {mix}", f"curate mix {mix}", files(*STEPS[1:]), f"{out}/mixes/{mix}", *files(step))
     if trained is not None:
-        *of_stages, evaluated = (_below(folder, build.root) for folder in trained)
-        add("train", "a 3D-ML embedding model", "train3d fit", list(dict.fromkeys(of_stages)), f"{out}/model")
-        what = "held-out nDCG@10 for every depth, dimension and rank"
-        add("evaluate", what, "train3d evaluate", [evaluated, f"{out}/model"], f"{out}/evaluation.json")
+        *training_mixes, evaluation_mix = (_below(folder, build.root) for folder in trained)
+        add("train", "a 3D-ML embedding model", "train3d fit", list(dict.fromkeys(training_mixes)), f"{out}/model")
+        description = "held-out nDCG@10 for every depth, dimension and rank"
+        add("evaluate", description, "train3d evaluate", [evaluation_mix, f"{out}/model"], f"{out}/evaluation.json")
     if has_sources(build):
-        made = [*files(*STEPS, *steps), *([f"{out}/evaluation.json"] if trained is not None else [])]
-        add("report", "statistics of everything above, one HTML file", "curate report", made, f"{out}/report.html")
+        inputs = [*files(*STEPS, *steps), *([f"{out}/evaluation.json"] if trained is not None else [])]
+        add("report", "statistics of everything above, one HTML file", "curate report", inputs, f"{out}/report.html")
     return stages
 
 
 def _own_sets(build: Build) -> list[str]:
     sets = chosen_sets(build.profile.decontaminate, build.root)
-    return [_below(Path(one.said[0]), build.root) for one in sets if isinstance(one.said, tuple)]
+    return [
+        _below(Path(evaluation_set.definition[0]), build.root)
+        for evaluation_set in sets
+        if isinstance(evaluation_set.definition, tuple)
+    ]
 
 
 def _below(folder: Path, root: Path) -> str:
-    """Return a folder as DVC names it: relative to the root if it is below, absolute otherwise."""
+    """Return a folder in the form that DVC uses: relative to the root if it is below it, absolute otherwise."""
     path = Path(os.path.normpath(root / folder))
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
@@ -142,10 +147,15 @@ def _uncached(path: str) -> dict[str, dict[str, bool]]:
 
 
 def check_pipeline(build: Build, params: Path, trained: list[Path] | None) -> None:
-    """Refuse a pipeline file that is not what would be written now.
+    """Refuse a pipeline file that is out of date.
+
+    Args:
+        build: the profile.
+        params: the settings file.
+        trained: see `pipeline_text`.
 
     Raises:
-        SettingsError: the settings have changed in a way that the stages do not show.
+        SettingsError: the file exists and differs from `pipeline_text`.
 
     """
     path = pipeline_file(build)
@@ -156,15 +166,15 @@ def check_pipeline(build: Build, params: Path, trained: list[Path] | None) -> No
 
 
 def write_pipelines(builds: Sequence[Build], params: Path, *, dry_run: bool) -> Iterator[str]:
-    """Write the pipelines of profiles, and the one of the folder itself; yield a line on each file that changes.
+    """Write the pipelines of profiles and the top-level `dvc.yaml`; yield a line for each file that changes.
 
-    A `dvc.yaml` of the folder that somebody else wrote stays as it is. So do pipelines of profiles that the settings
-    file does not have any more, with a line: what they built is still there.
+    A file that this command did not write is not changed. Pipelines of profiles that are no longer in the settings file
+    are kept, with a message, because their results still exist.
 
     Args:
         builds: the profiles.
-        params: the settings file they are from.
-        dry_run: only say what would change.
+        params: the settings file of the profiles.
+        dry_run: only report what would change.
 
     """
     profiles, default = read_profiles(params)
@@ -174,17 +184,17 @@ def write_pipelines(builds: Sequence[Build], params: Path, *, dry_run: bool) -> 
         if build.name == default and params.name == "params.yaml":
             texts[root / "dvc.yaml"] = _root_text(build)
     for path, text in texts.items():
-        before = path.read_text("utf-8") if path.is_file() else None
-        if before == text:
+        old_text = path.read_text("utf-8") if path.is_file() else None
+        if old_text == text:
             continue
-        shown = path.relative_to(root)
-        if before is not None and not before.startswith(_OURS):
-            yield f"{shown}: not written by this command, so it stays as it is"
+        relative_path = path.relative_to(root)
+        if old_text is not None and not old_text.startswith(_OURS):
+            yield f"{relative_path}: not written by this command, so it stays as it is"
             continue
         if not dry_run:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-        yield f"{shown}: {'would be ' if dry_run else ''}{'written' if before is None else 'written anew'}"
+        yield f"{relative_path}: {'would be ' if dry_run else ''}{'written' if old_text is None else 'written anew'}"
     for path in sorted((root / PIPELINES).glob("*/dvc.yaml")):
         if path.parent.name not in profiles and path.read_text("utf-8").startswith(_OURS):
             yield f"{path.relative_to(root)}: {params.name} has no such profile any more; delete the folder if you like"

@@ -1,10 +1,10 @@
-"""`curate settings`: what every step reads of the settings and the manifests, one small file a step.
+"""`curate settings`: write the settings and manifest values that each step reads, one small file for each step.
 
-A step reads what the steps before it left, and besides that only what is in its file here: its settings with all
-defaults, what it uses of the manifests, the versions of its operations, and the code of the steps that write whole
-results. What makes a result stale for the verbs (`curation.pipeline.dependencies.declared`) is what stands here, so
-that DVC runs what they refuse. DVC depends on these files, so a section that a profile leaves out needs no special
-case, and a step runs again exactly when something of its own has changed.
+Besides the results of other steps, a step reads only what is in its file: its settings with all defaults, the parts of
+the manifests that it uses, the versions of its operations, and a hash of the code of `train` and `curation.report`.
+The content equals the facts that make a result stale (`curation.pipeline.dependencies.declared`), so DVC reruns a step
+exactly when the commands would refuse its result. DVC depends on these files instead of `params.yaml`, so a section
+that a profile does not have needs no special case.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ FOLDER = "settings"
 
 
 def has_sources(build: Build) -> bool:
-    """Tell whether a profile makes rows; one may only train, on mixes from elsewhere."""
+    """Tell whether a profile has sources. A profile without sources only trains, on existing mixes."""
     return bool(build.profile.sources.collection or build.profile.sources.include)
 
 
 def step_inputs(build: Build) -> dict[str, dict[str, Any]]:
-    """Return what each step of a profile reads besides other steps' results.
+    """Return the inputs of each step of a profile besides other steps' results.
 
     Args:
-        build: its profile as it is written, with paths as the file has them: equal settings give equal files anywhere.
+        build: the profile, with paths as in the settings file, so that equal settings give equal files on any machine.
 
     """
     inputs = _of_rows(build, build.manifests()) if has_sources(build) else {}
@@ -60,7 +60,7 @@ def _of_rows(build: Build, manifests: list[Manifest]) -> dict[str, dict[str, Any
 
 
 def _beside(build: Build) -> dict[str, dict[str, Any]]:
-    """Return what is measured when a step runs, in the form in which it is known before: as the settings name it."""
+    """Return inputs that are measured only when a step runs, as far as they are known before: by name."""
     profile, lock = build.profile, lock_path(build)
     sets = chosen_sets(profile.decontaminate, build.root)
     return {
@@ -75,15 +75,19 @@ def _beside(build: Build) -> dict[str, dict[str, Any]]:
 
 
 def write_step_inputs(build: Build) -> dict[str, dict[str, Any]]:
-    """Write `out/<profile>/settings/<step>.json` for every step, and return what is in them."""
+    """Write `out/<profile>/settings/<step>.json` for every step; return step → content."""
     inputs, out = step_inputs(build), Store(str(build.out))
     for step, data in inputs.items():
         out.write_bytes(f"{FOLDER}/{step}.json", canonical_json(data))
     return inputs
 
 
-def _described(one: EvaluationSet) -> str:
-    return digest(one.said.model_dump(mode="json")) if isinstance(one.said, BaseModel) else one.said[1]
+def _described(evaluation_set: EvaluationSet) -> str:
+    return (
+        digest(evaluation_set.definition.model_dump(mode="json"))
+        if isinstance(evaluation_set.definition, BaseModel)
+        else evaluation_set.definition[1]
+    )
 
 
 def _code(package: str) -> str:
@@ -91,8 +95,8 @@ def _code(package: str) -> str:
     spec = find_spec(package)
     assert spec is not None
     assert spec.submodule_search_locations
-    found = sorted(_files(Path(folder) for folder in spec.submodule_search_locations))
-    return digest([[name, xxhash.xxh3_128_hexdigest(path.read_bytes())] for name, path in found])
+    files = sorted(_files(Path(folder) for folder in spec.submodule_search_locations))
+    return digest([[name, xxhash.xxh3_128_hexdigest(path.read_bytes())] for name, path in files])
 
 
 def _files(folders: Iterable[Path]) -> Iterable[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""Estimated hours of a build, and what the estimate rests on: `manifests/rates.yaml`."""
+"""Estimate of the hours of a build, from measured rates in `manifests/rates.yaml`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sources import registry
 
 
 class Rate(Section):
-    """What one worker did in one step."""
+    """The measured rate of one worker in one step."""
 
     rows_per_second: float = Field(gt=0)
     settings: dict[str, Any] = {}
-    """Dotted name of a profile's setting that the rate depends on → what it was."""
+    """Dotted name of a setting that the rate depends on → its value in the measurement."""
 
 
 class Rates(Section):
-    """What was measured, where, and what was not."""
+    """All measured rates, the machine and command, and the steps that were not measured."""
 
     measured_on: str
     command: str
@@ -36,10 +36,10 @@ class Rates(Section):
 
 
 def load_rates(root: Path | None = None) -> Rates:
-    """Read the rates: a file of the user's own, where there is one in `manifests/` below `root`.
+    """Read the rates; `manifests/rates.yaml` below `root` takes precedence over the project's file.
 
     Raises:
-        ManifestError: the file breaks the model.
+        ManifestError: the file is not valid.
 
     """
     path = registry.file("rates.yaml", root)
@@ -51,29 +51,29 @@ def load_rates(root: Path | None = None) -> Rates:
 
 
 def hours(rates: Rates, rows: int, workers: int) -> dict[str, float]:
-    """Return the hours that each measured step takes for so many rows, shared by so many workers."""
+    """Return step → hours for a number of rows and workers, for all measured steps."""
     return {step: round(rows / rate.rows_per_second / workers / 3600, 2) for step, rate in rates.steps.items()}
 
 
 def basis(rates: Rates, profile: Profile, workers: int) -> dict[str, Any]:
-    """Say what the hours rest on: what was measured on what, where this profile differs, and what has no rate.
+    """Return the basis of the estimate as data for JSON: rates, settings that differ, and steps without a rate.
 
     Raises:
-        ManifestError: a rate depends on a setting that there is not.
+        ManifestError: a rate names a setting that does not exist.
 
     """
     settings = profile.model_dump(mode="json")
 
     def differing(rate: Rate) -> dict[str, Any]:
         try:
-            here = {name: reduce(lambda part, key: part[key], name.split("."), settings) for name in rate.settings}
+            current = {name: reduce(lambda part, key: part[key], name.split("."), settings) for name in rate.settings}
         except (KeyError, TypeError):
             raise ManifestError(
                 f"not all of these are settings: {', '.join(rate.settings)}",
                 where="rates.yaml",
                 remedy="name them as params.yaml does, as `mining.teacher.model`",
             ) from None
-        return {name: value for name, value in here.items() if value != rate.settings[name]}
+        return {name: value for name, value in current.items() if value != rate.settings[name]}
 
     return {
         "measured_on": rates.measured_on,
@@ -92,20 +92,20 @@ def basis(rates: Rates, profile: Profile, workers: int) -> dict[str, Any]:
     }
 
 
-def basis_lines(told: dict[str, Any]) -> list[str]:
-    """Write what `basis` says, for people."""
-    lines = [f"  measured on {told['measured_on']} ({told['command']}); {told['caution']}"]
-    for step, rate in told["steps"].items():
+def basis_lines(estimate: dict[str, Any]) -> list[str]:
+    """Format the result of `basis` as lines of text."""
+    lines = [f"  measured on {estimate['measured_on']} ({estimate['command']}); {estimate['caution']}"]
+    for step, rate in estimate["steps"].items():
         line = f"  {step}: {rate['rows_per_second']:,g} rows a second and worker"
         if rate["measured_with"]:
             line += f", with {_listed(rate['measured_with'])}"
         if rate["this_profile"]:
             line += f"; not measured with this profile's {_listed(rate['this_profile'])}"
         lines.append(line)
-    lines += [f"  {step}: no rate, and not in the hours: {why}" for step, why in told["unmeasured"].items()]
+    lines += [f"  {step}: no rate, and not in the hours: {why}" for step, why in estimate["unmeasured"].items()]
     return lines
 
 
 def _listed(settings: dict[str, Any]) -> str:
-    said = ((name, ", ".join(map(str, v)) or "none" if isinstance(v, list) else v) for name, v in settings.items())
-    return ", ".join(f"{name} {value}" for name, value in said)
+    formatted = ((name, ", ".join(map(str, v)) or "none" if isinstance(v, list) else v) for name, v in settings.items())
+    return ", ".join(f"{name} {value}" for name, value in formatted)

@@ -1,8 +1,8 @@
-"""Whether the result of a step is current: made from what there is now, with all its tables in their places.
+"""Freshness: check whether the result of a step is current.
 
-The one rule for everything a step reads. A result counts when its step's file is there, when the steps that it was made
-from count, when its facts (`curation.pipeline.dependencies`) are those of now, and when its files are there in their
-full size. What does not count is refused, with what differs and the first verb of the chain that has to be run again.
+A result is current if its step's file exists, if the results that it was made from are current, if its facts
+(`curation.pipeline.dependencies`) have not changed, and if its files exist in full size. Any other result is refused,
+with a message about what differs and the first command to run again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MOST_SAID = 3
 
 @dataclass(frozen=True)
 class State:
-    """How a step's result stands.
+    """State of a step's result.
 
     Attributes:
-        kind: `done`; `stale`: made from something else than there is now; `missing`: not run; `lost`: run, but its
-            files are gone; `refused`: run, but what became of some of its sources keeps it from counting.
-        result: what its file says; null where there is none.
-        why: what differs, a sentence; empty where it is done.
-        remedy: the first command of the chain that has to be run again.
+        kind: `done`; `stale`: made from other inputs than the current ones; `missing`: the step has not been run;
+            `lost`: its files are missing; `refused`: some of its sources failed, so no other step uses it.
+        result: content of the step's file; null if there is none.
+        why: what differs, as a sentence; empty if done.
+        remedy: the first command to run again.
 
     """
 
@@ -41,17 +41,17 @@ class State:
 
     @property
     def known(self) -> bool:
-        """Tell whether what the step made is known, be its files there or not."""
+        """Tell whether the content of the result is current, even if its files are missing."""
         return self.kind in ("done", "lost")
 
 
 @dataclass
 class Checker:
-    """Checks the results of one build; each is looked at once, so that one object answers for one moment.
+    """Checks the results of one build. Each result is checked once and the answer cached.
 
     Attributes:
         build: the profile.
-        away: this machine has no need of shards and raw files: only mixes and the steps' files have to be here.
+        away: shards and raw files may be missing; only mixes and step files must be on this machine.
 
     """
 
@@ -64,10 +64,14 @@ class Checker:
         self.hashes = open_hashes(self.build)
 
     def require(self, step: str, *, refused: bool = False) -> StepResult:
-        """Return the result of a step, which must be current; one that was refused only where `refused` asks for it.
+        """Return the current result of a step.
+
+        Args:
+            step: its name.
+            refused: also accept a result that was refused.
 
         Raises:
-            StageError: it is not.
+            StageError: the result is missing or not current.
 
         """
         state = self.state(step)
@@ -76,7 +80,12 @@ class Checker:
         return self._all([step])[step]
 
     def inputs(self, step: str) -> Inputs:
-        """Return what a step reads, all of it current; see `require`."""
+        """Return the results that a step reads, and its facts.
+
+        Raises:
+            StageError: one of the results is missing or not current.
+
+        """
         build = self.build
         results = self._all(needs(step, build, self._known))
         made_from = facts_of(step, Context(build, results, {}, self.hashes))
@@ -84,31 +93,32 @@ class Checker:
         return Inputs(build, step, results, made_from)
 
     def state(self, step: str) -> State:
-        """Return how a step's result stands."""
+        """Return the state of a step's result."""
         if step not in self._states:
             self._states[step] = self._look(step)
         return self._states[step]
 
     def states(self) -> dict[str, State]:
-        """Return how every step stands, in the order they run."""
+        """Return the state of every step, in the order in which they run."""
         from curation.mixing.recipe import built_mixes
 
         mixes = built_mixes(self.build.profile, self.build.root)
         steps = (*STEPS, *(f"mix-{name}" for name in mixes), "report")
-        found = {step: self.state(step) for step in steps}
-        found["fetch"] = self.state("fetch")  # what `normalize` would need of it is known by now
+        states_by_step = {step: self.state(step) for step in steps}
+        # the check of `normalize` may have changed this state: raw files that it needs are missing
+        states_by_step["fetch"] = self.state("fetch")
         self.hashes.save()
-        return found
+        return states_by_step
 
     def _all(self, steps: Iterable[str]) -> dict[str, StepResult]:
-        found: dict[str, StepResult] = {}
+        results: dict[str, StepResult] = {}
         for step in steps:
             state = self.state(step)
             if state.result is None or state.kind != "done":
                 self.hashes.save()
                 raise StageError(state.why, where=f"profile {self.build.name}", remedy=state.remedy)
-            found[step] = state.result
-        return found
+            results[step] = state.result
+        return results
 
     def _read(self, step: str) -> StepResult | StageError | None:
         if step not in self._results:
@@ -119,67 +129,72 @@ class Checker:
         return self._results[step]
 
     def _known(self, step: str) -> StepResult | None:
-        found = self._read(step)
-        return None if isinstance(found, StageError) else found
+        result = self._read(step)
+        return None if isinstance(result, StageError) else result
 
     def _look(self, step: str) -> State:
         result = self._read(step)
         if isinstance(result, StageError):
             return State("missing", why=result.what, remedy=result.remedy)
         build = overridden(self.build, step, result.overrides) if result else self.build
-        own = command(build, step, result)
+        own_command = command(build, step, result)
         try:
-            before = {need: self.state(need) for need in needs(step, build, self._known)}
-            broken = next((state for state in before.values() if not state.known), None)
+            states_before = {need: self.state(need) for need in needs(step, build, self._known)}
+            not_done = next((state for state in states_before.values() if not state.known), None)
             if result is None:
-                state = State("missing", None, f"step {title(step)} has not been run", broken.remedy if broken else own)
-            elif broken:
-                state = State("stale", result, broken.why, broken.remedy)
+                state = State(
+                    "missing",
+                    None,
+                    f"step {title(step)} has not been run",
+                    not_done.remedy if not_done else own_command,
+                )
+            elif not_done:
+                state = State("stale", result, not_done.why, not_done.remedy)
             else:
-                results = {need: found.result for need, found in before.items() if found.result is not None}
+                results = {need: found.result for need, found in states_before.items() if found.result is not None}
                 context = Context(build, results, result.made_from, self.hashes, self.away)
-                state = self._compared(step, result, facts_of(step, context), own)
+                state = self._compared(step, result, facts_of(step, context), own_command)
         except CorpusError as error:  # a manifest, a mix file or a setting that cannot be read
             if result is None:
-                return State("missing", None, f"step {title(step)} has not been run", own)
-            said = f"{error.where}: {error.what}" if error.where else error.what
-            return State("stale", result, f"step {title(step)} is stale: {said}", error.remedy or own)
+                return State("missing", None, f"step {title(step)} has not been run", own_command)
+            message = f"{error.where}: {error.what}" if error.where else error.what
+            return State("stale", result, f"step {title(step)} is stale: {message}", error.remedy or own_command)
         return self._with_raw(state) if step == "normalize" and state.kind != "done" else state
 
-    def _compared(self, step: str, result: StepResult, now: Facts, own: str) -> State:
+    def _compared(self, step: str, result: StepResult, current: Facts, own_command: str) -> State:
         if not result.made_from:
-            return State("stale", result, f"step {title(step)} is stale: it was made by an older version", own)
-        differing = list(differences(result.made_from, now))
+            return State("stale", result, f"step {title(step)} is stale: it was made by an older version", own_command)
+        differing = list(differences(result.made_from, current))
         if differing:
-            return State("stale", result, f"step {title(step)} is stale: {_listed(differing)}", own)
+            return State("stale", result, f"step {title(step)} is stale: {_listed(differing)}", own_command)
         lost = self._lost(step, result)
         if lost:
-            return State("lost", result, f"step {title(step)} was run, but {lost}", own)
+            return State("lost", result, f"step {title(step)} was run, but {lost}", own_command)
         if result.refused:
             names = ", ".join(result.refused)
             why = f"step {title(step)} does not count as done: {names} failed in it"
-            return State("refused", result, why, f"run `{own}` again: it says what to do for each")
+            return State("refused", result, why, f"run `{own_command}` again: it says what to do for each")
         return State("done", result)
 
     def _lost(self, step: str, result: StepResult) -> str | None:
-        """Say which files of a result are gone or cut; null: none."""
-        place = self.build.place(step)
-        in_work = place.root == self.build.store.root
-        if self.away and in_work:
+        """Describe the files of a result that are missing or truncated; null if there are none."""
+        store = self.build.place(step)
+        is_work = store.root == self.build.store.root
+        if self.away and is_work:
             return None
-        sizes = place.sizes(file.path for file in result.files)
-        gone = [file.path for file in result.files if sizes[file.path] is None]
-        folder = f"{'work' if in_work else 'out'}/{self.build.name}/"
-        if gone:
-            noun = "shards are" if in_work else "files are"
-            return f"{len(gone)} of its {len(result.files)} {noun} missing from {folder} (the first: {gone[0]})"
-        cut = next((file for file in result.files if sizes[file.path] != file.bytes), None)
-        if cut is None:
+        sizes = store.sizes(file.path for file in result.files)
+        missing = [file.path for file in result.files if sizes[file.path] is None]
+        folder = f"{'work' if is_work else 'out'}/{self.build.name}/"
+        if missing:
+            noun = "shards are" if is_work else "files are"
+            return f"{len(missing)} of its {len(result.files)} {noun} missing from {folder} (the first: {missing[0]})"
+        truncated = next((file for file in result.files if sizes[file.path] != file.bytes), None)
+        if truncated is None:
             return None
-        return f"{folder}{cut.path} has {sizes[cut.path]} bytes, and {cut.bytes} were written"
+        return f"{folder}{truncated.path} has {sizes[truncated.path]} bytes, and {truncated.bytes} were written"
 
     def _with_raw(self, state: State) -> State:
-        """Let `fetch` go first where rows have to be made again from raw files that are no longer here."""
+        """Change the remedy to `fetch` if rows must be made again and their raw files are missing."""
         fetched = self.state("fetch")
         if self.away or fetched.kind != "done" or fetched.result is None:
             return state
@@ -199,7 +214,7 @@ class Checker:
 
 
 def command(build: Build, step: str, result: StepResult | None = None) -> str:
-    """Return the command that runs a step again, with what its command line said before."""
+    """Return the command that runs a step again, with the overrides of its last run."""
     overrides = result.overrides if result else {}
     options = "".join(f" --evaluation {folder}" for folder in overrides.get("evaluation", ()))
     options += f" --teacher {overrides['teacher']}" if "teacher" in overrides else ""
@@ -207,7 +222,7 @@ def command(build: Build, step: str, result: StepResult | None = None) -> str:
 
 
 def differences(then: Facts, now: Facts) -> Iterator[str]:
-    """Yield what differs between two sets of facts, a sentence each.
+    """Yield a sentence for each difference between two sets of facts.
 
     >>> list(differences({"settings": {"dedup": {"threshold": 0.8}}}, {"settings": {"dedup": {"threshold": 0.7}}}))
     ['setting dedup.threshold changed (0.8, now 0.7)']
@@ -240,7 +255,7 @@ def _what(old: object, new: object) -> str:
 
 
 def _sentence(path: tuple[str, ...], old: object, new: object) -> str:
-    """Say what differs, where `path` leads to among the facts."""
+    """Describe one difference; `path` is the path of the value in the facts."""
     kind, *rest = path
     name, what = ".".join(rest), _what(old, new)
     unit = "version " if kind == "operations" else ""
@@ -286,10 +301,10 @@ _SENTENCES = {
 
 
 def _of_raw(path: list[str], what: str, new: object) -> str:
-    source, *name = path
-    if name and name[0]:
-        return f"raw file {name[0]} {what}"
-    if name:
+    source, *file_path = path
+    if file_path and file_path[0]:
+        return f"raw file {file_path[0]} {what}"
+    if file_path:
         return f"raw files of {source} are not what its manifest asks for: {_shown(new)}"
     return f"raw files of {source} {'lie' if what == 'was added' else 'are no longer'} below sources.local_root"
 
@@ -300,25 +315,25 @@ def _shown(value: object) -> str:
 
 
 def save_as_made(build: Build, result: StepResult) -> None:
-    """Save a result whose tables were written by other hands, a benchmark's or a test's, as made from what is there."""
+    """Save a result that a benchmark or a test wrote, with the current facts."""
     steps = {step: build.read(step) for step in needs(result.step, build, build.read)}
-    results = {step: found for step, found in steps.items() if found is not None}
+    results = {step: result_of_step for step, result_of_step in steps.items() if result_of_step is not None}
     result.made_from = facts_of(result.step, Context(build, results, {}, open_hashes(build)))
     build.save(result)
 
 
 def load(build: Build, step: str) -> StepResult:
-    """Read a step's file, which must be current: made from what there is now, its tables in their places.
+    """Return the current result of a step; see `Checker`.
 
     Raises:
-        StageError: it is not, or the step has not been run; the remedy is the first verb to run again.
+        StageError: it is missing or not current; the remedy is the first command to run again.
 
     """
     return Checker(build).require(step)
 
 
 def inputs_of(build: Build, step: str) -> Inputs:
-    """Return the results that a step reads, all of them current, and what its own is made from.
+    """Return the current results that a step reads, and its facts.
 
     Raises:
         StageError: see `load`.

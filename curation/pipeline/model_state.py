@@ -1,6 +1,6 @@
-"""What the trainer left beside the mixes: whether model and `evaluation.json` are of the mixes there are now.
+"""Freshness of the trained model and of `evaluation.json`: whether they were made from the current mixes.
 
-The trainer's own settings are its own business: `train3d evaluate` and `train3d export` compare them.
+The settings of training are not compared here, but by `train3d evaluate` and `train3d export`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIT, EVALUATE = "train3d fit", "train3d evaluate"
 
 
 def mix_identity(result: StepResult) -> str:
-    """Return the hash of what a mix holds, as the trainer takes it of the folder (`train.data.mix.Mix.identity`)."""
+    """Return the hash of a mix's files, equal to the one that the trainer computes (`train.data.mix.Mix.identity`)."""
     files = sorted((Path(file.path), file) for file in result.files if file.path.endswith(".parquet"))
     kinds = (("samples", "train-"), ("samples", "validation-"), ("documents", ""))
     return digest(
@@ -32,10 +32,10 @@ def mix_identity(result: StepResult) -> str:
 
 
 def evaluation_of(build: Build) -> dict[str, Any] | None:
-    """Read a profile's `evaluation.json`, which must be of the mix and the model there are; null where there is none.
+    """Read the `evaluation.json` of a profile; null if there is none.
 
     Raises:
-        StageError: it is unreadable, or was measured on something else.
+        StageError: the file is unreadable, or was measured on another mix, model or settings than the current ones.
 
     """
     data = _read(build, build.out / "evaluation.json")
@@ -50,7 +50,7 @@ def evaluation_of(build: Build) -> dict[str, Any] | None:
 
 
 def evaluation_state(build: Build, checker: Checker) -> State:
-    """Return how `evaluation.json` stands."""
+    """Return the state of `evaluation.json`."""
     try:
         data = _read(build, build.out / "evaluation.json")
     except StageError as error:
@@ -62,31 +62,31 @@ def evaluation_state(build: Build, checker: Checker) -> State:
 
 
 def model_state(build: Build, checker: Checker) -> State:
-    """Return how the profile's model stands beside the mixes; its settings are compared by `train3d`."""
+    """Return the state of the profile's model with respect to the mixes; `train3d` compares its settings."""
     record = _run_record(build)
     if record is None:
         return State("missing", None, "no model has been trained", build.command(FIT))
     trained_on = record.get("made_from", {}).get("mixes", {})
     for stage in build.profile.train.get("stages") or ():
-        made = _own_mix(build, stage.get("mix"), checker)
-        if made is not None and mix_identity(made) != trained_on.get(stage.get("name")):
-            why = f"the model is stale: stage {stage.get('name')} was trained on another {title(made.step)}"
+        mix_result = _own_mix(build, stage.get("mix"), checker)
+        if mix_result is not None and mix_identity(mix_result) != trained_on.get(stage.get("name")):
+            why = f"the model is stale: stage {stage.get('name')} was trained on another {title(mix_result.step)}"
             return State("stale", None, why, build.command(FIT))
     return State("done")
 
 
 def _measured_elsewhere(build: Build, data: dict[str, Any], checker: Checker) -> str | None:
-    """Say on what else than the mix, the settings and the model of now a model was evaluated; null: on these."""
+    """Return why an evaluation does not belong to the current mix, settings and model; null if it does."""
     section = build.profile.train.get("evaluation") or {}
     try:
-        said = data["measured_on"]
-        mix, settings, model = said["mix"], said["settings"], said["model"]
+        measured_on = data["measured_on"]
+        mix, settings, model = measured_on["mix"], measured_on["settings"], measured_on["model"]
         changed = [name for name, value in section.items() if name != "mix" and settings.get(name) != value]
-        made = _own_mix(build, section.get("mix"), checker)
+        mix_result = _own_mix(build, section.get("mix"), checker)
         if changed:
             return f"setting train.evaluation.{changed[0]} changed"
-        if made is not None and mix_identity(made) != mix["identity"]:
-            return f"it was measured on another {title(made.step)}"
+        if mix_result is not None and mix_identity(mix_result) != mix["identity"]:
+            return f"it was measured on another {title(mix_result.step)}"
         record = _run_record(build)
         if record is not None and not model["named"] and record.get("key") != model["key"]:
             return "it was measured on another model"
@@ -96,7 +96,7 @@ def _measured_elsewhere(build: Build, data: dict[str, Any], checker: Checker) ->
 
 
 def _own_mix(build: Build, path: object, checker: Checker) -> StepResult | None:
-    """Return the step of a mix of this build; null for a folder from elsewhere, or a mix that was never made here."""
+    """Return the result of step `mix` for a mix of this build; null for other folders, or if there is no result."""
     folder = (build.root / str(path) if "/" in str(path) else build.mix(str(path))).resolve()
     if folder.parent != (build.out / "mixes").resolve():
         return None

@@ -1,4 +1,4 @@
-"""`curate init`: a folder with all that a project of one's own needs, ready to run."""
+"""`curate init`: create the folder of a new project, ready to run."""
 
 from __future__ import annotations
 
@@ -10,42 +10,44 @@ from open_ml_embed.core.files import write_whole
 
 TEMPLATE = files("curation.pipeline") / "template"
 _NAMED = {"gitignore": ".gitignore"}
-"""What a file of the template is called in a project, where that is not its name."""
+"""File of the template → its name in a project, where the two differ."""
 PIPELINES = ("dvc.yaml", "pipelines/example/dvc.yaml")
-"""What `curate dvc` writes for the template's profile."""
+"""Files that `curate dvc` writes for the template's profile."""
 
 
 def template_files() -> dict[str, bytes]:
-    """Return the files of a new project, by path below its folder, sorted; the pipelines are not among them."""
+    """Return the files of a new project without the pipelines: path below its folder → content, sorted."""
     with as_file(TEMPLATE) as folder:
-        found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {_NAMED.get(name, name): found[name] for name in sorted(found)}
+        content = {
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
+    return {_NAMED.get(name, name): content[name] for name in sorted(content)}
 
 
 def write_project(folder: Path, *, dry_run: bool = False) -> list[str]:
-    """Write settings, a mix, an example source with its raw file, and what Git leaves out.
+    """Write settings, a mix, an example source with its raw file, and a `.gitignore`.
 
     Args:
-        folder: of the project; made if it is not there.
-        dry_run: only say what would be written.
+        folder: of the project; created if it does not exist.
+        dry_run: write nothing.
 
     Returns:
-        The paths below the folder.
+        The paths of the files, below the folder.
 
     Raises:
-        SettingsError: the folder is a file, or has one of the files already; then none is written.
+        SettingsError: the folder is a file, or one of the files exists already; then no file is written.
 
     """
     if folder.exists() and not folder.is_dir():
         raise SettingsError("is a file", where=str(folder), remedy="name a folder")
-    made = template_files()
-    for name in (*made, *PIPELINES):
+    template = template_files()
+    for name in (*template, *PIPELINES):
         if (folder / name).exists():
             raise SettingsError(
                 "is there already", where=str(folder / name), remedy="name another folder, or move the file away"
             )
     if not dry_run:
-        for name, content in made.items():
+        for name, content in template.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / name, content)
-    return list(made)
+    return list(template)

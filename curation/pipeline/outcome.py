@@ -1,13 +1,13 @@
-"""What a step did and lost, as one short table for people and one JSON object for programs.
+"""The outcome of a step: what it made and lost, as a short table for people and a JSON object for programs.
 
-Every verb of `curate` ends with it; the figures are those of the step's file. The source that lost the largest share
-stands first::
+Every step of `curate` prints it at the end, from the figures in the step's file. The source that lost the largest share
+comes first::
 
     from curation.pipeline.outcome import outcome_of
 
     outcome_of(load(build, "normalize")).lines[0]  # the source that lost most, with its figures
 
-Each step has a `Form` below that says which figures a line has, what each counts, and of what the share is.
+Each step has a `Form` below, which defines the figures of a line, what each one counts, and the share.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from open_ml_embed.core.errors import UnknownNameError
 from sources import registry
 
 MOST_LINES = 20
-"""Lines of a table, the rest is summed up in one; JSON has all."""
+"""Most lines of a table; the others are added up in one line. JSON has all."""
 MOST_NAMES = 5
-"""Names or reasons in a note."""
+"""Most names or reasons in a note."""
 
 Figures = Mapping[str, int | None]
-"""Key of a column → count; null where it is not known."""
+"""Key of a column → count; null if it is not known."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of each source.
+    """A column of the table: one figure of each source.
 
     Attributes:
-        key: in JSON and in `Line.figures`.
-        title: above the table.
+        key: name in JSON and in `Line.figures`.
+        title: heading in the table.
         meaning: what is counted.
-        shown: in the table `always`, only where any source has `some`, or `never` (JSON always has it).
+        shown: when the table has the column: `always`, `some` (only if a source has a nonzero figure), or `never`.
+            JSON has all columns.
 
     """
 
@@ -57,13 +58,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Form:
-    """What the lines of a step say.
+    """The form of a step's table.
 
     Attributes:
         columns: in order.
-        share: what `Line.share` is, by which lines are sorted; null: the step loses nothing, the smallest come first.
-        part: of figures, what the share is of and what it is the share of.
-        words: what is said of each source in a word, before the figures.
+        share: meaning of `Line.share`, by which lines are sorted; null: the step loses nothing, and the source with the
+            smallest last figure comes first.
+        part: computes numerator and denominator of the share from the figures.
+        words: columns of text before the figures.
 
     """
 
@@ -75,13 +77,13 @@ class Form:
 
 @dataclass(frozen=True)
 class Line:
-    """A source's figures.
+    """The line of one source.
 
     Attributes:
-        source: its name (of `curate evaluations fetch`: an evaluation set's).
+        source: its name; for `curate evaluations fetch` the name of an evaluation set.
         figures: in the order of the form's columns.
-        share: between 0 and 1, as the form says; null where the form has none.
-        words: in the order of the form's.
+        share: between 0 and 1, as the form defines it; null if the form has none.
+        words: key → text, in the order of the form's words.
 
     """
 
@@ -93,14 +95,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step did.
+    """The outcome of a step.
 
     Attributes:
-        step: as its file is called.
-        form: what the figures are.
-        lines: one a source: those that the step was refused for first, then by share, the largest first.
-        total: of all lines, or of the step as a whole where it does not count by source.
-        notes: what no figure says, a sentence each.
+        step: name of its file.
+        form: defines the figures.
+        lines: one for each source: refused ones first, then by share, the largest first.
+        total: of all lines, or of the whole step if it does not count by source.
+        notes: sentences about what the figures do not show.
         skipped: source → why it is not in this build.
         refused: source → why the step does not count as done.
 
@@ -115,7 +117,7 @@ class Outcome:
     refused: dict[str, str] = field(default_factory=dict)
 
     def as_json(self, profile: str) -> dict[str, Any]:
-        """Return what `--json` prints."""
+        """Return the JSON object that `--json` prints."""
         return {
             "step": self.step,
             "profile": profile,
@@ -133,7 +135,7 @@ _ROWS = Column("rows", "rows", "Rows of the source that the step read.")
 _STATED = Column("stated", "stated", "Samples that the source's manifest states for the published corpus.")
 _FILES = Form(
     (
-        Column("files", "files", "Raw files that are here now, over all subsets."),
+        Column("files", "files", "Raw files that are on this machine, over all subsets."),
         Column("bytes", "bytes", "Their bytes; a file that several subsets read counts once."),
     )
 )
@@ -146,12 +148,12 @@ _CHECKS = (
     Column("entities", "entities", "Texts with HTML entities.", "never"),
     Column("tags", "tags", "Texts with HTML tags.", "never"),
     Column("escapes", "escapes", "Texts with line ends written as a backslash and a letter.", "never"),
-    Column("jats", "jats", "Texts with marks left of journal markup.", "never"),
-    Column("placeholders", "placeholders", "Texts with names for what was taken out, as `_URL_0_`.", "never"),
+    Column("jats", "jats", "Texts with remains of journal markup (JATS).", "never"),
+    Column("placeholders", "placeholders", "Texts with placeholders for removed parts, as `_URL_0_`.", "never"),
     Column("treebank", "treebank", "Texts with brackets or quotes of the Penn Treebank.", "never"),
     Column("invisible", "invisible", "Texts with zero-width, soft-hyphen or private-use characters.", "never"),
     Column("mojibake", "mojibake", "Texts with characters decoded in the wrong encoding.", "never"),
-    Column("replacement", "U+FFFD", "Texts with U+FFFD, which stands for bytes that nobody could decode.", "never"),
+    Column("replacement", "U+FFFD", "Texts with U+FFFD, the mark of bytes that could not be decoded.", "never"),
     Column("tokenized", "tokenized", "Texts with the blanks of a tokenizer.", "never"),
 )
 """What `sources.checks` counts in the rows."""
@@ -160,7 +162,7 @@ FORMS: dict[str, Form] = {
     "lock": Form(
         (
             Column("revisions", "revisions", "Revisions of Hub repositories that the source reads, mirrors included."),
-            Column("changed", "new or changed", "Of them, those that the lock file did not have, or had otherwise."),
+            Column("changed", "new or changed", "Of them, those that are new in the lock file or have another commit."),
             Column("files", "files", "Files that are locked with them."),
         )
     ),
@@ -174,13 +176,13 @@ FORMS: dict[str, Form] = {
             Column("head_rows", "rows", "Rows that these records became."),
             Column("head_quarantined", "quarantined", "Records of the heads that cannot become rows.", "some"),
             Column("head_damaged", "damaged", "Texts of the heads that show one kind of damage or more.", "some"),
-            Column("read", "read", "Bytes that were read from elsewhere for it; 0 where it was kept from before."),
+            Column("read", "read", "Bytes that this run downloaded for it; 0 if its result is from an earlier run."),
         ),
         Column("share", "lost", "quarantined / (rows + quarantined) of the heads."),
         lambda f: (f["head_quarantined"], f["head_rows"] + f["head_quarantined"]),
         (
             Column("verdict", "verdict", "`ok`, `warning` or `failed`."),
-            Column("reach", "reach", "Where its files are, or why they cannot be had."),
+            Column("reach", "reach", "Where its files are, or why they are not accessible."),
         ),
     ),
     "fetch": _FILES,
@@ -210,9 +212,13 @@ FORMS: dict[str, Form] = {
         (
             Column("texts", "texts", "Queries and positives."),
             Column("agree", "agree", "Texts identified as the language that the source declares."),
-            Column("disagree", "disagree", "Texts identified as another."),
+            Column("disagree", "disagree", "Texts identified as another language."),
             Column("undetermined", "undetermined", "Texts for which the identifier names no language."),
-            Column("declared_only", "not asked", "Texts of which the source alone tells the language: code, none."),
+            Column(
+                "declared_only",
+                "not asked",
+                "Texts that are not identified, as code: only the source states their language.",
+            ),
             Column("overruled", "overruled", "Texts whose declared language the policy replaces.", "some"),
             Column("dropped", "rows dropped", "Rows that the policy keeps out of the mixes.", "some"),
         ),
@@ -222,7 +228,7 @@ FORMS: dict[str, Form] = {
     "dedup": Form(
         (
             _ROWS,
-            Column("kept", "kept", "Rows that stand for themselves and for their duplicates."),
+            Column("kept", "kept", "Rows that are kept, for themselves and for their duplicates."),
             Column("exact_duplicates", "exact", "Rows with the same texts as a row that is kept."),
             Column("near_duplicates", "near", "Rows nearly the same as one that is kept, verified."),
         ),
@@ -232,7 +238,9 @@ FORMS: dict[str, Form] = {
     "decontaminate": Form(
         (
             _ROWS,
-            Column("contaminated", "contaminated", "Rows that stay out of the mixes, as an evaluation set has them."),
+            Column(
+                "contaminated", "contaminated", "Rows that overlap with an evaluation set and stay out of the mixes."
+            ),
         ),
         Column("share", "contaminated", "contaminated / rows."),
         lambda f: (f["contaminated"], f["rows"]),
@@ -240,7 +248,7 @@ FORMS: dict[str, Form] = {
     "mine": Form(
         (
             _ROWS,
-            Column("mined", "mined", "Rows with as many negatives as the settings want."),
+            Column("mined", "mined", "Rows with as many negatives as the settings state."),
             Column("short", "short", "Rows with fewer, but some."),
             Column("none", "none", "Rows without a negative."),
             Column("negatives", "negatives", "Negatives of all rows, given ones included."),
@@ -257,7 +265,7 @@ FORMS: dict[str, Form] = {
             Column("other_language", "language", "Rows that the language policy drops.", "some"),
             Column("exact_duplicates", "exact", "Exact duplicates of a row that is kept.", "some"),
             Column("near_duplicates", "near", "Near-duplicates of a row that is kept.", "some"),
-            Column("contaminated", "contaminated", "Rows with a duplicate that an evaluation set has."),
+            Column("contaminated", "contaminated", "Rows with a duplicate that overlaps with an evaluation set."),
             Column("no_negatives", "no negatives", "Rows without a negative.", "some"),
             Column("held_out_twins", "twins", "Rows whose document is held out for validation.", "some"),
             Column("over_cap", "over cap", "Rows beyond the mix's cap on a source.", "some"),
@@ -267,7 +275,7 @@ FORMS: dict[str, Form] = {
         lambda f: (f["rows"] - f["samples"] - f["over_cap"], f["rows"]),
     ),
 }
-"""Step → what its lines say."""
+"""Step → form of its table."""
 
 _MIX_KEYS = {
     "train": "train",
@@ -284,28 +292,28 @@ _MIX_KEYS = {
 
 
 def outcome_of(result: StepResult, root: Path | None = None) -> Outcome:
-    """Return what a step did, from its file.
+    """Return the outcome of a step.
 
     Args:
-        result: what the file holds.
-        root: the folder of params.yaml, which may have sources of the user's own: what their manifests state.
+        result: content of the step's file.
+        root: the folder of params.yaml, for the manifests of the user's own sources.
 
     Raises:
-        KeyError: no verb of `curate` makes such a step.
+        KeyError: there is no such step.
 
     """
     return _OUTCOMES["mix" if result.step.startswith("mix-") else result.step](result, root)
 
 
 def lock_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return what `lock` did."""
+    """Return the outcome of `lock`."""
     stats = result.stats
     note = f"{stats['path']}: {stats['revisions']} revisions, {stats['changed']} new or changed"
     return _outcome(result, "lock", stats["sources"], [note])
 
 
 def fetch_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return what `fetch` brought."""
+    """Return the outcome of `fetch`: files and bytes."""
     sources, notes = {}, []
     for source, subsets in result.stats["files"].items():
         sources[source] = _files(file for files in subsets.values() for file in files)
@@ -317,12 +325,12 @@ def fetch_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
 
 
 def evaluations_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return what `evaluations fetch` brought; a line is an evaluation set."""
+    """Return the outcome of `evaluations fetch`; a line is an evaluation set."""
     return _outcome(result, "evaluations", {name: _files(files) for name, files in result.stats["files"].items()})
 
 
 def normalize_outcome(result: StepResult, root: Path | None = None) -> Outcome:
-    """Return what became of the records."""
+    """Return the outcome of `normalize`: rows, and records that did not become rows."""
     sources: dict[str, dict[str, int | None]] = {}
     reasons: dict[str, Counter[str]] = {"quarantined": Counter(), "filtered": Counter()}
     for source, entry in result.stats["sources"].items():
@@ -353,7 +361,7 @@ def _of_sides(checks: Mapping[str, Mapping[str, int]], figure: str) -> int:
 
 
 def identify_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return where declared and identified languages differ."""
+    """Return the outcome of `identify`: texts whose declared and identified languages agree or differ."""
     sources = {
         source: {
             "texts": entry["texts"],
@@ -370,14 +378,14 @@ def identify_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
 
 
 def dedup_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return the duplicate rows, by source where the step counted them so."""
+    """Return the outcome of `dedup`: duplicate rows, by source if the step counted them by source."""
     if "sources" not in result.stats:
         return _outcome(result, "dedup", {}, total=_deduplicated(result.stats["sample"]))
     return _outcome(result, "dedup", {s: _deduplicated(entry) for s, entry in result.stats["sources"].items()})
 
 
 def decontaminate_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return the rows that evaluation sets have too."""
+    """Return the outcome of `decontaminate`: rows that overlap with evaluation sets."""
     keys = ("rows", "contaminated")
     sources = {s: {key: entry[key] for key in keys} for s, entry in result.stats["sources"].items()}
     sets = sorted(result.stats["tasks"])
@@ -389,7 +397,7 @@ def decontaminate_outcome(result: StepResult, _root: Path | None = None) -> Outc
 
 
 def mine_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
-    """Return how many rows got their negatives."""
+    """Return the outcome of `mine`: rows with and without enough negatives."""
     sources, origins = {}, Counter[str]()
     for source, entry in result.stats["sources"].items():
         origins.update(entry["origins"])
@@ -404,13 +412,13 @@ def mine_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
 
 
 def mix_outcome(result: StepResult, root: Path | None = None) -> Outcome:
-    """Return which rows are in a mix, and why the others are not."""
+    """Return the outcome of `mix`: samples, and the reasons why rows are not in the mix."""
     sources: dict[str, dict[str, int | None]] = {}
     for source, verdicts in result.stats["sources"].items():
         figures = {key: verdicts[verdict] for verdict, key in _MIX_KEYS.items()}
         samples = figures["train"] + figures["validation"]
-        every = {"rows": sum(figures.values()), "samples": samples, **figures, "stated": _stated(source, root)}
-        sources[source] = {column.key: every[column.key] for column in FORMS["mix"].columns}
+        all_figures = {"rows": sum(figures.values()), "samples": samples, **figures, "stated": _stated(source, root)}
+        sources[source] = {column.key: all_figures[column.key] for column in FORMS["mix"].columns}
     counts = result.stats["counts"]
     notes = [f"{counts['train']:,} samples to train on, {counts['validation']:,} held out"]
     return _outcome(result, "mix", sources, [*notes, f"{counts['documents']:,} documents"])
@@ -428,7 +436,7 @@ _OUTCOMES: dict[str, Callable[[StepResult, Path | None], Outcome]] = {
     "mix": mix_outcome,
 }
 assert {*_OUTCOMES, "probe"} == FORMS.keys()
-"""What a probe found is no step's file: `curation.probe.table` makes its outcome."""
+"""A probe has no step file; `curation.probe.table` builds its outcome."""
 
 
 def made_outcome(
@@ -439,11 +447,11 @@ def made_outcome(
     skipped: Mapping[str, str] | None = None,
     refused: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Add up lines that are in their order already; their shares are those of the form.
+    """Build an outcome from lines that are already sorted: compute shares and the total.
 
     Args:
         step: a key of `FORMS`.
-        lines: with the form's figures and words; what they have for a share is replaced.
+        lines: with the form's figures and words; their shares are ignored.
         notes: see `Outcome`.
         skipped: see `Outcome`.
         refused: see `Outcome`.
@@ -464,18 +472,18 @@ def _outcome(
     *,
     total: Figures | None = None,
 ) -> Outcome:
-    """Sort the lines and add them up; a refused source of which the step has no figures has a line of zeros."""
-    said = FORMS[form]
-    nothing = {column.key: 0 for column in said.columns}
-    every = dict.fromkeys(result.refused, nothing) | dict(sources)
-    lines = [Line(name, figures, _share(said, figures)) for name, figures in every.items()]
-    lines.sort(key=lambda line: _rank(line, said, result.refused))
-    summed = _total(said, every.values()) if total is None else total
+    """Build an outcome: sort the lines and add them up. A refused source without figures gets a line of zeros."""
+    step_form = FORMS[form]
+    nothing = {column.key: 0 for column in step_form.columns}
+    figures_of_sources = dict.fromkeys(result.refused, nothing) | dict(sources)
+    lines = [Line(name, figures, _share(step_form, figures)) for name, figures in figures_of_sources.items()]
+    lines.sort(key=lambda line: _rank(line, step_form, result.refused))
+    summed = _total(step_form, figures_of_sources.values()) if total is None else total
     return Outcome(
         result.step,
-        said,
+        step_form,
         lines,
-        Line("total", summed, _share(said, summed)),
+        Line("total", summed, _share(step_form, summed)),
         list(notes),
         dict(sorted(result.skipped.items())),
         dict(sorted(result.refused.items())),
@@ -498,17 +506,17 @@ def _share(form: Form, figures: Figures) -> float | None:
 
 
 def _total(form: Form, lines: Iterable[Figures]) -> dict[str, int | None]:
-    """Add up; a figure that no line knows is not known."""
+    """Add up figures by column; the total is null if no line has the figure."""
     lines = list(lines)
     total: dict[str, int | None] = {}
     for column in form.columns:
-        known = [value for line in lines if (value := line[column.key]) is not None]
-        total[column.key] = sum(known) if known or not lines else None
+        values = [value for line in lines if (value := line[column.key]) is not None]
+        total[column.key] = sum(values) if values or not lines else None
     return total
 
 
 def _files(files: Iterable[Mapping[str, Any]]) -> dict[str, int | None]:
-    """Count files and bytes; one that several subsets read is one file."""
+    """Count files and bytes; a file that several subsets read counts once."""
     sizes = {file["path"]: int(file["size"]) for file in files}
     return {"files": len(sizes), "bytes": sum(sizes.values())}
 
@@ -533,12 +541,22 @@ def _named(names: Iterable[str]) -> str:
 
 
 def _counted(counts: Counter[str]) -> str:
-    """Name the most frequent with their counts; of equals the first by name."""
+    """List the most frequent names with their counts; equal counts are sorted by name."""
     return _named(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n)
 
 
-def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> None:
-    """Run a step and print what it did and lost: also where its result is refused, before the error goes on."""
+def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> StepResult:
+    """Run a step, print its outcome and return its result. A refused result is printed before the error is raised.
+
+    Args:
+        run: runs the step.
+        build: the profile.
+        as_json: print JSON instead of a table.
+
+    Raises:
+        CorpusError: the step failed.
+
+    """
     try:
         result = run()
     except (RefusedError, RefusedForNowError) as error:
@@ -546,6 +564,7 @@ def ended(run: Callable[[], StepResult], build: Build, *, as_json: bool) -> None
             print_outcome(outcome_of(error.result, build.root), build.name, as_json=as_json)
         raise
     print_outcome(outcome_of(result, build.root), build.name, as_json=as_json)
+    return result
 
 
 _STYLES = {"failed": "red", "warning": "yellow"}
@@ -610,7 +629,7 @@ def _cell(value: int | None) -> str:
 
 
 def _percent(share: float) -> str:
-    """Write a share so that what is lost never reads as nothing, nor what is left.
+    """Format a share; a positive share is never shown as 0.0%, nor a share below 1 as 100.0%.
 
     >>> [_percent(share) for share in (0, 0.00001, 0.126, 0.99999, 1)]
     ['0.0%', '<0.1%', '12.6%', '>99.9%', '100.0%']

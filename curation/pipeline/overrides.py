@@ -1,4 +1,4 @@
-"""What a command line says instead of the profile: evaluation folders, another teacher. A step's file keeps it."""
+"""Overrides: settings on the command line (evaluation folders, teacher), which the step's file records."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from curation.build import Build, from_root
-from curation.mining.teachers.loading import as_seen_from, placed
+from curation.mining.references import as_seen_from, placed
 
 
 def overridden(build: Build, step: str, overrides: Mapping[str, Any]) -> Build:
-    """Return the build as a step was run whose command line said more than the profile."""
+    """Return the build with the overrides of a step applied to its profile.
+
+    Args:
+        build: the profile.
+        step: that the overrides belong to.
+        overrides: `evaluation`: folders of evaluation sets; `teacher`: a model.
+
+    """
     if not overrides:
         return build
     profile = build.profile
@@ -27,16 +34,16 @@ def overridden(build: Build, step: str, overrides: Mapping[str, Any]) -> Build:
 
 
 def slashed(folder: str) -> str:
-    """Write a folder so that nobody takes it for the name of a set: with a slash in it."""
+    """Return a folder with a slash in it, which distinguishes it from the name of an evaluation set."""
     return folder if "/" in folder else f"./{folder}"
 
 
 def with_teacher(build: Build, model: str) -> Build:
-    """Return the same build with another teacher; prompts, length and dtype stay the profile's."""
+    """Return the build with another teacher; prompts, length and dtype are those of the profile."""
     return overridden(build, "mine", {"teacher": as_seen_from(model, build.root)})
 
 
 def with_folders(build: Build, folders: list[Path]) -> Build:
-    """Return the build with more evaluation sets: folders in BEIR's layout."""
-    said = {"evaluation": [from_root(build, folder) for folder in folders]} if folders else {}
-    return overridden(build, "decontaminate", said)
+    """Return the build with additional evaluation sets: folders in the BEIR format."""
+    overrides = {"evaluation": [from_root(build, folder) for folder in folders]} if folders else {}
+    return overridden(build, "decontaminate", overrides)

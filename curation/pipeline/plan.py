@@ -1,7 +1,7 @@
-"""`curate plan`: what a build will give, cost and be allowed for, from the manifests alone, before any work.
+"""`curate plan`: rows, download, hours and licenses of a build, computed from the manifests before any work.
 
-Bytes of raw files are those that `curate probe` found, where it has looked at a source as its manifest is now, else
-what the manifest states.
+The size of raw files comes from `curate probe` if it has probed a source with its current manifest, otherwise from the
+manifest.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from sources.manifest import Manifest
 
 @dataclass(frozen=True)
 class Download:
-    """What is known of a source's raw files.
+    """Size of a source's raw files.
 
     Attributes:
-        bytes: of all of them; null where nobody has stated them.
-        basis: what was stated instead of them, where the figure is an order of magnitude.
-        probed: whether a probe found them.
-        records: as the files' footers state them, where a probe found them all.
-        not_locked: revisions that were probed at another commit than the lock has: (revision, probed, locked).
+        bytes: of all files; null if unknown.
+        basis: how the size was estimated, if it is only an order of magnitude.
+        probed: whether the size comes from a probe.
+        records: number of records from the footers of the files, if a probe found all of them.
+        not_locked: revisions that were probed at another commit than that of the lock: (revision, probed, locked).
 
     """
 
@@ -44,29 +44,35 @@ class Download:
 
 
 def _downloads(build: Build, manifests: Sequence[Manifest]) -> dict[str, Download]:
-    """Return what is known of each source's raw files: by a probe where there is one, else by its manifest."""
+    """Return source → size of its raw files, from a probe if there is one, otherwise from the manifest."""
     options = fetch_options(build)
-    found = {}
+    downloads = {}
     for manifest in manifests:
         kept = kept_probe(build, manifest)
         known = kept is not None and kept.found["size"]["bytes"] is not None
-        found[manifest.name] = _probed(kept, locked_commits(manifest, options)) if kept and known else stated(manifest)
-    return found
+        downloads[manifest.name] = (
+            _probed(kept, locked_commits(manifest, options)) if kept and known else stated(manifest)
+        )
+    return downloads
 
 
 def stated(manifest: Manifest) -> Download:
-    """Return what a manifest states of its raw files."""
+    """Return the size of the raw files that a manifest states."""
     return Download(manifest.download, manifest.download_basis)
 
 
 def _probed(kept: Kept, locked: Mapping[str, str | None]) -> Download:
-    probed = {f"{one['repo']} at {one['ref']}": str(one["commit"]) for one in kept.found["revisions"]}
-    differing = ((at, commit, locked.get(at)) for at, commit in sorted(probed.items()))
+    probed = {f"{read['repo']} at {read['ref']}": str(read["commit"]) for read in kept.found["revisions"]}
+    compared = ((revision, commit, locked.get(revision)) for revision, commit in sorted(probed.items()))
     return Download(
         kept.found["size"]["bytes"],
         probed=True,
         records=kept.found["size"]["records"],
-        not_locked=tuple((at, commit, lock) for at, commit, lock in differing if lock is not None and lock != commit),
+        not_locked=tuple(
+            (revision, commit, locked_commit)
+            for revision, commit, locked_commit in compared
+            if locked_commit is not None and locked_commit != commit
+        ),
     )
 
 
@@ -74,26 +80,27 @@ LOSSES = {
     "license commercial": Filter(license="commercial"),
     "license redistribution": Filter(license="redistribution"),
     "no token (without gated)": Filter(access="open,manual"),
-    "no hands (without gated and manual)": Filter(access="open"),
+    "open access only (no gated or manual sources)": Filter(access="open"),
 }
-"""What people have to do without, and what is left to them."""
+"""Restriction → filter of the sources that remain under it."""
 
 
 def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -> dict[str, Any]:
-    """Return what the profile's sources will give.
+    """Return the plan of a profile as data for JSON.
 
-    Rows are those of the published corpus (or measured, for the offline sources); a profile that takes slices
-    (`normalize.rows_per_part`, `sources.files_per_table`) will give at most that. The corpus and each mix have the
-    same sums: a mix's are of what its cap leaves of each source, but for ``download``, as a raw file is fetched whole.
-    That adds up what is known: of ``of_sources`` sources, of ``probed`` from a probe, of ``approximate`` roughly,
-    and of ``unknown`` not at all. ``not_locked`` names what was probed at another commit than the lock has.
-    ``languages`` counts what manifests declare, and ``undeclared`` the sources whose raw records tell theirs.
-    ``basis`` says what ``hours`` rest on.
+    Row counts are those of the published corpus (measured for the offline sources). A pilot profile
+    (`normalize.rows_per_part`, `sources.files_per_table`) makes at most that many. The corpus and each mix have the
+    same sums; those of a mix are after its cap, except ``download``, because raw files are fetched whole.
+
+    ``download`` adds up known sizes: of ``of_sources`` sources in all, of them ``probed`` from a probe and
+    ``approximate`` as an order of magnitude; ``unknown`` sources have no size. ``not_locked`` lists revisions that were
+    probed at another commit than that of the lock. ``languages`` counts the languages that manifests declare, and
+    ``undeclared`` the sources whose raw records name the language. ``basis`` explains the estimate of ``hours``.
 
     Args:
         build: the profile.
-        chosen: plan for these sources of it only.
-        workers: how many share the work, for the hours.
+        chosen: restricts the plan to some of its sources.
+        workers: number of workers, for the hours.
 
     """
     everything = build.manifests()
@@ -119,7 +126,14 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
 
 
 def _sums(manifests: Sequence[Manifest], rows: Mapping[str, int], raw: Mapping[str, Download]) -> dict[str, Any]:
-    """Add sources up, each with so many rows."""
+    """Add up sources.
+
+    Args:
+        manifests: of the sources.
+        rows: source → number of rows.
+        raw: source → size of its raw files.
+
+    """
 
     def rows_by(key: Callable[[Manifest], str]) -> dict[str, int]:
         counts = Counter[str]()
@@ -142,12 +156,12 @@ def _sums(manifests: Sequence[Manifest], rows: Mapping[str, int], raw: Mapping[s
 
 
 def _download(raw: Sequence[Download]) -> dict[str, int]:
-    known = [one.bytes for one in raw if one.bytes is not None]
+    known = [download.bytes for download in raw if download.bytes is not None]
     return {
         "bytes": sum(known),
         "of_sources": len(known),
-        "probed": sum(one.probed for one in raw),
-        "approximate": sum(bool(one.basis) for one in raw),
+        "probed": sum(download.probed for download in raw),
+        "approximate": sum(bool(download.basis) for download in raw),
         "unknown": len(raw) - len(known),
     }
 
@@ -164,7 +178,7 @@ def _mix(build: Build, name: str, manifests: Sequence[Manifest], raw: Mapping[st
 
 
 def _mix_rows(build: Build, name: str, manifests: Sequence[Manifest]) -> tuple[dict[str, int], int | None]:
-    """Return what a mix's cap leaves of each source, and the cap."""
+    """Return source → rows of a mix after its cap, and the cap."""
     recipe = load_recipe(name, build.root)
     held = [m for m in manifests if recipe.holds(m.name)]
     settings = build.profile.mixes.get(name)
@@ -173,7 +187,7 @@ def _mix_rows(build: Build, name: str, manifests: Sequence[Manifest]) -> tuple[d
 
 
 def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest]) -> dict[str, Any]:
-    """Compare the plan with what is left of it."""
+    """Return what a restriction costs: the sources, rows and languages that are not among those left."""
     kept = [m for m in manifests if m in left]
     gone = [m for m in manifests if m not in left]
     mixes = {
@@ -190,7 +204,13 @@ def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest])
 
 
 def entry(manifest: Manifest, raw: Download | None = None) -> dict[str, Any]:
-    """Return what a table of sources has of one; `raw` is what is known of its files, by default from the manifest."""
+    """Return the entry of a source in a table of sources.
+
+    Args:
+        manifest: of the source.
+        raw: size of its raw files; null: as the manifest states.
+
+    """
     raw = raw or stated(manifest)
     return {
         "name": manifest.name,
@@ -226,12 +246,12 @@ def print_plan(plan: dict[str, Any]) -> None:
     console.print(
         f"raw files: {size(download['bytes'])}, known of {download['of_sources']} of {plan['sources']} sources "
         f"(of {download['probed']} from `curate probe`, marked *, of {download['approximate']} roughly, marked ~); "
-        f"nobody has stated those of the other {download['unknown']}"
+        f"unknown for the other {download['unknown']}"
     )
-    for one in plan["not_locked"]:
+    for skew in plan["not_locked"]:
         console.print(
-            f"{one['source']}: {one['revision']} was probed at {one['probed'][:12]}, and the lock has "
-            f"{one['locked'][:12]}; `curate probe {one['source']}` looks at what will be fetched"
+            f"{skew['source']}: {skew['revision']} was probed at {skew['probed'][:12]}, and the lock has "
+            f"{skew['locked'][:12]}; `curate probe {skew['source']}` looks at what will be fetched"
         )
     mixes = {f"mix {name}": mix for name, mix in plan["mixes"].items()}
     console.print(_sums_table({"corpus": {**corpus, "sources": plan["by_source"]}, **mixes}))
@@ -239,15 +259,15 @@ def print_plan(plan: dict[str, Any]) -> None:
         cap = f"at most {mix['cap']:,} a source" if mix["cap"] else "uncapped"
         console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
     console.print(_lost_table(plan["lost"], plan["mixes"]))
-    told = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
+    hours_by_step = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
     workers = plan["basis"]["workers"]
-    console.print(f"hours of {workers} worker{'s' if workers > 1 else ''}, by manifests/rates.yaml: {told}")
+    console.print(f"hours of {workers} worker{'s' if workers > 1 else ''}, by manifests/rates.yaml: {hours_by_step}")
     for line in basis_lines(plan["basis"]):
         console.print(line, markup=False)
 
 
 def _sums_table(parts: dict[str, dict[str, Any]]) -> Table:
-    """Return the sums side by side: rows by family, task, license and access, in the corpus's order."""
+    """Return the sums of the corpus and the mixes side by side: rows by family, task, license and access."""
     table = Table(title="totals")
     for column in ("rows by", "", *parts):
         table.add_column(column, justify="right" if column in parts else "left", no_wrap=column in parts)
@@ -293,7 +313,7 @@ def source_table(title: str, entries: list[dict[str, Any]]) -> Table:
 
 
 def size(count: int | None) -> str:
-    """Write bytes as people do.
+    """Format a number of bytes with a decimal unit.
 
     >>> size(3_090_000_000), size(None)
     ('3.09 GB', '?')

@@ -1,4 +1,4 @@
-"""Running a step: what it reads is checked first, then its own code works on that and on nothing else."""
+"""Run a step: check that the results it reads are current, then call its function with them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ RUNS = {
 }
 """Step → its function, imported when it is run."""
 NEEDED = {"report": ("jinja2", "markupsafe", "matplotlib")}
-"""Step → optional packages without which it cannot be imported; others ask for theirs where they use them."""
+"""Step → optional packages that its module imports; other steps check for theirs where they use them."""
 
 
 def run_step(build: Build, step: str) -> StepResult:
-    """Run one step and return what it made.
+    """Run one step and return its result.
 
     Args:
         build: the profile.
         step: `fetch`, `normalize`, `identify`, `dedup`, `decontaminate`, `mine`, `mix-<name>` or `report`.
 
     Raises:
-        StageError: a step before has not been run, or its result is not current; the remedy is the verb to run.
+        StageError: a step before has not been run, or its result is not current; the remedy is the command to run.
         MissingPackageError: the step needs an extra that is not installed.
-        CorpusError: what the step itself refuses.
+        CorpusError: the step failed.
 
     """
     kind, _, name = step.partition("-")

@@ -1,4 +1,4 @@
-"""`curate show`: rows of a source with all that the steps found out about them."""
+"""`curate show`: print rows of a source with the results of all steps for them."""
 
 from __future__ import annotations
 
@@ -19,44 +19,56 @@ from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError, UnknownNameError
 
 TEXT_CHARS = 400
+"""Characters of a text that are printed."""
 MOST_PAIRS = 40
+"""Pairs of declared and identified languages that are printed."""
 MOST_NEGATIVES = 8
 _TABLES = {
     "identify": ("languages", "verdicts"),
     "dedup": ("clusters", "merges"),
     "decontaminate": ("contamination",),
 }
-"""Step → its tables beside the rows."""
+"""Step → its row-aligned tables."""
 MOST_MERGED = 8
 
 
 def show_rows(
     build: Build, source: str, subset: str | None, count: int, row_id: str | None, *, as_json: bool = False
 ) -> None:
-    """Print rows with languages, cluster, verdict and negatives, as far as the steps have come.
+    """Print rows with their languages, clusters, verdicts and negatives, as far as the steps have been run.
 
-    What a step found out about other rows than these is not shown, with a line that says why.
+    Results that are not current are not shown; a line says why.
+
+    Args:
+        build: the profile.
+        source: name.
+        subset: null: all subsets.
+        count: number of rows.
+        row_id: print only this row; null: the first rows.
+        as_json: print one JSON object for each row.
 
     Raises:
         StageError: there are no rows, or they are not current.
+        UnknownNameError: the source or subset does not exist.
 
     """
     checker = Checker(build)
     shards = _shards(build, checker.require("normalize", refused=True), source, subset)
     console = Console()
     current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
-    tested = checker.state("decontaminate").result
-    current["decontaminate"] &= bool(tested and tested.shards)  # else it was run without any evaluation set
+    decontaminated = checker.state("decontaminate").result
+    # without shards, the step was run without any evaluation set
+    current["decontaminate"] &= bool(decontaminated and decontaminated.shards)
     tables = [name for step, names in _TABLES.items() if current[step] for name in names]
     shown = 0
     for shard in shards:
         rows = build.store.read_table(f"rows/{shard.path}.rows.arrow")
-        beside = [build.store.read_table(f"{name}/{shard.path}.{name}.arrow") for name in tables]
+        step_tables = [build.store.read_table(f"{name}/{shard.path}.{name}.arrow") for name in tables]
         for i in range(rows.num_rows):
             row = rows.slice(i, 1).to_pylist()[0]
             if row_id and row["row_id"].hex() != row_id:
                 continue
-            for table in beside:
+            for table in step_tables:
                 row |= table.slice(i, 1).to_pylist()[0]
             row["mined"] = _negatives(build, shard, i) if current["mine"] else []
             _print_json(row) if as_json else console.print(_card(row))
@@ -70,7 +82,7 @@ def show_rows(
 
 
 def _is_current(state: State, console: Console) -> bool:
-    """Tell whether to show what a step left; say why not, where it has run."""
+    """Tell whether a step's result can be shown; print why not if it is stale or lost."""
     if state.kind in ("stale", "lost"):
         console.print(escape(f"not shown: {state.why}; {state.remedy}"))
     return state.kind == "done"
@@ -88,7 +100,7 @@ def _shards(build: Build, normalized: StepResult, source: str, subset: str | Non
 
 
 def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:
-    """Return lines about what was mined for a row: the positive's score and rank, and the first negatives."""
+    """Return (heading, text) lines on the negatives of a row: score and rank of the positive, first negatives."""
     mined = build.store.read_table(f"negatives/{shard.path}.negatives.arrow").slice(row, 1).to_pylist()[0]
     score, rank = mined["positive_score"], mined["positive_rank"]
     lines = [] if math.isnan(score) else [("teacher", f"positive {score:.3f}, {rank} candidates above it")]
@@ -130,26 +142,41 @@ def _card(row: dict[str, Any]) -> Table:
             table.add_row(name, escape(str(text)[:TEXT_CHARS]))
     for other in row.get("merged", [])[:MOST_MERGED]:
         what = f"{other['source']} / {other['subset']} {other['row_id'].hex()}, {other['reason'].partition('-')[0]}"
-        said = " → ".join(other[side] for side in ("query", "positive") if other[side]) or "the same"
-        table.add_row("stands for", escape(f"{what}: {said}"[:TEXT_CHARS]))
+        texts = " → ".join(other[side] for side in ("query", "positive") if other[side]) or "the same"
+        table.add_row("stands for", escape(f"{what}: {texts}"[:TEXT_CHARS]))
     for name, text in row["mined"] or [("negative, given", text) for text in row["negatives"][:MOST_NEGATIVES]]:
         table.add_row(name, escape(text[:TEXT_CHARS]))
     return table
 
 
 def _overlaps(row: dict[str, Any]) -> str:
-    """Say with which evaluation sets a row overlaps, how, and what follows."""
-    said = [
+    """Describe the overlaps of a row with evaluation sets, and the verdict."""
+    descriptions = [
         f"{side} {row[f'{side}_overlap']} ({row[f'{side}_score']:.2f}) with {row[f'{side}_text']}"
         f" of {', '.join(row[f'{side}_tasks'])}"
         for side in SIDES
         if row[f"{side}_overlap"]
     ]
-    return "; ".join([*said, "contaminated" if row["contaminated"] else "may stay"]) if said else "nothing of any set"
+    return (
+        "; ".join([*descriptions, "contaminated" if row["contaminated"] else "may stay"])
+        if descriptions
+        else "nothing of any set"
+    )
 
 
 def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> None:
-    """Print a source's declared against identified languages, and the strongest disagreements."""
+    """Print the pairs of declared and identified languages of a source, and the strongest disagreements.
+
+    Args:
+        build: the profile.
+        source: name.
+        as_json: print one JSON object.
+
+    Raises:
+        StageError: step `identify` has no current verdicts on the source.
+        UnknownNameError: the source does not exist.
+
+    """
     build.manifest(source)
     entry = load(build, "identify").stats["sources"].get(source)
     if entry is None or "disagreements" not in entry:
@@ -162,23 +189,41 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
     confused = Table()
     for column in ("declared", "identified", "texts"):
         confused.add_column(column, justify="right" if column == "texts" else "left")
-    pairs = [(count, was, code) for was, codes in entry["confusion"].items() for code, count in codes.items()]
-    for count, was, code in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:MOST_PAIRS]:
-        confused.add_row(escape(was), escape(code), f"{count:,}")
+    pairs = [(count, declared, code) for declared, codes in entry["confusion"].items() for code, count in codes.items()]
+    for count, declared, code in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:MOST_PAIRS]:
+        confused.add_row(escape(declared), escape(code), f"{count:,}")
     if len(pairs) > MOST_PAIRS:
         confused.caption = f"the {MOST_PAIRS} commonest of {len(pairs):,} pairs"
     console.print(confused)
     strongest = Table(title="strongest disagreements")
     for column in ("declared", "identified", "confidence", "text", "row"):
         strongest.add_column(column, overflow="fold")
-    for found in entry["disagreements"]:
-        cells = (found["declared"], found["identified"], f"{found['confidence']:.2f}", found["text"])
-        strongest.add_row(*map(escape, cells), f"{found['row_id']} {found['side']}")
+    for disagreement in entry["disagreements"]:
+        cells = (
+            disagreement["declared"],
+            disagreement["identified"],
+            f"{disagreement['confidence']:.2f}",
+            disagreement["text"],
+        )
+        strongest.add_row(*map(escape, cells), f"{disagreement['row_id']} {disagreement['side']}")
     console.print(strongest)
 
 
 def show_quarantine(build: Build, source: str, subset: str | None, count: int, *, as_json: bool = False) -> None:
-    """Print quarantined records with file, record number and reason, then the files that were not read whole."""
+    """Print quarantined records with file, record number and reason, then the files that were not read to their end.
+
+    Args:
+        build: the profile.
+        source: name.
+        subset: null: all subsets.
+        count: number of records, and of files.
+        as_json: print one JSON object for each.
+
+    Raises:
+        StageError: the rows are missing or not current.
+        UnknownNameError: the source does not exist.
+
+    """
     build.manifest(source)
     start = "/".join(filter(None, ("rows", source, subset))) + "/"
     result = Checker(build).require("normalize", refused=True)
@@ -201,7 +246,7 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int, *
 
 
 def _print_unread(result: StepResult, source: str, subset: str | None, count: int, *, as_json: bool) -> None:
-    """Print which files were not read to their end, why, and how many bytes of each."""
+    """Print the files that were not read to their end, with the reason and the number of bytes that were not read."""
     of_subsets = result.stats.get("unreadable", {}).get(source, {})
     entries = [
         {"source": source, "subset": name, "file": file, "why": why, "bytes_not_read": size}
@@ -226,5 +271,5 @@ def _print_unread(result: StepResult, source: str, subset: str | None, count: in
 
 
 def _print_json(data: dict[str, Any]) -> None:
-    """Print one line of JSON; ids are hexadecimal digits."""
+    """Print one line of JSON; ids are written in hexadecimal digits."""
     print(json.dumps(data, ensure_ascii=False, default=bytes.hex))

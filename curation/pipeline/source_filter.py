@@ -1,4 +1,4 @@
-"""Choosing sources by what their manifests say: for `curate sources`, `curate plan` and a profile's own choice."""
+"""Filter sources by the values of their manifests, for `curate sources` and `curate plan`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LICENSE = ("commercial", "redistribution")
 
 @dataclass(frozen=True)
 class Filter:
-    """What a source must be; null admits all.
+    """Conditions on sources; null: no condition.
 
     Attributes:
-        language: a code or tag, of any text of the source (`deu`, `de`, `srp-Cyrl`, `python`).
+        language: a code, tag or programming language of any text of the source (`deu`, `de`, `srp-Cyrl`, `python`).
         family: loss family.
         task: task type.
-        license: `commercial` or `redistribution` for what a license must allow, or a license's own identifier.
+        license: `commercial` or `redistribution`, a use that the license must allow; or the identifier of a license.
         access: comma-separated kinds of access.
 
     """
@@ -37,19 +37,19 @@ class Filter:
         return any(getattr(self, field.name) is not None for field in fields(self))
 
     def choose(self, manifests: Iterable[Manifest]) -> list[Manifest]:
-        """Return those that are admitted, in the order given.
+        """Return the manifests that meet all conditions, in their order.
 
         Raises:
-            UnknownNameError: a value that no source could have; the message has the nearest.
-            LanguageCodeError: a language that is none, and that no source has as a programming language.
+            UnknownNameError: a value that no source can have; the message has the nearest.
+            LanguageCodeError: neither a language code nor a programming language of a source.
 
         """
         manifests = list(manifests)
-        _known("family", self.family, get_args(Family))
-        _known("task", self.task, get_args(Task))
-        _known("license", self.license, {*LICENSE, *(m.license.id for m in manifests)})
+        _check_known("family", self.family, get_args(Family))
+        _check_known("task", self.task, get_args(Task))
+        _check_known("license", self.license, {*LICENSE, *(m.license.id for m in manifests)})
         for kind in self._access():
-            _known("access", kind, ACCESS)
+            _check_known("access", kind, ACCESS)
         chosen = [m for m in manifests if self._admits(m)]
         if (
             self.language is not None
@@ -60,20 +60,20 @@ class Filter:
         return chosen
 
     def without(self, kind: str) -> Filter:
-        """Return this filter with one kind of access taken out of those it admits.
+        """Return this filter without one kind of access.
 
         Raises:
-            SettingsError: it admits no other.
+            SettingsError: no other kind is left.
 
         """
-        left = [one for one in (self._access() or ACCESS) if one != kind]
-        if not left:
+        remaining = [access for access in (self._access() or ACCESS) if access != kind]
+        if not remaining:
             raise SettingsError(
                 f"access {self.access} without {kind} leaves no source",
                 where="--access",
                 remedy=f"leave out --access or --without-{kind}, or name other kinds: {', '.join(ACCESS)}",
             )
-        return replace(self, access=",".join(left))
+        return replace(self, access=",".join(remaining))
 
     def _admits(self, manifest: Manifest) -> bool:
         license = manifest.license
@@ -91,25 +91,25 @@ class Filter:
 
 
 def speaks(manifest: Manifest, language: str) -> bool:
-    """Say whether a source declares a language.
+    """Tell whether a source declares a language.
 
     Args:
-        manifest: of the source. Where a raw column tells the language, only what the manifest lists is known.
-        language: a tag, a code or a programming language's name; without a script it stands for all scripts.
+        manifest: of the source. If a raw column holds the language, only the languages that the manifest lists count.
+        language: a tag, a code or the name of a programming language; without a script it matches all scripts.
 
     """
     tags = set(manifest.languages())
     if is_tag(language) or code_tag(language) in tags:
         return bool(tags & {language, code_tag(language)})
     try:
-        asked = tag_of(language)
+        wanted = tag_of(language)
     except LanguageCodeError:
         return False
     if "-" in language or "_" in language:
-        return asked in tags
-    return asked.partition("-")[0] in {tag.partition("-")[0] for tag in tags}
+        return wanted in tags
+    return wanted.partition("-")[0] in {tag.partition("-")[0] for tag in tags}
 
 
-def _known(kind: str, value: str | None, valid: Iterable[str]) -> None:
+def _check_known(kind: str, value: str | None, valid: Iterable[str]) -> None:
     if value is not None and value not in set(valid):
         raise UnknownNameError(kind, value, sorted(valid))

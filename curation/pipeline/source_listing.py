@@ -1,4 +1,4 @@
-"""`curate sources`: the list of sources, and everything about one of them."""
+"""`curate sources`: list sources, and show the manifest of one source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from sources.manifest import LangColumn, Manifest, Subset
 
 
 def list_sources(chosen: Filter, root: Path | None = None, *, as_json: bool) -> None:
-    """Print the sources that a filter admits; with those of `manifests/` below `root`."""
+    """Print the sources that meet a filter.
+
+    Args:
+        chosen: the filter.
+        root: a folder whose `manifests/` are included; null: only the project's sources.
+        as_json: print JSON instead of a table.
+
+    Raises:
+        UnknownNameError: see `curation.pipeline.source_filter.Filter.choose`.
+
+    """
     entries = [entry(m) for m in chosen.choose(registry.load_all(root=root))]
     if as_json:
         print(json.dumps(entries, ensure_ascii=False, indent=1))
@@ -27,10 +37,15 @@ def list_sources(chosen: Filter, root: Path | None = None, *, as_json: bool) -> 
 
 
 def show_source(name: str, root: Path | None = None, *, as_json: bool) -> None:
-    """Print everything about one source; it may be one of `manifests/` below `root`.
+    """Print the manifest of one source.
+
+    Args:
+        name: of the source.
+        root: a folder whose `manifests/` are included; null: only the project's sources.
+        as_json: print JSON instead of a table.
 
     Raises:
-        UnknownNameError: there is none of that name; the message has the nearest.
+        UnknownNameError: there is no source of that name; the message has the nearest.
 
     """
     manifest = registry.load(name, root)
@@ -76,9 +91,9 @@ def _about(manifest: Manifest) -> dict[str, str]:
 
 
 def _access(manifest: Manifest) -> str:
-    said: dict[str, Any] = manifest.access.model_dump()
-    kind = said.pop("kind")
-    return "; ".join([kind, *(f"{name.replace('_', ' ')}: {text}" for name, text in said.items())])
+    access: dict[str, Any] = manifest.access.model_dump()
+    kind = access.pop("kind")
+    return "; ".join([kind, *(f"{name.replace('_', ' ')}: {text}" for name, text in access.items())])
 
 
 def _subsets(manifest: Manifest) -> Table:

@@ -1,4 +1,4 @@
-"""`curate status`: how far a build is, from what lies on disk."""
+"""`curate status`: the state of all steps of a build."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ OPERATIONS = tuple(
 
 
 def make_status(build: Build) -> dict[str, Any]:
-    """Return rows, languages, mixes and stages; what is not built yet is null or zero.
+    """Return the status of a build as data for JSON. Values of steps that have not been run are null or zero.
 
-    ``languages`` counts the ISO 639-3 codes that sources declare for their rows, programming languages apart.
-    ``stages`` says for each stage how its result stands: ``done``; ``stale``, made from something else than there is
-    now; ``missing``, not run; ``lost``, run, but its files are gone; ``refused``, run, but it does not count as done.
-    ``problems`` has for all but the first why, and the first command to run again. Figures are those of the last run.
-    ``tasks_done`` counts finished tasks by operation, also while a step is at work.
+    ``languages`` counts the ISO 639-3 codes that sources declare for their rows, without programming languages.
+    ``stages`` holds the state of each stage: ``done``; ``stale``: made from other inputs than the current ones;
+    ``missing``: not run; ``lost``: its files are missing; ``refused``: some of its sources failed. For every state
+    except ``done``, ``problems`` holds the reason and the first command to run again. Figures are those of the last
+    run. ``tasks_done`` counts finished tasks by operation, also while a step is running.
     """
     checker = Checker(build)
     states = checker.states()
-    trained = {"train": model_state(build, checker), "evaluate": evaluation_state(build, checker)}
-    stages = {name: state for name, state in states.items() if name != "report"} | trained
+    training_states = {"train": model_state(build, checker), "evaluate": evaluation_state(build, checker)}
+    stages = {name: state for name, state in states.items() if name != "report"} | training_states
     stages["report"] = states["report"]
     rows = stages["normalize"].result
     mixes = {name: stages[f"mix-{name}"].result for name in built_mixes(build.profile, build.root)}
@@ -55,7 +55,9 @@ def make_status(build: Build) -> dict[str, Any]:
         },
         "languages": len(natural),
         "programming_languages": len(programming),
-        "mixes": {name: made.stats["counts"]["samples"] if made else None for name, made in mixes.items()},
+        "mixes": {
+            name: mix_result.stats["counts"]["samples"] if mix_result else None for name, mix_result in mixes.items()
+        },
         "stages": {name: state.kind for name, state in stages.items()},
         "problems": {
             name: {"why": state.why, "remedy": state.remedy} for name, state in stages.items() if state.kind != "done"
@@ -100,8 +102,8 @@ def print_status(status: dict[str, Any]) -> None:
     table.add_column("why, and what to run first", overflow="fold")
     for name, state in status["stages"].items():
         problem = status["problems"].get(name, {"why": "", "remedy": ""})
-        said = "" if state == "missing" else problem["why"]
-        table.add_row(name, state, escape("; ".join(filter(None, (said, problem["remedy"])))))
+        reason = "" if state == "missing" else problem["why"]
+        table.add_row(name, state, escape("; ".join(filter(None, (reason, problem["remedy"])))))
     console.print(table)
     console.print(
         f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "

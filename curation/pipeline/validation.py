@@ -1,8 +1,8 @@
-"""What is looked up before any work: every name that a profile, its mix files and its sources' manifests hold.
+"""Validation before any work: look up all names in a profile, its mix files and the manifests of its sources.
 
-Settings refuse what they can refuse by themselves (`curation.settings`). Whether a source, a mix, an evaluation set or
-a shape of some name exists, they cannot know. Every command looks at the whole profile, also at sections that it does
-not use: what is misspelt there would otherwise be found hours later, or never.
+The settings models check types and values (`curation.settings`), but not whether a source, mix, evaluation set or shape
+exists. Every command checks the whole profile, also sections that it does not use. Otherwise a misspelled name would be
+found hours later, or never.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from curation.build import Build
 from curation.decontamination.evaluation_sets import load_catalog
 from curation.decontamination.origins import check_folder, chosen_sets
 from curation.mixing.recipe import built_mixes, load_recipe, recipe_files
+from curation.normalize.yields import allowed_names
 from curation.settings import Profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from sources import registry
@@ -25,30 +26,32 @@ from sources.manifest import Manifest
 from sources.normalize import check_manifest
 
 _OWNED = {"train": "train.config_file"}
-"""Section → the module whose `check_section` looks at it. By name, as for the origins of sources: the package above
-this one is not imported here before it is needed."""
+"""Section → the module whose `check_section` checks it. The module is in a package that depends on this one, so it is
+imported by name and only when needed."""
 
 
 def check_profile(build: Build, where: str) -> None:
-    """Refuse a profile in which anything is misspelt.
+    """Refuse a profile with a name that does not exist.
 
     Args:
-        build: the profile; its root is where mixes of its own, and relative folders, are looked for.
-        where: the file and the profile, for errors.
+        build: the profile; mixes and relative folders are looked up below its root.
+        where: the file and the profile, for error messages.
 
     Raises:
-        CorpusError: `UnknownNameError` for a name that nothing has, with the nearest; another where a file that the
-            profile names breaks its model.
+        CorpusError: `UnknownNameError` for an unknown name, with the nearest known one; another error if a file that
+            the profile names is not valid.
 
     """
-    known = registry.names(build.root)
-    for place, names in source_names(build.profile):
+    sources = registry.names(build.root)
+    for setting, names in source_names(build.profile):
         for name in names:
-            if name not in known:
-                raise UnknownNameError("source", name, known, where=f"{where}: {place}")
-    with suppress(StageError):  # no source is chosen: the verbs that need some say so
-        for manifest in build.manifests():
+            if name not in sources:
+                raise UnknownNameError("source", name, sources, where=f"{where}: {setting}")
+    with suppress(StageError):  # no source is chosen: steps that need sources report it
+        manifests = build.manifests()
+        for manifest in manifests:
             check_manifest(manifest)
+        allowed_names(build.profile, manifests)
     _check_mixes(build, where)
     check_evaluation_sets(build, where)
     for section in _OWNED:
@@ -57,7 +60,7 @@ def check_profile(build: Build, where: str) -> None:
 
 
 def trained_on(build: Build, where: str) -> list[Path] | None:
-    """Return the folders of the mixes that a profile trains on and, last, evaluates on; null if it trains nothing.
+    """Return the folders of the mixes that a profile trains on and, last, evaluates on; null if it trains no model.
 
     Raises:
         CorpusError: see `check_profile`.
@@ -76,16 +79,16 @@ def _owner(section: str, where: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(package):
             raise
-        found = getattr(sys.modules.get(package), "__file__", None)
+        path = getattr(sys.modules.get(package), "__file__", None)
         raise SettingsError(
-            f"nobody can look at this section: `{package}` is {found or 'not there'}, not this project's package",
+            f"this section cannot be checked: `{package}` is {path or 'not there'}, not this project's package",
             where=f"{where}: {section}",
             remedy=f"rename your own {package}.py, or call the command from another folder",
         ) from None
 
 
 def source_names(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield each setting that names sources, and the names."""
+    """Yield (setting, source names) for each setting that names sources."""
     yield "sources.include", profile.sources.include
     yield "sources.exclude", profile.sources.exclude
     yield "languages.trust.sources", profile.languages.trust.sources
@@ -102,7 +105,11 @@ def _check_mixes(build: Build, where: str) -> None:
 
 
 def check_evaluation_sets(build: Build, where: str) -> None:
-    """Refuse names that no evaluation set has, and folders that are not there.
+    """Refuse evaluation sets and folders that do not exist.
+
+    Args:
+        build: the profile.
+        where: the file and the profile, for error messages.
 
     Raises:
         CorpusError: see `check_profile`.
@@ -112,16 +119,16 @@ def check_evaluation_sets(build: Build, where: str) -> None:
     with _at(f"{where}: decontaminate"):
         if settings.mteb.model_fields_set:
             load_catalog(build.root).choose(settings.mteb)
-        for one in chosen_sets(settings, build.root):
-            if isinstance(one.said, Manifest):
-                check_manifest(one.said)
-            elif isinstance(one.said, tuple):
-                check_folder(*one.said)
+        for evaluation_set in chosen_sets(settings, build.root):
+            if isinstance(evaluation_set.definition, Manifest):
+                check_manifest(evaluation_set.definition)
+            elif isinstance(evaluation_set.definition, tuple):
+                check_folder(*evaluation_set.definition)
 
 
 @contextmanager
 def _at(where: str) -> Iterator[None]:
-    """Say where an unknown name stands, if the error does not say it."""
+    """Add the location to an `UnknownNameError` that has none."""
     try:
         yield
     except UnknownNameError as error:

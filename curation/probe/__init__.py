@@ -1,1 +1,1 @@
-"""`curate probe`: the heads of raw files, looked at before a long download."""
+"""`curate probe`: check the first records of remote raw files before a long download."""

@@ -1,7 +1,7 @@
-"""`curate probe`: look at the heads of all raw files before a long download, and keep what was found for `plan`.
+"""`curate probe`: read the first records of all raw files before a long download, and keep the results for `plan`.
 
-What was found of a source is kept in `work/probe/<source>.json` and counts as long as manifest, endpoint, folders and
-lock are the same. What failed is probed again every time.
+The result of a source is stored in `work/probe/<source>.json`. It is used as long as manifest, endpoint, folders and
+lock are the same. Failed sources are probed again every time.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from sources.probing.probe import Probe
 
 THREADS = 8
-"""Requests at once where nobody says how many: threads that wait for servers, not for cores."""
+"""Default number of concurrent requests; the threads wait for servers, so it does not depend on the cores."""
 VERDICTS = ("failed", "warning", "ok")
-"""Worst first."""
+"""Verdicts on a source, the worst first."""
 _READ_BY_PROBE = {"name", "family", "origin", "tables", "where", "shape", "clean", "subsets", "access"}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a probe found of a source, as it is kept.
+    """The stored result of a probe of one source.
 
     Attributes:
-        key: what it was found from; another key, and it does not count for `curate probe`.
-        manifest: digest of the manifest; another manifest, and it counts for nobody.
-        found: as `sources.probing.probe.Probe.as_json`.
+        key: hash of what the result depends on; with another key, `curate probe` does not use it.
+        manifest: digest of the manifest; with another manifest, no command uses the result.
+        found: the result, as in `sources.probing.probe.Probe.as_json`.
 
     """
 
@@ -57,12 +57,12 @@ class Kept:
 
 @dataclass
 class Probed:
-    """What `curate probe` found.
+    """The result of `curate probe`.
 
     Attributes:
-        profile: whose settings it was run under.
-        sources: what was found of each, worst first.
-        anew: sources that were probed now; the others were kept from before.
+        profile: name of the profile.
+        sources: result of each source, the worst first.
+        anew: sources that were probed in this run; the results of the others are from earlier runs.
 
     """
 
@@ -72,7 +72,7 @@ class Probed:
 
 
 def manifest_digest(manifest: Manifest) -> str:
-    """Hash what of a manifest decides what a probe finds."""
+    """Hash the parts of a manifest that a probe depends on."""
     data = manifest.model_dump(mode="json", include=_READ_BY_PROBE)
     for subset in data["subsets"].values():
         del subset["samples"]
@@ -80,49 +80,51 @@ def manifest_digest(manifest: Manifest) -> str:
 
 
 def chosen_sources(build: Build, names: Iterable[str]) -> list[Manifest]:
-    """Return the named sources, be they of the profile or not, or all of the profile's.
+    """Return the named sources, which need not be in the profile; without names, all sources of the profile.
 
     Raises:
-        UnknownNameError: there is no such source.
+        UnknownNameError: a source does not exist.
 
     """
-    wanted = sorted(set(names))
-    return [build.manifest(name) for name in wanted] if wanted else build.manifests()
+    unique_names = sorted(set(names))
+    return [build.manifest(name) for name in unique_names] if unique_names else build.manifests()
 
 
 def kept_probe(build: Build, manifest: Manifest) -> Kept | None:
-    """Return what an earlier probe found of a source as its manifest is now; null where there is nothing."""
+    """Return the stored result of a probe with the current manifest; null if there is none."""
     from sources.probing.probe import VERSION
 
     try:
-        said = json.loads(_place(build, manifest.name).read_text("utf-8"))
-        kept = Kept(said["key"], said["manifest"], said["found"])
-        current = said["version"] == VERSION and kept.manifest == manifest_digest(manifest)
+        data = json.loads(_cache_path(build, manifest.name).read_text("utf-8"))
+        kept = Kept(data["key"], data["manifest"], data["found"])
+        current = data["version"] == VERSION and kept.manifest == manifest_digest(manifest)
         return kept if current and kept.verdict in VERDICTS else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
 def unprobed_sources(build: Build, manifests: Sequence[Manifest], *, again: bool = False) -> list[Manifest]:
-    """Return the sources that a probe would look at: those of which nothing is kept that counts, or that failed."""
+    """Return the sources that must be probed: those without a valid stored result, and failed ones."""
     options = fetch_options(build)
-    return [manifest for manifest in manifests if again or not _counts(kept_probe(build, manifest), manifest, options)]
+    return [
+        manifest for manifest in manifests if again or not _is_valid(kept_probe(build, manifest), manifest, options)
+    ]
 
 
 def run_probe(build: Build, names: Iterable[str] = (), *, again: bool = False, threads: int = 0) -> Probed:
-    """Probe sources, several at once, and keep what is found.
+    """Probe sources concurrently, and store the results.
 
     Args:
         build: the profile.
-        names: of sources; none: all of the profile's.
-        again: do not use what was found before.
-        threads: requests at once; 0: `THREADS`.
+        names: of sources; none: all sources of the profile.
+        again: ignore stored results.
+        threads: concurrent requests; 0: `THREADS`.
 
     Raises:
-        ProbeFailedError: sources failed; it has what was found.
-        ProbeFailedForNowError: the same, and it may pass by itself for all of them.
-        UnknownNameError: there is no such source.
-        MissingPackageError: a source is fetched with a package that is not installed.
+        ProbeFailedError: sources failed; the error has the results of all.
+        ProbeFailedForNowError: the same, and all failures are temporary.
+        UnknownNameError: a source does not exist.
+        MissingPackageError: a source needs a package that is not installed.
 
     """
     from sources.probing.probe import probe
@@ -134,36 +136,36 @@ def run_probe(build: Build, names: Iterable[str] = (), *, again: bool = False, t
         for manifest in todo:
             check_client(manifest)
     failures = Failures("probe", "sources", "probed")
-    found = {m.name: kept.found for m in manifests if m not in todo and (kept := kept_probe(build, m))}
-    number = threads or THREADS
-    # Two pools: a source waits for the heads of its files, which wait for nobody.
+    results = {m.name: kept.found for m in manifests if m not in todo and (kept := kept_probe(build, m))}
+    num_threads = threads or THREADS
+    # Two pools avoid a deadlock: the task of a source waits for the tasks of its files.
     with (
         Progress("probe", total=len(manifests), done=len(manifests) - len(todo)) as progress,
-        ThreadPoolExecutor(number, "probe-file") as files,
-        ThreadPoolExecutor(number, "probe-source") as sources,
+        ThreadPoolExecutor(num_threads, "probe-file") as files,
+        ThreadPoolExecutor(num_threads, "probe-source") as sources,
     ):
         jobs: dict[Future[Probe], Manifest] = {sources.submit(probe, m, options, files): m for m in todo}
         try:
             for job in as_completed(jobs):
                 manifest = jobs[job]
                 with failures.of(manifest.name):
-                    found[manifest.name] = job.result().as_json()
-                    _keep(build, manifest, options, found[manifest.name])
+                    results[manifest.name] = job.result().as_json()
+                    _save(build, manifest, options, results[manifest.name])
                 progress.advance(manifest.name)
         except BaseException:
             sources.shutdown(wait=False, cancel_futures=True)
             files.shutdown(wait=False, cancel_futures=True)
             raise
-    result = Probed(build.name, sorted(found.values(), key=_rank), [m.name for m in todo])
+    result = Probed(build.name, sorted(results.values(), key=_rank), [m.name for m in todo])
     _end(result, failures, of=len(manifests), where=f"profile {build.name}")
     return result
 
 
 class ProbeFailedError(FetchError):
-    """Sources cannot be used as they are.
+    """Some sources failed.
 
     Attributes:
-        result: what was found of all.
+        result: the results of all sources.
 
     """
 
@@ -171,10 +173,10 @@ class ProbeFailedError(FetchError):
 
 
 class ProbeFailedForNowError(TransientError):
-    """As `ProbeFailedError`, where all that went wrong may pass by itself.
+    """Some sources failed, and all failures are temporary.
 
     Attributes:
-        result: what was found of all.
+        result: the results of all sources.
 
     """
 
@@ -182,30 +184,32 @@ class ProbeFailedForNowError(TransientError):
 
 
 def _end(result: Probed, failures: Failures, *, of: int, where: str) -> None:
-    """Raise one error where any source failed; a fault of the program comes out as itself."""
+    """Raise one error if a source failed; an exception in the program itself is raised as it is."""
     failed = [source for source in result.sources if source["verdict"] == "failed"]
     if failures:
         failures.end(of=of, where=where)
     if not failed:
         return
-    passing = all(source["transient"] for source in failed)
+    all_transient = all(source["transient"] for source in failed)
     lines = "".join(f"\n    {source['source']}: {worst(source)}" for source in failed)
-    error = (ProbeFailedForNowError if passing else ProbeFailedError)(
+    error = (ProbeFailedForNowError if all_transient else ProbeFailedError)(
         f"{len(failed)} of {of} sources failed: {', '.join(source['source'] for source in failed)}{lines}",
         where=where,
-        remedy="try again later" if passing else "mend what is named above, or leave it out (`sources.exclude`)",
+        remedy="try again later" if all_transient else "mend what is named above, or leave it out (`sources.exclude`)",
     )
     error.result = result
     raise error
 
 
 def worst(source: dict[str, Any]) -> str:
-    """Write the first thing of a source that failed, and how many more there are."""
+    """Describe the first failure of a source, and count the others."""
     first, *more = [finding for finding in source["findings"] if finding["level"] == "failed"]
-    others = f" (and {len(more)} more)" if more else ""
+    more_failures = f" (and {len(more)} more)" if more else ""
     remedy = f"\n      remedy: {first['remedy']}" if first["remedy"] else ""
     return (
-        f"{first['where']}: {first['what']}{others}{remedy}" if first["where"] else f"{first['what']}{others}{remedy}"
+        f"{first['where']}: {first['what']}{more_failures}{remedy}"
+        if first["where"]
+        else f"{first['what']}{more_failures}{remedy}"
     )
 
 
@@ -214,12 +218,12 @@ def _rank(source: dict[str, Any]) -> tuple[int, int, str]:
     return (VERDICTS.index(source["verdict"]), -levels.count(source["verdict"]), source["source"])
 
 
-def _place(build: Build, source: str) -> Path:
+def _cache_path(build: Build, source: str) -> Path:
     return build.root / "work" / "probe" / f"{source}.json"
 
 
 def _key(manifest: Manifest, options: FetchOptions) -> str:
-    """Hash what a probe's result depends on, save for the origin itself."""
+    """Hash what the result of a probe depends on, except the content of the origin."""
     return digest(
         [
             manifest_digest(manifest),
@@ -232,28 +236,28 @@ def _key(manifest: Manifest, options: FetchOptions) -> str:
 
 
 def locked_commits(manifest: Manifest, options: FetchOptions) -> dict[str, str | None]:
-    """Return the commits that the lock has of a source's revisions, null for those it has not; empty without a lock."""
+    """Return revision → locked commit of a source, null for revisions that are not locked; empty without a lock."""
     if options.lock is None or manifest.origin.kind != "hub":
         return {}
     from sources.fetch.hub import revisions_of
 
-    known = options.lock.revisions
+    commits = options.lock.revisions
     return {
-        f"{repo} at {ref}": known[repo, ref].commit if (repo, ref) in known else None
+        f"{repo} at {ref}": commits[repo, ref].commit if (repo, ref) in commits else None
         for subset in manifest.subsets
         for repo, ref in revisions_of(manifest.bound(subset))
     }
 
 
-def _counts(kept: Kept | None, manifest: Manifest, options: FetchOptions) -> bool:
+def _is_valid(kept: Kept | None, manifest: Manifest, options: FetchOptions) -> bool:
     return kept is not None and kept.verdict != "failed" and kept.key == _key(manifest, options)
 
 
-def _keep(build: Build, manifest: Manifest, options: FetchOptions, found: dict[str, Any]) -> None:
-    """Write what was found of a source, whole or not at all."""
+def _save(build: Build, manifest: Manifest, options: FetchOptions, found: dict[str, Any]) -> None:
+    """Store the result of a source atomically."""
     from sources.probing.probe import VERSION
 
-    path = _place(build, manifest.name)
+    path = _cache_path(build, manifest.name)
     data = {
         "version": VERSION,
         "key": _key(manifest, options),

@@ -1,4 +1,4 @@
-"""What `curate probe` prints: a line a source, worst first, then what is to be mended or looked at."""
+"""The output of `curate probe`: a table with one line for each source, the worst first, then the findings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from curation.pipeline.plan import size
 from curation.probe.run import VERDICTS, Probed, worst
 
 MOST_SUBSETS = 10
-"""Subsets that are shown of a source that was asked for by name."""
+"""Subsets that are shown of a source that is named on the command line."""
 _TEXT_CHARS = 120
+"""Characters of a text that are shown."""
 
 
 def probe_outcome(probed: Probed) -> Outcome:
-    """Return what was found as the other verbs say what they did; worst first."""
+    """Return the outcome in the form of the other commands, the worst source first."""
     lines = [_line_of(source, anew=source["source"] in probed.anew) for source in probed.sources]
     kept = len(probed.sources) - len(probed.anew)
     notes = [f"{kept} of them kept from before: `--again` probes anew"] if kept else []
@@ -47,20 +48,20 @@ def _line_of(source: dict[str, Any], *, anew: bool) -> Line:
 
 
 def probe_json(probed: Probed) -> dict[str, Any]:
-    """Return what `--json` prints: the outcome, each line with all that was found of its source."""
+    """Return the JSON object that `--json` prints: the outcome, each line with the full result of its source."""
     data = probe_outcome(probed).as_json(probed.profile)
-    data["sources"] = [line | (found | line) for line, found in zip(data["sources"], probed.sources, strict=True)]
+    data["sources"] = [line | (result | line) for line, result in zip(data["sources"], probed.sources, strict=True)]
     verdicts = {verdict: sum(s["verdict"] == verdict for s in probed.sources) for verdict in VERDICTS}
     return data | {"verdicts": verdicts, "probed": probed.anew}
 
 
 def print_probed(probed: Probed, *, as_json: bool = False, closely: bool = False) -> None:
-    """Print to standard output: a table and the findings, or one JSON object.
+    """Print a table and the findings, or one JSON object, to standard output.
 
     Args:
-        probed: what was found.
-        as_json: all of it as JSON.
-        closely: show columns and first rows of each source too.
+        probed: the result.
+        as_json: print JSON.
+        closely: also show the columns and first rows of each source.
 
     """
     if as_json:
@@ -76,29 +77,29 @@ def print_probed(probed: Probed, *, as_json: bool = False, closely: bool = False
             _show(console, source)
 
 
-def _sizes(said: dict[str, Any]) -> tuple[str, str, str]:
-    records = "-" if said["records"] is None else f"{said['records']:,}"
-    return f"{said['files']:,}", size(said["bytes"]), records
+def _sizes(sizes: dict[str, Any]) -> tuple[str, str, str]:
+    records = "-" if sizes["records"] is None else f"{sizes['records']:,}"
+    return f"{sizes['files']:,}", size(sizes["bytes"]), records
 
 
 def _say(console: Console, source: str, finding: dict[str, Any]) -> None:
     where = finding["where"]
-    named = source if not where or where == source else where if where.startswith(source) else f"{source}: {where}"
-    more = [f"in {finding['subsets']} subsets"] if finding["subsets"] > 1 else []
-    more += [f"and {finding['places'] - 1} more like it"] if finding["places"] > 1 else []
-    also = f" ({', '.join(more)})" if more else ""
-    console.print(escape(f"{finding['level']} {named}: {finding['what']}{also}"), soft_wrap=True)
+    location = source if not where or where == source else where if where.startswith(source) else f"{source}: {where}"
+    details = [f"in {finding['subsets']} subsets"] if finding["subsets"] > 1 else []
+    details += [f"and {finding['places'] - 1} more like it"] if finding["places"] > 1 else []
+    suffix = f" ({', '.join(details)})" if details else ""
+    console.print(escape(f"{finding['level']} {location}: {finding['what']}{suffix}"), soft_wrap=True)
     if finding["remedy"]:
         console.print(escape(f"  remedy: {finding['remedy']}"), soft_wrap=True)
 
 
 def _show(console: Console, source: dict[str, Any]) -> None:
-    """Print what is known of one source."""
+    """Print the details of one source: revisions, tables, damage, first rows."""
     for revision in source["revisions"]:
         console.print(escape(f"{revision['repo']} at {revision['ref']}: commit {revision['commit']}"), soft_wrap=True)
     for name, of in source["tables"].items():
-        files, taken, records = _sizes(of)
-        console.print(escape(f"table {name}: {files} files, {taken}, {records} records"), soft_wrap=True)
+        files, bytes_text, records = _sizes(of)
+        console.print(escape(f"table {name}: {files} files, {bytes_text}, {records} records"), soft_wrap=True)
         columns = source["columns"].get(name, {})
         if columns:
             console.print(escape("  " + ", ".join(f"{c}: {kind}" for c, kind in columns.items())), soft_wrap=True)
@@ -116,8 +117,12 @@ def _show(console: Console, source: dict[str, Any]) -> None:
         for row in subset["first"]:
             console.print(escape(f"  {row['query_lang']}: {_line(row['query'])}"), soft_wrap=True)
             console.print(escape(f"    {row['positive_lang']}: {_line(row['positive'])}"), soft_wrap=True)
+            for text in row["negatives"]:
+                console.print(escape(f"    negative: {_line(text)}"), soft_wrap=True)
+            if row["label"] is not None:
+                console.print(escape(f"    label: {_line(row['label'])}"), soft_wrap=True)
 
 
 def _line(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _TEXT_CHARS else flat[:_TEXT_CHARS] + "…"
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= _TEXT_CHARS else one_line[:_TEXT_CHARS] + "…"

@@ -1,1 +1,1 @@
-"""The statistics report: one HTML file from what the steps left on disk."""
+"""The statistics report: one HTML file, made from the results of the steps."""

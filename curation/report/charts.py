@@ -1,4 +1,4 @@
-"""The report's charts, each from the figures it shows to an SVG element."""
+"""The charts of the report. Each function draws figures as an SVG element."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ STAGE_COLOURS = dict(
 )
 FAMILY_COLOURS = {"retrieval": BLUE, "clustering": "#2aa187", "classification": ORANGE}
 _HEAT = LinearSegmentedColormap.from_list("heat", [(0.14, 0.35, 0.77, opacity) for opacity in (0.08, 1.0)])
-"""Opacity, not lightness: low values recede on a light page and on a dark one."""
+"""Values are shown by opacity, not lightness, so that the chart works on a light and on a dark page."""
 
 MOST_BARS = 40
+"""Sources or languages that a chart shows."""
 
 
 def human(value: float) -> str:
-    """Write a count as an axis does.
+    """Format a count for an axis.
 
     >>> human(0), human(950), human(12_000), human(2_500_000)
     ('0', '950', '12k', '2.5M')
@@ -47,19 +48,19 @@ def human(value: float) -> str:
 
 
 def funnel_chart(name: str, rows: Sequence[FunnelRow]) -> Markup:
-    """Draw where the records of each source ended, as shares."""
+    """Draw the share of each source's records that ended at each stage, as stacked bars."""
     rows = rows[:MOST_BARS]
     with style():
         figure, axes = _figure(0.26 * len(rows) + 0.5)
-        places, left = np.arange(len(rows)), np.zeros(len(rows))
+        positions, left = np.arange(len(rows)), np.zeros(len(rows))
         records = np.array([max(row.records, 1) for row in rows])
         for stage in reversed(STAGES):
             share = np.array([row.ends[stage] for row in rows]) / records
-            axes.barh(places, share, left=left, height=0.66, color=STAGE_COLOURS[stage])
+            axes.barh(positions, share, left=left, height=0.66, color=STAGE_COLOURS[stage])
             left += share
-        for place, row in enumerate(rows):
-            axes.text(1.012, place, f"{row.samples:,} of {row.records:,}", va="center", color=MUTED, fontsize=7)
-        _list(axes, [row.source for row in rows])
+        for position, row in enumerate(rows):
+            axes.text(1.012, position, f"{row.samples:,} of {row.records:,}", va="center", color=MUTED, fontsize=7)
+        _label_rows(axes, [row.source for row in rows])
         axes.set_xlim(0, 1.17)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
         axes.spines["bottom"].set_visible(False)
@@ -67,7 +68,7 @@ def funnel_chart(name: str, rows: Sequence[FunnelRow]) -> Markup:
 
 
 def language_chart(name: str, rows: Sequence[LanguageRow]) -> Markup:
-    """Draw rows by language, the largest first, on a log scale."""
+    """Draw the number of rows of each language as bars, the largest first, on a log scale."""
     rows = rows[:MOST_BARS]
     with style(ytick_labelcolor=MUTED, xtick_labelcolor=INK):
         figure, axes = _figure(2.5)
@@ -85,10 +86,10 @@ def language_chart(name: str, rows: Sequence[LanguageRow]) -> Markup:
 
 
 def confusion_chart(table: Confusion) -> Markup:
-    """Draw identified against declared languages."""
+    """Draw the confusion matrix of declared and identified languages."""
     with style(xtick_labelcolor=INK):
         figure, axes = _figure(0.27 * len(table.declared) + 0.9)
-        _cells(axes, table.shares, _percent, low=0.0, high=1.0)
+        _draw_cells(axes, table.shares, _percent, low=0.0, high=1.0)
         axes.set_xticks(np.arange(len(table.identified)) + 0.5, table.identified, rotation=90)
         axes.set_yticks(np.arange(len(table.declared)) + 0.5, table.declared)
         axes.set_xlabel("identified")
@@ -98,13 +99,13 @@ def confusion_chart(table: Confusion) -> Markup:
 
 
 def task_chart(rows: Sequence[TaskRow]) -> Markup:
-    """Draw rows by task, colored by family."""
+    """Draw the number of rows of each task as bars, colored by family."""
     with style():
         figure, axes = _figure(0.26 * len(rows) + 0.5)
         colors = [FAMILY_COLOURS[row.family] for row in rows]
         bars = axes.barh(range(len(rows)), [row.rows for row in rows], height=0.66, color=colors)
         axes.bar_label(bars, [f"{row.rows:,}" for row in rows], padding=4, color=MUTED, fontsize=7)
-        _list(axes, [row.task for row in rows])
+        _label_rows(axes, [row.task for row in rows])
         axes.set_xlim(0, 1.14 * max(1, *(row.rows for row in rows)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: human(value)))
         axes.spines["bottom"].set_visible(False)
@@ -112,16 +113,16 @@ def task_chart(rows: Sequence[TaskRow]) -> Markup:
 
 
 def length_chart(surveys: dict[str, SourceSurvey]) -> Markup:
-    """Draw the distributions of lengths, a line of hills for each source, queries beside positives."""
+    """Draw the distributions of text lengths, one line for each source, one panel each for queries and positives."""
     names = sorted(surveys, key=lambda name: (-surveys[name].rows, name))[:MOST_BARS]
     with style():
         figure = Figure((WIDTH, 0.34 * len(names) + 0.7), layout="constrained")
         longest = max(10, *(side.longest for s in surveys.values() for side in (s.query, s.positive)))
         panels = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.06})
         for axes, side, color in zip(panels, ("query", "positive"), (BLUE, ORANGE), strict=True):
-            for place, name in enumerate(names):
-                _hill(axes, getattr(surveys[name], side), place, color)
-            _list(axes, names)
+            for position, name in enumerate(names):
+                _draw_density(axes, getattr(surveys[name], side), position, color)
+            _label_rows(axes, names)
             axes.set_ylim(len(names) - 0.45, -1.1)
             axes.set_xscale("log")
             axes.set_xlim(1, longest)
@@ -134,17 +135,17 @@ def length_chart(surveys: dict[str, SourceSurvey]) -> Markup:
 
 
 def score_chart(scores: dict[str, tuple[dict[str, int], dict[str, int]]], width: float) -> Markup:
-    """Draw how a teacher scores positives and negatives, a line of hills for each source.
+    """Draw the distributions of the teacher's scores of positives and negatives, one line for each source.
 
     Args:
-        scores: source → bin → count, of positives and of negatives.
-        width: of a bin; bin i begins at i times the width.
+        scores: source → (bin → count of positives, bin → count of negatives).
+        width: bin width; bin i begins at i times the width.
 
     """
     names = list(scores)[:MOST_BARS]
     with style():
         figure, axes = _figure(0.42 * len(names) + 0.5)
-        for place, name in enumerate(names):
+        for position, name in enumerate(names):
             for counts, color in zip(scores[name], (BLUE, ORANGE), strict=True):
                 bins = np.array(sorted(map(int, counts)), np.int64)
                 if not len(bins):
@@ -152,9 +153,9 @@ def score_chart(scores: dict[str, tuple[dict[str, int], dict[str, int]]], width:
                 height = np.zeros(bins[-1] - bins[0] + 3)
                 height[bins - bins[0] + 1] = [counts[str(i)] for i in bins]
                 edges = (np.arange(len(height)) + bins[0] - 1) * width
-                top = place + 0.3 - 0.92 * height / height.max()
-                axes.fill_between(edges, place + 0.3, top, step="post", color=color, alpha=0.6, linewidth=0)
-        _list(axes, names)
+                top = position + 0.3 - 0.92 * height / height.max()
+                axes.fill_between(edges, position + 0.3, top, step="post", color=color, alpha=0.6, linewidth=0)
+        _label_rows(axes, names)
         axes.set_ylim(len(names) - 0.45, -1.1)
         axes.set_xlabel("score")
         axes.spines["bottom"].set_visible(False)
@@ -162,15 +163,15 @@ def score_chart(scores: dict[str, tuple[dict[str, int], dict[str, int]]], width:
 
 
 def evaluation_charts(evaluation: Evaluation, metric: str) -> list[tuple[str, Markup]]:
-    """Draw one heat map of depth and dimension for each rank: (title, chart)."""
+    """Draw one heat map of depth and dimension for each rank; return (title, chart) pairs."""
     ranks = sorted({point.rank for point in evaluation.trained}, reverse=True)
     scores = [point.scores[metric] for point in evaluation.trained]
-    found = []
+    results = []
     for rank in ranks:
         points = [point for point in evaluation.trained if point.rank == rank]
         title = f"embedding rank {rank}" if rank else "whole embedding"
-        found.append((title, _depth_chart(f"model-{rank}", points, metric, title, (min(scores), max(scores)))))
-    return found
+        results.append((title, _depth_chart(f"model-{rank}", points, metric, title, (min(scores), max(scores)))))
+    return results
 
 
 def _depth_chart(name: str, points: list[Point], metric: str, title: str, limits: tuple[float, float]) -> Markup:
@@ -181,7 +182,9 @@ def _depth_chart(name: str, points: list[Point], metric: str, title: str, limits
     with style(xtick_labelcolor=INK):
         figure = Figure((WIDTH / 2, 0.32 * len(depths) + 0.7), layout="constrained")
         axes = figure.subplots()
-        _cells(axes, table, lambda value: f"{value:.3f}"[1:] if value < 1 else "1.00", low=limits[0], high=limits[1])
+        _draw_cells(
+            axes, table, lambda value: f"{value:.3f}"[1:] if value < 1 else "1.00", low=limits[0], high=limits[1]
+        )
         axes.set_xticks(np.arange(len(dims)) + 0.5, [str(dim) for dim in dims])
         axes.set_yticks(np.arange(len(depths)) + 0.5, [str(depth) for depth in depths])
         axes.set_xlabel("dimensions")
@@ -194,31 +197,40 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _list(axes: Axes, names: list[str]) -> None:
-    """Name the lines of a chart from top to bottom."""
+def _label_rows(axes: Axes, names: list[str]) -> None:
+    """Label the lines of a chart with names, from top to bottom."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
 
 
-def _hill(axes: Axes, lengths: Lengths, place: int, color: str) -> None:
-    """Draw one distribution as density over the logarithm: bins of single lengths are wider there."""
-    used = np.flatnonzero(lengths.counts)
-    if not len(used):
+def _draw_density(axes: Axes, lengths: Lengths, position: int, color: str) -> None:
+    """Draw one distribution as density over the logarithm of the length, as bins differ in width on a log scale."""
+    nonempty = np.flatnonzero(lengths.counts)
+    if not len(nonempty):
         return
-    bins = slice(max(int(used[0]) - 1, 0), min(int(used[-1]) + 2, len(EDGES) - 1))
+    bins = slice(max(int(nonempty[0]) - 1, 0), min(int(nonempty[-1]) + 2, len(EDGES) - 1))
     edges = EDGES.astype(np.float64)
     width = np.log(edges[1:][bins] / edges[:-1][bins])
     density = lengths.counts[:-1][bins] / width
     height = 0.92 * density / density.max()
     axes.fill_between(
-        edges[:-1][bins], place + 0.3, place + 0.3 - height, step="post", color=color, alpha=0.85, linewidth=0
+        edges[:-1][bins], position + 0.3, position + 0.3 - height, step="post", color=color, alpha=0.85, linewidth=0
     )
 
 
-def _cells(axes: Axes, table: F64, write: Callable[[float], str], *, low: float, high: float) -> None:
-    """Draw a table as colored cells with their values, the first row on top; empty cells stay empty."""
+def _draw_cells(axes: Axes, table: F64, write: Callable[[float], str], *, low: float, high: float) -> None:
+    """Draw a table as colored cells with their values, the first row on top; cells with 0 or NaN stay empty.
+
+    Args:
+        axes: to draw on.
+        table: float64[rows, columns].
+        write: formats a value.
+        low: value of the lightest color.
+        high: value of the darkest color.
+
+    """
     span = max(high - low, 1e-9)
     shown = np.ma.masked_invalid(np.where(table > 0, table, np.nan))
     axes.pcolormesh(shown, cmap=_HEAT, vmin=low, vmax=high, edgecolors=CARD, linewidth=1)

@@ -1,4 +1,4 @@
-"""The report's section on evaluation sets, from what step `decontaminate` left."""
+"""The report's section on evaluation sets, from the statistics of step `decontaminate`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from curation.decontamination.matching import REASONS
 from curation.tables.contamination import SIDES
 
 MOST_SETS = 60
-"""Shown in full, those of which most was found; `steps/decontaminate.json` has all."""
+"""Evaluation sets that are listed, those with the most overlaps first; `steps/decontaminate.json` has all."""
 MOST_OVERLAPS = 200
+"""Overlaps of a source with a set that are listed, the largest first."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Rows of a source that overlap with a set on one side, by reason, and how many texts of the set it has."""
+    """Overlap of a source with an evaluation set on one side.
+
+    Attributes:
+        source: name.
+        task: the evaluation set.
+        side: `query` or `document`.
+        rows: number of overlapping rows for each of `REASONS`.
+        found: texts of the set that occur in the source.
+
+    """
 
     source: str
     task: str
@@ -27,7 +37,19 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Contamination:
-    """What the section shows; `shown` are the sets of which something was found, `clean` counts the others."""
+    """Content of the section.
+
+    Attributes:
+        tasks: statistics of all evaluation sets, by name.
+        shown: sets with texts that occur in the rows.
+        clean: number of sets without such texts.
+        overlaps: of a source with a set.
+        distrust: sources that hold a large part of a set, or have a large share of contaminated rows.
+        contaminated: number of contaminated rows.
+        skipped: set → why it was skipped.
+        reasons: headings of the columns.
+
+    """
 
     tasks: dict[str, Any]
     shown: list[dict[str, Any]]
@@ -40,25 +62,25 @@ class Contamination:
 
 
 def contamination(step: StepResult) -> Contamination:
-    """Gather the section's figures, the larger first."""
+    """Build the section from the result of step `decontaminate`, the largest figures first."""
     stats = step.stats
-    found = [
+    with_overlap = [
         {"name": name, "sought": entry["texts"] - entry["too_short"], **entry}
         for name, entry in stats["tasks"].items()
         if entry["found"]
     ]
-    found.sort(key=lambda entry: (-entry["found"], entry["name"]))
+    with_overlap.sort(key=lambda entry: (-entry["found"], entry["name"]))
     overlaps = [
-        Overlap(source, task, side, [counts[reason] for reason in REASONS], held["found"])
+        Overlap(source, task, side, [counts[reason] for reason in REASONS], counts_of_task["found"])
         for source, entry in stats["sources"].items()
-        for task, held in entry["tasks"].items()
-        for side, counts in sorted(held["rows"].items(), key=lambda item: list(SIDES).index(item[0]))
+        for task, counts_of_task in entry["tasks"].items()
+        for side, counts in sorted(counts_of_task["rows"].items(), key=lambda item: list(SIDES).index(item[0]))
     ]
     overlaps.sort(key=lambda o: (-sum(o.rows), o.source, o.task))
     return Contamination(
         tasks=stats["tasks"],
-        shown=found[:MOST_SETS],
-        clean=len(stats["tasks"]) - len(found),
+        shown=with_overlap[:MOST_SETS],
+        clean=len(stats["tasks"]) - len(with_overlap),
         overlaps=overlaps[:MOST_OVERLAPS],
         distrust=stats["distrust"],
         contaminated=sum(entry["contaminated"] for entry in stats["sources"].values()),

@@ -1,7 +1,7 @@
-"""How charts are drawn: one style, and SVG elements that stand inside the page and follow its theme.
+"""The style of the charts, and their output as SVG elements inside the page, which follow its theme.
 
-Text stays text in the page's font, and ink is a CSS variable. Equal data give equal bytes: the salt of a chart's ids
-is its name, and no date or version is written.
+Text is stored as text and uses the page's font; colors are CSS variables. Equal data give equal bytes: the salt of a
+chart's ids is its name, and no date or version is written.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 
 INK, MUTED, RULE, CARD = "#0b0c0d", "#5b5c5d", "#d1d2d3", "#fdfcfb"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", CARD: "var(--card)"}
-"""Colors drawn with, and the CSS variables that stand in for them on the page."""
+"""Colors in matplotlib, and the CSS variables that replace them on the page."""
 
 WIDTH = 9.0
-"""Inches of a chart that takes the whole width."""
+"""Width in inches of a chart that takes the whole page width."""
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -44,12 +44,19 @@ _STYLE: dict[Any, Any] = {
 
 
 def style(**more: str) -> AbstractContextManager[None]:
-    """Draw in the report's style inside a `with` block; `more` sets `xtick.labelcolor` as `xtick_labelcolor`."""
+    """Use the report's style inside a `with` block; `xtick_labelcolor=…` sets matplotlib's `xtick.labelcolor`."""
     return mpl.rc_context(_STYLE | {key.replace("_", "."): value for key, value in more.items()})
 
 
 def to_svg(figure: Figure, name: str, description: str) -> Markup:
-    """Write a figure as an SVG element that can stand inside HTML, beside others of its kind."""
+    """Return a figure as an SVG element that can be embedded in HTML together with others.
+
+    Args:
+        figure: to write.
+        name: unique on the page; salt of the ids.
+        description: text for screen readers.
+
+    """
     sink = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

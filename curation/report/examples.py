@@ -1,6 +1,6 @@
-"""Rows to show: drawn by the lowest row ids, cut to a readable length, differing words marked.
+"""Example rows of the report: those with the lowest row ids, shortened, with differing words marked.
 
-Nothing here is escaped: texts go to the template as they are, and the template escapes every one.
+Texts are not escaped here; the template escapes all of them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,20 @@ from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import tokenize
 
 CHARS = 200
+"""Characters of a text that are shown."""
 BEFORE = 60
-"""Characters kept before the first difference of two texts."""
+"""Characters that are shown before the first difference of two texts."""
 ROWS_PER_SOURCE = 2
 PAIRS = 5
+"""Near-duplicate pairs."""
 CLUSTERS = 5
+"""Largest clusters."""
 NEGATIVE_ROWS = 6
+"""Rows with negatives."""
 NEGATIVES_PER_ROW = 3
 
 Marked = list[tuple[str, bool]]
-"""Pieces of a text, each with whether it differs from the other text's."""
+"""Pieces of a text: (piece, whether it differs from the other text)."""
 
 
 def cut(text: str) -> str:
@@ -45,40 +49,42 @@ def cut(text: str) -> str:
 
 
 def read_rows(store: Store, places: list[Place]) -> list[dict[str, Any]]:
-    """Return whole rows, in the order of `places`; every shard is opened once."""
-    found: dict[Place, dict[str, Any]] = {}
+    """Read all columns of rows, in the order of `places`; every shard is opened once."""
+    row_at: dict[Place, dict[str, Any]] = {}
     for path in sorted({place.path for place in places}):
-        here = sorted((place for place in places if place.path == path), key=lambda place: place.index)
-        table = store.read_rows(f"rows/{path}.rows.arrow", np.array([place.index for place in here]))
-        found |= dict(zip(here, table.to_pylist(), strict=True))
-    return [found[place] for place in places]
+        places_of_shard = sorted((place for place in places if place.path == path), key=lambda place: place.index)
+        table = store.read_rows(f"rows/{path}.rows.arrow", np.array([place.index for place in places_of_shard]))
+        row_at |= dict(zip(places_of_shard, table.to_pylist(), strict=True))
+    return [row_at[place] for place in places]
 
 
 def example_rows(store: Store, surveys: dict[str, SourceSurvey]) -> dict[str, list[dict[str, Any]]]:
     """Return a few rows of each source."""
-    return {source: read_rows(store, found.drawn[:ROWS_PER_SOURCE]) for source, found in surveys.items()}
+    return {
+        source: read_rows(store, source_survey.drawn[:ROWS_PER_SOURCE]) for source, source_survey in surveys.items()
+    }
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One field of two rows, by the pieces in which their texts differ."""
+    """One field of a dropped row and of the kept row, with the differing words marked."""
 
     name: str
     language: str | None
     similarity: float
-    """Jaccard index of the shingles; 1 where the texts are equal but for case and white space."""
+    """Jaccard index of the shingles; 1 if the texts differ only in case and white space."""
     dropped: Marked
     kept: Marked
 
     @property
     def same(self) -> bool:
-        """Tell whether there is nothing to compare."""
+        """Tell whether the texts do not differ."""
         return not any(differs for _, differs in (*self.dropped, *self.kept))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A near-duplicate and the row that stands for its cluster."""
+    """A near-duplicate row, and the row that is kept for its cluster."""
 
     dropped: Place
     kept: Place
@@ -86,13 +92,13 @@ class Pair:
 
     @property
     def similarity(self) -> float:
-        """The lower of both sides' Jaccard indexes: never below the threshold."""
+        """The lower Jaccard index of the two sides; it is never below the threshold."""
         return min(field.similarity for field in self.fields)
 
 
 @dataclass(frozen=True)
 class LargeCluster:
-    """A cluster with many rows, by the row that stands for it."""
+    """One of the largest clusters: its number of rows, and the row that is kept."""
 
     rows: int
     kept: Place
@@ -102,14 +108,21 @@ class LargeCluster:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Examples of what dedup found."""
+    """Examples of duplicates: near-duplicate pairs, and the largest clusters."""
 
     pairs: list[Pair]
     largest: list[LargeCluster]
 
 
 def duplicates(store: Store, inputs: Inputs, settings: DedupSettings) -> Duplicates:
-    """Draw near-duplicates from as many sources as there are, and find the largest clusters."""
+    """Draw near-duplicate pairs, spread over the sources, and find the largest clusters.
+
+    Args:
+        store: of the build.
+        inputs: results of the steps; `dedup` must have been run.
+        settings: of step `dedup`.
+
+    """
     assert inputs.dedup is not None, "asked for only where dedup has run"
     drawn: dict[str, list[Place]] = {}
     dropped = [np.zeros(0, np.int64)]
@@ -136,23 +149,23 @@ def duplicates(store: Store, inputs: Inputs, settings: DedupSettings) -> Duplica
 
 
 def _clusters_of(store: Store, places: list[Place]) -> dict[Place, int]:
-    found = {}
+    cluster_of = {}
     for place in places:
         table = store.read_table(f"clusters/{place.path}.clusters.arrow", ["sample_cluster"])
-        found[place] = table["sample_cluster"][place.index].as_py()
-    return found
+        cluster_of[place] = table["sample_cluster"][place.index].as_py()
+    return cluster_of
 
 
 def _kept_rows(store: Store, dedup: StepResult, numbers: set[int]) -> dict[int, Place]:
-    """Find the row that stands for each of these clusters."""
-    wanted = pa.array(sorted(numbers), pa.int64())
-    found: dict[int, Place] = {}
+    """Find the kept row of each of these clusters; return cluster → location."""
+    clusters = pa.array(sorted(numbers), pa.int64())
+    kept: dict[int, Place] = {}
     for shard in dedup.shards if numbers else ():
         table = store.read_table(f"clusters/{shard.path}.clusters.arrow", ["keep", "sample_cluster"])
-        chosen = pc.and_(table["keep"], pc.is_in(table["sample_cluster"], value_set=wanted)).to_numpy()
+        chosen = pc.and_(table["keep"], pc.is_in(table["sample_cluster"], value_set=clusters)).to_numpy()
         for i in np.flatnonzero(chosen).tolist():
-            found[table["sample_cluster"][i].as_py()] = Place(0, shard.source, shard.subset, shard.path, i)
-    return found
+            kept[table["sample_cluster"][i].as_py()] = Place(0, shard.source, shard.subset, shard.path, i)
+    return kept
 
 
 def _pair(store: Store, inputs: Inputs, settings: DedupSettings, dropped: Place, kept: Place) -> Pair:
@@ -177,16 +190,16 @@ def _similarity(texts: list[str], shingle: int) -> float:
 
 
 def mark(left: str, right: str) -> tuple[Marked, Marked]:
-    """Cut two texts to the part where they first differ, and mark the words that do.
+    """Shorten two texts to the part around their first difference, and mark the words that differ.
 
     >>> mark("a b c", "a d c")
     ([('a ', False), ('b', True), (' c', False)], [('a ', False), ('d', True), (' c', False)])
     """
     shorter = min(len(left), len(right))
-    same = next((i for i in range(shorter) if left[i] != right[i]), shorter)
-    start = max(0, same - BEFORE) if max(len(left), len(right)) > CHARS else 0
-    lead = "…" if start else ""
-    before, after = (re.findall(r"\w+|\W", lead + cut(text[start:])) for text in (left, right))
+    first_difference = next((i for i in range(shorter) if left[i] != right[i]), shorter)
+    start = max(0, first_difference - BEFORE) if max(len(left), len(right)) > CHARS else 0
+    ellipsis = "…" if start else ""
+    before, after = (re.findall(r"\w+|\W", ellipsis + cut(text[start:])) for text in (left, right))
     result: tuple[Marked, Marked] = ([], [])
     for kind, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         for pieces, words in zip(result, (before[i:j], after[k:m]), strict=True):
@@ -197,7 +210,7 @@ def mark(left: str, right: str) -> tuple[Marked, Marked]:
 
 @dataclass(frozen=True)
 class MinedRow:
-    """A row and some of its negatives, as (origin, text)."""
+    """A row and some of its negatives, as (origin, text) pairs."""
 
     source: str
     subset: str
@@ -209,27 +222,29 @@ class MinedRow:
 
 
 def mined_rows(build: Build, surveys: dict[str, SourceSurvey]) -> list[MinedRow]:
-    """Draw a row with negatives from each of the largest sources."""
-    found: list[MinedRow] = []
+    """Draw one row with negatives from each of the largest sources."""
+    rows: list[MinedRow] = []
     for source in sorted(surveys, key=lambda name: (-surveys[name].rows, name)):
         example = _mined_row(build, surveys[source].drawn)
         if example is not None:
-            found.append(example)
-        if len(found) == NEGATIVE_ROWS:
+            rows.append(example)
+        if len(rows) == NEGATIVE_ROWS:
             break
-    return found
+    return rows
 
 
 def _mined_row(build: Build, drawn: list[Place]) -> MinedRow | None:
-    """Return the first of the drawn rows that has a negative, with its first ones."""
+    """Return the first of the drawn rows that has negatives, with its first few negatives; null if none has."""
     for place in drawn:
         mined = build.store.read_table(f"negatives/{place.path}.negatives.arrow", ["negatives", "origins"])
         line = mined.slice(place.index, 1).to_pylist()[0]
         if line["negatives"]:
             (row,) = read_rows(build.store, [place])
             numbers = np.array(line["negatives"][:NEGATIVES_PER_ROW], np.int32)
-            found = documents_of(build, place.source, place.subset).texts(numbers).to_pylist()
-            shown = [(ORIGINS[origin], cut(text)) for origin, text in zip(line["origins"], found, strict=False)]
+            negative_texts = documents_of(build, place.source, place.subset).texts(numbers).to_pylist()
+            shown = [
+                (ORIGINS[origin], cut(text)) for origin, text in zip(line["origins"], negative_texts, strict=False)
+            ]
             texts, tags = ((cut(row["query"]), cut(row["positive"])), (row["query_lang"], row["positive_lang"]))
             return MinedRow(place.source, place.subset, *texts, *tags, shown)
     return None

@@ -1,4 +1,4 @@
-"""Declared languages, and how far the identifier agrees with them."""
+"""Declared languages, and their agreement with the identified ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from open_ml_embed.core.array_types import F64
 from sources.languages import NO_LANGUAGE
 
 _NAMES = {"hbs": "Serbo-Croatian"}
-"""Where langcodes folds a macrolanguage onto a member."""
+"""Names of macrolanguages that langcodes replaces by one member."""
 SHOWN = 20
+"""Languages of the confusion matrix."""
 
 
 @dataclass(frozen=True)
 class LanguageRow:
-    """A declared language; a row counts once for each language it has on either side."""
+    """A declared language and its rows; a row counts once for each language of its query and positive."""
 
     code: str
     name: str
@@ -32,18 +33,24 @@ class LanguageRow:
 
 
 def declared(surveys: dict[str, SourceSurvey], *, code: bool) -> list[LanguageRow]:
-    """Return the natural or the programming languages, the most rows first."""
+    """Return the declared languages, those with the most rows first.
+
+    Args:
+        surveys: of all sources.
+        code: true: programming languages; false: natural languages.
+
+    """
     rows: Counter[str] = Counter()
     sources: Counter[str] = Counter()
     for of_source in surveys.values():
-        here: Counter[str] = Counter()
+        rows_of_source: Counter[str] = Counter()
         for tags, count in of_source.tags.items():
             for name in {_name(tag) for tag in tags if tag != NO_LANGUAGE and tag.endswith("-Code") == code}:
-                here[name] += count
-        rows.update(here)
-        sources.update(here.keys())
-    found = [LanguageRow(c, c if code else english_name(c), n, sources[c]) for c, n in rows.items()]
-    return sorted(found, key=lambda row: (-row.rows, row.code))
+                rows_of_source[name] += count
+        rows.update(rows_of_source)
+        sources.update(rows_of_source.keys())
+    results = [LanguageRow(c, c if code else english_name(c), n, sources[c]) for c, n in rows.items()]
+    return sorted(results, key=lambda row: (-row.rows, row.code))
 
 
 def _name(tag: str) -> str:
@@ -51,50 +58,51 @@ def _name(tag: str) -> str:
 
 
 def english_name(code: str) -> str:
-    """Return a language's English name, or its code where there is none on record."""
+    """Return the English name of a language, or its code if there is no name."""
     name = _NAMES.get(code) or langcodes.Language.get(code).display_name("en")
     return code if name.startswith("Unknown language") else name
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Identified against declared languages of one source, in texts (two a row)."""
+    """Agreement of declared and identified languages of one source, counted in texts (two for each row)."""
 
     source: str
     texts: int
-    """Those that were identified."""
+    """Texts that were identified."""
     declared_only: int
+    """Texts that are not identified, such as code: only the source declares their language."""
     agree: int
     undetermined: int
     strongest: list[tuple[str, str, int]]
-    """(declared, identified, texts) of the commonest disagreements; undetermined texts are apart."""
+    """(declared, identified, texts) of the most frequent disagreements; undetermined texts are not among them."""
     shown: list[Disagreement]
-    """The most confident disagreements, to look at."""
+    """The most confident disagreements, as examples."""
     trust: SourceTrust
     overruled: int
-    """Texts whose disagreement is as confident as the policy asks for."""
+    """Texts whose disagreement has the confidence that the policy requires."""
     dropped: int
-    """Rows that the policy leaves out."""
+    """Rows that the policy drops."""
 
     @property
     def disagree(self) -> int:
-        """What is neither agreed nor undetermined."""
+        """Number of texts that neither agree nor are undetermined."""
         return self.texts - self.agree - self.undetermined
 
 
 def agreement(identified: StepResult) -> list[Agreement]:
-    """Return a row for each source, the least agreeing first."""
-    found = []
+    """Return the agreement of each source, the lowest first."""
+    results = []
     for source, entry in identified.stats["sources"].items():
         differing = [
-            (was, code, n)
-            for was, codes in entry["confusion"].items()
+            (declared_code, code, n)
+            for declared_code, codes in entry["confusion"].items()
             for code, n in codes.items()
-            if code not in NOT_NAMED and not agree(was, code)
+            if code not in NOT_NAMED and not agree(declared_code, code)
         ]
         strongest = sorted(differing, key=lambda d: (-d[2], d[0], d[1]))
-        found.append(
-            Agreement(  # a file from before there were verdicts lacks what follows them
+        results.append(
+            Agreement(  # statistics of an older version have no entries about verdicts
                 source,
                 entry["texts"] - entry.get("declared-only", 0),
                 entry.get("declared-only", 0),
@@ -107,12 +115,19 @@ def agreement(identified: StepResult) -> list[Agreement]:
                 sum(entry.get("dropped", {}).values()),
             )
         )
-    return sorted(found, key=lambda a: (not a.texts, a.agree / max(a.texts, 1), a.source))
+    return sorted(results, key=lambda a: (not a.texts, a.agree / max(a.texts, 1), a.source))
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Shares float64[len(declared), len(identified)] of each declared language's texts; rows add up to 1."""
+    """Confusion matrix.
+
+    Attributes:
+        declared: languages of the lines.
+        identified: languages of the columns, then `other` and undetermined.
+        shares: float64[len(declared), len(identified)], shares of the texts of each declared language; lines sum to 1.
+
+    """
 
     declared: list[str]
     identified: list[str]
@@ -120,19 +135,29 @@ class Confusion:
 
 
 def confusion(identified: StepResult, natural: set[str]) -> Confusion | None:
-    """Return the matrix of the largest languages; codes that mean the same are folded onto the declared one."""
+    """Return the confusion matrix of the largest languages; null if there is none.
+
+    An identified code that agrees with the declared one (as a member of a macrolanguage does) counts as the declared.
+
+    Args:
+        identified: result of step `identify`.
+        natural: codes of the declared natural languages.
+
+    """
     texts: dict[str, Counter[str]] = {}
     for entry in identified.stats["sources"].values():
-        for was, codes in entry["confusion"].items():
-            if was in natural:
+        for declared_code, codes in entry["confusion"].items():
+            if declared_code in natural:
                 for code, n in codes.items():
-                    texts.setdefault(was, Counter())[was if agree(was, code) else code] += n
-    largest = sorted(texts, key=lambda was: (-texts[was].total(), was))[:SHOWN]
+                    texts.setdefault(declared_code, Counter())[
+                        declared_code if agree(declared_code, code) else code
+                    ] += n
+    largest = sorted(texts, key=lambda declared_code: (-texts[declared_code].total(), declared_code))[:SHOWN]
     if not largest:
         return None
     shares = np.zeros((len(largest), len(largest) + 2))
-    for i, was in enumerate(largest):
-        for code, n in texts[was].items():
-            other = len(largest) + (code in NOT_NAMED)
-            shares[i, largest.index(code) if code in largest else other] += n / texts[was].total()
+    for i, declared_code in enumerate(largest):
+        for code, n in texts[declared_code].items():
+            other_column = len(largest) + (code in NOT_NAMED)
+            shares[i, largest.index(code) if code in largest else other_column] += n / texts[declared_code].total()
     return Confusion(largest, [*largest, "other", UNDETERMINED], shares)

@@ -1,4 +1,4 @@
-"""The model's evaluation (`train3d evaluate` writes it): one score for each depth, dimension and rank."""
+"""Read the model's evaluation, which `train3d evaluate` writes: scores for each depth, dimension and rank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ METRICS = ("ndcg@10", "mrr@10", "accuracy@1")
 
 @dataclass(frozen=True)
 class Point:
-    """Scores of one cut of the model; axes that the evaluation did not vary are 0."""
+    """Scores of one cut of the model (depth, dimension, rank); an axis that the evaluation did not vary is 0."""
 
     layers: int
     dim: int
@@ -19,20 +19,20 @@ class Point:
 
     @property
     def size(self) -> tuple[int, int, int]:
-        """Order by how much of the model is used."""
+        """Sort key: layers, dimension, rank."""
         return self.layers, self.dim, self.rank
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Points sorted by size, trained and untrained, and what else the file says."""
+    """Scores of all cuts of the trained and the untrained model, sorted by size, and summary figures."""
 
     trained: list[Point]
     untrained: list[Point]
     queries: int | None
     documents: int | None
     ratio: float | None
-    """nDCG@10 of the whole model, trained over untrained."""
+    """nDCG@10 of the whole model, trained divided by untrained."""
     by_source: list[tuple[str, int, float, float | None]]
     """(source, queries, trained nDCG@10, untrained nDCG@10) of the whole model."""
 
@@ -50,11 +50,11 @@ class Evaluation:
 
 
 def read_evaluation(data: dict[str, Any] | None) -> Evaluation | None:
-    """Read the evaluation's file; null where there is none, or it holds no nDCG."""
+    """Parse the content of the evaluation's file; null if there is no file, or it has no nDCG."""
     if data is None:
         return None
     trained = _points(data.get("trained"))
-    found = Evaluation(
+    evaluation = Evaluation(
         trained,
         _points(data.get("untrained")),
         data.get("queries"),
@@ -62,13 +62,13 @@ def read_evaluation(data: dict[str, Any] | None) -> Evaluation | None:
         data.get("ratio_full_size"),
         _by_source(data.get("by_source") or {}),
     )
-    return found if trained else None
+    return evaluation if trained else None
 
 
 def _by_source(entries: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str, int, float, float | None]]:
-    before = entries.get("untrained", {})
+    untrained = entries.get("untrained", {})
     return [
-        (source, int(scores.get("queries", 0)), float(scores["ndcg@10"]), before.get(source, {}).get("ndcg@10"))
+        (source, int(scores.get("queries", 0)), float(scores["ndcg@10"]), untrained.get(source, {}).get("ndcg@10"))
         for source, scores in sorted(entries.get("trained", {}).items())
     ]
 

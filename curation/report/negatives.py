@@ -1,4 +1,4 @@
-"""The report's section on negatives: where they come from, what was turned down and why, how the teacher sees it."""
+"""The report's section on negatives: origins, rejected candidates by reason, and the teacher's scores."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ class SourceNegatives:
     """The negatives of one source's rows.
 
     Attributes:
-        origins: negatives by where they come from, as `ORIGINS` has them.
-        short: rows with fewer negatives than the profile asks for; `none`: without any.
-        ranked: rows whose positive the teacher could place; of those, how many it put `first`, in the first `ten`, and
-            `beyond` all candidates retrieved.
+        source: name.
+        rows: number of rows.
+        origins: number of negatives of each of `ORIGINS`.
+        short: rows with fewer negatives than the profile sets.
+        none: rows without negatives.
+        ranked: rows whose positive has a rank.
+        first: rows whose positive is ranked first.
+        ten: rows whose positive is among the first ten.
+        beyond: rows whose positive is below all retrieved candidates.
 
     """
 
@@ -43,7 +48,7 @@ class SourceNegatives:
 
 @dataclass(frozen=True)
 class RejectedExample:
-    """A candidate that was turned down."""
+    """A rejected candidate."""
 
     reason: str
     query: str
@@ -54,7 +59,7 @@ class RejectedExample:
 
 @dataclass(frozen=True)
 class PoolRejections:
-    """What was turned down of the candidates of one pool; `recall` is that of an approximate search, else 1 or null."""
+    """Rejected candidates of one pool; `recall` is that of an approximate search, otherwise 1 or null."""
 
     name: str
     sources: list[str]
@@ -68,7 +73,7 @@ class PoolRejections:
 
 @dataclass(frozen=True)
 class NegativesSection:
-    """All that the section shows."""
+    """Content of the section."""
 
     settings: dict[str, Any]
     sources: list[SourceNegatives]
@@ -80,12 +85,12 @@ class NegativesSection:
 
 
 def negatives_section(build: Build, inputs: Inputs, surveys: dict[str, SourceSurvey]) -> NegativesSection:
-    """Gather the section; step `mine` must have run."""
+    """Build the section; step `mine` must have been run."""
     assert inputs.mined is not None, "asked for only where mine has run"
     stats = inputs.mined.stats
     sources = [_source(name, entry, stats["settings"]["range_max"]) for name, entry in stats["sources"].items()]
     pools = _pools(build, inputs)
-    scored = {
+    score_counts = {
         name: (entry["positive_scores"], entry["negative_scores"])
         for name, entry in stats["sources"].items()
         if entry["positive_scores"]
@@ -96,7 +101,7 @@ def negatives_section(build: Build, inputs: Inputs, surveys: dict[str, SourceSur
         [o for o in ORIGINS if any(s.origins[o] for s in sources)],
         pools,
         [r for r in REASONS[1:] if any(p.rejected[r] for p in pools)],
-        charts.score_chart(scored, stats["width"]) if scored else None,
+        charts.score_chart(score_counts, stats["width"]) if score_counts else None,
         mined_rows(build, surveys),
     )
 
@@ -123,27 +128,29 @@ def _source(name: str, entry: dict[str, Any], retrieved: int) -> SourceNegatives
 
 def _pools(build: Build, inputs: Inputs) -> list[PoolRejections]:
     assert inputs.mined is not None
-    searched = pools_of(inputs.rows, build)
-    found = []
+    pools_by_name = pools_of(inputs.rows, build)
+    results = []
     for name, entry in inputs.mined.stats["pools"].items():
         examples = []
         if entry["examples"]:
             stem = f"{Collect.name}/{name}"
-            asked, queries, documents = (
+            query_texts, queries, documents = (
                 build.store.read_table(f"{stem}.{table}.arrow") for table in ("asked", "queries", "documents")
             )
-            query, document, score, positive, reason = zip(*entry["examples"], strict=True)
-            reference = searched[name].reference
+            query, document, score, positive_score, reason = zip(*entry["examples"], strict=True)
+            reference = pools_by_name[name].reference
             text_of = queries["text"].to_numpy()[np.array(query)]
-            asks = read_texts(build.store, reference, asked, text_of, "query").to_pylist()
-            answers = read_texts(build.store, reference, documents, np.array(document)).to_pylist()
+            query_strings = read_texts(build.store, reference, query_texts, text_of, "query").to_pylist()
+            document_strings = read_texts(build.store, reference, documents, np.array(document)).to_pylist()
             examples = [
-                RejectedExample(*one)
-                for one in zip(reason, map(cut, asks), map(cut, answers), score, positive, strict=True)
+                RejectedExample(*fields)
+                for fields in zip(
+                    reason, map(cut, query_strings), map(cut, document_strings), score, positive_score, strict=True
+                )
             ]
         rejected = dict.fromkeys(REASONS, 0) | entry["rejected"]
         candidates = sum(rejected.values()) + entry.get("chosen", 0)
-        found.append(
+        results.append(
             PoolRejections(
                 name,
                 entry["sources"],
@@ -155,4 +162,4 @@ def _pools(build: Build, inputs: Inputs) -> list[PoolRejections]:
                 examples,
             )
         )
-    return found
+    return results

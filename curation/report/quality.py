@@ -1,4 +1,4 @@
-"""What damage is still to be seen in the texts of each source, as `normalize` counted it."""
+"""The report's section on text quality: damaged texts of each source, as counted by `normalize`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 from sources.checks import DAMAGE
 
 KINDS = (*DAMAGE, "short", "repeated", "under_both")
-"""The columns: kinds of damage, then what is none by itself."""
+"""The columns: kinds of damage, then counts that are not damage by themselves."""
 TITLES = {
     "replacement": "U+FFFD",
     "repeated": "repeated within a shard",
     "under_both": "under two labels within a shard",
 }
 SHOWN = 12
-"""Sources that are shown unfolded, the worst first."""
+"""Sources that are shown without unfolding, the worst first."""
 MOST_PIECES = 40
+"""Sides of subsets that are listed."""
 
 
 @dataclass(frozen=True)
 class QualityRow:
-    """Texts of a source, or of one side of one of its subsets, by what they show."""
+    """Counts of the texts of a source, or of one side of one of its subsets."""
 
     name: str
     texts: int
@@ -41,14 +42,14 @@ class QualityRow:
 
 @dataclass(frozen=True)
 class Quality:
-    """The section of the report.
+    """Content of the section.
 
     Attributes:
-        worst: the sources with the largest shares of damaged texts, unfolded.
+        worst: the sources with the largest shares of damaged texts.
         others: the other sources, in the same order.
-        total: of all.
-        pieces: the sides of subsets with the largest shares, where sources have several.
-        more_pieces: how many further ones have damaged texts.
+        total: of all sources.
+        pieces: the sides of subsets with the largest shares of damaged texts.
+        more_pieces: number of further sides with damaged texts.
 
     """
 
@@ -60,10 +61,10 @@ class Quality:
 
 
 def quality(stats: dict[str, Any]) -> Quality | None:
-    """Return what the rows' step counted; null where it did not.
+    """Build the section; null if the step counted no texts.
 
     Args:
-        stats: of the step `normalize`.
+        stats: statistics of step `normalize`.
 
     """
     by_source: dict[str, dict[str, dict[str, dict[str, int]]]] = stats.get("checks", {})

@@ -1,4 +1,4 @@
-"""One pass over all rows, a shard at a time: text lengths, declared languages, and a fair draw of rows to show."""
+"""One pass over all rows, shard by shard: text lengths, declared languages, and a random sample of example rows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from open_ml_embed.core.store import Store
 
 BINS_PER_DECADE = 20
 EDGES: I64 = np.unique(np.ceil(10 ** (np.arange(8 * BINS_PER_DECADE) / BINS_PER_DECADE)).astype(np.int64))
-"""Smallest length in characters of each bin: single lengths up to 9, a twentieth of a decade (12 %) from there."""
+"""Smallest length in characters of each bin: one length per bin up to 9, then 20 bins per decade (12 % each)."""
 DRAWN_PER_SOURCE = 8
+"""Example rows that are drawn from each source."""
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a row stands; the order is that of the row ids, which are hashes: the first few are a fair draw."""
+    """Location of a row. Locations sort by row id; row ids are hashes, so the first few rows are a random sample."""
 
     key: int
     source: str
@@ -33,14 +34,15 @@ class Place:
 
 @dataclass
 class Lengths:
-    """Lengths of one side of a source's rows, in characters: counts int64[len(EDGES)]."""
+    """Text lengths of one side of a source's rows, in characters."""
 
     counts: I64 = field(default_factory=lambda: np.zeros(len(EDGES), np.int64))
+    """int64[len(EDGES)], texts of each bin."""
     total: int = 0
     longest: int = 0
 
     def add(self, texts: pa.Array | pa.ChunkedArray) -> None:
-        """Count the texts of one column."""
+        """Count the lengths of a column of texts."""
         lengths = pc.utf8_length(texts).to_numpy()
         if len(lengths):
             bins = np.searchsorted(EDGES, lengths, side="right") - 1
@@ -49,19 +51,19 @@ class Lengths:
             self.longest = max(self.longest, int(lengths.max()))
 
     def quantile(self, share: float) -> int:
-        """Return the lower edge of the bin that holds this quantile."""
-        reached = np.cumsum(self.counts)
-        return int(EDGES[np.searchsorted(reached, share * reached[-1])]) if reached[-1] else 0
+        """Return the lower edge of the bin that holds a quantile; `share` is between 0 and 1."""
+        cumulative = np.cumsum(self.counts)
+        return int(EDGES[np.searchsorted(cumulative, share * cumulative[-1])]) if cumulative[-1] else 0
 
     @property
     def mean(self) -> float:
-        """Mean length."""
+        """Mean length in characters; 0 without texts."""
         return self.total / max(int(self.counts.sum()), 1)
 
 
 @dataclass
 class SourceSurvey:
-    """What one pass over the rows of a source tells."""
+    """Statistics and example rows of a source."""
 
     rows: int = 0
     query: Lengths = field(default_factory=Lengths)
@@ -69,28 +71,36 @@ class SourceSurvey:
     tags: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(query_lang, positive_lang) → rows."""
     given: int = 0
-    """Negatives that the source itself gives."""
+    """Number of given negatives."""
     drawn: list[Place] = field(default_factory=list)
+    """Example rows, sorted by row id."""
 
 
 def survey(store: Store, rows: StepResult) -> dict[str, SourceSurvey]:
-    """Read every rows shard once; memory is bounded by the largest shard."""
-    found: dict[str, SourceSurvey] = {}
+    """Read every rows shard once and return source → statistics; memory is bounded by the largest shard."""
+    surveys: dict[str, SourceSurvey] = {}
     columns = ["row_id", "query", "positive", "negatives", "query_lang", "positive_lang"]
     for shard in rows.shards:
         table = store.read_table(f"rows/{shard.path}.rows.arrow", columns)
-        of_source = found.setdefault(shard.source, SourceSurvey())
-        of_source.rows += table.num_rows
-        of_source.query.add(table["query"])
-        of_source.positive.add(table["positive"])
-        of_source.given += int(pc.sum(pc.list_value_length(table["negatives"])).as_py() or 0)
-        of_source.tags.update(_tag_pairs(table))
-        of_source.drawn = sorted(of_source.drawn + lowest(row_keys(table), shard))[:DRAWN_PER_SOURCE]
-    return dict(sorted(found.items()))
+        source_survey = surveys.setdefault(shard.source, SourceSurvey())
+        source_survey.rows += table.num_rows
+        source_survey.query.add(table["query"])
+        source_survey.positive.add(table["positive"])
+        source_survey.given += int(pc.sum(pc.list_value_length(table["negatives"])).as_py() or 0)
+        source_survey.tags.update(_tag_pairs(table))
+        source_survey.drawn = sorted(source_survey.drawn + lowest(row_keys(table), shard))[:DRAWN_PER_SOURCE]
+    return dict(sorted(surveys.items()))
 
 
 def lowest(keys: U64, shard: Shard, among: Mask | None = None) -> list[Place]:
-    """Return the rows of a shard with the lowest keys: the same whatever the shard size."""
+    """Return the locations of the rows with the lowest keys; over all shards, they do not depend on the shard size.
+
+    Args:
+        keys: uint64[n], keys of the shard's rows.
+        shard: of the rows.
+        among: bool[n], which rows to consider; null: all.
+
+    """
     rows = np.arange(len(keys)) if among is None else np.flatnonzero(among)
     if len(rows) > DRAWN_PER_SOURCE:
         rows = rows[np.argpartition(keys[rows], DRAWN_PER_SOURCE)[:DRAWN_PER_SOURCE]]

@@ -1,4 +1,4 @@
-"""The report's figures from the steps' files: what ran, key figures, the funnel, tasks, licenses."""
+"""Figures of the report from the step files: which steps ran, key figures, the funnel, tasks, licenses."""
 
 from __future__ import annotations
 
@@ -26,13 +26,27 @@ STAGES = (
     "validation",
     "train",
 )
-"""Where a record can end, in the order of the funnel."""
+"""Stages where a record can end, in the order of the funnel."""
 assert set(STAGES) == {*LOST, *REASONS}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The steps' files; null for a step that has not run. `read` is the same as the step `report` knows it."""
+    """Results of the steps, null for a step that has not run.
+
+    Attributes:
+        read: the inputs of step `report`.
+        rows: result of `normalize`.
+        identified: result of `identify`.
+        dedup: result of `dedup`.
+        decontaminated: result of `decontaminate`.
+        mined: result of `mine`.
+        mixes: mix name → result.
+        skipped: source → why it was not fetched.
+        evaluation: content of `evaluation.json`.
+        manifests: of all sources, skipped ones included.
+
+    """
 
     read: StepInputs
     rows: StepResult
@@ -47,10 +61,10 @@ class Inputs:
 
 
 def load_inputs(build: Build, read: StepInputs) -> Inputs:
-    """Read what there is.
+    """Read the results of all steps that have run.
 
     Raises:
-        StageError: nothing is normalized yet, or what a later step or the trainer left is not of these rows.
+        StageError: nothing is normalized yet, or a later result or the evaluation was made from other rows.
 
     """
     rows = read["normalize"]
@@ -70,40 +84,54 @@ def load_inputs(build: Build, read: StepInputs) -> Inputs:
 
 @dataclass(frozen=True)
 class FunnelRow:
-    """What became of a source's records. `ends` has an entry for each of `STAGES` that is known by now."""
+    """Number of a source's records that ended at each stage.
+
+    Attributes:
+        source: name.
+        rows: records that became rows.
+        ends: stage → records, for each of `STAGES` that is known so far.
+
+    """
 
     source: str
     rows: int
     ends: dict[str, int]
     unread_files: int = 0
-    """Files and members of archives that were not read to their end."""
+    """Files, and members of archives, that were not read to their end."""
     unread_bytes: int = 0
+    """Their bytes that were not read."""
 
     @property
     def records(self) -> int:
-        """Everything the source's shape looked at."""
+        """Number of records of the source."""
         return self.rows + sum(self.ends[stage] for stage in LOST)
 
     @property
     def samples(self) -> int:
-        """What is in the mix."""
+        """Number of samples in the mix."""
         return self.ends["train"] + self.ends["validation"]
 
 
 def funnel(inputs: Inputs, mix: StepResult | None) -> list[FunnelRow]:
-    """Return a row for each source of the mix, or of all sources up to their rows; the largest first."""
-    found = []
+    """Return a row for each source, the largest first.
+
+    Args:
+        inputs: results of the steps.
+        mix: result of the mix; null: all sources, with the stages before rows only.
+
+    """
+    funnel_rows = []
     for source, entry in inputs.rows.stats["sources"].items():
         if mix is not None and source not in mix.stats["sources"]:
             continue
         ends = {stage: sum(entry[stage].values()) for stage in LOST}
-        if mix:  # one made before a reason was thought of lost no row for it
+        if mix:  # a mix of an older version has no entry for a newer reason
             ends |= dict.fromkeys(REASONS, 0) | mix.stats["sources"][source]
-        unread = (entry.get("unread_files", 0), entry.get("unread_bytes", 0))
-        row = FunnelRow(source, entry["rows"], ends, *unread)
+        unread_files_and_bytes = (entry.get("unread_files", 0), entry.get("unread_bytes", 0))
+        row = FunnelRow(source, entry["rows"], ends, *unread_files_and_bytes)
         assert mix is None or sum(ends[stage] for stage in STAGES) == row.records, f"{source}: a record is unaccounted"
-        found.append(row)
-    return sorted(found, key=lambda row: (-row.records, row.source))
+        funnel_rows.append(row)
+    return sorted(funnel_rows, key=lambda row: (-row.records, row.source))
 
 
 def total(rows: list[FunnelRow]) -> FunnelRow:
@@ -121,7 +149,7 @@ def total(rows: list[FunnelRow]) -> FunnelRow:
 
 
 def losses(inputs: Inputs) -> list[tuple[str, str, str, int]]:
-    """Return (source, filtered or quarantined, reason, records) of everything that did not become a row."""
+    """Return (source, `filtered` or `quarantined`, reason, records) for all records that did not become rows."""
     return [
         (source, stage, reason, count)
         for source, entry in sorted(inputs.rows.stats["sources"].items())
@@ -132,7 +160,7 @@ def losses(inputs: Inputs) -> list[tuple[str, str, str, int]]:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """Rows and samples of one task."""
+    """Numbers of sources, rows and samples of one task."""
 
     task: str
     family: str
@@ -143,12 +171,12 @@ class TaskRow:
 
 
 def tasks(inputs: Inputs) -> list[TaskRow]:
-    """Return the tasks by family, the larger first."""
+    """Return the tasks, sorted by family, then by rows, the largest first."""
     groups: dict[tuple[str, str], list[str]] = {}
     for source in inputs.rows.stats["sources"]:
         manifest = inputs.manifests[source]
         groups.setdefault((manifest.family, manifest.task), []).append(source)
-    found = []
+    task_rows = []
     for (family, task), members in groups.items():
         rows = sum(inputs.rows.stats["sources"][s]["rows"] for s in members)
         samples = {
@@ -158,14 +186,14 @@ def tasks(inputs: Inputs) -> list[TaskRow]:
             for name, mix in inputs.mixes.items()
             if mix
         }
-        found.append(TaskRow(task, family, len(members), rows, samples))
+        task_rows.append(TaskRow(task, family, len(members), rows, samples))
     order = ("retrieval", "clustering", "classification")
-    return sorted(found, key=lambda t: (order.index(t.family), -t.rows, t.task))
+    return sorted(task_rows, key=lambda t: (order.index(t.family), -t.rows, t.task))
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the large numbers at the top."""
+    """One of the key figures at the top of the report."""
 
     label: str
     value: str
@@ -175,12 +203,20 @@ class Figure:
 def key_figures(
     inputs: Inputs, languages: int, programming: int, scores: tuple[float, float | None] | None
 ) -> list[Figure]:
-    """Return the header's figures; `scores` are nDCG@10 of the trained and the untrained model."""
+    """Return the key figures.
+
+    Args:
+        inputs: results of the steps.
+        languages: number of declared natural languages.
+        programming: number of declared programming languages.
+        scores: nDCG@10 of the trained and of the untrained model; null: not evaluated.
+
+    """
     entries = inputs.rows.stats["sources"].values()
     rows = sum(entry["rows"] for entry in entries)
     quarantined = sum(sum(entry["quarantined"].values()) for entry in entries)
     sources = len(inputs.rows.stats["sources"])
-    found = [
+    figures = [
         Figure("rows", f"{rows:,}", "normalized samples"),
         Figure("sources", f"{sources:,}", f"{len(inputs.skipped):,} skipped" if inputs.skipped else "none skipped"),
         Figure("languages", f"{languages:,}", "declared by the sources"),
@@ -189,19 +225,21 @@ def key_figures(
     for name, mix in inputs.mixes.items():
         if mix:
             counts = mix.stats["counts"]
-            found.append(
+            figures.append(
                 Figure(f"{name} mix", f"{counts['samples']:,}", f"samples over {counts['documents']:,} documents")
             )
     if inputs.dedup:
         sample = inputs.dedup.stats["sample"]
         duplicates = sample["exact_duplicates"] + sample["near_duplicates"]
-        found.append(Figure("duplicates", f"{duplicates:,}", f"{sample['near_duplicates']:,} of them near-duplicates"))
+        figures.append(
+            Figure("duplicates", f"{duplicates:,}", f"{sample['near_duplicates']:,} of them near-duplicates")
+        )
     if inputs.decontaminated and inputs.decontaminated.stats["tasks"]:
-        held = sum(entry["contaminated"] for entry in inputs.decontaminated.stats["sources"].values())
+        contaminated = sum(entry["contaminated"] for entry in inputs.decontaminated.stats["sources"].values())
         tasks = inputs.decontaminated.stats["tasks"]
-        found.append(Figure("contaminated", f"{held:,}", f"rows, by {len(tasks):,} evaluation sets"))
-    found.append(Figure("quarantined", f"{quarantined:,}", "records kept aside, with reasons"))
+        figures.append(Figure("contaminated", f"{contaminated:,}", f"rows, by {len(tasks):,} evaluation sets"))
+    figures.append(Figure("quarantined", f"{quarantined:,}", "records kept aside, with reasons"))
     if scores:
         before = "" if scores[1] is None else f"{scores[1]:.3f} before training"
-        found.append(Figure("nDCG@10", f"{scores[0]:.3f}", before))
-    return found
+        figures.append(Figure("nDCG@10", f"{scores[0]:.3f}", before))
+    return figures

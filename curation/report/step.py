@@ -1,4 +1,4 @@
-"""`curate report`: write the report, one HTML file that loads nothing."""
+"""`curate report`: write the report, one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -48,19 +48,24 @@ SECTIONS = {
 }
 """Anchor → heading, in order."""
 FEWEST_BARS = 4
+"""Fewest languages for which a chart is drawn."""
 
 
 def run_report(build: Build, read: StepInputs) -> StepResult:
     """Write `out/<profile>/report.html`; equal inputs give equal bytes.
 
-    Only `normalize` must have run: the sections of steps that have not say so.
+    Only `normalize` must have been run. The section of a step that has not been run says so.
+
+    Args:
+        build: the profile.
+        read: results of the steps before.
 
     Raises:
         StageError: nothing is normalized yet, or the result of a step that has run is not current.
 
     """
     inputs = load_inputs(build, read)
-    html = _environment().from_string(_resource("report.html")).render(_context(build, inputs)).encode()
+    html = _environment().get_template("report.html").render(_context(build, inputs)).encode()
     inputs.read.begin()
     Store(str(build.out)).write_bytes("report.html", html)
     result = inputs.read.result(files=[Output("report.html", 0, len(html), xxhash.xxh3_128_hexdigest(html))])
@@ -106,7 +111,7 @@ def _context(build: Build, inputs: Inputs) -> dict[str, Any]:
 
 
 def _of_steps(build: Build, inputs: Inputs, surveys: dict[str, SourceSurvey], natural: set[str]) -> dict[str, Any]:
-    """Return what only the later steps can tell; null where they have not run."""
+    """Return the sections of the later steps; null for steps that have not been run."""
     table = confusion(inputs.identified, natural) if inputs.identified else None
     return {
         "agreement": agreement(inputs.identified) if inputs.identified else None,
@@ -129,7 +134,7 @@ def _funnel(build: Build, inputs: Inputs, name: str) -> dict[str, Any]:
 
 
 def _language_chart(name: str, rows: list[LanguageRow]) -> Markup | None:
-    """Draw what is more than a table of a few lines."""
+    """Draw the chart of languages; null if there are too few for a chart."""
     return charts.language_chart(name, rows) if len(rows) >= FEWEST_BARS else None
 
 
@@ -139,7 +144,11 @@ def _resource(name: str) -> str:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(str(files("curation.report"))),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"n": _count, "percent": _percent, "cut": examples.cut}
     return environment
@@ -150,7 +159,7 @@ def _count(value: float) -> str:
 
 
 def _percent(part: float, whole: float) -> str:
-    """Write a share without rounding something to nothing, or nearly all to all.
+    """Format a share in percent; a positive share is never shown as 0 %, nor a share below 1 as 100 %.
 
     >>> _percent(0, 5), _percent(1, 9999), _percent(1, 3), _percent(9999, 10000), _percent(5, 5)
     ('0 %', '< 0.1 %', '33.3 %', '> 99.9 %', '100 %')

@@ -1,1 +1,1 @@
-"""What one step leaves for another: tables with a schema, and how they are read. No step is needed to read them."""
+"""Tables that one step writes and other steps read: their schemas and readers. Imports no step."""

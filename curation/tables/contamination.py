@@ -1,4 +1,4 @@
-"""Which rows stay out of the mixes because an evaluation set has them."""
+"""The `contamination` tables: which rows contain evaluation texts and therefore stay out of the mixes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.store import Store
 
 CONTAMINATION = "contamination"
-"""The operation that holds rows against evaluation sets, and the folder of its tables, which are row-aligned."""
+"""Name of the operation that compares rows with evaluation sets, and the folder of its row-aligned tables."""
 SIDES = {"query": "query", "document": "positive"}
 """Side of a row → its column."""
 CONTAMINATION_SCHEMA = pa.schema(
@@ -28,26 +28,31 @@ CONTAMINATION_SCHEMA = pa.schema(
         ),
     ]
 )
-"""Row-aligned with the rows shard. `contaminated` is whether it stays out of the mixes; of each side: how it overlaps
-(`matching.REASONS`), how much, with which tasks (the first `MOST_TASKS`), and the evaluation text that it is most
-like, as task/subset/role/id."""
+"""Row-aligned with the rows shard. `contaminated`: the row stays out of the mixes. For each side: `overlap` is the kind
+of overlap (`curation.decontamination.matching.REASONS`), `score` its strength from 0 to 1, `tasks` the evaluation tasks
+(the first `curation.decontamination.step.rows.MOST_TASKS`), and `text` the most similar evaluation text, as
+task/subset/role/id."""
 
 
 def contaminated_clusters(store: Store, made: StepResult | None) -> I64:
-    """Return the sample clusters with a contaminated row, int64, ascending.
+    """Return the sample clusters that contain a contaminated row.
 
-    The whole cluster goes: the row that was kept of it resembles the contaminated one, and carries its positives.
+    A mix leaves the whole cluster out, because the kept row resembles the contaminated one and carries its positives.
 
     Args:
-        store: of the build.
-        made: what step `decontaminate` found, whatever sets it was run on; null or without shards: nothing.
+        store: the build's store.
+        made: the result of step `decontaminate`, for any evaluation sets; None, or a result without shards, gives no
+            clusters.
+
+    Returns:
+        int64, ascending and unique.
 
     """
-    found = [np.zeros(0, np.int64)]
+    clusters_by_shard = [np.zeros(0, np.int64)]
     for shard in made.shards if made else ():
         table = store.read_table(f"{CONTAMINATION}/{shard.path}.contamination.arrow", ["contaminated"])
-        chosen = table["contaminated"].to_numpy()
-        if chosen.any():
+        contaminated = table["contaminated"].to_numpy()
+        if contaminated.any():
             clusters = store.read_table(f"clusters/{shard.path}.clusters.arrow", ["sample_cluster"])
-            found.append(np.unique(clusters["sample_cluster"].to_numpy()[chosen]))
-    return np.unique(np.concatenate(found))
+            clusters_by_shard.append(np.unique(clusters["sample_cluster"].to_numpy()[contaminated]))
+    return np.unique(np.concatenate(clusters_by_shard))

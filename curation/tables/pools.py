@@ -1,6 +1,6 @@
-"""Candidate pools: which rows share their documents, and where the text of a document stands.
+"""Candidate pools: which rows share their documents, and where to read the text of a document.
 
-Step `mine` numbers the documents of each pool; negatives are such numbers.
+Step `mine` numbers the documents of each pool. Negatives refer to documents by these numbers.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from open_ml_embed.core.text.arrays import list_starts
 from sources.manifest import Family
 
 POOLS = "pools"
-"""The operation that numbers documents, and the folder of its tables."""
+"""Name of the operation that numbers documents, and the folder of its tables."""
 POSITIVE = -1
+"""Value of `given` for a text that is a row's query or positive, not one of its given negatives."""
 
 PLACE_FIELDS = [
     pa.field("shard", pa.int32(), nullable=False),
     pa.field("row", pa.int32(), nullable=False),
     pa.field("given", pa.int16(), nullable=False),
 ]
-"""Where a text stands first: `shard` counts the pool's rows shards; `given` is the place among the row's given
-negatives, -1 for its query or its positive."""
+"""The first occurrence of a text: `shard` is the index of a rows shard in the pool, `row` the row in that shard, and
+`given` the index in the row's given negatives, or -1 (`POSITIVE`) for the row's query or positive."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -39,7 +40,8 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("contaminated", pa.bool_(), nullable=False),
     ]
 )
-"""One line a document, in order of number; `contaminated`: an evaluation set has its text."""
+"""One line for each document, in the order of the documents' numbers; `contaminated`: an evaluation set contains the
+text."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,10 @@ class PoolRef:
 
     Attributes:
         name: a source, a source and a subset, or a name from the settings.
-        paths: of the rows shards.
-        hashes: of each: the xxh3 of its rows.
-        decontaminated: whether there are `contamination` tables beside them that tell documents to leave out.
-        answered: whether there is an `answers` table of what other pools answer.
+        paths: paths of the rows shards.
+        hashes: xxh3 hash of each rows shard.
+        decontaminated: whether the shards have `contamination` tables, which name documents to leave out.
+        answered: whether the pool has an `answers` table, which lists its cross-pool positives.
 
     """
 
@@ -67,9 +69,9 @@ class Pool:
     """Rows that are mined together.
 
     Attributes:
-        name: a source, several that the settings name, or a source and a subset where rows carry classes.
-        label: under what its figures appear: its source, or a name from the settings.
-        family: how it is mined.
+        name: a source, a name from the settings for several sources, or a source and a subset where rows have classes.
+        label: the name in statistics: the source, or a name from the settings.
+        family: the loss family of its sources, which decides how the pool is mined.
         shards: its rows shards.
 
     """
@@ -81,7 +83,7 @@ class Pool:
 
     @property
     def reference(self) -> PoolRef:
-        """What operations know of it."""
+        """The description of this pool that operations receive."""
         return PoolRef(self.name, tuple(s.path for s in self.shards), tuple(s.xxh3 for s in self.shards))
 
 
@@ -89,62 +91,64 @@ def read_texts(store: Store, pool: PoolRef, places: pa.Table, numbers: Integers,
     """Return texts from the rows shards, large_string[len(numbers)].
 
     Args:
-        store: where the shards are.
-        pool: whose texts.
-        places: lines with `PLACE_FIELDS`: a pool's `documents`, or its `asked`.
-        numbers: lines of it, in any order, repeated or not.
-        column: what a place without a given negative names: `positive`, or `query` with `asked`.
+        store: the store with the shards.
+        pool: the pool that the texts belong to.
+        places: a table with `PLACE_FIELDS`: the pool's `documents` table, or its `asked` table of queries.
+        numbers: indices of lines of `places`, in any order; they may repeat.
+        column: the column to read where `given` is `POSITIVE`: `positive` for documents, `query` for queries.
 
     """
     at = places.select(["shard", "row", "given"]).take(pa.array(numbers))
     shard, row, given = (at[name].to_numpy() for name in ("shard", "row", "given"))
-    parts, back, held = [], np.empty(len(numbers), np.int64), 0
+    parts, order, total = [], np.empty(len(numbers), np.int64), 0
     for number in np.unique(shard).tolist():
         of_shard = shard == number
-        for names, here in ((column, of_shard & (given == POSITIVE)), ("negatives", of_shard & (given != POSITIVE))):
-            if not here.any():
+        for names, chosen in ((column, of_shard & (given == POSITIVE)), ("negatives", of_shard & (given != POSITIVE))):
+            if not chosen.any():
                 continue
-            rows, own = np.unique(row[here], return_inverse=True)
+            rows, local = np.unique(row[chosen], return_inverse=True)
             texts = store.read_rows(f"rows/{pool.paths[number]}.rows.arrow", rows, [names])[names]
             if names == "negatives":
                 starts = list_starts(texts)[:-1]
                 each = pa.table([pc.list_flatten(texts)], [names])
-                flat, own = np.unique(starts[own] + given[here], return_inverse=True)
+                flat, local = np.unique(starts[local] + given[chosen], return_inverse=True)
                 texts = take_rows(each.to_batches(), flat, each.schema)[names]
             parts.append(texts.cast(pa.large_string()))
-            back[here] = held + own
-            held += len(texts)
+            order[chosen] = total + local
+            total += len(texts)
     if not parts:
         return pa.array([], pa.large_string())
-    return pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(pa.array(back)).combine_chunks()
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(pa.array(order)).combine_chunks()
 
 
 def pools_of(rows: StepResult, build: Build) -> dict[str, Pool]:
-    """Return the pools of a build by name, in order: a source, several that the settings name, or a labeled subset.
+    """Return the pools of a build, sorted by name.
+
+    A retrieval source is a pool, or part of a pool that the settings name; each subset with classes is a pool.
 
     Raises:
-        SettingsError: a pool of the settings has a source's name, shares a source with another, or holds one whose rows
-            carry classes.
+        SettingsError: a pool in the settings has the name of a source, contains a source of another pool, or contains a
+            source whose rows have classes.
 
     """
-    stated: dict[str, str] = {}
+    pool_of: dict[str, str] = {}
     for name, sources in build.profile.mining.pools.items():
         for source in sources:
-            _check_stated(build, name, source, stated, {s.source for s in rows.shards})
-            stated[source] = name
-    found: dict[str, Pool] = {}
+            _check_stated(build, name, source, pool_of, {s.source for s in rows.shards})
+            pool_of[source] = name
+    pools: dict[str, Pool] = {}
     for (source, subset), shards in rows.by_pool().items():
-        family, label = build.manifest(source).family, stated.get(source, source)
+        family, label = build.manifest(source).family, pool_of.get(source, source)
         name = label if family == "retrieval" else f"{source}/{subset}"
-        found.setdefault(name, Pool(name, label, family)).shards += shards
-    return dict(sorted(found.items()))
+        pools.setdefault(name, Pool(name, label, family)).shards += shards
+    return dict(sorted(pools.items()))
 
 
-def _check_stated(build: Build, name: str, source: str, stated: dict[str, str], present: set[str]) -> None:
+def _check_stated(build: Build, name: str, source: str, pool_of: dict[str, str], present: set[str]) -> None:
     family = build.manifest(source).family
     for wrong, what in (
         (name in present, "that is the name of a source"),
-        (source in stated, f"{source} stands in pool {stated.get(source)} already"),
+        (source in pool_of, f"{source} stands in pool {pool_of.get(source)} already"),
         (family != "retrieval", f"{source} is of the {family} family: its negatives come from its own classes"),
     ):
         if wrong:
@@ -153,32 +157,32 @@ def _check_stated(build: Build, name: str, source: str, stated: dict[str, str], 
 
 @dataclass(frozen=True)
 class PoolDocuments:
-    """The documents of a pool, by the numbers that negatives are."""
+    """The documents of a pool, indexed by the numbers that negatives refer to."""
 
     store: Store
     pool: PoolRef
     table: pa.Table
-    """As `DOCUMENT_SCHEMA` has it."""
+    """A table with `DOCUMENT_SCHEMA`."""
 
     def texts(self, numbers: Integers) -> pa.Array:
-        """Return the texts of some documents, large_string."""
+        """Return the texts of the given documents, large_string[len(numbers)]."""
         return read_texts(self.store, self.pool, self.table, numbers)
 
     def clusters(self, numbers: Integers) -> I64:
-        """Return the cluster of each of some documents, int64."""
+        """Return the clusters of the given documents, int64[len(numbers)]."""
         return np.asarray(self.table["cluster"].to_numpy()[numbers])
 
     def places(self, numbers: Integers) -> tuple[pa.Array, pa.Array]:
-        """Return source and subset of each of some documents."""
+        """Return the sources and the subsets of the given documents, two string[len(numbers)]."""
         shard = self.table["shard"].take(pa.array(numbers))
         source, subset, _ = zip(*(path.split("/", 2) for path in self.pool.paths), strict=True)
         return pa.array(source).take(shard), pa.array(subset).take(shard)
 
 
 def documents_of(build: Build, source: str, subset: str) -> PoolDocuments:
-    """Return the documents that the negatives of a source and subset are from; step `mine` has been checked before."""
+    """Return the documents of the pool of a source and subset. The caller has checked that step `mine` is current."""
     rows = build.read("normalize")
-    assert rows is not None, "asked for only where mine is current"
+    assert rows is not None, "the caller checks that step mine is current"
     pools = pools_of(rows, build).values()
     (pool,) = [p for p in pools if any((s.source, s.subset) == (source, subset) for s in p.shards)]
     table = build.store.read_table(f"{POOLS}/{pool.name}.documents.arrow")

@@ -1,7 +1,8 @@
 """Exceptions for users. Each message states what went wrong and where, which values are valid, and the remedy.
 
 Most errors end the run. For a `TransientError`, the same call may succeed later.
-A bad record raises none: it is quarantined (`sources.quarantine`) and the run goes on.
+A bad record raises none: it is quarantined (`sources.quarantine`) and the run goes on. Errors that stem from a wrong
+argument, setting, name or manifest are `ValueError`s too (`InvalidInputError`).
 """
 
 from __future__ import annotations
@@ -49,11 +50,15 @@ def exit_code(error: CorpusError) -> int:
     return 2 if isinstance(error, TransientError) else 1
 
 
-class ManifestError(CorpusError):
+class InvalidInputError(CorpusError, ValueError):
+    """An argument, a setting, a name or a file that people write is invalid."""
+
+
+class ManifestError(InvalidInputError):
     """A manifest or mix file is invalid."""
 
 
-class SettingsError(CorpusError):
+class SettingsError(InvalidInputError):
     """`params.yaml`, a command-line option or an argument holds an invalid value."""
 
 
@@ -77,7 +82,7 @@ class StageError(CorpusError):
     """A step's input is missing or was not made by the step before it."""
 
 
-class UnknownNameError(CorpusError):
+class UnknownNameError(InvalidInputError):
     """A name is not in a closed list; the remedy suggests the nearest valid names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, where: str = "") -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import get_args, get_origin
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from open_ml_embed.core.errors import CorpusError, UnknownNameError
+from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 
+Model = TypeVar("Model", bound=BaseModel)
 LONGEST_VALUE = 120
 """Most characters of an invalid value that a message quotes; the value may be a whole manifest."""
 
@@ -50,9 +51,31 @@ def refusal(
         return UnknownNameError(str(loc[-1]), first["input"], valid, where=where)
     if first["type"] == "missing":
         return kind(f"the {what} {str(loc[-1])!r} is missing", where=where, remedy=remedy)
+    fault = first.get("ctx", {}).get("error")
+    if isinstance(fault, UnknownNameError):  # a validator's own, which pydantic catches as it does every `ValueError`
+        fault.where = f"{where}{'.' if path else ': '}{fault.where}" if fault.where else where
+        return fault
     given = repr(first["input"])
     given = given if len(given) <= LONGEST_VALUE else f"{given[: LONGEST_VALUE - 1]}…"
     return kind(f"{first['msg']} (got {given})", where=where, remedy=remedy)
+
+
+def from_arguments(model: type[Model], function: str, values: Mapping[str, object]) -> Model:
+    """Make settings from the arguments of a function.
+
+    Args:
+        model: of the settings.
+        function: its name, for errors.
+        values: by the names of the model's fields.
+
+    Raises:
+        SettingsError: a value that the model refuses; `UnknownNameError` where it is outside a closed list.
+
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise refusal(error, model, SettingsError, where=function, what="argument") from None
 
 
 def _fields_at(annotation: object, loc: tuple[int | str, ...]) -> Iterator[str]:

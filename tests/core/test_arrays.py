@@ -2,6 +2,7 @@
 
 import resource
 
+import datasets
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -108,6 +109,7 @@ def test_half_a_surrogate_pair_reads_as_the_replacement_character():
 
 WORDS = ["a text of some words that is longer than twelve bytes", None, "another one of the same kind", "short"] * 2
 ENCODED = pa.array(WORDS).dictionary_encode()
+DATASET = datasets.Dataset.from_dict({"text": ["another", *reversed(WORDS)]}).select([8, 7, 6, 5, 4, 3, 2, 1])
 KINDS = {
     "list": WORDS,
     "tuple": tuple(WORDS),
@@ -120,7 +122,14 @@ KINDS = {
     "run ends": pa.RunEndEncodedArray.from_arrays(pa.array([*range(1, 9)], pa.int32()), pa.array(WORDS)),
     "objects": np.array(WORDS, object),
     "polars": pl.Series(WORDS),
+    "polars categories": pl.Series(WORDS, dtype=pl.Categorical),
     "pandas": pd.Series(WORDS),
+    "pandas objects": pd.Series([np.nan if text is None else text for text in WORDS], dtype=object),
+    "pandas categories": pd.Series(WORDS, dtype="category"),
+    "pandas on Arrow": pd.Series(WORDS, dtype="string[pyarrow]"),
+    "objects with NaN": np.array([np.nan if text is None else text for text in WORDS], object),
+    "a dataset's column": DATASET["text"],
+    "a dataset's column as numpy": DATASET.with_format("numpy")["text"],
 }
 
 
@@ -162,6 +171,18 @@ NO_TEXTS = {
     "an array of lists": pa.array([["a"]]),
     "an array of bytes": pa.array([b"a"]),
     "not UTF-8": pa.array([b"\xff\xfe"]).view(pa.string()),
+    "a number": 3,
+    "nothing": None,
+    "a generator": (text for text in WORDS),
+    "an iterator": iter(WORDS),
+    "numbers of pandas": pd.Series([1, 2]),
+    "objects of pandas": pd.Series(["a", 1], dtype=object),
+    "numbers of a dataset": datasets.Dataset.from_dict({"number": [1, 2]})["number"],
+    "a dataset": DATASET,
+    "a stream": DATASET.to_iterable_dataset()["text"],
+    "lists": [["a"], ["b"]],
+    "arrays": [np.zeros(2)],
+    "a scalar": pa.scalar("a"),
 }
 
 
@@ -171,3 +192,67 @@ def test_what_is_no_list_of_texts_is_refused_in_words(kind):
         with pytest.raises(SettingsError) as caught:
             function(NO_TEXTS[kind])
         assert caught.value.remedy
+        assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ("abc", "texts: one str is no list of texts\n  remedy: pass it in a list: [text]; taken are a list"),
+        (iter(["a"]), "texts: a list_iterator can be read only once, and nobody knows its length\n  remedy: pass list"),
+        (torch.zeros(3), "texts: a torch.Tensor is no list of texts\n  remedy: pass one column of texts; taken are"),
+        (["a", 7], "texts: text 1 is 7, an int\n  remedy: pass strings only"),
+        (None, "texts: None is no list of texts\n  remedy: pass a list or tuple of str"),
+    ],
+)
+def test_a_refusal_says_what_was_given_what_is_taken_and_what_to_do(texts, said):
+    with pytest.raises(SettingsError) as caught:
+        text_array(texts)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_text_is_refused_by_its_place_where_none_may_be(kind):
+    with pytest.raises(SettingsError, match=r"queries: text 1 is missing \(None, null or NaN\)"):
+        text_array(KINDS[kind], "queries", nulls=False)
+
+
+POSITIVES = {
+    "numbers": [1, 0],
+    "lists": [[1], [0]],
+    "an array": np.array([1, 0], np.uint8),
+    "a matrix": np.array([[1], [0]]),
+    "Arrow": pa.array([1, 0]),
+    "lists of Arrow": pa.chunked_array([[[1]], [[0]]]),
+    "pandas": pd.Series([1, 0]),
+    "polars": pl.Series([1, 0]),
+    "arrays": [np.array([1]), np.array([0])],
+}
+
+
+@pytest.mark.parametrize("kind", POSITIVES)
+def test_positives_of_every_kind_are_read_as_the_same_numbers(kind):
+    vectors = np.eye(3, dtype=np.float32)
+    found = mine(vectors[:2], vectors, POSITIVES[kind], "none")
+    assert (found.of(0).tolist(), found.of(1).tolist()) == ([0, 2], [1, 2])
+
+
+@pytest.mark.parametrize(
+    "positives", [[0.5, 1.0], np.array([0.5, 1.0]), ["0", "1"], [[0], [None]], "01", [True, False], [[0], [1.5]], 3]
+)
+def test_positives_that_are_no_numbers_of_documents_are_refused(positives):
+    vectors = np.eye(3, dtype=np.float32)
+    with pytest.raises(SettingsError, match="positives: ") as caught:
+        mine(vectors[:2], vectors, positives, "none")
+    assert "the number of its document" in caught.value.remedy
+
+
+@pytest.mark.parametrize("vectors", [[[0.1, 0.2]], [np.zeros(2)], torch.zeros(2, 2)])
+def test_vectors_that_are_no_array_are_refused_with_what_to_do(vectors):
+    with pytest.raises(SettingsError, match=r"queries: vectors have to be a NumPy array"):
+        mine(vectors, np.eye(2, dtype=np.float32), [0], "none")
+
+
+def test_no_answers_are_refused():
+    with pytest.raises(SettingsError, match="top_k: 0 answers are none"):
+        identify(["a text"], top_k=0)

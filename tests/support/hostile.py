@@ -4,6 +4,7 @@ import json
 from html.parser import HTMLParser
 
 from curation.pipeline.run import run_step
+from tests.support.workshop import written_report
 
 EVIL = "<script>alert('x')</script><img src=http://evil.example/x>"
 WORDS = (
@@ -113,4 +114,4 @@ class Page(HTMLParser):
 
 
 def read(build):
-    return run_step(build, "report").read_text("utf-8")
+    return written_report(build)

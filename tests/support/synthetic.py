@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from curation.mixing.step.assemble import SAMPLE_SCHEMA
+
 WORDS = [a + b for a in ("ka", "lo", "mi", "ne", "pu", "ra", "si", "to") for b in ("bel", "dun", "fir", "gom", "hat")]
 
 
@@ -30,7 +32,8 @@ def write_mix(root: Path, *, rows: int = 240, seed: int = 0, before: str = "") -
         source = sample["source"]
         pool = [j for j in range(rows) if documents[j]["source"] == source and j != i]
         sample |= {"row_id": f"{i:032x}", "subset": "all", "family": family[source], "task": "t"}
-        sample |= {"language": "eng-Latn", "positive_language": "eng-Latn", "positive": documents[i]["text"]}
+        sample |= {"language": "eng", "positive_language": "eng", "positive": documents[i]["text"]}
+        sample |= {"provenance": [f"{source}/all"], "license": "MIT", "other_queries": [], "other_positive_ids": []}
         sample["negative_ids"] = rng.sample(pool, i % 4)
     (root / "samples").mkdir(parents=True)
     (root / "documents").mkdir()
@@ -39,9 +42,7 @@ def write_mix(root: Path, *, rows: int = 240, seed: int = 0, before: str = "") -
     for split, part in (("train", rest), ("validation", held_out)):
         half = len(part) // 2
         for n, piece in enumerate((part[:half], part[half:])):
-            table = pa.Table.from_pylist(piece)
-            at = table.schema.get_field_index("negative_ids")
-            table = table.set_column(at, "negative_ids", table["negative_ids"].cast(pa.list_(pa.int64())))
+            table = pa.Table.from_pylist(piece, SAMPLE_SCHEMA)
             pq.write_table(table, root / "samples" / f"{split}-{n:05d}.parquet")
     for n, first in enumerate(range(0, rows, 100)):
         piece = [d | {"document_id": first + k, "subset": "all"} for k, d in enumerate(documents[first : first + 100])]

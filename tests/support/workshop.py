@@ -11,6 +11,7 @@ import yaml
 
 from curation.build import Build, Shard, StepResult
 from curation.pipeline.freshness import save_as_made
+from curation.pipeline.run import run_step
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from sources.schema import ROW_SCHEMA
@@ -137,3 +138,9 @@ def whole(corpus) -> Build:
 
     run_every_step(corpus)
     return corpus
+
+
+def written_report(build: Build) -> str:
+    """Run the step `report` and return the page."""
+    run_step(build, "report")
+    return (build.out / "report.html").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""One step's batch: texts to encode once each, and the index tensors that say who is scored against whom."""
+"""The batch of one step: distinct texts to encode, and index tensors that say which are scored against which."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ from train.model.presets import Preset
 
 @dataclass(frozen=True)
 class Targets:
-    """Who is scored against whom: B of a step's Q queries, N distinct documents, C in-batch columns, K negatives.
+    """Indices and masks for the scores of one step.
+
+    Shape suffixes: Q queries of the step, B of them scored here, N distinct documents, D of them counted here, C
+    in-batch columns, K hard negatives.
 
     Attributes:
-        query_B: int64, the queries that are scored here; those of one process, or all.
-        document_D: int64, the documents that are here where each text counts once; likewise.
-        positive_B: int64, each query's own positive among the N documents.
-        negatives_BK: int64, each query's own negatives among the N documents.
-        negatives_mask_BK: true where a negative counts.
-        columns_C: int64, the documents that in-batch scores are taken against.
-        column_B: int64, each query's own positive among the columns.
-        columns_mask_BC: true where a column counts as a negative of the query; its own positive's is false.
-        queries_mask_BQ: true where another query counts as a negative, of the query or of its positive.
-        in_batch: the family has the in-batch term.
+        query_B: int64, the queries that are scored here: all of them, or the share of one process.
+        document_D: int64, the documents that terms over texts count here: all of them, or a share.
+        positive_B: int64, the positive of each query, as an index into the N documents.
+        negatives_BK: int64, the hard negatives of each query, as indices into the N documents.
+        negatives_mask_BK: bool, true where a hard negative counts.
+        columns_C: int64, the documents of the in-batch columns, as indices into the N documents.
+        column_B: int64, the column of each query's positive.
+        columns_mask_BC: bool, true where a column is a negative of the query; false at the query's positive.
+        queries_mask_BQ: bool, true where another query is a negative of the query or of its positive.
+        in_batch: whether the family has an in-batch term.
 
     """
 
@@ -48,12 +51,12 @@ class Targets:
     in_batch: bool
 
     def to(self, device: torch.device) -> Targets:
-        """Return the same targets on a device."""
+        """Return the targets with all tensors on a device."""
         moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
         return replace(self, **moved)
 
     def share(self, at: int, of: int) -> Targets:
-        """Return the part that one of several processes scores; the parts' losses add up to the whole's."""
+        """Return the share of process `at` of `of` processes; the losses of all shares add up to the whole loss."""
         by_query = [name for name in vars(self) if "_B" in name]
         parts: dict[str, Any] = {name: getattr(self, name).tensor_split(of)[at] for name in (*by_query, "document_D")}
         return replace(self, **parts)
@@ -61,13 +64,13 @@ class Targets:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step needs.
+    """The batch of one step.
 
     Attributes:
-        source: all queries are of one.
-        family: of the source.
-        segments: a stream of Q queries followed by N distinct documents.
-        targets: who is scored against whom.
+        source: the source of all queries.
+        family: loss family of the source.
+        segments: token ids of the Q queries, followed by those of the N distinct documents.
+        targets: which texts are scored against which.
         query_rows: int64 (Q), rows of the mix's training samples.
         document_rows: int64 (N), rows of the mix's documents, ascending.
 
@@ -82,42 +85,42 @@ class Batch:
 
     @property
     def queries(self) -> int:
-        """How many texts of the stream are queries."""
+        """Number of queries Q, which come first in `segments`."""
         return len(self.query_rows)
 
 
 def make_batch(
-    store: Store, plan: Plan, step: int, *, wanted: dict[str, int], preset: Preset, place: tuple[int, ...]
+    store: Store, plan: Plan, step: int, *, wanted: dict[str, int], preset: Preset, stream: tuple[int, ...]
 ) -> Batch:
-    """Assemble a step's batch.
+    """Assemble the batch of a step.
 
     Args:
         store: the tokenized mix.
-        plan: of the stage.
-        step: of the stage, from 0.
-        wanted: negatives a query, by family.
-        preset: whether repeats are masked, whether negatives are drawn for each sample.
-        place: the seed and the stage that the draw of the negatives belongs to.
+        plan: plan of the stage.
+        step: step of the stage, from 0.
+        wanted: hard negatives per query, by family.
+        preset: decides whether repeats are masked and whether negatives are drawn for each sample.
+        stream: seed and stage, which identify the random numbers that negatives are drawn with.
 
     """
     code, rows = plan.step(step)
     dataset = store.datasets[code]
     samples = store.train
     stored = [samples.negatives[int(row)] for row in rows]
-    drawn, taken = choose_negatives(
+    drawn, counts = choose_negatives(
         [len(s) for s in stored],
         wanted[dataset.family],
-        *place,
+        *stream,
         step,
         per_sample=preset.negatives_per_sample,
     )
     negatives_BK = np.zeros_like(drawn)
-    for i, (own, at, n) in enumerate(zip(stored, drawn, taken, strict=True)):
-        negatives_BK[i, :n] = own[at[:n]]
+    for i, (candidates, positions, n) in enumerate(zip(stored, drawn, counts, strict=True)):
+        negatives_BK[i, :n] = candidates[positions[:n]]
     targets, documents = make_targets(
         positive=samples.positive[rows],
         negatives=negatives_BK,
-        present=np.arange(drawn.shape[1])[None, :] < taken[:, None],
+        present=np.arange(drawn.shape[1])[None, :] < counts[:, None],
         query_cluster=samples.query_cluster[rows],
         cluster=store.cluster,
         mask_repeats=preset.mask_repeats,
@@ -137,24 +140,24 @@ def make_targets(
     mask_repeats: bool,
     in_batch: bool,
 ) -> tuple[Targets, I64]:
-    """Index a step's documents and mask what is no negative.
+    """Index the documents of a step, and mask pairs that must not count as negatives.
 
-    With `mask_repeats`, a document stands in one column however many queries have it as positive, and these are not
-    scored as negatives: near-duplicates of the query's own positive, positives of near-duplicates of the query,
-    queries that share an answer with the query, and second copies among its own negatives. Without, columns are the B
-    positives as they come.
+    With `mask_repeats`, a document has one column however many queries have it as positive, and these are not scored as
+    negatives: near-duplicates of the query's positive, positives of near-duplicates of the query, queries that share a
+    positive (or a near-duplicate of it) with the query, and repeated hard negatives of the query. Without it, the
+    columns are the B positives in order, and only the query's own positive is masked.
 
     Args:
         positive: int64 (B), document rows.
-        negatives: int64 (B × K), document rows; anything where `present` is false.
-        present: bool (B × K).
-        query_cluster: int64 (B).
-        cluster: int64, cluster of every document of the mix.
-        mask_repeats: as said.
-        in_batch: the family has the in-batch term.
+        negatives: int64 (B × K), document rows; values where `present` is false are ignored.
+        present: bool (B × K), where there is a negative.
+        query_cluster: int64 (B), near-duplicate cluster of each query.
+        cluster: int64, near-duplicate cluster of every document of the mix.
+        mask_repeats: see above.
+        in_batch: whether the family has an in-batch term.
 
     Returns:
-        The targets, and the N distinct document rows they index (int64, ascending).
+        The targets, and the rows of the N distinct documents that they index (int64, ascending).
 
     """
     documents = np.unique(np.concatenate([positive, negatives[present]]))
@@ -163,33 +166,33 @@ def make_targets(
     at_BK = np.searchsorted(documents, np.where(present, negatives, documents[0]))
     b = len(positive)
     columns = np.unique(at_B) if mask_repeats else at_B
-    own = np.searchsorted(columns, at_B) if mask_repeats else np.arange(b)
+    own_column = np.searchsorted(columns, at_B) if mask_repeats else np.arange(b)
     others = np.ones((b, len(columns)), bool)
-    others[np.arange(b), own] = False
-    strangers = ~np.eye(b, dtype=bool)
-    counts = present.copy()
+    others[np.arange(b), own_column] = False
+    other_queries = ~np.eye(b, dtype=bool)
+    valid = present.copy()
     if mask_repeats:
-        _, asked = np.unique(query_cluster, return_inverse=True)
-        _, said = np.unique(cluster_N[columns], return_inverse=True)
-        answers = np.zeros((asked.max() + 1, said.max() + 1), bool)
-        answers[asked, said[own]] = True
-        others = ~answers[asked][:, said]
-        strangers = others[:, own] & others[:, own].T
-        counts &= cluster_N[at_BK] != cluster_N[at_B][:, None]
+        _, query_group = np.unique(query_cluster, return_inverse=True)
+        _, column_group = np.unique(cluster_N[columns], return_inverse=True)
+        is_answer = np.zeros((query_group.max() + 1, column_group.max() + 1), bool)
+        is_answer[query_group, column_group[own_column]] = True
+        others = ~is_answer[query_group][:, column_group]
+        other_queries = others[:, own_column] & others[:, own_column].T
+        valid &= cluster_N[at_BK] != cluster_N[at_B][:, None]
         k = negatives.shape[1]
         earlier = np.tril(np.ones((k, k), bool), -1)
         same = at_BK[:, :, None] == at_BK[:, None, :]
-        counts &= ~(same & earlier & present[:, None, :]).any(axis=2)
+        valid &= ~(same & earlier & present[:, None, :]).any(axis=2)
     targets = Targets(
         query_B=torch.arange(b),
         document_D=torch.arange(len(documents)),
         positive_B=torch.from_numpy(at_B),
         negatives_BK=torch.from_numpy(at_BK),
-        negatives_mask_BK=torch.from_numpy(counts),
+        negatives_mask_BK=torch.from_numpy(valid),
         columns_C=torch.from_numpy(columns),
-        column_B=torch.from_numpy(own),
+        column_B=torch.from_numpy(own_column),
         columns_mask_BC=torch.from_numpy(others),
-        queries_mask_BQ=torch.from_numpy(strangers),
+        queries_mask_BQ=torch.from_numpy(other_queries),
         in_batch=in_batch,
     )
     return targets, documents

@@ -1,4 +1,4 @@
-"""Columns of memory-mapped Arrow files as numpy views: many record batches, one row number, no copies."""
+"""Columns of memory-mapped Arrow files as numpy views, addressed by one row number over all record batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from train.data.segments import Segments
 
 
 class Column:
-    """An integer column, read where it is asked."""
+    """An integer column; only the requested rows are read."""
 
     def __init__(self, arrays: Sequence[pa.Array]) -> None:
         self._parts = [array.to_numpy(zero_copy_only=True) for array in arrays]
@@ -24,7 +24,7 @@ class Column:
         return int(self._starts[-1])
 
     def __getitem__(self, rows: I64) -> I64:
-        """Return the values of some rows (int64, of the same shape)."""
+        """Return the values of rows: int64, in the shape of `rows`."""
         wanted = np.ravel(np.asarray(rows, np.int64))
         part = np.searchsorted(self._starts, wanted, side="right") - 1
         at = (wanted - self._starts[part]).tolist()
@@ -32,12 +32,12 @@ class Column:
         return np.array(values, np.int64).reshape(np.shape(rows))
 
     def parts(self) -> Iterable[tuple[int, Array]]:
-        """Yield (first row, values) of every record batch: for reading all of it in bounded memory."""
+        """Yield (first row, values) of every record batch, to read the whole column in bounded memory."""
         return zip(self._starts.tolist(), self._parts, strict=False)
 
 
 class Ragged:
-    """A column of lists."""
+    """A column of lists of integers."""
 
     def __init__(self, arrays: Sequence[pa.LargeListArray]) -> None:
         self._parts = [(np.asarray(array.offsets), np.asarray(array.values)) for array in arrays]
@@ -47,14 +47,14 @@ class Ragged:
         return int(self._starts[-1])
 
     def __getitem__(self, row: int) -> Array:
-        """Return the values of one row: a view, nothing is copied."""
+        """Return the values of one row, as a view without a copy."""
         part = bisect.bisect_right(self._starts, row) - 1
         offsets, values = self._parts[part]
         at = row - self._starts[part]
         return values[offsets[at] : offsets[at + 1]]
 
     def gather(self, rows: Iterable[int]) -> Segments:
-        """Return the token ids of some rows, in the order given."""
+        """Return the lists of rows as texts (token ids, int32), in the order of `rows`."""
         parts = [self[int(row)] for row in rows]
         lengths = np.fromiter((len(part) for part in parts), np.int32, len(parts))
         ids = np.concatenate(parts) if parts else np.empty(0, np.int32)
@@ -62,7 +62,7 @@ class Ragged:
 
 
 class Rows:
-    """The rows of one dataset: a few ranges of row numbers, however many rows."""
+    """The row numbers of one dataset, stored as ranges."""
 
     def __init__(self, starts: I64, lengths: I64) -> None:
         self._starts, self._ends = starts, np.cumsum(lengths)
@@ -72,14 +72,14 @@ class Rows:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, at: I64) -> I64:
-        """Return the row numbers of the dataset's own positions."""
+        """Return the row numbers (int64) at positions within the dataset."""
         run = np.searchsorted(self._ends, at, side="right")
         rows: I64 = self._starts[run] + at - self._before[run]
         return rows
 
 
 class Runs:
-    """Which dataset a row belongs to, as runs of rows of one dataset."""
+    """The dataset of every row, run-length encoded."""
 
     def __init__(self, codes: Iterable[int], lengths: Iterable[int]) -> None:
         self._codes = np.fromiter(codes, np.int32)
@@ -90,11 +90,11 @@ class Runs:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, rows: I64) -> I32:
-        """Return the dataset codes of some rows."""
+        """Return the dataset codes of rows (int32)."""
         codes: I32 = self._codes[np.searchsorted(self._ends, rows, side="right")]
         return codes
 
     def of(self, code: int) -> Rows:
-        """Return the rows of one dataset."""
-        own = self._codes == code
-        return Rows((self._ends - self._lengths)[own], self._lengths[own])
+        """Return the rows of the dataset with a code."""
+        mask = self._codes == code
+        return Rows((self._ends - self._lengths)[mask], self._lengths[mask])

@@ -1,4 +1,4 @@
-"""The mix folder as the trainer reads it: parquet files of samples and of documents, in name order."""
+"""Reads a mix folder: parquet files of samples and of documents, in name order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INSTRUCTION = "Instruct: "
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a step draws its batch from: one source's rows of one loss family."""
+    """The rows of one source with one loss family; the batch of a step comes from one dataset."""
 
     source: str
     family: Family
@@ -35,11 +35,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Mix:
-    """One mix on disk.
+    """A mix folder on disk.
 
     Attributes:
-        root: its folder.
-        digests: where hashes of files are remembered, so that a mix is read whole only once.
+        root: the folder.
+        digests: file that caches the hashes of files, so that a mix is hashed only once; None: no cache.
 
     """
 
@@ -54,35 +54,35 @@ class Mix:
 
         """
         folder, pattern = ("documents", "*.parquet") if kind == "documents" else ("samples", f"{kind}-*.parquet")
-        found = sorted((self.root / folder).glob(pattern))
-        if not found:
+        files = sorted((self.root / folder).glob(pattern))
+        if not files:
             raise StageError(
                 f"no {pattern}", where=str(self.root / folder), remedy="run `curate mix` for this profile first"
             )
-        return found
+        return files
 
     @cached_property
     def identity(self) -> str:
-        """Hash of everything the mix holds."""
+        """Hash of the contents of all files of the mix."""
         files = [path for kind in (*SPLITS, "documents") for path in self.files(kind)]
         return content_digest(files, remembered=self.digests)
 
     def datasets(self) -> tuple[Dataset, ...]:
-        """Return the datasets of all samples, in name order, after a look at every row's metadata.
+        """Check the metadata of all samples, and return the datasets, sorted by source and family.
 
         Raises:
-            StageError: a column is missing, a row has no source or a family that is none, or a dataset lives on its
-                negatives and has not one.
+            StageError: a column is missing, a row has no source or an unknown family, or a clustering or classification
+                dataset has no negatives at all.
 
         """
         for path in self.files("documents"):
             self._needed(path, DOCUMENT_COLUMNS)
         rows: Counter[tuple[str, Family]] = Counter()
-        answered: Counter[tuple[str, str]] = Counter()
+        with_negatives: Counter[tuple[str, str]] = Counter()
         for split in SPLITS:
             for path in self.files(split):
                 self._needed(path, SAMPLE_COLUMNS)
-                for source, family, count, contrasted in _survey(path):
+                for source, family, count, count_with_negatives in _survey(path):
                     if source is None or family not in FAMILIES:
                         raise StageError(
                             f"{count} samples of source {source!r} have the loss family {family!r}",
@@ -90,9 +90,9 @@ class Mix:
                             remedy=f"families are {', '.join(FAMILIES)}: correct the source's manifest, mix again",
                         )
                     rows[source, family] += count
-                    answered[source, family] += contrasted
+                    with_negatives[source, family] += count_with_negatives
         for (source, family), count in sorted(rows.items()):
-            if family != "retrieval" and not answered[source, family]:
+            if family != "retrieval" and not with_negatives[source, family]:
                 raise StageError(
                     f"none of the {count} samples of {source} has a negative, and {family} has no other contrast",
                     where=str(self.root),
@@ -101,10 +101,10 @@ class Mix:
         return tuple(Dataset(source, family) for source, family in sorted(rows))
 
     def batches(self, kind: str) -> Iterator[pa.RecordBatch]:
-        """Stream the columns the trainer needs, in file order.
+        """Yield record batches of the columns that the trainer needs, in file order.
 
         Raises:
-            StageError: a file lacks one of them.
+            StageError: a file lacks one of the columns.
 
         """
         columns = DOCUMENT_COLUMNS if kind == "documents" else SAMPLE_COLUMNS
@@ -120,16 +120,16 @@ class Mix:
 
     @property
     def instructed(self) -> bool:
-        """Tell whether queries carry an instruction: those of a mix all do, or none does."""
+        """Whether the queries start with an instruction; either all queries of a mix do or none does."""
         first: str = next(batch for batch in self.batches("train") if batch.num_rows).column("query")[0].as_py()
         return first.startswith(INSTRUCTION)
 
     def rows(self, kind: str) -> int:
-        """Return the number of rows of a split or of the documents, from the files' footers."""
+        """Return the number of rows of a split or of the documents, read from the parquet footers."""
         return sum(pq.ParquetFile(path).metadata.num_rows for path in self.files(kind))
 
     def texts(self, limit: int) -> Iterator[str]:
-        """Yield documents and training queries, evenly spaced, about `limit` in all."""
+        """Yield about `limit` texts: documents and training queries, evenly spaced over the mix."""
         step = max(1, -(-(self.rows("documents") + self.rows("train")) // limit))
         for kind, column in (("documents", "text"), ("train", "query")):
             for batch in self.batches(kind):
@@ -137,10 +137,10 @@ class Mix:
 
 
 def _survey(path: Path) -> Iterator[tuple[str | None, str | None, int, int]]:
-    """Yield source, family, samples, and how many of them have negatives, batch by batch."""
+    """Yield (source, family, number of samples, number of samples with negatives) for every record batch."""
     for batch in pq.ParquetFile(path).iter_batches(1 << 16, columns=["source", "family", "negative_ids"]):
-        contrasted = pc.greater(pc.fill_null(pc.list_value_length(batch["negative_ids"]), 0), 0)
-        table = pa.table({"source": batch["source"], "family": batch["family"], "contrasted": contrasted})
-        groups = table.group_by(["source", "family"]).aggregate([([], "count_all"), ("contrasted", "sum")])
+        has_negatives = pc.greater(pc.fill_null(pc.list_value_length(batch["negative_ids"]), 0), 0)
+        table = pa.table({"source": batch["source"], "family": batch["family"], "has_negatives": has_negatives})
+        groups = table.group_by(["source", "family"]).aggregate([([], "count_all"), ("has_negatives", "sum")])
         for group in groups.to_pylist():
-            yield group["source"], group["family"], group["count_all"], group["contrasted_sum"]
+            yield group["source"], group["family"], group["count_all"], group["has_negatives_sum"]

@@ -1,4 +1,4 @@
-"""Packed streams: which texts go together, on which process, and how a transformers model is told where each one is."""
+"""Sequence packing: distribute texts over processes and chunks, and describe a packed chunk to transformers models."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from open_ml_embed.core.array_types import I32, I64
 
 
 def share_out(lengths: I32, *, tokens: int, processes: int = 1) -> list[list[I64]]:
-    """Give every process texts of about as many tokens, in chunks that go through a model one at a time.
+    """Distribute texts over processes, with about equally many tokens each, in chunks that are encoded one at a time.
 
-    Texts are dealt out from the longest to the shortest, to and fro, so that processes have the same number of them
-    and of every length, and as much attention to compute. All have equally many chunks, because a sharded model is
-    gathered chunk by chunk; where there are fewer texts than chunks, some are empty.
+    Texts are dealt in order of decreasing length, with alternating direction, so that all processes get about as many
+    texts of every length and about the same attention cost. All processes get the same number of chunks, because a
+    sharded model is gathered chunk by chunk; with fewer texts than chunks, some chunks are empty.
 
     Args:
-        lengths: tokens of each text.
-        tokens: that a chunk may have, give or take a text.
-        processes: how many share the texts.
+        lengths: int32, tokens of each text.
+        tokens: tokens per chunk, exceeded or missed by at most about one text.
+        processes: number of processes.
 
     Returns:
-        For every process its chunks, each the indices of its texts, ascending in length, ties in order: texts of
-        equal length are neighbors.
+        For every process its chunks; a chunk is an int64 array of indices of texts, in ascending length and then in
+        order, so that texts of equal length are neighbors.
 
     """
     order = np.argsort(lengths, kind="stable")
@@ -38,14 +38,14 @@ def share_out(lengths: I32, *, tokens: int, processes: int = 1) -> list[list[I64
 
 
 def _cut(rows: I64, lengths: I64, count: int) -> list[I64]:
-    """Cut into parts of about as many tokens: a text belongs where its middle lies."""
+    """Cut `rows` into `count` parts of about equally many tokens; the middle of a text decides which part it is in."""
     middle = 2 * np.cumsum(lengths) - lengths
     part = middle * count // max(1, 2 * int(lengths.sum()))
     return np.split(rows, np.searchsorted(part, np.arange(1, count)))
 
 
 def imbalance(lengths: I32, shares: list[list[I64]]) -> float:
-    """Return by how much the fullest process exceeds the mean in tokens, as a share of the mean.
+    """Return the excess of the fullest process over the mean number of tokens, as a share of the mean.
 
     >>> imbalance(np.array([3, 1], np.int32), [[np.array([0])], [np.array([1])]])
     0.5
@@ -57,12 +57,12 @@ def imbalance(lengths: I32, shares: list[list[I64]]) -> float:
 
 @dataclass(frozen=True)
 class Packing:
-    """The layout of T tokens in N texts. It comes from the lengths alone: no token id is taken for padding.
+    """Positions and boundaries of N texts in a packed stream of T tokens, without padding.
 
     Attributes:
-        position_ids: int64 (1 × T), from 0 in every text.
-        cu_seq_lens: int32 (N + 1), where texts start, and T.
-        last: int64 (N), each text's last token.
+        position_ids: int64 (1 × T), position of each token in its text, from 0.
+        cu_seq_lens: int32 (N + 1), cumulative lengths: the start of each text, and T.
+        last: int64 (N), index of the last token of each text.
         longest: tokens of the longest text.
 
     """
@@ -74,22 +74,22 @@ class Packing:
 
     @classmethod
     def of(cls, lengths: I32, device: torch.device) -> Packing:
-        """Lay texts out one after the other.
+        """Return the packing of texts of given lengths.
 
         Args:
-            lengths: tokens of each text.
-            device: where the tensors go.
+            lengths: int32 (N), tokens of each text.
+            device: device of the tensors.
 
         """
         ends = np.cumsum(lengths, dtype=np.int64)
         positions = np.arange(int(ends[-1])) - np.repeat(ends - lengths, lengths)
         starts = np.concatenate([[0], ends]).astype(np.int32)
-        layout, cuts, last = (torch.from_numpy(a).to(device) for a in (positions[None], starts, ends - 1))
-        return cls(layout, cuts, last, int(lengths.max()))
+        position_ids, cuts, last = (torch.from_numpy(a).to(device) for a in (positions[None], starts, ends - 1))
+        return cls(position_ids, cuts, last, int(lengths.max()))
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of a transformers model that attends by `train.model.attention`."""
+        """Keyword arguments of a transformers model that uses the attention of `train.model.attention`."""
         return {
             "position_ids": self.position_ids,
             "cu_seq_lens_q": self.cu_seq_lens,

@@ -1,8 +1,8 @@
-"""Which rows, negatives and embedding rank a step uses: a function of (seed, stage, step) and of nothing else.
+"""Which rows, negatives and embedding rank a step uses, as a pure function of (seed, stage, step).
 
-Random numbers come from a counter-based generator keyed by the place they are used at, so a resumed run needs no
-state: it asks for the next step. Orders are computed where they are asked for, so no step reads or makes anything of
-the mix's size.
+Random numbers come from a counter-based generator (Philox), keyed by seed, purpose, stage and step. So a run that
+resumes restores no generator state. Orders are computed for single positions, so a step never builds an array of the
+size of the mix.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROUNDS = 32
 
 
 class Draw(IntEnum):
-    """What a random number is for; part of its key, so no two uses share a stream."""
+    """The purpose of a random number. It is part of the key, so that no two purposes share a stream."""
 
     ROWS = 0
     ORDER = 1
@@ -32,37 +32,41 @@ class Draw(IntEnum):
     DROPOUT = 5
 
 
-def raw(draw: Draw, n: int, *place: int) -> U64:
-    """Return `n` random 64-bit integers of the stream that belongs to a place.
+def raw(draw: Draw, n: int, *stream: int) -> U64:
+    """Return the first `n` random 64-bit integers of a stream (uint64).
+
+    The raw output of Philox is fixed by its definition. numpy's distributions may change, so none of them is used.
 
     Args:
-        draw: what they are for.
+        draw: purpose of the numbers.
         n: how many.
-        place: up to four numbers, the seed first: (seed, stage, epoch or step, dataset).
+        stream: one to four numbers, the seed first: (seed, stage, epoch or step, dataset).
 
-    Philox's output is fixed by its definition; numpy's derived distributions are not, so none is used.
     """
-    seed, *rest = place
+    seed, *rest = stream
     counter = [0, *rest, *[0] * (3 - len(rest))]
     key = np.array([seed, draw], np.uint64)
     values: U64 = np.random.Philox(key=key, counter=np.array(counter, np.uint64)).random_raw(n)
     return values
 
 
-def shuffled(draw: Draw, n: int, at: I64, *place: int) -> I64:
-    """Return where positions of 0 … n-1 go in the random order that belongs to a place; nothing of size n is made.
+def shuffled(draw: Draw, n: int, at: I64, *stream: int) -> I64:
+    """Return where positions of 0 … n-1 land in a random permutation, without building the permutation.
 
-    Swap-or-not (Hoang, Morris and Rogaway, CRYPTO 2012): each round pairs x with pivot - x modulo n, and a random bit
-    of the pair says whether the two change places. It is a permutation whatever the bits are and whatever n is.
+    Swap-or-not shuffle (Hoang, Morris and Rogaway, CRYPTO 2012): each round pairs x with pivot - x modulo n, and a
+    random bit of the pair decides whether the two are swapped. The result is a permutation for every n and all bits.
 
     Args:
-        draw: what the order is for.
-        n: how many are shuffled.
-        at: some of 0 … n-1.
-        place: as for `raw`.
+        draw: purpose of the permutation.
+        n: size of the permutation.
+        at: positions in 0 … n-1.
+        stream: see `raw`.
+
+    Returns:
+        int64, the new position of each of `at`.
 
     """
-    drawn = raw(draw, 2 * ROUNDS, *place)
+    drawn = raw(draw, 2 * ROUNDS, *stream)
     size, x = np.uint64(n), np.asarray(at).astype(np.uint64)
     for pivot, salt in zip(drawn[:ROUNDS] % size, drawn[ROUNDS:], strict=True):
         partner = np.where(x <= pivot, pivot - x, pivot + size - x)
@@ -70,48 +74,48 @@ def shuffled(draw: Draw, n: int, at: I64, *place: int) -> I64:
     return x.astype(np.int64)
 
 
-def choose_rank(ranks: Sequence[int], *place: int) -> int:
-    """Draw one rank with probability proportional to it."""
+def choose_rank(ranks: Sequence[int], *stream: int) -> int:
+    """Draw one of the ranks, with probability proportional to the rank; `stream` as for `raw`."""
     edges = np.cumsum(ranks)
-    # 2^53 values, as a float has them: the remainder of a 64-bit draw would favor small ranks.
-    share = float(raw(Draw.RANK, 1, *place)[0] >> np.uint64(11)) / 2**53
+    # 53 random bits fit a float exactly; the remainder of a 64-bit integer would favor small ranks.
+    share = float(raw(Draw.RANK, 1, *stream)[0] >> np.uint64(11)) / 2**53
     return int(ranks[int(np.searchsorted(edges, share * edges[-1], side="right"))])
 
 
-def choose_negatives(stored: Sequence[int], wanted: int, *place: int, per_sample: bool = True) -> tuple[I64, I64]:
-    """Draw negatives without replacement for every sample of a step.
+def choose_negatives(stored: Sequence[int], wanted: int, *stream: int, per_sample: bool = True) -> tuple[I64, I64]:
+    """Draw negatives for every sample of a step, without replacement.
 
     Args:
-        stored: negatives each sample has.
-        wanted: negatives each sample should get.
-        place: (seed, stage, step).
-        per_sample: draw anew for each sample, not once for the step.
+        stored: number of negatives that each sample has.
+        wanted: number of negatives that each sample should get.
+        stream: (seed, stage, step).
+        per_sample: draw positions for each sample; otherwise one draw serves all samples.
 
     Returns:
-        Positions in each sample's own list (samples × most drawn, int64), and how many of them each sample has;
-        the positions after that many are zero.
+        Positions in each sample's list of negatives (int64, samples × most drawn), and the number drawn for each sample
+        (int64); positions beyond that number are zero.
 
     """
     counts = np.asarray(stored, np.int64)
     width = int(counts.max(initial=0))
     draws = len(counts) if per_sample else 1
-    keys = raw(Draw.NEGATIVES, draws * width, *place).reshape(draws, width)
+    keys = raw(Draw.NEGATIVES, draws * width, *stream).reshape(draws, width)
     keys = np.broadcast_to(keys, (len(counts), width))
     absent = np.arange(width)[None, :] >= counts[:, None]
     order = np.lexsort((keys, absent), axis=-1)[:, : min(wanted, width)]
-    taken = np.minimum(counts, order.shape[1])
-    return np.where(np.arange(order.shape[1])[None, :] < taken[:, None], order, 0), taken
+    drawn = np.minimum(counts, order.shape[1])
+    return np.where(np.arange(order.shape[1])[None, :] < drawn[:, None], order, 0), drawn
 
 
 class Rows(Protocol):
-    """The rows of a dataset, by position: an array, or something that takes no room."""
+    """Row numbers of a dataset by position: an array, or an object that computes them."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of rows."""
         ...
 
     def __getitem__(self, at: I64) -> I64:
-        """Return the rows at some positions."""
+        """Return the row numbers at positions."""
         ...
 
 
@@ -119,15 +123,16 @@ class Rows(Protocol):
 class Plan:
     """The batches of one stage.
 
-    Every epoch shuffles each dataset, cuts it into whole batches, and shuffles all (dataset, batch) pairs together:
-    datasets stay mixed to the last step. Rows that fill no whole batch rest for the epoch, other ones each time;
-    a dataset smaller than a batch gives one batch of all it has. A step costs the same whatever the sizes are.
+    Every epoch shuffles each dataset, cuts it into whole batches of that dataset, and shuffles the batches of all
+    datasets together. So datasets stay mixed until the last step. Rows that do not fill a batch are left out of the
+    epoch, other rows each time; a dataset smaller than a batch gives one batch of all its rows. The cost of a step does
+    not depend on the sizes of the datasets.
 
     Attributes:
-        rows: for each dataset, its sample rows.
-        batch_size: queries a step.
-        seed: of the run.
-        stage: index of the stage.
+        rows: the sample rows of each dataset.
+        batch_size: queries per step.
+        seed: seed of the run.
+        stage: index of the stage, from 0.
 
     """
 
@@ -138,21 +143,21 @@ class Plan:
 
     @cached_property
     def batches(self) -> I64:
-        """Batches an epoch has of each dataset."""
+        """Number of batches of each dataset in an epoch (int64)."""
         return np.array([max(len(rows) // self.batch_size, min(len(rows), 1)) for rows in self.rows], np.int64)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps after which every dataset was gone through once."""
+        """Number of steps of an epoch."""
         return int(self.batches.sum())
 
     def step(self, step: int) -> tuple[int, I64]:
-        """Return the dataset and the sample rows (int64, in drawn order) of a step of the stage, from 0."""
+        """Return the dataset and the sample rows (int64, in drawn order) of a step of the stage; steps count from 0."""
         epoch, at = divmod(step, self.steps_per_epoch)
         pair = int(shuffled(Draw.ORDER, self.steps_per_epoch, np.array([at]), self.seed, self.stage, epoch)[0])
         ends = np.cumsum(self.batches)
         dataset = int(np.searchsorted(ends, pair, side="right"))
         first = (pair - int(ends[dataset] - self.batches[dataset])) * self.batch_size
-        own = self.rows[dataset]
-        at_own = np.arange(first, min(first + self.batch_size, len(own)))
-        return dataset, own[shuffled(Draw.ROWS, len(own), at_own, self.seed, self.stage, epoch, dataset)]
+        rows = self.rows[dataset]
+        positions = np.arange(first, min(first + self.batch_size, len(rows)))
+        return dataset, rows[shuffled(Draw.ROWS, len(rows), positions, self.seed, self.stage, epoch, dataset)]

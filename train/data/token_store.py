@@ -1,4 +1,4 @@
-"""The tokenized mix as the trainer sees it: memory-mapped, opened in seconds whatever its size."""
+"""A tokenized mix, memory-mapped; opening it takes seconds whatever its size."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ HERE = Workers(count=1)
 
 @dataclass(frozen=True)
 class Samples:
-    """One split. Row i of every column is sample i.
+    """The samples of one split. Row i of every column belongs to sample i.
 
     Attributes:
-        queries: token ids.
+        queries: token ids of the queries.
         dataset: indices into `Store.datasets`.
-        query_cluster: queries with equal values are the same or near-duplicates.
+        query_cluster: cluster numbers; queries with equal numbers are equal or near-duplicates.
         positive: rows of `Store.documents`.
         negatives: lists of rows of `Store.documents`.
-        row: which sample of the mix's split it is.
+        row: row number of the sample in the mix's split.
 
     """
 
@@ -46,14 +46,14 @@ class Samples:
 
 @dataclass(frozen=True)
 class Store:
-    """The tokenized mix; nothing of it is read before it is asked for.
+    """A tokenized mix; data is read only where it is accessed.
 
     Attributes:
-        datasets: what a step draws its batch from.
-        documents: token ids, each document once.
-        cluster: documents with equal values are the same or near-duplicates.
-        train: the samples to train on.
-        validation: those held out.
+        datasets: the datasets that batches come from.
+        documents: token ids of the documents, each document once.
+        cluster: cluster numbers; documents with equal numbers are equal or near-duplicates.
+        train: samples to train on.
+        validation: held-out samples.
 
     """
 
@@ -65,16 +65,16 @@ class Store:
 
 
 def open_store(mix: Mix, tokenizer: Tokenizer, root: Path, workers: Workers = HERE) -> Store:
-    """Open the tokenized mix below `root`, making it first where it is not there yet.
+    """Open the tokenized mix below `root`; tokenize the mix first if that has not been done.
 
     Args:
         mix: the mix folder.
-        tokenizer: cuts and ends texts itself (`train.data.tokenizer.encoder_of`).
-        root: where stores lie; one folder for each (mix content, tokenizer).
-        workers: who tokenizes.
+        tokenizer: a tokenizer that truncates and ends texts itself (`train.data.tokenizer.encoder_of`).
+        root: folder of the stores; each pair of mix content and tokenizer has a folder of its own in it.
+        workers: processes that tokenize.
 
     Raises:
-        StageError: the mix breaks its contract (see `tokenize`).
+        StageError: the mix is invalid (see `train.data.tokenize.tokenize`).
 
     """
     folder = root / digest([VERSION, mix.identity, tokenizer.to_str()])[:16]
@@ -84,7 +84,7 @@ def open_store(mix: Mix, tokenizer: Tokenizer, root: Path, workers: Workers = HE
 
 
 def map_store(folder: Path) -> Store:
-    """Map a complete store."""
+    """Open a complete store by memory mapping."""
     index: dict[str, Any] | None = read_index(folder)
     assert index is not None
     documents = _batches(folder, index["files"]["documents"])
@@ -99,9 +99,9 @@ def map_store(folder: Path) -> Store:
 
 
 def _batches(folder: Path, files: Sequence[str]) -> list[pa.RecordBatch]:
-    """Map files, for reads here and there: the kernel reads no page that was not asked for.
+    """Memory-map files for random access, so that the kernel reads no page ahead.
 
-    Arrow's own memory map would ask for all pages of every batch that is looked at.
+    Arrow's own memory map would request all pages of every record batch that is accessed.
     """
     batches: list[pa.RecordBatch] = []
     for name in files:

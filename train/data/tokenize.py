@@ -1,4 +1,4 @@
-"""A mix to token ids: once, in parallel, part by part. What was finished before a kill is not done again."""
+"""Tokenizes a mix in parallel, part by part; parts that were finished before an interruption are kept."""
 
 from __future__ import annotations
 
@@ -47,18 +47,20 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("row", pa.int64()),
     ]
 )
-"""Uncompressed, which alone can be mapped. `positive` and `negatives` are rows of the documents; `row` is the sample's
-own in the mix."""
+"""Schemas of the Arrow files, which are uncompressed, so that they can be memory-mapped. `positive` and `negatives` are
+rows of the documents; `row` is the row number of the sample in the mix."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some row groups of the mix's parquet files: few parts, as each is one open file later.
+    """Some row groups of the mix's parquet files, tokenized into one Arrow file.
+
+    Parts are large, because training keeps all their files open.
 
     Attributes:
-        kind: documents or a split.
-        pieces: path and row groups, in the mix's order.
-        first: number of the first row among all of its kind.
+        kind: `documents` or a split.
+        pieces: paths and row groups, in the order of the mix.
+        first: row number of the first row among all rows of the kind.
 
     """
 
@@ -68,7 +70,7 @@ class Part:
 
 
 class TokenizeSettings(BaseModel, frozen=True):
-    """What a part's content depends on beside the mix and the tokenizer, which name the folder."""
+    """What the content of a part depends on besides the mix and the tokenizer, which name the folder."""
 
     datasets: tuple[tuple[str, str], ...]
     documents: int
@@ -76,16 +78,16 @@ class TokenizeSettings(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Tokenize:
-    """The operation of `open_ml_embed.core.engine`: one part of the mix to one Arrow file."""
+    """Operation of `open_ml_embed.core.engine` that turns one part of the mix into one Arrow file."""
 
     settings: TokenizeSettings
     name: str = "parts"
     version: int = VERSION
 
     def run(self, task: Task, store: Shards, out: Outputs) -> dict[str, Any]:
-        """Tokenize a part; samples are put in the order of their datasets."""
+        """Tokenize a part; samples are sorted by dataset, in stable order."""
         if multiprocessing.parent_process() is not None:
-            # The processes are the parallelism: a thread pool in each would only fight for the same cores.
+            # Each task has its own process; the tokenizer's threads would compete for the same cores.
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
         part: Part = task.payload
         tokenizer = _tokenizer(store.full(TOKENIZER))
@@ -101,16 +103,17 @@ class Tokenize:
 
 
 def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> None:
-    """Write the token ids of a mix into `folder`; the index file, written last, says that it is complete.
+    """Write the token ids of a mix into `folder`; the index file is written last and marks the folder as complete.
 
     Args:
         mix: the mix folder.
-        tokenizer: cuts and ends texts itself (`train.data.tokenizer.encoder_of`).
-        folder: of this mix and tokenizer alone.
-        workers: how many processes, at most; small mixes get fewer.
+        tokenizer: a tokenizer that truncates and ends texts itself (`train.data.tokenizer.encoder_of`).
+        folder: folder for this mix and this tokenizer only.
+        workers: maximum number of processes; small mixes use fewer.
 
     Raises:
-        StageError: the mix breaks its contract (see `Mix.datasets`), or refers to documents that it does not hold.
+        StageError: the mix is invalid (see `Mix.datasets`), has too many documents, or refers to documents that it does
+            not hold.
 
     """
     datasets = mix.datasets()
@@ -134,22 +137,22 @@ def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]
     for task, marker in zip(tasks, markers, strict=True):
         files[task.payload.kind].append(marker.outputs[0].path)
         for code, length in marker.stats.get("runs", ()):
-            own = runs[task.payload.kind]
-            if own and own[-1][0] == code:
-                own[-1][1] += length
+            merged = runs[task.payload.kind]
+            if merged and merged[-1][0] == code:
+                merged[-1][1] += length
             else:
-                own.append([code, length])
+                merged.append([code, length])
     return {"datasets": [asdict(dataset) for dataset in datasets], "files": files, "runs": runs}
 
 
 def read_index(folder: Path) -> dict[str, Any] | None:
-    """Return the index of a complete folder, None if it is not complete."""
+    """Return the index of a complete folder, or None if the folder is not complete."""
     path = folder / INDEX
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
 def _parts(mix: Mix, kind: str) -> Iterator[Part]:
-    """Cut the files of a kind where their row groups end, so that parts do not depend on who works on them."""
+    """Yield parts of whole row groups; where parts end does not depend on the number of workers."""
     pieces: dict[str, tuple[int, ...]] = {}
     first = rows = 0
     for path in mix.files(kind):
@@ -184,7 +187,7 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
 
 
 def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
-    """Return a part's samples, those of one dataset together and otherwise in their order, and the datasets' codes."""
+    """Return the samples of a part, stably sorted by dataset, and the dataset code of each."""
     table = pa.concat_tables(
         pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces
     )
@@ -220,7 +223,7 @@ def _samples(table: pa.Table, tokenizer: Tokenizer, documents: int, part: Part) 
 
 
 def _encode(tokenizer: Tokenizer, texts: pa.StringArray) -> pa.LargeListArray:
-    """Encode a column; few texts at once, as an encoding holds far more than the ids."""
+    """Encode a column, few texts at a time, because an encoding takes far more memory than its ids."""
     parts: list[list[int]] = []
     for first in range(0, len(texts), ENCODED_AT_ONCE):
         parts += [e.ids for e in tokenizer.encode_batch_fast(texts.slice(first, ENCODED_AT_ONCE).to_pylist())]

@@ -1,4 +1,4 @@
-"""Tokenizers that end every text with the end-of-text token, by their own `tokenizer.json`."""
+"""Tokenizers whose `tokenizer.json` ends every text with the end-of-text token."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from open_ml_embed.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 PAD, EOS = "<|pad|>", "<|endoftext|>"
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
-    """Train a byte-level BPE tokenizer; no text is unknown to it.
+    """Train a byte-level BPE tokenizer, which has no unknown tokens.
 
     Args:
-        texts: consumed once; order does not matter to the result.
-        vocab_size: upper bound, special tokens and the 256 bytes included.
+        texts: training texts, consumed once; the result does not depend on their order.
+        vocab_size: maximum size of the vocabulary, including special tokens and the 256 bytes.
 
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -40,10 +41,10 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
 
 
 def append_token(tokenizer: Tokenizer, eos: str) -> None:
-    """Make the tokenizer end every encoded text with `eos`, whatever it did before.
+    """Change the tokenizer in place so that it ends every encoded text with `eos`.
 
     Raises:
-        SettingsError: the token is not in its vocabulary.
+        SettingsError: the token is not in the vocabulary.
 
     """
     from tokenizers import processors
@@ -61,12 +62,11 @@ def append_token(tokenizer: Tokenizer, eos: str) -> None:
     tokenizer.post_processor = ending if before is None else processors.Sequence([before, ending])
 
 
-def wrap(tokenizer: Tokenizer, *, max_length: int) -> Any:
+def wrap(tokenizer: Tokenizer, *, max_length: int) -> PreTrainedTokenizerFast:
     """Return a trained tokenizer as a `PreTrainedTokenizerFast`, padding on the right."""
     from transformers import PreTrainedTokenizerFast
 
-    make: Any = PreTrainedTokenizerFast
-    return make(
+    wrapped: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call] # transformers'
         tokenizer_object=tokenizer,
         eos_token=EOS,
         pad_token=PAD,
@@ -74,44 +74,52 @@ def wrap(tokenizer: Tokenizer, *, max_length: int) -> Any:
         padding_side="right",
         clean_up_tokenization_spaces=False,
     )
+    return wrapped
 
 
-def load_pretrained(path: str, *, revision: str | None, max_length: int) -> Any:
-    """Load a fast tokenizer with AutoTokenizer and see to it that it ends texts with its EOS.
+def load_pretrained(path: str, *, revision: str | None, max_length: int) -> PreTrainedTokenizerFast:
+    """Load a fast tokenizer with AutoTokenizer and make it end texts with its end-of-text token.
+
+    Args:
+        path: a folder or a Hub repository.
+        revision: revision on the Hub; None: the default branch.
+        max_length: `model_max_length` of the result, in tokens.
 
     Raises:
-        SettingsError: it cannot be loaded, is not a fast one, or has no end-of-text token.
+        SettingsError: the tokenizer cannot be loaded, is not a fast one, or has no end-of-text token.
 
     """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+        tokenizer: Any = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:
         raise SettingsError(f"no tokenizer: {error}", where=f"train.backbone.path: {path}") from None
     if not tokenizer.is_fast or tokenizer.eos_token is None:
         raise SettingsError(
-            "the tokenizer is no fast one, or has no end-of-text token",
+            "this is not a fast tokenizer, or it has no end-of-text token",
             where=f"train.backbone.path: {path}",
-            remedy="set `eos_token` in tokenizer_config.json; a slow tokenizer has to be converted",
+            remedy="set `eos_token` in tokenizer_config.json; convert a slow tokenizer to a fast one",
         )
     append_token(tokenizer.backend_tokenizer, tokenizer.eos_token)
-    # Padding is never told from text by its id, so a model without a padding token may share it with EOS.
+    # Padding is never recognized by its id, so a tokenizer without a padding token may share it with EOS.
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = "right"
     tokenizer.model_max_length = max_length
-    return tokenizer
+    fast: PreTrainedTokenizerFast = tokenizer
+    return fast
 
 
-def load_saved(folder: Path) -> Any:
-    """Load a tokenizer that this package has saved."""
+def load_saved(folder: Path) -> PreTrainedTokenizerFast:
+    """Load a tokenizer from a folder that this package wrote."""
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    saved: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder)
+    return saved
 
 
-def encoder_of(tokenizer: Any, *, max_length: int) -> Tokenizer:
-    """Return a copy of the Rust tokenizer that cuts texts to `max_length` tokens, EOS always last, and never pads."""
+def encoder_of(tokenizer: PreTrainedTokenizerFast, *, max_length: int) -> Tokenizer:
+    """Return a copy of the Rust tokenizer that truncates to `max_length` tokens, keeps EOS last and never pads."""
     from tokenizers import Tokenizer
 
     copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())

@@ -1,1 +1,1 @@
-"""Many processes: sharding, gathers, and what only one of them does."""
+"""Training on several processes: sharding, gathering, and the work that only the leading process does."""

@@ -1,9 +1,9 @@
-"""Several processes, one model: who encodes what, states gathered with their exact gradient, DDP or FSDP.
+"""Training one model on several processes: gathering states with their exact gradient, DDP and FSDP.
 
-A loss on one process covers its own queries against everybody's documents. The gradient of a state is the sum of what
-all processes' losses say of it, so gathering is differentiable: forth it collects rows, back it sums and scatters
-gradients. DDP and FSDP take the mean of the weights' gradients over processes; a step's loss is therefore multiplied
-by their number (`train.loop.step`).
+The loss of one process scores its queries against the documents of all processes. The gradient of a state is the sum
+over the losses of all processes. So gathering is differentiable: forward, it collects rows; backward, it sums and
+scatters gradients. DDP and FSDP average the gradients of the weights over processes; the loss of a step is therefore
+multiplied by their number (`train.loop.step`).
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ PATIENCE = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together.
+    """The processes that train one model together.
 
     Attributes:
-        rank: which this is, from 0.
-        size: how many there are.
+        rank: number of this process, from 0.
+        size: number of processes.
 
     """
 
     rank: int = 0
     size: int = 1
 
-    def gather(self, own_LnH: Tensor, rows: Sequence[I64]) -> Tensor:
-        """Return everybody's rows in one order, on every process; differentiable.
+    def gather(self, local_LnH: Tensor, rows: Sequence[I64]) -> Tensor:
+        """Return the states of all processes, in the order of the texts, on every process; differentiable.
 
         Args:
-            own_LnH: this process's states.
-            rows: for every process, which of the N texts its states are of; every text is with one process.
+            local_LnH: states of this process.
+            rows: for every process, the indices (0 … N-1) of its texts; every text belongs to one process.
 
         Returns:
             Layers × N × hidden size.
 
         """
         if self.size == 1:
-            place = torch.from_numpy(np.argsort(rows[0])).to(own_LnH.device)
-            return own_LnH.index_select(1, place)
-        gathered: Tensor = _Gather.apply(own_LnH, rows, self.rank)  # type: ignore[no-untyped-call] # torch's `apply`
+            order = torch.from_numpy(np.argsort(rows[0])).to(local_LnH.device)
+            return local_LnH.index_select(1, order)
+        gathered: Tensor = _Gather.apply(local_LnH, rows, self.rank)  # type: ignore[no-untyped-call] # torch's `apply`
         return gathered
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes and talks."""
+        """Whether this is the leading process, which writes files and prints."""
         return self.rank == 0
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
-        """Let the leading process go through a block alone and the others follow, who then find its work done."""
+        """Run a block in the leading process first and then in the others, which find its results."""
         if not self.leads:
             dist.barrier()
         yield
@@ -81,7 +81,7 @@ class Group:
         return values
 
     def least(self, values: Tensor) -> Tensor:
-        """Return the least of each value over the processes."""
+        """Return the minimum of each value over the processes."""
         if self.size > 1:
             values = values.clone()
             dist.all_reduce(values, dist.ReduceOp.MIN)
@@ -90,38 +90,38 @@ class Group:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, own_LnH: Tensor, rows: Sequence[I64], rank: int) -> Tensor:
+    def forward(ctx: Any, local_LnH: Tensor, rows: Sequence[I64], rank: int) -> Tensor:
         ctx.rows, ctx.rank = rows, rank
-        most = max(map(len, rows))
-        parts = [own_LnH.new_empty(len(own_LnH), most, own_LnH.shape[2]) for _ in rows]
-        dist.all_gather(parts, _filled(own_LnH, most))
-        together = torch.cat([part[:, : len(own)] for part, own in zip(parts, rows, strict=True)], dim=1)
-        return together.index_select(1, torch.from_numpy(np.argsort(np.concatenate(rows))).to(own_LnH.device))
+        longest = max(map(len, rows))
+        parts = [local_LnH.new_empty(len(local_LnH), longest, local_LnH.shape[2]) for _ in rows]
+        dist.all_gather(parts, _padded(local_LnH, longest))
+        together = torch.cat([part[:, : len(indices)] for part, indices in zip(parts, rows, strict=True)], dim=1)
+        return together.index_select(1, torch.from_numpy(np.argsort(np.concatenate(rows))).to(local_LnH.device))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (gradient_LNH,) = gradients
-        most = max(map(len, ctx.rows))
-        places = [torch.from_numpy(own).to(gradient_LNH.device) for own in ctx.rows]
-        parts = [_filled(gradient_LNH.index_select(1, place), most) for place in places]
-        own_LnH = torch.empty_like(parts[0])
-        dist.reduce_scatter(own_LnH, parts)
-        return own_LnH[:, : len(ctx.rows[ctx.rank])], None, None
+        longest = max(map(len, ctx.rows))
+        orders = [torch.from_numpy(indices).to(gradient_LNH.device) for indices in ctx.rows]
+        parts = [_padded(gradient_LNH.index_select(1, order), longest) for order in orders]
+        local_LnH = torch.empty_like(parts[0])
+        dist.reduce_scatter(local_LnH, parts)
+        return local_LnH[:, : len(ctx.rows[ctx.rank])], None, None
 
 
-def _filled(states_LnH: Tensor, most: int) -> Tensor:
-    return torch.nn.functional.pad(states_LnH, (0, 0, 0, most - states_LnH.shape[1])).contiguous()
+def _padded(states_LnH: Tensor, longest: int) -> Tensor:
+    return torch.nn.functional.pad(states_LnH, (0, 0, 0, longest - states_LnH.shape[1])).contiguous()
 
 
 @dataclass(frozen=True)
 class Replica:
-    """A model as one process of a group holds it.
+    """A model in one process of a group.
 
     Attributes:
-        model: itself; with FSDP its parameters are shards.
+        model: the model; with FSDP its parameters are shards.
         group: the processes.
-        encode: calls it, so that gradients are added up over the processes in the backward pass.
-        deferred: a context in which they are not, yet.
+        encode: calls the model so that the backward pass reduces gradients over the processes.
+        deferred: context in which the backward pass does not reduce gradients yet.
 
     """
 
@@ -132,10 +132,13 @@ class Replica:
 
 
 def join(device: str) -> Group:
-    """Join the processes that torchrun started, if it did; each takes the GPU of its number on its machine.
+    """Join the processes that torchrun started, if any; with CUDA each process takes the GPU of its local rank.
 
     Args:
         device: `cpu` or `cuda`.
+
+    Returns:
+        The group; a group of one if there are no other processes.
 
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -144,29 +147,29 @@ def join(device: str) -> Group:
     if device.startswith("cuda"):
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if not dist.is_initialized():
-        # The others wait while the first one tokenizes.
+        # The timeout is long because the other processes wait while the first one tokenizes.
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     return Group(dist.get_rank(), size)
 
 
 def leads() -> bool:
-    """Whether this is the process that writes and talks, asked before it has joined the others."""
+    """Whether this is the leading process; works before the process has joined the others."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def leave() -> None:
-    """Take leave of the other processes, if there are any."""
+    """Leave the process group, if there is one."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return a tensor whole, on every process, if it is sharded; all processes must ask."""
+    """Return the whole of a possibly sharded tensor on every process; a collective call."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def part_like(value: Tensor, like: Tensor) -> Tensor:
-    """Return a whole tensor where and as another is kept: this process's part of it, if that is sharded."""
+    """Return `value` on the device of `like`, sharded in the same way if `like` is sharded."""
     value = value.to(like.device)
     return distribute_tensor(value, like.device_mesh, like.placements) if isinstance(like, DTensor) else value
 
@@ -178,13 +181,13 @@ def spread(
     parallel: Literal["ddp", "fsdp"] = "ddp",
     precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Replica:
-    """Make a model, the same on every process, one that they train together. Optimizers are made afterwards.
+    """Prepare a model for training by a group of processes. Create the optimizer afterwards.
 
     Args:
-        model: on its device; FSDP changes it in place.
+        model: equal on every process, on its device; FSDP changes it in place.
         group: the processes.
-        parallel: each process holds all of it (DDP), or a shard of every parameter (FSDP).
-        precision: of the backbone's arithmetic.
+        parallel: `ddp` keeps the whole model on each process, `fsdp` a shard of every parameter.
+        precision: precision of the backbone's arithmetic.
 
     Raises:
         SettingsError: FSDP with one process.
@@ -194,7 +197,7 @@ def spread(
     if parallel == "fsdp":
         if group.size == 1:
             raise SettingsError(
-                "one process has nothing to shard",
+                "FSDP needs several processes",
                 where="train.parallel: fsdp",
                 remedy="start with torchrun, or use ddp",
             )
@@ -208,7 +211,7 @@ def spread(
 
 
 def _shard(model: Embedder, half: torch.dtype | None) -> None:
-    """Shard layer by layer; what is left (embedding and norm) is one more unit."""
+    """Shard each layer as a unit; embedding and norm are one more unit."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 

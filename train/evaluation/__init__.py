@@ -1,1 +1,1 @@
-"""nDCG of every depth, dimension and rank on held-out samples; MTEB."""
+"""Evaluation: retrieval metrics at every depth, dimension and rank on held-out samples, and MTEB."""

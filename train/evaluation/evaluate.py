@@ -1,4 +1,4 @@
-"""Evaluation on held-out pairs at every depth × dimension × rank, trained against untrained."""
+"""Retrieval metrics on held-out pairs at every depth × dimension × rank, for the trained and the untrained model."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ HEADLINE = "ndcg@10"
 def evaluate(
     settings: TrainSettings, folder: Path, work: Path, workers: Workers = HERE, *, named: bool = False
 ) -> dict[str, Any]:
-    """Search the held-out queries in the pool with the trained and the untrained model.
+    """Search the held-out queries in a pool of documents, with the trained and the untrained model.
 
     Args:
         settings: the `train` section of the profile.
         folder: the model folder that `fit` wrote.
-        work: where tokenized mixes lie.
-        workers: who tokenizes.
-        named: the model was named on the command line, and need not be the profile's own.
+        work: the work folder, where tokenized mixes are kept.
+        workers: processes that tokenize.
+        named: whether the model was named on the command line, and so may be another than the profile's.
 
     Returns:
-        What `evaluation.json` holds: `queries`, `documents`, `untrained` and `trained` (a list of layers, dim, rank
-        and metrics each), `by_source` (both, at full size), `ratio_full_size`, and `measured_on`: the mix, the settings
-        and the model that all this is of.
+        The content of `evaluation.json`: `queries` and `documents` (numbers), `untrained` and `trained` (lists of cells
+        with layers, dim, rank and metrics; the full size comes last), `by_source` (both models, at full size),
+        `ratio_full_size` (trained / untrained nDCG@10; null if the latter is 0), and `measured_on`: mix, settings and
+        model.
 
     Raises:
-        StageError: no finished model, or no held-out retrieval pairs.
+        StageError: there is no finished model, or the mix holds no held-out retrieval pairs.
 
     """
     configure(settings)
@@ -59,7 +60,8 @@ def evaluate(
         model, shape, _ = load(folder, settings, weights=name)
         rows = list(cells(model, shape, store, pool))
         report[name] = [
-            {"layers": layers, "dim": dim, "rank": rank, **metrics(found)} for layers, dim, rank, found in rows
+            {"layers": layers, "dim": dim, "rank": rank, **metrics(positive_ranks)}
+            for layers, dim, rank, positive_ranks in rows
         ]
         report["by_source"][name] = _by_source(store, pool, rows[-1][-1])
     before, after = (report[name][-1][HEADLINE] for name in ("untrained", "trained"))
@@ -74,29 +76,29 @@ def evaluate(
 
 @torch.no_grad()
 def cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[tuple[int, int, int, I64]]:
-    """Yield layers, dim, rank and the ranks of the positives; the full size comes last."""
+    """Yield (layers, dim, rank, rank of each query's positive) for every size; the full size comes last."""
     queries, documents = store.validation.queries.gather(pool.queries), store.documents.gather(pool.documents)
     clusters = store.cluster[pool.documents]
     for rank in shape.ranks:
         model.embedding.rank = rank
         queries_LQH, documents_LNH = model(queries), model(documents)
         for layer, left, right in zip(shape.layers, queries_LQH, documents_LNH, strict=True):
-            for dim, found in zip(shape.dims, ranks(left, right, pool, clusters, shape.dims), strict=True):
-                yield layer, dim, rank, found
+            for dim, positive_ranks in zip(shape.dims, ranks(left, right, pool, clusters, shape.dims), strict=True):
+                yield layer, dim, rank, positive_ranks
 
 
-def _by_source(store: Store, pool: Pool, found: I64) -> dict[str, dict[str, float]]:
+def _by_source(store: Store, pool: Pool, positive_ranks: I64) -> dict[str, dict[str, float]]:
     codes = store.validation.dataset[pool.queries]
     sources = [(store.datasets[code].source, code) for code in np.unique(codes)]
     return {
-        source: {"queries": int((codes == code).sum()), **metrics(found[codes == code])}
+        source: {"queries": int((codes == code).sum()), **metrics(positive_ranks[codes == code])}
         for source, code in sorted(sources)
     }
 
 
 def show(report: dict[str, Any], console: Console, metric: str = HEADLINE) -> None:
-    """Print one heat map a rank: depths down, dimensions across, the trained model and the untrained one beside it."""
-    trained, untrained = report["trained"], {_place(c): c[metric] for c in report["untrained"]}
+    """Print a heat map for each embedding rank: layers × dimensions, the untrained model's value in brackets."""
+    trained, untrained = report["trained"], {_size_of(c): c[metric] for c in report["untrained"]}
     top = max(c[metric] for c in trained) or 1.0
     dims = sorted({c["dim"] for c in trained})
     for rank in sorted({c["rank"] for c in trained}):
@@ -107,21 +109,21 @@ def show(report: dict[str, Any], console: Console, metric: str = HEADLINE) -> No
         for layers in sorted({c["layers"] for c in trained}):
             cells = [c for c in trained if (c["layers"], c["rank"]) == (layers, rank)]
             cells.sort(key=lambda cell: int(cell["dim"]))
-            shown = [f"{_heat(c[metric] / top)}{c[metric]:.3f}[/] ({untrained[_place(c)]:.3f})" for c in cells]
+            shown = [f"{_heat(c[metric] / top)}{c[metric]:.3f}[/] ({untrained[_size_of(c)]:.3f})" for c in cells]
             table.add_row(str(layers), *shown)
         console.print(table)
-    before, after = untrained[_place(trained[-1])], trained[-1][metric]
+    before, after = untrained[_size_of(trained[-1])], trained[-1][metric]
     console.print(
         f"{report['queries']} queries in {report['documents']} documents; "
         f"full size: {after:.4f}, untrained {before:.4f}" + (f", {after / before:.1f} times as much" if before else "")
     )
 
 
-def _place(cell: dict[str, Any]) -> tuple[int, int, int]:
+def _size_of(cell: dict[str, Any]) -> tuple[int, int, int]:
     return cell["layers"], cell["dim"], cell["rank"]
 
 
 def _heat(share: float) -> str:
-    """Return rich's tag for a share of the best value: from blue over green to red."""
+    """Return the color tag of rich for a share (0 … 1) of the best value: from blue over green to red."""
     steps = ("blue", "cyan", "green", "yellow", "red")
     return f"[{steps[min(len(steps) - 1, int(share * len(steps)))]}]"

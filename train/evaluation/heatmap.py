@@ -1,4 +1,4 @@
-"""A picture of an evaluation: depths down, dimensions across, one panel a rank."""
+"""Draws an evaluation as a heat map: layers × dimensions, one panel for each embedding rank."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import numpy as np
 from open_ml_embed.core.optional import require
 
 METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {"Software": None}}
-"""Nothing of the day or the machine: equal reports give equal files."""
+"""Metadata that leave out date and software, so that equal reports give equal files."""
 
 
 def draw(report: Mapping[str, Any], path: Path, *, metric: str = "ndcg@10") -> None:
-    """Draw the trained model's cells.
+    """Draw the metric of the trained model at every size.
 
     Args:
-        report: what `train3d evaluate` writes.
-        path: ends in .svg or .png.
-        metric: which of a cell's figures.
+        report: the report that `train3d evaluate` writes.
+        path: file to write; ends in .svg or .png.
+        metric: name of the metric.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
 
     """
     require("matplotlib", what="a picture", where="--picture")
@@ -28,7 +31,7 @@ def draw(report: Mapping[str, Any], path: Path, *, metric: str = "ndcg@10") -> N
     from matplotlib.figure import Figure
 
     cells = {(c["layers"], c["dim"], c["rank"]): c[metric] for c in report["trained"]}
-    layers, dims, ranks = (sorted({place[axis] for place in cells}) for axis in range(3))
+    layers, dims, ranks = (sorted({size[axis] for size in cells}) for axis in range(3))
     with mpl.rc_context({"svg.hashsalt": "train3d", "svg.fonttype": "none", "font.size": 9}):
         width, height = 0.9 + len(ranks) * (0.62 * len(dims) + 0.3), 1.2 + 0.36 * len(layers)
         figure = Figure(figsize=(max(width, 4.0), height), layout="constrained")

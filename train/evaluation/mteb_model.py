@@ -1,4 +1,4 @@
-"""An export under MTEB: the prompts it was trained with, tasks by name, one table."""
+"""Runs MTEB tasks on an exported model, with the prompts that it was trained with."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from train.loop.keys import content_digest
 from train.loop.run import DIGESTS, NATIVE
 
 LAYOUT = "Instruct: {instruction}\nQuery: "
-"""What stands before a query in the instruction mix; documents are bare."""
+"""Prefix of queries in the instruction mix; documents have none."""
 BATCH = 64
 
 
 def open_model(folder: Path, *, instructed: bool, device: str = "cpu") -> Any:
-    """Return an export as MTEB's encoder.
+    """Return an exported model as an MTEB encoder.
 
     Args:
-        folder: a sentence-transformers folder, in either mode.
-        instructed: the model knows instructions: every task then gives its own, to queries and to texts of symmetric
-            tasks, in the mix's layout. Otherwise the folder's own prompts are used.
-        device: where it runs.
+        folder: a sentence-transformers folder, in either export mode.
+        instructed: use the instructions of the tasks, in the layout of the mix, for queries and for texts of symmetric
+            tasks. Otherwise the prompts of the folder are used.
+        device: device of the model.
 
     Raises:
-        SettingsError: mteb is not installed, or the folder holds no export.
+        MissingPackageError: mteb is not installed.
+        SettingsError: the folder holds no exported model.
 
     """
     _mteb()
     if not (folder / "modules.json").is_file():
-        # Its name would be looked for on the Hub.
+        # sentence-transformers would look for the name on the Hub.
         raise SettingsError(
             "no exported model",
             where=f"--model {folder}",
@@ -61,11 +62,11 @@ def open_model(folder: Path, *, instructed: bool, device: str = "cpu") -> Any:
 
 
 def tasks_named(names: Sequence[str]) -> list[Any]:
-    """Return MTEB's tasks of some names.
+    """Return the MTEB tasks with the given names.
 
     Raises:
-        UnknownNameError: there is no such task.
-        SettingsError: mteb is not installed.
+        UnknownNameError: there is no task of a name.
+        MissingPackageError: mteb is not installed.
 
     """
     mteb = _mteb()
@@ -77,25 +78,26 @@ def tasks_named(names: Sequence[str]) -> list[Any]:
 
 
 def results_of(folder: Path, work: Path, *, instructed: bool) -> Path:
-    """Return where an export's results are kept: other weights, or other prompts, have another place.
+    """Return the cache folder for the results of an export; other weights or prompts give another folder.
 
-    MTEB tells models apart by name, and two exports may have one.
+    MTEB identifies models by name only, and two exports may have the same name.
+
     """
-    own = {path for path in folder.rglob("*") if path.is_file() and NATIVE not in path.relative_to(folder).parts}
-    content = content_digest(sorted(own - {folder / "README.md"}), remembered=work / DIGESTS)
+    files = {path for path in folder.rglob("*") if path.is_file() and NATIVE not in path.relative_to(folder).parts}
+    content = content_digest(sorted(files - {folder / "README.md"}), remembered=work / DIGESTS)
     return work / "mteb" / digest([content, instructed])[:16]
 
 
 def evaluate_tasks(model: Any, tasks: Sequence[Any], cache: Path) -> dict[str, Any]:
-    """Run tasks, those that were run before excepted.
+    """Run tasks; results that are in the cache are not computed again.
 
     Args:
-        model: of `open_model`.
-        tasks: MTEB's.
-        cache: where results are kept.
+        model: an encoder from `open_model`.
+        tasks: MTEB tasks from `tasks_named`.
+        cache: folder of the results.
 
     Returns:
-        By task: the main score of each split and subset, and its name.
+        For each task the name of its main metric, and the main score of each `split/subset`.
 
     """
     mteb = _mteb()
@@ -122,7 +124,7 @@ def evaluate_tasks(model: Any, tasks: Sequence[Any], cache: Path) -> dict[str, A
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """Print the scores, one line a split and subset."""
+    """Print the scores, one line for each split and subset."""
     table = Table("task", "metric", "split", "score")
     for task, entry in report.items():
         for split, score in entry["scores"].items():

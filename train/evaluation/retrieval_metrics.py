@@ -1,7 +1,7 @@
-"""Where each query's positive stands in the pool, and what that is worth; one relevant text a query.
+"""Rank of each query's positive in a pool of documents, and retrieval metrics of it; one relevant document per query.
 
-Copies are no mistakes: the best of the documents in the positive's near-duplicate cluster stands for all of them, and
-other known answers to the same (near-duplicate) query are taken out of that query's ranking.
+Copies count as hits: the best-scoring document of the positive's near-duplicate cluster stands for all of them. Other
+known answers to the query or to a near-duplicate of it are removed from its ranking.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ BLOCK_QUERIES = 256
 
 @dataclass(frozen=True)
 class Pool:
-    """What is searched for, and where.
+    """The queries and documents of an evaluation.
 
     Attributes:
-        queries: rows of the validation samples, ascending.
-        documents: rows of the documents, ascending.
-        positive: for each query, which of `documents` answers it.
-        known: for each query, which of `documents` answer it or a near-duplicate of it, copies included.
+        queries: int64, rows of the validation samples, ascending.
+        documents: int64, rows of the documents, ascending.
+        positive: int64, for each query the index of its positive in `documents`.
+        known: for each query the indices in `documents` of all known answers to it or to a near-duplicate of it, copies
+            included.
 
     """
 
@@ -40,119 +41,124 @@ class Pool:
 
 
 def make_pool(store: Store, *, queries: int, documents: int | None, distractors: int, seed: int) -> Pool:
-    """Choose held-out queries of the retrieval family and the documents they are searched in.
+    """Choose held-out queries of the retrieval family and the documents that they are searched in.
 
     Args:
         store: the tokenized mix.
-        queries: at most so many, drawn at random.
-        documents: cap on the pool without distractors: the positives of the chosen queries first, then those of
-            the other validation rows at random. None: all of them.
-        distractors: further documents, drawn at random.
-        seed: of the draws.
+        queries: maximum number of queries, drawn at random.
+        documents: cap on the pool without distractors: first the positives of the chosen queries, then positives of
+            other validation rows at random. None: all of these.
+        distractors: number of further documents, drawn at random.
+        seed: seed of the draws.
 
     """
     held_out = store.validation
     eligible = _eligible(store)
     chosen = np.sort(eligible[_some(len(eligible), queries, seed, 0)])
-    own = np.unique(held_out.positive[chosen])
-    others = np.setdiff1d(held_out.positive[eligible], own)
-    room = len(others) if documents is None else max(0, documents - len(own))
+    positives = np.unique(held_out.positive[chosen])
+    others = np.setdiff1d(held_out.positive[eligible], positives)
+    room = len(others) if documents is None else max(0, documents - len(positives))
     others = others[_some(len(others), room, seed, 1)]
     rest = _distractors(store, distractors, seed)
-    pool = np.sort(np.concatenate([own, others, rest]))
+    pool = np.sort(np.concatenate([positives, others, rest]))
     known = tuple(np.flatnonzero(row) for row in _known(store, chosen, store.cluster[pool]))
     return Pool(chosen, pool, np.searchsorted(pool, held_out.positive[chosen]), known)
 
 
 def _some(n: int, wanted: int, seed: int, use: int) -> I64:
-    """Return positions below `n`, at most `wanted` of them, drawn at random."""
+    """Return at most `wanted` positions below `n`, drawn at random without replacement."""
     return shuffled(Draw.POOL, max(n, 1), np.arange(min(n, wanted)), seed, use)
 
 
 def _eligible(store: Store) -> I64:
     """Return the held-out rows of the retrieval family, ascending."""
     codes = [code for code, dataset in enumerate(store.datasets) if dataset.family == "retrieval"]
-    rows = [store.validation.dataset.of(code) for code in codes]
-    return np.sort(np.concatenate([np.empty(0, np.int64), *(own[np.arange(len(own))] for own in rows)]))
+    datasets = [store.validation.dataset.of(code) for code in codes]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *(rows[np.arange(len(rows))] for rows in datasets)]))
 
 
 def _distractors(store: Store, wanted: int, seed: int) -> I64:
-    """Draw documents that no held-out row has as its positive; all of them where there are no more."""
+    """Draw documents that are the positive of no held-out row; all of them if there are fewer."""
     n, positive = len(store.documents), np.unique(store.validation.positive[np.arange(len(store.validation.positive))])
-    found = np.empty(0, np.int64)
+    selected = np.empty(0, np.int64)
     first = 0
-    while len(found) < wanted and first < n:
+    while len(selected) < wanted and first < n:
         at = np.arange(first, min(n, first + 2 * wanted))
         drawn = shuffled(Draw.POOL, n, at, seed, 2)
-        found = np.concatenate([found, drawn[~np.isin(drawn, positive)]])
+        selected = np.concatenate([selected, drawn[~np.isin(drawn, positive)]])
         first += len(at)
-    return found[:wanted]
+    return selected[:wanted]
 
 
 def _known(store: Store, chosen: I64, pool_clusters: I64) -> Iterator[Mask]:
-    """Yield for each query which of the pool's documents are known to answer it, from both splits."""
+    """Yield for each query a mask over the pool of documents that are known to answer it, from both splits."""
     clusters = store.validation.query_cluster[chosen]
-    asked, answered = _answers(store, np.unique(clusters))
-    order = np.argsort(asked, kind="stable")
-    asked, answered = asked[order], answered[order]
-    firsts, lasts = np.searchsorted(asked, clusters, "left"), np.searchsorted(asked, clusters, "right")
+    query_clusters, answer_clusters = _answers(store, np.unique(clusters))
+    order = np.argsort(query_clusters, kind="stable")
+    query_clusters, answer_clusters = query_clusters[order], answer_clusters[order]
+    firsts, lasts = (
+        np.searchsorted(query_clusters, clusters, "left"),
+        np.searchsorted(query_clusters, clusters, "right"),
+    )
     for first, last in zip(firsts, lasts, strict=True):
-        yield np.isin(pool_clusters, answered[first:last])
+        yield np.isin(pool_clusters, answer_clusters[first:last])
 
 
 def _answers(store: Store, clusters: I64) -> tuple[I64, I64]:
-    """Return query cluster and positive's cluster of every sample whose query cluster is one of `clusters`, sorted."""
-    asked, answered = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    """Return (query cluster, positive's cluster) of every sample with a query cluster in `clusters` (sorted)."""
+    query_clusters, answer_clusters = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for samples in (store.train, store.validation):
         for first, values in samples.query_cluster.parts():
             at = np.minimum(np.searchsorted(clusters, values), len(clusters) - 1)
             rows = np.flatnonzero(clusters[at] == values)
-            asked.append(values[rows].astype(np.int64))
-            answered.append(store.cluster[samples.positive[first + rows]])
-    return np.concatenate(asked), np.concatenate(answered)
+            query_clusters.append(values[rows].astype(np.int64))
+            answer_clusters.append(store.cluster[samples.positive[first + rows]])
+    return np.concatenate(query_clusters), np.concatenate(answer_clusters)
 
 
 def ranks(queries_QH: Tensor, documents_NH: Tensor, pool: Pool, clusters: I64, dims: Sequence[int]) -> I64:
-    """Rank every query's positive at every prefix dimension.
+    """Return the rank of every query's positive at every prefix dimension.
 
     Args:
-        queries_QH: states of one layer, in the pool's order.
-        documents_NH: likewise.
-        pool: who answers whom.
-        clusters: near-duplicate cluster of each document of the pool.
+        queries_QH: states of one layer, in the order of the pool's queries.
+        documents_NH: states of one layer, in the order of the pool's documents.
+        pool: queries, documents and known answers.
+        clusters: int64 (N), near-duplicate cluster of each document of the pool.
         dims: prefix dimensions, ascending.
 
     Returns:
-        int64, dims × queries, 1 being best. Among equal scores the document that stands first in the pool wins, so a
-        model that gives every text the same vector is not taken for a good one.
+        int64, dims × queries; 1 is the best rank. Ties are broken by the order of the pool, so that a model that gives
+        all texts the same vector does not get a good rank.
 
     """
-    found = np.empty((len(dims), len(pool.queries)), np.int64)
+    result = np.empty((len(dims), len(pool.queries)), np.int64)
     for at, dim in enumerate(dims):
         left, right = (torch.nn.functional.normalize(t[:, :dim], dim=1) for t in (queries_QH, documents_NH))
         for first in range(0, len(left), BLOCK_QUERIES):
             block = slice(first, first + BLOCK_QUERIES)
             scores_QN = (left[block] @ right.T).cpu().numpy()
-            found[at, block] = _rank(scores_QN, pool.positive[block], pool.known[block], clusters)
-    return found
+            result[at, block] = _rank(scores_QN, pool.positive[block], pool.known[block], clusters)
+    return result
 
 
 def _rank(scores_QN: F32, positive_Q: I64, known: Sequence[I64], clusters: I64) -> I64:
-    copies = [own[clusters[own] == clusters[positive]] for own, positive in zip(known, positive_Q, strict=True)]
+    copies = [
+        answers[clusters[answers] == clusters[positive]] for answers, positive in zip(known, positive_Q, strict=True)
+    ]
     best_Q = np.array([c[np.argmax(row[c])] for c, row in zip(copies, scores_QN, strict=True)], np.int64)
-    own_Q1 = np.take_along_axis(scores_QN, best_Q[:, None], axis=1)
-    ahead_QN = scores_QN > own_Q1
-    ahead_QN |= (scores_QN == own_Q1) & (np.arange(scores_QN.shape[1]) < best_Q[:, None])
-    spared_Q = np.array([row[own].sum() for row, own in zip(ahead_QN, known, strict=True)], np.int64)
-    ranks_Q: I64 = 1 + ahead_QN.sum(axis=1) - spared_Q
+    best_score_Q1 = np.take_along_axis(scores_QN, best_Q[:, None], axis=1)
+    ahead_QN = scores_QN > best_score_Q1
+    ahead_QN |= (scores_QN == best_score_Q1) & (np.arange(scores_QN.shape[1]) < best_Q[:, None])
+    known_ahead_Q = np.array([row[answers].sum() for row, answers in zip(ahead_QN, known, strict=True)], np.int64)
+    ranks_Q: I64 = 1 + ahead_QN.sum(axis=1) - known_ahead_Q
     return ranks_Q
 
 
 def metrics(ranks: I64) -> dict[str, float]:
-    """Return the means over queries of what a rank is worth, rounded to six digits.
+    """Return the mean metrics over queries, rounded to six digits; `ranks` is int64 (Q), 1 being best.
 
     >>> metrics(np.array([1, 2, 11]))
-    {'ndcg@10': 0.54364, 'mrr@10': 0.5, 'accuracy@1': 0.333333}
+    {'ndcg@10': 0.543643, 'mrr@10': 0.5, 'accuracy@1': 0.333333}
 
     """
     within = ranks <= CUTOFF

@@ -1,1 +1,1 @@
-"""A finished model as folders that sentence-transformers, transformers and ONNX load."""
+"""Exports of a finished model that sentence-transformers, transformers and ONNX runtimes load."""

@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, how it is loaded, what may be cut from it, how good it is."""
+"""The model card of an export: what it is, how to load it, which smaller sizes it holds, and its metrics."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ TAGS = ["sentence-transformers", "feature-extraction", "sentence-similarity", "m
 
 @dataclass(frozen=True)
 class Card:
-    """What a card is written from.
+    """The data of a model card.
 
     Attributes:
-        name: of the model.
-        backbone: Hub name of what was trained on; None for a new or local one.
-        stages: name, mix and queries of each stage.
+        name: name of the model.
+        backbone: Hub name of the backbone; None for a new or local one.
+        stages: name, mix and number of queries of each stage.
         layers: depth of this export.
-        dims: prefix dimensions that may be asked for, the last being the vectors' own.
-        rank: of the token embedding.
-        max_length: tokens a text.
-        efficient: the token embedding is stored as two factors.
-        prompts: by name.
-        evaluation: what `train3d evaluate` wrote about the model, if it did.
+        dims: prefix dimensions that vectors may be truncated to; the last is that of the export.
+        rank: rank of the token embedding.
+        max_length: maximum number of tokens per text.
+        efficient: whether the token embedding is stored as two factors.
+        prompts: prompts by name.
+        evaluation: the report of `train3d evaluate` for the model, if there is one.
 
     """
 
@@ -52,7 +52,7 @@ class Card:
         prompts: Mapping[str, str],
         evaluation: Mapping[str, Any] | None = None,
     ) -> Card:
-        """Return the card of a cut of a finished run, from what `train.loop.run.describe` wrote of it."""
+        """Return the card of a cut of a finished run; `description` is what `train.loop.run.describe` wrote."""
         return cls(
             name,
             backbone=description["backbone"],
@@ -67,7 +67,7 @@ class Card:
         )
 
     def markdown(self) -> str:
-        """Return the card."""
+        """Return the card as Markdown with a YAML front matter."""
         head: dict[str, Any] = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"}
         head |= {"tags": TAGS} | ({"base_model": self.backbone} if self.backbone else {})
         parts = [f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n", f"# {self.name}\n", self._what(), self._use()]
@@ -116,13 +116,13 @@ class Card:
         )
 
     def _figures(self, evaluation: Mapping[str, Any]) -> str:
-        own = [c for c in evaluation["trained"] if (c["layers"], c["rank"]) == (self.layers, self.rank)]
-        own = [c for c in own if c["dim"] in self.dims]
-        if not own:
+        cells = [c for c in evaluation["trained"] if (c["layers"], c["rank"]) == (self.layers, self.rank)]
+        cells = [c for c in cells if c["dim"] in self.dims]
+        if not cells:
             return ""
-        metrics = [name for name in own[0] if name not in ("layers", "dim", "rank")]
+        metrics = [name for name in cells[0] if name not in ("layers", "dim", "rank")]
         head = f"| dimensions | {' | '.join(metrics)} |\n| --- |{' --- |' * len(metrics)}\n"
-        rows = "".join(f"| {c['dim']} | {' | '.join(f'{c[m]:.4f}' for m in metrics)} |\n" for c in own)
+        rows = "".join(f"| {c['dim']} | {' | '.join(f'{c[m]:.4f}' for m in metrics)} |\n" for c in cells)
         return (
             f"## Evaluation\n\nHeld-out pairs of the training mix: {evaluation['queries']:,} queries in "
             f"{evaluation['documents']:,} documents (`train3d evaluate`).\n\n{head}{rows}"

@@ -1,4 +1,4 @@
-"""Export as a sentence-transformers folder: a chosen depth, dimension and embedding rank, plain or factorized."""
+"""Exports a model as a sentence-transformers folder, cut to a depth, dimension and embedding rank."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
@@ -19,17 +19,20 @@ from train.export.model_folder import write_layout
 from train.loop.run import NATIVE, Shape, description
 from train.model.embedder import Embedder
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
 Mode = Literal["compatible", "efficient"]
 PREFIX, TABLE = "backbone.", "embed_tokens."
 RECORD = f"{NATIVE}/export.json"
-"""What an export says of itself that sentence-transformers has no place for."""
+"""File with facts about the export that sentence-transformers has no field for."""
 CODE = {"modeling_factorized.py": Path(modeling.__file__), "embedding.py": Path(embedding.__file__)}
-"""File of an export in efficient mode → where it is copied from; the models' first."""
+"""Files of an export in efficient mode → where they are copied from; the file of the models comes first."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A size to export: how many layers, dimensions and embedding ranks are kept."""
+    """A size to export: numbers of layers and dimensions, and the embedding rank, that are kept."""
 
     layers: int
     dim: int
@@ -37,14 +40,14 @@ class Cut:
 
 
 def choose(shape: Shape, *, layers: int | None = None, dim: int | None = None, rank: int | None = None) -> Cut:
-    """Return the cut asked for; None keeps all.
+    """Return the cut with the given sizes; None keeps the full size.
 
     Raises:
         SettingsError: the model was not trained at that size.
 
     """
-    asked = {"layers": (layers, shape.layers), "dim": (dim, shape.dims), "rank": (rank, shape.ranks)}
-    for name, (value, trained) in asked.items():
+    requested = {"layers": (layers, shape.layers), "dim": (dim, shape.dims), "rank": (rank, shape.ranks)}
+    for name, (value, trained) in requested.items():
         if value is not None and value not in trained:
             raise SettingsError(
                 f"the model was not trained at {name} {value}",
@@ -56,7 +59,7 @@ def choose(shape: Shape, *, layers: int | None = None, dim: int | None = None, r
 
 def export(
     model: Embedder,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerFast,
     folder: Path,
     *,
     cut: Cut,
@@ -65,25 +68,27 @@ def export(
     instructed: bool,
     mode: Mode = "compatible",
 ) -> None:
-    """Write the folder; files of the same names are replaced, others stay.
+    """Write the model as a sentence-transformers folder; files of the same names are replaced, other files stay.
 
-    Vectors have unit length at the exported dimension; cut further, they have to be normalized again. Both modes give
-    the same vectors.
+    Vectors have unit length at the exported dimension; vectors that are truncated further must be normalized again.
+    Both modes give the same vectors.
 
     Args:
-        model: as trained.
-        tokenizer: ends texts itself; its `model_max_length` becomes the model's.
-        folder: where to.
+        model: the trained model.
+        tokenizer: ends texts itself; its `model_max_length` becomes that of the export.
+        folder: folder to write.
         cut: what is kept of the model.
-        shape: what the model was trained at; servers are told the dimensions that callers may choose.
-        prompts: by name; texts put before a query or a document.
-        instructed: the model's queries carried instructions; MTEB's are given to it then.
-        mode: `compatible` multiplies the token embedding out, so that any program that knows the backbone's
-            architecture loads it; `efficient` keeps its factors, and needs `import open_ml_embed.factorized`, or
-            `trust_remote_code=True` where that is not installed: the code is in the folder then.
+        shape: the sizes that the model was trained at; the dimensions among them are written into the configuration,
+            for servers.
+        prompts: by name, text that is put before a query or a document.
+        instructed: whether the model was trained with instructions; `train3d evaluate --mteb` then uses those of the
+            tasks.
+        mode: `compatible` multiplies the factors of the token embedding, so that every program that knows the
+            backbone's architecture loads the export. `efficient` keeps the factors; loading needs `import
+            open_ml_embed.factorized`, or `trust_remote_code=True` with the code in the folder.
 
     Raises:
-        SettingsError: the efficient mode does not know the backbone's architecture, or the embedding has no factors.
+        SettingsError: the efficient mode does not support the backbone's architecture, or the embedding has no factors.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +105,7 @@ def export(
 
 
 def _write_code(folder: Path, backbone: Any, mode: Mode) -> None:
-    """Put what makes the backbone into the folder, and name it in the configuration; delete it in the plain mode."""
+    """Copy the code of the model type into the folder and name it in the configuration; or delete it (compatible)."""
     for name, source in CODE.items():
         if mode == "efficient":
             shutil.copyfile(source, folder / name)
@@ -115,14 +120,14 @@ def _write_code(folder: Path, backbone: Any, mode: Mode) -> None:
 
 
 def instructed_by(folder: Path) -> bool | None:
-    """Return whether the model in a folder was trained with instructions; None if the folder does not say."""
+    """Return whether the model in a folder was trained with instructions; None if the folder does not record it."""
     path = folder / RECORD
-    said = json.loads(path.read_text("utf-8")) if path.is_file() else description(folder)
-    return said.get("instructed")
+    record = json.loads(path.read_text("utf-8")) if path.is_file() else description(folder)
+    return record.get("instructed")
 
 
 def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
-    """Return a transformers model of the cut: fewer layers, a smaller embedding, the final norm in place.
+    """Return a transformers model of the cut: fewer layers, a smaller embedding, and the final norm in its place.
 
     Raises:
         SettingsError: see `export`.
@@ -133,10 +138,10 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
     config = copy.deepcopy(model.config)
     config.num_hidden_layers = cut.layers
     if getattr(config, "layer_types", None) is not None:
-        # A configuration that says more layer types than layers does not load.
+        # A configuration with more layer types than layers does not load.
         config.layer_types = config.layer_types[: cut.layers]
     auto: Any = AutoModel
-    # The trainer's own attention is for packed streams.
+    # The trainer's attention works on packed streams only.
     make = auto.from_config if mode == "compatible" else _factorized(model, config, cut.rank)
     plain = make(config, attn_implementation="sdpa")
     wanted = plain.state_dict()
@@ -154,8 +159,8 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
     return plain.eval()
 
 
-def _factorized(model: Embedder, config: Any, rank: int) -> Any:
-    """Return what makes a model of the backbone's architecture with a factorized embedding of a rank."""
+def _factorized(model: Embedder, config: PretrainedConfig, rank: int) -> Any:
+    """Return a function that creates a factorized model of the backbone's architecture with an embedding rank."""
     if not isinstance(model.embedding, FactorizedEmbedding):
         raise SettingsError(
             "the model was trained with a plain token embedding, which has no factors",
@@ -164,16 +169,18 @@ def _factorized(model: Embedder, config: Any, rank: int) -> Any:
         )
     if config.model_type not in modeling.MODELS:
         raise SettingsError(
-            f"no factorized {config.model_type} is known",
+            f"there is no factorized {config.model_type} model type",
             where="--mode efficient",
             remedy=f"use --mode compatible, or add it to open_ml_embed.factorized, beside {', '.join(modeling.MODELS)}",
         )
     config_class, model_class = modeling.MODELS[config.model_type]
 
-    def make(config: Any, *, attn_implementation: str) -> Any:
-        said = {name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")}
+    def make(config: PretrainedConfig, *, attn_implementation: str) -> Any:
+        values = {
+            name: value for name, value in config.to_dict().items() if name not in ("model_type", "architectures")
+        }
         return model_class._from_config(
-            config_class(**said, embedding_rank=rank), attn_implementation=attn_implementation
+            config_class(**values, embedding_rank=rank), attn_implementation=attn_implementation
         )
 
     return make

@@ -1,4 +1,4 @@
-"""The sentence-transformers folder around a backbone: pooling, dimensions, normalization, prompts."""
+"""The files of a sentence-transformers folder besides the backbone: pooling, dimensions, normalization, prompts."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
 
 MODULES = "sentence_transformers.models"
-"""Module paths that every version of sentence-transformers and the common servers know."""
+"""Module path that all versions of sentence-transformers and the common servers know."""
 PROMPTS = "config_sentence_transformers.json"
 POOLING_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
 
 def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompts: Mapping[str, str]) -> None:
-    """Write all that stands beside the backbone's and the tokenizer's own files.
+    """Write all files besides those of the backbone and the tokenizer.
 
     Args:
-        folder: of the export; module folders of an earlier one are deleted.
-        hidden: width of the backbone.
-        dim: dimensions that are kept.
-        max_length: tokens a text.
-        prompts: by name; what is put before a text.
+        folder: folder of the export; module folders of an earlier export in it are deleted.
+        hidden: hidden size of the backbone.
+        dim: number of dimensions that are kept.
+        max_length: maximum number of tokens per text.
+        prompts: by name, text that is put before a text.
 
     """
     modules = ["Transformer", "Pooling", "Normalize"]
     if dim < hidden:
-        # The first dimensions, as a linear map: unlike `truncate_dim` it comes before the normalization.
+        # A linear map that keeps the first dimensions; unlike `truncate_dim` it comes before the normalization.
         modules.insert(2, "Dense")
     paths = ["" if i == 0 else f"{i}_{module}" for i, module in enumerate(modules)]
     for old in folder.glob("[0-9]_*"):
@@ -55,13 +55,13 @@ def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompt
 
 
 def write_prompts(folder: Path, prompts: Mapping[str, str]) -> None:
-    """Write the file that says a folder's prompts."""
-    said = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    _write(folder / PROMPTS, {"model_type": "SentenceTransformer", **said})
+    """Write the file that holds the prompts of a folder."""
+    fields = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    _write(folder / PROMPTS, {"model_type": "SentenceTransformer", **fields})
 
 
 def prompts_of(folder: Path) -> dict[str, str] | None:
-    """Return the prompts that a folder says; None if it says none."""
+    """Return the prompts of a folder; None if it has no file of prompts."""
     path = folder / PROMPTS
     return dict(json.loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
 

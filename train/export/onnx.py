@@ -1,4 +1,4 @@
-"""ONNX of an exported folder: token ids in, unit vectors out."""
+"""ONNX export of a folder: token ids in, unit vectors out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from open_ml_embed.core.optional import check_installed
 
 OPSET = 18
 MOST_INLINE = 1 << 30
-"""Bytes of weights that go into the file itself, which may not reach 2 GiB."""
+"""Maximum size in bytes of weights inside the file, which must stay below 2 GiB; larger weights get their own file."""
 
 
 class _Vectors(nn.Module):
-    """What the folder's modules do one after the other, for texts padded on the right."""
+    """The modules of the folder as one graph, for texts padded on the right."""
 
     def __init__(self, backbone: Any, dim: int) -> None:
         super().__init__()
@@ -34,17 +34,17 @@ class _Vectors(nn.Module):
 
 
 def write_onnx(folder: Path, *, dim: int) -> Path:
-    """Write `onnx/model.onnx` beside an export: `input_ids` and `attention_mask` in, `sentence_embedding` out.
+    """Write `onnx/model.onnx` into an export: `input_ids` and `attention_mask` in, `sentence_embedding` out.
 
     Args:
         folder: an export, in either mode.
         dim: dimensions of its vectors.
 
     Returns:
-        The file. Texts must be padded on the right, as the exported tokenizer does.
+        Path of the file. Texts must be padded on the right, as the exported tokenizer does.
 
     Raises:
-        SettingsError: the packages that torch writes ONNX with are not installed.
+        MissingPackageError: a package that torch needs to write ONNX is not installed.
 
     """
     check_installed("onnx", "onnxscript", what="export to ONNX", where="--onnx")

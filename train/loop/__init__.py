@@ -1,1 +1,1 @@
-"""A training run: steps, checkpoints, metrics, and what must hold before it starts."""
+"""A training run: steps, checkpoints, metrics, and the checks before it starts."""

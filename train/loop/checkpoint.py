@@ -1,4 +1,4 @@
-"""Checkpoints: weights and optimizer state as safetensors, position as JSON; a folder appears whole or not at all."""
+"""Checkpoints: weights and optimizer state as safetensors, the position as JSON; a folder is written atomically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODEL, OPTIMIZER, POSITION = "model.safetensors", "optimizer.safetensors", "posi
 
 @dataclass(frozen=True)
 class Position:
-    """What a run does next: a step of a stage, both from 0, and the steps done over all stages."""
+    """The next step of a run: stage, step in the stage (both from 0), and number of steps done in all stages."""
 
     stage: int
     step: int
@@ -39,15 +39,15 @@ def save(
     writes: bool = True,
     kept: int = KEPT,
 ) -> None:
-    """Write a checkpoint below `root` and delete all but the latest `kept`.
+    """Write a checkpoint below `root`, and delete all but the latest `kept` checkpoints.
 
     Args:
-        root: where checkpoints lie.
-        position: what comes next.
-        model: may be sharded: then all processes must call, and the file holds it whole.
-        optimizer: of the model.
-        writes: whether this process is the one that writes.
-        kept: checkpoints to keep.
+        root: folder of the checkpoints.
+        position: the next step.
+        model: if it is sharded, all processes must call, and the file holds the whole model.
+        optimizer: optimizer of the model.
+        writes: whether this process writes the files.
+        kept: number of checkpoints to keep.
 
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -69,13 +69,13 @@ def save(
 
 
 def latest(root: Path) -> Path | None:
-    """Return the folder of the latest complete checkpoint below `root`, if there is one."""
-    found = _complete(root)
-    return found[-1] if found else None
+    """Return the folder of the latest complete checkpoint below `root`; None if there is none."""
+    complete = _complete(root)
+    return complete[-1] if complete else None
 
 
 def position_of(folder: Path) -> Position:
-    """Return where a checkpoint was taken."""
+    """Return the position that a checkpoint was written at."""
     return Position(**json.loads((folder / POSITION).read_text("utf-8")))
 
 
@@ -83,7 +83,7 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     """Load a checkpoint into a model and its optimizer, which may both be sharded.
 
     Raises:
-        StageError: it is of another model.
+        StageError: a file is missing, or the checkpoint belongs to another model.
 
     """
     load_weights(folder / MODEL, model)
@@ -99,27 +99,27 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """Write a model's state as safetensors, fsynced."""
+    """Write the state of a model as safetensors."""
     _write(path, model.state_dict())
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Load a model's state.
+    """Load the state of a model from safetensors.
 
     Raises:
-        StageError: the file is missing, or of another model.
+        StageError: the file is missing, or belongs to another model.
 
     """
     try:
-        own = model.state_dict()
-        state = {name: part_like(value, own.get(name, value)) for name, value in load_file(path).items()}
+        current = model.state_dict()
+        state = {name: part_like(value, current.get(name, value)) for name, value in load_file(path).items()}
         model.load_state_dict(state)
     except (FileNotFoundError, RuntimeError) as error:
         raise StageError(f"cannot load weights: {error}", where=str(path), remedy="run `train3d fit` again") from None
 
 
 def _gathered(tensors: Iterable[tuple[str, Tensor]], *, keep: bool) -> dict[str, Tensor]:
-    """Gather tensors one by one, on the CPU; only who keeps them holds more than one whole."""
+    """Gather tensors one by one on the CPU; only the process that keeps them holds more than one whole tensor."""
     gathered = {}
     for name, tensor in tensors:
         value = whole(tensor)

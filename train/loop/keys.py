@@ -1,4 +1,4 @@
-"""Keys: what a store, a checkpoint or a finished run was made from, as one hash."""
+"""Content hashes: the keys that identify what a store, a checkpoint or a finished run was made from."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from open_ml_embed.core.hashing import FileHashes, digest
 
 
 def content_digest(files: Iterable[Path], *, remembered: Path | None = None) -> str:
-    """Return the hash of the files' names and bytes; where they lie does not matter.
+    """Return a hash of the names (with parent folder), sizes and contents of files, independent of where they are.
 
     Args:
-        files: in an order that is theirs.
-        remembered: a file of hashes, kept up to date (`open_ml_embed.core.hashing.FileHashes`).
+        files: the files, in a fixed order.
+        remembered: file that caches hashes (`open_ml_embed.core.hashing.FileHashes`); None: no cache.
 
     """
     hashes = FileHashes(remembered)

@@ -1,4 +1,4 @@
-"""The training loop: stages of steps, each a function of the settings and the step's number."""
+"""The training loop: stages of steps; each step is a function of the settings and its number."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ from train.objective.distill import TeacherVectors, open_teacher
 
 @dataclass(frozen=True)
 class StageState:
-    """A stage ready to run.
+    """A stage that is ready to run.
 
     Attributes:
-        index: of the stage, from 0.
-        settings: of the stage.
-        store: its tokenized mix.
-        plan: its batches.
-        batches: how many it takes; `settings.accumulate` make one move of the optimizer.
+        index: index of the stage, from 0.
+        settings: settings of the stage.
+        store: the tokenized mix.
+        plan: plan of the batches.
+        batches: number of batches; `settings.accumulate` of them make one optimizer step.
         rate: peak learning rate.
-        teacher: vectors to follow.
+        teacher: vectors for distillation; None: no teacher.
 
     """
 
@@ -63,7 +63,7 @@ class StageState:
 
 
 def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
-    """Return the rate of a step: linear warm-up to the peak, then half a cosine to zero, where it stays.
+    """Return the learning rate of an optimizer step: linear warm-up to the peak, then cosine decay to zero.
 
     >>> [round(learning_rate(s, peak=1.0, warmup=2, steps=6), 3) for s in (0, 1, 2, 4, 6, 100)]
     [0.5, 1.0, 1.0, 0.5, 0.0, 0.0]
@@ -76,21 +76,21 @@ def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
 
 
 class Trainer:
-    """Runs what is left of a run and keeps checkpoints and a log of it in the run's work folder."""
+    """Runs the remaining steps of a run, and writes checkpoints and a log to the work folder of the run."""
 
     def __init__(self, run: Run, *, resume: bool = True) -> None:
-        """Prepare everything.
+        """Check the run, and prepare stages, model, optimizer and the last checkpoint.
 
         Args:
-            run: what to train.
-            resume: go on from the last checkpoint; otherwise what the run left is deleted, once nothing is refused.
+            run: the run.
+            resume: start from the last checkpoint; otherwise delete the files of the run, after all checks have passed.
 
         Raises:
-            CorpusError: see `train.loop.preflight.check`; or the device is not here.
+            CorpusError: see `train.loop.preflight.check`, or the device does not exist on this machine.
 
         """
         settings = run.settings
-        require(settings.device)  # joining takes one
+        require(settings.device)  # joining a process group needs the device
         self.run, self.group = run, join(settings.device)
         configure(settings)
         with self.group.leader_first():
@@ -117,17 +117,17 @@ class Trainer:
 
     @property
     def checkpoints(self) -> Path:
-        """Where the run's checkpoints lie."""
+        """Folder of the checkpoints."""
         return self.run.folder / "checkpoints"
 
     @property
     def log(self) -> Path:
-        """One JSON object a step."""
+        """Log file with one JSON object per step."""
         return self.run.folder / "log.jsonl"
 
     @property
     def total_steps(self) -> int:
-        """Batches of all stages."""
+        """Number of batches of all stages."""
         return sum(stage.batches for stage in self.stages)
 
     def _stage(self, index: int) -> StageState:
@@ -135,18 +135,18 @@ class Trainer:
         store = self.run.store(self.run.mixes[index])
         rows = [store.train.dataset.of(code) for code in range(len(store.datasets))]
         plan = Plan(rows, stage.batch_size, settings.seed, index)
-        moves = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
+        optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
         distillation, teacher = settings.objective.distillation, None
         if distillation is not None:
             teacher = open_teacher(distillation, self.run.mixes[index], self.run.work, device=settings.device)
         rate = peak_rate(stage, self.run.sizes)
-        return StageState(index, stage, store, plan, moves * stage.accumulate, rate, teacher)
+        return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher)
 
     def _optimizer(self) -> torch.optim.AdamW:
         settings = self.run.settings.optimizer
         tokens = list(self.model.embedding.parameters())
         trained = [p for p in self.model.parameters() if p.requires_grad]
-        others = [p for p in trained if all(p is not own for own in tokens)]
+        others = [p for p in trained if all(p is not token for token in tokens)]
         groups = [
             {"params": tokens, "weight_decay": settings.weight_decay, "multiple": settings.embedding_rate},
             {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.weight_decay, "multiple": 1.0},
@@ -155,7 +155,7 @@ class Trainer:
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
 
     def save_untrained(self, out: Path) -> None:
-        """Write the model as it is before the first step, made anew from the seed."""
+        """Write the untrained model, created again from the seed."""
         checkpoint.save_weights(out / NATIVE / "untrained.safetensors", self.run.model()[0])
 
     def save_trained(self, model: Embedder, out: Path) -> None:
@@ -163,7 +163,7 @@ class Trainer:
         checkpoint.save_weights(out / NATIVE / "trained.safetensors", model)
 
     def finished(self) -> Embedder | None:
-        """Return the model as it is now, whole and as a plain one, on the leading process; all must ask."""
+        """Return the current model, unsharded and without LoRA, on the leading process; a collective call."""
         if self.run.settings.lora is None and self.run.settings.parallel != "fsdp":
             return self.model if self.group.leads else None
         state = {name: whole(value) for name, value in self.model.state_dict().items()}
@@ -178,9 +178,11 @@ class Trainer:
         return plain
 
     def steps(self) -> Iterator[dict[str, Any]]:
-        """Run to the end from wherever the run stands, yielding each step's log entry.
+        """Run the remaining steps, and yield the log entry of each.
 
-        A consumer may stop at any step: what was not checkpointed is done again next time, to the same bits.
+        A consumer may stop at any step. Steps after the last checkpoint are then repeated next time, with the same
+        bits.
+
         """
         self.model.train()
         with self._log() as log:
@@ -194,17 +196,17 @@ class Trainer:
 
     def _step(self, stage: StageState) -> dict[str, Any]:
         began, step, settings = time.monotonic(), self.position.step, self.run.settings
-        move, of = step // stage.settings.accumulate, stage.settings.accumulate
-        rank = choose_rank(self.shape.ranks, settings.seed, stage.index, move)
+        optimizer_step, of = step // stage.settings.accumulate, stage.settings.accumulate
+        rank = choose_rank(self.shape.ranks, settings.seed, stage.index, optimizer_step)
         batch = make_batch(
             stage.store,
             stage.plan,
             step,
             wanted=stage.settings.negatives.model_dump(),
             preset=self.form.preset,
-            place=(settings.seed, stage.index),
+            stream=(settings.seed, stage.index),
         )
-        # Dropout depends on the step and the process, and on nothing that was done before.
+        # Dropout depends on the step and the process only, so that a run that resumes repeats it.
         draws = raw(Draw.DROPOUT, self.group.size, settings.seed, stage.index, step)
         torch.manual_seed(int(draws[self.group.rank]))
         self.model.embedding.rank = rank
@@ -216,7 +218,9 @@ class Trainer:
             weight=1 / of,
             taught=stage.teacher.of(batch, self.model.device) if stage.teacher is not None else None,
         )
-        rate = learning_rate(move, peak=stage.rate, warmup=stage.settings.warmup_steps, steps=stage.batches // of)
+        rate = learning_rate(
+            optimizer_step, peak=stage.rate, warmup=stage.settings.warmup_steps, steps=stage.batches // of
+        )
         norm = self._move(rate) if (step + 1) % of == 0 else None
         return {
             "step": self.position.done,
@@ -234,7 +238,7 @@ class Trainer:
         }
 
     def _move(self, rate: float) -> float:
-        """Let the optimizer follow the gradient; returns the gradient's length before clipping."""
+        """Do one optimizer step; return the norm of the gradient before clipping."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["multiple"]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.run.settings.optimizer.clip)
@@ -243,10 +247,10 @@ class Trainer:
         return float(whole(norm))
 
     def _effort(self, segments: Segments, seconds: float) -> dict[str, Any]:
-        """Return what a step took and what share of the device's arithmetic it used."""
+        """Return the figures of a step: time, tokens, MFU, imbalance between processes, memory."""
         settings, lengths = self.run.settings, segments.lengths
-        given = settings.watching.peak_tflops
-        peak = given * 1e12 if given else measured_peak(settings.device, getattr(torch, settings.precision))
+        peak_tflops = settings.watching.peak_tflops
+        peak = peak_tflops * 1e12 if peak_tflops else measured_peak(settings.device, getattr(torch, settings.precision))
         tokens = len(segments.ids)
         return {
             "texts": len(lengths),
@@ -274,7 +278,7 @@ class Trainer:
 
     @contextmanager
     def _log(self) -> Iterator[TextIO]:
-        """Open the log, without the entries of steps that will be done again; other processes write to nowhere."""
+        """Open the log and drop the entries of steps that will be repeated; only the leading process writes to it."""
         if not self.group.leads:
             yield io.StringIO()
             return
@@ -285,7 +289,7 @@ class Trainer:
 
 
 def _table(values: torch.Tensor, shape: Shape) -> dict[str, dict[str, float]]:
-    """Return a layers × dims tensor as nested dictionaries."""
+    """Return a layers × dims tensor as nested dictionaries by layer and dimension, rounded to five digits."""
     rows = values.float().tolist()
     return {
         str(layer): {str(dim): round(value, 5) for dim, value in zip(shape.dims, row, strict=True)}

@@ -1,7 +1,7 @@
-"""What training takes of a device's memory, estimated before it starts, and which steps are kept whole.
+"""Estimates the device memory of training before it starts, and decides which steps need gradient caching.
 
-What the backward pass needs is not computed from a formula of one architecture but measured, on two small streams:
-it grows in proportion to the tokens, because nothing is padded and attention keeps no matrix.
+The memory that a backward pass needs is measured on two small streams, not computed from a formula for one
+architecture. It grows in proportion to the tokens, because there is no padding and attention stores no matrix.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that a process needs: of several, the one that needs most and has least.
+    """Bytes of memory per process; the worst values over all processes.
 
     Attributes:
-        weights: of the model, or of the shard.
-        training: gradients and optimizer state of what is trained, and what a step keeps whatever its tokens.
-        per_token: kept of each token for the backward pass, and made of it on the way back.
-        available: what a process may use.
-        chunk_tokens: tokens that go through the backbone at once.
-        caching: the setting.
+        weights: weights of the model, or of the shard.
+        training: gradients and optimizer state, and what a step needs independent of its tokens.
+        per_token: what each token needs: saved for the backward pass, and created in it.
+        available: memory that a process may use.
+        chunk_tokens: number of tokens that go through the backbone at once.
+        caching: the setting `memory.caching`.
 
     """
 
@@ -51,30 +51,30 @@ class Estimate:
 
     @property
     def fitting_tokens(self) -> int:
-        """How many tokens a process can keep for the backward pass."""
+        """Number of tokens that a process can keep for the backward pass."""
         return max(0, self.available - self.weights - self.training) // self.per_token
 
     @property
     def whole_tokens(self) -> int:
-        """Steps of so many tokens a process are kept whole; larger ones are encoded twice, a chunk at a time."""
+        """Maximum tokens per process of a step that is encoded once; larger steps are encoded twice, chunk by chunk."""
         return {"auto": self.fitting_tokens, "always": 0, "never": 1 << 62}[self.caching]
 
     def check(self) -> None:
-        """Refuse to start what cannot go well.
+        """Raise an error if training cannot fit into memory.
 
         Raises:
-            SettingsError: not even a chunk fits.
+            SettingsError: not even a single chunk fits.
 
         """
         if self.caching != "never" and self.chunk_tokens > self.fitting_tokens:
             raise SettingsError(
                 f"a chunk does not fit: {self}",
                 where="train.chunk_tokens",
-                remedy="lower it, shard the model (`parallel: fsdp`), or say that there is more (`memory.gib`)",
+                remedy="lower it, shard the model (`parallel: fsdp`), or raise `memory.gib` if there is more",
             )
 
     def __str__(self) -> str:
-        """Say it in words, for whoever starts a run."""
+        """Return the estimate as one line of text."""
         kept = {
             "auto": f"up to {self.fitting_tokens:,} tokens a process are kept whole, larger steps encoded twice",
             "always": "every step is encoded twice",
@@ -88,29 +88,30 @@ class Estimate:
 
 
 def estimate(replica: Replica, memory: Memory) -> Estimate:
-    """Estimate what training takes; runs the model on a few hundred tokens, changes nothing.
+    """Estimate the memory of training, by running the model on a few hundred tokens; the model is not changed.
 
-    All processes must ask. They get the same figures, the worst that any of them found: whether a step is encoded once
-    or twice is decided by them, and processes that decide otherwise would wait for each other for ever.
+    A collective call: all processes get the same figures, the worst over all of them. The figures decide whether a step
+    is encoded once or twice, and processes that decided differently would wait for each other forever.
+
     """
     model = replica.model
     local = [(_local(parameter), parameter.requires_grad) for parameter in model.parameters()]
     weights = sum(tensor.numel() * tensor.element_size() for tensor, _ in local)
-    # A gradient, and AdamW's two moments.
+    # One gradient and AdamW's two moments.
     updates = 3 * sum(tensor.numel() * tensor.element_size() for tensor, trained in local if trained)
     with torch.random.fork_rng():
         few, many = (kept_bytes(model, probe(texts), [np.arange(texts)]) for texts in PROBE_TEXTS)
     if isinstance(model, FSDPModule):
-        # A sharded root stays whole until a backward pass, which these have not: steps would not see it move.
+        # A sharded root stays gathered until a backward pass. There is none here, so steps would use stale weights.
         model.reshard()
     per_token = (many - few) / (PROBE_TOKENS * (PROBE_TEXTS[1] - PROBE_TEXTS[0]))
-    at_all = max(0, few - round(per_token * PROBE_TOKENS * PROBE_TEXTS[0]))
-    # On the way back a layer makes about as much again as it kept.
+    fixed = max(0, few - round(per_token * PROBE_TOKENS * PROBE_TEXTS[0]))
+    # In the backward pass, a layer allocates about as much again as it saved.
     per_token *= 1 + 1 / len(model.backbone.layers)
     available = _available(memory, model.device, replica.group.size)
-    found = [available, -weights, -updates - at_all, -round(per_token)]
-    available, *taken = replica.group.least(torch.tensor(found, device=model.device)).tolist()
-    weights, training, most_per_token = (-bytes_ for bytes_ in taken)
+    values = [available, -weights, -updates - fixed, -round(per_token)]
+    available, *negated = replica.group.least(torch.tensor(values, device=model.device)).tolist()
+    weights, training, most_per_token = (-bytes_ for bytes_ in negated)
     return Estimate(
         weights=weights,
         training=training,
@@ -122,30 +123,30 @@ def estimate(replica: Replica, memory: Memory) -> Estimate:
 
 
 def probe(texts: int) -> Segments:
-    """Return texts of a few tokens, all of them the first of the vocabulary."""
+    """Return texts of `PROBE_TOKENS` tokens each; every token is the first of the vocabulary."""
     return Segments(np.zeros(texts * PROBE_TOKENS, np.int32), np.full(texts, PROBE_TOKENS, np.int32))
 
 
 def kept_bytes(model: Embedder, segments: Segments, chunks: Sequence[I64]) -> int:
-    """Return what autograd keeps of a forward pass over some chunks of texts, besides the parameters."""
-    own = {_local(parameter).untyped_storage().data_ptr() for parameter in model.parameters()}
+    """Return the bytes that autograd saves in a forward pass over chunks of texts, without the parameters."""
+    parameters = {_local(parameter).untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
     with _saved(kept):
         states = model(segments, chunks)
     del states
-    return sum(size for place, size in kept.items() if place not in own)
+    return sum(size for pointer, size in kept.items() if pointer not in parameters)
 
 
 @contextmanager
 def _saved(kept: dict[int, int]) -> Iterator[None]:
-    """Record every storage that autograd saves, by where it is: several views of one count once."""
+    """Record the size of every storage that autograd saves, by its address, so that views count once."""
 
-    def note(tensor: Tensor) -> Tensor:
+    def record(tensor: Tensor) -> Tensor:
         storage = _local(tensor).untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         yield
 
 

@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes: a bar or JSON lines, and scalars for TensorBoard and Weights & Biases."""
+"""Monitoring of a run: a progress bar or JSON lines, and scalars for TensorBoard and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Sink = Callable[[int, dict[str, float]], None]
 
 
 def watched(entries: Iterable[Entry], settings: Watching, folder: Path, *, done: int, total: int) -> Iterator[Entry]:
-    """Pass log entries on and show them.
+    """Yield log entries unchanged, and show each one.
 
     Args:
-        entries: of `train.loop.loop.Trainer.steps`.
-        settings: which sinks there are beside the terminal.
-        folder: the run's, for what sinks write.
-        done: steps done before.
-        total: steps of the run.
+        entries: entries of `train.loop.loop.Trainer.steps`.
+        settings: decides which sinks get scalars, besides the terminal.
+        folder: folder of the run, for the files of the sinks.
+        done: number of steps done before.
+        total: number of steps of the run.
 
     Raises:
-        SettingsError: a sink that was asked for is not installed.
+        MissingPackageError: the package of a sink is not installed.
 
     """
     with ExitStack() as stack:
@@ -54,23 +54,25 @@ def watched(entries: Iterable[Entry], settings: Watching, folder: Path, *, done:
 
 
 def scalars(entry: Entry) -> dict[str, float]:
-    """Return a step's figures by name: the loss by source, family, rank, layer and dimension, and the effort.
+    """Return the scalars of a step by name: loss by source, family, rank, layer and dimension, and performance figures.
 
-    A layer's loss is the mean over its dimensions of all terms, unweighted; a dimension's the mean over the layers.
+    The loss of a layer is the unweighted sum over terms of the mean over its dimensions; that of a dimension is the
+    same over layers.
+
     """
-    found = {"loss": entry["loss"]}
+    values = {"loss": entry["loss"]}
     for kind in ("source", "family", "rank"):
-        found[f"loss/{kind}/{entry[kind]}"] = entry["loss"]
+        values[f"loss/{kind}/{entry[kind]}"] = entry["loss"]
     terms = [entry[name] for name in TERMS if entry.get(name)]
     for layer in terms[0]:
-        found[f"loss/layer/{layer}"] = sum(sum(t[layer].values()) / len(t[layer]) for t in terms)
+        values[f"loss/layer/{layer}"] = sum(sum(t[layer].values()) / len(t[layer]) for t in terms)
         for dim in terms[0][layer]:
-            found[f"loss/dim/{dim}"] = sum(sum(row[dim] for row in t.values()) / len(t) for t in terms)
-    return found | {name: entry[name] for name in EFFORT if entry.get(name) is not None}
+            values[f"loss/dim/{dim}"] = sum(sum(row[dim] for row in t.values()) / len(t) for t in terms)
+    return values | {name: entry[name] for name in EFFORT if entry.get(name) is not None}
 
 
 def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], None]:
-    """Return what shows an entry: a bar on a terminal, a JSON line every few seconds on standard error otherwise."""
+    """Return a function that shows an entry: a bar on a terminal, otherwise JSON lines on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
         last = 0.0
@@ -80,8 +82,8 @@ def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], N
             finished = entry["step"] + 1
             if time.monotonic() - last >= LINE_EVERY_SECONDS or finished == total:
                 last = time.monotonic()
-                said = {"done": finished, "total": total, **{name: entry[name] for name in BRIEF}}
-                print(json.dumps(said), file=sys.stderr, flush=True)
+                fields = {"done": finished, "total": total, **{name: entry[name] for name in BRIEF}}
+                print(json.dumps(fields), file=sys.stderr, flush=True)
 
         return line
     columns = (
@@ -112,7 +114,7 @@ def _tensorboard(stack: ExitStack, folder: Path, *, purge: int) -> Sink:
     from torch.utils.tensorboard import SummaryWriter
 
     make: Any = SummaryWriter
-    # Steps that are done again after a stop replace those written before.
+    # Steps that are repeated after an interruption replace those written before.
     writer = make(str(folder), purge_step=purge)
     stack.callback(writer.close)
 
@@ -125,7 +127,7 @@ def _tensorboard(stack: ExitStack, folder: Path, *, purge: int) -> Sink:
 
 def _wandb(stack: ExitStack, project: str, folder: Path) -> Sink:
     wandb = require("wandb", what="sending to Weights & Biases", where="train.watching.wandb")
-    # The folder is named by the run's key: going on after a stop goes on there too.
+    # The folder is named after the run's key, so a resumed run continues the same W&B run.
     run = wandb.init(project=project, id=folder.name, dir=str(folder), resume="allow")
     stack.callback(run.finish)
 

@@ -1,4 +1,4 @@
-"""What is refused before a weight is read: sizes that do not nest, texts without an end, mixes that teach nothing."""
+"""Checks before any weights are read: nested sizes, end-of-text token, vocabulary, learning rates and mixes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from train.loop.run import Run
 from train.model.sizes import Sizes
 
 RATES = {80e6: 4e-5, 160e6: 3e-5, 330e6: 2e-5, 0.6e9: 1e-5, 1.7e9: 9e-6, 4e9: 7e-6, 8e9: 6e-6}
-"""The published recipe's peak learning rate, by the backbone's parameters (token embedding included)."""
+"""Peak learning rates of the published recipe by number of parameters, including the token embedding."""
 
 
 def peak_rate(stage: Stage, sizes: Sizes) -> float:
-    """Return a stage's peak learning rate: its own, or the recipe's for the nearest published size.
+    """Return the peak learning rate of a stage: its setting, or the recipe's for the nearest published size.
 
     Raises:
-        SettingsError: there is no recipe for a new model.
+        SettingsError: the stage sets none and the backbone is new, which the recipe does not cover.
 
     """
     if stage.learning_rate is not None:
@@ -36,13 +36,12 @@ def peak_rate(stage: Stage, sizes: Sizes) -> float:
 
 
 def check(run: Run) -> None:
-    """Refuse what could not be trained, before the backbone's weights are read.
+    """Check everything that can be checked before the backbone's weights are read, and tokenize the mixes.
 
     Raises:
-        SettingsError: a rank above the width, a dimension beyond it, a layer beyond the depth; a tokenizer whose
-            texts do not end in its end-of-text token, or whose tokens the backbone has no embedding for.
-        StageError: a mix is missing, holds nothing to train on, or breaks its contract (see
-            `train.data.tokenize.tokenize`).
+        SettingsError: a rank or a dimension above the hidden size, or a layer beyond the depth; a tokenizer whose texts
+            do not end with its end-of-text token, or with more tokens than the backbone's embedding has rows.
+        StageError: a mix is missing, has no training samples, or is invalid (see `train.data.tokenize.tokenize`).
 
     """
     sizes, backbone = run.sizes, run.settings.backbone
@@ -71,11 +70,12 @@ def check(run: Run) -> None:
 
 
 def outline(run: Run) -> str:
-    """Return what a run would train, from configurations and file footers alone: the refusals that cost nothing.
+    """Describe what a run would train, from configurations and parquet footers only.
+
+    A missing device only adds a line, so that a dry run also works on a login node without a GPU.
 
     Raises:
-        CorpusError: see `check`; what only the texts show is not looked for. A device that is not here is said and
-            not refused: such questions are asked where jobs are sent from.
+        CorpusError: see `check`; errors that only the texts would show are not looked for.
 
     """
     shape, sizes = run.shape, run.sizes
@@ -86,9 +86,9 @@ def outline(run: Run) -> str:
     ]
     for stage, mix in zip(run.settings.stages, run.mixes, strict=True):
         rows, datasets = _filled(mix), mix.datasets()
-        moves = stage.steps or math.ceil((stage.epochs or 0) * rows / stage.batch_size / stage.accumulate)
+        steps = stage.steps or math.ceil((stage.epochs or 0) * rows / stage.batch_size / stage.accumulate)
         lines.append(
-            f"{stage.name}: {'' if stage.steps else 'about '}{moves:,} steps of {stage.batch_size} queries out of "
+            f"{stage.name}: {'' if stage.steps else 'about '}{steps:,} steps of {stage.batch_size} queries out of "
             f"{rows:,} from {len(datasets)} datasets, {mix.rows('documents'):,} documents; "
             f"peak learning rate {peak_rate(stage, sizes):g}"
         )
@@ -98,10 +98,10 @@ def outline(run: Run) -> str:
 
 
 def _filled(mix: Mix) -> int:
-    """Return how many samples a mix has to train on.
+    """Return the number of training samples of a mix.
 
     Raises:
-        StageError: none.
+        StageError: there are none.
 
     """
     rows = mix.rows("train")

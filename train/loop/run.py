@@ -1,4 +1,4 @@
-"""A run: its key, its tokenizer and stores, its model, and where all of it lies on disk."""
+"""A training run: its key, tokenizer, token stores and model, and where they are kept on disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,16 +28,19 @@ from train.model.embedder import Embedder, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
 VERSION = 2
 NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
 DIGESTS = "digests.json"
 NATIVE = "train3d"
-"""Folder of the trainer's own files inside the model folder; beside it lies what sentence-transformers loads."""
+"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is nested in a model: the depths, prefix dimensions and embedding ranks it was trained at, ascending."""
+    """The nested sizes of a model: depths, prefix dimensions and embedding ranks that it was trained at, ascending."""
 
     layers: tuple[int, ...]
     dims: tuple[int, ...]
@@ -46,29 +49,29 @@ class Shape:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything a run is made from. Nothing heavy is read or made before it is asked for."""
+    """A training run, defined by its settings and a work folder; data and models are loaded lazily."""
 
     settings: TrainSettings
     work: Path
     workers: Workers = HERE
-    """Who tokenizes; no number depends on it."""
+    """Processes that tokenize; results do not depend on them."""
 
     @cached_property
     def mixes(self) -> tuple[Mix, ...]:
-        """The mixes of the stages, in stage order."""
+        """The mixes of the stages, in the order of the stages."""
         return tuple(Mix(Path(stage.mix), self.work / DIGESTS) for stage in self.settings.stages)
 
     @cached_property
     def sizes(self) -> Sizes:
-        """The backbone's sizes, from its configuration."""
+        """Sizes of the backbone, read from its configuration."""
         return sizes_of(self.settings.backbone)
 
     @cached_property
     def shape(self) -> Shape:
-        """What is nested in the model, known before a weight is read.
+        """The nested sizes of the model, known before any weights are read.
 
         Raises:
-            SettingsError: a rank or dimension above the width, or a layer beyond the depth.
+            SettingsError: a rank or dimension above the hidden size, or a layer beyond the depth.
 
         """
         width, depth = self.sizes.hidden, self.sizes.layers
@@ -76,17 +79,18 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the settings that training depends on and of all it reads."""
+        """Hash of the settings that training depends on and of all its inputs."""
         return digest(self.made_from({}))
 
     def made_from(self, then: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings that training depends on, and hashes of all it reads.
+        """Return the settings that training depends on, and hashes of all its inputs.
 
         Args:
-            then: the same when a model was trained: what it read need not be here any more. Empty: it has to be.
+            then: the same for a model that was trained before; inputs that are no longer on this machine keep the
+                hashes that they have there. Empty: all inputs must be on this machine.
 
         Raises:
-            StageError: it is not.
+            StageError: an input is missing.
 
         """
         settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
@@ -100,7 +104,7 @@ class Run:
             folder = Path(self.settings.backbone.path)
             files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
             backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
-            if backbone is not None:  # a folder's name means nothing elsewhere
+            if backbone is not None:  # the path of a folder differs between machines
                 del settings["backbone"]["path"]
         settings["stages"] = stages
         return {
@@ -113,12 +117,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the run's checkpoints and log lie."""
+        """Folder of the run's checkpoints and log."""
         return self.work / "runs" / self.key[:16]
 
     @cached_property
-    def tokenizer(self) -> Any:
-        """The backbone's tokenizer; a new one is trained on all mixes once and kept in the work folder."""
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The backbone's tokenizer; that of a new model is trained on all mixes once and kept in the work folder."""
         backbone, length = self.settings.backbone, self.settings.max_length
         if isinstance(backbone, Pretrained):
             return load_pretrained(backbone.path, revision=backbone.revision, max_length=length)
@@ -134,11 +138,11 @@ class Run:
         return load_saved(folder)
 
     def store(self, mix: Mix) -> Store:
-        """Return a mix as this run's token ids."""
+        """Return a mix, tokenized for this run."""
         return store_of(mix, self.tokenizer, self.settings, self.work, self.workers)
 
     def model(self) -> tuple[Embedder, Shape]:
-        """Make the untrained model, and say what is nested in it."""
+        """Create the untrained model on the device of the settings, and return it with its nested sizes."""
         settings = self.settings
         backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
         nest(backbone, self.shape.ranks)
@@ -146,16 +150,18 @@ class Run:
         return model.to(settings.device), self.shape
 
 
-def store_of(mix: Mix, tokenizer: Any, settings: TrainSettings, work: Path, workers: Workers = HERE) -> Store:
-    """Return a mix as token ids of a tokenizer, made once and kept in the work folder."""
+def store_of(
+    mix: Mix, tokenizer: PreTrainedTokenizerFast, settings: TrainSettings, work: Path, workers: Workers = HERE
+) -> Store:
+    """Return a mix as token ids; a mix is tokenized once for each tokenizer, and kept in the work folder."""
     return open_store(mix, encoder_of(tokenizer, max_length=settings.max_length), work / "stores", workers)
 
 
 def configure(settings: TrainSettings) -> None:
-    """Set torch up for repeatable results: threads, seed, deterministic kernels. Changes the process."""
+    """Configure torch for reproducible results (threads, seed, deterministic kernels), for the whole process."""
     import transformers
 
-    # Has to be set before CUDA starts; without it deterministic matrix products are refused there.
+    # Must be set before CUDA is initialized; otherwise deterministic matrix products raise an error.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(mode=True)
@@ -164,11 +170,11 @@ def configure(settings: TrainSettings) -> None:
     quiet()
 
 
-def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
-    """Write the model's configuration and, last, the file that says the run is complete."""
+def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> None:
+    """Write the configuration of the model and then `run.json`, which marks the run as complete."""
     config.save_pretrained(folder / NATIVE)
     settings, backbone = run.settings, run.settings.backbone
-    # A folder's name means nothing elsewhere.
+    # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
     data = {
         "key": run.key,
@@ -186,35 +192,37 @@ def describe(folder: Path, run: Run, shape: Shape, config: Any) -> None:
 
 
 def description(folder: Path) -> dict[str, Any]:
-    """Return what `describe` wrote of the complete run in a model folder; empty if there is none."""
+    """Return what `describe` wrote about the complete run in a model folder; empty if there is none."""
     path = folder / NATIVE / "run.json"
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
 def shape_of(folder: Path) -> Shape:
-    """Return what is nested in the finished model of a folder."""
+    """Return the nested sizes of the finished model in a folder."""
     return Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
 
 
 def finished_key(folder: Path) -> str | None:
-    """Return the key of the complete run in a model folder, if there is one."""
+    """Return the key of the complete run in a model folder; None if there is none."""
     return description(folder).get("key")
 
 
-def load(folder: Path, settings: TrainSettings, *, weights: str = "trained") -> tuple[Embedder, Shape, Any]:
+def load(
+    folder: Path, settings: TrainSettings, *, weights: str = "trained"
+) -> tuple[Embedder, Shape, PreTrainedTokenizerFast]:
     """Load a finished model.
 
     Args:
         folder: the model folder that `fit` wrote.
-        settings: device and chunk size are taken from it.
+        settings: gives the device and the chunk size.
         weights: `trained` or `untrained`.
 
     Returns:
-        The model in evaluation mode, what is nested in it, and its tokenizer.
+        The model in evaluation mode, its nested sizes, and its tokenizer.
 
     Raises:
-        StageError: there is no finished run.
-        SettingsError: the device is not here.
+        StageError: there is no finished run in the folder.
+        SettingsError: the device does not exist on this machine.
 
     """
     from transformers import AutoConfig

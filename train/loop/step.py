@@ -1,4 +1,4 @@
-"""One step's numbers: encode a batch, score it, back-propagate."""
+"""The computation of one step: encode a batch, score it, and back-propagate."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def backward(
     weight: float = 1.0,
     taught: Taught | None = None,
 ) -> Loss:
-    """Encode, score and back-propagate one batch; gradients are added to the parameters'.
+    """Encode, score and back-propagate one batch; gradients are added to those of the parameters.
 
-    Every process encodes a part of the texts and scores a part of the queries against all documents. The loss and
-    the gradient are those of one process that does it all.
+    Every process encodes a share of the texts, and scores a share of the queries against all documents. Loss and
+    gradient equal those of a single process that does everything.
 
     Args:
         replica: the model.
-        batch: the same on every process.
-        form: of the objective.
-        whole_tokens: a step is kept whole if no process has more tokens than that, and is encoded twice otherwise.
-        weight: of the batch among those whose gradients make up one move of the optimizer. Adding batches up adds no
-            negatives: each is scored by itself. A larger batch does.
-        taught: the teacher's vectors, where the form has a teacher.
+        batch: equal on every process.
+        form: parameters of the objective.
+        whole_tokens: if a process has more tokens than this, the step uses gradient caching and is encoded twice.
+        weight: weight of the batch in an optimizer step with gradient accumulation. Accumulation adds no in-batch
+            negatives, because each batch is scored by itself; a larger batch does.
+        taught: the teacher's vectors; required if the form has a teacher.
 
     Returns:
         The loss of the whole batch, detached.
@@ -45,11 +45,11 @@ def backward(
     lengths = batch.segments.lengths
     shares = share_out(lengths, tokens=model.chunk_tokens, processes=group.size)
     rows = [np.concatenate(chunks) for chunks in shares]
-    own = shares[group.rank]
+    local = shares[group.rank]
     cached = None
     if max(int(lengths[some].sum()) for some in rows) > whole_tokens:
-        cached = encode_cached(replica.encode, batch.segments, own)
-    states_LNH = group.gather(cached.states_LNH if cached else replica.encode(batch.segments, own), rows)
+        cached = encode_cached(replica.encode, batch.segments, local)
+    states_LNH = group.gather(cached.states_LNH if cached else replica.encode(batch.segments, local), rows)
     targets = batch.targets.share(group.rank, group.size).to(states_LNH.device)
     loss = objective(states_LNH[:, : batch.queries], states_LNH[:, batch.queries :], targets, form, taught)
     (loss.total * (weight * group.size)).backward()  # type: ignore[no-untyped-call] # torch has no type for it

@@ -1,29 +1,30 @@
-"""Whether what the trainer reads is current: mixes beside their build's own steps, a model beside its settings."""
+"""Checks that inputs are current: a mix against the steps of its build, a model against its settings and mixes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from curation.cli.options import open_build
 from curation.pipeline.freshness import Checker, differences
+from curation.pipeline.opening import open_build
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
 from train.loop.run import Run, description
 
 
 def check_mixes(params: Path, mixes: Iterable[str]) -> None:
-    """Refuse a mix that the build it belongs to says is stale.
+    """Raise an error if a mix is stale according to the build that it belongs to.
 
-    A mix folder alone is enough to train on. Where the files of the build's steps lie beside it, they have to agree;
-    shards and raw files need not be on this machine.
+    A mix folder is enough to train on. If the step files of its build are next to it, they must agree with it; shards
+    and raw files need not be on this machine.
 
     Args:
-        params: the settings file; only builds of its own folder are looked at.
+        params: the settings file; only builds in its folder are checked.
         mixes: folders of mixes.
 
     Raises:
-        StageError: a mix is stale, or its files are not those that were made; the remedy is the first verb to run.
+        StageError: a mix is stale, or its files are not those that the build wrote; the remedy names the first verb to
+            run.
 
     """
     root = params.resolve().parent
@@ -36,7 +37,7 @@ def check_mixes(params: Path, mixes: Iterable[str]) -> None:
 
 
 def check_model(run: Run, folder: Path) -> None:
-    """Refuse a finished model that was trained with other settings, or on other mixes, than those of now.
+    """Raise an error if a finished model was trained with other settings or on other mixes than the present ones.
 
     Raises:
         StageError: it was, or there is no finished model.
@@ -47,14 +48,14 @@ def check_model(run: Run, folder: Path) -> None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
     then = record.get("made_from")
     if not isinstance(then, dict):
-        differing = ["it was made by an older version"]
+        changes = ["it was made by an older version"]
     else:
-        differing = list(differences(then, run.made_from(then)))
-    if differing:
+        changes = list(differences(then, run.made_from(then)))
+    if changes:
         raise StageError(
-            f"the model is stale: {differing[0]}",
+            f"the model is stale: {changes[0]}",
             where=str(folder),
-            remedy="run `train3d fit`, or name the model with --model to take it as it is",
+            remedy="run `train3d fit`, or name the model with --model to use it as it is",
         )
 
 

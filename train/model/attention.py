@@ -1,8 +1,8 @@
-"""Attention over one packed stream: every text sees itself only, and nothing is padded.
+"""Attention over one packed stream: every text attends to itself only, without padding.
 
-Registered with transformers as `packed`, under the keyword arguments that its models hand to flash attention, so that
-any model that takes those packs exactly, causal or bidirectional. On CUDA it is one variable-length kernel; elsewhere
-(and in full precision) texts of equal length, neighbors in the stream, are one batch of ordinary attention.
+Registered with transformers under the name `packed`. It takes the keyword arguments that transformers passes to flash
+attention, so every model that supports those can use it, causal or bidirectional. On CUDA in half precision it is one
+variable-length kernel. Otherwise, neighbors of equal length in the stream form one batch of ordinary attention.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ SHARES_KEYS = "enable_gqa" in inspect.signature(varlen_attn).parameters  # from 
 
 
 def register() -> None:
-    """Make `attn_implementation="packed"` known to transformers; calling it again changes nothing."""
+    """Register `attn_implementation="packed"` with transformers; further calls have no effect."""
     from transformers import AttentionInterface
 
-    # No mask function goes with it: transformers then makes no mask, and none is needed.
+    # Without a mask function, transformers builds no mask; none is needed.
     AttentionInterface.register(NAME, packed_attention)
 
 
@@ -44,21 +44,21 @@ def packed_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attend within every text of a stream.
+    """Compute attention within every text of a packed stream.
 
     Args:
-        module: the attention layer; its `is_causal` says which kind it is.
-        query: 1 × heads × tokens × head size, texts one after the other.
+        module: the attention layer; its attribute `is_causal` decides between causal and bidirectional attention.
+        query: 1 × heads × tokens × head size; the texts follow one another in the token dimension.
         key: 1 × key heads × tokens × head size.
-        value: likewise.
-        attention_mask: none; the lengths say it all.
-        cu_seq_lens_q: int32 (texts + 1), where texts start, and the number of tokens.
+        value: 1 × key heads × tokens × head size.
+        attention_mask: must be None; the lengths describe the texts.
+        cu_seq_lens_q: int32 (texts + 1), cumulative lengths: the start of each text, and the number of tokens.
         max_length_q: tokens of the longest text.
-        scaling: factor of the scores; none: one over the root of the head size.
-        dropout: of the attention weights; not on CUDA.
+        scaling: factor of the scores; None: 1 / √(head size).
+        dropout: dropout of the attention weights; must be 0 on CUDA in half precision.
 
     Returns:
-        1 × tokens × heads × head size, and none for the weights.
+        The attended values, 1 × tokens × heads × head size, and None in place of the attention weights.
 
     """
     assert attention_mask is None
@@ -74,8 +74,8 @@ def packed_attention(
 def _by_kernel(
     streams: list[Tensor], cu_seq_lens: Tensor, longest: int, *, causal: bool, scale: float | None
 ) -> Tensor:
-    """Attend in one kernel (tokens × heads × head size)."""
-    # Norms give float32 under autocast; the kernel wants one half-precision type.
+    """Attend with one variable-length kernel; states are tokens × heads × head size."""
+    # Under autocast norms return float32; the kernel needs one half-precision type for all three.
     query, key, value = (states.to(streams[2].dtype) for states in streams)
     options: dict[str, Any] = {"window_size": (-1, 0 if causal else -1), "scale": scale}
     if SHARES_KEYS:
@@ -88,7 +88,7 @@ def _by_kernel(
 
 
 def _by_runs(streams: list[Tensor], lengths: I32, *, causal: bool, scale: float | None, dropout: float) -> Tensor:
-    """Attend run by run, a run being neighbors of equal length (tokens × heads × head size)."""
+    """Attend run by run; a run is a group of neighbors of equal length. States are tokens × heads × head size."""
     firsts = np.flatnonzero(np.diff(lengths, prepend=-1))
     counts = np.diff(firsts, append=len(lengths))
     sizes = (lengths[firsts] * counts).tolist()

@@ -1,10 +1,10 @@
-"""The model: a transformers backbone with a nested token embedding, over packed streams, read out at several depths."""
+"""The embedding model: a transformers backbone with a nested token embedding that returns states of several layers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,17 +18,20 @@ from train.data.segments import Segments
 from train.model import attention
 from train.model.embedding import TokenEmbedding, empty_embedding
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
+
 
 class Embedder(nn.Module):
-    """Encoder over packed streams, on any device.
+    """Text encoder over packed streams.
 
-    The final norm is taken out of the backbone and applied to the pooled rows only, of all layers alike: a layer's
-    state is bit for bit that of a model cut to that depth.
+    The final norm is removed from the backbone and applied to the pooled states of all layers. So the state of a layer
+    is bit for bit that of a model cut to that depth.
 
     Attributes:
-        layers: depths that are read out, ascending.
-        chunk_tokens: tokens that go through the backbone at once.
-        autocast: half-precision type of the backbone's arithmetic; none: that of the weights.
+        layers: depths whose states are returned, ascending.
+        chunk_tokens: number of tokens that go through the backbone at once.
+        autocast: half-precision type of the backbone's arithmetic; None: the type of the weights.
 
     """
 
@@ -45,18 +48,19 @@ class Embedder(nn.Module):
 
     @property
     def embedding(self) -> TokenEmbedding:
-        """The token embedding, whose `rank` may be changed at any time to another that is nested in it."""
+        """The token embedding; its `rank` may be set at any time to another of the nested ranks."""
         embedding: TokenEmbedding = self.backbone.get_input_embeddings()
         return embedding
 
     @property
-    def config(self) -> Any:
+    def config(self) -> PretrainedConfig:
         """The backbone's transformers configuration, at full depth."""
-        return self.backbone.config
+        config: PretrainedConfig = self.backbone.config
+        return config
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return next(self.parameters()).device
 
     def forward(self, segments: Segments, chunks: Sequence[I64] | None = None) -> Tensor:
@@ -64,21 +68,21 @@ class Embedder(nn.Module):
 
         Args:
             segments: the texts.
-            chunks: indices of the texts to encode (see `share_out`); none: all of them, in chunks of `chunk_tokens`.
+            chunks: indices of the texts to encode (see `share_out`); None: all texts, in chunks of `chunk_tokens`.
 
         Returns:
-            The normed last-token states, layers × texts × hidden size: of the texts in the chunks' order, or of all in
-            the order given.
+            The normed states of the last tokens, layers × texts × hidden size: in the order of the chunks, or with
+            `chunks=None` in the order of `segments`.
 
         """
         if chunks is not None:
             return torch.cat([self._states(segments, rows) for rows in chunks], dim=1)
         (chunks,) = share_out(segments.lengths, tokens=self.chunk_tokens)
-        place = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(self.device)
-        return self.forward(segments, chunks).index_select(1, place)
+        order = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(self.device)
+        return self.forward(segments, chunks).index_select(1, order)
 
     def _states(self, segments: Segments, rows: I64) -> Tensor:
-        # Nothing to do is done with one text, and thrown away: every process takes part in every pass.
+        # An empty chunk encodes one text and drops the result, because every process has to take part in every pass.
         part = segments.take(rows if len(rows) else np.zeros(1, np.int64))
         packing = Packing.of(part.lengths, self.device)
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
@@ -93,13 +97,15 @@ class Embedder(nn.Module):
         return states_LNH[:, : len(rows)]
 
     def compile_layers(self, backend: str = "inductor") -> None:
-        """Compile each layer of the backbone by itself: one short compilation serves all, whatever the lengths."""
+        """Compile each layer separately, with dynamic lengths, so that one short compilation serves all."""
         for layer in self.backbone.layers:
             layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
 
 
-def empty_embedder(config: Any, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int) -> Embedder:
-    """Return a model of a configuration whose weights are still to be loaded."""
+def empty_embedder(
+    config: PretrainedConfig, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int
+) -> Embedder:
+    """Return a model of a transformers configuration; its weights still have to be loaded."""
     from transformers import AutoModel
 
     auto: Any = AutoModel
@@ -108,17 +114,19 @@ def empty_embedder(config: Any, *, layers: Sequence[int], ranks: Sequence[int], 
     return Embedder(backbone, layers=layers, chunk_tokens=chunk_tokens)
 
 
-def build_backbone(backbone: RandomQwen3 | Pretrained, tokenizer: Any, *, max_length: int, seed: int) -> Any:
-    """Make or load the backbone, float32, on the CPU.
+def build_backbone(
+    backbone: RandomQwen3 | Pretrained, tokenizer: PreTrainedTokenizerFast, *, max_length: int, seed: int
+) -> Any:
+    """Create or load the backbone in float32 on the CPU.
 
     Args:
-        backbone: which.
-        tokenizer: its size and special tokens go into a new model's configuration.
-        max_length: positions a new model is made for.
-        seed: of a new model's weights; the global generator is left as it was.
+        backbone: the setting `train.backbone`.
+        tokenizer: gives the vocabulary size and the special tokens of a new model.
+        max_length: maximum number of positions of a new model, in tokens.
+        seed: seed of a new model's weights; the global random state is not changed.
 
     Raises:
-        SettingsError: the path holds no model, or one whose embedding or final norm is not where decoders have it.
+        SettingsError: there is no model at the path, or the trainer cannot use it (see `checked`).
 
     """
     import transformers
@@ -149,15 +157,16 @@ def build_backbone(backbone: RandomQwen3 | Pretrained, tokenizer: Any, *, max_le
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = auto.from_config(config)
-    return _calmed(model)
+    return _scaled(model)
 
 
 @torch.no_grad()
-def _calmed(model: Any) -> Any:
-    """Scale down what each block of a new model writes, by the square root of how many blocks write.
+def _scaled(model: Any) -> Any:
+    """Scale down the output projections of a new model's blocks, by the square root of their number.
 
-    Otherwise deep layers of random weights tell texts apart at random and surely: at a temperature of 0.05 the loss
-    starts far above that of a guess, and training goes the shortest way down, to one vector for every text.
+    Without it, deep layers of random weights separate texts at random but with large score differences. At a
+    temperature of 0.05 the loss then starts far above that of uniform scores, and training collapses to one vector for
+    all texts.
     """
     for name, weight in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
@@ -166,12 +175,17 @@ def _calmed(model: Any) -> Any:
 
 
 def checked(model: Any, where: str) -> Any:
-    """Return the model if the trainer can pack its texts and read it out, or raise `SettingsError`."""
+    """Return the model if the trainer can use it: its parts are where decoders have them, its attention is full.
+
+    Raises:
+        SettingsError: it cannot, for one of these reasons.
+
+    """
     name, config = type(model).__name__, model.config
     weight = getattr(model.get_input_embeddings(), "weight", None)
     if weight is None or not isinstance(getattr(model, "norm", None), nn.Module) or not hasattr(model, "layers"):
         raise SettingsError(
-            f"{name} has no token embedding, layers and final norm as decoders do",
+            f"{name} lacks a token embedding, layers or a final norm at the usual place of a decoder",
             where=where,
             remedy="use a backbone such as Qwen3 or EuroBERT",
         )
@@ -179,11 +193,11 @@ def checked(model: Any, where: str) -> Any:
         raise SettingsError(
             f"{name} has layers whose attention is not full: {', '.join(sorted(set(config.layer_types)))}",
             where=where,
-            remedy="use a backbone whose layers all see the whole text",
+            remedy="use a backbone whose layers all attend to the whole text",
         )
     if getattr(config, "attention_dropout", 0.0):
         raise SettingsError(
-            f"{name} drops attention weights ({config.attention_dropout}), which packed attention on CUDA cannot",
+            f"{name} has attention dropout ({config.attention_dropout}), which packed attention does not support",
             where=where,
             remedy='set "attention_dropout": 0.0 in its config.json',
         )

@@ -1,4 +1,4 @@
-"""Token embeddings: one that is nested in rank, and the plain table under the same face."""
+"""Token embeddings: one that is nested in rank, and a plain table with the same interface."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from open_ml_embed.factorized.embedding import FactorizedEmbedding
 
 
 class PlainEmbedding(nn.Module):
-    """Token embedding as one table: what `FactorizedEmbedding` is without MEL, its only rank the hidden size.
+    """Token embedding as one table, with the interface of `FactorizedEmbedding`; its only rank is the hidden size.
 
     Attributes:
         weight: vocabulary × hidden size.
@@ -27,13 +27,13 @@ class PlainEmbedding(nn.Module):
         self.rank = weight.shape[1]
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Look tokens up."""
+        """Return the rows of token ids: … → … × hidden size."""
         assert self.rank == self.weight.shape[1]
         return functional.embedding(ids, self.weight)
 
     @torch.no_grad()
     def product(self, rank: int) -> Tensor:
-        """Return the table itself; there is no other rank."""
+        """Return a copy of the table; `rank` must be the hidden size."""
         assert rank == self.weight.shape[1]
         return self.weight.detach().clone()
 
@@ -42,11 +42,12 @@ TokenEmbedding = FactorizedEmbedding | PlainEmbedding
 
 
 def nest(backbone: Any, ranks: Sequence[int]) -> Any:
-    """Replace the backbone's token embedding by one for these ranks; returns the backbone.
+    """Replace the token embedding of a backbone by one that is nested in rank, and return the backbone.
 
     Args:
-        backbone: with a vocabulary × hidden size embedding.
-        ranks: ascending. The hidden size alone means that nothing is nested: the table stays as it is.
+        backbone: a transformers model with a vocabulary × hidden size embedding; changed in place.
+        ranks: embedding ranks, ascending. With the hidden size as the only rank, the table is kept and nothing is
+            nested.
 
     """
     weight = backbone.get_input_embeddings().weight
@@ -58,7 +59,7 @@ def nest(backbone: Any, ranks: Sequence[int]) -> Any:
 
 
 def empty_embedding(vocabulary: int, hidden: int, ranks: Sequence[int]) -> TokenEmbedding:
-    """Return the embedding that `nest` makes for these sizes, its weights still to be loaded."""
+    """Return the embedding that `nest` creates for these sizes; its weights still have to be loaded."""
     if tuple(ranks) == (hidden,):
         return PlainEmbedding(torch.empty(vocabulary, hidden))
     return FactorizedEmbedding(torch.empty(vocabulary, ranks[-1]), torch.empty(ranks[-1], hidden))

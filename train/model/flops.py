@@ -1,4 +1,4 @@
-"""What a step costs in arithmetic, and what the device could do: their quotient is the share of it that is used."""
+"""Arithmetic operations of a step and of the device per second; their ratio is the model FLOPs utilization (MFU)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ REPEATS = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """What a backbone costs a token.
+    """Arithmetic cost of a backbone.
 
     Attributes:
-        weights: parameters of the layers; token embedding and norms cost next to nothing.
-        attention: layers × heads × head size × 2 where a token sees the tokens before it, × 4 where it sees all.
+        weights: parameters of the layers; token embedding and norms cost almost nothing.
+        attention: layers × heads × head size, times 2 for causal and 4 for bidirectional attention.
 
     """
 
@@ -32,7 +32,7 @@ class Cost:
 
     @classmethod
     def of(cls, backbone: Any) -> Cost:
-        """Read it off a transformers backbone."""
+        """Return the cost of a transformers backbone."""
         config = backbone.config
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         causal = all(getattr(m, "is_causal", True) for m in backbone.modules())
@@ -41,9 +41,9 @@ class Cost:
         return cls(weights, (2 if causal else 4) * width)
 
     def step(self, lengths: I32) -> float:
-        """Return the operations of a step over texts of these lengths: forward, and twice that backward.
+        """Return the operations of a step over texts of these lengths: the forward pass, and twice as many backward.
 
-        What cached gradients or checkpoints compute again is not counted: it is no progress.
+        Operations that gradient caching repeats are not counted, because they are no progress.
 
         >>> Cost(weights=100, attention=10).step(np.array([1, 3]))
         2700.0
@@ -55,7 +55,7 @@ class Cost:
 
 @lru_cache(maxsize=4)
 def measured_peak(device: str, dtype: torch.dtype) -> float:
-    """Return the operations a second of one large matrix product, the best of a few."""
+    """Return the operations per second of one large matrix product, the best of several runs."""
     kind = torch.device(device).type
     size = SIZE.get(kind, SIZE["cpu"])
     matrix = torch.ones(size, size, dtype=dtype, device=device)
@@ -63,13 +63,13 @@ def measured_peak(device: str, dtype: torch.dtype) -> float:
     for _ in range(REPEATS):
         began = time.perf_counter()
         product = matrix @ matrix
-        float(product[0, 0])  # waits for the device
+        float(product[0, 0])  # waits until the device is done
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
 
 
 def memory_used(device: torch.device) -> int:
-    """Return the most bytes held so far: of a GPU's memory, on a CPU of the process."""
+    """Return the peak memory in bytes: allocated on a GPU, or resident memory of the process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,4 +1,4 @@
-"""LoRA through peft: low-rank additions to the layers' matrices are trained, the matrices are not."""
+"""LoRA with peft: train low-rank updates of the layers' matrices instead of the matrices."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BASE = ".base_layer."
 
 
 def add_lora(model: Embedder, settings: Lora) -> None:
-    """Add trainable low-rank matrices to every linear map of the layers; freeze all else but the token embedding.
+    """Add trainable low-rank matrices to every linear map of the layers; freeze the rest except the token embedding.
 
-    The embedding keeps training, because its ranks are nested only as far as they are trained to be.
+    The embedding stays trainable, because its ranks become nested only by training.
 
     Args:
         model: changed in place.
@@ -41,7 +41,7 @@ def add_lora(model: Embedder, settings: Lora) -> None:
 
 @torch.no_grad()
 def folded_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return a model's state under the names and with the weights of one without LoRA: additions are added."""
+    """Return the state of a model with its LoRA updates merged: names and weights are those of a model without LoRA."""
     state: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         if BASE in name:

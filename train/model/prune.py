@@ -1,9 +1,10 @@
-"""Structural pruning of a backbone: fewer layers, narrower states, smaller feed-forward networks.
+"""Structural pruning of a backbone: fewer layers, a smaller hidden size, smaller feed-forward networks.
 
-What is kept is what was most active on some texts of a mix (Muralidharan et al. 2024, "Compact language models via
-pruning and knowledge distillation", section 2.2): state channels by their size behind the norms, neurons by their size
-before they are written back. Layers are kept from the first on, which is what 3D-ML training prepares for: the first n
-of its layers are a model. Attention heads stay. A pruned model is a backbone to train on, not a finished one.
+The hidden channels and neurons with the highest activity on some texts of a mix are kept (Muralidharan et al. 2024,
+"Compact language models via pruning and knowledge distillation", section 2.2). The activity of a channel is its
+absolute value after the norms, that of a neuron its absolute value before the down projection. Layers are kept from
+the first on, because 3D-ML training makes the first n layers a model. Attention heads are kept. A pruned model is
+a backbone to train on, not a finished model.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ AXES: dict[str, tuple[str | None, ...]] = {
     **dict.fromkeys(("gate_proj", "up_proj"), ("neurons", "channels")),
     "down_proj": ("channels", "neurons"),
 }
-"""What the axes of a part's weight run over, if it is something that is pruned; a bias has the first alone."""
+"""Part of a layer → what each axis of its weight runs over; None is not pruned. A bias has the first axis only."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a pruned model has."""
+    """Sizes of a pruned model: layers, hidden channels, and neurons per feed-forward network."""
 
     layers: int
     hidden: int
@@ -51,16 +52,16 @@ class Target:
 
 
 SIZES = {"80M": Target(8, 320, 2048), "160M": Target(8, 640, 2048), "330M": Target(16, 896, 2560)}
-"""Of Qwen3-0.6B, with the published numbers of parameters."""
+"""Cuts of Qwen3-0.6B with the published numbers of parameters."""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """How active a model was, summed over tokens.
+    """Sums of absolute activations over tokens.
 
     Attributes:
-        channels_H: of the states, behind all norms.
-        neurons_LI: of the feed-forward networks.
+        channels_H: float64, of each hidden channel, after all norms.
+        neurons_LI: float64, of each feed-forward neuron of each layer.
 
     """
 
@@ -72,20 +73,20 @@ def prune(backbone: Any, target: Target, texts: Segments) -> Any:
     """Return a smaller model of the same architecture.
 
     Args:
-        backbone: a transformers model whose layers have Qwen3's or EuroBERT's parts; left as it is.
-        target: its sizes, none larger than the backbone's.
-        texts: what activity is measured on; a few thousand do.
+        backbone: a transformers model whose layers have the parts of Qwen3 or EuroBERT; it is not changed.
+        target: sizes of the result, none larger than the backbone's.
+        texts: texts to measure activity on; a few thousand are enough.
 
     Raises:
-        SettingsError: a size is larger than the backbone's, or it has a part that is not known here.
+        SettingsError: a size exceeds the backbone's, or the backbone has an unknown part.
 
     """
     config = backbone.config
-    had = Target(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+    current = Target(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
     for name, value in vars(target).items():
-        if value > vars(had)[name]:
+        if value > vars(current)[name]:
             raise SettingsError(
-                f"the backbone has {name} {vars(had)[name]}, which cannot be pruned to {value}",
+                f"the backbone has {name} {vars(current)[name]}, which cannot be pruned to {value}",
                 remedy="prune from a larger backbone, or to a smaller size",
             )
     measured = activity(backbone, texts, target.layers)
@@ -106,7 +107,7 @@ def prune(backbone: Any, target: Target, texts: Segments) -> Any:
 
 @torch.no_grad()
 def activity(backbone: Any, texts: Segments, layers: int) -> Activity:
-    """Measure how active the channels and neurons of the first layers are on some texts."""
+    """Measure the activity of the channels and neurons of the first `layers` layers on texts."""
     copied = copy.deepcopy(backbone)
     channels_H = torch.zeros(backbone.config.hidden_size, dtype=torch.float64)
     neurons_LI = torch.zeros(layers, backbone.config.intermediate_size, dtype=torch.float64)
@@ -118,16 +119,16 @@ def activity(backbone: Any, texts: Segments, layers: int) -> Activity:
 
 @contextmanager
 def _recorded(layers: Any, channels_H: Tensor, neurons_LI: Tensor) -> Iterator[None]:
-    """Add the size of what goes through some layers to the sums."""
+    """While the context is open, add the activations of layers to the sums."""
 
     def channels(_: Any, __: Any, output: Tensor) -> None:
         channels_H.add_(output.double().abs().flatten(0, -2).sum(0).cpu())
 
     def neurons(at: int) -> Any:
-        def note(_: Any, inputs: tuple[Tensor, ...]) -> None:
+        def record(_: Any, inputs: tuple[Tensor, ...]) -> None:
             neurons_LI[at].add_(inputs[0].double().abs().flatten(0, -2).sum(0).cpu())
 
-        return note
+        return record
 
     handles = []
     for at, layer in enumerate(layers):
@@ -141,46 +142,46 @@ def _recorded(layers: Any, channels_H: Tensor, neurons_LI: Tensor) -> Iterator[N
 
 
 def _most(active: Tensor, wanted: int) -> Tensor:
-    """Return where the most active ones are, in the order in which they stand: prefixes stay prefixes."""
+    """Return the indices of the most active entries, ascending, so that prefixes stay prefixes."""
     return torch.argsort(active, descending=True, stable=True)[:wanted].sort().values
 
 
 def _kept(name: str, weight: Tensor, channels_h: Tensor, neurons_Li: list[Tensor]) -> Tensor:
-    """Cut one parameter along what it writes (its first axis) and what it reads (its second)."""
+    """Select the kept rows of one parameter (what it writes) and the kept columns (what it reads)."""
     part = name.rsplit(".", 2)[-2]
     if part not in AXES:
         raise SettingsError(f"cannot prune {name}", remedy="prune a Qwen3 or EuroBERT model")
-    for axis, of in enumerate(AXES[part][: weight.ndim]):
-        if of is not None:
-            kept = channels_h if of == "channels" else neurons_Li[int(name.split(".")[1])]
+    for axis, kind in enumerate(AXES[part][: weight.ndim]):
+        if kind is not None:
+            kept = channels_h if kind == "channels" else neurons_Li[int(name.split(".")[1])]
             weight = weight.index_select(axis, kept)
     return weight
 
 
 def write_pruned(run: Run, to: Path, *, size: str | None, sizes: dict[str, int | None], texts: int) -> Target:
-    """Prune a run's backbone and write it, with its tokenizer, as a backbone for another run.
+    """Prune the backbone of a run and write it with its tokenizer, as a backbone for another run.
 
     Args:
         run: gives the backbone, and the mix whose texts activity is measured on.
-        to: the folder to write.
-        size: one of `SIZES`; None: the backbone's own sizes.
-        sizes: by name, what differs from it.
-        texts: about how many texts of the first mix.
+        to: folder to write.
+        size: one of `SIZES`; None: the sizes of the backbone.
+        sizes: by name, sizes that differ from those; None values are ignored.
+        texts: approximate number of texts of the first mix.
 
     Returns:
-        What was written.
+        The sizes of the pruned backbone.
 
     Raises:
-        UnknownNameError: no such size.
-        SettingsError: the backbone is a new one, or see `prune`.
+        UnknownNameError: `size` is unknown.
+        SettingsError: the backbone is a new model, or see `prune`.
 
     """
     settings = run.settings
     if not isinstance(settings.backbone, Pretrained):
         raise SettingsError(
-            "a new model has learned nothing to be pruned by",
+            "only a pretrained backbone can be pruned; a new model has random weights",
             where="train.backbone",
-            remedy="make a smaller one, or give a pretrained backbone",
+            remedy="make the new model smaller, or set a pretrained backbone",
         )
     if size is not None and size not in SIZES:
         raise UnknownNameError("size", size, SIZES, where="--size")

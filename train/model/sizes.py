@@ -1,25 +1,28 @@
-"""What a backbone's configuration says, without its weights."""
+"""Sizes of a backbone, read from its configuration without its weights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from open_ml_embed.core.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a backbone's configuration says, without its weights.
+    """Sizes of a backbone.
 
     Attributes:
-        hidden: width of its states.
-        layers: its depth.
-        vocabulary: rows of its token embedding; None: as many as the tokenizer has tokens.
-        parameters: how many it has, token embedding included; None for a new model.
+        hidden: hidden size.
+        layers: number of layers.
+        vocabulary: rows of the token embedding; None: as many as the tokenizer has tokens.
+        parameters: number of parameters, including the token embedding; None for a new model.
 
     """
 
@@ -33,7 +36,7 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     """Read a backbone's sizes from its configuration alone.
 
     Raises:
-        SettingsError: there is no configuration, or it is of no text model.
+        SettingsError: there is no configuration, or it does not belong to a text model.
 
     """
     if isinstance(backbone, RandomQwen3):
@@ -49,20 +52,21 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     return Sizes(config.hidden_size, config.num_hidden_layers, config.vocab_size, _parameters(config))
 
 
-def _config(backbone: Pretrained) -> Any:
+def _config(backbone: Pretrained) -> PretrainedConfig:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)
+        found: PretrainedConfig = AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"no model: {error}",
             where=f"train.backbone.path: {backbone.path}",
             remedy="give a folder with config.json and safetensors, or a Hub repository",
         ) from None
+    return found
 
 
-def _parameters(config: Any) -> int:
+def _parameters(config: PretrainedConfig) -> int:
     from transformers import AutoModel
 
     auto: Any = AutoModel

@@ -1,8 +1,8 @@
-"""A teacher's vectors of a mix: made once, one a text, and read by row number while training.
+"""A teacher's vectors for the texts of a mix: computed once, and read by row number during training.
 
-A teacher may have any width, depth and tokenizer: it reads texts and gives vectors. Those made here are turned to
-their principal axes, which changes no distance and makes prefixes meaningful: the first d numbers are the best d that
-a rotation can give. A student that follows a teacher's vectors prefix by prefix needs that.
+A teacher may have any width, depth and tokenizer. Vectors that are computed here are rotated to their principal axes.
+This keeps all distances, and makes prefixes meaningful: the first d components are the best d that a rotation can give.
+A student that matches a teacher's vectors prefix by prefix needs that.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ BLOCK_ROWS = 1 << 16
 
 @dataclass(frozen=True)
 class TeacherVectors:
-    """Memory-mapped vectors; nothing is read before a step asks for it.
+    """A teacher's vectors, memory-mapped; only the rows of a step are read.
 
     Attributes:
-        queries: training samples × width.
-        documents: documents × width.
+        queries: float16, training samples × width.
+        documents: float16, documents × width.
 
     """
 
@@ -48,27 +48,28 @@ class TeacherVectors:
     documents: F16
 
     def of(self, batch: Batch, device: torch.device) -> Taught:
-        """Return a step's vectors, float32."""
+        """Return the vectors of a batch, float32, on a device."""
         rows = ((self.queries, batch.query_rows), (self.documents, batch.document_rows))
         return Taught(*(torch.from_numpy(np.asarray(v[r], np.float32)).to(device) for v, r in rows))
 
 
 def open_teacher(settings: Distillation, mix: Mix, work: Path, *, device: str) -> TeacherVectors:
-    """Open the teacher's vectors of a mix, making them first if `teacher` is a model and they are not there yet.
+    """Open the teacher's vectors of a mix; if the teacher is a model, compute them first where that is not done.
+
+    A folder of vectors that were made elsewhere has a folder for each mix, named as the mix's folder. It holds
+    `queries.npy` with one row for each training sample and `documents.npy` with one row for each document, in the order
+    of the mix. If the student matches prefixes, the prefixes must be meaningful: from a Matryoshka teacher, or rotated
+    to the principal axes.
 
     Args:
-        settings: which teacher.
+        settings: the teacher.
         mix: the mix.
-        work: vectors made here lie below it, by teacher and content of the mix.
-        device: where the teacher runs.
-
-    A folder of vectors made elsewhere holds, for each mix by the name of its folder, `queries.npy` and
-    `documents.npy`: one row a training sample and one a document, in the mix's order. If their prefixes are to be
-    followed, they must be worth following: a Matryoshka teacher's, or turned to their principal axes.
+        work: folder below which computed vectors are kept, by teacher and content of the mix.
+        device: device of the teacher.
 
     Raises:
-        SettingsError: no such model.
-        StageError: the vectors are not those of this mix.
+        SettingsError: the teacher's model cannot be loaded.
+        StageError: the vectors do not match the mix.
 
     """
     given = Path(settings.teacher) / mix.root.name
@@ -89,7 +90,7 @@ def _mapped(folder: Path, mix: Mix) -> TeacherVectors:
             raise StageError(
                 f"vectors of shape {rows.shape} for {mix.rows(kind)} texts",
                 where=str(folder / FILES[kind]),
-                remedy="make them anew: one row a text, all of one width",
+                remedy="compute them again, one row for each text, all of the same width",
             )
     return TeacherVectors(vectors["train"], vectors["documents"])
 
@@ -97,29 +98,29 @@ def _mapped(folder: Path, mix: Mix) -> TeacherVectors:
 def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None:
     teacher = _load(settings, device)
     prompts = {"train": settings.query_prompt, "documents": ""}
-    moment = np.zeros(())
+    second_moment = np.zeros(())
     with Progress("teacher", total=sum(map(mix.rows, FILES))) as progress:
         for kind, name in FILES.items():
             vectors, at = None, 0
             for batch in mix.batches(kind):
                 texts = batch.column(TEXTS[kind]).to_pylist()
-                found = teacher.encode(texts, prompt=prompts[kind] or None, normalize_embeddings=True)
+                embeddings = teacher.encode(texts, prompt=prompts[kind] or None, normalize_embeddings=True)
                 if vectors is None:
-                    shape = (mix.rows(kind), found.shape[1])
+                    shape = (mix.rows(kind), embeddings.shape[1])
                     vectors = np.lib.format.open_memmap(folder / name, "w+", np.float16, shape)
-                vectors[at : at + len(texts)] = found
+                vectors[at : at + len(texts)] = embeddings
                 at += len(texts)
-                moment = moment + found.T.astype(np.float64) @ found
+                second_moment = second_moment + embeddings.T.astype(np.float64) @ embeddings
                 progress.advance(kind, by=len(texts))
             assert vectors is not None
             vectors.flush()
-    _, axes = np.linalg.eigh(moment)
+    _, axes = np.linalg.eigh(second_moment)
     for name in FILES.values():
-        _turn(folder / name, axes[:, ::-1].astype(np.float32))
+        _rotate(folder / name, axes[:, ::-1].astype(np.float32))
 
 
-def _turn(path: Path, axes: F32) -> None:
-    """Multiply the vectors in a file by a rotation, in place."""
+def _rotate(path: Path, axes: F32) -> None:
+    """Multiply the vectors of a file by a rotation, in place."""
     vectors = np.load(path, mmap_mode="r+")
     for block in _blocks(len(vectors)):
         vectors[block] = vectors[block].astype(np.float32) @ axes

@@ -1,9 +1,9 @@
-"""Gradient caching: a step of any size in the memory of one chunk, with the gradient of the whole.
+"""Gradient caching: a step of any size in the memory of one chunk, with the exact gradient of the whole step.
 
 Texts are encoded once without a graph, the loss is computed on all pooled states together, and each chunk is encoded
-again, with a graph, to carry its states' gradient on (Gao et al. 2021, "Scaling deep contrastive learning batch size
-under memory limited setup", section 3). The second time draws the same random numbers, and chunks go through in the
-order in which a whole graph would be walked back, so weights get the gradient that they would get without caching.
+again with a graph to propagate the gradient of its states (Gao et al. 2021, "Scaling deep contrastive learning batch
+size under memory limited setup", section 3). The second pass uses the same random numbers. Chunks are processed in
+the order in which backward would visit them in one graph, so the weights get the gradient of a step without caching.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Encode = Callable[[Segments, Sequence[I64]], Tensor]
 
 @dataclass(frozen=True)
 class Cached:
-    """Pooled states whose graph was not kept.
+    """Pooled states without a graph.
 
     Attributes:
-        states_LNH: a leaf, in the chunks' order; its gradient is asked for.
-        backward: carries the leaf's gradient on to the weights. Its argument makes the context of all passes but the
-            last, in which processes need not add up their gradients yet.
+        states_LNH: the states, in the order of the chunks; a leaf that requires a gradient.
+        backward: propagates the gradient of the leaf to the weights. Its argument creates the context for all passes
+            but the last, in which processes need not reduce their gradients yet.
 
     """
 
@@ -37,18 +37,18 @@ class Cached:
 
 
 def encode_cached(encode: Encode, segments: Segments, chunks: Sequence[I64]) -> Cached:
-    """Encode chunks one by one, keeping what is needed to do it again.
+    """Encode chunks one by one without a graph, and keep what a second pass needs.
 
     Args:
-        encode: gives layers × texts × hidden size states of some chunks, in their order.
-        segments: all texts.
-        chunks: indices of texts.
+        encode: returns the states of chunks, layers × texts × hidden size, in the order of the chunks.
+        segments: all texts of the step.
+        chunks: indices of the texts of each chunk.
 
     """
-    parts, before = [], []
+    parts, generators = [], []
     with torch.no_grad():
         for rows in chunks:
-            before.append(_Generators.now())
+            generators.append(_Generators.now())
             parts.append(encode(segments, [rows]))
     states_LNH = torch.cat(parts, dim=1).requires_grad_()
 
@@ -56,7 +56,7 @@ def encode_cached(encode: Encode, segments: Segments, chunks: Sequence[I64]) -> 
         assert states_LNH.grad is not None
         gradients = torch.split(states_LNH.grad, [len(rows) for rows in chunks], dim=1)
         for i in reversed(range(len(chunks))):
-            with deferred() if i else nullcontext(), before[i].again():
+            with deferred() if i else nullcontext(), generators[i].again():
                 torch.autograd.backward(encode(segments, [chunks[i]]), gradients[i])
 
     return Cached(states_LNH, backward)
@@ -64,7 +64,7 @@ def encode_cached(encode: Encode, segments: Segments, chunks: Sequence[I64]) -> 
 
 @dataclass(frozen=True)
 class _Generators:
-    """Where torch's random generators stand."""
+    """The states of torch's random number generators."""
 
     host: Tensor
     device: Tensor | None
@@ -76,7 +76,7 @@ class _Generators:
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """Go back there, and afterwards to where the generators stand now."""
+        """Restore these states inside the context, and the present ones afterwards."""
         with torch.random.fork_rng(devices=[] if self.device is None else [torch.cuda.current_device()]):
             torch.set_rng_state(self.host)
             if self.device is not None:

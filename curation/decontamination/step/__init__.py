@@ -1,1 +1,1 @@
-"""Step `decontaminate`: its operations over shards."""
+"""Step `decontaminate`: the operations over shards."""

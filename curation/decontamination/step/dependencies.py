@@ -1,4 +1,4 @@
-"""What the step `decontaminate` is made from: its evaluation sets, as described and as their files are now."""
+"""The inputs of step `decontaminate`: hashes of its evaluation sets' definitions and of their current files."""
 
 from __future__ import annotations
 
@@ -22,49 +22,49 @@ from sources.parts import RawFile
 def evaluation_facts(
     build: Build, hashes: FileHashes, then: Mapping[str, Any], *, away: bool = False
 ) -> dict[str, dict[str, str | None]]:
-    """Return for each evaluation set, in their order, hashes of what is said of it and of its files.
+    """Return the hashes of each evaluation set's definition and files, in the order of the sets.
 
     Args:
-        build: the profile, with the folders that the command line named.
-        hashes: of files that are read where they lie.
-        then: the same facts as they were when the step was run; files that were downloaded are still those.
-        away: whether files that are read where they lie may be missing.
+        build: the build, with the folders that the command line named.
+        hashes: hash cache of files that are read in place.
+        then: the same facts from when the step ran; the hash of downloaded files is taken from there.
+        away: allow files that are read in place to be missing.
 
     """
     options = replace(fetch_options(build), lock=None, files_per_table=None, hashes=hashes)
-    found: dict[str, dict[str, str | None]] = {}
-    for one in chosen_sets(build.profile.decontaminate, build.root):
-        before = then.get(one.name, {}).get("files")
-        files = _in_place(one, options)
+    facts: dict[str, dict[str, str | None]] = {}
+    for evaluation_set in chosen_sets(build.profile.decontaminate, build.root):
+        before = then.get(evaluation_set.name, {}).get("files")
+        files = _in_place(evaluation_set, options)
         if files is None or (files == [] and away):
-            found[one.name] = {"said": _said(one), "files": before}
+            facts[evaluation_set.name] = {"said": _definition_hash(evaluation_set), "files": before}
         else:
-            found[one.name] = {"said": _said(one), "files": files_fact(files)}
-    return found
+            facts[evaluation_set.name] = {"said": _definition_hash(evaluation_set), "files": files_fact(files)}
+    return facts
 
 
 def files_fact(files: Iterable[RawFile]) -> str:
-    """Hash which files a set has, and what is in them."""
+    """Return a hash of the names and contents of a set's files."""
     return digest([[file.table, file.name, file.identity] for file in files])
 
 
-def _said(one: EvaluationSet) -> str:
-    """Hash what is known of a set besides its files; where a folder lies does not matter."""
-    if isinstance(one.said, EvaluationTask):
-        form = task_types()[one.said.type]
-        said: object = [one.said.model_dump(mode="json", exclude={"benchmarks"}), form.model_dump(mode="json")]
-    elif isinstance(one.said, Manifest):
-        said = one.said.model_dump(mode="json")
+def _definition_hash(one: EvaluationSet) -> str:
+    """Return a hash of a set's definition, without its files; the location of a folder is not part of it."""
+    if isinstance(one.definition, EvaluationTask):
+        form = task_types()[one.definition.type]
+        content: object = [one.definition.model_dump(mode="json", exclude={"benchmarks"}), form.model_dump(mode="json")]
+    elif isinstance(one.definition, Manifest):
+        content = one.definition.model_dump(mode="json")
     else:
-        said = one.said[1]
-    return digest([one.kind, said])
+        content = one.definition[1]
+    return digest([one.kind, content])
 
 
 def _in_place(one: EvaluationSet, options: FetchOptions) -> list[RawFile] | None:
-    """List the files that are read where they lie; null for a set that comes from elsewhere."""
+    """Return the files that are read in place, or None for a set whose files are downloaded."""
     try:
-        if isinstance(one.said, Manifest):
-            manifest = one.said
+        if isinstance(one.definition, Manifest):
+            manifest = one.definition
             listed = {subset: in_place(manifest, subset, options) for subset in manifest.subsets}
             files = [
                 replace(file, table=f"{file.table}/{subset}/")
@@ -72,11 +72,11 @@ def _in_place(one: EvaluationSet, options: FetchOptions) -> list[RawFile] | None
                 for file in of_subset or ()
             ]
             return files or None
-        if isinstance(one.said, EvaluationTask):
-            local = Path(options.local_root or "") / one.said.repo
+        if isinstance(one.definition, EvaluationTask):
+            local = Path(options.local_root or "") / one.definition.repo
             if options.local_root is None or not names_below(local):
                 return None
             options = replace(options, offline=True)
         return list(fetch_set(one, options).files)
-    except CorpusError:  # the folder is gone, or holds nothing of what is looked for
+    except CorpusError:  # the folder is missing, or has no files of this set
         return []

@@ -1,4 +1,4 @@
-"""Operation `index`: the texts of all evaluation sets to the index."""
+"""Operation `index`: builds the index from the texts of all evaluation sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from open_ml_embed.core.store import Store, flat
 
 
 class BuildIndex:
-    """Operation, one task: the texts of all sets to the index."""
+    """Operation, one task: build the index from the texts of all sets."""
 
     name: ClassVar[str] = "index"
     version: ClassVar[int] = 3
@@ -25,7 +25,7 @@ class BuildIndex:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Build it; `task.payload` is the list of (set's name, where its texts lie)."""
+        """Build the index; `task.payload` is a list of (name of the set, path of its texts)."""
         sets: list[tuple[str, str]] = task.payload
         tables = [read_texts(store, path) for _, path in sets]
         texts, owners, ids = unique_texts(tables)
@@ -37,11 +37,11 @@ class BuildIndex:
         for suffix, table in (("texts", texts), ("owners", ids)):
             out.table(suffix, table.to_batches(), table.schema, compressed=False)
         short = index.text_words < 10 * self.settings.shortest
-        held = np.diff(index.owner_starts)
+        owners_of_text = np.diff(index.owner_starts)
         by_set = {
             name: {
                 "texts": int((index.owner_set == number).sum()),
-                "too_short": int((index.owner_set[np.repeat(short, held)] == number).sum()),
+                "too_short": int((index.owner_set[np.repeat(short, owners_of_text)] == number).sum()),
             }
             for number, (name, _) in enumerate(sets)
         }
@@ -49,7 +49,7 @@ class BuildIndex:
 
 
 def load_index(store: Store, path: str) -> Index:
-    """Read an index in place; what no row asks for is never read."""
+    """Open an index by memory mapping, so that only the parts that look-ups touch are read."""
     return _loaded(store.root, path)
 
 

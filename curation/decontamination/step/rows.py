@@ -1,4 +1,4 @@
-"""Operation `contamination`: a rows shard to what of it stands in evaluation sets, a table beside the rows."""
+"""Operation `contamination`: the overlaps of a rows shard with the evaluation sets, as a row-aligned table."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store, take_rows
 
 MOST_TASKS = 8
-"""Tasks named in a row; all are counted."""
+"""Tasks listed for a row at most; the counts include all tasks."""
 EXAMPLES = 5
-"""Kept a task, of a shard and in the report."""
+"""Examples kept for each task, of a shard and in the report."""
 SHOWN_CHARS, BEFORE_CHARS = 240, 60
+"""Characters of a text that an example shows, and how many of them precede the match."""
 
 FOUND_SCHEMA = pa.schema([pa.field("text", pa.int32(), nullable=False), pa.field("reason", pa.uint8(), nullable=False)])
-"""The evaluation texts that a shard holds, ascending, and the first reason that any row gives; not written where there
-are none."""
+"""The evaluation texts that a shard contains, ascending, each with the strongest reason of any row (the first in
+`matching.REASONS`); not written if there are none."""
 EXAMPLE_SCHEMA = pa.schema(
     [
         pa.field(name, kind, nullable=False)
@@ -39,12 +40,12 @@ EXAMPLE_SCHEMA = pa.schema(
         )
     ]
 )  # fmt: skip
-"""Some overlaps of a shard, at most `EXAMPLES` a task: those of the lowest row ids, which nobody chose."""
+"""Examples of a shard's overlaps, at most `EXAMPLES` a task: those of the lowest row ids, an unbiased choice."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Where the index lies, and the names of its sets by number."""
+    """Location of the index, and the names of its sets by number."""
 
     root: str
     path: str
@@ -53,7 +54,15 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class _Entries:
-    """One entry for each row and each task that it overlaps with on one side, with the hit that says so best."""
+    """One entry for each row and each task that the row overlaps with on one side, with the best hit.
+
+    Attributes:
+        rows: int64[e], row numbers.
+        sets: int32[e], numbers of the evaluation sets.
+        hits: int64[e], index of the best hit.
+        owners: int64[e], index of the evaluation text's owner.
+
+    """
 
     rows: I64
     sets: I32
@@ -62,39 +71,42 @@ class _Entries:
 
 
 class Contaminate:
-    """Operation: a rows shard to its overlaps with the evaluation sets."""
+    """Operation: find the overlaps of a rows shard with the evaluation sets."""
 
     name: ClassVar[str] = CONTAMINATION
     version: ClassVar[int] = 3
 
     def __init__(self, settings: DecontaminationSettings) -> None:
-        neither = {"mteb": MtebSettings(), "sets": [], "distrust": DistrustSettings()}
-        self.settings = settings.model_copy(update=neither)
+        unused = {"mteb": MtebSettings(), "sets": [], "distrust": DistrustSettings()}
+        self.settings = settings.model_copy(update=unused)
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Compare one shard; `task.payload` is an `Evaluated`."""
         evaluated: Evaluated = task.payload
-        shelf = Store(evaluated.root)
-        index = load_index(shelf, evaluated.path)
+        evaluation_store = Store(evaluated.root)
+        index = load_index(evaluation_store, evaluated.path)
         stem = f"{BuildIndex.name}/{evaluated.path}"
-        texts, owners = shelf.read_table(f"{stem}.texts.arrow"), shelf.read_table(f"{stem}.owners.arrow")
+        texts, owners = (
+            evaluation_store.read_table(f"{stem}.texts.arrow"),
+            evaluation_store.read_table(f"{stem}.owners.arrow"),
+        )
         rows = store.read_table(f"rows/{task.path}.rows.arrow", ["row_id", *SIDES.values()])
         contaminated = np.zeros(rows.num_rows, bool)
-        columns, counts, found, examples, given_up = [], {}, [], [], 0
+        columns, counts, matches, examples, given_up = [], {}, [], [], 0
         for side, column in SIDES.items():
             hits = match(rows[column], index, texts, self.settings)
             entries = _entries(hits, index)
             columns += _side(rows.num_rows, hits, entries, index, owners, evaluated.sets)
             counts[side] = _counts(hits, entries, evaluated.sets)
-            found.append(hits)
+            matches.append(hits)
             examples.append(_examples(side, rows, column, hits, entries, index, texts, owners, evaluated.sets))
             given_up += hits.given_up
             if side in self.settings.drop:
                 contaminated[hits.rows] = True
         table = pa.table([pa.array(contaminated), *columns], schema=CONTAMINATION_SCHEMA)
         out.table(self.name, table.to_batches(), CONTAMINATION_SCHEMA)
-        if any(map(len, found)):
-            out.table("found", _found(found).to_batches(), FOUND_SCHEMA)
+        if any(map(len, matches)):
+            out.table("found", _found(matches).to_batches(), FOUND_SCHEMA)
             out.table("examples", first_examples(pa.concat_tables(examples)).to_batches(), EXAMPLE_SCHEMA)
         return {
             "rows": rows.num_rows,
@@ -105,9 +117,9 @@ class Contaminate:
 
 
 def _entries(hits: Hits, index: Index) -> _Entries:
-    held = np.diff(index.owner_starts)[hits.texts]
-    hit = np.repeat(np.arange(len(hits)), held)
-    owner = np.repeat(index.owner_starts[:-1][hits.texts], held) + _counting(held)
+    owners_of_hit = np.diff(index.owner_starts)[hits.texts]
+    hit = np.repeat(np.arange(len(hits)), owners_of_hit)
+    owner = np.repeat(index.owner_starts[:-1][hits.texts], owners_of_hit) + _counting(owners_of_hit)
     rows, sets = hits.rows[hit], index.owner_set[owner]
     order = np.lexsort((owner, -hits.scores[hit], hits.reasons[hit], sets, rows))
     fresh = np.ones(len(order), bool)
@@ -117,14 +129,14 @@ def _entries(hits: Hits, index: Index) -> _Entries:
 
 
 def _counting(lengths: I64) -> I64:
-    """Return 0 … n - 1 for every n, one after the other."""
+    """Return 0 … n - 1 for each length n, concatenated."""
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def _side(
     rows: int, hits: Hits, entries: _Entries, index: Index, owners: pa.Table, names: tuple[str, ...]
 ) -> list[pa.Array]:
-    """Return one side's columns, as `CONTAMINATION_SCHEMA` has them."""
+    """Return the columns of one side, in the order of `CONTAMINATION_SCHEMA`."""
     order = np.lexsort((entries.owners, -hits.scores[entries.hits], hits.reasons[entries.hits], entries.rows))
     fresh = np.ones(len(order), bool)
     fresh[1:] = np.diff(entries.rows[order]) != 0
@@ -144,21 +156,21 @@ def _side(
 
 
 def _identities(index: Index, owners: pa.Table, names: tuple[str, ...], sets: I32, owner: I64) -> pa.Array:
-    """Name evaluation texts: task/subset/role/id."""
-    said = owners.take(pa.array(owner)).combine_chunks()
+    """Return the identifiers of evaluation texts: task/subset/role/id."""
+    selected = owners.take(pa.array(owner)).combine_chunks()
     roles: U8 = index.owner_role[owner]
     parts = [
         pa.array(names, pa.string()).take(pa.array(sets)),
-        said["subset"].cast(pa.string()),
+        selected["subset"].cast(pa.string()),
         pa.array(ROLES).take(pa.array(roles)),
-        said["text_id"].cast(pa.string()),
+        selected["text_id"].cast(pa.string()),
     ]
     joined = pc.binary_join_element_wise(*parts, "/")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 
 def _counts(hits: Hits, entries: _Entries, names: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """Return task → reason → rows."""
+    """Return task → reason → number of rows."""
     packed = entries.sets.astype(np.int64) * len(REASONS) + hits.reasons[entries.hits]
     counts = np.bincount(packed, minlength=len(names) * len(REASONS)).reshape(-1, len(REASONS))
     return {
@@ -195,16 +207,16 @@ def _examples(
     few = order[_counting(groups) < EXAMPLES]
     hit = entries.hits[few]
     which, place = np.unique(entries.rows[few], return_inverse=True)
-    own = take_rows(rows.to_batches(), which, rows.schema).take(pa.array(place))
+    example_rows = take_rows(rows.to_batches(), which, rows.schema).take(pa.array(place))
     other = texts["text"].take(pa.array(hits.texts[hit])).to_pylist()
-    shown = [_around(text, sought) for text, sought in zip(own[column].to_pylist(), other, strict=True)]
+    shown = [_around(text, sought) for text, sought in zip(example_rows[column].to_pylist(), other, strict=True)]
     return pa.table(
         [
             pa.array(names, pa.string()).take(pa.array(entries.sets[few])),
             pa.array([side] * len(few), pa.string()),
             pa.array(REASONS).take(pa.array(hits.reasons[hit])),
             pa.array(hits.scores[hit]),
-            pa.array([row_id.hex() for row_id in own["row_id"].to_pylist()], pa.string()),
+            pa.array([row_id.hex() for row_id in example_rows["row_id"].to_pylist()], pa.string()),
             pa.array(shown, pa.string()),
             _identities(index, owners, names, entries.sets[few], entries.owners[few]),
             pa.array([text[:SHOWN_CHARS] for text in other], pa.string()),
@@ -214,14 +226,14 @@ def _examples(
 
 
 def _around(text: str, sought: str) -> str:
-    """Cut a text to where the sought one begins in it, if it does so literally."""
+    """Return `SHOWN_CHARS` characters of a text, around the start of the sought text if it occurs literally."""
     at = text.casefold().find(sought.casefold()[:SHOWN_CHARS]) if len(text) > SHOWN_CHARS else 0
     start = max(0, at - BEFORE_CHARS)
     return ("…" if start else "") + text[start : start + SHOWN_CHARS]
 
 
 def first_examples(table: pa.Table) -> pa.Table:
-    """Return at most `EXAMPLES` rows a task, by row id, sides one after the other."""
+    """Return at most `EXAMPLES` examples for each task, sorted by task, row id and side."""
     table = table.sort_by([("task", "ascending"), ("row_id", "ascending"), ("side", "descending")])
     names = table["task"].to_pylist()
     kept: list[I64 | int] = []

@@ -1,4 +1,4 @@
-"""Step `decontaminate`: gather the evaluation sets, index their texts, hold every shard against them."""
+"""Step `decontaminate`: fetch the evaluation sets, index their texts, and compare every shard with the index."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from sources.fetch.packing import locked
 
 
 def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
-    """Hold every row against the evaluation sets; nothing is deleted, `mix` reads the columns.
+    """Compare every row with the evaluation sets. No row is deleted; step `mix` reads the resulting columns.
 
-    A profile without evaluation sets has nothing to do: the step's file says so and has no shards.
+    For a profile without evaluation sets, the step's file has no shards.
 
     Raises:
-        RefusedError: evaluation sets could not be had or read; it says what to do for each.
-        RefusedForNowError: the same, and it may pass by itself for all of them.
+        RefusedError: evaluation sets could not be fetched or read; the message has a remedy for each.
+        RefusedForNowError: the same, where every failure is transient.
 
     """
     settings = build.profile.decontaminate
     sets = chosen_sets(settings, build.root)
     result = inputs.result(stats={"tasks": {}, "sources": {}, "given_up": 0, "distrust": []})
-    shelf = evaluation_store(build)
+    store = evaluation_store(build)
     if sets:
         rows = inputs["normalize"]
         with locked(build.root / "work" / "evaluations" / ".lock"):
@@ -46,17 +46,17 @@ def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
             for one in raw:
                 result.made_from["evaluation"][one.which.name]["files"] = files_fact(one.files)
             inputs.begin()
-            gathered = _gathered(build, shelf, raw, failures)
+            gathered = _gathered(build, store, raw, failures)
             if failures:
                 result.refused = failures.refused
                 build.save(result)
                 failures.end(of=len(sets), where=f"profile {build.name}", result=result)
-            evaluated, built = _indexed(build, shelf, gathered)
+            evaluated, built = _indexed(build, store, gathered)
         operation = Contaminate(settings)
         identity = digest([output.xxh3 for output in built.outputs])
         tasks = [Task(s.path, (s.xxh3, identity, *evaluated.sets), evaluated) for s in rows.shards]
         markers = engine.run(operation, tasks, build.store, build.workers)
-        index = load_index(shelf, evaluated.path)
+        index = load_index(store, evaluated.path)
         result.stats = summarize(rows.shards, markers, build.store, index, evaluated.sets, built.stats["sets"])
         result.stats["distrust"] = distrusted(result.stats, settings.distrust)
         for shard, marker in zip(rows.shards, markers, strict=True):
@@ -68,7 +68,7 @@ def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
 
 
 def evaluation_store(build: Build) -> Store:
-    """Return where evaluation texts and indexes lie, shared by all profiles."""
+    """Return the store of evaluation texts and indexes, which all profiles share."""
     return Store(str(build.root / "work" / "evaluations"))
 
 
@@ -78,45 +78,52 @@ def _failures(step: str) -> Failures:
 
 
 def fetch_sets(sets: list[EvaluationSet], build: Build, failures: Failures) -> tuple[list[RawSet], dict[str, str]]:
-    """Bring the files of all sets here; return them, and the sets that this machine lacks a tool for, with why.
+    """Fetch the files of all sets.
 
-    A set that cannot be had, or of which all files are empty, goes to `failures`; the others are fetched.
+    Args:
+        sets: the evaluation sets.
+        build: the build.
+        failures: receives the sets that cannot be fetched or whose files are all empty; the others are still fetched.
+
+    Returns:
+        The fetched sets; and set → reason for the sets that are skipped because this machine lacks a tool.
+
     """
     options = replace(fetch_options(build), lock=None, files_per_table=None)
-    found: list[RawSet] = []
+    fetched: list[RawSet] = []
     skipped: dict[str, str] = {}
     with Progress("evaluation sets", total=len(sets)) as progress:
-        for one in sets:
-            with failures.of(one.name):
+        for evaluation_set in sets:
+            with failures.of(evaluation_set.name):
                 try:
-                    raw = fetch_set(one, options)
+                    raw = fetch_set(evaluation_set, options)
                     if not any(file.size for file in raw.files):
                         raise FetchError(
                             f"nothing to read in its {len(raw.files)} files",
-                            where=one.name,
+                            where=evaluation_set.name,
                             remedy="put whole files there, or pin a revision that has them",
                         )
-                    found.append(raw)
+                    fetched.append(raw)
                 except MissingToolError as error:
-                    skipped[one.name] = error.what
-                    print(f"skipped {one.name}: {error}", file=sys.stderr)
-            progress.advance(one.name)
+                    skipped[evaluation_set.name] = error.what
+                    print(f"skipped {evaluation_set.name}: {error}", file=sys.stderr)
+            progress.advance(evaluation_set.name)
     options.hashes.save()
-    return found, skipped
+    return fetched, skipped
 
 
 def run_fetch_sets(build: Build) -> StepResult:
-    """Bring the evaluation sets of a profile here, without comparing anything; nothing is saved.
+    """Fetch the evaluation sets of a profile without comparing rows; writes no step's file.
 
     Raises:
-        RefusedError: sets could not be had; it says what to do for each.
-        RefusedForNowError: the same, and it may pass by itself for all of them.
+        RefusedError: sets could not be fetched; the message has a remedy for each.
+        RefusedForNowError: the same, where every failure is transient.
 
     """
     sets = chosen_sets(build.profile.decontaminate, build.root)
     failures = _failures("evaluations")
-    found, skipped = fetch_sets(sets, build, failures)
-    files = {one.which.name: [{"path": file.path, "size": file.size} for file in one.files] for one in found}
+    fetched, skipped = fetch_sets(sets, build, failures)
+    files = {one.which.name: [{"path": file.path, "size": file.size} for file in one.files] for one in fetched}
     result = StepResult("evaluations", stats={"files": files}, skipped=skipped, refused=failures.refused)
     if failures:
         failures.end(of=len(sets), where=f"profile {build.name}", result=result)
@@ -125,42 +132,46 @@ def run_fetch_sets(build: Build) -> StepResult:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """An evaluation set whose texts lie beside each other."""
+    """An evaluation set whose texts operation `texts` has written: its name, the path and the hash of the texts."""
 
     name: str
     path: str
     content: str
 
 
-def _gathered(build: Build, shelf: Store, raw: list[RawSet], failures: Failures) -> list[_Gathered]:
-    """Gather the texts of all sets, kept for the next run and other profiles; one that fails goes to `failures`."""
+def _gathered(build: Build, store: Store, raw: list[RawSet], failures: Failures) -> list[_Gathered]:
+    """Extract the texts of all sets, which later runs and other profiles reuse; a failing set goes to `failures`."""
     settings = build.profile.decontaminate
     tasks = []
     for one in raw:
-        said = digest([one.which.kind, one.which.name, *(f"{f.table}:{f.name}:{f.identity}" for f in one.files)])
-        known = digest([one.form.model_dump() if one.form else None, _columns(one), settings.documents])
-        tasks.append(Task(f"{path_of(one.which)}-{settings.documents}", (said, known), one))
-    found = []
+        files = digest([one.which.kind, one.which.name, *(f"{f.table}:{f.name}:{f.identity}" for f in one.files)])
+        definition = digest([one.form.model_dump() if one.form else None, _columns(one), settings.documents])
+        tasks.append(Task(f"{path_of(one.which)}-{settings.documents}", (files, definition), one))
+    gathered = []
     gather = Gather(TextSettings(documents=settings.documents))
-    for task, outcome in zip(tasks, engine.run_all(gather, tasks, shelf, build.workers), strict=True):
+    for task, outcome in zip(tasks, engine.run_all(gather, tasks, store, build.workers), strict=True):
         name = task.payload.which.name
         if isinstance(outcome, Marker):
-            found.append(_Gathered(name, task.path, outcome.outputs[0].xxh3))
+            gathered.append(_Gathered(name, task.path, outcome.outputs[0].xxh3))
         else:
             failures.add(name, outcome)
-    return found
+    return gathered
 
 
-def _indexed(build: Build, shelf: Store, gathered: list[_Gathered]) -> tuple[Evaluated, Marker]:
-    """Index the texts of all sets; the index is kept for the next run and for other profiles."""
+def _indexed(build: Build, store: Store, gathered: list[_Gathered]) -> tuple[Evaluated, Marker]:
+    """Index the texts of all sets; later runs and other profiles reuse the index."""
     inputs = tuple(f"{one.name}:{one.content}" for one in gathered)
     operation = BuildIndex(IndexSettings.of(build.profile.decontaminate))
     path = digest([inputs, operation.settings.model_dump()])[:16]
     payload = [(one.name, one.path) for one in gathered]
-    (built,) = engine.run(operation, [Task(path, inputs, payload)], shelf, build.workers)
-    return Evaluated(shelf.root, path, tuple(one.name for one in gathered)), built
+    (built,) = engine.run(operation, [Task(path, inputs, payload)], store, build.workers)
+    return Evaluated(store.root, path, tuple(one.name for one in gathered)), built
 
 
 def _columns(one: RawSet) -> object:
-    """Return what of a set's description changes its texts, besides its files."""
-    return one.which.said.model_dump(mode="json") if not isinstance(one.which.said, tuple) else one.which.said[1]
+    """Return the part of a set's definition that its texts depend on, in addition to its files."""
+    return (
+        one.which.definition.model_dump(mode="json")
+        if not isinstance(one.which.definition, tuple)
+        else one.which.definition[1]
+    )

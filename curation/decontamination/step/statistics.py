@@ -1,4 +1,4 @@
-"""What the shards found, by task and by source: counts, examples, and which sources to distrust."""
+"""Statistics of step `decontaminate` by task and by source: counts, examples, and sources that are not trustworthy."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ def summarize(
     names: tuple[str, ...],
     indexed: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what the step's file says.
+    """Return the statistics for the step's file.
 
     Args:
-        shards: of the rows.
-        markers: of `Contaminate`, one a shard.
-        store: where their tables are.
-        index: the evaluation texts.
-        names: of the sets, by number.
-        indexed: set → texts and too_short, as `BuildIndex` counted them.
+        shards: the rows shards.
+        markers: markers of `Contaminate`, one for each shard.
+        store: the store with the tables of `Contaminate`.
+        index: the index of evaluation texts.
+        names: names of the sets, by number.
+        indexed: set → number of texts and of texts that are too short, from `BuildIndex`.
 
     Returns:
-        ``tasks``: what was looked for of each, how many of its texts some row holds, and examples; ``sources``: rows,
-        contaminated rows, and by task: texts found, rows by side and reason; ``given_up``.
+        ``tasks``: for each task the number of its texts, how many of them occur in the rows, and examples;
+        ``sources``: for each source rows, contaminated rows, and by task the texts found and the rows by side and
+        reason; ``given_up``: n-grams that were not extended.
 
     """
     by_source: dict[str, list[int]] = {}
@@ -68,13 +69,13 @@ def summarize(
 
 
 def _by_set(held: Mask, index: Index, names: tuple[str, ...]) -> dict[str, int]:
-    """Count each set's texts among those that are held; a text that stands in it twice counts twice."""
+    """Count the texts of each set that rows contain (`held`); a text that a set has twice counts twice."""
     owned = np.repeat(held, np.diff(index.owner_starts))
     return dict(zip(names, np.bincount(index.owner_set[owned], minlength=len(names)).tolist(), strict=True))
 
 
 def _added(overlaps: Iterable[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
-    """Return task → side → reason → rows."""
+    """Add up the overlaps of shards: task → side → reason → number of rows."""
     total: dict[str, dict[str, dict[str, int]]] = {}
     for shard in overlaps:
         for side in SIDES:
@@ -92,19 +93,19 @@ def _examples(shards: list[Shard], store: Store) -> dict[str, list[dict[str, Any
         tables.append(table.append_column("source", pa.array([shard.source] * table.num_rows, pa.string())))
         if len(tables) > 1000:
             tables = [first_examples(pa.concat_tables(tables))]
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_task: dict[str, list[dict[str, Any]]] = {}
     for row in first_examples(pa.concat_tables(tables)).to_pylist():
         row["score"] = round(row["score"], 3)
-        found.setdefault(row.pop("task"), []).append(row)
-    return found
+        by_task.setdefault(row.pop("task"), []).append(row)
+    return by_task
 
 
 def distrusted(summary: dict[str, Any], settings: DistrustSettings) -> list[dict[str, Any]]:
-    """Return the sources to distrust, the worst first.
+    """Return the sources that are not trustworthy, the highest share first.
 
     Returns:
-        Entries with ``source``; ``task``, or null where it is the source as a whole; ``share``; ``found`` and ``of``
-        (texts of the task; or contaminated rows and rows).
+        Entries with ``source``; ``task``, or None for the source as a whole; ``share``; ``found`` and ``of``: texts of
+        the task, or contaminated rows and all rows of the source.
 
     """
     listed = []

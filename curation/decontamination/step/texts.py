@@ -1,4 +1,4 @@
-"""Operation `texts`: the raw files of one evaluation set to its texts, each a query or a document."""
+"""Operation `texts`: extracts the queries and documents from the raw files of one evaluation set."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ TEXT_SCHEMA = pa.schema(
         pa.field("text", pa.string(), nullable=False),
     ]
 )
-"""`role` is query or document; `text_id` is the set's own where it has one, or file and record."""
+"""`role` is `query` or `document`; `text_id` is the set's own id if it has one, or else file and record."""
 _ID = ("_id", "id", "query-id", "corpus-id")
 _LOOKED_UP = 65_536
 
 
 class TextSettings(Section):
-    """What decides which texts of a set are taken."""
+    """The settings that the extracted texts depend on."""
 
     documents: Literal["judged", "all"]
 
 
 class Gather:
-    """Operation: one evaluation set to its texts."""
+    """Operation: extract the texts of one evaluation set."""
 
     name: ClassVar[str] = "texts"
     version: ClassVar[int] = 3
@@ -60,8 +60,8 @@ class Gather:
         return {"texts": dict(sorted(counts.items())), "quarantined": dict(sorted(quarantine.counts.items()))}
 
     def _texts(self, raw: RawSet, quarantine: Quarantine) -> Iterator[pa.Table]:
-        if isinstance(raw.which.said, Manifest):
-            yield from _of_manifest(raw, raw.which.said, quarantine)
+        if isinstance(raw.which.definition, Manifest):
+            yield from _of_manifest(raw, raw.which.definition, quarantine)
             return
         groups: dict[tuple[str, str], dict[str, list[RawFile]]] = {}
         for file in raw.files:
@@ -76,11 +76,11 @@ class Gather:
 
 
 def _of_rows(raw: RawSet, file: RawFile, subset: str, quarantine: Quarantine) -> Iterator[pa.Table]:
-    """Read a table whose columns are texts; one that mteb rearranges by code has them under other names."""
+    """Read the text columns of a file; in data that mteb rearranges by code, they may have other names."""
     columns = columns_of(file)
     wanted = {"query": raw.form.query, "document": raw.form.document} if raw.form else {}
-    if isinstance(raw.which.said, EvaluationTask):
-        wanted |= raw.which.said.columns
+    if isinstance(raw.which.definition, EvaluationTask):
+        wanted |= raw.which.definition.columns
     roles = chosen(columns, wanted)
     start = 0
     for batch in records(file, {name: columns[name] for name in roles}, quarantine):
@@ -94,7 +94,7 @@ def _of_rows(raw: RawSet, file: RawFile, subset: str, quarantine: Quarantine) ->
 def _of_retrieval(
     files: dict[str, list[RawFile]], subset: str, quarantine: Quarantine, *, judged: bool
 ) -> Iterator[pa.Table]:
-    """Read queries that have judgements, and the documents that these call relevant, or all."""
+    """Read the queries that have judgements, and the documents that judgements call relevant, or all documents."""
     queries, documents = _judged(files["judgements"], quarantine)
     for part, role, known in (("queries", "query", queries), ("corpus", "document", documents if judged else None)):
         for file in files[part]:
@@ -113,7 +113,7 @@ def _of_retrieval(
 
 
 def _judged(files: list[RawFile], quarantine: Quarantine) -> tuple[pa.Array, pa.Array]:
-    """Return the ids of queries with a judgement, and of documents that one calls relevant."""
+    """Return the ids of the queries that have a judgement, and of the documents that a judgement calls relevant."""
     queries, documents = [], []
     for file in files:
         scored = "score" in columns_of(file)
@@ -129,7 +129,7 @@ def _judged(files: list[RawFile], quarantine: Quarantine) -> tuple[pa.Array, pa.
 
 
 def _of_manifest(raw: RawSet, manifest: Manifest, quarantine: Quarantine) -> Iterator[pa.Table]:
-    """Turn a described set into rows, as a source's are made, and take their queries and positives."""
+    """Normalize a set with a manifest into rows, like a source, and yield their queries and positives."""
     for subset in manifest.subsets:
         bound = manifest.bound(subset)
         files = [
@@ -153,7 +153,7 @@ def _table(subset: str, role: str, ids: pa.ChunkedArray, texts: pa.ChunkedArray)
 
 
 def _clean(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    """Bring texts into the corpus's own normal form; those that show nothing go."""
+    """Normalize texts as the corpus does, and leave out blank ones."""
     for table in tables:
         for start in range(0, table.num_rows, _LOOKED_UP):
             piece = table.slice(start, _LOOKED_UP)
@@ -170,12 +170,14 @@ def _counted(batches: Iterator[pa.RecordBatch], counts: Counter[str]) -> Iterato
 
 
 def read_texts(store: Store, path: str) -> pa.Table:
-    """Return the texts of one set, `TEXT_SCHEMA`."""
+    """Return the texts of one set, with `TEXT_SCHEMA`."""
     return store.read_table(f"{Gather.name}/{path}.texts.arrow")
 
 
 def path_of(which: EvaluationSet) -> str:
-    """Return where a set's texts lie below the operation's folder."""
+    """Return the path of a set's texts, relative to the operation's folder."""
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in which.name)
-    place = f"-{digest(which.said)[:8]}" if isinstance(which.said, tuple) else ""  # two folders may have one name
-    return f"{which.kind}/{safe}{place}"
+    suffix = (
+        f"-{digest(which.definition)[:8]}" if isinstance(which.definition, tuple) else ""
+    )  # two folders may have the same name
+    return f"{which.kind}/{safe}{suffix}"

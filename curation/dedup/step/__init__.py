@@ -1,1 +1,1 @@
-"""Step `dedup`: its operations over shards."""
+"""Step `dedup`: the operations over shards."""

@@ -1,6 +1,6 @@
 """Operations over one field of all shards: fold exact duplicates, find candidate pairs band by band, and merge them.
 
-No shuffle: a band is one column of all shards, four bytes a text, and bands know nothing of each other.
+This needs no shuffle: a band is one column of all shards (four bytes a text), and bands are independent of each other.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 
 COLUMN_BYTES = 1 << 30
-"""Bands read at once: as many as fit so many bytes, since opening a thousand small shards costs more than reading."""
+"""Bytes of band columns that one task reads at most. A task reads several bands, since opening a thousand small shards
+costs more than reading them."""
 
 LEADER_SCHEMA = pa.schema([pa.field("leader", pa.uint32(), nullable=False)])
 PAIR_SCHEMA = pa.schema([pa.field("pair", pa.uint64(), nullable=False)])
-"""Lower rank in the high half, higher rank in the low half; sorted, none twice."""
+"""The lower rank in the high 32 bits, the higher rank in the low 32 bits; sorted and unique."""
 NEEDED_SCHEMA = pa.schema([pa.field("row", pa.uint32(), nullable=False), pa.field("rank", pa.uint32(), nullable=False)])
-"""Texts that stand in a pair, ascending by number (`row`)."""
+"""Texts that occur in a candidate pair, ascending by number (`row`)."""
 
 
 @dataclass(frozen=True)
 class Bands:
-    """What one task of `Candidates` compares."""
+    """Payload of a task of `Candidates`: a field, and the bands of it to compare."""
 
     corpus: Corpus
     field: str
@@ -40,7 +41,7 @@ class Bands:
 
 
 class Fold:
-    """Operation, one task a field, or for whole samples: rows of equal text to the one that stays."""
+    """Operation, one task for each field and one for samples: map rows of equal text to the row that is kept."""
 
     name: ClassVar[str] = "dedup/folded"
     version: ClassVar[int] = 2
@@ -49,7 +50,7 @@ class Fold:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Fold one field; `task.payload` is a `Corpus`, the task's path one of `signing.FOLDED`."""
+        """Fold one field; `task.payload` is a `Corpus`, the task's path one of `signatures.FOLDED`."""
         corpus: Corpus = task.payload
         field = task.path
         exact = corpus.column(store, [f"{field}_exact"], np.uint64, negatives=field == "document")[f"{field}_exact"]
@@ -60,13 +61,13 @@ class Fold:
 
 
 def folded(store: Store, field: str) -> U32:
-    """Return, by rank, the rank of the row that stays of those of equal text; `field` is one of `signing.FOLDED`."""
+    """Return, by rank, the rank of the kept row among those of equal text; `field` is one of `signatures.FOLDED`."""
     (leaders,) = flat(store, f"{Fold.name}/{field}.folded.arrow", "leader")
     return leaders
 
 
 class Candidates:
-    """Operation, one task a field and group of bands: rows that share a band and look alike."""
+    """Operation, one task for each field and group of bands: pair rows with an equal band hash and similar sketches."""
 
     name: ClassVar[str] = "dedup/candidates"
     version: ClassVar[int] = 2
@@ -98,13 +99,13 @@ def _by_rank(values: U64, ranks: U32) -> U64:
 
 
 def band_groups(rows: int, bands: int) -> list[tuple[int, ...]]:
-    """Return the bands that one task takes, for all tasks of a field."""
+    """Return the numbers of the bands of each task of a field, for `rows` texts and `bands` bands."""
     size = max(1, min(bands, COLUMN_BYTES // (4 * max(rows, 1))))
     return [tuple(range(first, min(first + size, bands))) for first in range(0, bands, size)]
 
 
 class Pairs:
-    """Operation, one task a field: the pairs of all bands, each once, and the rows whose texts will be compared."""
+    """Operation, one task for each field: merge the pairs of all bands, and list the texts to be compared."""
 
     name: ClassVar[str] = "dedup/pairs"
     version: ClassVar[int] = 2

@@ -1,4 +1,4 @@
-"""Operation `clusters`: what became of every row, row-aligned, a table a shard."""
+"""Operation `clusters`: every row's clusters and whether it is kept, in one row-aligned table for each shard."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ CLUSTER_SCHEMA = pa.schema(
         pa.field("negative_clusters", pa.list_(pa.field("item", pa.int64(), nullable=False)), nullable=False),
     ]
 )
-"""Row-aligned with the rows shard. A cluster's number is drawn from the row id of its first row in (source
-priority, row id) order, or from the text's hash where none of its texts is a positive. Every row of a sample cluster
-resembles the one that is kept, on both sides; the clusters of queries and of documents are whole components, so that no
-two texts that resemble each other are ever in different ones. `negative_clusters` are those of the given negatives,
-which are documents as positives are."""
+"""Row-aligned with the rows shard. A cluster's number comes from the row id of its first row in (source priority, row
+id) order, or from the text's hash if none of its texts is a positive. Every row of a sample cluster resembles the kept
+row on both sides. The clusters of queries and documents are whole connected components, so that two similar texts are
+never in different clusters. `negative_clusters` are the document clusters of the given negatives."""
 REASONS = (None, "exact-duplicate", "near-duplicate")
 
 
 class Cluster:
-    """Operation, one task: the clusters of samples and of both fields."""
+    """Operation, one task: number the clusters of samples, queries and documents."""
 
     name: ClassVar[str] = "clusters"
     version: ClassVar[int] = 3
@@ -50,8 +49,8 @@ class Cluster:
         corpus: Corpus = task.payload
         ranks = ranks_of(store, "query")
         keeper, leaders = kept_samples(store)
-        own = np.arange(corpus.rows, dtype=np.uint32)
-        verdict = np.where(keeper == own, 0, np.where(leaders == own, 2, 1)).astype(np.int8)[ranks]
+        identity = np.arange(corpus.rows, dtype=np.uint32)
+        verdict = np.where(keeper == identity, 0, np.where(leaders == identity, 2, 1)).astype(np.int8)[ranks]
         columns = {"sample": numbers_of(store, "query")[keeper][ranks]}
         columns |= {field: _numbers(store, field) for field in FIELDS}
         counts = corpus.column(store, ["negatives"], np.int32)["negatives"]
@@ -88,6 +87,6 @@ class Cluster:
 
 
 def _numbers(store: Store, field: str) -> I64:
-    """Return the cluster number of every text of a field, by its own number."""
+    """Return the cluster number of every text of a field, indexed by the text's number."""
     component: U32 = component_of(store, field)
     return numbers_of(store, field)[component][ranks_of(store, field)]

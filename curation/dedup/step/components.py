@@ -1,6 +1,6 @@
-"""Operation `dedup/components`: the texts of one field that resemble each other, as whole components.
+"""Operation `dedup/components`: the connected components of the near-duplicate texts of one field.
 
-The miner and the trainer mask by them: no two texts that resemble each other are ever in different ones.
+The miner and the trainer mask by components, because two similar texts are never in different components.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
 
 COMPONENT_SCHEMA = pa.schema([pa.field(name, pa.uint32(), nullable=False) for name in ("rank", "component")])
-"""Texts that stand in a candidate pair, by rank, and the lowest rank that each is connected with."""
+"""Texts that occur in a candidate pair, by rank, and the lowest rank in each text's component."""
 
 
 class Components:
-    """Operation, one task a field: candidate pairs to components."""
+    """Operation, one task for each field: connected components from candidate pairs."""
 
     name: ClassVar[str] = "dedup/components"
     version: ClassVar[int] = 1
@@ -33,24 +33,24 @@ class Components:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Connect one field; `task.payload` is a `Corpus`, the task's path the field."""
+        """Find the components of one field; `task.payload` is a `Corpus`, the task's path the field."""
         corpus: Corpus = task.payload
         pairs = store.read_table(f"{Pairs.name}/{task.path}.pairs.arrow")["pair"].to_numpy()
         sets = sets_of(store, corpus, task.path)
-        found, verified = components(pairs, sets, self.settings.threshold)
-        table = pa.table([sets.ranks, found], schema=COMPONENT_SCHEMA)
+        component, verified = components(pairs, sets, self.settings.threshold)
+        table = pa.table([sets.ranks, component], schema=COMPONENT_SCHEMA)
         out.table("components", table.to_batches(), COMPONENT_SCHEMA, compressed=False)
         return {
             "candidate_pairs": len(pairs),
             "verified_pairs": verified,
-            "near_duplicates": int((found != sets.ranks).sum()),
+            "near_duplicates": int((component != sets.ranks).sum()),
         }
 
 
 def component_of(store: Store, field: str) -> U32:
-    """Return, by rank, the lowest rank of the texts that each text of a field is connected with."""
+    """Return, by rank, the lowest rank in the component of each text of a field, uint32."""
     leaders = folded(store, field)
-    ranks, chosen = flat(store, f"{Components.name}/{field}.components.arrow", "rank", "component")
+    ranks, lowest = flat(store, f"{Components.name}/{field}.components.arrow", "rank", "component")
     component = np.arange(len(leaders), dtype=np.uint32)
-    component[ranks] = chosen
+    component[ranks] = lowest
     return component[leaders]

@@ -1,4 +1,4 @@
-"""Operation `merges`: what a kept row takes over from its duplicates. Nothing that a source said is lost."""
+"""Operation `merges`: copies the data of duplicates to the row that is kept for them, so that no data is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GIVEN = pa.struct(
         pa.field("cluster", pa.int64(), nullable=False),
     ]
 )
-"""A negative that a source gave: its text, its exact hash, and its document cluster."""
+"""A given negative: its text, its exact hash and its document cluster."""
 MERGED = pa.struct(
     [
         pa.field("row_id", pa.binary(16), nullable=False),
@@ -43,10 +43,10 @@ MERGED = pa.struct(
     ]
 )
 MERGE_SCHEMA = pa.schema([pa.field("merged", pa.list_(pa.field("item", MERGED, nullable=False)), nullable=False)])
-"""Row-aligned with the rows shard: the duplicates that a kept row stands for, in order of (source priority, row id).
-`query` and `positive` are null where they only repeat, but for case and white space, what the kept row or a
-near-duplicate in the same list has. In the class families a sample is its text and its label, so that exact duplicates
-may have other positives. `document_cluster` is the positive's; `negatives` are those that its source gave."""
+"""Row-aligned with the rows shard: the duplicates of each kept row, in order of (source priority, row id). `query` and
+`positive` are null where they differ only in case and white space from the text of the kept row or of a near-duplicate
+in the same list. In the class families a sample is defined by its text and its label, so exact duplicates may have
+different positives. `document_cluster` is the cluster of the positive; `negatives` are the row's given negatives."""
 COLUMNS = ["row_id", "source", "subset", "query", "positive", "negatives"]
 _PLAIN = pa.schema(list(MERGED))
 _WIDE_GIVEN = pa.struct([f.with_type(pa.large_string()) if f.name == "text" else f for f in GIVEN])
@@ -63,15 +63,15 @@ _WIDE = pa.schema(
     ]
 )
 GATHERED_BYTES = 1 << 29
-"""Dropped rows are in memory for as many kept shards at once as they fill so many bytes of shard files, or for one."""
+"""Bytes of shard files whose dropped rows are in memory at once: those of as many kept shards as fit, at least one."""
 BATCH_BYTES = 1 << 30
-"""Text in a record batch: 32-bit offsets reach twice as far."""
+"""Bytes of text in a record batch, half of what 32-bit offsets can address."""
 GIVEN_BYTES = 16
-"""Of a given negative beside its text."""
+"""Bytes of a given negative in addition to its text."""
 
 
 class Merge:
-    """Operation, one task: dropped rows to the rows that were kept for them."""
+    """Operation, one task: attach dropped rows to the rows that were kept for them."""
 
     name: ClassVar[str] = "merges"
     version: ClassVar[int] = 3
@@ -89,24 +89,24 @@ class Merge:
         sizes = np.bincount(home, _bytes_a_row(store, corpus)[origin], len(corpus.shards))
         for group in _groups(sizes):
             here = slice(*np.searchsorted(home, [group.start, group.stop]))
-            found = _gathered(store, corpus, dropped, here)
+            gathered = _gathered(store, corpus, dropped, here)
             for number in group:
                 rows = np.arange(starts[number], starts[number + 1] + 1)
-                batches = _batches(np.searchsorted(dropped.kept[here], rows), found)
+                batches = _batches(np.searchsorted(dropped.kept[here], rows), gathered)
                 out.table("merges", batches, MERGE_SCHEMA, at=corpus.shards[number].path)
         return {"merged": len(home), "across_sources": int((sources[home] != sources[origin]).sum())}
 
 
 @dataclass(frozen=True)
 class _Dropped:
-    """Dropped rows, by number of the kept row and then by rank.
+    """Dropped rows, sorted by number of the kept row and then by rank.
 
     Attributes:
-        rows: their own numbers.
-        kept: of the rows that were kept for them, ascending.
-        near: whether they are near-duplicates.
-        same_query, same_document: whether their text is that of the row they stand for or, of exact duplicates, of the
-            row they equal.
+        rows: int64[d], numbers of the dropped rows.
+        kept: int64[d], numbers of the rows that were kept for them, ascending.
+        near: bool[d], whether the row is a near-duplicate.
+        same_query, same_document: bool[d], whether the text equals that of the kept row (for a near-duplicate) or that
+            of the row with an equal sample (for an exact duplicate).
 
     """
 
@@ -120,19 +120,19 @@ class _Dropped:
 def _dropped(store: Store, corpus: Corpus) -> _Dropped:
     ranks, row_of = flat(store, ORDER, "rank", "row")
     keeper, leaders = kept_samples(store)
-    found = [np.zeros(0, np.int64)]
+    row_parts = [np.zeros(0, np.int64)]
     for start, stop in pairwise(corpus.starts.tolist()):
         here = ranks[start:stop]
-        found.append(np.flatnonzero(keeper[here] != here) + start)
-    rows = np.concatenate(found)
+        row_parts.append(np.flatnonzero(keeper[here] != here) + start)
+    rows = np.concatenate(row_parts)
     rank: U32 = ranks[rows]
     home = row_of[keeper[rank]].astype(np.int64)
     order = np.lexsort((rank, home))
     rank, leader = rank[order], leaders[rank[order]]
     near = leader == rank
-    told_by = np.where(near, keeper[rank], leader)
+    reference = np.where(near, keeper[rank], leader)
     same = [folded(store, field) for field in ("query", "document")]
-    return _Dropped(rows[order], home[order], near, *(of[told_by] == of[rank] for of in same))
+    return _Dropped(rows[order], home[order], near, *(of[reference] == of[rank] for of in same))
 
 
 def _bytes_a_row(store: Store, corpus: Corpus) -> F64:
@@ -142,7 +142,7 @@ def _bytes_a_row(store: Store, corpus: Corpus) -> F64:
 
 
 def _groups(sizes: Array) -> Iterator[range]:
-    """Cut shards into runs of at most `GATHERED_BYTES`, or of one."""
+    """Cut the shards into runs of at most `GATHERED_BYTES` each, at least one shard."""
     first, held = 0, 0.0
     for number, size in enumerate(sizes.tolist()):
         if number > first and held + size > GATHERED_BYTES:
@@ -155,12 +155,12 @@ def _groups(sizes: Array) -> Iterator[range]:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """Dropped rows as items of lists.
+    """Dropped rows, ready to be written as list items.
 
     Attributes:
-        items: by row number.
-        place: where each is in `items`, by kept row and rank.
-        ends: int64[n + 1], bytes of text before each in that order.
+        items: one line for each dropped row, by row number.
+        place: int64[n], indices into `items` in the order of kept row and rank.
+        ends: int64[n + 1], bytes of text before each item in that order.
 
     """
 
@@ -170,7 +170,7 @@ class _Gathered:
 
 
 def _gathered(store: Store, corpus: Corpus, dropped: _Dropped, here: slice) -> _Gathered:
-    """Read some of the dropped rows, every shard once at most."""
+    """Read the dropped rows of a slice; each shard is read at most once."""
     order = np.argsort(dropped.rows[here])
     rows = dropped.rows[here][order]
     flags = [values[here][order] for values in (dropped.near, dropped.same_query, dropped.same_document)]
@@ -179,15 +179,15 @@ def _gathered(store: Store, corpus: Corpus, dropped: _Dropped, here: slice) -> _
     for shard, start, bounds in zip(corpus.shards, starts[:-1], pairwise(np.searchsorted(rows, starts)), strict=True):
         cut = slice(*bounds)
         if len(rows[cut]):
-            parts.append(_told(store, shard, rows[cut] - start, *(values[cut] for values in flags)))
+            parts.append(_items(store, shard, rows[cut] - start, *(values[cut] for values in flags)))
     items = pa.concat_tables(parts).combine_chunks()
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return _Gathered(items, place, _ends(_text_bytes(items)[place]))
 
 
-def _told(store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask, same_document: Mask) -> pa.Table:
-    """Return some rows of a shard as items of lists, in `_WIDE`: those of all shards may not fit 32-bit offsets."""
+def _items(store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask, same_document: Mask) -> pa.Table:
+    """Return rows of a shard as list items with schema `_WIDE`, since all shards together may exceed 32-bit offsets."""
     table = store.read_rows(f"rows/{shard.path}.rows.arrow", rows, COLUMNS)
     clusters = store.read_rows(f"clusters/{shard.path}.clusters.arrow", rows, ["document_cluster", "negative_clusters"])
     none = pa.scalar(None, pa.string())
@@ -205,7 +205,7 @@ def _told(store: Store, shard: ShardRef, rows: I64, near: Mask, same_query: Mask
 
 
 def _given(store: Store, shard: ShardRef, rows: I64, texts: pa.ChunkedArray, clusters: pa.ChunkedArray) -> pa.Array:
-    """Return the negatives of some rows of a shard with hashes and clusters, as lists in `_WIDE`."""
+    """Return the given negatives of rows of a shard, with hashes and clusters, as lists with schema `_WIDE`."""
     starts = list_starts(texts)
     exact = np.zeros(0, np.uint64)
     if starts[-1]:
@@ -221,14 +221,14 @@ def _given(store: Store, shard: ShardRef, rows: I64, texts: pa.ChunkedArray, clu
     return pa.LargeListArray.from_arrays(pa.array(starts), given, type=_WIDE.field("negatives").type)
 
 
-def _batches(bounds: I64, found: _Gathered) -> Iterator[pa.RecordBatch]:
-    """Yield a shard's lists, row i's of items `bounds[i]` to `bounds[i + 1]`: in one batch, unless that is large."""
-    ends = found.ends[bounds]
+def _batches(bounds: I64, gathered: _Gathered) -> Iterator[pa.RecordBatch]:
+    """Yield a shard's lists in batches of at most `BATCH_BYTES`; row i has the items `bounds[i]` to `bounds[i + 1]`."""
+    ends = gathered.ends[bounds]
     first, rows = 0, len(bounds) - 1
     while True:
         stop = max(int(np.searchsorted(ends, ends[first] + BATCH_BYTES, "right")) - 1, min(first + 1, rows))
         cut = bounds[first : stop + 1]
-        yield _aligned(cut - cut[0], found.items.take(pa.array(found.place[cut[0] : cut[-1]])).cast(_PLAIN))
+        yield _aligned(cut - cut[0], gathered.items.take(pa.array(gathered.place[cut[0] : cut[-1]])).cast(_PLAIN))
         first = stop
         if first == rows:
             return

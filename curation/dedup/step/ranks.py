@@ -1,7 +1,7 @@
-"""Operation `dedup/order`: every row's rank, by (source priority, row id): the lowest of a cluster stays.
+"""Operation `dedup/order`: ranks rows by (source priority, row id); of each cluster, the row of lowest rank is kept.
 
-Documents have ranks too. A positive has the rank of its row; given negatives follow after all rows, in the order of
-their rows' ranks and of their places there.
+Documents have ranks too. A positive has the rank of its row. Given negatives come after all rows, in the order of their
+rows' ranks and of their positions in the row.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ ORDER_SCHEMA = pa.schema(
         pa.field("number", pa.int64(), nullable=False),
     ]
 )
-"""`rank[row]` and its inverse `row[rank]`; `number[rank]` is the cluster number of a row that stays: 63 bits of its
-row id, so it does not change when other sources come or go. Of given negatives, in a table of their own, the same, with
-63 bits of the text's hash: `rank[negative]`, `row[rank - rows]` and `number[rank - rows]`, where a row is a document's
-number."""
+"""`rank[row]` and its inverse `row[rank]`; `number[rank]` is the cluster number of a kept row: 63 bits of its row id,
+so that it does not change when other sources are added or removed. A second table has the same columns for given
+negatives: `rank[negative]`, `row[rank - rows]` and `number[rank - rows]`, where `row` is a document's number and
+`number` is 63 bits of the text's hash."""
 ORDER = "dedup/order/all.order.arrow"
 NEGATIVES = "dedup/order/all.negatives.arrow"
 
 
 class Order:
-    """Operation, one task: all row ids to ranks."""
+    """Operation, one task: compute the ranks of all rows and given negatives."""
 
     name: ClassVar[str] = "dedup/order"
     version: ClassVar[int] = 2
@@ -48,7 +48,7 @@ class Order:
         """Rank all rows; `task.payload` is a `Corpus`.
 
         Raises:
-            StageError: there are 2³² rows and given negatives or more.
+            StageError: rows and given negatives together are 2³² or more.
 
         """
         corpus: Corpus = task.payload
@@ -69,25 +69,35 @@ class Order:
 
 
 def ranks_of(store: Store, field: str) -> U32:
-    """Return the rank of every text of a field, by its number."""
+    """Return the rank of every text of a field, uint32, indexed by the text's number."""
     (ranks,) = flat(store, ORDER, "rank")
     return np.concatenate([ranks, *flat(store, NEGATIVES, "rank")]) if field == "document" else ranks
 
 
 def rows_of(store: Store, field: str) -> U32:
-    """Return the number of every text of a field, by its rank."""
+    """Return the number of every text of a field, uint32, indexed by the text's rank."""
     (rows,) = flat(store, ORDER, "row")
     return np.concatenate([rows, *flat(store, NEGATIVES, "row")]) if field == "document" else rows
 
 
 def numbers_of(store: Store, field: str) -> I64:
-    """Return the cluster number of every text of a field, by its rank."""
+    """Return the cluster number of every text of a field, int64, indexed by the text's rank."""
     (numbers,) = flat(store, ORDER, "number")
     return np.concatenate([numbers, *flat(store, NEGATIVES, "number")]) if field == "document" else numbers
 
 
 def ranked(high: U64, low: U64, priority: I64) -> tuple[U32, U32]:
-    """Return (rank of each row, row of each rank) by (priority, row id, row number); ids are two uint64 halves."""
+    """Rank rows by (priority, row id, row number).
+
+    Args:
+        high: uint64[n], the high 64 bits of the row ids.
+        low: uint64[n], the low 64 bits of the row ids.
+        priority: int64[n], of the rows' sources; lower numbers come first.
+
+    Returns:
+        (uint32[n], uint32[n]): the rank of each row, and the row of each rank.
+
+    """
     bits = np.uint64(rank_bits(len(high)))
     mask = np.uint64((1 << int(bits)) - 1)
     parts = [np.zeros(0, np.uint32)]
@@ -107,7 +117,7 @@ def ranked(high: U64, low: U64, priority: I64) -> tuple[U32, U32]:
 
 @njit
 def _settle(row: U32, high: U64, low: U64) -> None:
-    """Sort by full ids what is sorted by their high bits already: insertion, linear where nothing is out of place."""
+    """Finish the sort by full ids of rows that are sorted by the ids' high bits: insertion sort, nearly linear here."""
     for i in range(1, len(row)):
         held = row[i]
         j = i
@@ -120,11 +130,11 @@ def _settle(row: U32, high: U64, low: U64) -> None:
 
 
 def _negatives(store: Store, corpus: Corpus, rank: U32, row: U32) -> pa.Table:
-    """Return ranks, documents and cluster numbers of the given negatives (`ORDER_SCHEMA`)."""
+    """Return ranks, document numbers and cluster numbers of the given negatives, with `ORDER_SCHEMA`."""
     if not corpus.negatives:
         return ORDER_SCHEMA.empty_table()
     counts = corpus.column(store, ["negatives"], np.int32)["negatives"].astype(np.int64)
-    before = np.cumsum(counts[row]) - counts[row]  # by rank: negatives of the rows ranked before
+    before = np.cumsum(counts[row]) - counts[row]  # by rank: number of negatives of the rows with a lower rank
     starts = np.cumsum(counts) - counts
     place = np.arange(corpus.negatives) - np.repeat(starts, counts)
     at = np.repeat(before[rank], counts) + place

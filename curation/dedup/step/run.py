@@ -1,4 +1,4 @@
-"""Step `dedup`: sign every shard; order, fold, compare and join all rows; tell every shard what became of its own."""
+"""Step `dedup`: hash every shard; rank, fold, compare and cluster all rows; write the results for each shard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curation.dedup.step.merge import Merge
 from curation.dedup.step.ranks import Order
 from curation.dedup.step.sample_pairs import Match
 from curation.dedup.step.shards import Corpus, ShardRef
-from curation.dedup.step.shingles import Shingle, Stretch
+from curation.dedup.step.shingles import ShardRange, Shingle
 from curation.dedup.step.signatures import FIELDS, FOLDED, Sign
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Operation, Task
@@ -21,7 +21,7 @@ from open_ml_embed.core.store import Marker
 
 
 def run_dedup(build: Build, inputs: Inputs) -> StepResult:
-    """Find exact and near duplicates across all sources; nothing is deleted, `mix` reads the columns."""
+    """Find exact and near-duplicates across all sources. No row is deleted; step `mix` reads the resulting columns."""
     rows = inputs["normalize"]
     inputs.begin()
     settings = build.profile.dedup
@@ -54,15 +54,15 @@ def run_dedup(build: Build, inputs: Inputs) -> StepResult:
         for field in FIELDS
         for group in band_groups(corpus.size(field), settings.bands)
     ]
-    found = run(Candidates(settings), groups)
-    pairs = run(Pairs(settings), [_pairs_of(field, groups, found, known) for field in FIELDS])
+    candidates = run(Candidates(settings), groups)
+    pairs = run(Pairs(settings), [_pairs_of(field, groups, candidates, known) for field in FIELDS])
     wanted = digest([_hash(marker) for marker in pairs])
-    stretches = zip(corpus.shards, corpus.starts[:-1].tolist(), corpus.negative_starts[:-1].tolist(), strict=True)
+    ranges = zip(corpus.shards, corpus.starts[:-1].tolist(), corpus.negative_starts[:-1].tolist(), strict=True)
     shingled = run(
         Shingle(settings),
         [
-            Task(s.path, (s.content, wanted, f"{first}/{given}"), Stretch(first, s.rows, given, s.negatives))
-            for s, first, given in stretches
+            Task(s.path, (s.content, wanted, f"{first}/{given}"), ShardRange(first, s.rows, given, s.negatives))
+            for s, first, given in ranges
         ],
     )
     sets = digest([_hash(marker) for marker in shingled])
@@ -100,7 +100,7 @@ def run_dedup(build: Build, inputs: Inputs) -> StepResult:
 
 
 def _counted(texts: int, exact: int, marker: Marker) -> dict[str, int]:
-    """Return the figures of samples or of a field."""
+    """Return the statistics of samples or of a field: texts, exact duplicates, clusters, and the marker's own."""
     near = marker.stats["near_duplicates"]
     return {"rows": texts, "exact_duplicates": exact, "clusters": texts - exact - near, **marker.stats}
 
@@ -109,7 +109,7 @@ def _hash(marker: Marker) -> str:
     return digest([output.xxh3 for output in marker.outputs])
 
 
-def _pairs_of(field: str, groups: list[Task], found: list[Marker], known: tuple[str, ...]) -> Task:
-    """Return the task that merges what all bands of a field found."""
-    outputs = [m.outputs[0] for t, m in zip(groups, found, strict=True) if t.path.startswith(f"{field}/")]
+def _pairs_of(field: str, groups: list[Task], candidates: list[Marker], known: tuple[str, ...]) -> Task:
+    """Return the task that merges the candidate pairs of all bands of a field."""
+    outputs = [m.outputs[0] for t, m in zip(groups, candidates, strict=True) if t.path.startswith(f"{field}/")]
     return Task(field, (*known, *(o.xxh3 for o in outputs)), [o.path for o in outputs])

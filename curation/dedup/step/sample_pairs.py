@@ -1,12 +1,13 @@
-"""Operation `dedup/matched`: which samples are duplicates, each side compared with its like.
+"""Operation `dedup/matched`: duplicate samples, by comparing query with query and positive with positive.
 
-A retrieval sample is a duplicate of another where query resembles query and positive resembles positive, each at the
-threshold. Ten questions about one passage have nearly all their words in common and are ten samples. A sample of the
-class families is one where its text does and the label is equal. Families never meet.
+A retrieval sample is a duplicate of another if the queries and the positives each have a Jaccard index at the threshold
+or above. So ten questions about one passage are ten samples, although question and passage together share nearly all
+their words. In the class families, a sample is a duplicate if its text is similar and its label is equal. Samples of
+different families are never compared.
 
-Candidates cost no search of their own: two samples that resemble each other on both sides have their queries in one
-component and their documents in one component, which the fields' own search has found. In such a group every sample is
-compared with every sample before it that stays.
+Candidates need no search of their own. Two samples that are similar on both sides have their queries in one component
+and their documents in one component, and these components are known. In each such group, every sample is compared with
+all kept samples before it.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.tokens import mix64
 
 MOST_COMPARED = 65_536
-"""In one group a sample is compared with at most so many that stay, those of lowest rank: a group of any size ends."""
+"""Kept samples of a group that a sample is compared with at most, those of lowest rank; bounds the cost of a group."""
 FAMILIES = ("retrieval", "clustering", "classification")
 
 MATCHED_SCHEMA = pa.schema([pa.field(name, pa.uint32(), nullable=False) for name in ("rank", "keeper")])
-"""Samples that share a group with another, by rank, and the rank of the sample that stays for each."""
+"""Samples that share a group with another sample, by rank, and the rank of the sample that is kept for each."""
 
 
 class Match:
-    """Operation, one task: samples to the samples that stay for them."""
+    """Operation, one task: map samples to the samples that are kept for them."""
 
     name: ClassVar[str] = "dedup/matched"
     version: ClassVar[int] = 1
@@ -71,18 +72,19 @@ class Match:
 
 
 def kept_samples(store: Store) -> tuple[U32, U32]:
-    """Return, by rank, the rank of the sample that stays for each sample, and that of its exact group's leader."""
+    """Return, by rank, the rank of each sample's kept sample, and that of the first sample equal to it, uint32."""
     leaders = folded(store, "sample")
-    ranks, chosen = flat(store, f"{Match.name}/all.matched.arrow", "rank", "keeper")
+    ranks, kept = flat(store, f"{Match.name}/all.matched.arrow", "rank", "keeper")
     keeper = np.arange(len(leaders), dtype=np.uint32)
-    keeper[ranks] = chosen
+    keeper[ranks] = kept
     return keeper[leaders], leaders
 
 
 def _groups(store: Store, corpus: Corpus) -> tuple[U32, I64]:
-    """Return samples that may resemble another: their ranks, group by group and ascending in each, and group bounds.
+    """Return the samples that may be similar to another one: their ranks, by group and ascending, and the group bounds.
 
-    Of equal samples only the first is looked at. A group shares family, label, and the components of both sides.
+    Only the first of equal samples is included. The samples of a group share the family and either the components of
+    both sides (retrieval) or the query's component and the label (class families).
     """
     leaders = folded(store, "sample")
     family, label = _kinds(store, corpus, None)
@@ -99,7 +101,7 @@ def _groups(store: Store, corpus: Corpus) -> tuple[U32, I64]:
 
 
 def _kinds(store: Store, corpus: Corpus, ranks: U32 | None) -> tuple[U8, U64]:
-    """Return family (`FAMILIES`) and label hash of the samples of some ranks, or of all in order of rank."""
+    """Return the family (an index into `FAMILIES`) and the label hash of the samples of `ranks`; None: of all ranks."""
     (row,) = flat(store, ORDER, "row")
     row = row if ranks is None else row[ranks]
     family = np.repeat(
@@ -112,10 +114,10 @@ class _Side(NamedTuple):
     """One side of m samples.
 
     Attributes:
-        leader: uint32[m], rank of the first text that equals it.
-        sketched: uint64[m, w], of that text (`minhash.sketches`).
-        held: int64[m], place of that text's shingles in the sets, -1 where it stands in no pair.
-        hashes, starts, lengths: the sets (`joining.ShingleSets`).
+        leader: uint32[m], rank of the first text that equals the sample's text.
+        sketched: uint64[m, w], sketch of that text (`minhash.sketches`).
+        held: int64[m], index of that text's shingle set, -1 if the text occurs in no candidate pair.
+        hashes, starts, lengths: the shingle sets (`joining.ShingleSets`).
 
     """
 
@@ -148,7 +150,7 @@ def _keys(query: U32, document: U32, family: U8, label: U64, key: U64) -> None:
 
 @njit
 def _runs(packed: U64, mask: np.uint64) -> tuple[U32, I64]:
-    """Return the low bits of values whose high bits are those of another value, and where each run of them begins."""
+    """Return the low bits of the values that share their high bits with another value, and the bounds of each run."""
     members, bounds = np.empty(len(packed), np.uint32), np.zeros(len(packed) // 2 + 2, np.int64)
     used = groups = start = 0
     while start < len(packed):
@@ -178,7 +180,7 @@ def _near(
     least: int,
     threshold: float,
 ) -> bool:
-    """Tell whether one side of two samples is equal, or at or above the threshold."""
+    """Tell whether one side of samples i and j is equal, or similar at the threshold or above."""
     if leader[i] == leader[j]:
         return True
     left, right = held[i], held[j]
@@ -210,14 +212,14 @@ def _keepers(
     least: int,
     threshold: float,
 ) -> I64:
-    """Return, for each sample, the place of the one that stays for it: the first before it that it resembles."""
+    """Return the index of the kept sample for each sample: the first kept sample before it that is similar."""
     keeper = np.arange(len(family))
-    staying = np.empty(MOST_COMPARED, np.int64)
+    kept = np.empty(MOST_COMPARED, np.int64)
     for group in range(len(bounds) - 1):
-        held = 0
+        count = 0
         for i in range(bounds[group], bounds[group + 1]):
-            for k in range(held):
-                j = staying[k]
+            for k in range(count):
+                j = kept[k]
                 if family[i] != family[j] or label[i] != label[j]:
                     continue
                 if not _near(q_leader, q_sketched, q_held, q_hashes, q_starts, q_lengths, i, j, least, threshold):
@@ -228,7 +230,7 @@ def _keepers(
                     continue
                 keeper[i] = j
                 break
-            if keeper[i] == i and held < MOST_COMPARED:
-                staying[held] = i
-                held += 1
+            if keeper[i] == i and count < MOST_COMPARED:
+                kept[count] = i
+                count += 1
     return keeper

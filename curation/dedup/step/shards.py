@@ -1,7 +1,7 @@
 """The texts of all shards as one numbered sequence, and their columns as arrays.
 
-Rows are numbered through all shards. Documents are the positives of the rows, under the rows' numbers, and after them
-the given negatives, numbered through all shards too.
+Rows have consecutive numbers across all shards. Documents are the rows' positives, with the numbers of their rows, and
+then the given negatives, with consecutive numbers across all shards that follow those of the rows.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from open_ml_embed.core.store import Store
 
 @dataclass(frozen=True)
 class ShardRef:
-    """A rows shard as the steps over all shards see it.
+    """A rows shard, as the operations over all shards receive it.
 
     Attributes:
-        path: below the operation's folder, without suffix.
-        rows: how many.
-        negatives: how many given negatives they have.
+        path: path relative to the operation's folder, without suffix.
+        rows: number of rows.
+        negatives: number of given negatives of these rows.
         family: loss family of its source.
-        priority: of its source; the lower number stays.
+        priority: priority of its source; the row with the lower number is kept.
         content: hash of the rows.
 
     """
@@ -48,56 +48,56 @@ class ShardRef:
 
 @dataclass(frozen=True)
 class Corpus:
-    """All shards in order. `signed` is the hash of each one's signatures."""
+    """All shards, in order; `signed` has the hash of each shard's signatures."""
 
     shards: tuple[ShardRef, ...]
     signed: tuple[str, ...]
 
     @property
     def rows(self) -> int:
-        """Rows of all shards."""
+        """Number of rows in all shards."""
         return sum(shard.rows for shard in self.shards)
 
     @property
     def negatives(self) -> int:
-        """Given negatives of all shards."""
+        """Number of given negatives in all shards."""
         return sum(shard.negatives for shard in self.shards)
 
     @property
     def starts(self) -> I64:
-        """The number of each shard's first row, and the number of rows at the end."""
+        """The number of each shard's first row, and last the number of all rows, int64[shards + 1]."""
         return offsets_of([shard.rows for shard in self.shards])
 
     @property
     def negative_starts(self) -> I64:
-        """The number of each shard's first given negative among the documents, and the number of documents."""
+        """The number of each shard's first given negative, and last the number of documents, int64[shards + 1]."""
         return self.rows + offsets_of([shard.negatives for shard in self.shards])
 
     def size(self, field: str) -> int:
-        """Return how many texts (or samples) a field has."""
+        """Return the number of texts of a field, or of samples."""
         return self.rows + (self.negatives if field == "document" else 0)
 
     @property
     def identity(self) -> str:
-        """Hash of everything a step over all rows may read."""
+        """Hash of everything that an operation over all rows may read."""
         return digest([[s.path, s.rows, s.family, s.priority, s.content] for s in self.shards] + [list(self.signed)])
 
     def column(
         self, store: Store, names: Sequence[str], dtype: type[Any], *, negatives: bool = False
     ) -> dict[str, Array]:
-        """Read columns of the signatures; several at once cost one pass over the files.
+        """Read columns of the signature tables, all in one pass over the files.
 
         Args:
-            store: of the build.
-            names: of the columns.
-            dtype: of the result.
-            negatives: whether those of the given negatives follow: names are of field `document` then.
+            store: the build's store.
+            names: names of the columns.
+            dtype: dtype of the result.
+            negatives: append the values of the given negatives; all names must then belong to field `document`.
 
         Returns:
-            name → array[rows], or array[documents]; a sketch, whatever `dtype` is, as uint64[n, words].
+            name → array[rows], or array[documents] with `negatives`; a sketch is uint64[n, words] for any `dtype`.
 
         """
-        found: dict[str, Array] = {}
+        columns: dict[str, Array] = {}
         size = self.rows + (self.negatives if negatives else 0)
         kinds = [("signatures", self.starts)] + ([("negatives", self.negative_starts)] if negatives else [])
         for kind, starts in kinds:
@@ -109,11 +109,11 @@ class Corpus:
                     at = start
                     for chunk in table[name].chunks:
                         values = _numbers(chunk, dtype)
-                        if name not in found:
-                            found[name] = np.empty((size, *values.shape[1:]), values.dtype)
-                        found[name][at : at + len(values)] = values
+                        if name not in columns:
+                            columns[name] = np.empty((size, *values.shape[1:]), values.dtype)
+                        columns[name][at : at + len(values)] = values
                         at += len(values)
-        return {name: found.get(name, np.zeros(0, dtype)) for name in names}
+        return {name: columns.get(name, np.zeros(0, dtype)) for name in names}
 
 
 def _numbers(array: pa.Array, dtype: type[Any]) -> Array:

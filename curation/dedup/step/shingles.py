@@ -1,4 +1,4 @@
-"""Operation `dedup/shingles`: the shingle sets of those texts of a shard that stand in a candidate pair."""
+"""Operation `dedup/shingles`: the shingle sets of the texts of a shard that occur in a candidate pair."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SHINGLE_SCHEMA = pa.schema(
         pa.field("shingles", pa.large_list(pa.field("item", pa.uint32(), nullable=False)), nullable=False),
     ]
 )
-"""`field` indexes `signing.FIELDS`; shingles are the high halves of their hashes, ascending and unique."""
+"""`field` is an index into `signatures.FIELDS`; shingles are the high 32 bits of their hashes, ascending and unique."""
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """The numbers of a shard's rows, and of its given negatives among the documents."""
+class ShardRange:
+    """The numbers of a shard's rows, and the document numbers of its given negatives."""
 
     first: int
     rows: int
@@ -42,7 +42,7 @@ class Stretch:
 
 
 class Shingle:
-    """Operation: a rows shard to the shingle sets of its candidates."""
+    """Operation: compute the shingle sets of the candidates in a rows shard."""
 
     name: ClassVar[str] = "dedup/shingles"
     version: ClassVar[int] = 3
@@ -51,15 +51,15 @@ class Shingle:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Shingle one shard; `task.payload` is a `Stretch`."""
-        stretch: Stretch = task.payload
+        """Shingle one shard; `task.payload` is a `ShardRange`."""
+        span: ShardRange = task.payload
         path = f"rows/{task.path}.rows.arrow"
         batches = []
         for number, (field, column) in enumerate(zip(FIELDS, ("query", "positive"), strict=True)):
-            rows, ranks = _needed(store, field, stretch.first, stretch.rows)
+            rows, ranks = _needed(store, field, span.first, span.rows)
             if len(rows):
                 batches.append(self._batch(number, ranks, store.read_rows(path, rows, [column])[column]))
-        given, ranks = _needed(store, "document", stretch.first_negative, stretch.negatives)
+        given, ranks = _needed(store, "document", span.first_negative, span.negatives)
         if len(given):
             counts = store.read_table(f"signatures/{task.path}.signatures.arrow", ["negatives"])["negatives"].to_numpy()
             batches.append(self._batch(FIELDS.index("document"), ranks, _negatives(store, path, counts, given)))
@@ -76,14 +76,14 @@ class Shingle:
 
 
 def _needed(store: Store, field: str, first: int, count: int) -> tuple[I64, U32]:
-    """Return which of a stretch of a field's texts stand in a pair, counted from its first, and their ranks."""
+    """Return which texts `first` to `first + count - 1` occur in a pair, counted from `first`; and their ranks."""
     texts, ranks = flat(store, f"{Pairs.name}/{field}.needed.arrow", "row", "rank")
     cut = slice(*np.searchsorted(texts, [first, first + count]))
     return texts[cut].astype(np.int64) - first, ranks[cut]
 
 
 def _negatives(store: Store, path: str, counts: I32, given: I64) -> pa.ChunkedArray:
-    """Return some of a shard's given negatives, by their numbers in it, ascending."""
+    """Return texts of a shard's given negatives; `given` has their numbers within the shard, ascending."""
     ends = np.cumsum(counts, dtype=np.int64)
     row = np.searchsorted(ends, given, "right")
     rows, at = np.unique(row, return_inverse=True)
@@ -94,9 +94,9 @@ def _negatives(store: Store, path: str, counts: I32, given: I64) -> pa.ChunkedAr
 
 
 def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None) -> ShingleSets:
-    """Read the shingle sets of one field of all shards, or those of some ranks (ascending)."""
+    """Read the shingle sets of one field from all shards; `wanted`, ascending, selects ranks, None selects all."""
     ranks, starts, lengths, values = [np.zeros(0, np.uint32)], [], [], [np.zeros(0, np.uint32)]
-    held = 0
+    total = 0
     for shard in corpus.shards:
         for whole in store.read_table(f"{Shingle.name}/{shard.path}.shingles.arrow").to_batches():
             if not whole.num_rows or FIELDS[whole["field"][0].as_py()] != field:
@@ -104,10 +104,10 @@ def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None)
             batch = whole if wanted is None else whole.filter(pa.array(_among(whole["rank"].to_numpy(), wanted)))
             offsets = batch["shingles"].offsets.to_numpy()
             ranks.append(batch["rank"].to_numpy())
-            starts.append(offsets[:-1] - offsets[0] + held)
+            starts.append(offsets[:-1] - offsets[0] + total)
             lengths.append(np.diff(offsets))
             values.append(batch["shingles"].values.to_numpy()[offsets[0] : offsets[-1]])
-            held += len(values[-1])
+            total += len(values[-1])
     all_ranks = np.concatenate(ranks)
     order = np.argsort(all_ranks)
     none = np.zeros(0, np.int64)
@@ -120,7 +120,7 @@ def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None)
 
 
 def _among(ranks: U32, wanted: U32) -> Mask:
-    """Tell which ranks are among those that are wanted, ascending."""
+    """Tell which ranks are in `wanted`, which is ascending."""
     if not len(wanted):
         return np.zeros(len(ranks), bool)
     at = np.minimum(np.searchsorted(wanted, ranks), len(wanted) - 1)

@@ -1,7 +1,7 @@
-"""Operation `signatures`: exact hash, band hashes and sketch of every text, as columns beside the rows.
+"""Operation `signatures`: exact hash, band hashes and sketch of every text, as row-aligned columns.
 
-Two fields are signed: queries, and documents (positives and the negatives that sources give). A sample has no signature
-of its own: what a duplicate sample is follows from its sides (`curation.dedup.step.sample_pairs`).
+Two fields have signatures: queries, and documents (positives and given negatives). A sample has no signature of its
+own, since `curation.dedup.step.sample_pairs` compares samples by their sides.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import Tokens, mix_all, tokenize
 
 FIELDS = ("query", "document")
-"""What is compared by MinHash. Clusters of both are what the miner and the trainer mask by."""
+"""The fields that MinHash compares. The miner and the trainer mask by the clusters of both."""
 FOLDED = ("sample", *FIELDS)
-"""What is folded by exact hash."""
+"""The items that are folded by exact hash."""
 TEXTS = ["query", "positive", "label", "negatives"]
 ROWS_AT_ONCE = 32_768
-"""Signatures of so many texts are in memory: 16 MB at 128 permutations, whatever the size of a shard."""
+"""Texts whose signatures are in memory at once: 16 MB at 128 permutations, for a shard of any size."""
 
 
 def label_hashes(rows: pa.Table, family: str) -> U64:
-    """Return what two samples of one family must have in common beside their texts, uint64[rows].
+    """Return a hash that two duplicate samples of one family must share in addition to similar texts, uint64[rows].
 
-    In the class families that is the label; the positive there is any member of the class. In retrieval it is nothing.
+    In the class families it is the hash of the label, because the positive is any member of the class. In retrieval it
+    is 0.
     """
     if family == "retrieval":
         return np.zeros(rows.num_rows, np.uint64)
@@ -41,14 +42,14 @@ def label_hashes(rows: pa.Table, family: str) -> U64:
 
 
 def sample_hashes(query: U64, document: U64, label: U64, family: str) -> U64:
-    """Return a hash of whole samples, uint64[n]: equal where both sides are, of one family.
+    """Return hashes of whole samples, uint64[n]; equal for samples of one family with equal sides.
 
     Args:
-        query: exact hashes of the queries, uint64[n].
-        document: of the positives; counts in retrieval only.
-        label: as `label_hashes` gives them; counts in the class families only.
-        family: of all n samples. Samples of different families never match: one text may serve as a query for
-            retrieval and as a member of a class, and both teach something.
+        query: uint64[n], exact hashes of the queries.
+        document: uint64[n], exact hashes of the positives; used in retrieval only.
+        label: uint64[n], from `label_hashes`; used in the class families only.
+        family: the family of all n samples. Samples of different families never match, since a text that is both a
+            retrieval query and a member of a class is useful in both roles.
 
     """
     salt = np.uint64(xxhash.xxh3_64_intdigest(family.encode()))
@@ -60,20 +61,20 @@ def sample_hashes(query: U64, document: U64, label: U64, family: str) -> U64:
 def signature_schema(settings: DedupSettings) -> pa.Schema:
     """Return the schema of the table that is row-aligned with the rows shard.
 
-    `sample_exact` and `label` are as `sample_hashes` and `label_hashes` give them, `negatives` counts the given
-    negatives; then `<field>_exact` (uint64), `<field>_sketch` (a bit a permutation), `<field>_band_00 …` (uint32) of
-    each field. A band of 0 means: too short for a signature.
+    `sample_exact` and `label` come from `sample_hashes` and `label_hashes`, `negatives` is the number of given
+    negatives. Each field has `<field>_exact` (uint64), `<field>_sketch` (one bit for each permutation) and
+    `<field>_band_00 …` (uint32). A band hash of 0 means that the text is too short for a signature.
     """
-    own = [
+    sample_columns = [
         pa.field("sample_exact", pa.uint64(), nullable=False),
         pa.field("label", pa.uint64(), nullable=False),
         pa.field("negatives", pa.int32(), nullable=False),
     ]
-    return pa.schema([*own, *(column for field in FIELDS for column in _columns(field, settings))])
+    return pa.schema([*sample_columns, *(column for field in FIELDS for column in _columns(field, settings))])
 
 
 def negative_schema(settings: DedupSettings) -> pa.Schema:
-    """Return the schema of the table with one line a given negative, row by row: the columns of field `document`."""
+    """Return the schema of the table with one line for each given negative, row by row: field `document` only."""
     return pa.schema(_columns("document", settings))
 
 
@@ -86,7 +87,7 @@ def _columns(field: str, settings: DedupSettings) -> list[pa.Field]:
 
 
 class Sign:
-    """Operation: a rows shard to its hashes."""
+    """Operation: compute the hashes of a rows shard."""
 
     name: ClassVar[str] = "signatures"
     version: ClassVar[int] = 4
@@ -110,8 +111,8 @@ class Sign:
             label = label_hashes(part, family)
             sample = sample_hashes(tokens["query"].exact, tokens["document"].exact, label, family)
             columns = [pa.array(sample), pa.array(label), pc.list_value_length(part["negatives"]).combine_chunks()]
-            for field, found in tokens.items():
-                signed, too_short = self._signed(found)
+            for field, hashed in tokens.items():
+                signed, too_short = self._signed(hashed)
                 columns += signed
                 short[field] += too_short
             yield pa.record_batch(columns, schema=schema)
@@ -126,7 +127,7 @@ class Sign:
                 yield pa.record_batch(signed, schema=schema)
 
     def _signed(self, tokens: Tokens) -> tuple[list[pa.Array], int]:
-        """Return the columns of one field, and how many of its texts are too short for a signature."""
+        """Return the columns of one field, and the number of its texts that are too short for a signature."""
         signature, enough = signatures_of(tokens, self.settings)
         hashed: U32 = bands(signature, self.settings)
         hashed[:, ~enough] = 0

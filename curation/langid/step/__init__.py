@@ -1,1 +1,1 @@
-"""Step `identify`: its operations over shards."""
+"""Step `identify`: the operations over shards."""

@@ -1,4 +1,4 @@
-"""Step `identify`: what language each text is in, beside what its source declares, and what follows from both."""
+"""Step `identify`: identifies each text's language, compares it with the declared one, and decides on each row."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ LANGUAGES_SCHEMA = pa.schema(
         )
     ]
 )
-"""Row-aligned with the rows shard; a code is ISO 639-3, a programming language's name with script `Code`, or und;
-letters are those that the answer rests on (see `interface.IDENTIFIED_SCHEMA`)."""
+"""Row-aligned with the rows shard; each side has the columns of `curation.langid.interface.IDENTIFIED_SCHEMA`."""
 
 
 class Identify:
-    """Operation: a rows shard to identified languages."""
+    """Operation: identify the languages of a rows shard."""
 
     name: ClassVar[str] = "languages"
     version: ClassVar[int] = 3
@@ -64,25 +63,25 @@ class Identify:
                     "letters": pa.array([0] * n, pa.int32()),
                 }
             )
-        found = identify(text, self.settings)
+        identified = identify(text, self.settings)
         if not (self.settings.code_declared and pc.any(is_code).as_py()):
-            return found
+            return identified
         names = pc.replace_substring(declared, "-Code", "")
         return pa.table(
             {
-                "code": pc.if_else(is_code, names, found["code"]),
-                "script": pc.if_else(is_code, "Code", found["script"]),
-                "confidence": pc.if_else(is_code, pa.scalar(1.0, pa.float32()), found["confidence"]),
-                "letters": found["letters"],
+                "code": pc.if_else(is_code, names, identified["code"]),
+                "script": pc.if_else(is_code, "Code", identified["script"]),
+                "confidence": pc.if_else(is_code, pa.scalar(1.0, pa.float32()), identified["confidence"]),
+                "letters": identified["letters"],
             }
         )
 
 
 def run_identify(build: Build, inputs: Inputs) -> StepResult:
-    """Identify every shard, judge it under its source's policy, and sum up per source.
+    """Identify the languages of every shard, judge them by the source's policy, and add up statistics by source.
 
     Raises:
-        UnknownNameError: a policy is given for a source that there is none of.
+        UnknownNameError: the settings have a policy for a source that does not exist.
 
     """
     settings = build.profile.languages
@@ -102,32 +101,34 @@ def run_identify(build: Build, inputs: Inputs) -> StepResult:
     of_source: dict[str, list[dict[str, Any]]] = {}
     for shard, marker in zip(rows.shards, markers, strict=True):
         of_source.setdefault(shard.source, []).append(marker.stats)
-    result.stats = {"sources": {name: _summed(found, settings.trust.of(name)) for name, found in of_source.items()}}
+    result.stats = {
+        "sources": {name: _summed(shard_stats, settings.trust.of(name)) for name, shard_stats in of_source.items()}
+    }
     result.files = [output for marker in (*identified, *markers) for output in marker.outputs]
     build.save(result)
     return result
 
 
 def _judge(build: Build, rows: list[Shard], identified: list[Shard]) -> list[Marker]:
-    """Run the verdicts, each policy apart, and return the markers in the order of `rows`."""
+    """Run operation `verdicts` once for each policy, and return the markers in the order of `rows`."""
     settings = build.profile.languages
     tasks: dict[SourceTrust, list[Task]] = {}
     for shard, languages in zip(rows, identified, strict=True):
         task = Task(shard.path, (shard.xxh3, languages.xxh3), None)
         tasks.setdefault(settings.trust.of(shard.source), []).append(task)
     markers: dict[str, Marker] = {}
-    for trust, chosen in tasks.items():
-        made = engine.run(Judge(settings, trust), chosen, build.store, build.workers)
-        markers |= {task.path: marker for task, marker in zip(chosen, made, strict=True)}
+    for trust, trust_tasks in tasks.items():
+        made = engine.run(Judge(settings, trust), trust_tasks, build.store, build.workers)
+        markers |= {task.path: marker for task, marker in zip(trust_tasks, made, strict=True)}
     return [markers[shard.path] for shard in rows]
 
 
 def _summed(shards: list[dict[str, Any]], trust: SourceTrust) -> dict[str, Any]:
-    """Add up what `Judge` counted in the shards of one source."""
+    """Add up the statistics of `Judge` over the shards of one source."""
     confusion: dict[str, Counter[str]] = {}
     for stats in shards:
-        for was, found in stats["confusion"].items():
-            confusion.setdefault(was, Counter()).update(found)
+        for declared, identified in stats["confusion"].items():
+            confusion.setdefault(declared, Counter()).update(identified)
     verdicts = {name: sum(stats["verdicts"][name] for stats in shards) for name in VERDICTS}
     return {
         **verdicts,
@@ -135,7 +136,7 @@ def _summed(shards: list[dict[str, Any]], trust: SourceTrust) -> dict[str, Any]:
         "trust": trust.model_dump(mode="json"),
         "overruled": sum(stats["overruled"] for stats in shards),
         "dropped": dict(sum((Counter(stats["dropped"]) for stats in shards), Counter())),
-        "confusion": {was: dict(found) for was, found in confusion.items()},
+        "confusion": {declared: dict(identified) for declared, identified in confusion.items()},
         "programming": sorted({name for stats in shards for name in stats["programming"]}),
         "disagreements": strongest(stats["disagreements"] for stats in shards),
     }

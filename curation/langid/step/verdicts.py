@@ -1,7 +1,7 @@
-"""What declared and identified languages say about each other: a verdict on every text, an outcome for every row.
+"""Operation `verdicts`: compares declared with identified languages; a verdict on each text, an outcome for each row.
 
-A verdict does not depend on whom a source's policy trusts, the outcome does. Both are columns beside the rows, made
-apart from identification: another policy identifies nothing again.
+A verdict does not depend on the source's trust policy; the outcome does. Both are row-aligned columns. The operation is
+separate from identification, so that a change of policy does not repeat identification.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from sources.languages import NO_LANGUAGE
 
 SIDES = ("query", "positive")
 VERDICTS = ("agree", "disagree", "undetermined", "declared-only")
-"""Undetermined: the identifier names no language. Declared-only: it was not asked, as the source tells a programming
-language or says that there is no language in the text."""
+"""`undetermined`: the identifier names no language. `declared-only`: the answer of the identifier is not used, because
+the source declares a programming language, or that the text has no language."""
 _AGREE, _DISAGREE, _DECLARED_ONLY = (VERDICTS.index(name) for name in ("agree", "disagree", "declared-only"))
 DROP_REASONS = (None, "query-language", "positive-language", "both-languages")
 
@@ -40,13 +40,15 @@ VERDICTS_SCHEMA = pa.schema(
         pa.field("drop_reason", pa.string()),
     ]
 )
-"""Row-aligned with the rows shard. A verdict is one of `VERDICTS`; a final language is a tag as the declared one is;
-`drop_reason` is one of `DROP_REASONS`, null where the row may stay."""
+"""Row-aligned with the rows shard. `<side>_verdict` is one of `VERDICTS`; `<side>_lang_final` is a language tag like
+the declared one; `drop_reason` is one of `DROP_REASONS`, null for a row that stays."""
 
 NOT_NAMED = frozenset({UNDETERMINED, "zxx", "mis", "mul"})
-"""Codes by which an identifier names no language."""
+"""Codes that do not name a language."""
 SHOWN = 20
+"""Disagreements kept for each shard and for each source."""
 EXCERPT = 200
+"""Characters of a text that a disagreement shows."""
 
 UNRESOLVABLE = frozenset(
     frozenset(pair)
@@ -56,26 +58,30 @@ UNRESOLVABLE = frozenset(
         ("bos", "hrv"), ("bos", "srp"), ("bos", "cnr"), ("cnr", "hrv"), ("cnr", "srp"),
     )
 )  # fmt: skip
-"""Pairs that ISO 639-3 tells apart and identifiers do not.
+"""Pairs of codes that ISO 639-3 distinguishes and identifiers do not.
 
-Filipino is the standard form of Tagalog. Hindi and Urdu in Latin letters are what Fiji Hindi looks like, which is the
-only one of the three that the bundled model has in that script. Bosnian and Montenegrin are standard forms of what
-Croatian and Serbian are too: the model takes 28 % of Bosnian and 58 % of Montenegrin texts for Croatian, 18 % of
-Croatian and 21 % of Serbian ones in Latin script for Bosnian. Serbian and Croatian (4 and 11 %), Indonesian and Malay
-(5 and 16 %), Bokmål and Nynorsk (3 and 9 %) it tells apart often enough for a difference to be worth a look
-(`benchmarks/langid.py`, `twins`). The policy `macro` makes one language of the four."""
+Filipino is the standard form of Tagalog. Hindi and Urdu in Latin letters look like Fiji Hindi, the only one of the
+three that the bundled model has in that script. Bosnian and Montenegrin are standard forms of the same language as
+Croatian and Serbian: the model identifies 28 % of Bosnian and 58 % of Montenegrin texts as Croatian, and 18 % of
+Croatian and 21 % of Serbian texts in Latin script as Bosnian. It distinguishes Serbian and Croatian (errors of 4 and
+11 %), Indonesian and Malay (5 and 16 %), and Bokmål and Nynorsk (3 and 9 %) well enough for a difference to be
+informative (`benchmarks/langid.py`, `twins`). The policy `macro` folds Bosnian, Croatian, Montenegrin and Serbian into
+one language."""
 UNRESOLVABLE_IN = {"Latn": frozenset({frozenset({"hin", "urd"})})}
-"""Pairs that differ by their scripts, and are one where they are written in this one."""
+"""Script → pairs of codes that are otherwise distinguished by script, and are not distinguished in this one."""
 
 
 @cache
 def agree(declared: str, identified: str, script: str = "") -> bool:
-    """Tell whether two codes may mean the same: retired codes, macrolanguages and their members, unresolvable pairs.
+    """Tell whether two codes may mean the same language.
+
+    They do if they are equal after retired codes are replaced, if one is a macrolanguage of the other, or if they are a
+    pair in `UNRESOLVABLE` or in `UNRESOLVABLE_IN` for the script.
 
     Args:
-        declared: a code.
-        identified: another.
-        script: what the text is written in, where that is known.
+        declared: the declared code.
+        identified: the identified code.
+        script: the script of the text, empty if unknown.
 
     >>> agree("zho", "cmn"), agree("nno", "nor"), agree("ajp", "apc"), agree("nob", "nno"), agree("deu", "nld")
     (True, True, True, False, False)
@@ -89,12 +95,12 @@ def agree(declared: str, identified: str, script: str = "") -> bool:
 def _current(code: str) -> str:
     try:
         return resolve(code)
-    except LabelRefusedError:  # a programming language, or what a source has of its own
+    except LabelRefusedError:  # a programming language, or a code that only the source uses
         return code
 
 
 def verdict(tag: str, code: str, script: str = "", *, code_declared: bool) -> str:
-    """Judge one text by its declared tag, its identified code and, if known, its identified script.
+    """Return the verdict on one text from its declared tag, its identified code and, if known, its script.
 
     >>> [verdict("deu-Latn", code, code_declared=True) for code in ("deu", "nld", "zxx")]
     ['agree', 'disagree', 'undetermined']
@@ -109,12 +115,12 @@ def verdict(tag: str, code: str, script: str = "", *, code_declared: bool) -> st
 
 @dataclass(frozen=True)
 class Judged:
-    """One side of n rows.
+    """Verdicts on one side of n rows.
 
     Attributes:
-        verdict: uint8[n] into `VERDICTS`.
-        overruled: bool[n], a disagreement as confident as the policy asks for, in a text that is long enough.
-        confusion: declared code → identified code → texts, of the texts that were identified.
+        verdict: uint8[n], indices into `VERDICTS`.
+        overruled: bool[n], a disagreement with at least the confidence of the policy, in a text that is long enough.
+        confusion: declared code → identified code → number of texts, for the texts that were identified.
 
     """
 
@@ -127,21 +133,21 @@ def judge(declared: pa.ChunkedArray, identified: pa.Table, settings: LanguageSet
     """Judge one side of n rows.
 
     Args:
-        declared: tags, a chunked array of n.
+        declared: the declared tags, string[n].
         identified: n rows of `code`, `script`, `confidence`, `letters`.
-        settings: whether a declared programming language is taken at its word.
-        trust: the confidence that a disagreement needs to count. One in a text with fewer letters than `SHORT` never
-            does, whatever its confidence.
+        settings: `code_declared` tells whether a declared programming language is accepted.
+        trust: the confidence from which a disagreement overrules the declared language. In a text with fewer letters
+            than `SHORT`, no disagreement does.
 
     """
     tags = declared.combine_chunks().dictionary_encode()
-    found, scripts = (identified[name].combine_chunks().dictionary_encode() for name in ("code", "script"))
-    lengths = [len(column.dictionary) for column in (found, scripts)]
+    codes, scripts = (identified[name].combine_chunks().dictionary_encode() for name in ("code", "script"))
+    lengths = [len(column.dictionary) for column in (codes, scripts)]
     pairs = tags.indices.to_numpy().astype(np.int64)
-    for column, length in zip((found, scripts), lengths, strict=True):
+    for column, length in zip((codes, scripts), lengths, strict=True):
         pairs = pairs * length + column.indices.to_numpy()
     distinct, member, counts = np.unique(pairs, return_inverse=True, return_counts=True)
-    tag_names, code_names, script_names = (column.dictionary.to_pylist() for column in (tags, found, scripts))
+    tag_names, code_names, script_names = (column.dictionary.to_pylist() for column in (tags, codes, scripts))
     verdicts = np.empty(len(distinct), np.uint8)
     confusion: dict[str, Counter[str]] = {}
     for i, (pair, count) in enumerate(zip(distinct.tolist(), counts.tolist(), strict=True)):
@@ -150,7 +156,7 @@ def judge(declared: pa.ChunkedArray, identified: pa.Table, settings: LanguageSet
         verdicts[i] = VERDICTS.index(verdict(tag, code, script_names[script], code_declared=settings.code_declared))
         if verdicts[i] != _DECLARED_ONLY:
             language = tag.rpartition("-")[0]
-            same = verdicts[i] == _AGREE and not agree(language, code)  # in this script alone
+            same = verdicts[i] == _AGREE and not agree(language, code)  # the codes are equivalent in this script only
             confusion.setdefault(language, Counter())[language if same else code] += count
     of_row = verdicts[member]
     sure = identified["confidence"].to_numpy() >= trust.confidence
@@ -159,7 +165,7 @@ def judge(declared: pa.ChunkedArray, identified: pa.Table, settings: LanguageSet
 
 
 class Disagreement(TypedDict):
-    """A text that speaks another language than its source says."""
+    """A text whose identified language differs from the declared one."""
 
     row_id: str
     side: str
@@ -167,11 +173,11 @@ class Disagreement(TypedDict):
     identified: str
     confidence: float
     text: str
-    """At most `EXCERPT` characters of it, and an ellipsis where that is not all."""
+    """The first `EXCERPT` characters of the text, with an ellipsis if it is longer."""
 
 
 class Judge:
-    """Operation: declared and identified languages to verdicts and outcomes, under one policy."""
+    """Operation: compute verdicts and outcomes from declared and identified languages, by one trust policy."""
 
     name: ClassVar[str] = "verdicts"
     version: ClassVar[int] = 2
@@ -192,8 +198,8 @@ class Judge:
         out.table("verdicts", table.to_batches(), VERDICTS_SCHEMA)
         confusion: dict[str, Counter[str]] = {}
         for judged in sides.values():
-            for was, found in judged.confusion.items():
-                confusion.setdefault(was, Counter()).update(found)
+            for declared_code, identified_codes in judged.confusion.items():
+                confusion.setdefault(declared_code, Counter()).update(identified_codes)
         tags = {tag for side in SIDES for tag in declared[f"{side}_lang"].unique().to_pylist()}
         counts = sum(np.bincount(judged.verdict, minlength=len(VERDICTS)) for judged in sides.values())
         return {
@@ -231,7 +237,7 @@ def _tags(identified: pa.Table, side: str) -> pa.ChunkedArray:
 def _strongest_of(
     store: Store, path: str, declared: pa.Table, identified: pa.Table, sides: dict[str, Judged]
 ) -> list[Disagreement]:
-    """Return the strongest disagreements of one shard; texts are read only where there are any."""
+    """Return the most confident disagreements of one shard; texts are read only if there are any."""
     at, side = np.nonzero(np.stack([sides[name].verdict == _DISAGREE for name in SIDES], axis=1))
     if not len(at):
         return []
@@ -255,16 +261,16 @@ def _strongest_of(
 
 
 def strongest(shards: Iterable[list[Disagreement]]) -> list[Disagreement]:
-    """Merge shards' strongest disagreements: the most confident first, then by row id, whatever the shards were."""
-    found = [entry for shard in shards for entry in shard]
-    return _distinct(sorted(found, key=lambda d: (-d["confidence"], d["row_id"], SIDES.index(d["side"]))))
+    """Merge the disagreements of shards: the most confident first, then by row id, independent of the sharding."""
+    disagreements = [entry for shard in shards for entry in shard]
+    return _distinct(sorted(disagreements, key=lambda d: (-d["confidence"], d["row_id"], SIDES.index(d["side"]))))
 
 
 def _distinct(entries: Iterable[Disagreement]) -> list[Disagreement]:
-    """Take the first `SHOWN`, a text once however many rows repeat it."""
-    taken: dict[tuple[str, str, str], Disagreement] = {}
+    """Return the first `SHOWN` disagreements; a text that several rows repeat counts once."""
+    distinct: dict[tuple[str, str, str], Disagreement] = {}
     for entry in entries:
-        taken.setdefault((entry["text"], entry["declared"], entry["identified"]), entry)
-        if len(taken) == SHOWN:
+        distinct.setdefault((entry["text"], entry["declared"], entry["identified"]), entry)
+        if len(distinct) == SHOWN:
             break
-    return list(taken.values())
+    return list(distinct.values())

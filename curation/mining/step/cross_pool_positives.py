@@ -1,8 +1,8 @@
-"""Operation `answers`: what other pools answer to a pool's queries. The same question often stands in several sources.
+"""Operation `answers`: positives that other pools have for the queries of a pool.
 
-Queries that are near-duplicates of each other share a cluster, whatever their sources. A document that answers one of
-them answers all, so a pool has to know the clusters of positives that it does not hold itself: its documents, given
-negatives above all, may say the same.
+The same question often occurs in several sources. Near-duplicate queries share a cluster across all sources, and a
+document that answers one of them answers all. So a pool needs the document clusters of positives in other pools: its
+own documents, given negatives in particular, may be near-duplicates of them.
 """
 
 from __future__ import annotations
@@ -21,55 +21,55 @@ from open_ml_embed.core.store import Store
 
 
 class AnswerSettings(BaseModel):
-    """None: clusters say it all."""
+    """The operation has no settings."""
 
 
 @dataclass(frozen=True)
 class AnswersRef:
-    """Names of pools, and the rows shards of each."""
+    """Payload of a task: the names of the pools, and the paths of the rows shards of each."""
 
     pools: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Answers:
-    """Operation, one task: the clusters of all pools to the answers that each lacks."""
+    """Operation: from the clusters of all pools, in one task, the answers in other pools, one table for each pool."""
 
     name: ClassVar[str] = ANSWERS
     version: ClassVar[int] = 2
     settings: ClassVar[BaseModel] = AnswerSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Write a table a pool; `task.payload` is an `AnswersRef`."""
+        """Write a table for each pool; `task.payload` is an `AnswersRef`."""
         ref: AnswersRef = task.payload
-        asked = [_asked(store, paths) for _, paths in ref.pools]
-        clusters, pools = np.unique(np.concatenate([np.zeros(0, np.int64), *asked]), return_counts=True)
+        query_clusters = [_query_clusters(store, paths) for _, paths in ref.pools]
+        clusters, pools = np.unique(np.concatenate([np.zeros(0, np.int64), *query_clusters]), return_counts=True)
         shared = clusters[pools > 1]
-        found = [_answers(store, paths, shared) for _, paths in ref.pools]
-        pairs = np.concatenate([np.zeros((0, 2), np.int64), *found])
-        owner = np.repeat(np.arange(len(found)), [len(one) for one in found])
+        pairs_of = [_answer_pairs(store, paths, shared) for _, paths in ref.pools]
+        pairs = np.concatenate([np.zeros((0, 2), np.int64), *pairs_of])
+        owner = np.repeat(np.arange(len(pairs_of)), [len(one) for one in pairs_of])
         written = 0
-        for number, ((name, _), own) in enumerate(zip(ref.pools, asked, strict=True)):
-            others = np.unique(pairs[(owner != number) & np.isin(pairs[:, 0], own)], axis=0)
+        for number, ((name, _), clusters_of_pool) in enumerate(zip(ref.pools, query_clusters, strict=True)):
+            others = np.unique(pairs[(owner != number) & np.isin(pairs[:, 0], clusters_of_pool)], axis=0)
             table = pa.table([pa.array(column) for column in others.T], schema=ANSWER_SCHEMA)
             out.table("answers", table.to_batches(), ANSWER_SCHEMA, at=name)
             written += len(table)
         return {"shared_queries": len(shared), "answers": written}
 
 
-def _asked(store: Store, paths: tuple[str, ...]) -> I64:
-    """Return the query clusters of some shards, each once, ascending."""
+def _query_clusters(store: Store, paths: tuple[str, ...]) -> I64:
+    """Return the distinct query clusters of these shards, int64, ascending."""
     parts = [np.unique(_clusters(store, path, "query_cluster")) for path in paths]
     return np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
 
 
-def _answers(store: Store, paths: tuple[str, ...], shared: I64) -> I64:
-    """Return the pairs of clusters, int64[pairs, 2], each once, for queries of `shared` clusters."""
-    found = [np.zeros((0, 2), np.int64)]
+def _answer_pairs(store: Store, paths: tuple[str, ...], shared: I64) -> I64:
+    """Return the distinct pairs (query cluster, document cluster), int64[pairs, 2], of queries in `shared` clusters."""
+    parts = [np.zeros((0, 2), np.int64)]
     for path in paths:
         query = _clusters(store, path, "query_cluster")
         rows = np.flatnonzero(np.isin(query, shared))
-        found.append(np.unique(np.stack([query[rows], _clusters(store, path, "document_cluster")[rows]], 1), axis=0))
-    return np.unique(np.concatenate(found), axis=0)
+        parts.append(np.unique(np.stack([query[rows], _clusters(store, path, "document_cluster")[rows]], 1), axis=0))
+    return np.unique(np.concatenate(parts), axis=0)
 
 
 def _clusters(store: Store, path: str, name: str) -> I64:

@@ -1,7 +1,8 @@
-"""Operation `embeddings`: the distinct texts of a pool to float16 vectors, each once per teacher, and their reader.
+"""Operation `embeddings`: float16 vectors of the distinct texts of a pool, and their reader.
 
-A shard's marker is keyed by the teacher's identity (weights, pooling, prompts, length, dtype) and by which texts it
-holds, and its folder by the teacher: another teacher, or the same one again, never costs what was embedded before.
+The key of a shard's marker holds the teacher's identity (weights, pooling, prompts, length, dtype) and the texts of the
+shard. The folder is named after the teacher. So vectors of several teachers are kept, and no text is embedded twice by
+one teacher.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker, Store
 
 TABLES: dict[Side, tuple[str, str]] = {"query": ("asked", "query"), "document": ("documents", "positive")}
-"""Side → the pool's table that says where its texts stand, and their column in the rows."""
+"""Side → the pool's table with the locations of its texts, and the column of the rows that holds them."""
 
 
 class EmbedSettings(BaseModel):
-    """What a marker is keyed by."""
+    """Settings that are part of a marker's key."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +43,7 @@ class EmbedSettings(BaseModel):
 
 @dataclass(frozen=True)
 class EmbedRef:
-    """What one task embeds."""
+    """Payload of a task: a chunk of a pool's texts, and the teacher."""
 
     pool: PoolRef
     chunk: Chunk
@@ -50,7 +51,7 @@ class EmbedRef:
 
 
 class Embed:
-    """Operation: a chunk of texts to their vectors."""
+    """Operation: embed a chunk of texts."""
 
     name: ClassVar[str] = "embeddings"
     version: ClassVar[int] = 1
@@ -62,10 +63,10 @@ class Embed:
         """Embed one chunk; `task.payload` is an `EmbedRef`."""
         ref: EmbedRef = task.payload
         side = self.settings.side
-        name, column = TABLES[side]
-        places = store.read_table(f"pools/{ref.pool.name}.{name}.arrow", ["shard", "row", "given"])
+        table, column = TABLES[side]
+        locations = store.read_table(f"pools/{ref.pool.name}.{table}.arrow", ["shard", "row", "given"])
         numbers = np.arange(ref.chunk.start, ref.chunk.stop)
-        texts = read_texts(store, ref.pool, places, numbers, column).to_pylist()
+        texts = read_texts(store, ref.pool, locations, numbers, column).to_pylist()
         vectors = load_teacher(ref.teacher).encode(texts, side).astype(np.float16)
         schema = pa.schema([pa.field("vector", pa.list_(pa.float16(), vectors.shape[1]), nullable=False)])
         lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
@@ -76,17 +77,24 @@ class Embed:
 def embed(
     store: Store, workers: Workers, pools: Sequence[tuple[PoolRef, dict[Side, list[Chunk]]]], settings: TeacherSettings
 ) -> list[dict[Side, StoredVectors]]:
-    """Embed the texts of all pools, as far as that is not done; return readers of their vectors.
+    """Embed the texts of all pools that are not embedded yet.
 
     Args:
-        store: where rows and pools are, and vectors go.
-        workers: who does it: Ray's GPUs where there are any, a process on this machine's GPU, processes otherwise.
-        pools: each with the chunks of its two sides, as `Collect` counts them.
+        store: of rows, pools and vectors.
+        workers: each task asks for one GPU: on Ray, a GPU of the cluster; locally, one process on this machine's GPU.
+            Without a GPU, tasks run in processes on the CPU.
+        pools: each with the chunks of its two sides, from the statistics of `Collect`.
         settings: of the teacher.
+
+    Returns:
+        Readers of the vectors of both sides, for each pool.
+
+    Raises:
+        SettingsError: the teacher cannot be loaded.
 
     """
     identity = load_teacher(settings).identity
-    found: list[dict[Side, StoredVectors]] = [{} for _ in pools]
+    readers_of_pools: list[dict[Side, StoredVectors]] = [{} for _ in pools]
     for side in TABLES:
         operation = Embed(EmbedSettings(teacher=identity, side=side))
         tasks = [
@@ -95,21 +103,21 @@ def embed(
             for number, chunk in enumerate(chunks[side])
         ]
         markers = iter(engine.run(operation, tasks, store, replace(workers, gpus=1)))
-        for (_, chunks), readers in zip(pools, found, strict=True):
+        for (_, chunks), readers in zip(pools, readers_of_pools, strict=True):
             readers[side] = StoredVectors.of(store, [next(markers) for _ in chunks[side]])
-    return found
+    return readers_of_pools
 
 
 @dataclass(frozen=True)
 class StoredVectors:
-    """Vectors in shards, read a shard at a time (`curation.mining.vectors.Vectors`); small, and pickles.
+    """Vectors in shards, read one shard at a time (see `curation.mining.vectors.Vectors`). It can be pickled.
 
     Attributes:
-        store: where the shards are.
+        store: of the shards.
         paths: of the shards.
-        starts: the number of each shard's first vector, and how many there are in all.
+        starts: number of the first vector of each shard, and the total.
         hashes: xxh3 of each shard.
-        dim: length of a vector.
+        dim: dimension of the vectors.
 
     """
 
@@ -121,14 +129,14 @@ class StoredVectors:
 
     @classmethod
     def of(cls, store: Store, markers: Sequence[Marker]) -> StoredVectors:
-        """Read what these tasks of `Embed` have written."""
+        """Return a reader of the vectors that these tasks of `Embed` wrote."""
         outputs = [marker.outputs[0] for marker in markers]
         starts = offsets_of([output.rows for output in outputs]).tolist()
         dim = int(markers[0].stats["dim"]) if markers else 0
         return cls(store, tuple(o.path for o in outputs), tuple(starts), tuple(o.xxh3 for o in outputs), dim)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of vectors."""
         return self.starts[-1]
 
     def block(self, start: int, stop: int) -> F16:
@@ -141,16 +149,16 @@ class StoredVectors:
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float16)
 
     def take(self, ids: Array) -> F16:
-        """Return some vectors, float16[len(ids), dim]; each shard is read once."""
+        """Return the vectors with these numbers, float16[len(ids), dim]; each shard is read once."""
         result = np.empty((len(ids), self.dim), np.float16)
         shard = np.searchsorted(self.starts, ids, side="right") - 1
         for i in np.unique(shard).tolist():
-            here = shard == i
-            result[here] = self._read(i)[ids[here] - self.starts[i]]
+            in_shard = shard == i
+            result[in_shard] = self._read(i)[ids[in_shard] - self.starts[i]]
         return result
 
     def _read(self, i: int) -> F16:
-        """Read one shard; by a plain read, for pages of a memory map would count as this process's memory."""
+        """Read one shard, float16[n, dim], without a memory map, whose pages would count as memory of the process."""
         with self.store.fs.open(self.store.full(self.paths[i]), "rb") as source:
             batch = pa.ipc.open_file(source).get_batch(0)
         return np.asarray(batch.column(0).flatten().to_numpy().reshape(-1, self.dim))

@@ -1,4 +1,4 @@
-"""A pool on its way through the step."""
+"""A pool and its intermediate results in step `mine`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from open_ml_embed.core.store import Marker
 
 @dataclass
 class MinedPool(Pool):
-    """A pool, and what was made of it.
+    """A pool with the markers of the operations that worked on it.
 
     Attributes:
         collected: marker of `Collect`.
-        mined: markers of `Search`, block by block; none where rows carry classes.
-        aligned: markers of `Align`, shard by shard, or the one of `DrawClasses`.
+        mined: markers of `Search`, one for each block of queries; empty for labeled rows.
+        aligned: markers of `Align`, one for each shard; or the single marker of `DrawClasses`.
 
     """
 
@@ -26,5 +26,5 @@ class MinedPool(Pool):
 
     @property
     def identity(self) -> str:
-        """Hash of its texts and links."""
+        """Hash of the pool's texts and links."""
         return digest([[output.path, output.xxh3] for output in self.collected.outputs])

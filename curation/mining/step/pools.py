@@ -1,8 +1,8 @@
-"""Operation `pools`: the distinct queries and documents of a candidate pool, and which of them each row names.
+"""Operation `pools`: the distinct queries and documents of a candidate pool, and links from rows to them.
 
-A document is a text that stands as a positive or as a given negative, once a pool however often it stands there;
-texts that differ in case or white space only are one. Numbers follow the order of first appearance. No text is
-written: one is known by the rows shard, the row, and the place in the row where it stands first.
+The documents of a pool are the distinct texts of positives and given negatives. Texts that differ only in case or white
+space are the same document. Numbers follow the order of first occurrence. The tables hold no text: they hold the
+location of its first occurrence (rows shard, row, and index among the given negatives).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts
 
 CHUNK_TEXTS = 8192
-"""Texts a chunk, at most; a chunk also ends where a rows shard does. One is embedded at once."""
+"""Most texts of a chunk, the unit of embedding. A chunk holds texts of one rows shard."""
 ASKED_SCHEMA = pa.schema(PLACE_FIELDS)
-"""One line a distinct text among the queries, in order of number."""
+"""Table `asked`: one row for each distinct text among the queries, in order of number."""
 
 QUERY_SCHEMA = pa.schema(
     [
@@ -36,7 +36,8 @@ QUERY_SCHEMA = pa.schema(
         pa.field("wanted", pa.string(), nullable=False),
     ]
 )
-"""One line a query: a text (a line of the `asked` table), its language, and the language `wanted` of an answer."""
+"""Table `queries`: one row for each query, a combination of a text (row of the table `asked`), its language, and the
+language `wanted` of its positive."""
 
 LINK_SCHEMA = pa.schema(
     [
@@ -45,11 +46,11 @@ LINK_SCHEMA = pa.schema(
         pa.field("given", pa.list_(pa.int32()), nullable=False),
     ]
 )
-"""Row-aligned with a rows shard: the numbers of its query, its positive, and its given negatives."""
+"""Table `links`, aligned with a rows shard: the numbers of the row's query, positive and given negatives."""
 
 
 class Chunk(NamedTuple):
-    """Texts `start` … `stop - 1` of a table, all of one rows shard; the digest tells which they are."""
+    """Texts `start` … `stop - 1` of a table, all of one rows shard; the digest identifies the texts."""
 
     start: int
     stop: int
@@ -57,11 +58,11 @@ class Chunk(NamedTuple):
 
 
 class CollectSettings(BaseModel):
-    """None: hashes and clusters are those that dedup wrote."""
+    """The operation has no settings; it reads hashes and clusters from step `dedup`."""
 
 
 class Collect:
-    """Operation: a pool's rows to its distinct texts, and links to them."""
+    """Operation: number the distinct texts of a pool, and link the rows to them."""
 
     name: ClassVar[str] = POOLS
     version: ClassVar[int] = 4
@@ -70,56 +71,64 @@ class Collect:
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Number the texts of one pool; `task.payload` is a `PoolRef`."""
         pool: PoolRef = task.payload
-        seen = [_read_shard(store, pool, number) for number, path in enumerate(pool.paths)]
-        place = pl.first("shard", "row", "given")
-        stands = pl.concat([part.written for part in seen])
-        documents = stands.group_by("exact", maintain_order=True).agg(
-            place, pl.first("cluster", "language"), pl.col("contaminated").any()
+        parts = [_read_shard(store, pool, number) for number, path in enumerate(pool.paths)]
+        location = pl.first("shard", "row", "given")
+        documents_of_rows = pl.concat([part.documents for part in parts])
+        documents = documents_of_rows.group_by("exact", maintain_order=True).agg(
+            location, pl.first("cluster", "language"), pl.col("contaminated").any()
         )
-        asks = pl.concat([part.asked for part in seen])
-        asked = asks.group_by("exact", maintain_order=True).agg(place)
-        asks = asks.with_columns(text=_numbers(asks, asked, ["exact"]))
-        each = ["text", "language", "wanted"]
-        queries = asks.group_by(each, maintain_order=True).agg(pl.first("exact", "cluster"))
+        queries_of_rows = pl.concat([part.queries for part in parts])
+        query_texts = queries_of_rows.group_by("exact", maintain_order=True).agg(location)
+        queries_of_rows = queries_of_rows.with_columns(text=_numbers(queries_of_rows, query_texts, ["exact"]))
+        query_keys = ["text", "language", "wanted"]
+        queries = queries_of_rows.group_by(query_keys, maintain_order=True).agg(pl.first("exact", "cluster"))
         answers = answers_of(store, pool.name) if pool.answered else ANSWER_SCHEMA.empty_table()
         out.table("elsewhere", answers.to_batches(), ANSWER_SCHEMA)
         for name, frame, schema in (
             ("documents", documents, DOCUMENT_SCHEMA),
-            ("asked", asked, ASKED_SCHEMA),
+            ("asked", query_texts, ASKED_SCHEMA),
             ("queries", queries, QUERY_SCHEMA),
         ):
-            # polars cuts a frame into chunks as its threads went along: they must not become record batches
+            # the chunks of a polars frame depend on its threads, so they must not become record batches
             table = frame.select(schema.names).to_arrow().cast(schema).combine_chunks()
             out.table(name, table.to_batches(), schema)
-        query_of = _numbers(asks, queries, each).to_arrow()
-        document_of = _numbers(stands, documents, ["exact"]).to_arrow()
-        row = stand = 0
-        for path, part in zip(pool.paths, seen, strict=True):
-            n, m = len(part.asked), len(part.written)
-            here, positive = document_of.slice(stand, m), (part.written["given"] == POSITIVE).to_arrow()
-            given = pa.ListArray.from_arrays(part.given_offsets, here.filter(pc.invert(positive)))
-            links = pa.table([query_of.slice(row, n), here.filter(positive), given], schema=LINK_SCHEMA)
+        query_of = _numbers(queries_of_rows, queries, query_keys).to_arrow()
+        document_of = _numbers(documents_of_rows, documents, ["exact"]).to_arrow()
+        row = document_row = 0
+        for path, part in zip(pool.paths, parts, strict=True):
+            n, m = len(part.queries), len(part.documents)
+            numbers_of_shard, positive = (
+                document_of.slice(document_row, m),
+                (part.documents["given"] == POSITIVE).to_arrow(),
+            )
+            given = pa.ListArray.from_arrays(part.given_offsets, numbers_of_shard.filter(pc.invert(positive)))
+            links = pa.table([query_of.slice(row, n), numbers_of_shard.filter(positive), given], schema=LINK_SCHEMA)
             out.table("links", links.to_batches(), LINK_SCHEMA, at=path)
-            row, stand = row + n, stand + m
+            row, document_row = row + n, document_row + m
         return {
             "documents": len(documents),
             "queries": len(queries),
-            "chunks": {"document": _chunks(documents, pool), "query": _chunks(asked, pool)},
+            "chunks": {"document": _chunks(documents, pool), "query": _chunks(query_texts, pool)},
         }
 
 
 class _Shard(NamedTuple):
-    """What one rows shard holds: a line a row; a line a positive and each given negative after it, row by row; and
-    where each row's given negatives begin among all of them.
+    """Texts of one rows shard.
+
+    Attributes:
+        queries: one line for each row.
+        documents: one line for each positive, followed by one for each given negative of the row, row by row.
+        given_offsets: int32[rows + 1], offsets of each row's given negatives among all given negatives.
+
     """
 
-    asked: pl.DataFrame
-    written: pl.DataFrame
+    queries: pl.DataFrame
+    documents: pl.DataFrame
     given_offsets: pa.Array
 
 
 def _read_shard(store: Store, pool: PoolRef, number: int) -> _Shard:
-    """Read what dedup found out about the texts of a shard, and their languages."""
+    """Read hashes, clusters, languages and contamination of the texts of a shard."""
     path = pool.paths[number]
     languages = cast(
         "pl.DataFrame", pl.from_arrow(store.read_table(f"rows/{path}.rows.arrow", ["query_lang", "positive_lang"]))
@@ -127,52 +136,54 @@ def _read_shard(store: Store, pool: PoolRef, number: int) -> _Shard:
     clusters = store.read_table(
         f"clusters/{path}.clusters.arrow", ["query_cluster", "document_cluster", "negative_clusters"]
     )
-    signed = store.read_table(f"signatures/{path}.signatures.arrow", ["query_exact", "document_exact"])
+    signatures = store.read_table(f"signatures/{path}.signatures.arrow", ["query_exact", "document_exact"])
     given = store.read_table(f"signatures/{path}.negatives.arrow", ["document_exact"])["document_exact"]
     n = len(languages)
     row = np.arange(n, dtype=np.int32)
-    asked = pl.DataFrame(
+    queries = pl.DataFrame(
         {
             "shard": np.full(n, number, np.int32), "row": row, "given": np.full(n, POSITIVE, np.int16),
-            "exact": signed["query_exact"].to_numpy(), "cluster": clusters["query_cluster"].to_numpy(),
+            "exact": signatures["query_exact"].to_numpy(), "cluster": clusters["query_cluster"].to_numpy(),
             "language": languages["query_lang"], "wanted": languages["positive_lang"],
         }
     )  # fmt: skip
     offsets = list_starts(clusters["negative_clusters"])
-    of_row = np.repeat(row, np.diff(offsets))
+    row_of_given = np.repeat(row, np.diff(offsets))
     contaminated = np.zeros(n, bool)
     if pool.decontaminated:
-        found = store.read_table(f"contamination/{path}.contamination.arrow", ["document_overlap"])
-        contaminated = found["document_overlap"].is_valid().to_numpy()
+        contamination = store.read_table(f"contamination/{path}.contamination.arrow", ["document_overlap"])
+        contaminated = contamination["document_overlap"].is_valid().to_numpy()
     negative_clusters = pc.list_flatten(clusters["negative_clusters"]).to_numpy()
-    written = pl.DataFrame(
+    documents = pl.DataFrame(
         {
-            "shard": np.full(n + len(of_row), number, np.int32),
-            "row": np.concatenate([row, of_row]),
-            "given": np.concatenate([np.full(n, POSITIVE), np.arange(len(of_row)) - offsets[of_row]]).astype(np.int16),
-            "exact": np.concatenate([signed["document_exact"].to_numpy(), given.to_numpy()]),
+            "shard": np.full(n + len(row_of_given), number, np.int32),
+            "row": np.concatenate([row, row_of_given]),
+            "given": np.concatenate(
+                [np.full(n, POSITIVE), np.arange(len(row_of_given)) - offsets[row_of_given]]
+            ).astype(np.int16),
+            "exact": np.concatenate([signatures["document_exact"].to_numpy(), given.to_numpy()]),
             "cluster": np.concatenate([clusters["document_cluster"].to_numpy(), negative_clusters]),
-            "language": languages["positive_lang"].append(languages["positive_lang"].gather(of_row)),
-            "contaminated": np.concatenate([contaminated, np.zeros(len(of_row), bool)]),
+            "language": languages["positive_lang"].append(languages["positive_lang"].gather(row_of_given)),
+            "contaminated": np.concatenate([contaminated, np.zeros(len(row_of_given), bool)]),
         }
     )
-    return _Shard(asked, written.sort("row", "given"), pa.array(offsets, pa.int32()))
+    return _Shard(queries, documents.sort("row", "given"), pa.array(offsets, pa.int32()))
 
 
 def _numbers(frame: pl.DataFrame, distinct: pl.DataFrame, keys: list[str]) -> pl.Series:
-    """Return for every line of `frame` the number of the line of `distinct` with the same keys, int32."""
+    """Return, for every line of `frame`, the number of the line of `distinct` with the same keys, int32[len(frame)]."""
     numbered = distinct.select(keys).with_row_index("number")
-    found = frame.select(keys).join(numbered, on=keys, how="left", maintain_order="left")
-    return found["number"].cast(pl.Int32)
+    joined = frame.select(keys).join(numbered, on=keys, how="left", maintain_order="left")
+    return joined["number"].cast(pl.Int32)
 
 
 def _chunks(texts: pl.DataFrame, pool: PoolRef) -> list[Chunk]:
     shard = texts["shard"].to_numpy()
-    named = texts.select("row", "given").to_numpy()
-    found = []
+    locations = texts.select("row", "given").to_numpy()
+    chunks = []
     for number in np.unique(shard).tolist():
         first, last = np.searchsorted(shard, [number, number + 1]).tolist()
         for start in range(first, last, CHUNK_TEXTS):
             stop = min(start + CHUNK_TEXTS, last)
-            found.append(Chunk(start, stop, digest([pool.hashes[number], named[start:stop].tolist()])))
-    return found
+            chunks.append(Chunk(start, stop, digest([pool.hashes[number], locations[start:stop].tolist()])))
+    return chunks

@@ -1,4 +1,4 @@
-"""Step `mine`: pools of distinct texts, their vectors where the teacher is dense, negatives for every row."""
+"""Step `mine`: collect pools of distinct texts, embed them for a dense teacher, and find negatives for every row."""
 
 from __future__ import annotations
 
@@ -25,25 +25,32 @@ from open_ml_embed.core.store import Marker
 
 
 def run_mine(build: Build, inputs: Inputs) -> StepResult:
-    """Mine every pool.
+    """Mine negatives for the rows of every pool.
+
+    Args:
+        build: the profile.
+        inputs: results of the steps before.
 
     Raises:
-        StageError: a step before is missing, or was made from other rows.
-        SettingsError: the teacher, or a pool of the settings, cannot be.
+        StageError: the result of a step before is missing, or was made from other rows.
+        SettingsError: the teacher cannot be loaded, or a pool of the settings is not valid.
 
     """
     settings = build.profile.mining
     if settings.teacher.dense:
-        load_teacher(settings.teacher)  # what cannot be a teacher is refused before any work
+        load_teacher(settings.teacher)  # fail before any work if the teacher cannot be loaded
     rows = inputs["normalize"]
-    pools = [MinedPool(one.name, one.label, one.family, one.shards) for one in pools_of(rows, build).values()]
+    pools = [
+        MinedPool(reference.name, reference.label, reference.family, reference.shards)
+        for reference in pools_of(rows, build).values()
+    ]
     inputs.begin()
     answers = _collect(build, inputs, pools)
     _search(build, [pool for pool in pools if pool.family == "retrieval"])
     _draw(build, [pool for pool in pools if pool.family != "retrieval"])
     markers = [marker for pool in pools for marker in pool.aligned]
-    made = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
-    result = inputs.result(shards=[replace(s, xxh3=made[s.path].xxh3) for s in rows.shards])
+    written = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
+    result = inputs.result(shards=[replace(s, xxh3=written[s.path].xxh3) for s in rows.shards])
     result.files = [o for m in (*answers, *(pool.collected for pool in pools), *markers) for o in m.outputs]
     result.stats = {"settings": settings.model_dump(mode="json"), **_figures(pools, settings)}
     build.save(result)
@@ -51,25 +58,29 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
 
 
 def _collect(build: Build, inputs: Inputs, pools: list[MinedPool]) -> list[Marker]:
-    """Number the texts of all pools; return the marker of what they answer for each other, if there is any row."""
-    beside = [inputs["dedup"], inputs.get("decontaminate")]
-    known = [{s.path: s.xxh3 for s in step.shards} for step in beside if step and step.shards]
-    asked = [_answers(build, [pool for pool in pools if pool.family == "retrieval"], known[0])] if known else []
-    answers = {pool: xxh3 for of_pools, _ in asked for pool, xxh3 in of_pools.items()}
+    """Collect the texts of all pools; return the marker of operation `answers`, or nothing if there are no rows."""
+    other_steps = [inputs["dedup"], inputs.get("decontaminate")]
+    hashes_of_steps = [{s.path: s.xxh3 for s in step.shards} for step in other_steps if step and step.shards]
+    answer_results = (
+        [_find_answers(build, [pool for pool in pools if pool.family == "retrieval"], hashes_of_steps[0])]
+        if hashes_of_steps
+        else []
+    )
+    answers = {pool: xxh3 for of_pools, _ in answer_results for pool, xxh3 in of_pools.items()}
     tasks = []
     for pool in pools:
-        known_of = [of[s.path] for of in known for s in pool.shards]
-        answered = [answers[pool.name]] if pool.name in answers else []
-        reference = replace(pool.reference, decontaminated=len(known) > 1, answered=bool(answered))
-        tasks.append(Task(pool.name, (*reference.hashes, *known_of, *answered), reference))
+        hashes_of_shards = [of[s.path] for of in hashes_of_steps for s in pool.shards]
+        answer_hash = [answers[pool.name]] if pool.name in answers else []
+        reference = replace(pool.reference, decontaminated=len(hashes_of_steps) > 1, answered=bool(answer_hash))
+        tasks.append(Task(pool.name, (*reference.hashes, *hashes_of_shards, *answer_hash), reference))
     markers = engine.run(Collect(), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
-    return [marker for _, marker in asked]
+    return [marker for _, marker in answer_results]
 
 
-def _answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> tuple[dict[str, str], Marker]:
-    """Find what every pool needs to know of the others; return a hash of it by the pool's name, and the marker."""
+def _find_answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> tuple[dict[str, str], Marker]:
+    """Find the answers in other pools; return pool name → hash of its table of answers, and the marker."""
     ref = AnswersRef(tuple((pool.name, pool.reference.paths) for pool in pools))
     inputs = tuple(clusters[path] for _, paths in ref.pools for path in paths)
     (marker,) = engine.run(Answers(), [Task("all", (digest(ref.pools), *inputs), ref)], build.store, build.workers)
@@ -85,30 +96,34 @@ def _search(build: Build, pools: list[MinedPool]) -> None:
             for p in pools
         ]
         vectors = embed(store, build.workers, texts, settings.teacher)
-    # a search uses all cores by itself; Ray counts cores, so there a task has one, or a GPU
-    alone = build.workers.kind == "local"
-    workers = replace(build.workers, count=1) if alone else replace(build.workers, gpus=float(settings.teacher.dense))
+    # locally a search uses all cores, so tasks run one at a time; on Ray a task uses one core, or a GPU
+    is_local = build.workers.kind == "local"
+    workers = (
+        replace(build.workers, count=1) if is_local else replace(build.workers, gpus=float(settings.teacher.dense))
+    )
     tasks = []
     for pool, readers in zip(pools, vectors, strict=True):
         pair = (readers["query"], readers["document"]) if readers else None
-        searched = digest([pool.identity, [reader.hashes for reader in pair or ()], _opinion_identity(settings)])
+        search_identity = digest(
+            [pool.identity, [reader.hashes for reader in pair or ()], _reranker_identity(settings)]
+        )
         for number, start in enumerate(range(0, pool.collected.stats["queries"], BLOCK_QUERIES)):
             stop = min(start + BLOCK_QUERIES, pool.collected.stats["queries"])
-            ref = BlockRef(pool.reference, start, stop, pair, threads=0 if alone else 1)
-            tasks.append(Task(block_path(pool.name, number), (searched, f"{start}-{stop}"), ref))
+            ref = BlockRef(pool.reference, start, stop, pair, threads=0 if is_local else 1)
+            tasks.append(Task(block_path(pool.name, number), (search_identity, f"{start}-{stop}"), ref))
     markers = iter(engine.run(Search(settings), tasks, store, workers))
-    aligning = []
+    align_tasks = []
     for pool in pools:
         pool.mined = [next(markers) for _ in range(0, pool.collected.stats["queries"], BLOCK_QUERIES)]
         inputs = (pool.identity, *(marker.outputs[0].xxh3 for marker in pool.mined))
-        aligning += [Task(s.path, inputs, AlignRef(pool.name, s.path)) for s in pool.shards]
-    keyed = AlignSettings(num_negatives=settings.num_negatives, width=_width(settings))
-    markers = iter(engine.run(Align(keyed), aligning, store, build.workers))
+        align_tasks += [Task(s.path, inputs, AlignRef(pool.name, s.path)) for s in pool.shards]
+    align_settings = AlignSettings(num_negatives=settings.num_negatives, width=_width(settings))
+    markers = iter(engine.run(Align(align_settings), align_tasks, store, build.workers))
     for pool in pools:
         pool.aligned = [next(markers) for _ in pool.shards]
 
 
-def _opinion_identity(settings: MiningSettings) -> str | None:
+def _reranker_identity(settings: MiningSettings) -> str | None:
     if settings.second_opinion is None:
         return None
     from curation.mining.teachers.cross_encoder import load_second_opinion
@@ -135,17 +150,17 @@ def _draw(build: Build, pools: list[MinedPool]) -> None:
 
 
 def _figures(pools: list[MinedPool], settings: MiningSettings) -> dict[str, Any]:
-    """Return what the report shows, by source and by pool; a source is its own pool unless the settings say more."""
+    """Return the statistics for the report, by source and by pool."""
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    counts_of_pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
     examples: dict[str, list[Any]] = defaultdict(list)
     for pool in pools:
         owners = pool.shards if pool.mined else pool.shards[:1]
         for shard, marker in zip(owners, pool.aligned, strict=True):
             rows[shard.source].append({k: v for k, v in marker.stats.items() if k != "rejected"})
-        found[pool.label].append({name: pool.collected.stats[name] for name in ("queries", "documents")})
+        counts_of_pools[pool.label].append({name: pool.collected.stats[name] for name in ("queries", "documents")})
         for marker in (*pool.mined, *(() if pool.mined else pool.aligned)):
-            found[pool.label].append(
+            counts_of_pools[pool.label].append(
                 {name: marker.stats[name] for name in ("rejected", "chosen") if name in marker.stats}
             )
             examples[pool.label] += marker.stats.get("examples", [])
@@ -160,6 +175,6 @@ def _figures(pools: list[MinedPool], settings: MiningSettings) -> dict[str, Any]
                 "recall": recall.get(label),
                 "examples": spread_examples(examples[label]),
             }
-            for label, counts in sorted(found.items())
+            for label, counts in sorted(counts_of_pools.items())
         },
     }

@@ -1,4 +1,4 @@
-"""Operation `mined`: some queries of a pool to their negatives, by the pool's document numbers."""
+"""Operation `mined`: negatives of a block of a pool's queries, as document numbers of the pool."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from curation.mining.bm25 import take_tokens
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import ORIGINS, Negatives, gather
-from curation.mining.rerank import Opinion
-from curation.mining.retrievers import DenseRetriever, Retriever, decided
+from curation.mining.rerank import PairScores
+from curation.mining.retrievers import DenseRetriever, Retriever, mine_blocks
 from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
 from curation.mining.step.embeddings import StoredVectors
@@ -30,8 +30,9 @@ from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 BLOCK_QUERIES = 32_768
-"""Queries a task: what is lost when it is killed. Documents are read once for each quarter of it."""
+"""Queries of a task, so the most work that is lost if a run is killed."""
 TEXTS_AT_ONCE = 65_536
+"""Texts tokenized at once."""
 
 NEGATIVES_SCHEMA = pa.schema(
     [
@@ -42,19 +43,19 @@ NEGATIVES_SCHEMA = pa.schema(
         pa.field("positive_rank", pa.int32(), nullable=False),
     ]
 )
-"""One line a query, or a row. A negative is the number of a document of the pool; a score is the teacher's, NaN where
-nobody scored; `origins` are places in `curation.mining.negatives.ORIGINS`; the rest as `Negatives` has it."""
+"""One line for each query, or for each row. `negatives` are document numbers of the pool, `scores` those of the teacher
+(NaN where there is none), and `origins` indices into `curation.mining.negatives.ORIGINS`. For the other columns see
+`curation.mining.negatives.Negatives`."""
 
 
 @dataclass(frozen=True)
 class BlockRef:
-    """What one task mines, and for whom.
+    """Payload of a task: a block of a pool's queries.
 
     Attributes:
-        pool: whose queries.
-        start, stop: which of them.
+        pool: the pool.
+        start, stop: the numbers of its queries.
         vectors: of the pool's distinct queries and documents; null for BM25.
-        opinion: null, or the cross-encoder's name.
         threads: of this task; 0: one per core.
 
     """
@@ -67,7 +68,7 @@ class BlockRef:
 
 
 class Search:
-    """Operation: a block of queries to its negatives."""
+    """Operation: find the negatives of a block of queries."""
 
     name: ClassVar[str] = "mined"
     version: ClassVar[int] = 5
@@ -76,18 +77,20 @@ class Search:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Mine one block; `task.payload` is a `BlockRef`, the first of `task.inputs` names pool and vectors."""
+        """Mine one block; `task.payload` is a `BlockRef`, and `task.inputs[0]` identifies pool and vectors."""
         ref: BlockRef = task.payload
-        ready = _prepared(task.inputs[0], store, ref, self.settings)
+        prepared = _prepared(task.inputs[0], store, ref, self.settings)
         block = np.arange(ref.start, ref.stop)
         parts = []
         recall = 1.0
-        for rows, retriever in ready.retrievers:
-            found = decided(retriever, ready.pool, self.settings, ready.opinion, np.intersect1d(rows, block))
-            parts += [(queries - ref.start, chosen) for queries, chosen in found]
+        for rows, retriever in prepared.retrievers:
+            results = mine_blocks(
+                retriever, prepared.pool, self.settings, prepared.pair_scores, np.intersect1d(rows, block)
+            )
+            parts += [(queries - ref.start, chosen) for queries, chosen in results]
             recall = min(recall, retriever.recall)
-        made = replace(gather(parts), recall=recall)
-        out.table("negatives", negatives_table(made).to_batches(), NEGATIVES_SCHEMA)
+        negatives = replace(gather(parts), recall=recall)
+        out.table("negatives", negatives_table(negatives).to_batches(), NEGATIVES_SCHEMA)
         examples = [
             [
                 e.query + ref.start,
@@ -96,78 +99,98 @@ class Search:
                 None if np.isnan(e.positive_score) else e.positive_score,
                 e.reason,
             ]
-            for e in made.examples
+            for e in negatives.examples
         ]
-        taken = int((made.origins == ORIGINS.index("mined")).sum())
-        return {"rejected": made.rejected, "chosen": taken, "examples": examples, "recall": recall}
+        mined = int((negatives.origins == ORIGINS.index("mined")).sum())
+        return {"rejected": negatives.rejected, "chosen": mined, "examples": examples, "recall": recall}
 
 
-def negatives_table(found: Negatives) -> pa.Table:
-    """Return negatives as `NEGATIVES_SCHEMA` has them."""
-    offsets = pa.array(found.offsets.astype(np.int32))
-    lists = [pa.ListArray.from_arrays(offsets, pa.array(v)) for v in (found.ids, found.scores, found.origins)]
-    return pa.table([*lists, pa.array(found.positive_score), pa.array(found.positive_rank)], schema=NEGATIVES_SCHEMA)
+def negatives_table(negatives: Negatives) -> pa.Table:
+    """Return negatives as a table with the schema `NEGATIVES_SCHEMA`."""
+    offsets = pa.array(negatives.offsets.astype(np.int32))
+    lists = [
+        pa.ListArray.from_arrays(offsets, pa.array(v)) for v in (negatives.ids, negatives.scores, negatives.origins)
+    ]
+    return pa.table(
+        [*lists, pa.array(negatives.positive_score), pa.array(negatives.positive_rank)], schema=NEGATIVES_SCHEMA
+    )
 
 
-class _Ready(NamedTuple):
-    """A pool that can be searched: which queries each retriever is for."""
+class _Prepared(NamedTuple):
+    """A pool that can be searched.
+
+    Attributes:
+        pool: masks, given negatives and keys of all queries.
+        retrievers: (int64 query numbers, the retriever for them).
+        pair_scores: the reranker; null: none.
+
+    """
 
     pool: Pool
     retrievers: list[tuple[I64, Retriever]]
-    opinion: Opinion | None
+    pair_scores: PairScores | None
 
 
-_held: dict[tuple[str, str], _Ready] = {}
-"""The last pool this process has searched: blocks of one pool follow each other, and its index is the dear part."""
+_cache: dict[tuple[str, str], _Prepared] = {}
+"""The last pool that this process searched: blocks of one pool follow each other, and building its index is slow."""
 
 
-def _prepared(identity: str, store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
+def _prepared(identity: str, store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared:
     key = identity, settings.model_dump_json()
-    if key not in _held:
-        _held.clear()
-        _held[key] = _prepare(store, ref, settings)
-    return _held[key]
+    if key not in _cache:
+        _cache.clear()
+        _cache[key] = _prepare(store, ref, settings)
+    return _cache[key]
 
 
-def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Ready:
+def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared:
     stem = f"{Collect.name}/{ref.pool.name}"
     queries = store.read_table(f"{stem}.queries.arrow")
     documents = store.read_table(f"{stem}.documents.arrow")
     elsewhere = store.read_table(f"{stem}.elsewhere.arrow")
     links = pa.concat_tables(store.read_table(f"{Collect.name}/{path}.links.arrow") for path in ref.pool.paths)
     n = queries.num_rows
-    asked = links["query"].to_numpy()
-    given = np.repeat(asked, pc.list_value_length(links["given"]).to_numpy())
+    query_of_row = links["query"].to_numpy()
+    query_of_given = np.repeat(query_of_row, pc.list_value_length(links["given"]).to_numpy())
     masks = build_masks(
-        lists_of(n, asked, links["positive"].to_numpy()),
+        unique_lists(n, query_of_row, links["positive"].to_numpy()),
         documents["cluster"].to_numpy(),
         query_cluster=queries["cluster"].to_numpy(),
         elsewhere=(elsewhere["query_cluster"].to_numpy(), elsewhere["document_cluster"].to_numpy()),
         texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
-        languages=numbered(queries["wanted"], documents["language"]),
+        languages=language_codes(queries["wanted"], documents["language"]),
         language=settings.language,
         contaminated=documents["contaminated"].to_numpy(),
     )
-    pool = Pool(masks, lists_of(n, given, pc.list_flatten(links["given"]).to_numpy()), queries["exact"].to_numpy())
-    opinion = _opinion(store, ref.pool, queries, documents, settings)
+    pool = Pool(
+        masks, unique_lists(n, query_of_given, pc.list_flatten(links["given"]).to_numpy()), queries["exact"].to_numpy()
+    )
+    pair_scores = _pair_scores(store, ref.pool, queries, documents, settings)
     if ref.vectors is not None:
         from open_ml_embed.core import devices
 
         vectors = Renumbered(ref.vectors[0], queries["text"].to_numpy())
         retriever = DenseRetriever(vectors, ref.vectors[1], devices.chosen(), threads=ref.threads)
-        return _Ready(pool, [(np.arange(n), retriever)], opinion)
-    return _Ready(pool, list(_lexical(store, ref, queries, documents, pool, settings)), opinion)
+        return _Prepared(pool, [(np.arange(n), retriever)], pair_scores)
+    return _Prepared(pool, list(_lexical(store, ref, queries, documents, pool, settings)), pair_scores)
 
 
-def numbered(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[I32, I32]:
-    """Return equal numbers for equal strings of two columns."""
+def language_codes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[I32, I32]:
+    """Encode the strings of two columns as int32 codes, equal for equal strings."""
     codes = pa.chunked_array([*left.chunks, *right.chunks], pa.string()).combine_chunks().dictionary_encode()
     numbers = codes.indices.to_numpy()
     return numbers[: len(left)], numbers[len(left) :]
 
 
-def lists_of(size: int, owner: Array, value: Array) -> Ragged:
-    """Return the values of each owner 0 … size - 1, in order of appearance, each once."""
+def unique_lists(size: int, owner: Array, value: Array) -> Ragged:
+    """Return the distinct values of each owner 0 … size - 1, in order of first occurrence.
+
+    Args:
+        size: number of lists.
+        owner: integers[pairs], the list of each value.
+        value: integers[pairs].
+
+    """
     pairs = (
         pl.DataFrame({"owner": owner, "value": value}).unique(maintain_order=True).sort("owner", maintain_order=True)
     )
@@ -177,18 +200,24 @@ def lists_of(size: int, owner: Array, value: Array) -> Ragged:
 
 @dataclass(frozen=True)
 class Renumbered:
-    """Vectors under other numbers: queries of one text and several languages share its vector."""
+    """Vectors under other numbers: queries with the same text and different languages share one vector.
+
+    Attributes:
+        vectors: of the distinct texts.
+        numbers: int32[n], the text of each query.
+
+    """
 
     vectors: Vectors
     numbers: I32
 
     def __len__(self) -> int:
-        """Return how many numbers there are."""
+        """Return the number of queries."""
         return len(self.numbers)
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return self.vectors.dim
 
     def block(self, start: int, stop: int) -> Array:
@@ -196,44 +225,47 @@ class Renumbered:
         return self.take(np.arange(start, min(stop, len(self))))
 
     def take(self, ids: Array) -> Array:
-        """Return some vectors."""
+        """Return the vectors with these numbers."""
         return self.vectors.take(self.numbers[ids])
 
 
 def _lexical(
     store: Store, ref: BlockRef, queries: pa.Table, documents: pa.Table, pool: Pool, settings: MiningSettings
 ) -> Iterator[tuple[I64, Retriever]]:
-    """Yield (queries, BM25 for them): over the documents, and in bitext over the queries that they answer.
+    """Yield (int64 query numbers, the BM25 retriever for them).
 
-    In bitext no word is shared: what is similar to a query's words is another query, and its answer the negative.
+    Documents are indexed by their own words. In bitext, query and document share no words, so there a document is
+    indexed by the words of the queries that it answers: the positive of a similar query is a hard negative.
     """
-    places = store.read_table(f"{Collect.name}/{ref.pool.name}.asked.arrow")
-    asked = take_tokens(_tokens(store, ref.pool, places, "query"), queries["text"].to_numpy())
-    code = pc.or_(pc.ends_with(queries["language"], "-Code"), pc.ends_with(queries["wanted"], "-Code"))
-    crossing = pc.and_(pc.not_equal(queries["language"], queries["wanted"]), pc.invert(code)).to_numpy()
-    if not crossing.all():
-        searched = _tokens(store, ref.pool, documents, "positive")
+    locations = store.read_table(f"{Collect.name}/{ref.pool.name}.asked.arrow")
+    query_tokens = take_tokens(_tokens(store, ref.pool, locations, "query"), queries["text"].to_numpy())
+    is_code = pc.or_(pc.ends_with(queries["language"], "-Code"), pc.ends_with(queries["wanted"], "-Code"))
+    crosslingual = pc.and_(pc.not_equal(queries["language"], queries["wanted"]), pc.invert(is_code)).to_numpy()
+    if not crosslingual.all():
+        document_tokens = _tokens(store, ref.pool, documents, "positive")
         yield (
-            np.flatnonzero(~crossing),
-            LexicalRetriever(asked, searched, k1=settings.k1, b=settings.b, threads=ref.threads),
+            np.flatnonzero(~crosslingual),
+            LexicalRetriever(query_tokens, document_tokens, k1=settings.k1, b=settings.b, threads=ref.threads),
         )
-    if crossing.any():
-        positives = pool.masks.positives.take(np.flatnonzero(crossing))
-        asker = np.repeat(np.flatnonzero(crossing), np.diff(positives.offsets))
-        searched = joined_tokens(asked, lists_of(documents.num_rows, positives.values, asker))
+    if crosslingual.any():
+        positives = pool.masks.positives.take(np.flatnonzero(crosslingual))
+        query_of_positive = np.repeat(np.flatnonzero(crosslingual), np.diff(positives.offsets))
+        document_tokens = joined_tokens(
+            query_tokens, unique_lists(documents.num_rows, positives.values, query_of_positive)
+        )
         yield (
-            np.flatnonzero(crossing),
-            LexicalRetriever(asked, searched, k1=settings.k1, b=settings.b, threads=ref.threads),
+            np.flatnonzero(crosslingual),
+            LexicalRetriever(query_tokens, document_tokens, k1=settings.k1, b=settings.b, threads=ref.threads),
         )
 
 
-def _tokens(store: Store, pool: PoolRef, places: pa.Table, column: str) -> Tokens:
+def _tokens(store: Store, pool: PoolRef, locations: pa.Table, column: str) -> Tokens:
     parts = [
         tokenize(
-            read_texts(store, pool, places, np.arange(start, min(start + TEXTS_AT_ONCE, len(places))), column),
+            read_texts(store, pool, locations, np.arange(start, min(start + TEXTS_AT_ONCE, len(locations))), column),
             for_search=True,
         )
-        for start in range(0, max(len(places), 1), TEXTS_AT_ONCE)
+        for start in range(0, max(len(locations), 1), TEXTS_AT_ONCE)
     ]
     lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     hashes, exact = (np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "exact"))
@@ -241,27 +273,30 @@ def _tokens(store: Store, pool: PoolRef, places: pa.Table, column: str) -> Token
 
 
 def joined_tokens(tokens: Tokens, lists: Ragged) -> Tokens:
-    """Return for each list the tokens of all its texts, one after the other; `exact` is 0."""
-    taken = take_tokens(tokens, lists.values)
-    return Tokens(taken.hashes, taken.offsets[lists.offsets], np.zeros(len(lists.offsets) - 1, np.uint64))
+    """Return, for each list of text numbers, the concatenated tokens of its texts; `exact` is 0."""
+    selected = take_tokens(tokens, lists.values)
+    return Tokens(selected.hashes, selected.offsets[lists.offsets], np.zeros(len(lists.offsets) - 1, np.uint64))
 
 
-def _opinion(
+def _pair_scores(
     store: Store, pool: PoolRef, queries: pa.Table, documents: pa.Table, settings: MiningSettings
-) -> Opinion | None:
+) -> PairScores | None:
     if settings.second_opinion is None:
         return None
     from curation.mining.teachers.cross_encoder import load_second_opinion
 
     judge = load_second_opinion(settings.second_opinion)
-    places = store.read_table(f"{Collect.name}/{pool.name}.asked.arrow")
+    locations = store.read_table(f"{Collect.name}/{pool.name}.asked.arrow")
     text_of = queries["text"].to_numpy()
 
     def score(query: I64, document: I32) -> F32:
-        asked, ask = np.unique(text_of[query], return_inverse=True)
-        written, answer = np.unique(document, return_inverse=True)
+        distinct_queries, query_index = np.unique(text_of[query], return_inverse=True)
+        distinct_documents, document_index = np.unique(document, return_inverse=True)
         return judge.score(
-            read_texts(store, pool, places, asked, "query"), read_texts(store, pool, documents, written), ask, answer
+            read_texts(store, pool, locations, distinct_queries, "query"),
+            read_texts(store, pool, documents, distinct_documents),
+            query_index,
+            document_index,
         )
 
     return score

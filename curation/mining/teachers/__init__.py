@@ -1,1 +1,1 @@
-"""Who scores a document for a query: BM25, a sentence-transformers model, vectors from elsewhere, a cross-encoder."""
+"""Teachers: models that score documents for queries. sentence-transformers models, precomputed vectors, rerankers."""

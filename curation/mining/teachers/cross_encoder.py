@@ -1,4 +1,4 @@
-"""A cross-encoder as a second opinion: it reads query and candidate together, many queries a batch."""
+"""Reranking with a cross-encoder (the setting `second_opinion`): a batch holds pairs of many queries."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from curation.mining.teachers.loading import model_folder
 from curation.mining.teachers.sentence_transformer import (
     hash_files,
     length_sorted,
+    load_errors,
     one_thread,
-    refused,
     token_lengths,
 )
 from open_ml_embed.core.array_types import F32, I64
@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 
 
 class _Texts(NamedTuple):
-    """Texts and how many tokens each has."""
+    """Texts and the number of tokens of each, int64[texts]."""
 
     texts: list[str]
     lengths: I64
 
 
 class SecondOpinion:
-    """Scores pairs of texts, 0 to 1, with a sentence-transformers cross-encoder."""
+    """Scores pairs of texts, 0 to 1, with a sentence-transformers cross-encoder.
+
+    Raises:
+        SettingsError: the folder has no `config.json`.
+
+    """
 
     def __init__(self, folder: Path, settings: TeacherSettings) -> None:
         self._folder, self._settings = folder, settings
@@ -44,36 +49,41 @@ class SecondOpinion:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Hash of all that changes a score."""
+        """Hash of everything that changes a score: files of the model, length and dtype."""
         settings = self._settings.model_dump(include={"max_length", "dtype"})
         return digest({"files": hash_files(self._folder), **settings})
 
     def score(self, queries: pa.Array, documents: pa.Array, query: I64, document: I64) -> F32:
         """Return a score for every pair, float32[pairs].
 
+        Pairs of all queries are sorted by length together, so that batches are full.
+
         Args:
             queries: texts.
             documents: texts.
-            query: int64[pairs], places in `queries`.
-            document: int64[pairs], places in `documents`.
+            query: int64[pairs], indices into `queries`.
+            document: int64[pairs], indices into `documents`.
 
-        Pairs are sorted by length over all queries at once, so a batch is full whatever a single query brought.
+        Raises:
+            SettingsError: the model does not load.
+            MissingPackageError: sentence-transformers is not installed.
+
         """
         result = np.empty(len(query), np.float32)
-        asked, ask, limit = *self._read(queries, query), self._model.max_seq_length or 1 << 30
-        written, answer = self._read(documents, document)
-        lengths = np.minimum(asked.lengths[ask] + written.lengths[answer], limit)
+        query_texts, query_index, limit = *self._read(queries, query), self._model.max_seq_length or 1 << 30
+        document_texts, document_index = self._read(documents, document)
+        lengths = np.minimum(query_texts.lengths[query_index] + document_texts.lengths[document_index], limit)
         with one_thread():
             for batch in length_sorted(lengths.tolist(), self._settings.batch_tokens):
-                pairs = [(asked.texts[ask[i]], written.texts[answer[i]]) for i in batch]
+                pairs = [(query_texts.texts[query_index[i]], document_texts.texts[document_index[i]]) for i in batch]
                 result[batch] = self._model.predict(pairs, batch_size=len(pairs), show_progress_bar=False)
         return result
 
-    def _read(self, texts: pa.Array, places: I64) -> tuple[_Texts, I64]:
-        """Read and measure the texts that are named, each once."""
-        named, back = np.unique(places, return_inverse=True)
-        read = texts.take(pa.array(named)).to_pylist()
-        return _Texts(read, np.array(token_lengths(self._model.tokenizer, read, 1 << 30), np.int64)), back
+    def _read(self, texts: pa.Array, indices: I64) -> tuple[_Texts, I64]:
+        """Read the texts with these indices, each once, and count their tokens; return also an index into them."""
+        distinct, inverse = np.unique(indices, return_inverse=True)
+        strings = texts.take(pa.array(distinct)).to_pylist()
+        return _Texts(strings, np.array(token_lengths(self._model.tokenizer, strings, 1 << 30), np.int64)), inverse
 
     @functools.cached_property
     def _model(self) -> CrossEncoder:
@@ -83,7 +93,7 @@ class SecondOpinion:
 
         from open_ml_embed.core import devices
 
-        with refused(self._folder):
+        with load_errors(self._folder):
             model: CrossEncoder = CrossEncoder(
                 str(self._folder),
                 device=devices.chosen(),
@@ -97,5 +107,8 @@ class SecondOpinion:
 
 @functools.lru_cache(maxsize=1)
 def load_second_opinion(name: str) -> SecondOpinion:
-    """Return the cross-encoder of this name (`curation.mining.teachers.protocol`); a process keeps its last one."""
+    """Return the cross-encoder of this name (see `curation.mining.teachers.loading.model_folder`).
+
+    A process keeps the last one in memory.
+    """
     return SecondOpinion(model_folder(name), TeacherSettings(model=name))

@@ -1,17 +1,17 @@
-"""How `params.yaml` names a dense teacher, and where its model is found."""
+"""Load the dense teacher that `params.yaml` names."""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 import re
 from pathlib import Path
 
+from curation.mining.references import is_dir
 from curation.mining.settings import TeacherSettings
 from curation.mining.teachers.precomputed import PrecomputedVectors
 from curation.mining.teachers.protocol import TEACHERS, Teacher
-from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, weighed_files
+from curation.mining.teachers.sentence_transformer import SentenceTransformerTeacher, model_files
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.hashing import FileHashes, digest
 from open_ml_embed.core.optional import require
@@ -23,34 +23,34 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]+")
 
 @functools.lru_cache(maxsize=1)
 def load_teacher(settings: TeacherSettings) -> Teacher:
-    """Return the dense teacher that the settings name; a process keeps its last one.
+    """Return the dense teacher that the settings name; a process keeps the last one in memory.
 
     Raises:
-        UnknownNameError: `NAME:REFERENCE` with a name that no teacher has.
-        SettingsError: no such model, folder or package, or a Hub reference without its commit.
-        FetchError: the Hub does not have it.
+        UnknownNameError: `NAME:REFERENCE`, and no teacher has this name.
+        SettingsError: the model, folder or package does not exist, or a Hub reference has no commit.
+        FetchError: the Hub does not deliver the model.
 
     """
     assert settings.dense, "BM25 is no dense teacher"
     where = f"mining.teacher: {settings.model}"
     name, colon, reference = settings.model.partition(":")
-    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not _is_dir(settings.model))):
+    if colon and (name in TEACHERS or (_NAME.fullmatch(name) and not is_dir(settings.model))):
         return TEACHERS.get(name, where=where)(reference, settings)
     return SentenceTransformerTeacher(model_folder(settings.model), settings)
 
 
 def precomputed(reference: str, settings: TeacherSettings) -> Teacher:
-    """Return the teacher that looks vectors up in a folder."""
+    """Return the teacher that reads precomputed vectors from a folder."""
     return PrecomputedVectors(Path(reference))
 
 
 def in_package(reference: str, settings: TeacherSettings) -> Teacher:
-    """Return the sentence-transformers model that an installed package holds."""
+    """Return the teacher whose sentence-transformers model is in an installed package."""
     return SentenceTransformerTeacher(_in_package(reference), settings)
 
 
 def model_folder(reference: str) -> Path:
-    """Return the folder of a model: `package:NAME`, `owner/name@COMMIT` on the Hub, or a path.
+    """Return the folder of a model, named as `package:NAME`, as `owner/name@COMMIT` on the Hub, or by its path.
 
     Raises:
         SettingsError: see `load_teacher`.
@@ -77,38 +77,24 @@ def model_folder(reference: str) -> Path:
     return _from_hub(hub["repo"], hub["revision"])
 
 
-def placed(reference: str, root: Path) -> str:
-    """Return a reference as it is found from here, where its folder, if it names one, is said as seen from `root`."""
-    prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
-    known = reference == "bm25" or _is_dir(folder)
-    return prefix + str((root / folder).resolve()) if not known and _is_dir(root / folder) else reference
-
-
-def as_seen_from(reference: str, root: Path) -> str:
-    """Return a reference with its folder, if it names one, as seen from `root`."""
-    prefix, folder = ("vectors:", reference[8:]) if reference.startswith("vectors:") else ("", reference)
-    if reference == "bm25" or not _is_dir(folder):
-        return reference
-    return prefix + os.path.relpath(Path(folder).resolve(), root.resolve())
-
-
-def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> tuple[str | None, str | None]:
-    """Return what a model is called wherever it lies, and the hash of its files.
+def model_fact(reference: str | None, hashes: FileHashes, earlier_hash: str | None) -> tuple[str | None, str | None]:
+    """Return the name of a model, independent of its path, and the hash of its files.
 
     Args:
-        reference: as `TeacherSettings.model` has it, or null.
-        hashes: of files.
-        then: the hash when the model was last used. Who only reads what was made with it need not have it here.
+        reference: a value of `TeacherSettings.model`, or null.
+        hashes: cache of file hashes.
+        earlier_hash: the hash recorded when the model was last used; null: never. It is returned if the model is not
+            on this machine, so that results made with the model can be read without it.
 
     Raises:
-        SettingsError: it is needed (`then` is null), and is not there.
-        FetchError: the same, and the Hub does not have it.
+        SettingsError: the model is not there, and there is no earlier hash.
+        FetchError: the Hub does not deliver the model.
 
     """
     if reference is None or reference == "bm25":
         return reference, reference
     hub = _HUB.fullmatch(reference)
-    if hub and _COMMIT.fullmatch(hub["revision"]) and not _is_dir(reference):
+    if hub and _COMMIT.fullmatch(hub["revision"]) and not is_dir(reference):
         return reference, reference
     scheme = reference.partition(":")[0]
     if TEACHERS.origin(scheme) is not None:
@@ -118,31 +104,27 @@ def model_fact(reference: str | None, hashes: FileHashes, then: str | None) -> t
     name = reference if reference.startswith("package:") else f"{'vectors' if vectors else 'folder'} {Path(path).name}"
     try:
         folder = Path(path) if vectors else model_folder(reference)
-        files = sorted(p for p in folder.rglob("*") if p.is_file()) if vectors else weighed_files(folder)
+        files = sorted(p for p in folder.rglob("*") if p.is_file()) if vectors else model_files(folder)
     except SettingsError:
-        if then is None:
+        if earlier_hash is None:
             raise
-        return name, then
-    if not files and then is not None:
-        return name, then
+        return name, earlier_hash
+    if not files and earlier_hash is not None:
+        return name, earlier_hash
     return name, digest({p.relative_to(folder).as_posix(): hashes.of(p) for p in files})
-
-
-def _is_dir(path: str | Path) -> bool:
-    return Path(path).is_dir()
 
 
 def _in_package(name: str) -> Path:
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module)
     roots = [Path(root) for root in (spec.submodule_search_locations or [])] if spec else []
-    found = sorted(path.parent for root in roots for path in root.rglob("modules.json"))
-    if not found:
-        what = "the package holds no sentence-transformers model" if roots else "the package is not installed"
+    model_folders = sorted(path.parent for root in roots for path in root.rglob("modules.json"))
+    if not model_folders:
+        message = "the package holds no sentence-transformers model" if roots else "the package is not installed"
         raise SettingsError(
-            what, where=f"mining.teacher: package:{name}", remedy=f"pip install {module.replace('_', '-')}"
+            message, where=f"mining.teacher: package:{name}", remedy=f"pip install {module.replace('_', '-')}"
         )
-    return found[0]
+    return model_folders[0]
 
 
 def _from_hub(repo: str, revision: str) -> Path:

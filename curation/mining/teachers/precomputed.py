@@ -1,12 +1,12 @@
-"""Vectors made elsewhere, as a teacher: looked up by text, never made.
+"""Teacher with precomputed vectors, which are looked up by the hash of the text.
 
 A folder holds `queries/` and `documents/`, each with any number of files of two kinds:
 
 - `NAME.arrow` (IPC file): columns `id` (string) and `vector` (fixed-size list of float16 or float32);
-- `NAME.npy`: float16 or float32[n, dim], and beside it `NAME.ids.txt` with n lines.
+- `NAME.npy`: float16 or float32[n, dim], and beside it `NAME.ids.txt` with n ids, one on each line.
 
-A vector's id is the xxh3-128 of its text in UTF-8, as 32 hexadecimal digits (`text_id`): whoever has the text has the
-id, one text has one vector, and nothing depends on the order of rows.
+The id of a vector is the xxh3-128 of its text in UTF-8, as 32 hexadecimal digits (`text_id`). So the id follows from
+the text, a text has one vector, and the order of rows does not matter.
 """
 
 from __future__ import annotations
@@ -39,7 +39,12 @@ def text_id(text: str) -> str:
 
 
 class PrecomputedVectors:
-    """Looks vectors up in a folder; they are normalized as they are read."""
+    """Reads vectors from a folder and normalizes them to length 1.
+
+    Raises:
+        SettingsError: the folder has no `queries/` or no `documents/`.
+
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,26 +58,27 @@ class PrecomputedVectors:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Hash of all files."""
+        """Hash of all files of the folder."""
         paths = sorted(path for path in self._folder.rglob("*") if path.is_file())
         return digest({path.relative_to(self._folder).as_posix(): hash_file(path) for path in paths})
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return self._side("document").dim
 
     def encode(self, texts: list[str], side: Side) -> F32:
-        """Return float32[len(texts), dim].
+        """Return the vectors of texts, float32[len(texts), dim], each of length 1.
 
         Raises:
-            StageError: a text has no vector, or only zeros for one.
+            StageError: a text has no vector, or its vector is zero or not finite.
+            SettingsError: a file is unreadable, or its arrays do not fit together.
 
         """
         table = self._side(side)
         ids = _ids("".join(text_id(text) for text in texts))
-        place = np.minimum(np.searchsorted(table.ids, ids), len(table.ids) - 1)
-        missing = np.flatnonzero(table.ids[place] != ids)
+        position = np.minimum(np.searchsorted(table.ids, ids), len(table.ids) - 1)
+        missing = np.flatnonzero(table.ids[position] != ids)
         where = f"vectors:{self._folder}, {FOLDERS[side]}"
         if len(missing):
             raise StageError(
@@ -80,11 +86,11 @@ class PrecomputedVectors:
                 where=where,
                 remedy="add their vectors; the id is the xxh3-128 of the text",
             )
-        vectors = table.take(place)
+        vectors = table.take(position)
         norms: F32 = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (np.isfinite(norms).all() and norms.all()):
-            bad = int(np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))[0])
-            raise StageError(f"the vector of {texts[bad][:80]!r} is zero or not finite", where=where)
+            invalid = int(np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))[0])
+            raise StageError(f"the vector of {texts[invalid][:80]!r} is zero or not finite", where=where)
         vectors /= norms
         return vectors
 
@@ -95,8 +101,8 @@ class PrecomputedVectors:
         parts += [_read_npy(path) for path in sorted(folder.glob("*.npy"))]
         dims = {vectors.shape[1] for _, vectors in parts}
         if len(dims) != 1:
-            what = f"vectors of different lengths: {sorted(dims)}" if dims else "no .arrow or .npy file"
-            raise SettingsError(what, where=f"mining.teacher: vectors:{folder}")
+            message = f"vectors of different lengths: {sorted(dims)}" if dims else "no .arrow or .npy file"
+            raise SettingsError(message, where=f"mining.teacher: vectors:{folder}")
         return _Table.of(parts)
 
 
@@ -105,7 +111,15 @@ Ids = npt.NDArray[np.bytes_]
 
 @dataclass(frozen=True)
 class _Table:
-    """Ids in order, and where the vector of each stands: file, and row of it."""
+    """Sorted ids, and the location of each vector.
+
+    Attributes:
+        ids: bytes[n] of 16, sorted.
+        file: int32[n], index into `parts`.
+        row: int64[n], row in that array.
+        parts: arrays of vectors, float16 or float32[rows, dim].
+
+    """
 
     ids: Ids
     file: I32
@@ -124,9 +138,9 @@ class _Table:
     def dim(self) -> int:
         return int(self.parts[0].shape[1])
 
-    def take(self, places: I64) -> F32:
-        file, row = self.file[places], self.row[places]
-        result = np.empty((len(places), self.dim), np.float32)
+    def take(self, positions: I64) -> F32:
+        file, row = self.file[positions], self.row[positions]
+        result = np.empty((len(positions), self.dim), np.float32)
         for i in np.unique(file):
             result[file == i] = self.parts[i][row[file == i]]
         return result
@@ -136,33 +150,34 @@ def _read_arrow(path: Path) -> tuple[Ids, Array]:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         vector = table["vector"].combine_chunks()
-        kind = vector.type
-        if not (pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)):
-            raise SettingsError(f"column vector is {kind}", where=str(path), remedy="fixed_size_list<float16|float32>")
-        vectors = vector.flatten().to_numpy().reshape(-1, kind.list_size)
-        return _of_each(_ids(string_buffers(table["id"])[1].tobytes().decode()), vectors, path)
+        ids = _ids(string_buffers(table["id"])[1].tobytes().decode())
     except (ValueError, KeyError) as error:
         raise SettingsError(
             f"unreadable: {error}", where=str(path), remedy="an Arrow IPC file with the columns id and vector"
         ) from None
+    kind = vector.type
+    if not (pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)):
+        raise SettingsError(f"column vector is {kind}", where=str(path), remedy="fixed_size_list<float16|float32>")
+    return _checked(ids, vector.flatten().to_numpy().reshape(-1, kind.list_size), path)
 
 
 def _read_npy(path: Path) -> tuple[Ids, Array]:
-    names = path.with_suffix(".ids.txt")
+    ids_path = path.with_suffix(".ids.txt")
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-        ids = _ids(names.read_text("utf-8"))
+        ids = _ids(ids_path.read_text("utf-8"))
     except (ValueError, FileNotFoundError) as error:
         raise SettingsError(
-            f"unreadable: {error}", where=str(path), remedy=f"float[n, dim] here and n ids in {names.name}"
+            f"unreadable: {error}", where=str(path), remedy=f"float[n, dim] here and n ids in {ids_path.name}"
         ) from None
     if vectors.ndim != 2 or vectors.dtype.kind != "f":
-        what = f"{vectors.dtype} with shape {vectors.shape}"
-        raise SettingsError(what, where=str(path), remedy="float16 or float32[n, dim]")
-    return _of_each(ids, vectors, path)
+        message = f"{vectors.dtype} with shape {vectors.shape}"
+        raise SettingsError(message, where=str(path), remedy="float16 or float32[n, dim]")
+    return _checked(ids, vectors, path)
 
 
-def _of_each(ids: Ids, vectors: Array, path: Path) -> tuple[Ids, Array]:
+def _checked(ids: Ids, vectors: Array, path: Path) -> tuple[Ids, Array]:
+    """Return ids and vectors; refuse a file with different numbers of them."""
     if len(ids) != len(vectors):
         raise SettingsError(
             f"{len(vectors):,} vectors and {len(ids):,} ids",
@@ -173,6 +188,6 @@ def _of_each(ids: Ids, vectors: Array, path: Path) -> tuple[Ids, Array]:
 
 
 def _ids(digits: str) -> Ids:
-    """Return ids as bytes of 16 from their hexadecimal digits; white space between them counts for nothing."""
+    """Parse ids from hexadecimal digits, 16 bytes each; white space between them is ignored."""
     raw = bytes.fromhex(digits)
     return np.frombuffer(raw[: len(raw) // 16 * 16], "S16")

@@ -1,4 +1,4 @@
-"""What a dense teacher offers, and who makes which."""
+"""The protocol of dense teachers, and their registry."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ Side = Literal["query", "document"]
 
 
 class Teacher(Protocol):
-    """Gives every text a vector of length 1; the dot product of two is their score, -1 to 1."""
+    """Encodes texts as vectors of length 1. The dot product of two vectors is their score, -1 to 1."""
 
     @property
     def identity(self) -> str:
-        """Hash of all that changes a vector: weights, pooling, prompts, length, dtype."""
+        """Hash of everything that changes a vector: weights, pooling, prompts, length, dtype."""
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
 
     def encode(self, texts: list[str], side: Side) -> F32:
         """Return float32[len(texts), dim], in the order of `texts`."""
 
 
 class MakeTeacher(Protocol):
-    """Makes a teacher; nothing large is loaded before the first text is encoded."""
+    """Factory of teachers. It loads nothing large before the first text is encoded."""
 
     def __call__(self, reference: str, settings: TeacherSettings) -> Teacher:
-        """Return the teacher that stands behind `NAME:` in `mining.teacher`.
+        """Return the teacher for a value `NAME:REFERENCE` of `mining.teacher`.
 
         Args:
-            reference: what follows the colon.
+            reference: the part after the colon.
             settings: prompts, length, dtype and batch size.
 
         Raises:
-            CorpusError: there is no such teacher.
+            CorpusError: the reference names no model.
 
         """
         ...
@@ -52,4 +52,4 @@ TEACHERS: Registry[MakeTeacher] = Registry(
         "vectors": "curation.mining.teachers.loading:precomputed",
     },
 )
-"""Teachers named as `NAME:REFERENCE`. Without a name and a colon, a reference is a sentence-transformers model."""
+"""Teachers by NAME, for references of the form `NAME:REFERENCE`. Other references name sentence-transformers models."""

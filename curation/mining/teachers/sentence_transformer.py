@@ -1,4 +1,4 @@
-"""A sentence-transformers model as teacher, on whatever device there is."""
+"""A sentence-transformers model as teacher, on the device that `open_ml_embed.core.devices` chooses."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ from open_ml_embed.core.optional import require
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-WEIGHED = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""Files that can change a vector: weights, modules and their configuration, tokenizer."""
+MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Patterns of the files that can change a vector: weights, modules and their configuration, tokenizer."""
 
 
 class SentenceTransformerTeacher:
-    """Encodes in batches of like length, one thread a process on a CPU.
+    """Encodes texts in batches of similar length; on a CPU with one thread per process.
 
-    With one thread a result does not depend on how many cores there are, and several processes use them better than
-    several threads do. The model is loaded with the first text: who finds all vectors made never waits for it.
+    With one thread, results do not depend on the number of cores, and several processes use the cores better than
+    several threads. The model is loaded with the first text, so not at all if all vectors are already stored.
+
+    Raises:
+        SettingsError: the folder has no `modules.json`.
+
     """
 
     def __init__(self, folder: Path, settings: TeacherSettings) -> None:
@@ -42,17 +46,25 @@ class SentenceTransformerTeacher:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Hash of every file that counts, the prompts, the length and the dtype."""
+        """Hash of the model's files, the prompts, the length and the dtype."""
         settings = self._settings.model_dump(exclude={"model", "batch_tokens"})
         return digest({"files": hash_files(self._folder), **settings})
 
     @functools.cached_property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return int(self._model.encode_document(["x"], show_progress_bar=False).shape[1])
 
     def encode(self, texts: list[str], side: Side) -> F32:
-        """Return float32[len(texts), dim], in the order of `texts`; batches are cut by length, then by number."""
+        """Return float32[len(texts), dim], in the order of `texts`.
+
+        Texts are batched by length; equal lengths keep their order.
+
+        Raises:
+            SettingsError: the model does not load.
+            MissingPackageError: sentence-transformers is not installed.
+
+        """
         model = self._model
         encode = model.encode_query if side == "query" else model.encode_document
         prompt = self._settings.query_prompt if side == "query" else self._settings.document_prompt
@@ -75,10 +87,10 @@ class SentenceTransformerTeacher:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        import open_ml_embed.factorized  # noqa: F401 (the model types of this project's own exports)
+        import open_ml_embed.factorized  # noqa: F401 (registers the model types of this project's exports)
         from open_ml_embed.core import devices
 
-        with refused(self._folder):
+        with load_errors(self._folder):
             model = SentenceTransformer(
                 str(self._folder),
                 device=devices.chosen(),
@@ -91,8 +103,13 @@ class SentenceTransformerTeacher:
 
 
 @contextmanager
-def refused(folder: Path) -> Iterator[None]:
-    """Say in our words why a model does not load: no safetensors, code of its own, a file that is broken."""
+def load_errors(folder: Path) -> Iterator[None]:
+    """Turn errors from loading a model into a `SettingsError`: no safetensors, custom code, a broken file.
+
+    Raises:
+        SettingsError: the block in the `with` statement failed.
+
+    """
     try:
         yield
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
@@ -104,14 +121,14 @@ def refused(folder: Path) -> Iterator[None]:
 
 
 def token_lengths(tokenizer: Any, texts: list[str], limit: int) -> list[int]:
-    """Return how many tokens each text has, at most `limit`; a prompt adds the same to all and is not counted."""
+    """Return the number of tokens of each text, at most `limit`. Prompts are not counted: they add the same to all."""
     if not texts:
         return []
     return [min(len(ids), limit) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
 
 
 def length_sorted(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Cut texts into batches of at most `batch_tokens` with padding, the longest first; yield their places.
+    """Group texts into batches of at most `batch_tokens`, padding included, longest first; yield the indices of each.
 
     >>> list(length_sorted([1, 9, 2, 8], 18))
     [[1, 3], [2, 0]]
@@ -127,18 +144,18 @@ def length_sorted(lengths: list[int], batch_tokens: int) -> Iterator[list[int]]:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """Return the xxh3-128 of every file that can change what a model says, by its path below the folder."""
-    return {path.relative_to(folder).as_posix(): hash_file(path) for path in weighed_files(folder)}
+    """Return the xxh3-128 of every file in `model_files`, by its path below the folder."""
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in model_files(folder)}
 
 
-def weighed_files(folder: Path) -> list[Path]:
-    """Return the files that can change what a model says, sorted."""
-    return sorted(path for pattern in WEIGHED for path in folder.rglob(pattern))
+def model_files(folder: Path) -> list[Path]:
+    """Return the files of a model that can change its output, sorted."""
+    return sorted(path for pattern in MODEL_FILES for path in folder.rglob(pattern))
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch to one thread of this process."""
+    """Limit torch to one thread inside a `with` block."""
     import torch
 
     before = torch.get_num_threads()

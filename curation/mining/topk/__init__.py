@@ -1,1 +1,1 @@
-"""Exact search for the best documents of every query, on CPUs and GPUs."""
+"""Exact top-k search by inner product, on CPUs and GPUs, and an approximate one for very large pools."""

@@ -1,5 +1,6 @@
-"""Matrix products on this machine's cores: each multiplies a part of the queries, looks through it while cached, and
-takes the next. In bfloat16 where the processor has instructions for it, in float32 elsewhere: the same is found.
+"""Matrix products on the CPU. A thread multiplies a part of the queries and scans the products while they are cached.
+
+Products are bfloat16 where the processor supports it (AVX512-BF16), float32 otherwise. The result is the same.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from curation.mining.topk.tile_scan import CHUNK, Tile, scan
 from open_ml_embed.core.array_types import F32, U8
 
 TILE_ROWS = 252
-"""Queries whose products with one block of documents lie in memory at once, for each thread."""
+"""Queries whose products with one block of documents are in memory at once, for each thread."""
 assert TILE_ROWS % bf16.ROWS == 0
 assert bf16.PANEL == CHUNK
 
 
 class CpuMultiplier:
-    """Products in float32, by the library that numpy uses."""
+    """float32 products, by the BLAS library of numpy."""
 
     query_block = 4096
     document_block = 1024
@@ -44,7 +45,7 @@ class CpuMultiplier:
         self._limits.restore_original_limits()
 
     def scan(self, tile: Tile) -> None:
-        """Do a tile of any height."""
+        """Multiply a tile of any height and offer its documents to the heaps."""
         if self._free.empty():
             width = -(-len(tile.ids) // bf16.PANEL) * bf16.PANEL
             for _ in range(self._threads):
@@ -59,27 +60,27 @@ class CpuMultiplier:
         self._free.put(buffer)
 
     def _multiply(self, tile: Tile, start: int, buffer: F32) -> tuple[F32, U8]:
-        """Return what `scan` reads: products in a buffer that may be larger, and where to look, if that is known."""
+        """Return products (a view of the buffer) and the flags of chunks that can enter, both as `scan` reads them."""
         product = buffer[: len(tile.rows), : len(tile.ids)]
         np.matmul(tile.queries, tile.documents.T, out=product)
         return product, np.zeros((0, 0), np.uint8)
 
 
-class HalvesMultiplier(CpuMultiplier):
-    """Products in bfloat16. Rows are packed once for all documents, documents once for all rows."""
+class Bf16Multiplier(CpuMultiplier):
+    """bfloat16 products. Queries are packed once for all documents, a block of documents once for all queries."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
         self._queries: Callable[[], F32 | None] = lambda: None
 
     def scan(self, tile: Tile) -> None:
-        """Do a tile of any height."""
+        """Multiply a tile of any height and offer its documents to the heaps."""
         if self._queries() is not tile.queries:
             self._queries = weakref.ref(tile.queries)
-            self._rows = bf16.pack(tile.queries, panels=False, among=TILE_ROWS)
-        _, lengths, taken = self._rows
-        self._panels, longest, most_taken = bf16.pack(tile.documents, panels=True, among=bf16.PANEL)
-        slack = taken * longest.max() + (lengths + taken) * most_taken.max()
+            self._rows = bf16.pack(tile.queries, panels=False, multiple=TILE_ROWS)
+        _, norms, rounding = self._rows
+        self._panels, document_norms, document_rounding = bf16.pack(tile.documents, panels=True, multiple=bf16.PANEL)
+        slack = rounding * document_norms.max() + (norms + rounding) * document_rounding.max()
         super().scan(tile._replace(slack=tile.slack + slack))
 
     def _multiply(self, tile: Tile, start: int, buffer: F32) -> tuple[F32, U8]:
@@ -91,6 +92,6 @@ class HalvesMultiplier(CpuMultiplier):
         return out[: len(tile.rows), : len(tile.ids)], reached
 
 
-def fastest(threads: int) -> CpuMultiplier:
-    """Return what suits this processor."""
-    return HalvesMultiplier(threads) if bf16.supported() else CpuMultiplier(threads)
+def cpu_multiplier(threads: int) -> CpuMultiplier:
+    """Return the fastest multiplier that this processor supports."""
+    return Bf16Multiplier(threads) if bf16.supported() else CpuMultiplier(threads)

@@ -1,8 +1,8 @@
-"""Approximate search for pools that an exact one takes too long for: faiss finds, we score, mask and measure.
+"""Approximate search with faiss, for pools that are too large for an exact search.
 
-An inverted file (IVF) with vectors in float16. Scores, masks and ties are those of the exact search; what it misses,
-it misses: `recall` says how much, against exact answers to a thousand of the queries. Two machines may differ in what
-they miss.
+The index is an inverted file (IVF) of float16 vectors. Candidates are scored and masked as in the exact search, and
+ties have the same order, but some are missed. `recall` compares with an exact search for a thousand of the queries.
+Which candidates are missed may differ between machines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from curation.mining.masks import Masks
-from curation.mining.topk.exact import Found, finished, read_rows, search
+from curation.mining.topk.exact import TopK, read_rows, search, to_topk
 from curation.mining.topk.heap import empty_heaps
 from curation.mining.topk.tile_scan import Tile, offer_listed
 from curation.mining.vectors import Vectors, padded
@@ -21,8 +21,11 @@ from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.optional import require
 
 MEASURED = 1000
+"""Queries that the recall is measured on."""
 TRAINED_PER_LIST = 64
+"""Training vectors for each inverted list."""
 ROWS_AT_ONCE = 64
+"""Queries searched at once."""
 
 
 class ApproximateSearch:
@@ -34,7 +37,7 @@ class ApproximateSearch:
         Args:
             documents: m vectors.
             among: int32, ascending, which of them to index.
-            probed: of about 4·√m lists, how many a query looks into.
+            probed: number of inverted lists that a query searches, of about 4·√m in all (`nprobe` in faiss).
             block: documents in memory at once, as float32.
 
         Raises:
@@ -62,31 +65,42 @@ class ApproximateSearch:
 
     def search(
         self, queries: Vectors, k: int, *, masks: Masks, masked: int = 0, rows: I64
-    ) -> Iterator[tuple[I64, Found]]:
-        """Yield (query numbers, what was found), as `curation.mining.topk.exact.search` does.
+    ) -> Iterator[tuple[I64, TopK]]:
+        """Yield (int64 query numbers, their candidates), as `curation.mining.topk.exact.search` does.
 
-        Twice as many candidates are asked for as are wanted: masks take theirs only afterwards.
+        The index returns twice as many candidates as needed, because masks apply only afterwards.
+
+        Args:
+            queries: n vectors.
+            k: number of candidates for each query.
+            masks: of all queries over all documents.
+            masked: number of masked documents to report for each query.
+            rows: int64, the queries to search for.
+
         """
         for start in range(0, max(len(rows), 1), ROWS_AT_ONCE):
-            here = rows[start : start + ROWS_AT_ONCE]
-            asked = read_rows(queries, here).astype(np.float32)
-            _, places = self._index.search(asked, min(2 * k + masked, len(self._among)))
-            row, column = np.nonzero(places >= 0)
-            ids, of = np.unique(self._among[places[row, column]], return_inverse=True)
-            best, kept_out = empty_heaps(len(here), k), empty_heaps(len(here), masked)
-            left, right = padded(asked, start, "queries")[0], padded(read_rows(self._documents, ids), 0, "documents")[0]
-            tile = Tile(left, right, np.zeros(len(here)), here, ids, masks, best, kept_out)
-            offer_listed(tile, row, of, np.full(len(row), np.inf, np.float32))
-            yield here, finished(best, kept_out)
+            block = rows[start : start + ROWS_AT_ONCE]
+            block_queries = read_rows(queries, block).astype(np.float32)
+            _, positions = self._index.search(block_queries, min(2 * k + masked, len(self._among)))
+            row, column = np.nonzero(positions >= 0)
+            ids, tile_column = np.unique(self._among[positions[row, column]], return_inverse=True)
+            best, kept_out = empty_heaps(len(block), k), empty_heaps(len(block), masked)
+            left, right = (
+                padded(block_queries, start, "queries")[0],
+                padded(read_rows(self._documents, ids), 0, "documents")[0],
+            )
+            tile = Tile(left, right, np.zeros(len(block)), block, ids, masks, best, kept_out)
+            offer_listed(tile, row, tile_column, np.full(len(row), np.inf, np.float32))
+            yield block, to_topk(best, kept_out)
 
     def recall(self, queries: Vectors, k: int, *, masks: Masks, rows: I64) -> float:
-        """Return the share of the k best that is found, over a thousand queries spread evenly."""
-        probe = rows[np.unique(np.linspace(0, len(rows) - 1, min(MEASURED, len(rows)), dtype=np.int64))]
-        exact = self._ids(search(queries, self._documents, k, masks=masks, rows=probe, among=self._among))
-        found = self._ids(self.search(queries, k, masks=masks, rows=probe))
-        hits = sum(len(np.intersect1d(a[a >= 0], b)) for a, b in zip(exact, found, strict=True))
+        """Return the share of the exact top k that the index finds, over `MEASURED` evenly spaced queries of `rows`."""
+        sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(MEASURED, len(rows)), dtype=np.int64))]
+        exact = self._ids(search(queries, self._documents, k, masks=masks, rows=sample, among=self._among))
+        approximate = self._ids(self.search(queries, k, masks=masks, rows=sample))
+        hits = sum(len(np.intersect1d(a[a >= 0], b)) for a, b in zip(exact, approximate, strict=True))
         return float(hits / max(int((exact >= 0).sum()), 1))
 
     @staticmethod
-    def _ids(parts: Iterator[tuple[I64, Found]]) -> I32:
-        return np.concatenate([found.ids for _, found in parts])
+    def _ids(parts: Iterator[tuple[I64, TopK]]) -> I32:
+        return np.concatenate([topk.ids for _, topk in parts])

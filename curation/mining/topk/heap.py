@@ -1,4 +1,4 @@
-"""The k best of a stream, kept in a binary heap: higher score first, then the lower id. Compiled, one row at a time."""
+"""Top-k heaps: the k best candidates of a stream, by higher score, then lower id. Compiled, one row at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from open_ml_embed.core.compiled import njit
 
 
 class Heaps(NamedTuple):
-    """One heap a row; the root, column 0, is the worst of those held.
+    """One binary heap for each row; the root, column 0, is the worst candidate in the heap.
 
     Attributes:
         scores: float32[n, k].
         ids: int32[n, k].
-        held: int32[n], how many places of the row are taken.
+        held: int32[n], size of each heap.
 
     """
 
@@ -26,13 +26,22 @@ class Heaps(NamedTuple):
 
 
 def empty_heaps(rows: int, k: int) -> Heaps:
-    """Return heaps that hold nothing: scores of -inf, ids of -1."""
+    """Return empty heaps of capacity k: scores of -inf, ids of -1."""
     return Heaps(np.full((rows, k), -np.inf, np.float32), np.full((rows, k), -1, np.int32), np.zeros(rows, np.int32))
 
 
 @njit(nogil=True)
 def push(scores: F32, ids: I32, size: int, score: np.float32, number: int) -> int:
-    """Offer one candidate to a heap (float32[k], int32[k]) that holds `size`; return how many it holds now."""
+    """Offer one candidate to a heap and return the new size of the heap.
+
+    Args:
+        scores: float32[k], scores in the heap.
+        ids: int32[k], their ids.
+        size: number of candidates in the heap.
+        score: of the new candidate.
+        number: id of the new candidate.
+
+    """
     if size == len(scores):
         if size == 0 or score < scores[0] or (score == scores[0] and number > ids[0]):
             return size
@@ -67,7 +76,7 @@ def push(scores: F32, ids: I32, size: int, score: np.float32, number: int) -> in
 
 @njit(nogil=True)
 def sort_heaps(scores: F32, ids: I32, held: I32) -> None:
-    """Order every row from best to worst, in place; what is not held stays at the end."""
+    """Sort every row from best to worst, in place; empty slots stay at the end."""
     for row in range(len(held)):
         for last in range(held[row] - 1, 0, -1):
             score, number = scores[row, 0], ids[row, 0]

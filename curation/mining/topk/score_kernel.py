@@ -1,9 +1,9 @@
-"""The inner product that defines a score: eight lanes in float64, added up in one fixed order, compiled to vectors.
+"""The score kernel: an inner product in float64 with a fixed order of additions, compiled to SIMD instructions.
 
-A plain loop would be either scalar (compilers must not reorder additions) or, with reordering allowed, different on
-every machine. So the order is written down: lane i sums the products of elements i, i + 8, i + 16 …, and the lanes are
-added as ((0+4)+(2+6)) + ((1+5)+(3+7)). The products are exact, because two float32 mantissas fit one float64, so it
-does not matter either whether multiplication and addition are fused.
+A plain loop would either stay scalar (compilers must not reorder additions) or, with reordering allowed, give different
+bits on different machines. So the order is fixed: lane i of 8 sums the products of elements i, i + 8, i + 16 …, and the
+lanes are added as ((0+4)+(2+6)) + ((1+5)+(3+7)). The products are exact, because the product of two float32 numbers
+fits in a float64. So the result is the same with and without fused multiply-add.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ LANES = 8
 
 @intrinsic
 def _float64_dot(context: Any, left: Any, right: Any) -> Any:
-    """Compile the sum for two contiguous float32 arrays of one length, a multiple of `LANES`."""
+    """Compile the inner product of two contiguous float32 arrays whose length is the same multiple of `LANES`."""
     double, single = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        both = zip(signature.args, arguments, strict=True)
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in both]
+        typed = zip(signature.args, arguments, strict=True)
+        arrays = [context.make_array(kind)(context, builder, value) for kind, value in typed]
         length = builder.extract_value(arrays[0].shape, 0)
         total = cgutils.alloca_once_value(builder, ir.Constant(double, [0.0] * LANES))
         with cgutils.for_range(builder, builder.udiv(length, ir.Constant(length.type, LANES))) as loop:
             start = builder.mul(loop.index, ir.Constant(length.type, LANES))
             values = []
             for array in arrays:
-                place = builder.bitcast(builder.gep(array.data, [start]), single.as_pointer())
-                values.append(builder.fpext(builder.load(place, align=4), double))
+                address = builder.bitcast(builder.gep(array.data, [start]), single.as_pointer())
+                values.append(builder.fpext(builder.load(address, align=4), double))
             builder.store(builder.fadd(builder.load(total), builder.fmul(*values)), total)
         lanes = [builder.extract_element(builder.load(total), ir.Constant(ir.IntType(32), i)) for i in range(LANES)]
         while len(lanes) > 1:

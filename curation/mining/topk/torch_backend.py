@@ -1,4 +1,4 @@
-"""Matrix products on a torch device: only what may be among the best comes back, and is scored as on a CPU."""
+"""Matrix products on a torch device. Only documents that can enter the top k are copied back; the CPU scores them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     import torch
 
 TILE_ROWS = 1024
+"""Queries that are multiplied at once, for each thread."""
 
 
 class TorchMultiplier:
-    """A device multiplies and compares, this machine's cores score: several tiles are under way, so neither waits."""
+    """The device multiplies and compares, the CPU scores. Several tiles are in flight, so neither waits for the other.
+
+    Raises:
+        SettingsError: the device does not exist.
+        MissingPackageError: torch is not installed.
+
+    """
 
     query_block = 65_536
     document_block = 32_768
@@ -32,15 +39,17 @@ class TorchMultiplier:
             self._device = torch.device(device)
             torch.empty(1, device=self._device)
         except (RuntimeError, AssertionError) as error:
-            first = str(error).splitlines()[0]
-            raise SettingsError(f"no such device: {first}", where=f"device {device}", remedy="cpu, or cuda:0") from None
+            message = str(error).splitlines()[0]
+            raise SettingsError(
+                f"no such device: {message}", where=f"device {device}", remedy="cpu, or cuda:0"
+            ) from None
         self._threads = threads or len(os.sched_getaffinity(0))
 
     def __enter__(self) -> Self:
         import torch
 
         self._pool = ThreadPoolExecutor(self._threads)
-        # TF32 and its like round the inputs: more than the error bound of the search allows for
+        # TF32 and similar formats round the inputs, which the error bound of the search does not cover
         self._precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
         return self
@@ -52,7 +61,7 @@ class TorchMultiplier:
         torch.set_float32_matmul_precision(self._precision)
 
     def scan(self, tile: Tile) -> None:
-        """Do a tile of any height."""
+        """Multiply a tile of any height and offer its documents to the heaps."""
         import torch
 
         documents = torch.from_numpy(tile.documents).to(self._device)

@@ -1,1 +1,1 @@
-"""Step `mix`: samples and documents of one mix."""
+"""Step `mix`: write the samples and documents of one mix."""

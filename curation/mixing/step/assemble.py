@@ -1,4 +1,4 @@
-"""One pool's selected rows to samples and documents: texts once, negatives as document numbers."""
+"""Turn the selected rows of one pool into samples and documents. A document is stored once and referenced by number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.mixing.recipe import Recipe, instructed, symmetric
-from curation.mixing.step.inherited_negatives import Asked, admitted
+from curation.mixing.step.inherited_negatives import MixSamples, admitted_negatives
 from curation.mixing.step.provenance import inherit
 from curation.mixing.step.select import TRAIN, VALIDATION, PoolState
 from curation.tables.pools import PoolDocuments
@@ -41,10 +41,10 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("negative_ids", pa.list_(pa.int64()), nullable=False),
     ]
 )
-"""A mix's samples. Languages are ISO 639-3, or a programming language's name. `positive_id`, `other_positive_ids` and
-`negative_ids` are document numbers; hard negatives given by a source come before mined ones. `provenance` names every
-source and subset that the sample was found in, its own first; the other queries and positives are those of its
-duplicates, in other words; `license` is the strictest of those sources."""
+"""Samples of a mix. Languages are ISO 639-3 codes or names of programming languages. `positive_id`,
+`other_positive_ids` and `negative_ids` are document numbers; given negatives come before mined ones. `provenance` names
+every source and subset that has the sample, its own first. `other_queries` and `other_positive_ids` are other wordings,
+from its duplicates. `license` is the strictest license of those sources."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -55,8 +55,8 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("subset", pa.string(), nullable=False),
     ]
 )
-"""A mix's documents, `document_id` dense from 0 over the files in order. Documents of one `cluster` are the same or
-near-duplicates: a trainer masks them for each other."""
+"""Documents of a mix; `document_id` is dense from 0, in the order of the files. Documents with the same `cluster` are
+equal or near-duplicates; a trainer must not use them as negatives of each other."""
 
 
 _ROWS = pa.schema(
@@ -67,11 +67,12 @@ _ROWS = pa.schema(
     ]
 )  # fmt: skip
 PIECE = 16_384
+"""Texts of an Arrow chunk with 32-bit offsets."""
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """Tables of one pool: `SAMPLE_SCHEMA` twice, `DOCUMENT_SCHEMA` once."""
+    """Tables of one pool: `train` and `validation` with `SAMPLE_SCHEMA`, `documents` with `DOCUMENT_SCHEMA`."""
 
     train: pa.Table
     validation: pa.Table
@@ -90,40 +91,57 @@ def assemble(
     keep: int,
     seed: int,
 ) -> Assembled:
-    """Gather one pool's samples, in rank order, and the documents that they name."""
+    """Build the samples of one pool, in order of rank, and the documents that they reference.
+
+    Args:
+        store: of the build.
+        pool: rows and verdicts.
+        offered: documents of the pool in step `mine`.
+        manifest: of the source.
+        recipe: the mix file.
+        license_of: returns the license of a source.
+        first_id: number of the first document.
+        keep: most negatives of a sample.
+        seed: decides which documents carry the instruction.
+
+    """
     chosen = np.flatnonzero(pool.verdict <= VALIDATION)
     chosen = chosen[np.argsort(pool.rank[chosen], kind="stable")]
-    own = _rows(store, pool, chosen)
-    mined = pa.concat_tables(
+    rows = _rows(store, pool, chosen)
+    mined_table = pa.concat_tables(
         store.read_table(f"negatives/{s.path}.negatives.arrow", ["negatives"]) for s in pool.shards
     )
-    taken = inherit(store, pool, own, chosen, license_of)
+    inherited = inherit(store, pool, rows, chosen, license_of)
     query_cluster = _clusters(store, pool)
-    foreign = offered.pool.name if manifest.family == "retrieval" else None
-    queries, positive_text = one_array(own["query"]), one_array(own["positive"])
-    others = taken.positives
-    exact = _query_hashes(store, pool)[chosen]
-    asked = Asked(pool, foreign, query_cluster, chosen, exact, (others.offsets, others.cluster))
-    given = admitted(store, asked, taken.negatives)
-    mined_lists = mined["negatives"].take(chosen).combine_chunks()
+    mined_pool = offered.pool.name if manifest.family == "retrieval" else None
+    queries, positive_text = one_array(rows["query"]), one_array(rows["positive"])
+    other_positives = inherited.positives
+    query_exact = _query_hashes(store, pool)[chosen]
+    mix_samples = MixSamples(
+        pool, mined_pool, query_cluster, chosen, query_exact, (other_positives.offsets, other_positives.cluster)
+    )
+    given_negatives = admitted_negatives(store, mix_samples, inherited.negatives)
+    mined_lists = mined_table["negatives"].take(chosen).combine_chunks()
     mined_starts = list_starts(mined_lists)
-    needed, mined_places = np.unique(mined_lists.flatten().to_numpy(), return_inverse=True)
-    found = [positive_text, offered.texts(needed), given.text, others.text]
-    texts = pa.concat_arrays(found).dictionary_encode()
+    mined_documents, mined_index = np.unique(mined_lists.flatten().to_numpy(), return_inverse=True)
+    text_columns = [positive_text, offered.texts(mined_documents), given_negatives.text, other_positives.text]
+    texts = pa.concat_arrays(text_columns).dictionary_encode()
     codes = texts.indices.to_numpy().astype(np.int64)
-    positive, needed_codes, given_codes, other_codes = np.split(codes, np.cumsum([len(part) for part in found[:3]]))
+    positive_codes, mined_codes, given_codes, other_codes = np.split(
+        codes, np.cumsum([len(part) for part in text_columns[:3]])
+    )
     cluster = np.empty(len(texts.dictionary), np.int64)
-    cluster[given_codes] = given.cluster
-    cluster[other_codes] = others.cluster
-    cluster[needed_codes] = offered.clusters(needed)
-    cluster[positive[::-1]] = pool.document_cluster[chosen[::-1]]
+    cluster[given_codes] = given_negatives.cluster
+    cluster[other_codes] = other_positives.cluster
+    cluster[mined_codes] = offered.clusters(mined_documents)
+    cluster[positive_codes[::-1]] = pool.document_cluster[chosen[::-1]]
     negatives, starts = _merge(
-        given.offsets,
+        given_negatives.offsets,
         given_codes,
         mined_starts,
-        needed_codes[mined_places],
-        positive,
-        others.offsets,
+        mined_codes[mined_index],
+        positive_codes,
+        other_positives.offsets,
         other_codes,
         cluster,
         keep,
@@ -134,20 +152,22 @@ def assemble(
     n = len(chosen)
     samples = pa.table(
         [
-            pa.array([i.hex() for i in own["row_id"].to_pylist()], pa.string()),
-            own["source"],
-            own["subset"],
-            taken.provenance,
-            taken.license,
+            pa.array([i.hex() for i in rows["row_id"].to_pylist()], pa.string()),
+            rows["source"],
+            rows["subset"],
+            inherited.provenance,
+            inherited.license,
             [manifest.family] * n,
             [manifest.task] * n,
-            *_languages(store, pool, own, chosen),
+            *_languages(store, pool, rows, chosen),
             _strings(queries),
-            _instructed(taken.queries, manifest, recipe),
-            _strings(documents.take(pa.array(positive))),
+            _instructed(inherited.queries, manifest, recipe),
+            _strings(documents.take(pa.array(positive_codes))),
             pa.array(query_cluster[chosen]),
-            pa.array(positive + first_id),
-            pa.ListArray.from_arrays(pa.array(others.offsets.astype(np.int32)), pa.array(other_codes + first_id)),
+            pa.array(positive_codes + first_id),
+            pa.ListArray.from_arrays(
+                pa.array(other_positives.offsets.astype(np.int32)), pa.array(other_codes + first_id)
+            ),
             pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), pa.array(negatives + first_id)),
         ],
         schema=SAMPLE_SCHEMA,
@@ -158,7 +178,7 @@ def assemble(
             pa.array(np.arange(d) + first_id),
             _strings(documents),
             pa.array(cluster),
-            *_places(pool, offered, needed, needed_codes, positive, d),
+            *_places(pool, offered, mined_documents, mined_codes, positive_codes, d),
         ],
         schema=DOCUMENT_SCHEMA,
     )
@@ -167,32 +187,32 @@ def assemble(
 
 
 def _rows(store: Store, pool: PoolState, chosen: I64) -> pa.Table:
-    """Return rows in the order asked for; texts as large_string, since those of a pool may pass 2 GiB."""
+    """Read rows in the order of `chosen`; texts as large_string, because those of a pool may exceed 2 GiB."""
     ordered = np.sort(chosen)
     table = pool.read(store, "rows", ordered, _ROWS.names).cast(_ROWS)
     return table.take(pa.array(np.searchsorted(ordered, chosen)))
 
 
 def _strings(texts: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return large_string as string, in pieces that can be: copied, since a slice has the offsets of the whole."""
+    """Cast large_string to string in chunks; chunks are copied, because a slice keeps the offsets of the whole."""
     whole = one_array(texts)
     pieces = [pa.concat_arrays([whole.slice(i, PIECE)]).cast(pa.string()) for i in range(0, len(whole), PIECE)]
     return pa.chunked_array(pieces, pa.string())
 
 
 def _places(
-    pool: PoolState, offered: PoolDocuments, needed: I64, needed_codes: I64, positive: I64, size: int
+    pool: PoolState, offered: PoolDocuments, mined_documents: I64, mined_codes: I64, positive_codes: I64, size: int
 ) -> Iterator[pa.Array]:
-    """Yield source and subset of every document; a negative may be from another source that shares the pool."""
-    for own, others in zip((pool.source, pool.subset), offered.places(needed), strict=True):
-        names = np.full(size, own, object)
-        names[needed_codes] = others
-        names[positive] = own
+    """Yield the columns source and subset of the documents; negatives may come from other sources of the pool."""
+    for pool_value, values in zip((pool.source, pool.subset), offered.places(mined_documents), strict=True):
+        names = np.full(size, pool_value, object)
+        names[mined_codes] = values
+        names[positive_codes] = pool_value
         yield pa.array(names, pa.string())
 
 
 def _instructed(lists: pa.LargeListArray, manifest: Manifest, recipe: Recipe) -> pa.ChunkedArray:
-    """Return the other wordings of n queries as list<string>, with the instruction where the recipe wants it."""
+    """Return the other wordings of n queries as list<string>[n], with the instruction if the recipe sets it."""
     texts = lists.flatten()
     if recipe.instructions:
         texts = pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING)
@@ -211,17 +231,17 @@ def _clusters(store: Store, pool: PoolState) -> I64:
     return np.asarray(pa.concat_tables(parts)["query_cluster"].to_numpy())
 
 
-def _languages(store: Store, pool: PoolState, own: pa.Table, chosen: I64) -> list[pa.ChunkedArray]:
-    """Return the two language columns: declared, or final where the source's verdicts count."""
+def _languages(store: Store, pool: PoolState, rows: pa.Table, chosen: I64) -> list[pa.ChunkedArray]:
+    """Return the two language columns: final languages if verdicts are used for the source, else declared ones."""
     if pool.judged:
         names = ["query_lang_final", "positive_lang_final"]
         parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", names) for s in pool.shards]
         return [_code(column) for column in pa.concat_tables(parts).take(chosen).columns]
-    return [_code(own["query_lang"]), _code(own["positive_lang"])]
+    return [_code(rows["query_lang"]), _code(rows["positive_lang"])]
 
 
 def _code(tags: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cut `eng-Latn` and `python-Code` to their language."""
+    """Remove the script from language tags: `eng-Latn` becomes `eng`, `python-Code` becomes `python`."""
     return pc.replace_substring_regex(tags, "-[A-Z][a-z]{3}$", "")
 
 
@@ -233,12 +253,12 @@ def _instruction(manifest: Manifest) -> pa.Scalar:
 
 
 def _instruct_some(texts: pa.Array, manifest: Manifest, recipe: Recipe, seed: int) -> pa.Array:
-    """Put the instruction before a share of the documents; which ones depends on seed and text alone."""
+    """Prefix a share of the documents with the instruction; which ones depends only on seed and text."""
     if not (recipe.instructions and recipe.instructed_documents and symmetric(manifest)):
         return texts
     draw = mix_all(tokenize(texts).exact ^ np.uint64(seed)) >> np.uint64(11)
-    some = pa.array(draw.astype(np.float64) / 2**53 < recipe.instructed_documents)
-    return pc.if_else(some, pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING), texts)
+    selected = pa.array(draw.astype(np.float64) / 2**53 < recipe.instructed_documents)
+    return pc.if_else(selected, pc.binary_join_element_wise(_instruction(manifest), texts, _NOTHING), texts)
 
 
 @njit
@@ -251,27 +271,34 @@ def _merge(
     other_starts: I64,
     other: I64,
     cluster: I64,
-    keep: int,
+    num_negatives: int,
 ) -> tuple[I64, I64]:
-    """Join given and mined negatives: given first, none near any positive, none twice, at most `keep`."""
+    """Join given and mined negatives of each sample.
+
+    Given ones come first. Near-duplicates of a positive and repetitions are dropped, and at most `num_negatives` kept.
+
+    Returns:
+        int64[total] document codes, and int64[n + 1] offsets.
+
+    """
     n = len(positive)
     result = np.empty(len(given) + len(mined), np.int64)
     starts = np.zeros(n + 1, np.int64)
-    used = 0
+    count = 0
     for row in range(n):
-        begin = used
-        for part in range(2):
-            codes = given if part == 0 else mined
-            bounds = given_starts if part == 0 else mined_starts
+        first = count
+        for kind in range(2):
+            codes = given if kind == 0 else mined
+            bounds = given_starts if kind == 0 else mined_starts
             for i in range(bounds[row], bounds[row + 1]):
                 code = codes[i]
-                fresh = cluster[code] != cluster[positive[row]] and used - begin < keep
+                is_new = cluster[code] != cluster[positive[row]] and count - first < num_negatives
                 for j in range(other_starts[row], other_starts[row + 1]):
-                    fresh = fresh and cluster[code] != cluster[other[j]]
-                for j in range(begin, used):
-                    fresh = fresh and result[j] != code
-                if fresh:
-                    result[used] = code
-                    used += 1
-        starts[row + 1] = used
-    return result[:used].copy(), starts
+                    is_new = is_new and cluster[code] != cluster[other[j]]
+                for j in range(first, count):
+                    is_new = is_new and result[j] != code
+                if is_new:
+                    result[count] = code
+                    count += 1
+        starts[row + 1] = count
+    return result[:count].copy(), starts

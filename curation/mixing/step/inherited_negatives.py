@@ -1,7 +1,7 @@
-"""Which negatives of its duplicates a sample may take over.
+"""Negatives that a sample inherits from its merged duplicates.
 
-Its own negatives were chosen by the miner. Those of merged duplicates were never candidates of its pool, so they are
-checked for false negatives here, by the clusters that dedup gave every text.
+Negatives inherited from merged duplicates were never checked for false negatives, because they were not candidates in
+the pool of the sample. They are checked here, with the clusters of step `dedup`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 
 
-class Offered(NamedTuple):
-    """Negatives that sources gave to the duplicates of n samples; a text stands once for each sample.
+class GivenNegatives(NamedTuple):
+    """Given negatives of the duplicates of n samples; each text occurs once for each sample.
 
     Attributes:
         offsets: int64[n + 1].
-        text: large_string, all texts one after the other.
-        exact, cluster: uint64 and int64, exact hash and document cluster of each text.
+        text: large_string[total], the texts of all samples.
+        exact, cluster: uint64[total] and int64[total], exact hash and document cluster of each text.
 
     """
 
@@ -36,14 +36,14 @@ class Offered(NamedTuple):
     cluster: I64
 
 
-class Asked(NamedTuple):
-    """Samples of a pool, and what is known to answer them.
+class MixSamples(NamedTuple):
+    """Samples of a mix from one pool, and documents that are known to answer them.
 
     Attributes:
-        pool: their source and subset.
-        mined: name of the miner's pool; null where no other pool can hold answers.
-        query_cluster: int64, of all rows of `pool`.
-        chosen: int64[n], which of them are the samples.
+        pool: source and subset of the samples.
+        mined: name of the pool in step `mine`; null if no other pool can hold answers.
+        query_cluster: int64[rows], query clusters of all rows of `pool`.
+        chosen: int64[n], row numbers of the samples.
         query_exact: uint64[n], exact hashes of their queries.
         others: document clusters of the positives of each sample's duplicates.
 
@@ -55,50 +55,54 @@ class Asked(NamedTuple):
     chosen: I64
     query_exact: U64
     others: tuple[I64, I64]
-    """Offsets int64[n + 1], and clusters int64."""
+    """int64[n + 1] offsets, and int64[total] clusters."""
 
 
-def admitted(store: Store, asked: Asked, offered: Offered) -> Offered:
-    """Return what may stay of the negatives that are offered.
+def admitted_negatives(store: Store, samples: MixSamples, negatives: GivenNegatives) -> GivenNegatives:
+    """Return the negatives that are not masked.
 
-    Left out are a sample's own query, and whatever resembles an answer to it or to a near-duplicate of it, in this pool
-    or another.
+    Masked are texts equal to the sample's query, and near-duplicates of a document that answers the query or a
+    near-duplicate of it, in this pool or another.
     """
-    if not len(offered.text):
-        return offered
-    n = len(asked.chosen)
-    own_cluster = asked.query_cluster[asked.chosen]
-    rows = np.flatnonzero(np.diff(offered.offsets))
-    asking, answering = _answers(store, asked, np.unique(own_cluster[rows]))
-    numbers = np.arange(len(offered.text), dtype=np.int64)
+    if not len(negatives.text):
+        return negatives
+    n = len(samples.chosen)
+    sample_cluster = samples.query_cluster[samples.chosen]
+    rows = np.flatnonzero(np.diff(negatives.offsets))
+    answered_queries, answer_documents = _answer_clusters(store, samples, np.unique(sample_cluster[rows]))
+    numbers = np.arange(len(negatives.text), dtype=np.int64)
     masks = build_masks(
         Ragged.empty(n),
-        offered.cluster,
-        query_cluster=own_cluster,
-        elsewhere=(asking, answering),
-        texts=(asked.query_exact, offered.exact),
+        negatives.cluster,
+        query_cluster=sample_cluster,
+        elsewhere=(answered_queries, answer_documents),
+        texts=(samples.query_exact, negatives.exact),
     )
     kept = np.zeros(len(numbers), bool)
-    _admit(masks, rows, offered.offsets, kept)
-    before = offsets_of(kept)
-    return Offered(
-        before[offered.offsets], offered.text.filter(pa.array(kept)), offered.exact[kept], offered.cluster[kept]
+    _admit(masks, rows, negatives.offsets, kept)
+    kept_before = offsets_of(kept)
+    return GivenNegatives(
+        kept_before[negatives.offsets],
+        negatives.text.filter(pa.array(kept)),
+        negatives.exact[kept],
+        negatives.cluster[kept],
     )
 
 
-def _answers(store: Store, asked: Asked, clusters: I64) -> tuple[I64, I64]:
-    """Return (query clusters, clusters of documents that answer them), of some query clusters: by rows of the pool,
-    by what was merged into its samples, by rows of other pools.
+def _answer_clusters(store: Store, samples: MixSamples, clusters: I64) -> tuple[I64, I64]:
+    """Return pairs (query cluster, cluster of a document that answers it), int64[pairs] each, for these query clusters.
+
+    The answers come from rows of the pool, from duplicates merged into its samples, and from rows of other pools.
     """
-    here = np.flatnonzero(np.isin(asked.query_cluster, clusters))
-    offsets, merged = asked.others
-    by_merged = np.repeat(asked.query_cluster[asked.chosen], np.diff(offsets))
-    found = answers_of(store, asked.mined) if asked.mined else ANSWER_SCHEMA.empty_table()
-    elsewhere = [found[name].to_numpy() for name in ANSWER_SCHEMA.names]
-    asking = np.concatenate([asked.query_cluster[here], by_merged, elsewhere[0]])
-    answering = np.concatenate([asked.pool.document_cluster[here], merged, elsewhere[1]])
-    inside = np.isin(asking, clusters)
-    return asking[inside], answering[inside]
+    rows = np.flatnonzero(np.isin(samples.query_cluster, clusters))
+    offsets, merged = samples.others
+    by_merged = np.repeat(samples.query_cluster[samples.chosen], np.diff(offsets))
+    table = answers_of(store, samples.mined) if samples.mined else ANSWER_SCHEMA.empty_table()
+    elsewhere = [table[name].to_numpy() for name in ANSWER_SCHEMA.names]
+    query_clusters = np.concatenate([samples.query_cluster[rows], by_merged, elsewhere[0]])
+    document_clusters = np.concatenate([samples.pool.document_cluster[rows], merged, elsewhere[1]])
+    inside = np.isin(query_clusters, clusters)
+    return query_clusters[inside], document_clusters[inside]
 
 
 @njit

@@ -1,4 +1,4 @@
-"""Whose language verdicts a mix reads."""
+"""Which sources' language verdicts a mix uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from curation.mixing.recipe import load_recipe
 
 
 def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
-    """Return the sources of a mix whose language verdicts change what it takes: whose word is not just trusted."""
+    """Return the sources of a mix whose language verdicts can drop rows: all whose policy is not `trust-declared`.
+
+    Args:
+        step: `mix-<name>`.
+        build: the profile.
+        rows: result of the step `normalize`.
+
+    """
     recipe, trust = load_recipe(step.removeprefix("mix-"), build.root), build.profile.languages.trust
     sources = {shard.source for shard in rows.shards if recipe.holds(shard.source)}
     return {name for name in sources if trust.of(name).policy != "trust-declared"}

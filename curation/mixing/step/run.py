@@ -1,4 +1,4 @@
-"""Step `mix`: one mix from everything before it, as parquet that `datasets.load_dataset` reads."""
+"""Step `mix`: build one mix from the results of all steps, as Parquet files for `datasets.load_dataset`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,14 @@ from sources.manifest import License, Manifest
 def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     """Build one mix.
 
+    Args:
+        build: the profile.
+        inputs: results of the steps before.
+        name: of the mix.
+
     Raises:
-        UnknownNameError: no such mix.
-        StageError: a step before is missing, or the profile has no source of this mix.
+        UnknownNameError: the mix does not exist.
+        StageError: the result of a step before is missing, or the profile has no source of this mix.
 
     """
     recipe = load_recipe(name, build.root)
@@ -58,18 +63,18 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
             states[source].append(state)
             progress.advance(f"judge {source}/{subset}")
         drop_twins([p for s in states for p in states[s] if build.manifest(s).family == "retrieval"])
-        for of_source in states.values():
-            apply_cap(of_source, settings.cap or recipe.cap)
+        for source_pools in states.values():
+            apply_cap(source_pools, settings.cap or recipe.cap)
 
         def license_of(source: str) -> License:
             return build.manifest(source).license
 
         folder = build.mix(name)
         writer = _MixWriter(folder, settings.shard_rows)
-        for source, of_source in states.items():
+        for source, source_pools in states.items():
             manifest = build.manifest(source)
-            for pool in of_source:
-                made = assemble(
+            for pool in source_pools:
+                assembled = assemble(
                     build.store,
                     pool,
                     documents_of(build, source, pool.subset),
@@ -80,7 +85,7 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
                     keep=build.profile.mining.num_negatives,
                     seed=settings.seed,
                 )
-                writer.add(made.train, made.validation, made.documents)
+                writer.add(assembled.train, assembled.validation, assembled.documents)
                 progress.advance(f"write {source}/{pool.subset}")
     result.stats = {"sources": {s: funnel(p) for s, p in states.items()}, "counts": _counts(writer)}
     result.stats["languages"] = dict(sorted(writer.languages.items()))
@@ -104,7 +109,7 @@ def _card(recipe: Recipe, result: StepResult, sources: list[Manifest]) -> str:
 
 
 class _MixWriter:
-    """Writes the mix beside its place and moves it there whole."""
+    """Writes the mix to a temporary folder and renames it when complete."""
 
     def __init__(self, folder: Path, rows: int) -> None:
         self._final, self._work = folder, folder.with_name(folder.name + ".tmp")
@@ -126,19 +131,22 @@ class _MixWriter:
                     self.languages[entry["values"]] = self.languages.get(entry["values"], 0) + entry["counts"]
 
     def close(self, card: str) -> list[Output]:
-        """Put the mix into its place, and return its files, with paths below `out/<profile>/`."""
-        parts = (self.train, self.validation, self.documents)
-        for part in parts:
-            part.close()
+        """Write the card, rename the folder, and return the files of the mix, with paths below `out/<profile>/`."""
+        writers = (self.train, self.validation, self.documents)
+        for writer in writers:
+            writer.close()
         (self._work / "README.md").write_text(card, "utf-8")
         put_folder(self._work, self._final)
         data = card.encode()
-        made = [Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data)), *(o for p in parts for o in p.made)]
-        return [replace(output, path=f"mixes/{self._final.name}/{output.path}") for output in made]
+        outputs = [
+            Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data)),
+            *(o for p in writers for o in p.made),
+        ]
+        return [replace(output, path=f"mixes/{self._final.name}/{output.path}") for output in outputs]
 
 
 class _Rolling:
-    """Parquet files of `limit` rows each, whatever the size of the tables that come."""
+    """Writes tables of any size to Parquet files of `limit` rows each."""
 
     def __init__(self, folder: Path, stem: str, schema: pa.Schema, limit: int) -> None:
         self._folder, self._stem, self._schema, self._limit = folder, stem, schema, limit
@@ -157,8 +165,8 @@ class _Rolling:
     def _flush(self, rows: int) -> None:
         table = pa.concat_tables(self._held) if self._held else self._schema.empty_table()
         self._write(table.slice(0, rows))
-        rest = table.slice(rows)
-        self._held, self._held_rows = ([rest] if rest.num_rows else []), rest.num_rows
+        remaining = table.slice(rows)
+        self._held, self._held_rows = ([remaining] if remaining.num_rows else []), remaining.num_rows
 
     def _write(self, table: pa.Table) -> None:
         path = self._folder / f"{self._stem}-{self._files:05d}.parquet"

@@ -1,4 +1,4 @@
-"""Which rows of a source get into a mix, and for each of the others the one reason why not."""
+"""Select the rows of a mix. Every row that is dropped gets one reason."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, CONTAMINATED, NO_NEGATIVES, TWIN
 
 @dataclass
 class PoolState:
-    """The few columns of one pool that decide: n rows, and the verdict on each.
+    """The verdicts on the n rows of one pool, and the columns that they depend on.
 
     Attributes:
-        verdict: uint8[n] into `REASONS`.
-        rank: uint64[n], seeded by the mix; lower goes first when a cap leaves rows out.
-        document_cluster: int64[n].
-        judged: whether language verdicts count: where a source's word is trusted, nobody reads them.
+        source, subset: of the pool.
+        shards: rows shards of the pool.
+        verdict: uint8[n], index into `REASONS`.
+        rank: uint64[n], random; rows with lower rank are kept first under a cap.
+        document_cluster: int64[n], clusters of the positives.
+        judged: whether language verdicts drop rows; false if the source's declared languages are trusted.
 
     """
 
@@ -52,12 +54,20 @@ class PoolState:
     judged: bool = False
 
     def read(self, store: Store, kind: str, rows: I64, columns: list[str] | None = None) -> pa.Table:
-        """Return some rows, by number, ascending, of the tables of one kind (rows, merges, …) beside its shards."""
-        parts, first = [], 0
+        """Read rows of the row-aligned tables of one kind.
+
+        Args:
+            store: of the build.
+            kind: name of the tables: `rows`, `merges`, …
+            rows: int64, ascending row numbers in the pool.
+            columns: to read; null: all.
+
+        """
+        parts, first_row = [], 0
         for shard in self.shards:
-            here = rows[slice(*np.searchsorted(rows, [first, first + shard.rows]))] - first
-            parts.append(store.read_rows(f"{kind}/{shard.path}.{kind}.arrow", here, columns))
-            first += shard.rows
+            indices = rows[slice(*np.searchsorted(rows, [first_row, first_row + shard.rows]))] - first_row
+            parts.append(store.read_rows(f"{kind}/{shard.path}.{kind}.arrow", indices, columns))
+            first_row += shard.rows
         return pa.concat_tables(parts)
 
 
@@ -71,16 +81,18 @@ def judge_pool(
     contaminated: I64,
     judged: bool = False,
 ) -> PoolState:
-    """Read one pool's deciding columns; verdicts before twins and caps, which need the other pools.
+    """Give the rows of one pool their verdicts, except for twins and caps, which depend on the other pools.
+
+    If several reasons to drop a row apply, the first of them in `REASONS` counts.
 
     Args:
         store: of the build.
         source: of the pool.
         subset: of the pool.
-        shards: its rows.
+        shards: rows shards of the pool.
         settings: of the mix.
-        contaminated: sample clusters with a row that overlaps with an evaluation set, ascending.
-        judged: whether language verdicts count.
+        contaminated: int64, ascending sample clusters with a row that overlaps with an evaluation set.
+        judged: whether language verdicts drop rows.
 
     """
     clusters = pa.concat_tables(store.read_table(f"clusters/{s.path}.clusters.arrow") for s in shards)
@@ -89,8 +101,8 @@ def judge_pool(
     verdict = np.full(rows.num_rows, TRAIN, np.uint8)
     fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), settings.seed)
     verdict[fraction < settings.validation] = VALIDATION
-    found = pc.list_value_length(mined["negatives"]).to_numpy()
-    verdict[(found == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
+    negative_counts = pc.list_value_length(mined["negatives"]).to_numpy()
+    verdict[(negative_counts == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
     verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
     reason = clusters["reason"]
     verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), fill_value=False).to_numpy()] = NEAR
@@ -103,22 +115,22 @@ def judge_pool(
 
 
 def _merged_negatives(store: Store, shards: list[Shard]) -> Mask:
-    """Tell which rows have a duplicate whose source gave negatives."""
+    """Return a mask of the rows that have a merged duplicate with given negatives, bool[n]."""
     merged = pa.concat_tables(store.read_table(f"merges/{s.path}.merges.arrow") for s in shards)["merged"]
-    found = np.zeros(len(merged), bool)
+    has_negatives = np.zeros(len(merged), bool)
     lengths = pc.list_value_length(pc.struct_field(pc.list_flatten(merged), "negatives"))
-    found[pc.list_parent_indices(merged).filter(pc.greater(lengths, 0)).to_numpy()] = True
-    return found
+    has_negatives[pc.list_parent_indices(merged).filter(pc.greater(lengths, 0)).to_numpy()] = True
+    return has_negatives
 
 
 def _uniform(keys: U64, seed: int) -> F64:
-    """Draw a number in [0, 1) for each key: rows that share a query share their side of the split."""
-    salted = mix_all(keys ^ np.uint64(GOLDEN * (seed + 1) % 2**64))
-    return np.asarray((salted >> np.uint64(11)).astype(np.float64) / 2**53)
+    """Return a pseudorandom number in [0, 1) for each key, float64[n]. Rows with the same query get the same number."""
+    hashes = mix_all(keys ^ np.uint64(GOLDEN * (seed + 1) % 2**64))
+    return np.asarray((hashes >> np.uint64(11)).astype(np.float64) / 2**53)
 
 
 def drop_twins(pools: list[PoolState]) -> None:
-    """Leave out training rows whose document, or a near-duplicate of it, is held out for validation."""
+    """Drop training rows whose document, or a near-duplicate of it, is held out for validation."""
     held = [p.document_cluster[p.verdict == VALIDATION] for p in pools]
     held_out = np.unique(np.concatenate(held)) if held else np.zeros(0, np.int64)
     for pool in pools:
@@ -127,7 +139,7 @@ def drop_twins(pools: list[PoolState]) -> None:
 
 
 def apply_cap(pools: list[PoolState], cap: int | None) -> None:
-    """Keep the `cap` rows of lowest rank over all pools of one source, held-out ones in proportion."""
+    """Keep the `cap` rows of lowest rank over all pools of one source, training and validation rows alike."""
     if cap is None:
         return
     ranks = np.concatenate([p.rank[p.verdict <= VALIDATION] for p in pools])
@@ -139,6 +151,6 @@ def apply_cap(pools: list[PoolState], cap: int | None) -> None:
 
 
 def funnel(pools: list[PoolState]) -> dict[str, Any]:
-    """Count the verdicts of one source."""
+    """Count the verdicts over the pools of one source, by name."""
     counts = sum((np.bincount(p.verdict, minlength=len(REASONS)) for p in pools), np.zeros(len(REASONS), np.int64))
     return {name: int(count) for name, count in zip(REASONS, counts, strict=True)}

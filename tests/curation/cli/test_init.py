@@ -9,8 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from curation.cli.app import app
-from curation.cli.options import open_build
 from curation.pipeline.new_project import PIPELINES, template_files
+from curation.pipeline.opening import open_build
 from open_ml_embed.core.errors import SettingsError
 from sources import registry
 

@@ -13,6 +13,7 @@ from open_ml_embed.core.engine import Workers
 from sources import registry
 from tests.sources.raw import FIXTURES
 from tests.support.hub.server import serving
+from tests.support.workshop import written_report
 
 SOURCES = ("mkqa", "sib200", "squad")
 
@@ -74,6 +75,6 @@ def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypat
     assert shares["SIB200Classification"] > 0.8  # the source leaves out a sentence without a label
     assert shares["MKQARetrieval"] > 0.9
     assert result.stats["sources"]["squad"]["contaminated"] == 0
-    html = run_step(build, "report").read_text()
+    html = written_report(build)
     assert "Sources to distrust" in html
     assert "of SIB200ClusteringS2S" in html

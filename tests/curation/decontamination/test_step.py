@@ -17,7 +17,7 @@ from curation.tables.contamination import contaminated_clusters
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from tests.support.leaks import LEAKS, NOISE, QUESTION, SENTENCE, folder
-from tests.support.workshop import MANIFEST
+from tests.support.workshop import MANIFEST, written_report
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_without_evaluation_sets_nothing_is_to_be_done(leaky):
     result = run_step(build, "decontaminate")
     assert (result.shards, result.stats["tasks"]) == ([], {})
     run_step(build, "mix-all")
-    assert "names no evaluation sets" in run_step(build, "report").read_text()
+    assert "names no evaluation sets" in written_report(build)
 
 
 def test_a_mix_wants_the_step_of_its_rows(leaky):
@@ -230,7 +230,7 @@ def test_a_set_may_be_described_as_a_source_is(leaky, tmp_path, monkeypatch, cap
     assert columns(build, result)[0]["query_text"].startswith("ours/x/query/")
     assert result.skipped == {"packaged": "apt-get is not installed"}
     assert "skipped packaged" in capsys.readouterr().err
-    assert "packaged was skipped: apt-get is not installed" in run_step(build, "report").read_text()
+    assert "packaged was skipped: apt-get is not installed" in written_report(build)
 
 
 def test_sets_that_cannot_be_had_are_named_together(leaky, capsys):
@@ -254,7 +254,7 @@ def test_a_text_of_many_tasks_is_counted_for_each(leaky):
 def test_the_report_shows_tasks_examples_and_sources_to_distrust(leaky):
     build = leaky()
     run_step(build, "decontaminate")
-    html = run_step(build, "report").read_text()
+    html = written_report(build)
     assert "Sources to distrust" in html
     assert "4 of its 6 rows are contaminated" in html
     assert "heldout/default/document/c1" in html

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dedup import cluster, signatures
-from curation.dedup.exact import ALL_PAIRS, NEIGHBOURS, fold, least_agreement, merge, run_pairs
+from curation.dedup.exact import ALL_PAIRS, NEIGHBORS, fold, least_agreement, merge, run_pairs
 from curation.dedup.joining import ShingleSets, join
 from curation.dedup.settings import DedupSettings
 from curation.dedup.step.ranks import ranked
@@ -123,7 +123,7 @@ def test_short_runs_are_compared_in_full():
 
 
 def test_a_band_that_a_million_rows_share_stays_linear():
-    assert len(pairs_of_run(1_000_000, same=True)) <= (NEIGHBOURS + 1) * 1_000_000
+    assert len(pairs_of_run(1_000_000, same=True)) <= (NEIGHBORS + 1) * 1_000_000
     assert len(pairs_of_run(1_000_000, same=False)) < 10
 
 

@@ -5,7 +5,7 @@ import random
 import pyarrow as pa
 import pytest
 
-from curation.dedup.exact import NEIGHBOURS
+from curation.dedup.exact import NEIGHBORS
 from curation.pipeline.run import run_step
 
 SAME, TEMPLATES, WORDS = 4000, 700, 600_000
@@ -62,7 +62,7 @@ def test_a_band_that_hundreds_of_rows_share_costs_few_pairs_a_row(hostile):
     stats = run_step(build, "dedup").stats
     document = stats["document"]
     bands = build.profile.dedup.bands
-    assert TEMPLATES < document["candidate_pairs"] <= bands * (NEIGHBOURS + 1) * (TEMPLATES + 2)
+    assert TEMPLATES < document["candidate_pairs"] <= bands * (NEIGHBORS + 1) * (TEMPLATES + 2)
     assert document["candidate_pairs"] < TEMPLATES * (TEMPLATES - 1) / 2 / 3
     assert stats["sample"]["exact_duplicates"] == SAME
     assert stats["sample"]["compared"] <= 4

@@ -102,7 +102,7 @@ def test_estimator_agrees_with_datasketch():
     theirs = np.array([sketched[i].jaccard(sketched[150 + i]) for i in range(150)])
     signed, _ = signatures(left + right, SETTINGS)
     ours = (signed[:150] == signed[150:]).mean(1)
-    theory = np.sqrt((2 * truth * (1 - truth) / settings.num_perm).mean())
+    theory = np.sqrt((2 * truth * (1 - truth) / SETTINGS.num_perm).mean())
     assert np.sqrt(((ours - theirs) ** 2).mean()) < 1.2 * theory
 
 
@@ -167,7 +167,7 @@ def test_bytes_that_are_no_text_are_signed_alike_wherever_they_stand(rows):
 def test_every_script_is_signed(text):
     signed, enough = signatures([text, text + " x y z", "one two three four"], SETTINGS)
     assert enough.tolist() == [True, True, False]
-    assert 0 < (signed[0] == signed[1]).sum() < settings.num_perm
+    assert 0 < (signed[0] == signed[1]).sum() < SETTINGS.num_perm
 
 
 def test_jaccard_equals_brute_force():
@@ -256,3 +256,11 @@ def test_a_row_of_millions_of_shingles_is_signed_like_its_set():
     signed, _ = signatures([text * 2, text * 100_000, "a " * 10**6, "a a a a a"], SETTINGS)
     assert signed[0].tolist() == signed[1].tolist()
     assert signed[2].tolist() == signed[3].tolist()
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, 42), (0.7, 32), (0.8, 21), (0.9, 14)])
+def test_bands_follow_the_threshold_unless_they_are_stated(threshold, expected):
+    chosen = DedupSettings(threshold=threshold)
+    assert chosen.bands == expected
+    assert (1 - threshold ** (chosen.num_perm // chosen.bands)) ** chosen.bands <= 0.005
+    assert DedupSettings(threshold=threshold, bands=16).bands == 16

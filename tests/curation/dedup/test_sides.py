@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.dedup.step import sample_pairs
-from curation.pipeline.freshness import load
+from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
 from curation.report.examples import duplicates
 from curation.report.statistics import load_inputs
 from tests.curation.dedup.test_step import make_text, near
+from tests.support.workshop import written_report
 
 THRESHOLD = 0.8
 
@@ -271,10 +272,10 @@ def test_the_reports_examples_lie_at_or_above_the_threshold(workshop, threshold)
     workshop.rows(build, pools)
     run_step(build, "dedup")
     run_step(build, "mine")
-    shown = duplicates(build.store, load_inputs(build), build.profile.dedup)
+    shown = duplicates(build.store, load_inputs(build, inputs_of(build, "report")), build.profile.dedup)
     assert len(shown.pairs) == 5
     assert {pair.dropped.source for pair in shown.pairs} == {"a", "b", "c"}
     for pair in shown.pairs:
         assert min(field.similarity for field in pair.fields) == pair.similarity >= threshold
         assert pair.dropped.source == pair.kept.source
-    assert "Jaccard" in run_step(build, "report").read_text()
+    assert "Jaccard" in written_report(build)

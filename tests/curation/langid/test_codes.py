@@ -9,7 +9,7 @@ import langcodes
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.langid import identify
@@ -33,7 +33,7 @@ from curation.langid.codes import (
 from curation.langid.identifier import as_ranked
 from curation.langid.interface import _loaded, backend
 from curation.langid.scripts import look
-from curation.langid.settings import LanguageSettings
+from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.errors import MissingPackageError
 from sources.languages import tag_of
 
@@ -186,6 +186,7 @@ def test_why_the_table_is_ours(code, theirs):
     assert agrees == (code in ("cmn", "arb", "prs"))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*CORPUS, "und", "zxx", "cmn", "nan", "python"])), st.sampled_from(POLICIES))
 def test_arrays_fold_as_codes_do(codes, policy):
     assert fold_all(pa.array(codes, pa.string()), policy).to_pylist() == [fold(code, policy) for code in codes]
@@ -209,10 +210,12 @@ def answering(monkeypatch):
             def ranked(self, texts, scripts, k):
                 return as_ranked([[(names.index(code), score) for code, score in row] for row in rows])
 
-        monkeypatch.setitem(sys.modules, "curation.langid.model", SimpleNamespace(Bundled=Told))
+        monkeypatch.setitem(BACKENDS._targets, "bundled", Told)
+        monkeypatch.delitem(BACKENDS._loaded, "bundled", raising=False)
         _loaded.cache_clear()
 
     yield put
+    BACKENDS._loaded.pop("bundled", None)  # the one that was put there
     _loaded.cache_clear()
 
 

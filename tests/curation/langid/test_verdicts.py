@@ -17,12 +17,13 @@ from curation.langid.interface import IDENTIFIED_SCHEMA
 from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.langid.step import run as langid_step
 from curation.langid.step.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judge, strongest, verdict
-from curation.pipeline.freshness import load
+from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
 from curation.pipeline.show import show_disagreements, show_rows
 from curation.report.statistics import STAGES, funnel, load_inputs
 from curation.settings import load_profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
+from tests.support.workshop import written_report
 
 DROP = {"policy": "drop-disagreement", "confidence": 0.8}
 OVERRULE = {"policy": "trust-identified", "confidence": 0.8}
@@ -176,7 +177,7 @@ def test_the_mix_leaves_out_what_is_dropped_with_a_counted_reason(made):
     assert stats["others"]["other-language"] == 0
     assert sum(stats["pairs"].values()) == len(ROWS)
     assert not {ROWS[i]["query"] for i in (1, 2, 3, 6)} & samples(build).keys()
-    inputs = load_inputs(build)
+    inputs = load_inputs(build, inputs_of(build, "report"))
     (ends,) = [r for r in funnel(inputs, inputs.mixes["plain"]) if r.source == "pairs"]
     assert ends.ends["other-language"] == 4
     assert sum(ends.ends[stage] for stage in STAGES) == ends.records
@@ -301,7 +302,7 @@ def test_long_texts_are_cut_and_evil_ones_are_escaped(made):
     found = load(build, "identify").stats["sources"]["pairs"]["disagreements"]
     (shown,) = [d for d in found if "script" in d["text"]]
     assert len(shown["text"]) == 201
-    text = run_step(build, "report").read_text("utf-8")
+    text = written_report(build)
     assert "<script>" not in text
     assert shown["row_id"] in text
     assert html.escape("<script>alert(1)</script>") in text

@@ -139,8 +139,8 @@ def test_no_queries_and_no_documents():
     [
         ({"positives": [0, 3]}, "not between 0 and 2"),
         ({"positives": np.array([0, 2**32])}, "not between 0 and 2"),
-        ({"positives": [0]}, "1 lists for 2 queries"),
-        ({"given": [[0]]}, "given: 1 lists for 2 queries"),
+        ({"positives": [0]}, "positives: 1 entries for 2 queries"),
+        ({"given": [[0]]}, "given: 1 entries for 2 queries"),
         ({"queries": ["a", "b"]}, "of different kinds"),
         ({"languages": (["a"], ["a"] * 3)}, "languages are 1 and 3 for 2 queries and 3 documents"),
         ({"second_opinion": Shorter()}, "reads texts"),

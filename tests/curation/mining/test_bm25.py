@@ -69,9 +69,9 @@ def test_the_retriever_equals_sorting_everything(seed, m, k, threads):
         admitted = [d for d in by_score if not MASKS[masked_by(masks, q, d)]][:k]
         last = scores[q, admitted[-1]] if len(admitted) == k else 0
         masked = [d for d in by_score if MASKS[masked_by(masks, q, d)] and scores[q, d] >= last]
-        assert scored.found.ids[q].tolist() == admitted + [-1] * (k - len(admitted))
-        assert scored.found.scores[q, : len(admitted)].tolist() == [scores[q, d] for d in admitted]
-        assert [d for d in scored.found.masked_ids[q].tolist() if d >= 0] == masked
+        assert scored.candidates.ids[q].tolist() == admitted + [-1] * (k - len(admitted))
+        assert scored.candidates.scores[q, : len(admitted)].tolist() == [scores[q, d] for d in admitted]
+        assert [d for d in scored.candidates.masked_ids[q].tolist() if d >= 0] == masked
     flat = [(q, d) for q in range(n) for d in positives[q]]
     expected = [scores[q, d] if scores[q, d] else np.nan for q, d in flat]
     np.testing.assert_array_equal(scored.positives, np.array(expected, np.float32))
@@ -101,9 +101,9 @@ def test_each_language_is_searched_as_if_it_were_alone(seed, m):
         for scored in retriever.blocks(pool, chosen, rows):
             own = np.split(scored.positives, np.cumsum(lists.counts(scored.rows))[:-1])
             for i, row in enumerate(scored.rows):
-                held = scored.found.ids[i] >= 0
-                ids = [d[x] for x in scored.found.ids[i][held]]
-                lines[q[row]] = ids, scored.found.scores[i][held].tolist(), np.nan_to_num(own[i]).tolist()
+                held = scored.candidates.ids[i] >= 0
+                ids = [d[x] for x in scored.candidates.ids[i][held]]
+                lines[q[row]] = ids, scored.candidates.scores[i][held].tolist(), np.nan_to_num(own[i]).tolist()
         return lines
 
     everything = list(range(n)), list(range(m))

@@ -156,7 +156,7 @@ def test_files_are_read_block_by_block(tmp_path):
 def test_halves_are_the_nearest_and_what_rounding_took_is_known(panels):
     made = vectors(7, 100, 24, "wide")
     made[0, :4] = [0, -0.0, 1e-40, -1.2e-38]
-    packed, lengths, taken = bf16.pack(made, panels=panels, among=bf16.PANEL)
+    packed, lengths, taken = bf16.pack(made, panels=panels, multiple=bf16.PANEL)
     lines = packed.transpose(0, 2, 1).reshape(128, 12) if panels else packed
     assert not lines[100:].any()
     rounded = np.ascontiguousarray(lines[:100]).view(np.uint16).astype(np.uint32) << 16
@@ -173,8 +173,8 @@ def test_halves_are_the_nearest_and_what_rounding_took_is_known(panels):
 @settings(deadline=None, max_examples=40)
 def test_products_of_halves_are_within_their_bound_and_flagged(seed, n, m, pairs):
     left, right = vectors(seed, n, 2 * pairs, "plain"), vectors(seed + 1, m, 2 * pairs, "plain")
-    rows, lengths, taken = bf16.pack(left, panels=False, among=bf16.ROWS)
-    panels, wide, lost = bf16.pack(right, panels=True, among=bf16.PANEL)
+    rows, lengths, taken = bf16.pack(left, panels=False, multiple=bf16.ROWS)
+    panels, wide, lost = bf16.pack(right, panels=True, multiple=bf16.PANEL)
     out = np.empty((len(rows), len(panels) * bf16.PANEL), np.float32)
     least = np.full(len(rows), np.inf, np.float32)
     least[:n] = np.random.default_rng(seed).standard_normal(n) * pairs**0.5

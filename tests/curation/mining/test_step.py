@@ -214,8 +214,8 @@ def test_the_same_negatives_whatever_the_shards_and_blocks(workshop, monkeypatch
     for i, row in enumerate(row for rows in pools.values() for row in rows):
         row.update({"label": f"c{i % 4}"} if label else {})
     _, expected = mine(workshop, pools, 25, shortage="fill")
-    for module in ("searching", "step", "aligning"):
-        monkeypatch.setattr(f"curation.mining.{module}.BLOCK_QUERIES", 11)
+    for module in ("search", "run", "row_alignment"):
+        monkeypatch.setattr(f"curation.mining.step.{module}.BLOCK_QUERIES", 11)
     _, found = mine(workshop, pools, shard_rows, shortage="fill")
     fields = ("texts", "scores", "origins", "positive_score", "positive_rank")
     for key, rows in expected.items():

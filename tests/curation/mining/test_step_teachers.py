@@ -104,13 +104,13 @@ def test_the_command_takes_another_teacher(workshop, model):
 
 SMALL = """
 import sys
-from curation import cli
-from curation.mining import aligning, pools, searching, step
+from curation.cli import app
+from curation.mining.step import pools, row_alignment, run, search
 
 pools.CHUNK_TEXTS = 32
-searching.BLOCK_QUERIES = step.BLOCK_QUERIES = aligning.BLOCK_QUERIES = 32
+search.BLOCK_QUERIES = run.BLOCK_QUERIES = row_alignment.BLOCK_QUERIES = 32
 sys.argv = ["curate", "mine", "--workers", "1"]
-cli.main()
+app.main()
 """
 """The verb, with tasks small enough that there is always one to die in."""
 

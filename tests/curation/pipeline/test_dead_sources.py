@@ -69,7 +69,7 @@ def test_plan_counts_it_and_says_what_goes_with_it(village):
     build, _ = village
     made = make_plan(build)
     assert made["corpus"]["access"] == {"dead": 40, "open": 1}
-    assert made["lost"]["no hands (without gated and manual)"]["sources"] == ["edicts"]
+    assert made["lost"]["open access only (no gated or manual sources)"]["sources"] == ["edicts"]
     assert make_plan(build, Filter(access="open"))["corpus"]["rows"] == 1
 
 

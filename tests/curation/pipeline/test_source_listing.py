@@ -60,7 +60,8 @@ def test_a_language_that_is_none(library):
         Filter(language="klingonish").choose(registry.load_all())
 
 
-def test_commands(library):
+def test_commands(library, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # manifests beside the settings file count too
     run = CliRunner().invoke
     listed = json.loads(run(app, ["sources", "--language", "deu", "--json"]).stdout)
     assert [(e["name"], e["access"], e["download"]) for e in listed] == [

@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
 
     # What a user does to the inputs.
 
-    @rule(sampling_strategy=st.integers(0, 9), how=st.sampled_from(["shuffle", "edit", "append", "cut"]))
+    @rule(pick=st.integers(0, 9), how=st.sampled_from(["shuffle", "edit", "append", "cut"]))
     def edit_a_raw_file(self, pick: int, how: str) -> None:
         path = self.raw(pick)
         lines = path.read_text().splitlines()
@@ -210,7 +210,7 @@ class Machine(RuleBasedStateMachine):
         else:
             self.write(path.relative_to(self.root).as_posix(), [line(self.rng) for _ in range(5)])
 
-    @rule(source=st.sampled_from("abk"), field=st.sampled_from(FIELDS), sampling_strategy=st.integers(0, 1))
+    @rule(source=st.sampled_from("abk"), field=st.sampled_from(FIELDS), pick=st.integers(0, 1))
     def edit_a_manifest(self, source: str, field: tuple, pick: int) -> None:
         self.manifests[source][field[0]] = field[1][pick]
         self.save()
@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
         self.manifests[source]["shape"] = {"kind": "pair", "args": swapped}
         self.save()
 
-    @rule(setting=st.sampled_from(SETTINGS), sampling_strategy=st.integers(0, 2))
+    @rule(setting=st.sampled_from(SETTINGS), pick=st.integers(0, 2))
     def edit_a_setting(self, setting: tuple, pick: int) -> None:
         section, name, values = setting
         self.profile.setdefault(section, {})[name] = values[pick % len(values)]
@@ -246,7 +246,7 @@ class Machine(RuleBasedStateMachine):
         return sorted(path for path in found if path.is_file() and path.name != ".lock")
 
     @precondition(lambda self: (self.root / "work/tiny").is_dir())
-    @rule(sampling_strategy=st.integers(0, 10**6), kind=st.sampled_from(["shard", "marker", "step", "mix", "any"]))
+    @rule(pick=st.integers(0, 10**6), kind=st.sampled_from(["shard", "marker", "step", "mix", "any"]))
     def delete_a_file(self, pick: int, kind: str) -> None:
         patterns = {"shard": ["work/tiny/**/*.arrow"], "marker": ["work/tiny/**/*.done.json", "work/tiny/**/*.writer"],
                     "step": ["out/tiny/steps/*.json"], "mix": ["out/tiny/mixes/**/*"],
@@ -259,7 +259,7 @@ class Machine(RuleBasedStateMachine):
             chosen.unlink()
 
     @precondition(lambda self: (self.root / "work/tiny").is_dir())
-    @rule(sampling_strategy=st.integers(0, 10**6), mix=st.booleans())
+    @rule(pick=st.integers(0, 10**6), mix=st.booleans())
     def cut_a_table(self, pick: int, mix: bool) -> None:
         files = self.results("out/tiny/mixes/**/*.parquet" if mix else "work/tiny/**/*.arrow")
         if files:

@@ -11,8 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from curation.cli.app import app as curate
-from curation.cli.options import open_build
 from curation.mixing.recipe import built_mixes
+from curation.pipeline.opening import open_build
 from open_ml_embed.core.errors import CorpusError, FetchError, ManifestError, SettingsError, UnknownNameError
 from tests.support import ROOT, project
 from train.cli import app as train3d

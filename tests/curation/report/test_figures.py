@@ -8,7 +8,7 @@ import pytest
 
 from curation.build import StepResult
 from curation.mining.negatives import REASONS
-from curation.pipeline.freshness import load
+from curation.pipeline.freshness import inputs_of, load
 from curation.report.examples import cut, mark
 from curation.report.languages import agreement, confusion, declared
 from curation.report.model import read_evaluation
@@ -19,7 +19,7 @@ from tests.support.hostile import EVIL, Page, read
 
 
 def test_every_record_is_accounted_for(whole):
-    inputs = load_inputs(whole)
+    inputs = load_inputs(whole, inputs_of(whole, "report"))
     for mix in inputs.mixes.values():
         rows = funnel(inputs, mix)
         for row in [*rows, total(rows)]:

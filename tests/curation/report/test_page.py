@@ -85,7 +85,7 @@ def test_nothing_normalized_is_an_error_with_a_remedy(workshop):
 @pytest.mark.parametrize("step", ["identify", "dedup", "mine", "mix-some"])
 def test_a_step_made_from_other_rows_is_refused(whole, step):
     run_step(whole, "report")
-    result = whole.load(step)
+    result = load(whole, step)
     result.made_from["rows"] = "another identity"
     whole.save(result)
     with pytest.raises(StageError, match="other rows") as caught:

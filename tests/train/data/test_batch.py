@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from open_ml_embed.core.array_types import I64
 from train.data.batch import Targets, make_batch, make_targets
-from train.data.plan import Ints
 from train.loop.loop import Trainer
 from train.loop.run import Run
 from train.model.presets import PRESETS
@@ -21,7 +21,7 @@ def targets_of(
     cluster: Sequence[int],
     *,
     mask: bool = True,
-) -> tuple[Targets, Ints]:
+) -> tuple[Targets, I64]:
     array = np.array(negatives, np.int64)
     return make_targets(
         positive=np.array(positive),
@@ -89,7 +89,7 @@ def test_a_batch_holds_one_source_and_encodes_each_document_once(run: Run, prese
     store = stage.store
     for step in range(8):
         batch = make_batch(
-            store, stage.plan, step, wanted={"retrieval": 2, "clustering": 2}, preset=preset, place=(0, 0)
+            store, stage.plan, step, wanted={"retrieval": 2, "clustering": 2}, preset=preset, stream=(0, 0)
         )
         code, rows = stage.plan.step(step)
         assert {store.datasets[c].source for c in store.train.dataset[rows]} == {batch.source}

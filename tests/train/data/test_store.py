@@ -172,10 +172,13 @@ def test_tokenizing_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mi
 )
 def test_a_broken_mix_is_refused(run: Run, mix: Path, tmp_path: Path, kind, column, values, message) -> None:
     shutil.copytree(mix, tmp_path / "mix")
-    file = Mix(tmp_path / "mix").files(kind)[0]
-    table = pq.read_table(file)
-    at = table.schema.get_field_index(column)
-    pq.write_table(table.set_column(at, column, pa.array([values] * len(table), table.schema.field(at).type)), file)
+    broken = Mix(tmp_path / "mix")
+    files = broken.files(kind) if kind == "documents" else [*broken.files("train"), *broken.files("validation")]
+    for number, file in enumerate(files):
+        table = pq.read_table(file)
+        at = table.schema.get_field_index(column)
+        kept = table[column] if number else pa.array([values] * len(table), table.schema.field(at).type)
+        pq.write_table(table.set_column(at, column, kept), file)  # the column may now be null, in all files alike
     encoder = encoder_of(run.tokenizer, max_length=8)
     for _ in range(2):  # what was half made does not count
         with pytest.raises(StageError, match=message):

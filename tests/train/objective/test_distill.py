@@ -58,7 +58,7 @@ def test_a_step_gets_the_vectors_of_its_texts(run: Run, vectors: TeacherVectors)
     store = run.store(run.mixes[0])
     rows = [store.train.dataset.of(code) for code in range(len(store.datasets))]
     wanted = {"retrieval": 2, "clustering": 2}
-    batch = make_batch(store, Plan(rows, 8, 0, 0), 3, wanted=wanted, preset=PRESETS["default"], place=(0, 0))
+    batch = make_batch(store, Plan(rows, 8, 0, 0), 3, wanted=wanted, preset=PRESETS["default"], stream=(0, 0))
     taught = vectors.of(batch, torch.device("cpu"))
     assert taught.queries_QW.dtype == torch.float32
     assert np.array_equal(taught.queries_QW.numpy(), vectors.queries[batch.query_rows])

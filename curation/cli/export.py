@@ -1,0 +1,84 @@
+"""`curate export`: a mix in the format of another trainer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from curation.cli.options import AsJson, DryRun, Params, ProfileName
+from curation.export.exporters import EXPORTERS
+from curation.export.options import Options
+from curation.pipeline.opening import PARAMS, open_build
+from open_ml_embed.core.errors import SettingsError, UnknownNameError
+
+_DEFAULT = Options()
+
+
+def export(
+    mix: Annotated[str, typer.Argument(help="A mix of the profile, or the folder of any.")],
+    format_name: Annotated[str, typer.Option("--format", help=f"One of {', '.join(EXPORTERS.names())}.")],
+    to: Annotated[Path, typer.Option("--to", help="The folder to write: new, empty, or an earlier export.")],
+    profile: ProfileName = None, params: Params = PARAMS,
+    split: Annotated[
+        str | None, typer.Option(help="train or validation; default: train, and of beir validation.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Only samples with it on either side: deu, python; can be repeated.")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only samples of it; can be repeated.")] = None,
+    license: Annotated[
+        str | None, typer.Option(help="commercial or redistribution: what all sources of a sample must allow.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many samples, drawn by --seed.")] = None,
+    negatives: Annotated[
+        int | None, typer.Option(help="Negatives a row, the first ones; default: the format's own, or all there are.")
+    ] = None,
+    shortage: Annotated[
+        str, typer.Option(help="Rows with fewer than the format needs: drop, or repeat what they have.")
+    ] = _DEFAULT.shortage,
+    seed: Annotated[int, typer.Option(help="Of the order, and of what --limit draws.")] = _DEFAULT.seed,
+    shard_rows: Annotated[int, typer.Option(help="Rows a file.")] = _DEFAULT.shard_rows,
+    *, dry_run: DryRun = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Write a mix in the format of another trainer; docs/formats.md says which there are."""
+    from curation.export.readme import REASONS
+    from curation.export.run import export as write
+
+    chosen: dict[str, Any] = {"split": split, "license": license, "shortage": shortage}
+    options = Options(
+        languages=tuple(language or ()), sources=tuple(source or ()), limit=limit, negatives=negatives, seed=seed,
+        shard_rows=shard_rows, **chosen,
+    )  # fmt: skip
+    done = write(_folder(mix, profile, params), format_name, to, options, dry_run=dry_run)
+    if as_json:
+        print(json.dumps({**asdict(done), "to": str(to), "dry_run": dry_run}, ensure_ascii=False, indent=1))
+        return
+    families = ", ".join(f"{name} {count:,}" for name, count in done.families.items())
+    written = "would be written" if dry_run else f"in {len(done.files)} files"
+    print(f"{done.mix} → {to}: {done.samples:,} of {done.total:,} samples of {done.split} ({families}), {written}")
+    for reason, count in done.left_out.items():
+        print(f"  left out: {count:,} {REASONS[reason]}")
+    if done.repeated:
+        print(f"  repeated negatives: {done.repeated:,} samples")
+
+
+def _folder(mix: str, profile: str | None, params: Path) -> Path:
+    """Return the folder of a mix: itself, or that of the profile's mix of this name, which must be current."""
+    from curation.mixing.recipe import built_mixes
+    from curation.pipeline.freshness import Checker
+
+    if (Path(mix) / "samples").is_dir():
+        return Path(mix)
+    build = open_build(profile, params)
+    names = built_mixes(build.profile, build.root)
+    if mix not in names:
+        if Path(mix).exists() or len(Path(mix).parts) > 1:
+            raise SettingsError("no mix: there is no folder samples/", where=mix, remedy=f"a mix: {', '.join(names)}")
+        raise UnknownNameError("mix", mix, names, where=f"profile {build.name}")
+    if any((build.out / "steps").glob("*.json")):  # a mix folder alone, copied here, is enough
+        Checker(build, away=True).require(f"mix-{mix}")
+    return build.mix(mix)

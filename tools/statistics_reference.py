@@ -1,0 +1,73 @@
+"""Writes docs/statistics.md from the models of every step's statistics: `python -m tools.statistics_reference`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from curation.pipeline.statistics import OF_STEP
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "statistics.md"
+HEAD = """# Statistics of the steps
+
+Written from the models by `python -m tools.statistics_reference`; a test holds it to them, and the statistics of real
+builds to the models.
+
+The file of a step, `out/<profile>/steps/<step>.json`, has them under `stats`; from Python,
+`curation.pipeline.statistics.statistics_of` returns them as objects, and `Model.model_json_schema()` gives the JSON
+schema. Numbers are counts unless a row says otherwise.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for step, model in OF_STEP.items():
+        schema = model.model_json_schema(by_alias=True)
+        parts.append(f"## {step}\n\n{_sentence(schema)}\n")
+        for title, part in _models(schema):
+            rows = [
+                f"| `{name}` | {_type(field)} | {_cell(field.get('description', ''))} |"
+                for name, field in part.get("properties", {}).items()
+            ]
+            heading = "" if part is schema else f"`{title}`: {_sentence(part)}\n\n"
+            parts.append("\n".join([f"{heading}| field | type | what it is |", "| --- | --- | --- |", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _models(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the model itself and those below it that are statistics; settings have their own documentation."""
+    yield schema["title"], schema
+    for title, part in schema.get("$defs", {}).items():
+        if not title.endswith(("Settings", "Trust")):
+            yield title, part
+
+
+def _sentence(schema: dict[str, Any]) -> str:
+    return " ".join(schema.get("description", "").split())
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _type(field: dict[str, Any]) -> str:
+    """Write a type of the schema as a short phrase."""
+    if "$ref" in field:
+        return f"`{field['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in field:
+        return " or ".join(_type(option) for option in field["anyOf"])
+    kind = field.get("type", "any")
+    if kind == "object":
+        return f"mapping to {_type(field.get('additionalProperties') or {})}"
+    if kind == "array":
+        if "prefixItems" in field:
+            return f"[{', '.join(_type(item) for item in field['prefixItems'])}]"
+        return f"list of {_type(field.get('items', {}))}"
+    return {"integer": "integer", "number": "number", "string": "text", "null": "null"}.get(kind, json.dumps(kind))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
