@@ -1,4 +1,4 @@
-"""What a step counted, as models: their JSON schemas are in docs/statistics.md."""
+"""Base class of the statistics of steps. docs/statistics.md lists the fields of all steps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=0)]
-"""How many of something."""
+"""A number of things, zero or more."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(BaseModel):
-    """A part of a step's statistics; keys that it does not have are refused."""
+    """Base class of the statistics of a step and of their parts; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
