@@ -1,1 +1,1 @@
-"""Measured side by side with what others use: `python -m benchmarks.NAME`."""
+"""Benchmarks of this project beside comparable libraries: `python -m benchmarks.NAME`."""

@@ -1,4 +1,4 @@
-"""Peak memory of this process and its children, and peak size of some folders, sampled while a block runs."""
+"""Measures the peak memory of this process and its children, and the peak size of folders, while a block runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from types import TracebackType
 
 
 class Footprint:
-    """Samples twice a second.
+    """Context manager that samples memory and disk usage twice a second and keeps the peaks.
 
     Attributes:
-        memory: bytes; the sum of the processes' proportional set sizes, so shared pages count once.
-        disk: bytes of all files below the folders.
+        memory: in bytes; sum of the proportional set sizes of all processes, so that shared pages count once.
+        disk: in bytes; all files below the folders.
 
     """
 

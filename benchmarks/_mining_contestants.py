@@ -1,9 +1,9 @@
-"""One miner, in a process of its own: python _mining_contestants.py NAME FOLDER; prints seconds and peak memory.
+"""Run one miner in a separate process: python _mining_contestants.py NAME FOLDER; prints seconds and peak memory.
 
-The folder has the same input for all: `queries.arrow` (text, positive), `documents.arrow` (text), their vectors in
-`queries.npy` and `documents.npy` (float16), `queries.jsonl`, `documents.jsonl` in FlagEmbedding's format, and the rules
-in `rules.json`: `skip`, `ceiling`, `share`. A job begins with reading it and ends with the texts of the negatives on
-the disk; imports come before.
+The folder holds the input, which is the same for all miners: `queries.arrow` (text, positive), `documents.arrow`
+(text), their vectors in `queries.npy` and `documents.npy` (float16), `queries.jsonl` and `documents.jsonl` in
+FlagEmbedding's format, and the rules in `rules.json`: `skip`, `ceiling`, `share`. The measured time begins with reading
+the input and ends when the texts of the negatives are on the disk. Imports are not measured.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OUTPUT = pa.schema([("query", pa.string()), ("negatives", pa.list_(pa.string()))
 
 
 def read(folder: Path, name: str) -> pa.Table:
-    """Map a table."""
+    """Return a memory-mapped table."""
     return pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).read_all()
 
 
@@ -69,7 +69,7 @@ def sentence_transformers(rules: dict[str, Any], *, use_faiss: bool) -> Callable
     from sentence_transformers.util import mine_hard_negatives
 
     class Model:
-        """Answers with the vectors of the folder; the miner hands texts over in the order of their numbers."""
+        """Model that returns the vectors of the folder; the miner passes the texts in their order."""
 
         device = torch.device("cpu")
 
@@ -119,7 +119,7 @@ def flag_embedding(rules: dict[str, Any]) -> Callable[[Path], None]:
 
     import faiss  # noqa: F401 (what the miner imports)
 
-    # the package's own __init__ wants transformers of its day; its miner needs one name of it, and only when run
+    # The package's __init__ needs an old version of transformers; the miner needs only one name of it, and only at run.
     sys.modules["FlagEmbedding"] = ModuleType("FlagEmbedding")
     sys.modules["FlagEmbedding"].FlagModel = None
     path = next(Path(entry) / "FlagEmbedding" for entry in sys.path if (Path(entry) / "FlagEmbedding").is_dir())
@@ -128,7 +128,7 @@ def flag_embedding(rules: dict[str, Any]) -> Callable[[Path], None]:
     spec.loader.exec_module(miner)
 
     class Model:
-        """Answers with the vectors of the folder, in the order in which the miner asks for the corpus: a set's."""
+        """Model that returns the vectors of the folder, in the order of the miner's corpus, which is that of a set."""
 
         def __init__(self, folder: Path) -> None:
             self.folder = folder
@@ -163,7 +163,7 @@ CONTESTANTS: dict[str, Callable[[dict[str, Any]], Callable[[Path], None]]] = {
 
 
 def peak_bytes() -> int:
-    """Return the most memory this process has held (VmHWM)."""
+    """Return the peak memory of this process in bytes (VmHWM)."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 

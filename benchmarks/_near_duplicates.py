@@ -1,4 +1,4 @@
-"""Texts in twelve scripts, edited copies of them, and their Jaccard index by Python sets."""
+"""Generates texts in twelve scripts and edited copies of them, with the exact Jaccard index of each pair."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from tests.support.slow_folding import words
 
 SHINGLE = 5
 LENGTHS = {"short": 24, "medium": 114, "long": 900}
-"""Tokens a text. A pair of shorter ones has few possible indices, none of them between 0.8 and 1."""
+"""Length class → tokens of a text. Pairs of shorter texts have few possible Jaccard indices, none between 0.8 and 1."""
 SPACED = {
     "eng-Latn": "etaoinshrdlucmwfgypbvk", "deu-Latn": "enisratdhulcgmobwfäüößk", "vie-Latn": "nhtgcimạàáuôđyvpốệrlê",
     "tur-Latn": "aeinrlıkdmyutsbşzgçğö", "rus-Cyrl": "оеаинтсрвлкмдпуяыьгзб", "ell-Grek": "αοιετσνηυρπκμλωςθδγχ",
     "ara-Arab": "اليمونرتبةعدسفهكقحجش", "heb-Hebr": "יוהלאתרבשמנעדקפחכגצ", "hin-Deva": "कानरसितलहमयेदपवबगजोंी्",
     "kor-Hang": "이다는을가의에한고하로사지도를기인어",
 }  # fmt: skip
-"""Language → letters of its made-up words."""
+"""Language → letters of its generated words."""
 UNSPACED = {
     "zho-Hans": "的一是不了人我在有他这为之大来以个中上们到说国和地也子时道出而要于就下得可你年生",
     "jpn-Jpan": "のにはをたがでてとしれさいるあこなもっかりくまえおきすけつそらせ日人年大学本中国会生",
     "tha-Thai": "านรอกเงมยลวดทสตะปบคหแจพชขใไโผ่้ิีัุู็",
 }
-"""Language → characters, of which each is a token."""
+"""Language → characters; each character is a token."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A text, an edited copy, and what brute force says of them."""
+    """A text, an edited copy, and their exact Jaccard index."""
 
     language: str
     length: str
@@ -43,13 +43,13 @@ def shingles(text: str) -> set[tuple[str, ...]]:
 
 
 def brute_force(left: str, right: str) -> float:
-    """Return the Jaccard index of the sets of shingles."""
+    """Return the Jaccard index of the sets of shingles of two texts."""
     one, other = shingles(left), shingles(right)
     return len(one & other) / len(one | other)
 
 
 def writer(language: str, rng: random.Random) -> Iterator[str]:
-    """Yield tokens, the same few thousand words again and again."""
+    """Yield random tokens from a vocabulary of a few thousand words."""
     if language in UNSPACED:
         while True:
             yield rng.choice(UNSPACED[language])
@@ -61,7 +61,7 @@ def writer(language: str, rng: random.Random) -> Iterator[str]:
 
 
 def edited(tokens: list[str], target: float, write: Iterator[str], rng: random.Random, space: str) -> list[str]:
-    """Replace, insert, drop, move and cut until the Jaccard index is at or below `target`; 1: case and space only."""
+    """Edit tokens until the Jaccard index is at most `target`; with target 1, change only case and white space."""
     result = list(tokens)
     if target == 1:
         return [token.upper() if len(token.upper()) == len(token) else token for token in result]
@@ -85,7 +85,7 @@ def edited(tokens: list[str], target: float, write: Iterator[str], rng: random.R
 
 
 def pairs(each: int, seed: int) -> list[Pair]:
-    """Return `each` labeled pairs of every language and length, their indices spread from 0.5 to 1."""
+    """Return `each` labeled pairs of every language and length class, with Jaccard indices spread from 0.5 to 1."""
     rng = random.Random(seed)
     made = []
     for language in SPACED | UNSPACED:

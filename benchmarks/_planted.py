@@ -1,4 +1,4 @@
-"""Made rows from real texts, with duplicates planted at known rates; every row is a function of its number."""
+"""Generates rows from real texts, with planted duplicates at known rates; a row is a function of its number."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from open_ml_embed.core.splitmix import GOLDEN, mixed
 SHARD = 500_000
 SOURCES = 10
 FRESH, EXACT, NEAR, ASKED = 0, 1, 2, 3
-"""Rows of their own; copies; copies with a changed word in the positive; other questions about an earlier positive."""
+"""Kinds of rows: original rows; exact copies; near copies (a changed word in the positive); other queries about an
+earlier positive."""
 
 
 def pieces(folder: Path) -> tuple[pa.Array, pa.Array]:
-    """Return (queries, pieces of 6 to 24 words) of the sample's rows."""
+    """Return (queries, pieces of 6 to 24 words) from the rows of the sample build."""
     import polars as pl
 
     files = sorted(folder.glob("*/*/*.rows.arrow"))
@@ -47,7 +48,7 @@ def kinds(rows: np.ndarray) -> np.ndarray:
 
 
 def originals(rows: np.ndarray) -> np.ndarray:
-    """Return a fresh row before each of `rows`."""
+    """Return, for each of `rows`, the number of an earlier original row."""
     found = (mix(rows, 2) % np.maximum(rows, 1).astype(np.uint64)).astype(np.int64)
     while (kinds(found) != FRESH).any():
         found = np.where(kinds(found) != FRESH, found - 1, found)
@@ -55,7 +56,7 @@ def originals(rows: np.ndarray) -> np.ndarray:
 
 
 def texts(rows: np.ndarray, queries: pa.Array, parts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return query and positive of fresh rows."""
+    """Return (queries, positives) of original rows."""
 
     def draw(salt: int, n: int) -> pa.Array:
         return pa.array((mix(rows, salt) % np.uint64(n)).astype(np.int64))
@@ -83,7 +84,7 @@ def row_texts(rows: np.ndarray, queries: pa.Array, parts: pa.Array) -> pa.Table:
 
 
 def shard_table(number: int, shard: int, queries: pa.Array, parts: pa.Array) -> pa.Table:
-    """Return rows `number * shard …` in the row schema."""
+    """Return shard `number` as rows in the row schema: `shard` rows from `number * shard` on."""
     from sources.schema import ROW_SCHEMA
 
     rows = np.arange(number * shard, (number + 1) * shard)

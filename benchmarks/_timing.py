@@ -1,4 +1,4 @@
-"""Alternate contestants in one run and print medians and ratios to the first."""
+"""Times contestants alternately in one run, and prints medians and ratios to the first one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def compare(
     rounds: int = 3,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Time each contestant `rounds` times in turn, and return the median rates; a contestant is (function, items).
+    """Time each contestant `rounds` times, alternately, and return the median rates; a contestant is (function, items).
 
-    With `time.process_time` as the clock, rates are by CPU time of all threads, whoever else is busy.
+    With `time.process_time` as the clock, rates are per second of CPU time of all threads, independent of other load.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):

@@ -1,11 +1,11 @@
-"""Decontamination: an index of a million evaluation texts, and microseconds a document against it, on one core.
+"""Decontamination: build time of an index of a million evaluation texts, and lookup time per document, on one core.
 
-Planted leaks have to be found, all and no others; and for a sample of documents and evaluation texts a brute-force
-search over tuples of words has to agree. datatrove's n-gram filter runs beside it, with a fiftieth of the texts (its
-index is a Python dict) and words cut at spaces, which is less than its own tokenizer does.
+The benchmark fails unless exactly the planted leaks are found, and unless a brute-force search over word n-grams agrees
+for a sample of documents and evaluation texts. datatrove's n-gram filter is measured too, with a fiftieth of the texts
+(its index is a Python dict) and with words split at spaces, which is cheaper than its own tokenizer.
 
     python -m benchmarks.decontaminate [--texts 1000000]
-    python -m benchmarks.decontaminate --scripts work/sample    tokens a word, from the sample's translations
+    python -m benchmarks.decontaminate --scripts work/sample    tokens per English word, from the sample's translations
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HAN = np.array([chr(point) for point in range(0x4E00, 0x4E00 + 3000)])
 
 
 def texts(rng: np.random.Generator, count: int, low: int, high: int) -> list[str]:
-    """Return texts of so many words each, frequent and rare words as in language (Zipf), a tenth of them in Chinese."""
+    """Return texts of `low` to `high` words with a Zipf distribution of words; a tenth of them is in Chinese."""
     words = np.array([f"w{i:x}q" for i in range(VOCABULARY)], object)
     lengths = rng.integers(low, high, count)
     drawn = np.minimum(rng.zipf(1.15, lengths.sum()) - 1, VOCABULARY - 1)
@@ -75,7 +75,7 @@ def plant(rng: random.Random, documents: list[str], evaluated: list[str]) -> dic
 
 
 def index_of(evaluated: list[str], folder: Path) -> tuple[str, dict[str, int]]:
-    """Build an index as the step does, from texts on disk."""
+    """Build an index from texts on disk, as the step does."""
     store = Store(str(folder))
     n = len(evaluated)
     columns = [pa.repeat(pa.scalar(""), n), pa.repeat(pa.scalar("query"), n)]
@@ -86,7 +86,7 @@ def index_of(evaluated: list[str], folder: Path) -> tuple[str, dict[str, int]]:
 
 
 def brute_force(documents: list[str], evaluated: list[str]) -> set[tuple[int, str]]:
-    """Return (row, evaluation text) of all pairs with a run of `run` words in common, or the whole text."""
+    """Return (row, evaluation text) of all pairs that share a run of words, or the whole evaluation text."""
     size, found = SETTINGS.run, set()
     grams: dict[tuple[str, ...], list[int]] = {}
     rows = [document.lower().replace("“", "").replace("”.", "").split() for document in documents]
@@ -130,7 +130,7 @@ def datatrove(documents: list[str], evaluated: list[str]) -> object:
 
 
 def scripts(store: Store) -> None:
-    """Print how many tokens a translation has for each word of the English text, where that has eight words or more."""
+    """Print the tokens of translations per word of the English text, for texts of at least eight words."""
     for code in ("de", "ru", "ar", "hi", "ko", "bo", "zh-hans", "zh-hant", "ja", "lo", "th", "km", "my", "shn"):
         paths = sorted(Path(store.root).glob(f"rows/mediawiki_messages/{code}/*.rows.arrow"))
         names = [str(path.relative_to(store.root)) for path in paths]
@@ -153,7 +153,7 @@ def main() -> None:
 
 
 def measure(number: int) -> None:
-    """Build an index of so many texts, check what it finds, and time it."""
+    """Build an index of `number` texts, check its results, and time it."""
     rng, pick = np.random.default_rng(0), random.Random(1)
     evaluated, documents = texts(rng, number, 6, 60), texts(rng, DOCUMENTS, WORDS, WORDS + 1)
     planted = plant(pick, documents, evaluated)
@@ -191,9 +191,9 @@ def measure(number: int) -> None:
 
 
 def check(found, known, documents, evaluated, planted) -> None:
-    """Assert that planted leaks are found as what they are, in no other document, and what brute force finds.
+    """Assert that exactly the planted leaks are found, with the right reason, and that brute force agrees.
 
-    Brute force looks for runs of words. What is found beyond them has to be near, or have the share that counts.
+    Brute force finds runs of words. Further results must be near matches or have the required share of n-grams.
     """
     names = pc.take(known["text"], pa.array(found.texts)).to_pylist()
     said = zip(found.reasons.tolist(), found.scores.tolist(), strict=True)

@@ -1,13 +1,13 @@
-"""MinHash beside its peers: signatures a second on one core, estimator error, and pairs found against brute force.
+"""MinHash beside other libraries: signatures per second on one core, estimator error, and recall against brute force.
 
     pip install --no-deps --target work/peers rensa daft text-dedup click-option-group
     .venv/bin/python -m benchmarks.dedup --peers work/peers
 
-Every contestant is given the same Python strings, makes its own shingles of five words and signs them, in the fastest
-way that its interface offers: datasketch by `bulk`, which draws permutations once; rensa a matrix at a time; Daft a
-column at a time, outside its planner; datatrove without its tokenizer; text-dedup with xxh3. What is not
-installed is left out, and named at the end. All of it is pinned to one core, before any of them can start threads, and
-timed by CPU time. It fails where ours is not so many times as fast as `AT_LEAST` says of those that ran.
+Every contestant gets the same Python strings, makes shingles of five words, and computes signatures in the fastest way
+that its interface offers: datasketch with `bulk`, which draws the permutations once; rensa a matrix at a time; Daft a
+column at a time, outside its planner; datatrove without its tokenizer; text-dedup with xxh3. Libraries that are not
+installed are left out and listed at the end. The process is pinned to one core before any library can start threads,
+and CPU time is measured. The benchmark fails if ours is not faster by the factors in `AT_LEAST`.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ from curation.dedup.settings import DedupSettings
 WORDS = 114
 SETTINGS = (DedupSettings(), DedupSettings(num_perm=256, bands=42))
 AT_LEAST = {"datasketch": 50, "rensa": 5, "Daft": 2}
-"""How many times their signatures a second ours have to be, at 128 permutations."""
+"""Library → factor by which ours must be faster, in signatures per second with 128 permutations."""
 INSTALL = "pip install --no-deps --target {} rensa daft text-dedup click-option-group"
-"""The environment itself has datasketch and datatrove."""
+"""Installs the other libraries; the environment already has datasketch and datatrove."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """`sign` takes texts and is what is timed; `values` makes an array[n, permutations] of what it returns."""
+    """A library. `sign` is timed on texts; `values` converts its result to an array[n, permutations]."""
 
     name: str
     sign: Callable[[list[str]], Any]
     values: Callable[[Any], np.ndarray]
     timed: int
-    """On so many texts."""
+    """Number of texts to time."""
 
 
 def documents(count: int, seed: int = 0) -> list[str]:
-    """Return documents of lower-case ASCII words, which every contestant cuts alike."""
+    """Return documents of lower-case ASCII words, which all contestants tokenize in the same way."""
     rng = random.Random(seed)
     letters = "etaoinshrdlucmwfgypbvkjxqz"
     vocabulary = ["".join(rng.choices(letters, k=min(1 + int(rng.expovariate(0.25)), 14))) for _ in range(20_000)]
@@ -67,7 +67,7 @@ def documents(count: int, seed: int = 0) -> list[str]:
 
 
 def shingled(texts: list[str]) -> list[list[str]]:
-    """Return every text's shingles, as quickly as Python can."""
+    """Return the shingles of every text, by the fastest way in pure Python."""
     assert SHINGLE == 5
     return [list(map(" ".join, zip(w, w[1:], w[2:], w[3:], w[4:], strict=False))) for w in map(str.split, texts)]
 
@@ -113,7 +113,7 @@ def datatrove(permutations: int) -> Contestant:
     from datatrove.utils.word_tokenizers import WordTokenizer
 
     class Split(WordTokenizer):
-        """What its spaCy and NLTK tokenizers would do here, at no cost."""
+        """Tokenizer with the result of its spaCy and NLTK tokenizers on these texts, without their cost."""
 
         word_tokenize = staticmethod(str.split)
         sent_tokenize = span_tokenize = None
@@ -161,7 +161,7 @@ def text_dedup(permutations: int) -> Contestant:
 
 
 def contestants(settings: DedupSettings) -> tuple[list[Contestant], dict[str, str]]:
-    """Return ours and whoever is installed; and of the others, by name, why they are left out."""
+    """Return the installed contestants, ours first, and name → reason of those that are left out."""
     found, left_out = [ours(settings)], {}
     for peer in (datasketch, rensa, daft, datatrove, text_dedup):
         try:
@@ -172,7 +172,7 @@ def contestants(settings: DedupSettings) -> tuple[list[Contestant], dict[str, st
 
 
 def assert_faster(rates: dict[str, float]) -> None:
-    """Assert the ratios to those who ran."""
+    """Assert the factors of `AT_LEAST` for the contestants that ran."""
     ratios = {name: rates["ours"] / rates[name] for name in AT_LEAST if name in rates}
     slow = {name: f"{ratio:.1f} ×, not {AT_LEAST[name]} ×" for name, ratio in ratios.items() if ratio < AT_LEAST[name]}
     assert not slow, slow
@@ -180,7 +180,7 @@ def assert_faster(rates: dict[str, float]) -> None:
 
 
 def cut(documents: list[str], rng: random.Random) -> list[str]:
-    """Return documents with a stretch replaced: Jaccard indices from 0 to 1."""
+    """Return documents with a part replaced, for Jaccard indices from 0 to 1."""
     other = [f"other{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{chr(97 + i // 676)}" for i in range(17_000)]
     result = []
     for text in documents:
@@ -192,7 +192,7 @@ def cut(documents: list[str], rng: random.Random) -> list[str]:
 
 
 def errors(rivals: list[Contestant], settings: DedupSettings) -> None:
-    """Print every contestant's root mean square error beside theory's, and assert ours."""
+    """Print the root mean square error of every contestant beside the theoretical one, and assert ours."""
     left = documents(1500, seed=1)
     right = cut(left, random.Random(2))
     truth = np.array([brute_force(a, b) for a, b in zip(left, right, strict=True)])

@@ -1,13 +1,13 @@
-"""What a dedup rule made for web pages does to question answering: datatrove's and NeMo Curator's, beside ours.
+"""Effect of deduplication rules for web pages on question answering: datatrove's and NeMo Curator's rules beside ours.
 
     .venv/bin/python -m benchmarks.dedup_rules
 
-100 passages of each length, 20 questions of 4 to 30 words about each. Fourteen of them are different questions, six
-repeat one of the fourteen with at most one word changed. A rule for documents sees one text, question and passage
-together. datatrove runs itself, with its defaults (five-word shingles, 14 buckets of 8 hashes). NeMo Curator needs a
-GPU, so its rule is applied by datasketch with NeMo's defaults (24-character shingles, 20 bands of 13 hashes); both join
-whatever shares a band into one component and keep one row of each. The truth is brute force: a row is a repetition
-where its question and its passage both resemble, at a Jaccard index of 0.8, those of a row that stays.
+There are 100 passages of each length, with 20 questions of 4 to 30 words about each. Fourteen questions are different;
+six repeat one of these with at most one word changed. A rule for documents gets question and passage as one text.
+datatrove runs with its defaults (five-word shingles, 14 buckets of 8 hashes). NeMo Curator needs a GPU, so its rule is
+applied with datasketch and NeMo's defaults (24-character shingles, 20 bands of 13 hashes). Both join all rows that
+share a band into one component and keep one row of it. The ground truth is brute force: a row is a repetition if both
+its question and its passage have a Jaccard index of at least 0.8 with those of a kept row.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def resembles(a: str, b: str) -> bool:
 
 
 def truth(rows: list[Row]) -> list[bool]:
-    """Return which rows stay, by brute force."""
+    """Return which rows to keep according to brute force (one bool per row)."""
     staying: dict[str, list[str]] = {}
     found = []
     for question, passage in rows:  # passages are equal or share nothing
@@ -81,7 +81,7 @@ def truth(rows: list[Row]) -> list[bool]:
 
 
 def ours(rows: list[Row]) -> list[bool]:
-    """Run the real step."""
+    """Return which rows this project's step keeps."""
     from curation.build import Build, Shard, StepResult
     from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
@@ -117,7 +117,7 @@ def ours(rows: list[Row]) -> list[bool]:
 
 
 def datatrove(rows: list[Row]) -> list[bool]:
-    """Run datatrove's four blocks on its local executor."""
+    """Return which rows datatrove keeps; runs its four blocks on its local executor."""
     from datatrove.data import Document
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.base import PipelineStep
@@ -162,7 +162,7 @@ def datatrove(rows: list[Row]) -> list[bool]:
 
 
 def nemo_rule(rows: list[Row]) -> list[bool]:
-    """Apply NeMo Curator's fuzzy rule: whatever shares a band is one component, and its first row stays."""
+    """Return which rows NeMo Curator's fuzzy rule keeps: the first row of each component of rows that share a band."""
     from datasketch import MinHash
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -1,12 +1,12 @@
-"""The whole of `curate dedup` on up to 50 million samples: time, memory, disk, and every planted duplicate looked up.
+"""`curate dedup` on up to 50 million samples: time, memory, disk usage, and a check of every planted duplicate.
 
     .venv/bin/python -m benchmarks.dedup_scale --millions 1 5 10 25 50 --compare
 
-The texts are the sample's own (`python3 tasks.py demo` makes them: package descriptions and interface messages in 400
-languages, and docstrings), cut into pieces and joined in new pairs. Of all rows 5 % are exact copies of an earlier row
-of another source (half of them in upper case or with white space added), 5 % are near-duplicates (a changed last word,
-or a changed word in the middle of a longer text), and 5 % ask another question about an earlier row's document: none of
-these may go.
+The texts come from the sample build (made by `python3 tasks.py demo`: package descriptions and interface messages in
+400 languages, and docstrings). They are cut into pieces and recombined to new pairs. 5 % of all rows are exact copies
+of an earlier row of another source (half of them in upper case or with extra white space). 5 % are near-duplicates (a
+changed last word, or a changed word in the middle of a longer text). 5 % have another query for an earlier document;
+none of these may be dropped.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MANIFEST = {
 
 
 def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.Array) -> object:
-    """Write the rows that are not there yet, and return the build."""
+    """Write the rows that do not exist yet, and return the build."""
     from curation.build import Build, Shard, StepResult
     from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
@@ -81,7 +81,7 @@ def prepare(root: Path, millions: int, shard: int, queries: pa.Array, parts: pa.
 
 
 def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[str, np.ndarray]:
-    """Return the true Jaccard index of every planted copy and its original, by side; 1 where the texts are equal."""
+    """Return the exact Jaccard index of every planted copy and its original, by side; 1 for equal texts."""
     from curation.dedup.minhash import jaccard
     from curation.dedup.settings import DedupSettings
     from open_ml_embed.core.text.tokens import tokenize
@@ -103,7 +103,7 @@ def similarity(copies: np.ndarray, queries: pa.Array, parts: pa.Array) -> dict[s
 def look_up(
     build: object, result: object, shard: int, queries: pa.Array, parts: pa.Array
 ) -> dict[str, dict[str, float] | int]:
-    """Find every planted duplicate in the clusters, and account for those that are elsewhere."""
+    """Look up every planted duplicate in the clusters, and classify those that are in another cluster."""
     from curation.dedup.settings import DedupSettings
 
     settings = DedupSettings()
@@ -121,7 +121,7 @@ def look_up(
     truth = np.minimum(indices["query"], indices["positive"])
     duplicate = truth >= settings.threshold
     same = cluster[near] == cluster[originals(near)]
-    # In another cluster: dropped for a row that comes before the original, or missed by every band.
+    # In another cluster: dropped in favor of a row before the original, or missed by all bands.
     missed = keep[near] & keep[originals(near)] & ~same & duplicate
     theory = float(((1 - truth[duplicate] ** (settings.num_perm // settings.bands)) ** settings.bands).sum())
     assert missed.sum() <= theory + 5 * theory**0.5 + 1, "more near-duplicates were missed than the bands explain"
@@ -173,7 +173,7 @@ def main() -> None:
 
 
 def plot(figures: list[dict[str, object]], path: Path) -> None:
-    """Draw time, memory and disk over the number of samples."""
+    """Plot time, memory and disk usage over the number of samples."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -191,7 +191,7 @@ def plot(figures: list[dict[str, object]], path: Path) -> None:
 
 
 def compare(chosen: argparse.Namespace, queries: pa.Array, parts: pa.Array) -> None:
-    """Assert that a million rows get the same clusters from one worker and two, and from five times as many shards."""
+    """Assert that one worker, two workers, and five times as many shards give the same clusters for a million rows."""
     digests = set()
     for workers, shard in ((1, SHARD), (2, SHARD), (2, SHARD // 5)):
         shutil.rmtree(chosen.root, ignore_errors=True)
@@ -212,7 +212,7 @@ def compare(chosen: argparse.Namespace, queries: pa.Array, parts: pa.Array) -> N
 def measure(
     build: object, chosen: argparse.Namespace, millions: int, queries: pa.Array, parts: pa.Array
 ) -> dict[str, object]:
-    """Run the step from nothing and return its figures."""
+    """Run the step from scratch and return its measurements."""
     from dataclasses import replace
 
     from open_ml_embed.core.engine import Workers

@@ -1,7 +1,7 @@
-"""Damaged files for every reader: no crash, no hang, and no record lost without a word.
+"""Fuzz test of all readers with damaged files: no crash, no hang, and no record lost without a report.
 
-Files of made-up records are damaged in ways of which it is known how many records there are, or at random; each goes
-through `sources.normalize` in a process of its own kind. `--records N`: how many records in all; `--seed S`.
+Files of generated records are damaged, either in ways that leave the number of records known, or at random. Each file
+goes through `sources.normalize` in a worker process. `--records N`: total number of records; `--seed S`.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from sources.readers import nested_json
 from sources.readers import tmx as tmx_reader
 
 SECONDS_A_FILE = 20
-"""Of computing; a file of some kilobytes takes some thousandths."""
+"""Limit of CPU time for one file, in seconds; a file of a few kilobytes takes some milliseconds."""
 SECONDS_A_WORKER = 1800
-"""Of waiting: on a busy machine, computing is slow."""
+"""Limit of wall-clock time for a worker, in seconds; generous, since the machine may be busy."""
 FILES_A_WORKER = 400
 WORDS = [
     "lamp",
@@ -69,14 +69,14 @@ class Case:
     """A damaged file.
 
     Attributes:
-        form: the manifest's `format`.
-        data: the bytes.
+        form: `format` in the manifest.
+        data: the content.
         name: of the file.
-        records: how many there are; null where the damage makes that a matter of opinion.
-        table: what else the manifest says of the table.
-        fields: declared.
-        damage: in words.
-        may_fail: a `SchemaError` is a right answer.
+        records: number of records; None if the damage makes it undefined.
+        table: further fields of the table in the manifest.
+        fields: the declared fields.
+        damage: description of the damage.
+        may_fail: whether a `SchemaError` is a correct result.
 
     """
 
@@ -101,7 +101,7 @@ def rows_of(rng: random.Random, count: int) -> list[dict[str, Any]]:
 
 
 def apart(rng: random.Random, count: int) -> list[int]:
-    """Choose some records of which no two stand together."""
+    """Choose some records such that no two are adjacent."""
     chosen = sorted(rng.sample(range(count), rng.randint(0, max(count // 5, 1))))
     return [at for place, at in enumerate(chosen) if not place or at > chosen[place - 1] + 1]
 
@@ -138,7 +138,7 @@ LINE_DAMAGE: dict[str, Damage] = JSON_DAMAGE | {
 
 
 def json_lines(rng: random.Random, count: int) -> Case:
-    """Make JSON lines, or what is called so: an array, indented objects."""
+    """Make JSON lines, or other JSON with that extension: an array, indented objects."""
     rows = rows_of(rng, count)
     style = rng.choice(["lines"] * 6 + ["array", "indented", "utf-16", "mark"])
     if style == "array":
@@ -160,7 +160,7 @@ def json_lines(rng: random.Random, count: int) -> Case:
 
 
 def damaged(rng: random.Random, pieces: list[bytes], ways: dict[str, Damage]) -> str:
-    """Damage some of a file's records in place, and say how."""
+    """Damage some records of a file in place, and return a description."""
     told = []
     for at in apart(rng, len(pieces)):
         way = rng.choice(list(ways))
@@ -249,7 +249,7 @@ def json_map(rng: random.Random, count: int) -> Case:
 
 
 def parquet(rng: random.Random, count: int) -> Case:
-    """Make a Parquet file of some types of strings and numbers."""
+    """Make a Parquet file with several types of strings and numbers."""
     rows = rows_of(rng, count)
     kind = rng.choice([pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
     columns = {name: pa.array([row[name] for row in rows], kind) for name in ("q", "p")}
@@ -328,7 +328,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def packed(rng: random.Random, count: int) -> Case:
-    """Compress a file, in one stream or two, and perhaps cut it or damage it."""
+    """Compress a file as one or two streams, and perhaps cut or damage it."""
     case = rng.choice([json_lines, delimited, text_lines])(rng, count)
     ending = rng.choice(list(PACKERS))
     middle = rng.randint(0, len(case.data)) if rng.random() < 0.3 else len(case.data)
@@ -339,7 +339,7 @@ def packed(rng: random.Random, count: int) -> Case:
 
 
 def spoilt(rng: random.Random, case: Case) -> Case:
-    """Cut a file short, or write over some of it, or leave it."""
+    """Cut a file, overwrite a part of it, or leave it unchanged."""
     way = rng.choice(["sound", "sound", "cut", "written over"])
     if way == "cut":
         case.data = case.data[: rng.randrange(len(case.data))]
@@ -353,7 +353,7 @@ def spoilt(rng: random.Random, case: Case) -> Case:
 
 
 def archived(rng: random.Random, count: int) -> Case:
-    """Put files into an archive, and perhaps cut it or damage it."""
+    """Put files into an archive, and perhaps cut or damage it."""
     members = [json_lines(rng, max(count // 3, 1)) for _ in range(3)]
     sink = io.BytesIO()
     if rng.random() < 0.5:
@@ -373,7 +373,7 @@ def archived(rng: random.Random, count: int) -> Case:
 
 
 def at_random(rng: random.Random, count: int) -> Case:
-    """Change some bytes of a file of any kind, wherever."""
+    """Change random bytes of a file of any kind."""
     case = rng.choice(PLAIN)(rng, count)
     data = bytearray(case.data)
     for _ in range(rng.randint(1, 8)):
@@ -398,13 +398,13 @@ MAKERS = [*PLAIN, packed, archived, at_random, at_random]
 
 
 def made(seed: int, number: int) -> Case:
-    """Make a file from its number."""
+    """Make the file with a number; it is determined by seed and number."""
     rng = random.Random(f"{seed}/{number}")
     return MAKERS[number % len(MAKERS)](rng, rng.randint(3, 40))
 
 
 def manifest(case: Case) -> Manifest:
-    """Describe a file."""
+    """Return the manifest for a file."""
     names = list(case.fields)
     numbers = [name for name, kind in case.fields.items() if kind == "int64"]
     return Manifest.model_validate({
@@ -419,7 +419,7 @@ def manifest(case: Case) -> Manifest:
 
 
 def fault_of(case: Case, folder: Path) -> str:
-    """Read a file, and say what is wrong with how it was read; empty: nothing."""
+    """Read a file and return a description of the reader's fault; empty if there is none."""
     path = folder / "file"
     path.write_bytes(case.data)
     quarantine, filtered, rows = Quarantine("fuzz", "t"), Counter[str](), 0
@@ -445,7 +445,7 @@ USUAL = (line_reader.BLOCK_BYTES, nested_json.BLOCK_BYTES, delimited_reader.BLOC
 
 
 def set_blocks(size: int | None) -> None:
-    """Have the readers take a file in blocks of so many bytes, so that records lie across their ends."""
+    """Set the block size of all readers, so that records cross block boundaries; None: the defaults."""
     usual = [size or block for block in USUAL]
     line_reader.blocks.__kwdefaults__["size"] = usual[0]
     nested_json.BLOCK_BYTES, tmx_reader.BLOCK_BYTES = usual[1], usual[3]
@@ -453,7 +453,7 @@ def set_blocks(size: int | None) -> None:
 
 
 def work(seed: int, first: int, last: int) -> None:
-    """Read files one after the other; say before each which it is, and after it what is wrong."""
+    """Read files one after another; print the number before each file, and its fault after it."""
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, last):
             print(number, flush=True)
@@ -467,7 +467,7 @@ def work(seed: int, first: int, last: int) -> None:
 
 
 def run(seed: int, records: int, *, first: int = 0) -> tuple[int, int, list[dict[str, Any]]]:
-    """Read files with so many records in all, in processes that may die; return (files, records, faults)."""
+    """Read files with `records` records in total, in processes that may die; return (files, records, faults)."""
     faults: list[dict[str, Any]] = []
     number, done = first, 0
     while done < records:
@@ -482,7 +482,7 @@ def run(seed: int, records: int, *, first: int = 0) -> tuple[int, int, list[dict
 
 
 def _worked(seed: int, number: int, last: int, faults: list[dict[str, Any]]) -> int:
-    """Have a process read files; return the first number that it has not come to."""
+    """Let a worker process read files; return the number of the first file that it did not read."""
     command = [sys.executable, "-m", "benchmarks.fuzz_readers", "--worker", str(seed), str(number), str(last)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_A_WORKER, check=False)
@@ -502,7 +502,7 @@ def _worked(seed: int, number: int, last: int, faults: list[dict[str, Any]]) -> 
 
 
 def main() -> None:
-    """Run, print what was wrong, and end with code 1 if anything was."""
+    """Run the test, print all faults, and exit with code 1 if there are any."""
     if sys.argv[1:2] == ["--worker"]:
         work(*map(int, sys.argv[2:5]))
         return

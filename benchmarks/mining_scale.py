@@ -1,12 +1,12 @@
-"""`curate mine` on a million documents of 384 dimensions: time, peak memory, and the same bytes after any death.
+"""`curate mine` on a million documents with 384 dimensions: time, peak memory, and identical results after kills.
 
     .venv/bin/python -m benchmarks.mining_scale
     .venv/bin/python -m benchmarks.mining_scale --kills 5
     .venv/bin/python -m benchmarks.mining_scale --teacher bm25
 
-Documents are made-up sentences around 20,000 topics, fifty each; a query asks for all of a topic's. Their vectors are
-given, as `vectors:FOLDER`: what a model costs depends on the model. The run fails where memory, children included,
-passes 4 GB, or where a query's negatives are not those of a plain product of matrices.
+Documents are generated sentences about 20,000 topics, fifty for each; each query is about one topic. The vectors are
+given (`vectors:FOLDER`), since the cost of a model depends on the model. The benchmark fails if the memory, including
+child processes, exceeds 4 GB, or if the negatives of a query are not those of a plain matrix product.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ def query_of(topic: int) -> str:
 
 
 def vectors_of(side: int, numbers: np.ndarray, topics: int) -> np.ndarray:
-    """Return vectors around the topics' own: float16[n, DIM], of any length."""
+    """Return vectors around those of the topics, not normalized: float16[n, DIM]."""
     centres = np.stack([np.random.default_rng([7, t]).normal(size=DIM) for t in topic_of(numbers, topics).tolist()])
     noise = np.stack([np.random.default_rng([side, n]).normal(size=DIM) for n in numbers.tolist()])
     return (centres + (1.0, 0.7)[side] * noise).astype(np.float16)
 
 
 def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
-    """Write rows, their clusters, and vectors, as the steps before would leave them."""
+    """Write rows, their clusters, and vectors, in the form in which the previous steps write them."""
     import pyarrow as pa
 
     from curation.build import Build, Shard, StepResult
@@ -137,7 +137,7 @@ def start(root: Path, teacher: str) -> subprocess.Popen[bytes]:
 
 
 def check(root: Path, documents: int, topics: int) -> None:
-    """Assert that the negatives of some queries are those that a plain product gives."""
+    """Assert that the negatives of some queries are those of a plain matrix product."""
     import pyarrow as pa
 
     from curation.build import Build
@@ -176,7 +176,7 @@ def check(root: Path, documents: int, topics: int) -> None:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Normalize as the teacher does, and round as the shards do."""
+    """Normalize vectors as the teacher does, and round them to the precision of the shards."""
     full = vectors.astype(np.float32)
     full /= np.linalg.norm(full, axis=1, keepdims=True)
     return full.astype(np.float16).astype(np.float64)
@@ -197,7 +197,7 @@ def tree(root: Path) -> dict[str, int]:
 
 
 def killed(root: Path, teacher: str, kills: int, whole_s: float) -> None:
-    """Kill the verb at random moments, finish it, and assert that it leaves the same bytes."""
+    """Kill the command at random moments, complete it, and assert that it writes the same bytes."""
     expected = tree(root)
     for name in ("pools", "embeddings", "mined", "negatives"):
         shutil.rmtree(root / "work/scale" / name, ignore_errors=True)

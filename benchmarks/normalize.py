@@ -1,4 +1,4 @@
-"""Raw file to clean rows on one core: ours beside datasets.map and datatrove; `--large`: memory on a 5 GB file."""
+"""Normalization of a raw file on one core, beside datasets.map and datatrove; `--large`: peak memory on a 5 GB file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WORDS = [w for w in dict.fromkeys(" ".join(str(m.__doc__) for m in (random, os, 
 
 
 def manifest(kind: str) -> Manifest:
-    """Describe the made-up file: a question and its context."""
+    """Return the manifest of the generated file: a question and its context."""
     return Manifest.model_validate(
         {
             "name": "bench", "title": "Benchmark", "collection": "offline", "task": "question-answering",
@@ -54,7 +54,7 @@ def manifest(kind: str) -> Manifest:
 
 
 def records(count: int, seed: int = 0) -> Iterator[dict[str, str]]:
-    """Yield records as long as SQuAD's; one in twenty has blanks or controls to clean away."""
+    """Yield records of the length of SQuAD's; one in twenty has blanks or control characters to clean."""
     rng = random.Random(seed)
     pool = [" ".join(rng.choices(WORDS, k=110)) for _ in range(2000)]
     for number in range(count):
@@ -78,7 +78,7 @@ def write(folder: Path) -> dict[str, Path]:
 
 
 def ours(kind: str, path: Path, out: Path) -> tuple[Store, str]:
-    """Run the step as a worker does: read, clean, judge, name, write a shard."""
+    """Run the step as a worker does: read, clean, validate, assign row ids, write a shard."""
     store = Store(str(out))
     raw = RawFile("records", path.name, str(path), path.stat().st_size, "xxh3:0")
     task = Task("bench/en/00000", ("0",), (Part("bench", "en", 0, (raw,)), manifest(kind)))
@@ -91,19 +91,19 @@ CONTROLS = {c: None for c in range(0x20) if c not in (9, 10)} | {0x7F: None, 0xF
 
 
 def clean(text: str) -> str:
-    """Do with one string what `sources.text` does with a column."""
+    """Apply the normalization of `sources.text` to one string."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(CONTROLS)
     lines = unicodedata.normalize("NFC", text).split("\n")
     return "\n".join(" ".join(part for part in line.replace("\t", " ").split(" ") if part) for line in lines).strip()
 
 
 def name(query: str, positive: str) -> bytes:
-    """Hash a row."""
+    """Return the row id."""
     return xxhash.xxh3_128_digest(f"{len(query)}{query}{len(positive)}{positive}".encode())
 
 
 def with_datasets(kind: str, path: Path, out: Path) -> Any:
-    """Load and map with datasets, batched, one process."""
+    """Load and map the file with datasets, batched, in one process."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -123,7 +123,7 @@ def with_datasets(kind: str, path: Path, out: Path) -> Any:
 
 
 def with_datatrove(kind: str, path: Path, out: Path) -> None:
-    """Run a reader, an adapter that cleans, and a writer of Parquet, one process."""
+    """Run a datatrove pipeline in one process: reader, cleaning adapter, Parquet writer."""
     from datatrove.data import Document
     from datatrove.pipeline.readers import JsonlReader, ParquetReader
     from datatrove.pipeline.writers import ParquetWriter
@@ -145,7 +145,7 @@ def with_datatrove(kind: str, path: Path, out: Path) -> None:
 
 
 def check(kind: str, path: Path, folder: Path) -> None:
-    """Assert that all three make the same texts."""
+    """Assert that all three produce the same texts."""
     store, made = ours(kind, path, folder / "ours")
     table = store.read_table(made)
     queries = table["query"].to_pylist()
@@ -159,7 +159,7 @@ def check(kind: str, path: Path, folder: Path) -> None:
 
 
 def large(folder: Path) -> None:
-    """Normalize a 5 GB file of each kind in a process of its own, and print its peak memory."""
+    """Normalize a 5 GB file of each kind in a separate process, and print the peak memory."""
     block = list(records(100_000))
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in block).encode()
     path = folder / "large.jsonl"
@@ -177,7 +177,7 @@ def large(folder: Path) -> None:
 
 
 def measure(kind: str, path: Path, folder: Path) -> None:
-    """Run one file in a child process."""
+    """Normalize one file in a child process, and print its peak memory."""
     command = [sys.executable, "-m", "benchmarks.normalize", kind, str(path), str(folder / "out"), "--worker"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     print(f"{kind}: {path.stat().st_size / 1e9:.2f} GB, peak memory {said.strip()}")
@@ -185,10 +185,10 @@ def measure(kind: str, path: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Compare, or measure memory."""
+    """Run the comparison, or the memory measurement."""
     if sys.argv[-1] == "--worker":
         ours(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
-        # Not getrusage: what it calls the peak of a program started by a larger one is the larger one's.
+        # Not getrusage: for a program started by a larger one, it reports the peak of the larger one.
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         peak = int(status["VmHWM"].split()[0]) / 1024
         print(f"{peak:,.0f} MiB")

@@ -1,14 +1,14 @@
-"""What nesting is for: plain models against nested ones, cut in embedding rank, in depth and in dimensions.
+"""Effect of nested training: plain and nested models, cut in embedding rank, depth, and dimensions.
 
-    .venv/bin/python -m benchmarks.train_effects --docs         # all seeds, table and pictures into docs/
-    .venv/bin/python -m benchmarks.train_effects --smoke        # two minutes: everything runs, nothing is learned
+    .venv/bin/python -m benchmarks.train_effects --docs         # all seeds; writes tables and pictures to docs/
+    .venv/bin/python -m benchmarks.train_effects --smoke        # two minutes: runs everything with too few steps
 
-Kinds of one small model, made and trained alike but for what is nested: nothing (plain), layers (MLL), dimensions
-(MRL), all and the ranks of its token embedding (3D). Ranks alone are nested as the paper does it, in a model that has
-learned already: the plain one trains on for as many steps, as it is (plain, on) and with its embedding nested (MEL).
-Each is then cut: its token embedding to smaller ranks (a plain one's by its SVD), its depth, its vectors. nDCG@10 of
-held-out queries of the sample's retrieval mix (`python3 tasks.py demo` makes it; without it, a made-up language of
-word-for-word ciphers). Trained runs are kept below `--work`, and resumed.
+The kinds of models differ only in what is nested: nothing (plain), layers (MLL), dimensions (MRL), or both and the
+ranks of the token embedding (3D). Ranks alone are nested as in the paper, in a model that is already trained: the plain
+model is trained further for as many steps, unchanged (plain, on) or with a nested embedding (MEL). Each model is then
+cut: its token embedding to smaller ranks (of a plain model by SVD), its depth, and its vectors. The metric is nDCG@10
+of held-out queries of the sample's retrieval mix (made by `python3 tasks.py demo`; without it, of a generated language
+of word-for-word ciphers). Finished trainings are kept below `--work`, and interrupted ones are resumed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ METRIC = "ndcg@10"
 
 
 def settings_of(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> Any:
-    """Return the training section of one kind of model."""
+    """Return the training settings of one kind of model."""
     from train.config import TrainSettings
 
     nested = (KINDS | TRAINED_ON)[kind]
@@ -85,7 +85,7 @@ def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict
         tokenizer, folder = trainer.run.tokenizer, work / f"plain-{seed}"
         export(model, tokenizer, folder, cut=choose(trainer.shape), shape=trainer.shape, prompts={}, instructed=False)
     if isinstance(model.embedding, PlainEmbedding):
-        # The factors of the whole table: any leading part of them is its best approximation of that rank.
+        # Factors of the whole table by SVD: the first r columns are the best approximation of rank r.
         table = model.embedding.weight.detach()
         model.backbone.set_input_embeddings(FactorizedEmbedding.from_weight(table, table.shape[1]))
     model.layers = LAYERS
@@ -110,7 +110,7 @@ def run_one(kind: str, seed: int, mix: Path, work: Path, *, smoke: bool) -> dict
 
 
 def made_up(root: Path) -> Path:
-    """Write a mix whose documents are ciphers of their queries, for a machine without the sample."""
+    """Write a mix whose documents are ciphers of their queries, for machines without the sample build."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -135,14 +135,14 @@ def made_up(root: Path) -> Path:
 
 
 def means(results: list[dict[str, Any]], kind: str, axis: str) -> dict[int, tuple[float, float, float]]:
-    """Return mean, least and most over the seeds, by size."""
+    """Return size → (mean, minimum, maximum) over the seeds."""
     own = [result["scores"][axis] for result in results if result["kind"] == kind]
     by_size = {int(size): [scores[size] for scores in own] for size in own[0]}
     return {size: (float(np.mean(v)), min(v), max(v)) for size, v in by_size.items()}
 
 
 def tables(results: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield one markdown table an axis."""
+    """Yield one Markdown table per axis."""
     seeds = len({result["seed"] for result in results})
     for axis, sizes in AXES.items():
         yield f"| {TITLES[axis]} | {' | '.join(map(str, sizes))} |\n| --- |{' --- |' * len(sizes)}"
@@ -162,7 +162,7 @@ def tables(results: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
-    """Draw the three axes side by side."""
+    """Plot the three axes side by side."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -183,7 +183,7 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
 
 
 def check(results: list[dict[str, Any]]) -> None:
-    """Assert the published effects in kind."""
+    """Assert that the effects have the same direction as the published ones."""
     for axis, (plain, nested, *_) in COMPARED.items():
         smallest = AXES[axis][0]
         cut, own = (means(results, kind, axis)[smallest][0] for kind in (plain, nested))
@@ -191,7 +191,7 @@ def check(results: list[dict[str, Any]]) -> None:
 
 
 def write_docs(results: list[dict[str, Any]]) -> None:
-    """Put the tables between the marks in docs/training.md, and the picture beside it."""
+    """Write the tables between the marks in docs/training.md, and the picture beside that file."""
     draw(results, DOCS / "training-effects.svg")
     page = DOCS / "training.md"
     before, _, rest = page.read_text("utf-8").partition("<!-- effects -->\n")

@@ -1,11 +1,11 @@
-"""A tokenized mix of a hundred million documents: what opening it costs a process, and a step's batch after that.
+"""A tokenized mix of a hundred million documents: time and memory to open it, and time of a batch.
 
     .venv/bin/python -m benchmarks.train_scale --documents 100 --samples 50
 
-Millions of each; 24 negatives a sample, 121 datasets of very different sizes. The store is written as
-`train.data.tokenize` writes it, in about 8 GB below `--folder`, and deleted afterwards: token ids are zeros, which a
-file system keeps as holes; what refers to a row is real and checked. The pages are dropped from the cache, then two
-processes at once open the store and make batches of 512 queries all over it.
+The options are in millions. Each sample has 24 negatives; there are 121 datasets of very different sizes. The store has
+the format of `train.data.tokenize`, takes about 8 GB below `--folder`, and is deleted afterwards. Token ids are zeros,
+which the file system stores as holes; all references to rows are real and checked. The page cache is dropped, then two
+processes open the store at once and make batches of 512 queries from all parts of it.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ MOST_SECONDS, MOST_BYTES = 10.0, 1 << 30
 
 
 def cluster_of(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the cluster that a document or query of this store has."""
+    """Return the cluster of each document or query of this store."""
     return (mixed(rows.astype(np.uint64)) >> np.uint64(1)).astype(np.int64)
 
 
 def positive_of(rows: np.ndarray[Any, Any], documents: int) -> np.ndarray[Any, Any]:
-    """Return the document that answers a sample of this store."""
+    """Return the positive document of each sample of this store."""
     return (mixed(rows.astype(np.uint64) + np.uint64(7)) % np.uint64(documents)).astype(np.int64)
 
 
 class Holes(io.RawIOBase):
-    """A file in which what is zero takes no room."""
+    """A sparse file: blocks of zeros take no disk space."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
@@ -75,13 +75,13 @@ class Holes(io.RawIOBase):
 
 
 def lists(n: int, of: int, values: np.ndarray[Any, Any] | None = None) -> pa.LargeListArray:
-    """Return `n` lists of `of` int32 each, zeros without values."""
+    """Return `n` lists of `of` int32 values each; zeros if no values are given."""
     flat = np.zeros(n * of, np.int32) if values is None else values.astype(np.int32)
     return pa.LargeListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int64) * of), pa.array(flat))
 
 
 def batches(kind: str, first: int, rows: int, documents: int) -> Iterator[pa.RecordBatch]:
-    """Yield a part's record batches."""
+    """Yield the record batches of a part of the store."""
     for start in range(first, first + rows, BATCH):
         at = np.arange(start, min(start + BATCH, first + rows))
         if kind == "documents":
@@ -123,7 +123,7 @@ def write(folder: Path, documents: int, samples: int) -> None:
 
 
 def drop_from_cache(folder: Path) -> None:
-    """Make the next reader read from the disk."""
+    """Drop the files from the page cache, so that the next process reads from the disk."""
     os.sync()
     for path in folder.iterdir():
         with path.open("rb") as file:
@@ -131,13 +131,13 @@ def drop_from_cache(folder: Path) -> None:
 
 
 def status(name: str) -> int:
-    """Return one of this process's figures from the kernel, in bytes."""
+    """Return a value of `/proc/self/status` in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def child(folder: Path) -> None:
-    """Open the store, say what it cost, then make batches and check them."""
+    """Open the store, print time and memory, then make batches and check them."""
     from train.data.batch import make_batch
     from train.data.plan import Plan
     from train.data.token_store import map_store

@@ -1,11 +1,12 @@
-"""One training step on a CPU: ours beside sentence-transformers and a rewrite of the public trainer's, at equal loss.
+"""One training step on a CPU, beside sentence-transformers and a rewrite of the public trainer, at equal loss.
 
-Same weights, same texts, same batch, same AdamW with clipping; a step is forward, backward and update. Texts are real
-and short: names of Python's own functions and classes, and their docstrings. Everybody's loss is asserted to be ours
-before anything is timed. Peers come from `pip install sentence-transformers`; the rewrite is below, written from the
-specification: one padded batch, masks from ids, loops over layers and dimensions, scores and loss in bfloat16.
+Weights, texts, batch and AdamW with clipping are the same; a step is forward, backward and update. The texts are real
+and short: names of functions and classes of Python's standard library, and their docstrings. All losses are asserted to
+equal ours before the timing. sentence-transformers comes from `pip install sentence-transformers`. The rewrite in this
+file follows the specification: one padded batch, masks from ids, loops over layers and dimensions, scores and loss in
+bfloat16.
 
-Their token ids are prepared outside the clock and in memory; ours are packed inside it.
+The token ids of the other trainers are prepared in memory and not timed; the packing of ours is timed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ WHOLE = 1 << 60
 
 
 def pairs() -> tuple[list[str], list[str]]:
-    """Return names and docstrings of the standard library, no docstring twice."""
+    """Return names and docstrings of the standard library, without repeated docstrings."""
     found: dict[str, str] = {}
     for path in sorted(Path(sysconfig.get_paths()["stdlib"]).rglob("*.py")):
         if {"site-packages", "test", "tests", "lib2to3"} & set(path.parts):
@@ -57,7 +58,7 @@ def pairs() -> tuple[list[str], list[str]]:
 
 
 class Texts:
-    """A tokenizer and a batch: B queries, their positives, and K negatives each, no document twice."""
+    """A tokenizer and a batch: B queries, their positives, and K negatives for each; all documents are distinct."""
 
     def __init__(self, queries: int, negatives: int) -> None:
         names, documents = pairs()
@@ -82,7 +83,7 @@ class Texts:
         self.batch = Batch("docstrings", "retrieval", stream, targets, np.arange(queries), order)
 
     def padding(self, *, by_column: bool) -> float:
-        """Return the share of padding if all texts are padded to the longest, or to the longest of their column."""
+        """Return the share of padding if all texts are padded to the longest one, or to the longest of their column."""
         lengths = self.batch.segments.lengths.reshape(len(self.columns), -1)
         longest = lengths.max(axis=1, keepdims=True) if by_column else lengths.max()
         return 1 - lengths.sum() / np.broadcast_to(longest, lengths.shape).sum()
@@ -106,7 +107,7 @@ def backbone(texts: Texts) -> Any:
 
 
 class Stepper:
-    """A way to compute a loss's gradient, and the same AdamW for all of them."""
+    """A model, a function that computes its loss and gradient, and the AdamW that is the same for all contestants."""
 
     def __init__(self, module: torch.nn.Module, loss: Callable[[], float]) -> None:
         self.module, self.loss = module.train(), loss
@@ -130,7 +131,7 @@ def ours(texts: Texts, *, layers: Sequence[int], nested: bool, cached: bool = Fa
 
 
 class Rewrite(torch.nn.Module):
-    """The public trainer's step as it is specified."""
+    """The training step of the public trainer, as specified."""
 
     def __init__(self, texts: Texts, dtype: torch.dtype) -> None:
         super().__init__()
@@ -180,7 +181,7 @@ def rewrite(texts: Texts, dtype: torch.dtype) -> Stepper:
 
 
 def sentence_transformers(texts: Texts, folder: Path, *, cached: bool) -> Stepper:
-    """Return Matryoshka2dLoss over the ranking loss, or MatryoshkaLoss over the cached one (which takes one layer)."""
+    """Return Matryoshka2dLoss with the ranking loss, or MatryoshkaLoss with the cached one (for one layer only)."""
     from sentence_transformers import SentenceTransformer, models
     from sentence_transformers.sentence_transformer import losses
 
@@ -215,7 +216,7 @@ def sentence_transformers(texts: Texts, folder: Path, *, cached: bool) -> Steppe
 
 
 def race(title: str, texts: Texts, steppers: dict[str, Stepper], tolerances: dict[str, float]) -> None:
-    """Assert that all start from one loss, and time them."""
+    """Assert that all contestants have the same loss, and time them."""
     first, *others = steppers
     wanted = steppers[first]()
     for name in others:

@@ -1,1 +1,1 @@
-"""What makes files of this project, and is not part of the installed package."""
+"""Tools that generate files of this project; they are not part of the installed package."""

@@ -49,7 +49,7 @@ _ENTRY = re.compile(r"^(\*{0,2}\w[\w.]*): (.*)$")
 
 
 class _Bare:
-    """An annotation that is written as it stands in the source."""
+    """An annotation whose `repr` is its text in the source."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -67,12 +67,12 @@ def page() -> str:
     for heading, names in GROUPS.items():
         parts.append(f"## {heading}\n")
         for name in names:
-            found = _found(name)
-            parts.extend(_module(name, found) if inspect.ismodule(found) else _object(name, found))
+            member = _member_of(name)
+            parts.extend(_module(name, member) if inspect.ismodule(member) else _object(name, member))
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _found(name: str) -> Any:
+def _member_of(name: str) -> Any:
     home = f"open_ml_embed.{RETURNED[name]}" if name in RETURNED else "open_ml_embed"
     return getattr(import_module(home), name)
 
@@ -84,9 +84,9 @@ def _module(name: str, module: ModuleType) -> Iterator[str]:
         yield from _object(f"{name}.{member}", getattr(module, member), "####")
 
 
-def _object(title: str, found: Any, level: str = "###") -> Iterator[str]:
+def _object(title: str, member: Any, level: str = "###") -> Iterator[str]:
     yield f"{level} {title}\n"
-    yield from _class(found) if inspect.isclass(found) else _function(found.__name__, found)
+    yield from _class(member) if inspect.isclass(member) else _function(member.__name__, member)
 
 
 def _function(name: str, function: Any, *, bound: bool = False) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _function(name: str, function: Any, *, bound: bool = False) -> Iterator[str]
 
 
 def _class(kind: type) -> Iterator[str]:
-    """Yield a class: what it is, how it is made where users make it, its properties and its methods."""
+    """Yield the parts of a class: docstring, `__init__` if it is written out, properties, methods."""
     yield _markdown(inspect.getdoc(kind) or "")
     members = vars(kind)
     made = members.get("__init__")
@@ -115,7 +115,7 @@ def _class(kind: type) -> Iterator[str]:
 
 
 def _getter(member: object) -> Any:
-    """Return the function behind a property; null for anything else."""
+    """Return the function behind a property; None for other members."""
     if isinstance(member, property):
         return member.fget
     return member.func if isinstance(member, cached_property) else None
@@ -126,11 +126,11 @@ def _returns(function: Any) -> str:
 
 
 def _signature(name: str, function: Any, *, bound: bool = False) -> str:
-    """Return `def name(…) -> …: ...` in one line, or a parameter a line; of a method without `self`."""
+    """Return `def name(…) -> …: ...` on one line, or with one parameter per line; methods without `self`."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[bound:]
     shown = list(map(_parameter, parameters))
-    keyword = [place for place, one in enumerate(parameters) if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    keyword = [index for index, one in enumerate(parameters) if one.kind is inspect.Parameter.KEYWORD_ONLY]
     if keyword:
         shown.insert(keyword[0], "*")
     line = f"def {name}({', '.join(shown)}) -> {signature.return_annotation}: ..."
@@ -141,7 +141,7 @@ def _signature(name: str, function: Any, *, bound: bool = False) -> str:
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
-    """Return a parameter as the source has it: annotations bare, a path as the string that it may be."""
+    """Return a parameter as in the source, with unquoted annotations, and with paths as strings."""
     default = parameter.default
     if isinstance(default, Path):
         parameter = parameter.replace(default=str(default))
@@ -149,7 +149,7 @@ def _parameter(parameter: inspect.Parameter) -> str:
 
 
 def _markdown(doc: str) -> str:
-    """Turn a docstring into Markdown: its sections to lists, its examples to a block of code."""
+    """Convert a docstring to Markdown: sections become lists, examples become a code block."""
     parts = [part for part in doctest.DocTestParser().parse(doc) if part]
     prose = "".join(part if isinstance(part, str) else "\0" for part in parts)
     examples = [part for part in parts if isinstance(part, doctest.Example)]
@@ -171,7 +171,7 @@ def _block(block: str) -> str:
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (name, description) of the lines of a section; one without a name is a paragraph."""
+    """Yield (name, description) of the entries of a section; an entry without a name is a paragraph."""
     held: list[str] = []
     for line in [*text.splitlines(), ""]:
         if held and (not line or not line.startswith(" ")):
@@ -194,7 +194,7 @@ def _flowing(text: str) -> str:
 
 
 def _example(examples: list[doctest.Example]) -> str:
-    """Return examples as code that can be run, with what they print as comments."""
+    """Return examples as runnable code, with their output as comments."""
     lines = []
     for example in examples:
         source = example.source.rstrip("\n")

@@ -38,7 +38,7 @@ def page() -> str:
 
 
 def _models(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the model itself and those below it that are statistics; settings have their own documentation."""
+    """Yield (title, schema) of the model and of the statistics in it; settings are documented elsewhere."""
     yield schema["title"], schema
     for title, part in schema.get("$defs", {}).items():
         if not title.endswith(("Settings", "Trust")):
@@ -54,7 +54,7 @@ def _cell(text: str) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """Write a type of the schema as a short phrase."""
+    """Return a type of the schema as a short phrase."""
     if "$ref" in field:
         return f"`{field['$ref'].rpartition('/')[2]}`"
     if "anyOf" in field:

@@ -1,4 +1,4 @@
-"""What a step counted, as models: their JSON schemas are in docs/statistics.md."""
+"""Base class of the statistics of steps. docs/statistics.md lists the fields of all steps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pydantic import ConfigDict, Field
 from open_ml_embed.core.section import Section
 
 Count = Annotated[int, Field(ge=0)]
-"""How many of something."""
+"""A number of things, zero or more."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Statistics(Section):
-    """A part of a step's statistics; keys that it does not have are refused."""
+    """Base class of the statistics of a step and of their parts; unknown keys are errors."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)

@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Wording of numbers in messages."""
 
 from __future__ import annotations
 

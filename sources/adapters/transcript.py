@@ -29,7 +29,7 @@ class Args(Section):
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
     """Yield one row for each record: the first turn of the user and the reply to it; other turns are not used."""
     user, assistant = re.escape(args.user), re.escape(args.assistant)
-    turns = rf"(?s){user}(?P<asked>.*?){assistant}(?P<replied>.*?)(?:{user}|{assistant}|\z)"
+    turns = rf"(?s){user}(?P<request>.*?){assistant}(?P<reply>.*?)(?:{user}|{assistant}|\z)"
     for whole in batches(context):
         texts = as_text(column(whole.columns, args.text))
         groups = pc.extract_regex(texts, turns)
@@ -38,5 +38,5 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
             excerpt = texts[row].as_py() or ""
             reason = "no-reply" if args.user in excerpt else "no-user-turn"
             context.quarantine.add(whole.file, whole.records[row].as_py(), reason, excerpt)
-        asked, replied = (pc.struct_field(groups, name).filter(complete) for name in ("asked", "replied"))
-        yield draft(context, kept(whole, complete), query=asked, positive=replied)
+        request, reply = (pc.struct_field(groups, name).filter(complete) for name in ("request", "reply"))
+        yield draft(context, kept(whole, complete), query=request, positive=reply)

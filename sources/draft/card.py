@@ -43,20 +43,20 @@ class Card:
 
     @property
     def title(self) -> str:
-        """The name for people; empty if the card states none."""
+        """The title of the dataset; empty if the card states none."""
         return _text(self.front.get("pretty_name"))
 
     @property
     def languages(self) -> list[str]:
-        """Language codes, as the card writes them."""
+        """Language codes, as written in the card."""
         stated = self.front.get("language", self.front.get("languages"))
         return [_text(one) for one in _list(stated) if _text(one)]
 
     def license(self) -> tuple[dict[str, Any], str]:
         """Return the manifest's section `license`, and how it was found.
 
-        A license that the card does not state, or that is not in the lists above, allows nothing until somebody has
-        read it.
+        If the card states no license, or one that is not in the lists above, the section allows nothing, until a person
+        has read the terms.
         """
         stated = self.front.get("license")
         names = [_text(one).lower() for one in _list(stated) if _text(one)]
@@ -68,8 +68,8 @@ class Card:
         known = len(names) == 1 and names[0] not in ("other", "unknown")
         plain = re.sub(r"[^A-Za-z0-9.+-]", "-", names[0]).strip("-.+") if known else ""
         section = {"id": f"LicenseRef-{plain or 'unspecified'}", "commercial": False, "redistribution": False}
-        said = f"the card says {', '.join(names)}" if names else "no license is stated"
-        return section, f"{said}; read the terms before allowing any use"
+        wording = f"the card says {', '.join(names)}" if names else "no license is stated"
+        return section, f"{wording}; read the terms before allowing any use"
 
     def citation(self) -> str:
         """Return author, year and title of the first BibTeX entry; empty if the card has none."""
@@ -127,13 +127,13 @@ def read_card(text: str) -> Card:
     >>> read_card("---\nlicense: mit\nlanguage: [de]\n---\n# Laws").languages
     ['de']
     """
-    found = _FRONT.match(text)
-    if found is None:
+    match = _FRONT.match(text)
+    if match is None:
         return Card({}, text)
     front: object = None
     with suppress(yaml.YAMLError, ValueError, RecursionError):
-        front = yaml.load(found[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
-    return Card(front if isinstance(front, dict) else {}, text[found.end() :])
+        front = yaml.load(match[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
+    return Card(front if isinstance(front, dict) else {}, text[match.end() :])
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Drafts a manifest: what a look at a dataset tells, with a comment on each line that is a guess."""
+"""Drafts the manifest of a dataset from a sample of it; lines that are guesses have a comment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sources.shapes import check_shape
 Identify = Callable[[list[str]], list[str]]
 """n texts → n language tags; `und-…` and `zxx-…` where there is no answer."""
 LOOKED_AT = 200
-"""Most texts of a side whose language is identified."""
+"""Most texts of a column whose language is identified."""
 _SURE = 0.9
 _WIDE = 10_000
 
@@ -33,9 +33,9 @@ class Draft:
     """A drafted manifest.
 
     Attributes:
-        manifest: it, validated.
-        yaml: its file, with a comment `# guessed: why` on each line that is a guess.
-        guesses: section → why, for these lines.
+        manifest: the validated manifest.
+        yaml: the text of the file, with a comment `# guessed: why` on each line that is a guess.
+        guesses: section → reason, for these lines.
 
     """
 
@@ -54,9 +54,9 @@ def draft_manifest(dataset: str, options: FetchOptions, identify: Identify, name
 
     Args:
         dataset: `owner/name` of the Hub, or the path of a file or folder.
-        options: the Hub's endpoint.
+        options: endpoint of the Hub, and `local_root`.
         identify: identifies the languages of texts.
-        name: of the source; None: derived from the dataset's.
+        name: of the source; None: derived from the name of the dataset.
 
     Raises:
         CorpusError: see `sources.draft.sample.look_at` and `sources.draft.shape.guess_shape`.
@@ -178,22 +178,22 @@ def _subsets(sample: Sample, guess: Guess, identify: Identify) -> Iterator[_Line
 def _language(sample: Sample, path: str, identify: Identify) -> tuple[str, str]:
     """Return the language of the texts at a path, and how it was found."""
     texts = list(_texts(sample, path))[:LOOKED_AT]
-    found = Counter(tag for tag in (identify(texts) if texts else []) if is_tag(tag) and tag[:3] not in ("und", "zxx"))
+    counts = Counter(tag for tag in (identify(texts) if texts else []) if is_tag(tag) and tag[:3] not in ("und", "zxx"))
     stated = list(dict.fromkeys(tag for code in sample.card.languages if (tag := _tag(code))))
     last = path.rpartition(".")[2]
     if len(last) <= 3 and (named := _tag(last)) is not None and "." in path:
         return named, f"{path} is called so"
-    total = sum(found.values())
-    best, count = found.most_common(1)[0] if found else ("", 0)
+    total = sum(counts.values())
+    best, count = counts.most_common(1)[0] if counts else ("", 0)
     if (
         len(stated) == 1
         and not best.endswith("-Code")
         and (best == stated[0] or count < _SURE * len(texts) or not best)
     ):
-        return stated[0], f"the card says so; identified in {found[stated[0]]} of {len(texts)} texts"
+        return stated[0], f"the card says so; identified in {counts[stated[0]]} of {len(texts)} texts"
     if not best:
         return "eng-Latn", "no language was identified: check it"
-    others = [tag for tag, number in found.most_common(4)[1:] if number > (1 - _SURE) * total]
+    others = [tag for tag, number in counts.most_common(4)[1:] if number > (1 - _SURE) * total]
     more = f"; others: {', '.join(others)}, which need subsets or a language column" if others else ""
     return best, f"identified in {count} of {len(texts)} texts{more}"
 

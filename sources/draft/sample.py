@@ -1,6 +1,6 @@
-"""Looks at a dataset: which of its files hold the training split, and the first records of one of them.
+"""Samples a dataset: selects the files of the training split, and reads the first records of one of them.
 
-Only the head of one file is read (and the footers of Parquet files), as a probe does it (`sources.probing`).
+Only the head of one file is read (and the footers of Parquet files), as by a probe (`sources.probing`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from sources.readers.recognize import encoding_of, not_the_data
 from sources.readers.sniff import open_text
 
 ROWS = 256
-"""Most records to look at."""
+"""Most records to read."""
 HEAD_BYTES = 1 << 19
 _CARD_BYTES = 1 << 20
 _FOOTERS = 16
@@ -55,16 +55,16 @@ _LONGEST_NAME = 60
 
 @dataclass
 class Sample:
-    """What is known of a dataset after a look.
+    """A sample of a dataset: its files, its first records, and its card.
 
     Attributes:
         name: proposal for the source's name.
         origin: section `origin` of the manifest.
         files: globs of the files to take.
-        files_why: why these.
+        files_why: reason for this selection.
         format: name of the reader.
         records: number of records of these files; None: unknown.
-        records_why: who states the number.
+        records_why: source of this number.
         columns: column → declared type, of columns that hold a value.
         rows: the first records, column → value.
         card: the dataset card.
@@ -89,7 +89,7 @@ class Sample:
     languages: dict[str, str] = field(default_factory=dict)
 
     def values(self, column: str) -> list[Any]:
-        """Return the values of a column that are not null, of the first records."""
+        """Return the non-null values of a column in the first records."""
         return [row[column] for row in self.rows if row.get(column) is not None]
 
 
@@ -103,7 +103,7 @@ class _Dataset:
 
 
 def look_at(dataset: str, options: FetchOptions) -> Sample:
-    """Look at a dataset.
+    """Sample a dataset.
 
     Args:
         dataset: `owner/name` of the Hub, or the path of a file or folder.
@@ -133,7 +133,7 @@ def look_at(dataset: str, options: FetchOptions) -> Sample:
 
 
 def proposed_name(dataset: str) -> str:
-    """Return the name of a source that a dataset's own suggests.
+    """Return a name for the source, derived from the name of the dataset.
 
     >>> proposed_name("harbour-office/lighthouse-logs"), proposed_name("raw/Laws.jsonl.gz")
     ('lighthouse_logs', 'laws')
@@ -190,7 +190,7 @@ def _is_data(name: str) -> bool:
 
 
 def _choose(files: _Dataset, sample: Sample) -> str:
-    """Choose the files to take (what the card names as training data, else by their names) and return the first."""
+    """Select the files to take (the training data of the card, else by file names) and return the first one."""
     data = sorted(name for name in files.sizes if _is_data(name))
     if not data:
         raise _nothing(files)
@@ -231,7 +231,7 @@ def _split(data: list[str]) -> tuple[list[str], str]:
 
 
 def _folder(data: list[str], files: _Dataset, sample: Sample) -> list[str]:
-    """Return the files of one folder, or of all if each is that of a language."""
+    """Return the files of one folder, or of all folders if each is named after a language."""
     folders: dict[str, list[str]] = defaultdict(list)
     for name in data:
         folders[name.rpartition("/")[0]].append(name)
@@ -283,7 +283,7 @@ def _count(files: _Dataset, sample: Sample, taken: list[str]) -> None:
 
 
 def _nothing(files: _Dataset) -> CorpusError:
-    """Return the error for a dataset without a file that can be drafted from."""
+    """Return the error for a dataset without a readable data file."""
     first = next((name for name in sorted(files.sizes) if name != "README.md"), None)
     formats = "parquet, jsonl, json, csv or tsv (also compressed)"
     remedy = f"name a file or folder of {formats}; other formats: write the manifest by hand (CONTRIBUTING.md)"
@@ -409,14 +409,14 @@ def _read_json(text: str, sample: Sample, where: str) -> None:
 
 
 def _elements(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of an array whose opening bracket is taken off, until its end or the cut."""
+    """Yield the objects of an array without its opening bracket, up to its end or to the cut."""
     decoder, at = json.JSONDecoder(), 0
     separator = re.compile(r"[\s,]*")
     for _ in range(ROWS):
-        found = separator.match(text, at)
-        assert found is not None
+        match = separator.match(text, at)
+        assert match is not None
         try:
-            value, at = decoder.raw_decode(text, found.end())
+            value, at = decoder.raw_decode(text, match.end())
         except (ValueError, RecursionError):
             return
         if isinstance(value, dict):
@@ -437,10 +437,8 @@ def _read_delimited(text: str, sample: Sample, where: str) -> None:
         ) from None
     rows = [row for row in rows if row]
     if not rows or len(rows[0]) < 2:
-        found = "; columns separated by semicolons are not read: convert it to commas" if ";" in first else ""
-        raise SchemaError(
-            f"one column only, so there is nothing to pair{found}", where=where, remedy="look at the file"
-        )
+        hint = "; columns separated by semicolons are not read: convert it to commas" if ";" in first else ""
+        raise SchemaError(f"one column only, so there is nothing to pair{hint}", where=where, remedy="look at the file")
     names = rows[0]
     if len(set(names)) < len(names) or any(not one or one.isdecimal() or len(one) > _LONGEST_NAME for one in names):
         sample.header = names = [f"column{number}" for number in range(1, len(names) + 1)]

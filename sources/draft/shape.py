@@ -1,7 +1,8 @@
 """Guesses the shape of records from column names and values.
 
-The rules stand in order of certainty: names that only one kind of dataset has first (premise and hypothesis), then
-names of queries and positives, then a text with few distinct labels. Column names are compared without case.
+The rules are tried in the order of their certainty: first names that only one kind of dataset has (premise and
+hypothesis), then names of queries and positives, then a text with few distinct labels. Column names are compared
+without case.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _INNER = ("text", "content", "passage", "answer", "contents")
 _LISTED = 12
 _BINARY = {"0", "1", "true", "false"}
 _CODE = re.compile(r"[a-z]{2,3}([-_]([A-Za-z]{2}|[A-Za-z]{4}))?")
-"""A language code as column names have it."""
+"""A language code as a column name."""
 
 
 @dataclass
@@ -96,9 +97,9 @@ def guess_shape(sample: Sample, where: str) -> Guess:
     for rule in (_nli, _sts, _paraphrase, _bitext, _conversation, _qa, _pair, _label, _longest):
         if (guess := rule(sample)) is not None:
             return guess
-    found = ", ".join(f"{name}: {kind}" for name, kind in list(sample.columns.items())[:_LISTED])
+    listed = ", ".join(f"{name}: {kind}" for name, kind in list(sample.columns.items())[:_LISTED])
     raise SchemaError(
-        f"no two of its columns are a text and what belongs to it: {found}",
+        f"no two of its columns are a text and what belongs to it: {listed}",
         where=where,
         remedy="write the manifest by hand: `shape` in CONTRIBUTING.md; or name another file or folder",
     )
@@ -337,8 +338,8 @@ def _qa(sample: Sample) -> Guess | None:
 
 def _negatives(sample: Sample) -> list[tuple[str, str]]:
     columns = _Columns(sample)
-    found = [name for name in sample.columns if re.match(r"(hard_?)?neg(ative)?s?([_-]|\d|$)", name.lower())]
-    return [(name, path) for name in found if (path := columns.text_path(name)) is not None]
+    names = [name for name in sample.columns if re.match(r"(hard_?)?neg(ative)?s?([_-]|\d|$)", name.lower())]
+    return [(name, path) for name in names if (path := columns.text_path(name)) is not None]
 
 
 def _pair(sample: Sample) -> Guess | None:

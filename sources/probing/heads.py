@@ -249,7 +249,7 @@ class _Taking:
         return Head(self.target, cut=not (whole and ended))
 
     def _tar_members(self) -> tuple[list[str], list[tuple[str, bytes]], bool]:
-        """Return the names of members, the first matching (name, content), and whether the whole archive was read."""
+        """Return (names of members, first matching (name, content), whether the archive was read to its end)."""
         seen: list[str] = []
         taken: list[tuple[str, bytes]] = []
         size = 0

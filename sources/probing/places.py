@@ -26,7 +26,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Found:
+class LocatedFile:
     """One located raw file.
 
     Attributes:
@@ -76,7 +76,7 @@ class Places:
         everything = replace(self.options, files_per_table=None, raw_root=home)
         self._locked, self._plain = everything, replace(everything, lock=None)
 
-    def find(self, bound: Manifest, subset: str) -> list[Found]:
+    def find(self, bound: Manifest, subset: str) -> list[LocatedFile]:
         """Return the files of a subset, in the manifest's order of tables, then by name.
 
         Raises:
@@ -106,7 +106,7 @@ class Places:
             for file in self._of_hub(key, table, revisions, where)
         ]
 
-    def _of_folder(self, bound: Manifest, folder: str, where: str) -> list[Found]:
+    def _of_folder(self, bound: Manifest, folder: str, where: str) -> list[LocatedFile]:
         """Return the files of a folder below `local_root`; an empty list if there is no such folder."""
         if self.options.local_root is None:
             return []
@@ -120,7 +120,7 @@ class Places:
             for name in matching(names, table.files, where=f"{where}: {home}")
         ]
 
-    def _behind_addresses(self, bound: Manifest, origin: UrlOrigin, where: str) -> list[Found]:
+    def _behind_addresses(self, bound: Manifest, origin: UrlOrigin, where: str) -> list[LocatedFile]:
         for table in bound.tables.values():
             if any(sign in name for name in table.files for sign in "*["):
                 raise ManifestError(
@@ -137,7 +137,7 @@ class Places:
             for name in sorted(set(table.files))
         ]
 
-    def _of_hub(self, key: str, table: RawTable, revisions: list[hub.Revision], where: str) -> list[Found]:
+    def _of_hub(self, key: str, table: RawTable, revisions: list[hub.Revision], where: str) -> list[LocatedFile]:
         where = f"{where}: {revisions[0][0]}"
         if self.options.local_root is not None:
             home = Path(self.options.local_root) / revisions[0][0]
@@ -177,7 +177,7 @@ class Places:
             if size != (home / name).stat().st_size:
                 locked.check(name, (home / name).stat().st_size, identity, where)
 
-    def _of_revision(self, key: str, table: RawTable, revision: hub.Revision, where: str) -> list[Found]:
+    def _of_revision(self, key: str, table: RawTable, revision: hub.Revision, where: str) -> list[LocatedFile]:
         locked = None if self.options.lock is None else self.options.lock.revisions.get(revision)
         if self.options.lock is not None and locked is None:
             self._not_locked(revision)
@@ -230,7 +230,7 @@ class Places:
     def _not_locked(self, revision: hub.Revision) -> None:
         self._note("not in the lock, so that `curate fetch` will refuse it", f"{revision[0]} at {revision[1]}", REMEDY)
 
-    def _of_apt(self, bound: Manifest, origin: AptOrigin) -> list[Found]:
+    def _of_apt(self, bound: Manifest, origin: AptOrigin) -> list[LocatedFile]:
         home = Path(self.options.raw_root).absolute() / "apt"
         listing: packing.Listing = {}
         for what in [*(["indexes"] if origin.indexes else []), *(f"package-{name}" for name in origin.packages)]:
@@ -247,7 +247,7 @@ class Places:
             self._note(f"{error.what}, so that `curate fetch` will skip it", bound.name, error.remedy)
         self.unprobed = f"needs apt-get to list and to fetch its {what.replace('-', ' ')}; a probe does not run it"
 
-    def _of_python(self, bound: Manifest, origin: PythonOrigin) -> list[Found]:
+    def _of_python(self, bound: Manifest, origin: PythonOrigin) -> list[LocatedFile]:
         root = Path(self.options.raw_root).absolute() / "python"
         present, missing = [], []
         for name in origin.distributions:
@@ -273,18 +273,18 @@ class Places:
             )
         return files
 
-    def _packed(self, bound: Manifest, root: Path, listing: packing.Listing) -> list[Found]:
+    def _packed(self, bound: Manifest, root: Path, listing: packing.Listing) -> list[LocatedFile]:
         chosen = packing.chosen(bound, root, listing, None)
         return [
             self._file(file.table, str(root), file.name, partial(LocalRanged, file.name, Path(file.path)))
             for file in chosen
         ]
 
-    def _file(self, table: str, place: str, name: str, make: Callable[[], Ranged]) -> Found:
+    def _file(self, table: str, place: str, name: str, make: Callable[[], Ranged]) -> LocatedFile:
         key = (place, name)
         if key not in self._files:
             self._files[key] = make()
-        return Found(table, self._files[key], place)
+        return LocatedFile(table, self._files[key], place)
 
     def _note(self, what: str, where: str, remedy: str) -> None:
         self.notes[what, where, remedy] = None

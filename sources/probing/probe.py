@@ -29,7 +29,7 @@ from sources.manifest import Manifest, RawTable
 from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
 from sources.probing.heads import LEAST_BYTES, REMEDY, Head, take_head
-from sources.probing.places import Found, Places
+from sources.probing.places import LocatedFile, Places
 from sources.probing.ranged import LocalRanged, Meter, unreachable
 from sources.quarantine import Quarantine
 from sources.readers.cast import Casting
@@ -242,8 +242,8 @@ class _HeadKey:
 
 
 class _Probing:
-    def __init__(self, manifest: Manifest, options: FetchOptions, folder: Path, found: Probe) -> None:
-        self.manifest, self.options, self.folder, self.found = manifest, options, folder, found
+    def __init__(self, manifest: Manifest, options: FetchOptions, folder: Path, result: Probe) -> None:
+        self.manifest, self.options, self.folder, self.result = manifest, options, folder, result
         self.meter = Meter()
         self.places = Places(options, self.meter)
         self.heads: dict[_HeadKey, Head] = {}
@@ -260,37 +260,37 @@ class _Probing:
             self._run_subset(subset, of_subset)
         self._judge_rows()
         self._check_texts()
-        self.found.read = self.meter.bytes
+        self.result.read = self.meter.bytes
 
-    def _located(self) -> dict[str, list[Found]]:
+    def _located(self) -> dict[str, list[LocatedFile]]:
         """Locate the files of all subsets; failures become findings."""
-        files: dict[str, list[Found]] = {}
-        found, places = self.found, self.places
+        files: dict[str, list[LocatedFile]] = {}
+        result, places = self.result, self.places
         for subset in self.manifest.subsets:
             try:
                 files[subset] = places.find(self.manifest.bound(subset), subset)
             except CorpusError as error:
-                found.refuse(error)
-                found.reach = "manual" if self.manifest.origin.kind == "manual" else unreachable(error)
+                result.refuse(error)
+                result.reach = "manual" if self.manifest.origin.kind == "manual" else unreachable(error)
         for what, where, remedy in places.notes:
-            found.say("warning", what, where, remedy)
-        found.revisions = [
+            result.say("warning", what, where, remedy)
+        result.revisions = [
             (*revision, commit, places.moved.get(revision)) for revision, commit in sorted(places.revisions.items())
         ]
         if places.unprobed:
-            found.reach = "unprobed"
-            found.say("note", places.unprobed, self.manifest.name, "`curate fetch` tells more")
+            result.reach = "unprobed"
+            result.say("note", places.unprobed, self.manifest.name, "`curate fetch` tells more")
         elif files and all(isinstance(file.ranged, LocalRanged) for of in files.values() for file in of):
-            found.reach = "local"
+            result.reach = "local"
         return files
 
-    def _take_heads(self, files: dict[str, list[Found]], pool: Executor) -> None:
+    def _take_heads(self, files: dict[str, list[LocatedFile]], pool: Executor) -> None:
         """Read the heads of all files.
 
         Of the Parquet files of a subset and table, rows are read only from the first one; of the others, only the
         footer is read. The selection is made before the first read, so that it does not depend on timing.
         """
-        wanted: dict[_HeadKey, tuple[Found, RawTable, bool]] = {}
+        wanted: dict[_HeadKey, tuple[LocatedFile, RawTable, bool]] = {}
         for subset, of_subset in files.items():
             tables = self.manifest.bound(subset).tables
             for table, of_table in itertools.groupby(self._slice(of_subset), key=lambda file: file.table):
@@ -313,18 +313,18 @@ class _Probing:
                 self.heads[key] = outcome
                 continue
             self.refused.add(file.name)
-            self.found.say(
+            self.result.say(
                 "failed",
                 outcome.what,
                 outcome.where or file.name,
                 outcome.remedy,
                 transient=isinstance(outcome, TransientError),
             )
-            if self.found.reach in ("reachable", "local"):
-                self.found.reach = unreachable(outcome)
+            if self.result.reach in ("reachable", "local"):
+                self.result.reach = unreachable(outcome)
         self._judge_heads([(key, file.name) for key, (file, _, _) in jobs])
 
-    def _slice(self, files: list[Found]) -> Iterator[Found]:
+    def _slice(self, files: list[LocatedFile]) -> Iterator[LocatedFile]:
         """Yield the files that the profile takes (`files_per_table`)."""
         most = self.options.files_per_table
         for _, of_table in itertools.groupby(files, key=lambda file: file.table):
@@ -334,19 +334,19 @@ class _Probing:
         empty = [name for key, name in files if key in self.heads and self.heads[key].empty]
         for name in empty:
             level: Level = "failed" if len(empty) == len(files) else "warning"
-            self.found.say(level, "the file is empty (0 bytes)", name, REMEDY)
+            self.result.say(level, "the file is empty (0 bytes)", name, REMEDY)
         for key, name in files:
             head = self.heads.get(key)
             if head is not None and head.fault:
-                self.found.say("failed", head.fault, name, head.remedy)
+                self.result.say("failed", head.fault, name, head.remedy)
             elif head is not None and head.note:
-                self.found.say("warning", head.note, name)
+                self.result.say("warning", head.note, name)
 
-    def _measure(self, files: dict[str, list[Found]]) -> None:
+    def _measure(self, files: dict[str, list[LocatedFile]]) -> None:
         """Sum the sizes: for the source and its tables each file once, for each subset all its files."""
         counted: set[tuple[str, str]] = set()
         for subset, of_subset in files.items():
-            about = self.found.subsets.setdefault(subset, SubsetProbe())
+            about = self.result.subsets.setdefault(subset, SubsetProbe())
             tables = self.manifest.bound(subset).tables
             for file in of_subset:
                 head = self.heads.get(_key(file, tables[file.table]))
@@ -354,17 +354,17 @@ class _Probing:
                 about.size.add(size, records)
                 if (file.place, file.name) not in counted:
                     counted.add((file.place, file.name))
-                    self.found.size.add(size, records)
-                    self.found.tables.setdefault(file.table, Size()).add(size, records)
-        sizes = [self.found.size, *self.found.tables.values(), *(s.size for s in self.found.subsets.values())]
+                    self.result.size.add(size, records)
+                    self.result.tables.setdefault(file.table, Size()).add(size, records)
+        sizes = [self.result.size, *self.result.tables.values(), *(s.size for s in self.result.subsets.values())]
         for of in sizes:
             if not of.files:
                 of.bytes = of.records = None
 
-    def _run_subset(self, subset: str, files: list[Found]) -> None:
+    def _run_subset(self, subset: str, files: list[LocatedFile]) -> None:
         """Run the heads of a subset through the normalizer."""
         bound = self.manifest.bound(subset)
-        about = self.found.subsets[subset]
+        about = self.result.subsets[subset]
         raw: list[RawFile] = []
         cut: set[str] = set()
         for file in self._slice(files):
@@ -384,13 +384,13 @@ class _Probing:
         for part in parts(bound, subset, raw):
             self._run_part(part, bound, about, cut)
 
-    def _columns(self, file: Found, table: RawTable, head: Head) -> bool:
+    def _columns(self, file: LocatedFile, table: RawTable, head: Head) -> bool:
         """Record the columns of a file; return false and add a finding if they do not fit the manifest."""
         assert head.path is not None
-        found = self.found
+        result = self.result
         stated = head.columns or _columns_of_text(head.path, file.name, table)
         if stated:
-            found.columns.setdefault(file.table, stated)
+            result.columns.setdefault(file.table, stated)
         try:
             names = columns_of(head.path, file.name, table)
             if table.format == "parquet" and table.members is None and not head.has_rows:
@@ -400,11 +400,11 @@ class _Probing:
         except (SchemaError, OSError, pa.ArrowException) as error:
             if not isinstance(error, SchemaError):  # a damaged file, which the reader reports
                 return True
-            found.refuse(_at(error, file.name))
+            result.refuse(_at(error, file.name))
             return False
         for name, column in names.items():
             if name != column:
-                found.renamed.setdefault(file.table, {})[name] = column
+                result.renamed.setdefault(file.table, {})[name] = column
         return True
 
     def _run_part(self, part: Part, bound: Manifest, about: SubsetProbe, cut: set[str]) -> None:
@@ -417,7 +417,7 @@ class _Probing:
         except SchemaError as error:
             refused = error
         except CorpusError as error:
-            self.found.refuse(error)
+            self.result.refuse(error)
             return
         per_file = shape(bound.shape.kind).PER_FILE
         files = tally.files(quarantine, filtered, per_file=per_file)
@@ -430,10 +430,10 @@ class _Probing:
         if refused is not None:
             self._refuse_schema(refused, records, rows, is_cut=bool(cut & {file.name for file in part.files}))
         for file, why, _ in quarantine.unreadable:
-            self.found.say("failed", why, file, REMEDY)
+            self.result.say("failed", why, file, REMEDY)
         for counts in files.values():
-            self.found.quarantined.update(counts.quarantined)
-        self.found.filtered.update(filtered)
+            self.result.quarantined.update(counts.quarantined)
+        self.result.filtered.update(filtered)
         if refused is None and not quarantine.unreadable:
             self._judge_files(files, about, bound)
         for batch in batches:
@@ -442,9 +442,9 @@ class _Probing:
     def _refuse_schema(self, error: SchemaError, records: int, rows: int, *, is_cut: bool) -> None:
         """Report a schema error at the end of a file; for a head only as a warning, since a column may come later."""
         if is_cut and rows:
-            self.found.say("warning", f"{error.what} (in its first {records:,} records)", error.where, error.remedy)
+            self.result.say("warning", f"{error.what} (in its first {records:,} records)", error.where, error.remedy)
         else:
-            self.found.refuse(error)
+            self.result.refuse(error)
 
     def _judge_files(self, files: Mapping[str, FileCounts], about: SubsetProbe, bound: Manifest) -> None:
         """Report files none of whose records becomes a row, as `normalize` would."""
@@ -452,7 +452,7 @@ class _Probing:
             lost = counts.unread if about.partial else counts.quarantined.total()
             kept = counts.records - lost if about.partial else counts.rows + counts.filtered.total()
             if lost and kept <= 0:
-                self.found.say(
+                self.result.say(
                     "failed",
                     f"none of its first {counts.records:,} records becomes a row: {_counted(counts.quarantined)}",
                     name,
@@ -466,33 +466,33 @@ class _Probing:
             self.texts.append((batch["positive"], batch["positive_lang"]))
         if self.manifest.family != "retrieval":
             self.labeled.append((batch["query"], batch["label"]))
-        shown = sum(bool(subset.first) for subset in self.found.subsets.values())
+        shown = sum(bool(subset.first) for subset in self.result.subsets.values())
         if about.first or shown < SHOWN_SUBSETS:
             for row in batch.slice(0, SHOWN_ROWS - len(about.first)).to_pylist():
                 about.first.append(_shown(row))
 
     def _judge_rows(self) -> None:
-        found = self.found
-        whole = [subset for subset in found.subsets.values() if subset.records and not subset.partial]
-        partial = [subset for subset in found.subsets.values() if subset.partial]
-        lost, made = sum(found.quarantined.values()), found.rows
-        if whole and not made and not lost and found.filtered:
-            found.say(
+        result = self.result
+        whole = [subset for subset in result.subsets.values() if subset.records and not subset.partial]
+        partial = [subset for subset in result.subsets.values() if subset.partial]
+        lost, made = sum(result.quarantined.values()), result.rows
+        if whole and not made and not lost and result.filtered:
+            result.say(
                 "warning",
-                f"all of the first {found.records:,} records are left out by rule: {_counted(found.filtered)}",
-                found.source,
+                f"all of the first {result.records:,} records are left out by rule: {_counted(result.filtered)}",
+                result.source,
                 "look whether `where` and `shape` of the manifest say what is meant",
             )
         if made and not partial and made < LEAST_YIELD * (made + lost):
-            found.say(
+            result.say(
                 "warning",
-                f"of the first {found.records:,} records {lost:,} cannot become rows: {_counted(found.quarantined)}",
-                found.source,
+                f"of the first {result.records:,} records {lost:,} cannot become rows: {_counted(result.quarantined)}",
+                result.source,
                 "`curate normalize` refuses a source of which fewer than `least_yield` become rows",
             )
         if partial:
             none = "; the heads give none" if not made else ""
-            found.say("note", f"partial: rows of the shape {self.manifest.shape.kind} need a whole subset{none}")
+            result.say("note", f"partial: rows of the shape {self.manifest.shape.kind} need a whole subset{none}")
 
     def _check_texts(self) -> None:
         """Count the damage in the texts, and warn if it is frequent."""
@@ -500,28 +500,28 @@ class _Probing:
             return
         texts = pa.concat_arrays([text for text, _ in self.texts])
         langs = pa.concat_arrays([lang for _, lang in self.texts])
-        found, counts = self.found, seen(texts, langs)
-        found.checks = counts
+        result, counts = self.result, seen(texts, langs)
+        result.checks = counts
         if self.labeled:
             queries, labels = (pa.concat_arrays([pair[side] for pair in self.labeled]) for side in (0, 1))
-            found.checks["under_both"] = under_both(queries, labels)
+            result.checks["under_both"] = under_both(queries, labels)
         for kind in DAMAGE:
             count = counts[kind]
             if count > DAMAGED_SHARE * counts["texts"]:
-                found.say(
+                result.say(
                     "warning",
                     f"{count:,} of {counts['texts']:,} texts of the heads show damage: {kind}",
-                    found.source,
+                    result.source,
                     "look at the rows; `clean` of the manifest names what mends texts (`sources.cleaning`)",
                 )
 
 
-def _key(file: Found, table: RawTable) -> _HeadKey:
+def _key(file: LocatedFile, table: RawTable) -> _HeadKey:
     read_as = table.model_dump_json(exclude={"files", "repo"})
     return _HeadKey(file.place, file.name, file.table, read_as)
 
 
-def _size(file: Found, refused: set[str]) -> int | None:
+def _size(file: LocatedFile, refused: set[str]) -> int | None:
     """Return the size of a file, None if unknown; a file that could not be read is not requested again."""
     try:
         size = file.ranged.known_size if file.name in refused else file.ranged.size()

@@ -1,4 +1,4 @@
-"""Readers: raw file → batches of the declared fields with their record numbers, one module a format."""
+"""Readers: stream a raw file as batches of the declared fields with record numbers; one module per format."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def read(
 ) -> Iterator[RawBatch]:
     """Stream the records of one raw file.
 
-    Compressed files (gzip, bzip2, xz, zstd, LZ4; Brotli by its ending) are read as what they hold. Where the table
-    declares `members`, the file is an archive: its matching members are read in its order, each counting its records
-    from zero, under the file name ``archive.zip!member``.
+    Compressed files (gzip, bzip2, xz, zstd, LZ4; Brotli by its file extension) are decompressed. Of an archive, the
+    members that match `members` are read in the archive's order. Each member numbers its records from zero and has the
+    file name ``archive.zip!member``.
 
     Args:
-        path: where the file lies here.
-        name: what the origin calls it; batches and quarantined records carry it.
+        path: local path of the file.
+        name: name of the file at its origin; stored in batches and quarantined records.
         table: format and declared fields.
-        quarantine: takes what cannot be read.
-        batch_rows: most records a batch.
+        quarantine: receives the records that cannot be read.
+        batch_rows: most records of a batch.
 
     Yields:
         Batches with exactly the declared fields as columns, in their declared types.
 
     Raises:
-        SchemaError: a declared field is missing, or its type cannot become the declared one; of formats that do not
-            state their schema this is known, and said, at the end of the file.
+        SchemaError: a declared field is missing, or its type cannot be cast to the declared one. Formats that do not
+            state their schema raise it at the end of the file.
 
     """
     casting = Casting(name, table, quarantine)

@@ -1,7 +1,7 @@
-"""Archives: the members of a zip or tar file, one at a time, through a temporary file.
+"""Archives: unpacks the members of a zip or tar file one at a time into a temporary file.
 
-A member's own name is never used as a path, so it cannot leave the temporary folder. A member that unpacks to far
-more than its archive holds is refused before it fills the disk.
+The name of a member is never used as a path, so that it cannot leave the temporary folder. A decompression bomb is
+refused before it fills the disk.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sources.quarantine import Quarantine
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
 
 MAX_RATIO = 1000
-"""Unpacked bytes for each byte of the archive; text stays below 50."""
+"""Largest ratio of unpacked to packed bytes; text stays below 50."""
 SAFE_BYTES = 64 << 20
-"""Whatever the ratio, a member may unpack to this much."""
+"""Unpacked size that is allowed at any ratio."""
 _CHUNK = 1 << 13
-"""Bytes copied at a time: what the reading of a cut archive gets before it fails is lost."""
+"""Bytes to copy at a time; if an archive is cut, the data of the failing read are lost, so this is small."""
 _CUT = (BrokenStreamError, EOFError, tarfile.ReadError)
-"""What says that a member goes no further; what came before is sound."""
+"""Exceptions of a cut member; the data before the cut are valid."""
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -40,9 +40,9 @@ _DAMAGE = (
     ValueError,
     OverflowError,
 )
-"""What zipfile and tarfile raise for damaged, encrypted or exotic archives."""
+"""Exceptions of zipfile and tarfile for damaged, encrypted or unsupported archives."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-"""A member, or the end of an archive without any."""
+"""First bytes of a zip archive: header of a member, or the end record of an empty archive."""
 _BLOCK = 512
 
 
@@ -51,13 +51,16 @@ class _BombError(Exception):
 
 
 def is_archive(path: str | Path, name: str = "") -> bool:
-    """Tell by its first bytes whether a file is a zip or a (compressed) tar archive."""
+    """Tell from its first bytes whether a file is a zip or a (compressed) tar archive."""
     head = head_of(Path(path), name, _BLOCK)
     return head.startswith(_ZIP) or _is_tar(head)
 
 
 def _is_tar(head: bytes) -> bool:
-    """Tell a tar header by its checksum (POSIX.1-2017, pax, "ustar Interchange Format"): its word alone texts have."""
+    """Recognize a tar header by its checksum (POSIX.1-2017, pax, "ustar Interchange Format").
+
+    The magic word `ustar` alone could occur in a text.
+    """
     if len(head) < _BLOCK or not head[0]:
         return False
     field = head[148:156].strip(b" \0")
@@ -68,7 +71,7 @@ def _is_tar(head: bytes) -> bool:
 
 @contextmanager
 def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | None]:
-    """Give the path of a file whose compression, if it has any, is undone; null where that is not possible."""
+    """Yield the path of the decompressed file (the file itself if it is not compressed); None if that fails."""
     with path.open("rb") as file:
         packed = compression_of(file.read(16), name)
     if packed is None:
@@ -88,17 +91,17 @@ def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | N
 
 
 def members(path: Path, name: str, globs: list[str] | None, quarantine: Quarantine) -> Iterator[tuple[str, Path]]:
-    """Unpack the matching members one after the other, in the archive's order.
+    """Unpack the matching members one after another, in the archive's order.
 
     Args:
         path: the archive.
-        name: what the origin calls it.
-        globs: over member names; null admits all.
-        quarantine: takes members that are damaged, encrypted, unsafe or bombs.
+        name: its name at the origin.
+        globs: patterns for member names; None: all members.
+        quarantine: receives members that are damaged, encrypted, unsafe or decompression bombs.
 
     Yields:
-        (``name!member``, path of a temporary file that is gone after the next step). Of a member at which a cut
-        archive ends, the file holds what there is of it.
+        (``name!member``, path of a temporary file that exists until the next iteration). For the last member of a cut
+        archive, the file holds the part before the cut.
 
     """
     with tempfile.TemporaryDirectory(prefix="member-") as folder:
@@ -122,16 +125,16 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                     )
                     continue
                 except _DAMAGE as error:
-                    got = target.stat().st_size if isinstance(error, _CUT) and target.exists() else 0
+                    received = target.stat().st_size if isinstance(error, _CUT) and target.exists() else 0
                     quarantine.add_unreadable(
-                        full, str(error), max(size - got, 0), reason="unreadable-member", count=int(not got)
+                        full, str(error), max(size - received, 0), reason="unreadable-member", count=int(not received)
                     )
-                    if not got:
+                    if not received:
                         continue
                 yield full, target
         except _DAMAGE as error:
             left = path.stat().st_size
-            if reached and isinstance(error, _CUT):  # what lacks is marked at the member
+            if reached and isinstance(error, _CUT):  # the missing bytes are recorded for the member
                 left = error.left if isinstance(error, BrokenStreamError) else 0
             quarantine.add_unreadable(name, str(error), left, reason="unreadable-archive")
             return
@@ -140,7 +143,7 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
 
 
 class _Zip:
-    """Iterates over (name, packed size, stream) of the admitted members of a zip archive."""
+    """Iterates over (name, packed size, stream) of the matching members of a zip archive."""
 
     damage = ""
     skipped = 0
@@ -156,7 +159,7 @@ class _Zip:
 
 
 class _Opening:
-    """A member of a zip archive that is opened when it is entered: a damaged one is an error of its own."""
+    """Context manager that opens a member of a zip archive on entry, so that a damaged member fails separately."""
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._archive, self._info = archive, info
@@ -170,14 +173,14 @@ class _Opening:
 
 
 class _Tar:
-    """Iterates over (name, size, stream) of the admitted members of a tar archive, and tells what is wrong with it.
+    """Iterates over (name, size, stream) of the matching members of a tar archive, and records its damage.
 
-    Blocks that are no header are passed over, as GNU tar does with `--ignore-zeros`, so that a damaged header costs
-    its member alone, and archives that were joined are read to the end.
+    Blocks that are not a header are skipped, as with `--ignore-zeros` of GNU tar. A damaged header therefore loses only
+    its member, and concatenated archives are read to the end.
 
     Attributes:
-        damage: what is wrong with the archive; empty: nothing.
-        skipped: bytes passed over.
+        damage: description of the damage; empty if there is none.
+        skipped: number of skipped bytes.
 
     """
 
@@ -204,7 +207,7 @@ class _Tar:
 
 
 class _Headers:
-    """Counts what tarfile meets where headers stand."""
+    """Counts bad headers and end-of-archive blocks; `kind` is the `TarInfo` class that does the counting."""
 
     def __init__(self) -> None:
         self.bad = self.ends = 0
@@ -231,7 +234,7 @@ def _admitted(name: str, globs: list[str] | None) -> bool:
 
 def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
     size = 0
-    target.unlink(missing_ok=True)  # writing over a file would have ext4 flush it to the disk
+    target.unlink(missing_ok=True)  # overwriting a file would make ext4 flush it to the disk
     with target.open("wb") as out:
         while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined] # not of all IO, of these
             size += len(chunk)

@@ -1,8 +1,8 @@
-"""From what a file has to what its manifest declares: columns checked, types cast, odd records quarantined.
+"""Casts the columns of a file to the declared types, checks that they exist, and quarantines records that do not fit.
 
-A `Casting` follows one raw file (all members of an archive) from its first record to its last, for a schema cannot be
-judged by the first ones: a column may be null or absent there. A column that no record has, and one whose values never
-fit the declared type, are errors of the manifest and not bad records.
+A `Casting` processes one raw file (all members of an archive) from the first record to the last. The first records do
+not suffice to judge a schema, since a column may be null or absent in them. A column that no record has, and a column
+whose values never fit the declared type, are errors of the manifest, not bad records.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIMPLE: dict[ArrowType, pa.DataType] = {
     "float64": pa.float64(),
     "list<string>": pa.list_(pa.string()),
 }
-"""Declared types with one Arrow type; the others are left as the file has them."""
+"""Declared types with a fixed Arrow type; columns of other declared types keep the type of the file."""
 
 _SAMPLED = 100
 _KEPT_SAMPLES = 20
@@ -45,19 +45,19 @@ Bad = dict[int, str]
 
 
 class Casting:
-    """Makes batches of one raw file's records, and judges its columns at the end.
+    """Makes batches of the records of one raw file, and checks its columns at the end.
 
     Attributes:
-        file: what the origin calls the file.
-        table: the declaration.
-        quarantine: takes records with ``invalid-utf8``, ``wrong-type`` or ``duplicate-key``.
+        file: name of the file at its origin.
+        table: the manifest's declaration.
+        quarantine: receives records with ``invalid-utf8``, ``wrong-type`` or ``duplicate-key``.
 
     """
 
     def __init__(self, file: str, table: RawTable, quarantine: Quarantine) -> None:
         self.file, self.table, self.quarantine = file, table, quarantine
         self.lacking: set[str] = set(table.fields)
-        """Declared fields that no record has had yet."""
+        """Declared fields that no record has had so far."""
         self._names: dict[str, None] = {}
         self._fitting: Counter[str] = Counter()
         self._unfit: dict[str, Counter[str]] = {field: Counter() for field in table.fields}
@@ -65,10 +65,10 @@ class Casting:
         self._samples: list[bytes] = []
 
     def has_columns(self, names: Iterable[str], where: str) -> None:
-        """Check the columns of a file that lists them.
+        """Check the columns of a file that states its column names.
 
         Raises:
-            SchemaError: a declared field is not among them, or more than once.
+            SchemaError: a declared field is missing or occurs more than once.
 
         """
         names = list(names)
@@ -84,28 +84,28 @@ class Casting:
             raise self._missing(names, where)
 
     def has_seen(self, names: Iterable[str]) -> None:
-        """Note names that records have."""
+        """Record field names that occur in records."""
         for name in names:
             if len(self._names) < _SAMPLED:
                 self._names[name] = None
             self.lacking.discard(name)
 
     def has_odd_bytes(self, value: bytes) -> None:
-        """Note a record that is not UTF-8; the encoding is judged at the end."""
+        """Count a record that is not UTF-8; `finish` guesses the encoding."""
         self._not_utf8 += 1
         self._not_utf8_bytes += len(value)
         if len(self._samples) < _KEPT_SAMPLES:
             self._samples.append(value[:1000])
 
     def has_even_bytes(self, records: int) -> None:
-        """Note records that are UTF-8 beyond ASCII, among others that are not UTF-8."""
+        """Count records that are valid UTF-8 but not ASCII, in a batch with records that are not UTF-8."""
         self._beyond_ascii += records
 
     def finish(self) -> None:
-        """Judge the columns over all records of the file.
+        """Check the columns after the last record of the file.
 
         Raises:
-            SchemaError: a declared field that no record has, or whose values never fit the declared type.
+            SchemaError: no record has a declared field, or its values never fit the declared type.
 
         """
         if self._not_utf8 > 1 and self._not_utf8 > self._beyond_ascii:
@@ -138,7 +138,7 @@ class Casting:
         )
 
     def _on_headers(self, names: list[str]) -> list[str]:
-        """Say what a delimited file may need, of which the first line was taken for its header."""
+        """Return hints for a delimited file whose first line does not look like its header."""
         if self.table.format not in ("csv", "tsv"):
             return []
         if len(names) == 1:
@@ -148,12 +148,12 @@ class Casting:
                     return [f"the values seem to be separated by {mark!r}: {advice}"]
         return ["if the file has no header line, declare its column names as `header`"]
 
-    def _impossible(self, field: str, found: str, others: int = 0, count: int = 0) -> SchemaError:
+    def _impossible(self, field: str, actual: str, others: int = 0, count: int = 0) -> SchemaError:
         kind = self.table.fields[field]
         more = f" (and {others} other types)" if others else ""
         all_of = f" in all {count} values" if count else ""
         return SchemaError(
-            f"column {field!r} is {found}{more}{all_of}, which cannot become {kind}",
+            f"column {field!r} is {actual}{more}{all_of}, which cannot become {kind}",
             where=self.file,
             remedy="declare the type the file has in `fields`, or pin another revision",
         )
@@ -162,12 +162,12 @@ class Casting:
         """Select and cast the declared fields; a record with a value that cannot be cast is quarantined.
 
         Args:
-            columns: what the reader got, at least the declared fields.
+            columns: table of n rows with at least the declared fields.
             file: name of the file, or of the archive's member.
-            records: zero-based record numbers, int64, one a row.
+            records: zero-based record numbers, int64[n].
 
         Raises:
-            SchemaError: a whole column has a type that cannot become the declared one.
+            SchemaError: the type of a column cannot be cast to the declared one.
 
         """
         arrays, good = [], np.ones(columns.num_rows, bool)
@@ -180,7 +180,7 @@ class Casting:
                 self._weigh(column, bad, array)
             if "wrong-type" in bad.values():
                 self._unfit[field][_named(column.type)] += sum(reason == "wrong-type" for reason in bad.values())
-            self._refuse(bad, good, file, records, partial(_shown, field, column))
+            self._refuse(bad, good, file, records, partial(_excerpt_of_cell, field, column))
             arrays.append(array)
         batch = pa.table(arrays, names=list(self.table.fields))
         if not good.all():
@@ -196,12 +196,12 @@ class Casting:
             self.has_even_bytes(beyond.true_count)
 
     def objects(self, objects: list[dict[str, Any]], file: str, records: list[int]) -> RawBatch:
-        """Make a batch of JSON objects; absent fields are null, a value of the wrong type quarantines its record.
+        """Make a batch of JSON objects; absent fields are null, a record with a value of the wrong type is quarantined.
 
         Args:
-            objects: as `json_values.Parser` gives them.
+            objects: n objects from `json_values.Parser`.
             file: name of the file, or of the archive's member.
-            records: zero-based record numbers.
+            records: n zero-based record numbers.
 
         """
         self._look_for_names(objects)
@@ -213,7 +213,7 @@ class Casting:
             for row, reason in bad.items():
                 if reason == "wrong-type":
                     self._unfit[field][kind_of(values[row])] += 1
-            self._refuse(bad, good, file, records, partial(_told, field, values))
+            self._refuse(bad, good, file, records, partial(_excerpt_of_value, field, values))
             arrays.append(array)
         mask = pa.array(good)
         batch = pa.table(arrays, names=list(self.table.fields))
@@ -229,7 +229,7 @@ class Casting:
         self.lacking -= {field for field in self.lacking if any(field in item for item in objects)}
 
     def _refuse(self, bad: Bad, good: Mask, file: str, records: I64 | list[int], shown: Callable[[int], str]) -> None:
-        """Quarantine bad records, each once, and note that they are."""
+        """Quarantine bad records, each once, and set `good` to false for them."""
         for row, reason in bad.items():
             if good[row]:
                 self.quarantine.add(file, int(records[row]), reason, shown(row))
@@ -268,38 +268,38 @@ def _named(kind: pa.DataType) -> str:
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:
     if column.num_chunks == 1:
-        return column.chunk(0)  # combining copies
+        return column.chunk(0)  # `combine_chunks` would copy
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _as_strings(column: pa.Array) -> pa.Array:
-    """Return binary values as text that is yet to be checked; others as they are."""
+    """View binary values as strings, which are validated later; other columns are returned unchanged."""
     kind = column.type
     if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind) or pa.types.is_fixed_size_binary(kind):
         column = column.cast(pa.binary())
     return column.view(pa.string()) if pa.types.is_binary(column.type) else column
 
 
-def _nested_as(found: pa.DataType, kind: ArrowType) -> bool:
-    """Tell whether a plain type is of a declared kind that is left as it is."""
-    if kind == "any" or pa.types.is_null(found):
+def _nested_as(actual: pa.DataType, kind: ArrowType) -> bool:
+    """Tell whether a plain type fits a declared type that is not cast (`struct`, `list<struct>`, `any`)."""
+    if kind == "any" or pa.types.is_null(actual):
         return True
     if kind == "list<struct>":
-        return is_list(found) and bool(pa.types.is_struct(found.value_type) or pa.types.is_null(found.value_type))
-    return bool(pa.types.is_struct(found))
+        return is_list(actual) and bool(pa.types.is_struct(actual.value_type) or pa.types.is_null(actual.value_type))
+    return bool(pa.types.is_struct(actual))
 
 
-def _convertible(found: pa.DataType, kind: ArrowType) -> bool:
-    """Tell whether some values of a plain type may become the declared one: truth values are no numbers."""
+def _convertible(actual: pa.DataType, kind: ArrowType) -> bool:
+    """Tell whether values of a plain type can be cast to the declared one; booleans are not cast to numbers."""
     if kind == "list<string>":
-        return is_list(found) and not bool(pa.types.is_nested(found.value_type))
-    if pa.types.is_nested(found):
+        return is_list(actual) and not bool(pa.types.is_nested(actual.value_type))
+    if pa.types.is_nested(actual):
         return False
-    return not (pa.types.is_boolean(found) and kind in ("int64", "float64"))
+    return not (pa.types.is_boolean(actual) and kind in ("int64", "float64"))
 
 
 def _converted(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[int]]:
-    """Cast a plain array to a simple type; return it with nulls where a value does not fit, and these rows."""
+    """Cast a plain array to a simple type; return (array, rows that do not fit), with null in these rows."""
     if pa.types.is_string(array.type) and target in STATED:
         out, bad = STATED[target](array)
         return out, np.flatnonzero(bad).tolist()
@@ -328,7 +328,7 @@ def _one_by_one(array: pa.Array, target: pa.DataType) -> tuple[pa.Array, list[in
     return pa.concat_arrays(out), wrong
 
 
-def _shown(field: str, column: pa.Array, row: int) -> str:
+def _excerpt_of_cell(field: str, column: pa.Array, row: int) -> str:
     try:
         return f"{field}: {column[row].as_py()!r}"
     except UnicodeDecodeError:
@@ -336,7 +336,7 @@ def _shown(field: str, column: pa.Array, row: int) -> str:
         return f"{field}: {value}"
 
 
-def _told(field: str, values: list[object], row: int) -> str:
+def _excerpt_of_value(field: str, values: list[object], row: int) -> str:
     return f"{field}: {values[row]!r}"
 
 
@@ -349,7 +349,7 @@ def _bytes(column: pa.Array, row: int) -> bytes:
 
 
 def _array(values: list[Any], kind: ArrowType) -> tuple[pa.Array, Bad]:
-    """Make an array of JSON values in a declared type (null in bad rows), and the bad rows with their reasons."""
+    """Convert JSON values to an array of a declared type; return (array with null in bad rows, bad row → reason)."""
     if kind not in SIMPLE:
         bad = {row: "wrong-type" for row, value in enumerate(values) if not _is_of(value, kind)}
         if bad:
@@ -357,8 +357,8 @@ def _array(values: list[Any], kind: ArrowType) -> tuple[pa.Array, Bad]:
         array, more = json_values.array_of(values)
         return array, bad | more
     target = SIMPLE[kind]
-    found = set(map(type, values))
-    if found <= _AS_THEY_ARE[kind]:
+    types = set(map(type, values))
+    if types <= _AS_THEY_ARE[kind]:
         try:
             return pa.array(values, target), {}
         except (*REFUSED, OverflowError, UnicodeEncodeError):
@@ -380,7 +380,7 @@ _AS_THEY_ARE: dict[ArrowType, set[type]] = {
     "float64": {float, json_values.Number, int, type(None)},
     "list<string>": set(),
 }
-"""Python types that Arrow takes for the declared one without a change."""
+"""Declared type → Python types that Arrow converts to it directly."""
 
 
 def _is_of(value: object, kind: ArrowType) -> bool:
@@ -392,10 +392,10 @@ def _is_of(value: object, kind: ArrowType) -> bool:
 
 
 def _value(value: Any, kind: ArrowType) -> Any:
-    """Return one JSON value as a declared simple type.
+    """Convert one JSON value to a simple declared type.
 
     Raises:
-        UnfitError: it is of another type.
+        UnfitError: the value has another type.
 
     """
     if value is None:
@@ -428,5 +428,5 @@ def _number(value: float, kind: ArrowType) -> bool | float | None:
 def _float(value: float) -> float | None:
     try:
         return float(value)
-    except OverflowError:  # a whole number beyond every float is an absent one, as 1e999 is
+    except OverflowError:  # an integer beyond the range of floats becomes null, as 1e999 does
         return None

@@ -1,7 +1,7 @@
-r"""Debian control data (deb822): paragraphs of ``Field: value``, as package and translation indexes hold them.
+r"""Debian control data (deb822): paragraphs of ``Field: value``, the format of package and translation indexes.
 
-A continued value keeps its lines: the leading space of each goes, and a lone dot becomes an empty line. Record
-numbers count the paragraphs. Field names are matched as they are written; a field a paragraph lacks is null.
+A multi-line value keeps its lines; the leading space of each is removed, and a lone dot becomes an empty line. Record
+numbers count the paragraphs. Field names are case-sensitive; a field that a paragraph lacks is null.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sources.readers.sniff import BrokenStreamError, open_text
 
 _CONTINUED = re.compile(rb"\n(?![ \t])")
 _STRAY = re.compile(rb"\n(?![ \t]|[!-9;-~]+:)")
-"""A line that neither continues a value nor starts a field."""
+"""Start of a line that neither continues a value nor begins a field."""
 _LONE_DOT = re.compile(rb"\n[ \t]\.(?=\n|$)")
 _PIECE = 65_536
 _FIELD_NAMES = re.compile(rb"(?m)^([!-9;-~]+):")
@@ -53,24 +53,24 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
 @dataclass(frozen=True)
 class _Parsed:
     columns: pa.Table
-    """Declared fields, string, not yet known to be valid UTF-8."""
+    """Declared fields, string; not validated as UTF-8."""
     records: np.ndarray
     bad: list[tuple[int, str, str]]
     names: set[str]
-    """The declared fields that paragraphs have; all of the file's field names, where one of these is not among them."""
+    """Declared fields that occur in paragraphs; all field names of the file if a declared field does not occur."""
     broken: tuple[str, int] | None
     """Why a compressed file ended early, and the bytes not read."""
 
 
 @lru_cache(maxsize=3)
 def _parsed(path: Path, name: str, _version: tuple[int, ...], fields: tuple[str, ...], encoding: str) -> _Parsed:
-    """Parse a file; the last ones are kept, for an archive's indexes are read anew for each of many languages."""
+    """Parse a file; the last three results are cached, since the same indexes are read for many subsets."""
     bad: list[tuple[int, str, str]] = []
     data, broken = _content(path, name, encoding)
     if broken is not None:
-        data = data[: data.rfind(b"\n\n") + 1]  # the last paragraph is not whole
-    found: dict[str, list[bytes | None]] = {field: [] for field in fields}
-    wanted = [(f"\n{field}:".encode(), found[field]) for field in fields]
+        data = data[: data.rfind(b"\n\n") + 1]  # the last paragraph is incomplete
+    values: dict[str, list[bytes | None]] = {field: [] for field in fields}
+    wanted = [(f"\n{field}:".encode(), values[field]) for field in fields]
     records: list[int] = []
     number = 0
     for text in data.split(b"\n\n"):
@@ -85,10 +85,10 @@ def _parsed(path: Path, name: str, _version: tuple[int, ...], fields: tuple[str,
                 start = paragraph.find(key)
                 column.append(None if start < 0 else _value(paragraph, start + len(key)))
         number += 1
-    names = {field for field, column in found.items() if any(value is not None for value in column)}
-    if len(names) < len(found):
+    names = {field for field, column in values.items() if any(value is not None for value in column)}
+    if len(names) < len(values):
         names |= {key.decode() for key in _FIELD_NAMES.findall(data)}
-    columns = {field: _texts(column) for field, column in found.items()}
+    columns = {field: _texts(column) for field, column in values.items()}
     return _Parsed(pa.table(columns), np.asarray(records, np.int64), bad, names, broken)
 
 

@@ -1,8 +1,8 @@
-"""Decompression that says where it had to stop: every member of a file, to its end.
+"""Decompression of all streams of a file, with exact detection of damage.
 
-A file may be several compressed streams one after the other (`cat a.gz b.gz`, what parallel compressors write); zero
-bytes between and behind them are padding. Anything else behind a stream is damage: what the standard library's own
-file objects pass over in bzip2 and xz.
+A file may consist of several concatenated streams (`cat a.gz b.gz`, or the output of parallel compressors). Zero bytes
+between and after them are padding. Any other data after a stream are reported as damage, which the standard library's
+file objects ignore for bzip2 and xz.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import BinaryIO, Protocol
 import pyarrow as pa
 
 _COMPRESSED = 1 << 15
-"""Bytes handed to a decompressor at a time; damage costs what it makes of so many."""
+"""Compressed bytes per call of a decompressor; at a damage, the output of this many bytes is lost."""
 _MOST = 1 << 20
-"""Bytes taken from it at a time."""
+"""Most decompressed bytes per call."""
 
 
 class BrokenStreamError(Exception):
-    """A compressed file ends early or is damaged; what was read before is sound.
+    """A compressed file is cut or damaged; the data read before are valid.
 
     Attributes:
-        left: bytes of the file, as it is stored, from the damage to the end.
+        left: bytes of the stored file from the damage to the end.
 
     """
 
@@ -44,7 +44,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """`zlib` with the interface of the other two; it checks the length and the checksum at the end of a member."""
+    """`zlib` with the interface of the other decompressors; it verifies length and checksum of each member."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -66,17 +66,22 @@ class _Gzip:
 
 
 def gzipped(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what a gzip file holds (RFC 1952)."""
+    """Yield the decompressed content of a gzip file (RFC 1952).
+
+    Raises:
+        BrokenStreamError: the file is cut or damaged; raised while iterating.
+
+    """
     return _members(file, _Gzip, "gzip")
 
 
 def bzip2(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what a bzip2 file holds."""
+    """Yield the decompressed content of a bzip2 file; raises as `gzipped`."""
     return _members(file, bz2.BZ2Decompressor, "bzip2")
 
 
 def lzma_stream(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what an xz file holds."""
+    """Yield the decompressed content of an xz file; raises as `gzipped`."""
     return _members(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), "xz")
 
 
@@ -116,7 +121,7 @@ def _drained(inner: _Decompressor, data: bytes) -> Iterator[bytes]:
 
 
 def through_arrow(codec: str) -> Callable[[BinaryIO], Iterator[bytes]]:
-    """Make a function that yields what a file compressed by one of Arrow's codecs holds."""
+    """Return a function that yields the decompressed content of a file with one of Arrow's codecs."""
 
     def pieces(file: BinaryIO) -> Iterator[bytes]:
         size = os.fstat(file.fileno()).st_size
@@ -130,7 +135,7 @@ def through_arrow(codec: str) -> Callable[[BinaryIO], Iterator[bytes]]:
                 raise
             cut = str(error).startswith("Truncated")
             left = 0 if cut else size - source.latest
-            # What the failing call had got is lost with it: read up to there again, and on byte by byte.
+            # The data of the failing call are lost: read again up to that point, and continue byte by byte.
             yield from _last(file, codec, given)
             raise BrokenStreamError(f"{'cut' if cut else 'damaged'} {codec} data: {error}", left) from None
 
@@ -158,14 +163,14 @@ def _last(file: BinaryIO, codec: str, given: int) -> Iterator[bytes]:
 
 
 class _Unclosed:
-    """A file that Arrow reads and leaves open, for it may be read twice."""
+    """Wrapper that keeps Arrow from closing a file, since the file may be read twice."""
 
     closed = False
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.latest = 0
-        """Where the latest read began."""
+        """Position at which the latest read began."""
 
     def read(self, size: int = -1) -> bytes:
         self.latest = self._file.tell()

@@ -1,7 +1,7 @@
-"""Comma- and tab-separated values. Record numbers count records after the header line, blank ones included.
+"""Comma- and tab-separated values.
 
-CSV follows RFC 4180 (quotes, line breaks inside them); TSV knows no quotes, a line is a record. A blank line is no
-record.
+CSV follows RFC 4180 (quotation marks, line breaks inside them). TSV has no quotation marks; each line is a record.
+Blank lines yield no record, but record numbers count them. Counting begins after the header line.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from sources.readers.sniff import BrokenStreamError, open_text
 
 BLOCK_BYTES = 8 << 20
 MAX_RECORD_BYTES = 64 << 20
-"""A longer record is none of any dataset; it is quarantined rather than held in memory."""
+"""Longest record; longer ones are quarantined, since they are damage, and are not held in memory."""
 HEAD_BYTES = 1 << 20
 _AT_ONCE = 16_384
 _SAMPLED = 100
 _FEWEST = 10
-"""Records of another width than the header, and no other, that make a file one of another header."""
+"""If the first records all have another width than the header, and there are so many, the header is wrong."""
 _REASONS = {
     TOO_FEW: "too-few-values",
     TOO_MANY: "too-many-values",
@@ -43,7 +43,7 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
     """Stream a delimited file; see `sources.readers.read`.
 
     Raises:
-        SchemaError: the header lacks a declared field or has one twice, or the first records all have another number
+        SchemaError: the header lacks a declared field or has it twice, or all of the first records have another number
             of values than the header.
 
     """
@@ -59,33 +59,33 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
 
 
 class _File:
-    """A stream of records, cut out of a buffer that is filled as they are taken."""
+    """Stream of records, which are cut out of a buffer that is refilled on demand."""
 
     def __init__(self, stream: BinaryIO, name: str, casting: Casting, *, quoted: bool) -> None:
         self._stream, self._name, self._casting, self._quoted = stream, name, casting, quoted
         self._delimiter = ord("," if quoted else "\t")
         self._data = b""
         self._at = 0
-        """Where in the buffer the next record begins."""
+        """Position of the next record in the buffer."""
         self._next = 0
-        """Its number."""
+        """Number of the next record."""
         self._final = self._skipping = self._only_returns = False
         self._broken: BrokenStreamError | None = None
         self._fill(HEAD_BYTES)
         if b"\n" not in self._data and b"\r" in self._data:
-            self._only_returns = True  # lines end as on the first Macintosh
+            self._only_returns = True  # lines end with CR only, as on the classic Mac OS
             self._data = self._data.replace(b"\r", b"\n")
 
     def header(self) -> list[str]:
-        """Take the first record that is not blank for the header."""
-        found = _Found(1, np.zeros(0, np.int64))
+        """Return the first record that is not blank, as the header."""
+        scanned = _Scanned(1, np.zeros(0, np.int64))
         while True:
-            if not self._scan(found):
+            if not self._scan(scanned):
                 if self._final:
                     return []
                 self._fill(max(BLOCK_BYTES, len(self._data)))
                 continue
-            kind, start, end = found.records[0].tolist()
+            kind, start, end = scanned.records[0].tolist()
             if kind != BLANK:
                 text = self._data[start:end].decode("utf-8", "replace")
                 if not self._quoted:
@@ -93,18 +93,18 @@ class _File:
                 return next(csv.reader(io.StringIO(text, newline="")), [])
 
     def records(self, names: list[str], batch_rows: int) -> Iterator[tuple[pa.Table, I64]]:
-        """Yield the declared fields of the sound records, as text, and their numbers; quarantine the others."""
+        """Yield (declared fields as text, record numbers) of the valid records; quarantine the others."""
         fields = list(self._casting.table.fields)
         slots = np.array([fields.index(name) if name in fields else -1 for name in names], np.int64)
-        found = _Found(min(_AT_ONCE, batch_rows), slots)
+        scanned = _Scanned(min(_AT_ONCE, batch_rows), slots)
         judged = False
         while True:
-            count = self._scan(found)
+            count = self._scan(scanned)
             if count:
                 if not judged:
-                    self._check_width(found.records[:count], names)
+                    self._check_width(scanned.records[:count], names)
                     judged = True
-                yield from self._taken(found, count, fields)
+                yield from self._taken(scanned, count, fields)
             elif self._final:
                 break
             else:
@@ -114,7 +114,7 @@ class _File:
                 self._name, str(self._broken), self._broken.left, record=self._next, reason="truncated-file"
             )
 
-    def _scan(self, found: _Found) -> int:
+    def _scan(self, scanned: _Scanned) -> int:
         data = np.frombuffer(self._data, np.uint8)[self._at :]
         patient = not self._final and len(data) <= MAX_RECORD_BYTES
         count, used = scan(
@@ -123,36 +123,36 @@ class _File:
             patient,
             self._delimiter,
             self._quoted,
-            found.slots,
-            found.bounds,
-            found.escaped,
-            found.records,
+            scanned.slots,
+            scanned.bounds,
+            scanned.escaped,
+            scanned.records,
         )
         if count and self._at + used == len(self._data) and self._data[-1:] != b"\n":
             if self._broken is not None:
-                count -= 1  # half a record
+                count -= 1  # the last record is cut
             self._skipping = not self._final
-        found.bounds[:count] += self._at
-        found.records[:count, 1:] += self._at
+        scanned.bounds[:count] += self._at
+        scanned.records[:count, 1:] += self._at
         self._at += used
         return int(count)
 
-    def _taken(self, found: _Found, count: int, fields: list[str]) -> Iterator[tuple[pa.Table, I64]]:
-        kinds = found.records[:count, 0]
+    def _taken(self, scanned: _Scanned, count: int, fields: list[str]) -> Iterator[tuple[pa.Table, I64]]:
+        kinds = scanned.records[:count, 0]
         numbers = self._next + np.arange(count)
         self._next += count
         for row in np.flatnonzero((kinds != SOUND) & (kinds != BLANK)).tolist():
-            kind, start, end = found.records[row].tolist()
+            kind, start, end = scanned.records[row].tolist()
             reason = "oversized-record" if end - start > MAX_RECORD_BYTES else _REASONS[kind]
             excerpt = self._data[start : min(end, start + 200)].decode("utf-8", "backslashreplace")
             self._casting.quarantine.add(self._name, int(numbers[row]), reason, excerpt)
         rows = np.flatnonzero(kinds == SOUND)
         if len(rows):
-            columns = [_column(self._data, found, rows, slot) for slot in range(len(fields))]
+            columns = [_column(self._data, scanned, rows, slot) for slot in range(len(fields))]
             yield pa.table(columns, names=fields), numbers[rows]
 
     def _check_width(self, records: I64, names: list[str]) -> None:
-        """Refuse a file none of whose first records has as many values as its header, or the declared one."""
+        """Raise if none of the first records has as many values as the header in the file or in the manifest."""
         some = records[records[:, 0] != BLANK][:_SAMPLED]
         declared = self._casting.table.header is not None
         if len(some) < (1 if declared else _FEWEST) or not np.isin(some[:, 0], (TOO_FEW, TOO_MANY)).all():
@@ -180,8 +180,8 @@ class _File:
         self._at = 0
 
 
-class _Found:
-    """What a scan fills in: see `delimited_scan.scan`."""
+class _Scanned:
+    """Output arrays of `delimited_scan.scan`."""
 
     def __init__(self, most: int, slots: I64) -> None:
         wanted = int(slots.max(initial=-1)) + 1
@@ -191,10 +191,10 @@ class _Found:
         self.records = np.zeros((most, 3), np.int64)
 
 
-def _column(data: bytes, found: _Found, rows: I64, slot: int) -> pa.StringArray:
-    """Return the values of a column, not yet known to be UTF-8."""
-    bounds = found.bounds[rows, slot]
+def _column(data: bytes, scanned: _Scanned, rows: I64, slot: int) -> pa.StringArray:
+    """Return the values of a column, not validated as UTF-8."""
+    bounds = scanned.bounds[rows, slot]
     out = np.empty(int((bounds[:, 1] - bounds[:, 0]).sum()), np.uint8)
     offsets = np.empty(len(rows) + 1, np.int32)
-    used = gather(np.frombuffer(data, np.uint8), found.bounds, found.escaped, rows, slot, offsets, out)
+    used = gather(np.frombuffer(data, np.uint8), scanned.bounds, scanned.escaped, rows, slot, offsets, out)
     return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(out[:used]))

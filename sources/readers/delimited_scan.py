@@ -1,8 +1,8 @@
-"""Where the records and values of a delimited file begin and end, found in its bytes.
+"""Finds the boundaries of records and values in the bytes of a delimited file.
 
-One bad record costs no other: a quotation mark that nothing closes, or that stands where none may, would swallow what
-follows. The records behind such a one are found by trying its later lines, and the first from which a whole record can
-be read ends the bad one.
+A bad record does not affect others, although an unclosed or misplaced quotation mark would swallow the following
+records. After such a record, the scan tries each of its later lines, and resumes at the first line from which a whole
+record can be read.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from open_ml_embed.core.array_types import I32, I64, U8, Flag, Integer
 from open_ml_embed.core.compiled import int64, njit, uint64
 
 SOUND, BLANK, TOO_FEW, TOO_MANY, STRAY_QUOTE, UNTERMINATED, INCOMPLETE = range(7)
-"""What a record is. Incomplete: the buffer ends within it."""
+"""Kinds of records. `INCOMPLETE`: the buffer ends within the record."""
 _TRIED = 1000
-"""Lines of a bad record that are tried as the start of the next one."""
+"""Most lines of a bad record that are tried as the start of the next one."""
 _QUOTE, _CR, _LF = 0x22, 0x0D, 0x0A
 
 
@@ -32,18 +32,19 @@ def scan(
     """Cut a buffer into records.
 
     Args:
-        data: the buffer, uint8; it starts where a record does.
-        final: nothing comes after it.
-        patient: a first record that the buffer does not hold as a whole may be held by a longer one.
+        data: the buffer, uint8; it starts at the start of a record.
+        final: the buffer ends at the end of the file.
+        patient: if the first record does not end in the buffer, return 0 records, so that the caller reads more;
+            otherwise the record counts as unterminated.
         delimiter: byte between values.
-        quoted: RFC 4180; otherwise quotation marks are as other characters.
-        slots: int64, one a column of the file: which of the wanted columns it is, or -1.
-        bounds: filled with the start and end of each wanted value, int64[most records, wanted, 2].
-        escaped: filled with whether the value has doubled quotation marks, uint8[most records, wanted].
-        records: filled with the kind, start and end of each record, int64[most records, 3].
+        quoted: parse quotation marks as in RFC 4180; otherwise they are ordinary characters.
+        slots: int64[columns of the file]: index among the wanted columns, or -1.
+        bounds: output: start and end of each wanted value, int64[most records, wanted, 2].
+        escaped: output: whether the value has doubled quotation marks, uint8[most records, wanted].
+        records: output: kind, start and end of each record, int64[most records, 3].
 
     Returns:
-        (records, bytes they take).
+        (number of records, number of bytes that they take).
 
     """
     n, i, count = len(data), 0, 0
@@ -83,10 +84,10 @@ def _resumed(
     escaped: U8,
     at_first: Flag,
 ) -> int:
-    """Return the first line within a bad record from which a sound one can be read, or -1.
+    """Return the position of the first line in a bad record from which a valid record can be read, or -1.
 
-    A record whose quotation marks are in order and that has the wrong number of values is given up for later ones
-    only where half of its lines are records: text within quotation marks has commas, too.
+    If the quotation marks are correct and only the number of values is wrong (`at_first` is false), at least half of
+    the lines must be valid records, since quoted text may also contain commas and line breaks.
     """
     at, first, sound, tried = inner, -1, 0, 0
     while at < end and tried < _TRIED:
@@ -105,14 +106,14 @@ def _resumed(
 
 
 @njit(nogil=True)
-def _record(  # noqa: PLR0911, PLR0912, PLR0915 (one pass over the bytes, a return an outcome)
+def _record(  # noqa: PLR0911, PLR0912, PLR0915 (one pass over the bytes, one return per outcome)
     data: U8, start: int, n: int, final: Flag, delimiter: int, quoted: Flag, slots: I64, bounds: I64, escaped: U8
 ) -> tuple[int, int, int, bool]:
     """Read one record.
 
     Returns:
-        (end, kind, start of its second line or -1, whether quotation marks stand in it behind a value of several
-        lines where they mean nothing). A record with a quotation mark out of place ends with the line of it.
+        (end, kind, start of the second line or -1, whether an unquoted value after a multi-line value contains
+        quotation marks). A record with a misplaced quotation mark ends with the line of that mark.
 
     """
     i, column, inner, marks = start, 0, int64(-1), False
@@ -122,7 +123,7 @@ def _record(  # noqa: PLR0911, PLR0912, PLR0915 (one pass over the bytes, a retu
             first = i + 1
             j = first
             while True:
-                k, stop = uint64(j), uint64(n)  # unsigned: not looked at for being negative
+                k, stop = uint64(j), uint64(n)  # unsigned: numba does not check for negative indices
                 while k < stop and data[k] != _QUOTE:
                     if data[k] == _LF and inner < 0:
                         inner = int64(k) + 1
@@ -182,22 +183,22 @@ def _record(  # noqa: PLR0911, PLR0912, PLR0915 (one pass over the bytes, a retu
 
 @njit(nogil=True)
 def gather(data: U8, bounds: I64, escaped: U8, rows: I64, slot: int, offsets: I32, out: U8) -> Integer:
-    """Copy the values of one column behind one another, doubled quotation marks once.
+    """Concatenate the values of one column, and replace doubled quotation marks by single ones.
 
     Args:
         data: the buffer, uint8.
-        bounds: as `scan` filled it.
-        escaped: likewise.
-        rows: which records, int64[n].
-        slot: which of the wanted columns.
-        offsets: filled with where each value begins in `out`, and the end; int32[n + 1].
-        out: filled; as long as the values are with all their quotation marks.
+        bounds: from `scan`.
+        escaped: from `scan`.
+        rows: records to copy, int64[n].
+        slot: index of the wanted column.
+        offsets: output: offsets of the values in `out`, int32[n + 1].
+        out: output: the bytes of the values; at least as long as the values with all quotation marks.
 
     Returns:
         Bytes written.
 
     """
-    at = uint64(0)  # unsigned: an index that may be negative would be looked at each time
+    at = uint64(0)  # unsigned: numba checks a signed index for being negative
     for k in range(len(rows)):
         row = rows[k]
         offsets[k] = at

@@ -1,7 +1,7 @@
-"""One JSON object of texts by key, as message catalogs are: every pair is a record with `key` and `value`.
+"""A JSON object with texts by key, such as a message catalog: each pair is a record with `key` and `value`.
 
-Keys that start with ``@`` describe the file and are no records. Record numbers count the others in file order. Of a
-file that does not parse as a whole, the pairs that do are read.
+Keys that start with ``@`` are metadata and yield no records. Record numbers count the other keys in file order. If the
+file as a whole does not parse, the valid pairs are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sources.readers.sniff import BrokenStreamError, open_text
 
 _FIELDS = {"key": "string", "value": "string"}
 _NEXT = re.compile(r'(?:^|[,{])\s*(?="(?:[^"\\\n]|\\.)*"\s*:)', re.MULTILINE)
-"""What stands before a pair."""
+"""Context before a pair."""
 _COLON = re.compile(r"\s*:\s*")
 _AFTER = re.compile(r"\s*(?:,\s*|\}|\Z)")
 
@@ -74,7 +74,7 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
 def _content(
     path: Path, name: str, table: RawTable, casting: Casting
 ) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
-    """Return the pairs of a file, and (reason, excerpt) of what is between them and no pair."""
+    """Return the pairs of a file, and (reason, excerpt) of its invalid parts."""
     pieces: list[bytes] = []
     with open_text(path, name, table.encoding) as stream:
         try:
@@ -93,7 +93,7 @@ def _content(
 
 
 def _salvaged(text: str) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
-    """Return the pairs of a damaged file that are sound and stand as pairs do, and what is bad."""
+    """Return the valid pairs of a damaged file, and (reason, excerpt) of its invalid parts."""
     pairs: list[tuple[str, Any]] = []
     bad: list[tuple[str, str]] = []
     text = text.rstrip()
@@ -113,7 +113,7 @@ def _salvaged(text: str) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
         at = after.end()
         if at >= len(text) or text[at:] == "}":
             break
-        if text[at - 1] == "}" or text[at] != '"':  # an end that is none, or no pair
+        if text[at - 1] == "}" or text[at] != '"':  # text after the closing brace, or not a pair
             at = _following(text, at)
             if at < 0:
                 bad.append(("invalid-json", _excerpt(text, after.end())))
@@ -121,7 +121,7 @@ def _salvaged(text: str) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
 
 
 def _following(text: str, at: int) -> int:
-    """Return where the next pair begins, or -1."""
+    """Return the position of the next pair, or -1."""
     match = _NEXT.search(text, at)
     return match.end() if match else -1
 
@@ -131,7 +131,7 @@ def _excerpt(text: str, at: int) -> str:
 
 
 def _pair(text: str, at: int) -> tuple[tuple[str, Any] | None, int, str]:
-    """Return (pair or null, where it ends, what is wrong with it or nothing)."""
+    """Return (pair or None, its end, reason why it is bad or an empty text)."""
     try:
         key, end = _DECODER.raw_decode(text, at)
         colon = _COLON.match(text, end)
@@ -145,5 +145,5 @@ def _pair(text: str, at: int) -> tuple[tuple[str, Any] | None, int, str]:
 
 
 def _is_odd(text: str) -> bool:
-    """Tell text with bytes that are not UTF-8, which came as halves of surrogate pairs."""
+    """Tell whether a text contains lone surrogates, which stand for bytes that are not UTF-8."""
     return any("\udc80" <= char <= "\udcff" for char in text)

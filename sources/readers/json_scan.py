@@ -1,7 +1,7 @@
-"""Where the records of a JSON document begin and end, found in its bytes without parsing them.
+"""Finds the boundaries of the records in a JSON document without parsing them.
 
-Only brackets, quotation marks and backslashes are looked at, and keys on the way to the records: what stands within a
-record is the parser's affair, so that a bad one costs no other.
+The scan reads only brackets, quotation marks and backslashes, and the keys on the path to the records. The content of a
+record is left to the parser, so that a bad record does not affect others.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from open_ml_embed.core.array_types import I64, U8, Flag
 from open_ml_embed.core.compiled import int64, njit
 
 RECORD, DAMAGE, CLOSED = 1, 2, 3
-"""Kinds of events: a value at the path (from, to); what cannot stand there (at); a container that holds records
-has ended (at), which confirms the record before."""
+"""Kinds of events: a value at the path (start, end); invalid syntax (position); the end of a container around records
+(position), which confirms the record before it."""
 
 _DEEPEST = 64
-"""Containers around the records."""
+"""Most containers around the records."""
 _EVENTS = 4096
 _OBJECT, _ARRAY = 1, 2
 _NOWHERE = -1
@@ -24,11 +24,11 @@ _ITEM = np.frombuffer(b"item", np.uint8)
 
 
 class Scanner:
-    """Follows a document through buffers of its bytes.
+    """Scans a document through successive buffers of its bytes.
 
     Attributes:
-        is_full: the last scan stopped because its events were many.
-        moved: the place was set anew since the last scan; its further events are void.
+        is_full: the last scan stopped because the array of events was full.
+        moved: `resume` was called since the last scan, so that its remaining events are invalid.
 
     """
 
@@ -43,28 +43,28 @@ class Scanner:
 
     @property
     def inside(self) -> int:
-        """Where in the buffer the record begins that the scan is in; -1: in none."""
+        """Start of the current record in the buffer, or -1 outside of records."""
         return int(self._state[_INSIDE])
 
     @property
     def at(self) -> int:
-        """Where in the buffer the scan goes on."""
+        """Position in the buffer at which the scan continues."""
         return int(self._state[_AT])
 
     @property
     def depth(self) -> int:
-        """Containers around the place where the scan is."""
+        """Number of containers around the current position."""
         return int(self._state[_DEPTH])
 
     def scan(self, data: U8, *, final: bool) -> I64:
-        """Scan on to the end of the buffer, or until the events are many, or after damage.
+        """Scan to the end of the buffer, to damage, or until the array of events is full.
 
         Args:
             data: the buffer, uint8.
-            final: nothing comes after it.
+            final: the buffer ends at the end of the document.
 
         Returns:
-            Events (kind, from, to), int64[n, 3], positions in the buffer.
+            Events (kind, start, end) with positions in the buffer, int64[n, 3].
 
         """
         self.moved = False
@@ -73,13 +73,13 @@ class Scanner:
         return self._events[:count]
 
     def drop(self, count: int) -> None:
-        """Say that the first bytes of the buffer are gone."""
+        """Adjust all positions after the first `count` bytes of the buffer have been removed."""
         self._state[_AT] -= count
         if self.inside >= 0:
             self._state[_INSIDE] -= count
 
     def resume(self, at: int) -> None:
-        """Go on at the start of a record, within the containers that the path says."""
+        """Continue at the start of a record at `at`, inside the containers of the path."""
         self.moved = True
         steps = self._path.tobytes().decode().split(".") if len(self._path) else []
         place = 0
@@ -93,13 +93,13 @@ class Scanner:
 
 
 _AT, _DEPTH, _INSIDE, _HOME, _AFTER = range(5)
-"""Slots of the state: position, depth, start of the record (or -1), containers around it, what came last (below)."""
+"""Indices of the state: position, depth, start of the record (or -1), depth of the record, previous token (below)."""
 _START, _KEY, _COLON, _VALUE, _COMMA = range(5)
-"""What came last: nothing, a key, a colon, a value, a comma."""
+"""Previous token: none, a key, a colon, a value, a comma."""
 
 
 @njit(nogil=True)
-def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, a branch a kind)
+def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, one branch per kind)
     data: U8, final: Flag, path: U8, kinds: U8, places: I64, state: I64, events: I64
 ) -> int:
     n = len(data)
@@ -114,7 +114,7 @@ def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, a branch a kind)
             i += 1
             continue
         if inside >= 0:
-            # Within a record only its end matters.
+            # Within a record, only its end matters.
             if c == 0x22:
                 end = _string_end(data, i, n)
                 if end < 0:
@@ -138,7 +138,7 @@ def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, a branch a kind)
             end = _string_end(data, i, n)
             if end < 0:
                 break
-            # The colon belongs to the key, so that the two are never in different buffers.
+            # Read the colon together with the key, so that they are never in different buffers.
             j = end
             while j < n and (data[j] == 0x20 or data[j] == 0x0A or data[j] == 0x0D or data[j] == 0x09):
                 j += 1
@@ -188,7 +188,7 @@ def _scan(  # noqa: PLR0912, PLR0915 (one pass over the bytes, a branch a kind)
                 after = _START
                 i += 1
                 continue
-            # A plain value.
+            # A scalar value.
             if c == 0x22:
                 end = _string_end(data, i, n)
                 if end < 0:
@@ -226,7 +226,7 @@ def _ends_plain(c: int) -> bool:
 
 @njit(nogil=True, inline="always")
 def _string_end(data: U8, start: int, n: int) -> int:
-    """Return the position after the string that starts at a quotation mark, or -1 where the buffer ends before."""
+    """Return the position after the string that starts at a quotation mark, or -1 if it does not end in the buffer."""
     i = start + 1
     while i < n:
         c = data[i]
@@ -238,7 +238,7 @@ def _string_end(data: U8, start: int, n: int) -> int:
 
 @njit(nogil=True)
 def _below(path: U8, place: int, data: U8, start: int, end: int) -> int:
-    """Return where in the path one goes on after a step, one beyond its end where that was the last; -1: nowhere."""
+    """Return the position in the path after a step, `len(path) + 1` after the last step, or -1 if it does not match."""
     size = end - start
     if place < 0 or place > len(path) or place + size > len(path):
         return int64(-1)

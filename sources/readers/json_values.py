@@ -1,6 +1,6 @@
-"""JSON values: parsed with their numbers as they are written, and made Arrow arrays of one type.
+"""JSON values: a parser that keeps the spelling of numbers, and the conversion of values to Arrow arrays.
 
-`NaN`, `Infinity` and numbers too large for a float are no JSON, and absent values here.
+`NaN`, `Infinity` and numbers too large for a float are not valid JSON and become null.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 import pyarrow as pa
 
 _MOST_DEPTH = 64
-"""Deeper values are no record of any dataset; Arrow's own limit for inferring types is 100."""
+"""Deepest nesting of a record; Arrow's own limit for inferring types is 100."""
 _INT64 = range(-(2**63), 2**63)
 
 
 class UnfitError(Exception):
-    """A value cannot be of the type it should be.
+    """A value cannot be converted to the required type.
 
     Attributes:
-        reason: as the quarantine counts it.
+        reason: key for the quarantine.
 
     """
 
@@ -33,7 +33,7 @@ class UnfitError(Exception):
 
 
 class Number(float):
-    """A number with a fraction or an exponent, which remembers how it was written."""
+    """A number with a fraction or an exponent, together with its spelling."""
 
     __slots__ = ("written",)
     written: str
@@ -48,10 +48,10 @@ def _number(written: str) -> Number | None:
 
 
 class Parser:
-    """Parses JSON texts; control characters within strings pass.
+    """Parser for JSON texts; control characters within strings are accepted.
 
     Attributes:
-        repeated: keys that the object parsed last had twice; the last value counts.
+        repeated: duplicate keys of the object that was parsed last; the last value is used.
 
     """
 
@@ -62,11 +62,11 @@ class Parser:
         ).raw_decode
 
     def parse(self, text: str) -> Any:
-        """Return the value of a text.
+        """Parse one JSON value.
 
         Raises:
-            ValueError: it is no JSON.
-            RecursionError: it is nested too deeply.
+            ValueError: the text is not valid JSON, or has more than one value.
+            RecursionError: the value is nested too deeply.
 
         """
         self.repeated = set()
@@ -77,17 +77,17 @@ class Parser:
         return value
 
     def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        # The outermost object comes last, so that what remains is said of it.
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        # The outermost object is built last, so that `repeated` finally refers to it.
+        result = dict(pairs)
+        if len(result) != len(pairs):
             self.repeated = {key for key, times in Counter(key for key, _ in pairs).items() if times > 1}
         elif self.repeated:
             self.repeated = set()
-        return found
+        return result
 
 
 def kind_of(value: object) -> str:
-    """Return JSON's word for a value's type."""
+    """Return the JSON name of a value's type: `boolean`, `integer`, `number`, `string`, `array`, `object`, `null`."""
     for kind, word in ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array")):
         if isinstance(value, kind):
             return word
@@ -95,14 +95,13 @@ def kind_of(value: object) -> str:
 
 
 def array_of(values: list[Any]) -> tuple[pa.Array, dict[int, str]]:
-    """Make one array of values nobody declared a type for.
+    """Convert n values without a declared type to one array.
 
-    Where they differ, whole numbers become floats beside fractions, and all plain values become text beside text;
-    where plain values, lists and objects meet in one place, the most frequent kind stays, and the rows of the others
-    are bad.
+    If the types differ, integers become floats beside other numbers, and scalars become text beside text. If scalars,
+    lists and objects occur at the same place, the most frequent kind is kept, and the rows of the others are bad.
 
     Returns:
-        (array, bad row → reason); bad rows are null.
+        (array of n values, with null in bad rows; bad row → reason).
 
     """
     try:
@@ -127,10 +126,10 @@ def array_of(values: list[Any]) -> tuple[pa.Array, dict[int, str]]:
 
 
 def text_of(value: object) -> str | None:
-    """Return a plain value as text: numbers as they are written.
+    """Return a scalar as text; numbers keep their spelling, None stays None.
 
     Raises:
-        UnfitError: it is a list or an object, or holds half of a surrogate pair.
+        UnfitError: the value is a list or an object, or contains a lone surrogate.
 
     """
     if value is None:
@@ -153,7 +152,7 @@ def text_of(value: object) -> str | None:
 
 @dataclass
 class _Shape:
-    """The values met in one place: how many of which kind, and what is below them."""
+    """Statistics of the values at one place: counts by kind, and the shapes of fields and elements."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     fields: dict[str, _Shape] = field(default_factory=dict)
@@ -174,7 +173,7 @@ class _Shape:
 
     @cached_property
     def form(self) -> str:
-        """`object`, `array` or `plain`: the most frequent, the first of equals."""
+        """`object`, `array` or `plain`: the most frequent one, the first of a tie."""
         forms: Counter[str] = Counter()
         for kind, times in self.kinds.items():
             forms[kind if kind in ("object", "array") else "plain"] += times
@@ -224,7 +223,7 @@ def _utf8(key: str) -> bool:
 
 
 def _depth(value: object) -> int:
-    """Return how deep a value is nested, or more than the limit where it is deeper."""
+    """Return the nesting depth of a value; counting stops just above the limit."""
     deepest, waiting = 0, [(value, 1)]
     while waiting and deepest <= _MOST_DEPTH:
         at, depth = waiting.pop()

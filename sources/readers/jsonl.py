@@ -1,7 +1,7 @@
-"""JSON lines: one object a line, blank lines passed over. Record numbers are line numbers, from zero.
+"""JSON lines: one object per line; blank lines are skipped. Record numbers are zero-based line numbers.
 
-Blocks of lines go through Arrow's parser; a block it refuses is read line by line, so that only the bad lines go.
-A file that is one array, or objects over several lines each, is read as such (`nested_json`).
+Blocks of lines are parsed by Arrow. A block that Arrow refuses is read line by line, so that only its bad lines are
+lost. A file that is one array, or whose objects span several lines, is read by `nested_json`.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
 
 
 def _not_by_line(path: Path, name: str, table: RawTable) -> str | None:
-    """Return the path of the records in a file that is no JSON lines but other JSON; null: it is JSON lines.
+    """Return the path of the records if the file is other JSON than JSON lines, else None.
 
-    That is an array of objects, unless lines after the first say that each is a value of its own; or objects that go
-    over several lines each.
+    Other JSON is an array of objects (unless the first line is a complete value and more lines follow), or objects that
+    span several lines each.
     """
     with open_text(path, name, table.encoding) as stream:
         try:
@@ -66,21 +66,21 @@ def _not_by_line(path: Path, name: str, table: RawTable) -> str | None:
     head = head.lstrip()
     first, _, rest = head.partition(b"\n")
     if first[:1] == b"[":
-        found = _value(first)
-        if found is None:  # it goes on behind the line, or behind what was looked at
+        value = _value(first)
+        if value is None:  # the array continues after the line, or after the bytes that were read
             return "item" if head[1:].strip() else None
-        return None if rest.strip() or not any(isinstance(item, dict) for item in found[0]) else "item"
+        return None if rest.strip() or not any(isinstance(item, dict) for item in value[0]) else "item"
     if first[:1] != b"{" or not rest.strip() or _value(first) is not None:
         return None
-    found = _value(head)
-    if found is not None:
-        return "" if found[1] > len(first.decode("utf-8", "surrogateescape")) else None
-    # A first object beyond what was looked at: its second line has its first key.
+    value = _value(head)
+    if value is not None:
+        return "" if value[1] > len(first.decode("utf-8", "surrogateescape")) else None
+    # The first object is longer than the bytes that were read: then its second line begins with its first key.
     return "" if not whole and rest.lstrip()[:1] == b'"' else None
 
 
 def _value(text: bytes) -> tuple[Any, int] | None:
-    """Return the JSON value that a text begins with, and the characters it has; null: it has none."""
+    """Return the JSON value at the start of a text and its length in characters, or None."""
     try:
         return _DECODER.raw_decode(text.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
@@ -88,11 +88,11 @@ def _value(text: bytes) -> tuple[Any, int] | None:
 
 
 def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
-    """Parse a block with Arrow, or return null where the slow way is needed.
+    """Parse a block with Arrow; return None if it must be read line by line.
 
-    That is: bad lines, blank lines (which would shift the record numbers), and nested fields, for which Arrow
-    would have to infer types and takes some texts for timestamps. Arrow's parser must not see a value that is no
-    object where a record begins: of a `null` there it ends the process.
+    This is so for bad lines, for blank lines (which would shift the record numbers), and for nested fields (for which
+    Arrow would infer types and takes some texts for timestamps). Arrow's parser must not get a line that is not an
+    object: a `null` there crashes the process.
     """
     if any(kind not in SIMPLE for kind in table.fields.values()):
         return None
@@ -100,7 +100,7 @@ def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
         return None
     schema = pa.schema([(field, SIMPLE[kind]) for field, kind in table.fields.items()])
     try:
-        # Arrow's parser does not look at UTF-8, its arrays do.
+        # Arrow's parser does not validate UTF-8, but its arrays do.
         offsets = pa.py_buffer(np.array([0, len(data)], np.int32))
         pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data)).validate(full=True)
         columns = pj.read_json(
@@ -114,7 +114,7 @@ def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
 
 
 def _look_for_names(data: bytes, columns: pa.Table, casting: Casting, parser: Parser) -> None:
-    """Tell which declared fields a block that Arrow could parse has; one that is all null may still be there."""
+    """Record which declared fields occur in a block that Arrow parsed; a field with only nulls may occur too."""
     if not casting.lacking:
         return
     casting.has_seen([name for name in casting.lacking if columns[name].null_count < columns.num_rows])
@@ -129,11 +129,11 @@ def _look_for_names(data: bytes, columns: pa.Table, casting: Casting, parser: Pa
 
 
 def _keys(lines: Iterable[bytes], parser: Parser) -> Iterator[set[str]]:
-    """Yield the keys of the objects on some lines."""
+    """Yield the keys of the object on each line; lines that do not parse are skipped."""
     for line in lines:
         try:
             item = parser.parse(line.decode())
-        except (ValueError, RecursionError):  # an empty line, or numbers that Arrow alone knows
+        except (ValueError, RecursionError):  # an empty line, or numbers that only Arrow accepts
             continue
         if isinstance(item, dict):
             yield set(item)

@@ -1,4 +1,4 @@
-"""Blocks of whole lines with their line numbers, from a stream of any size."""
+"""Reads a file of any size in blocks of whole lines, with line numbers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ from sources.readers.sniff import BrokenStreamError, open_text
 
 BLOCK_BYTES = 4 << 20
 MAX_LINE_BYTES = 64 << 20
-"""A longer line is no record of any dataset; it is quarantined rather than held in memory."""
+"""Longest line; longer ones are quarantined, since they are damage, and are not held in memory."""
 
 
 def blocks(
     path: Path, file: str, quarantine: Quarantine, *, encoding: str = "utf-8", size: int = BLOCK_BYTES
 ) -> Iterator[tuple[int, int, bytes]]:
-    """Cut a file into blocks that end with a line end (the last may not).
+    """Cut a file into blocks that end with a line end (except perhaps the last one).
 
-    A cut compressed file yields the lines before the cut and one quarantined record, ``truncated-file``.
+    For a cut compressed file, the lines before the cut are yielded, and one record ``truncated-file`` is quarantined.
+
+    Args:
+        path: local path of the file.
+        file: name of the file at its origin.
+        quarantine: receives lines that are too long, and the cut.
+        encoding: of the file; the blocks are UTF-8.
+        size: bytes to read at a time.
 
     Yields:
-        (zero-based number of the block's first line, how many lines it has, bytes, in UTF-8).
+        (zero-based number of the first line, number of lines, bytes in UTF-8).
 
     """
-    line, held = 0, b""  # a block waits for the next, so that a last line without a line end joins it
+    line, held = 0, b""  # a block is held until the next one, so that a last line without a line end can be joined
     carry: list[bytes] = []
     carried, skipping = 0, False
     with open_text(path, file, encoding) as stream:

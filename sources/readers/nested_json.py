@@ -1,7 +1,7 @@
-"""Nested JSON: the records below `record_path`, streamed. Record numbers count them in document order.
+"""Nested JSON: streams the records at `record_path`. Record numbers count them in document order.
 
-The bytes are cut into records (`json_scan`) before anything is parsed. Where one is damaged, the reading goes on at
-the next record: at what begins as the records before have begun.
+The bytes are cut into records (`json_scan`) before they are parsed. After a damaged record, reading resumes at the next
+position that begins like the previous records.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from sources.readers.json_values import Parser
 from sources.readers.sniff import BrokenStreamError, open_text
 
 _BATCH = 4096
-"""Most records a batch: nested records are large (an article with all its questions)."""
+"""Most records of a batch; nested records are large (an article with all its questions)."""
 _BATCH_BYTES = 8 << 20
 BLOCK_BYTES = 1 << 20
 MAX_RECORD_BYTES = 64 << 20
-"""A longer record is none of any dataset: there is damage in it."""
+"""Longest record; longer ones are quarantined as damage."""
 _FIRST_KEY = re.compile(rb'\{\s*"((?:[^"\\]|\\.)*)"\s*:')
 _KEYS = 32
 _WATCHED = 200
 _CONTEXT = 4096
-"""Bytes kept before the place where the scan is: a record's indentation."""
+"""Bytes to keep before the position of the scan, for the indentation of a record."""
 
 
 def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Stream a JSON document; see `sources.readers.read`.
 
     Raises:
-        SchemaError: the document is sound but has nothing at `record_path`.
+        SchemaError: the document is valid but has no records at `record_path`.
 
     """
     yield from records_at(table.record_path, path, name, table, casting, batch_rows=batch_rows)
@@ -47,7 +47,7 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
 def records_at(
     record_path: str, path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int
 ) -> Iterator[RawBatch]:
-    """Stream the records at a path of a document, or (path empty) values that follow one another."""
+    """Stream the records at a path of a document; with an empty path, the file's concatenated values."""
     objects: list[dict[str, Any]] = []
     numbers: list[int] = []
     size = 0
@@ -67,11 +67,11 @@ def records_at(
 
 
 class _Records:
-    """Iterates over (number, object, bytes) of the sound records, and quarantines the others.
+    """Iterates over (number, object, length in bytes) of the valid records, and quarantines the others.
 
     Attributes:
-        count: records met so far, bad ones included.
-        damaged: something of the document was not readable.
+        count: number of records so far, bad ones included.
+        damaged: whether a part of the document was not readable.
 
     """
 
@@ -84,7 +84,7 @@ class _Records:
         self._final = False
         self._broken: BrokenStreamError | None = None
         self._held: tuple[int, int] | None = None
-        """A sound-looking record that what follows it has not confirmed yet."""
+        """(start, end) of a record that is not confirmed yet by the syntax after it."""
         self.count = 0
         self.damaged = False
 
@@ -108,7 +108,7 @@ class _Records:
             )
 
     def _sound(self, events: list[list[int]]) -> Iterator[tuple[int, dict[str, Any], int]]:
-        """Yield the records that events confirm; where one moves the scan, the further ones are void."""
+        """Yield the records that events confirm; after the scan has moved, the remaining events are ignored."""
         for kind, start, end in events:
             if kind == DAMAGE:
                 begin = self._held[0] if self._held else start
@@ -124,7 +124,7 @@ class _Records:
             self._held = (start, end) if kind == RECORD else None
 
     def _confirmed(self) -> tuple[int, dict[str, Any], int] | None:
-        """Return the record that is held, if it is sound; of a bad one, go on at the next that begins within it."""
+        """Return the held record if it is valid; if not, resume at the next record that begins within it."""
         assert self._held is not None
         (start, end), self._held = self._held, None
         data = self._data[start:end]
@@ -158,7 +158,7 @@ class _Records:
         return None
 
     def _begin(self) -> int:
-        """Return where what the scan is in begins: a record, or a value around records."""
+        """Return the start of the current record, or the current position outside of records."""
         return self._scanner.inside if self._scanner.inside >= 0 else self._scanner.at
 
     def _is_too_long(self) -> bool:
@@ -169,10 +169,7 @@ class _Records:
         self.count += 1
 
     def _read_on(self) -> bool:
-        """Add to the buffer, and let go of what is done with; false where nothing comes any more.
-
-        A record that is too long to be one is passed over.
-        """
+        """Refill the buffer and drop its processed part; skip a record that is too long; return false at the end."""
         if self._final:
             return self._recovered_at_end()
         if self._is_too_long():
@@ -198,7 +195,7 @@ class _Records:
         self._data += data
 
     def _pass_over(self, begin: int, reason: str) -> None:
-        """Refuse what begins somewhere as one record, and go on at the next one."""
+        """Quarantine the data from `begin` on as one record, and resume at the next record."""
         self.damaged = True
         self._starts.guess(self._data, begin)
         self._refuse(self._data[begin : begin + 200], reason)
@@ -218,7 +215,7 @@ class _Records:
         self._scanner.resume(after)
 
     def _recovered_at_end(self) -> bool:
-        """Judge what is left at the end of the document; true where a record has been found in it."""
+        """Handle the rest at the end of the document; return true if it contains another record."""
         begin = self._begin()
         if begin < len(self._data) and self._data[begin:].strip():
             self._pass_over(begin, "invalid-json")
@@ -233,20 +230,20 @@ class _Records:
 
 
 class _Starts:
-    """What records begin with, learnt from sound ones: their first keys, and what stands before them on their line."""
+    """Pattern of the start of records, learned from valid ones: first key, and indentation on the line."""
 
     def __init__(self, *, in_object: bool) -> None:
         self._in_object = in_object
         self._keys: dict[bytes, None] = {}
         self._latest = b"\0"
-        """How the latest records began."""
+        """First bytes of the latest record."""
         self._indents: set[bytes] = set()
         self._own_lines = True
         self._met = 0
         self._pattern = _FIRST_KEY
 
     def learn(self, data: bytes, start: int) -> None:
-        """Note a sound record."""
+        """Learn from the start of a valid record."""
         if not data.startswith(self._latest, start):
             match = _FIRST_KEY.match(data, start)
             self._latest = match[0] if match else self._latest
@@ -261,7 +258,7 @@ class _Starts:
             self._indents.add(indent)
 
     def guess(self, data: bytes, start: int) -> None:
-        """Take what a bad record begins with, where no sound one has come before."""
+        """Use the first key of a bad record, if there was no valid record before."""
         if not self._keys and (match := _FIRST_KEY.match(data, start)):
             self._compile({match[1]: None})
 
@@ -269,7 +266,7 @@ class _Starts:
         self._pattern = re.compile(rb'\{\s*"(?:%s)"\s*:' % b"|".join(map(re.escape, keys)))
 
     def find(self, data: bytes, start: int, end: int) -> int | None:
-        """Return where the first record begins in a stretch of the buffer."""
+        """Return the position of the first start of a record in `data[start:end]`, or None."""
         for match in self._pattern.finditer(data, start, end):
             at = match.start()
             line = data.rfind(b"\n", max(at - _CONTEXT, 0), at) + 1

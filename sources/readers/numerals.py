@@ -1,7 +1,7 @@
-"""Numbers and truth values out of text: what they are, what is an absent value, and what is neither.
+"""Parses numbers and booleans from text, with the same rules for all formats.
 
-The rules are those of all formats: a whole number may be written `7`, `+7`, `7.0` or `7e0`; nothing, `NaN`, `Infinity`
-and `null` are absent; white space around a value is none of it.
+An integer may be written `7`, `+7`, `7.0` or `7e0`. An empty text, `NaN`, `Infinity` and `null` are missing values.
+White space around a value is ignored.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from open_ml_embed.core.array_types import Mask
 _ABSENT = ["", "nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "null"]
 _NUMERAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _SHORT = r"^[+-]?[0-9]{1,18}$"
-"""Whole numbers that an int64 holds whatever their digits."""
+"""Integers with so few digits that they always fit into an int64."""
 _MOST, _LEAST = 2**63 - 1, -(2**63)
 
 
 def whole_numbers(texts: pa.StringArray) -> tuple[pa.Int64Array, Mask]:
-    """Return the whole numbers that texts state (int64, n) and which texts state none (bool, n); these are null."""
+    """Parse integers; return (int64[n], bool[n] of the texts that are not integers; their values are null)."""
     values, absent = _trimmed(texts)
     numeral = _flags(pc.match_substring_regex(values, _NUMERAL))
     short = _flags(pc.match_substring_regex(values, _SHORT))
@@ -43,7 +43,7 @@ def whole_numbers(texts: pa.StringArray) -> tuple[pa.Int64Array, Mask]:
 def _whole(numeral: str) -> int | None:
     try:
         number = decimal.Decimal(numeral)
-    except decimal.InvalidOperation:  # an exponent beyond all measure
+    except decimal.InvalidOperation:  # the exponent is too large
         return None
     if number.adjusted() > 18 or number != number.to_integral_value():
         return None
@@ -51,7 +51,7 @@ def _whole(numeral: str) -> int | None:
 
 
 def fractions(texts: pa.StringArray) -> tuple[pa.DoubleArray, Mask]:
-    """Return the numbers that texts state (float64, n) and which texts state none (bool, n); these are null."""
+    """Parse numbers; return (float64[n], bool[n] of the texts that are not numbers; their values are null)."""
     values, absent = _trimmed(texts)
     numeral = _flags(pc.match_substring_regex(values, _NUMERAL))
     out = pc.if_else(pa.array(numeral), values, pa.scalar(None, pa.string())).cast(pa.float64())
@@ -59,7 +59,7 @@ def fractions(texts: pa.StringArray) -> tuple[pa.DoubleArray, Mask]:
 
 
 def truths(texts: pa.StringArray) -> tuple[pa.BooleanArray, Mask]:
-    """Return the truth values that texts state (bool, n) and which texts state none (bool, n); these are null."""
+    """Parse booleans; return (bool[n], bool[n] of the texts that are not booleans; their values are null)."""
     values, absent = _trimmed(texts)
     lower = pc.utf8_lower(values)
     yes, no = (pc.is_in(lower, pa.array(words)) for words in (["true", "1"], ["false", "0"]))
@@ -75,7 +75,7 @@ STATED: dict[pa.DataType, Callable[[pa.StringArray], tuple[pa.Array, Mask]]] = {
 
 
 def _trimmed(texts: pa.StringArray) -> tuple[pa.StringArray, Mask]:
-    """Return the texts without white space around them, absent ones null, and which are absent."""
+    """Return (trimmed texts with null for missing values, bool[n] of the missing values)."""
     values = pc.utf8_trim_whitespace(texts)
     absent = _flags(pc.is_in(pc.utf8_lower(values), pa.array(_ABSENT))) | ~_flags(values.is_valid())
     return pc.if_else(pa.array(absent), pa.scalar(None, pa.string()), values), absent

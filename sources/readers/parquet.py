@@ -1,7 +1,7 @@
-"""Parquet: row group by row group, declared columns only. Record numbers count rows of the file.
+"""Parquet: reads the declared columns, one row group after another. Record numbers count the rows of the file.
 
-Batches are bounded by what they take decoded. What stands in the file tells little of it: a dictionary page holds a
-long document once, however many rows repeat it.
+Batches are limited by their decoded size, which the size in the file does not show: a dictionary page stores a long
+document once, even if many rows repeat it.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from sources.readers.sniff import head_of
 
 BATCH_BYTES = 8 << 20
 DECODED_BYTES = 32 << 20
-"""What the rows that are decoded at a time may take at most, if all had the longest values of their row group."""
+"""Most bytes of the rows that are decoded at a time, if all of them had the longest values of their row group."""
 _ROWS = 1024
-"""Most rows decoded at a time: what is decoded cannot be foreseen where values differ much in length."""
+"""Most rows decoded at a time, since their size is unknown if the lengths of values vary."""
 _ROWS_UNKNOWN = 64
-"""The same, of an encoding that says nothing of how long values are."""
+"""The same for encodings that do not show the lengths of values."""
 _BUFFER = 4 << 20
-"""A column of a row group is read in pieces of this size, not as a whole."""
+"""Bytes of a column chunk to read at a time."""
 _ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Stream a Parquet file; see `sources.readers.read`.
 
-    A row group that cannot be decoded is quarantined from the first row not yet read, as one entry with a count.
+    If a row group cannot be decoded, its remaining rows are quarantined as one entry with a count.
     """
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER)
@@ -84,7 +84,7 @@ def _decoded(file: pq.ParquetFile, path: Path, group: int, table: RawTable) -> I
 
 
 def _merged(batches: Iterator[pa.RecordBatch], most: int) -> Iterator[pa.Table]:
-    """Join small batches, up to a number of rows and of bytes."""
+    """Merge small batches, up to `most` rows and `BATCH_BYTES` bytes."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for whole in batches:
@@ -101,7 +101,7 @@ def _merged(batches: Iterator[pa.RecordBatch], most: int) -> Iterator[pa.Table]:
 
 
 def _fitting(file: pq.ParquetFile, path: Path, group: int, columns: list[str]) -> int:
-    """Return how many rows of a row group may be decoded at a time."""
+    """Return the number of rows of a row group to decode at a time."""
     about = file.metadata.row_group(group)
     rows = max(about.num_rows, 1)
     most, known, suspects = _ROWS, 0, {}
@@ -121,26 +121,26 @@ def _fitting(file: pq.ParquetFile, path: Path, group: int, columns: list[str]) -
     most = min(most, int(BATCH_BYTES * rows // max(known, 1)))
     if suspects:
         longest = _longest(path, group, list(suspects))
-        taken = sum(longest[leaf] * per_row for leaf, per_row in suspects.items())
-        most = min(most, DECODED_BYTES // max(taken, 1))
+        size = sum(longest[leaf] * per_row for leaf, per_row in suspects.items())
+        most = min(most, DECODED_BYTES // max(size, 1))
     return max(most, 1)
 
 
 def _longest(path: Path, group: int, leaves: list[str]) -> dict[str, int]:
-    """Return the bytes of the longest value in the dictionary of each of some columns of a row group."""
+    """Return column → bytes of the longest value in its dictionary, for some leaf columns of a row group."""
     with pq.ParquetFile(path, buffer_size=_BUFFER, read_dictionary=leaves) as file:
         first = next(file.iter_batches(batch_size=1, row_groups=[group], columns=leaves, use_threads=False), None)
-    found = dict.fromkeys(leaves, 0)
+    longest = dict.fromkeys(leaves, 0)
     if first is None:
-        return found
+        return longest
     for leaf in leaves:
         lengths = [
             pc.max(pc.binary_length(values)).as_py() or 0
             for column in _columns_of(first, leaf)
             for values in _dictionaries(column)
         ]
-        found[leaf] = max(lengths, default=0)
-    return found
+        longest[leaf] = max(lengths, default=0)
+    return longest
 
 
 def _columns_of(batch: pa.RecordBatch, leaf: str) -> list[pa.Array]:

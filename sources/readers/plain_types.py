@@ -1,4 +1,4 @@
-"""Arrow types that readers give: plain strings and lists at every depth, whatever the file has of their kind."""
+"""Conversion of Arrow arrays to plain types: `string`, `binary`, `list` and `struct` at every depth."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from open_ml_embed.core.ragged import offsets_of
 
 REFUSED = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, pa.ArrowCapacityError)
-"""What Arrow raises of values or types that it cannot cast."""
+"""Exceptions of Arrow for values or types that it cannot cast."""
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - a return a kind
+def plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one return per kind
     """Return the plain counterpart of a type.
 
     Large and view types, lists of fixed size, dictionaries and maps become `string`, `binary` and `list` of plain
@@ -44,7 +44,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - a return a 
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Tell a list of any kind."""
+    """Tell whether a type is a list of any kind."""
     types = pa.types
     return bool(
         types.is_list(kind)
@@ -56,9 +56,12 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def plain(array: pa.Array) -> tuple[pa.Array, list[int]]:
-    """Return an array in its plain type, and the rows whose text is not valid UTF-8; they are null.
+    """Convert an array to its plain type.
 
-    Numbers that are none (NaN, infinities) are null at every depth.
+    NaN and infinities become null at every depth.
+
+    Returns:
+        (array, rows with text that is not valid UTF-8); these rows are null.
 
     Raises:
         pyarrow.ArrowNotImplementedError: the type has no plain counterpart.
@@ -82,16 +85,16 @@ def plain(array: pa.Array) -> tuple[pa.Array, list[int]]:
 
 
 def _as_lists(array: pa.Array) -> pa.Array:
-    """Return an array with lists in place of list views and lists of fixed size, at every depth; null ones are empty.
+    """Replace list views and fixed-size lists by lists, at every depth; null ones get length 0.
 
-    Arrow's own cast of views (pyarrow 26) leaves out the last offset, and what reads such an array reads beyond it. Its
-    cast of a null list of fixed size keeps the places of the values, which some functions then skip and others count.
+    Arrow's own cast is not usable (pyarrow 26): for views it omits the last offset, so that readers of the array read
+    beyond its end; for a null fixed-size list it keeps the slots of the values, which only some functions skip.
     """
     kind = array.type
     if not _has_other_lists(kind):
         return array
     if pa.types.is_struct(kind):
-        # Flattened: what lies below a null struct is null, whatever its own bitmap says.
+        # `flatten` makes the fields of a null struct null, whatever their own validity bitmaps are.
         fields = [_as_lists(part) for part in array.flatten()]
         names = [part.name for part in kind]
         return pa.StructArray.from_arrays(fields, names, mask=array.is_null())
@@ -119,7 +122,7 @@ def _validate(array: pa.Array) -> None:
 
 
 def _failing(array: pa.Array, check: Callable[[pa.Array], object]) -> Iterator[int]:
-    """Find the rows that a check refuses, by halving."""
+    """Find the rows for which a check fails, by bisection."""
     try:
         check(array)
     except pa.ArrowInvalid as error:
@@ -131,7 +134,7 @@ def _failing(array: pa.Array, check: Callable[[pa.Array], object]) -> Iterator[i
     while stack:
         start, size = stack.pop()
         try:
-            # A copy: a slice of a list still has all values of the whole.
+            # Copy the rows, since a slice of a list array still refers to all values.
             check(array.take(pa.array(np.arange(start, start + size))))
         except pa.ArrowInvalid:
             if size == 1:
@@ -142,13 +145,13 @@ def _failing(array: pa.Array, check: Callable[[pa.Array], object]) -> Iterator[i
 
 
 def without(array: pa.Array, rows: list[int]) -> pa.Array:
-    """Return an array whose values at some rows are null."""
+    """Return a copy of an array with null in some rows."""
     keep = np.arange(len(array))
     return array.take(pa.array(keep, mask=np.isin(keep, rows)))
 
 
 def finite(array: pa.Array) -> pa.Array:
-    """Return an array in which NaN and the infinities are null, at every depth."""
+    """Replace NaN and infinities by null, at every depth."""
     odd = [leaf for leaf in _floats(array) if pc.any(pc.invert(pc.is_finite(leaf))).as_py()]
     if not odd:
         return array

@@ -1,8 +1,8 @@
-"""Python files: every documented function is a record with its docstring and, apart, its code.
+"""Python files: each function with a docstring is a record.
 
-Fields: `name` (qualified within the module), `docstring` (cleaned as `inspect.cleandoc` does), `source` (the
-function without its docstring, shifted to the left margin; null where it does nothing) and `line`. Record numbers
-count the documented functions in file order.
+Fields: `name` (qualified within the module), `docstring` (cleaned by `inspect.cleandoc`), `source` (the function
+without its docstring, dedented; null if its body does nothing) and `line`. Record numbers count the documented
+functions in file order.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
     """Read a Python file; see `sources.readers.read`. A file that does not parse is quarantined as one record.
 
     Raises:
-        SchemaError: the manifest declares fields that functions do not have, or of other types.
+        SchemaError: the manifest declares other fields or other types.
 
     """
     casting.has_columns(_FIELDS, name)
@@ -48,21 +48,21 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         text = content.decode(encoding)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes and the like are the file's own affair
+            warnings.simplefilter("ignore")  # such as invalid escapes in the file
             tree = ast.parse(text)
         lines = text.encode().splitlines(keepends=True)  # the parser's columns count UTF-8 bytes
-        found = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
+        functions = [_record(node, qualified, lines) for node, qualified in _documented(tree, "")]
     except (BrokenStreamError, SyntaxError, ValueError, LookupError, RecursionError, MemoryError) as error:
         casting.quarantine.add_unreadable(name, str(error), path.stat().st_size, reason="does-not-parse")
         return
-    for first in range(0, len(found), batch_rows):
-        rows = found[first : first + batch_rows]
+    for first in range(0, len(functions), batch_rows):
+        rows = functions[first : first + batch_rows]
         columns = {field: pa.array([row[field] for row in rows], SIMPLE[table.fields[field]]) for field in table.fields}
         yield RawBatch(pa.table(columns), name, pa.array(range(first, first + len(rows)), pa.int64()))
 
 
 def _documented(node: ast.AST, prefix: str) -> Iterator[tuple[_Function, str]]:
-    """Find functions through statements only: expressions hold none and are most of a tree."""
+    """Yield (function, qualified name); only statements are traversed, since expressions contain no functions."""
     for block in _BLOCKS:
         for child in getattr(node, block, ()):
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -92,7 +92,7 @@ def _record(node: _Function, qualified: str, lines: list[bytes]) -> dict[str, An
 
 
 def _does_nothing(node: ast.stmt) -> bool:
-    """Tell a placeholder: `pass`, an ellipsis or another constant, `raise NotImplementedError`."""
+    """Tell whether a statement is a placeholder: `pass`, a constant such as `...`, or `raise NotImplementedError`."""
     if isinstance(node, ast.Raise):
         error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return isinstance(error, ast.Name) and error.id == "NotImplementedError"
@@ -100,7 +100,7 @@ def _does_nothing(node: ast.stmt) -> bool:
 
 
 def _without_docstring(node: _Function, lines: list[bytes]) -> str:
-    """Cut the docstring out of the function's lines; whole lines where it has them for itself."""
+    """Remove the docstring from the lines of a function; whole lines if it does not share them with other code."""
     doc, following = node.body[0], node.body[1]
     assert doc.end_lineno is not None
     assert doc.end_col_offset is not None

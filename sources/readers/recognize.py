@@ -1,4 +1,4 @@
-"""What a file is that is not what its manifest says: told by its first bytes, and named."""
+"""Recognizes by its first bytes that a file is not the declared data, and names what it is."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _FEW = 64
 
 
 def not_the_data(head: bytes, encoding: str = "utf-8") -> str | None:
-    """Tell from its first bytes why a text file cannot be the data it should be.
+    """Tell from its first bytes why a text file cannot be the declared data.
 
     Args:
-        head: a few kilobytes, decompressed.
-        encoding: what the manifest declares.
+        head: the first few kilobytes, decompressed.
+        encoding: as the manifest declares.
 
     Returns:
-        What it is and what to do about it, or null where nothing speaks against it.
+        What the file is and what to do about it, or None if it may be the data.
 
     >>> not_the_data(b"version https://git-lfs.github.com/spec/v1")
     'a Git LFS pointer, not the data: fetch the file itself'
@@ -53,7 +53,7 @@ def not_the_data(head: bytes, encoding: str = "utf-8") -> str | None:
 
 
 def _without_mark(head: bytes) -> str | None:
-    """Tell UTF-16 that does not say so: text in it has a zero byte in every second place, or nearly."""
+    """Recognize UTF-16 without a byte-order mark: nearly every second byte of such text is zero."""
     if len(head) < _FEW or head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         return None
     size = len(head) // 2
@@ -64,10 +64,10 @@ def _without_mark(head: bytes) -> str | None:
 
 
 def encoding_of(samples: list[bytes]) -> str:
-    """Name the encoding that some texts which are not UTF-8 may be in.
+    """Guess the encoding of texts that are not UTF-8, as a message for the user.
 
-    In a Western one-byte encoding, letters beyond ASCII stand alone among others; in the Chinese, Japanese and Korean
-    ones they stand in runs.
+    In Western one-byte encodings, bytes beyond ASCII are mostly isolated. In Chinese, Japanese and Korean encodings
+    they form runs.
     """
     alone = together = 0
     for sample in samples:

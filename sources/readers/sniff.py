@@ -1,6 +1,6 @@
-"""Opening raw files: compression is told by the first bytes and undone as the file is read, and so is UTF-16.
+"""Opens raw files: detects compression and UTF-16 by the first bytes, and decodes them while reading.
 
-gzip, bzip2, xz, zstd and LZ4 have a signature; Brotli has none, and is told by the ending `.br`.
+gzip, bzip2, xz, zstd and LZ4 have a signature. Brotli has none and is detected by the extension `.br`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["BrokenStreamError", "compression_of", "head_of", "open_binary", "open_text"]
 
 HEAD_BYTES = 4096
-"""What tells a file's kind stands in its first bytes."""
+"""Number of first bytes that are read to recognize a file."""
 _CHUNK = 1 << 20
 _SIGNATURES: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"\x1f\x8b\x08"), "gzip"),
@@ -47,7 +47,7 @@ _MARKS = (
 
 
 def compression_of(head: bytes, name: str) -> str | None:
-    """Return how a file is compressed, from its first bytes and its name; null: it is not."""
+    """Return the compression of a file from its first bytes and its name, or None."""
     for signature, kind in _SIGNATURES:
         if signature.match(head):
             return kind
@@ -55,14 +55,14 @@ def compression_of(head: bytes, name: str) -> str | None:
 
 
 def open_binary(path: Path, name: str = "") -> BinaryIO:
-    """Open a file for reading, decompressed.
+    """Open a file for reading, with decompression.
 
-    The stream raises `BrokenStreamError` where the compressed data are damaged or cut; what came before is given
-    first, by `read`.
+    If the compressed data are damaged or cut, `read` first returns the data before the damage, and then raises
+    `BrokenStreamError`.
 
     Args:
-        path: where it lies.
-        name: what the origin calls it; empty: as the path.
+        path: local path of the file.
+        name: name of the file at its origin; empty: the name of the path.
 
     """
     file = path.open("rb")
@@ -74,15 +74,15 @@ def open_binary(path: Path, name: str = "") -> BinaryIO:
 
 
 def open_text(path: Path, name: str = "", encoding: str = "utf-8") -> BinaryIO:
-    """Open a file of text for reading as UTF-8, decompressed and without its byte-order mark.
+    """Open a text file for reading as UTF-8, with decompression and without its byte-order mark.
 
-    Bytes that the encoding has no characters for come out as bytes that are no UTF-8 either, so that the record they
-    stand in is quarantined, and no other.
+    Bytes that are invalid in the encoding become bytes that are invalid in UTF-8, so that only the record that contains
+    them is quarantined.
 
     Args:
-        path: where it lies.
-        name: what the origin calls it.
-        encoding: what the manifest declares; a byte-order mark says more.
+        path: local path of the file.
+        name: name of the file at its origin.
+        encoding: as the manifest declares; a byte-order mark takes precedence.
 
     """
     head = head_of(path, name, 3 * len(_BOM))
@@ -100,7 +100,7 @@ def open_text(path: Path, name: str = "", encoding: str = "utf-8") -> BinaryIO:
 
 
 def head_of(path: Path, name: str = "", size: int = HEAD_BYTES) -> bytes:
-    """Return the first bytes of a file, decompressed; fewer where it is damaged."""
+    """Return the first bytes of a file, decompressed; fewer if the file is shorter, none if it is damaged there."""
     with open_binary(path, name) as stream:
         try:
             return stream.read(size)
@@ -124,7 +124,7 @@ def _in_utf8(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 
 
 class _Pieces(io.RawIOBase):
-    """A raw stream over an iterator of bytes; closing it closes what they come from."""
+    """A raw stream over an iterator of bytes; closing it also closes the source."""
 
     def __init__(self, pieces: Iterator[bytes], source: BinaryIO) -> None:
         self._pieces, self._source, self._rest = pieces, source, memoryview(b"")
@@ -149,7 +149,7 @@ class _Pieces(io.RawIOBase):
 
 
 class _Patient(io.BufferedReader):
-    """Gives what came before the damage first, and raises at the next call."""
+    """A buffered reader that first returns the data before a damage, and raises at the next call."""
 
     _error: BrokenStreamError | None = None
 

@@ -1,4 +1,4 @@
-"""Plain text, a record a line: the field `text`, and nothing else."""
+"""Plain text: one record per line, with the single field `text`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from sources.readers.line_blocks import blocks
 
 
 def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
-    """Stream the lines of a file; see `sources.readers.read`. Empty lines are no records, but are counted."""
+    """Stream the lines of a file; see `sources.readers.read`.
+
+    Empty lines yield no record, but record numbers count them.
+
+    Raises:
+        SchemaError: the manifest declares other fields than `text`.
+
+    """
     if dict(table.fields) != {"text": "string"}:
         raise SchemaError("a text file has one field, `text`", where=name, remedy="declare `fields: {text: string}`")
     casting.has_seen(["text"])

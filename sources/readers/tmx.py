@@ -1,7 +1,7 @@
-"""Translation memories (TMX): a record a unit, whose columns are the declared languages' segments.
+"""Translation memories (TMX): each translation unit is a record with one column per declared language.
 
-Units are cut out of the bytes and parsed a block at a time; a block that is not well-formed is parsed unit by unit,
-so that only the bad ones go. Record numbers count the units, bad ones included.
+Units are cut out of the bytes and parsed in blocks. A block that is not well-formed is parsed unit by unit, so that
+only its bad units are lost. Record numbers count all units.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from sources.readers.sniff import BrokenStreamError, head_of, open_text
 
 BLOCK_BYTES = 1 << 20
 MAX_UNIT_BYTES = 16 << 20
-"""A longer unit is no sentence of any corpus; it is quarantined rather than held in memory."""
+"""Longest unit; longer ones are quarantined, since they are damage, and are not held in memory."""
 _START = re.compile(rb"<tu(?=[\s>/])")
 _END = re.compile(rb"</tu\s*>")
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.-]+)["']""")
 _TAIL = 4
-"""Bytes in which the start of a unit may hide at the end of a block."""
+"""Bytes to keep at the end of a block, since they may contain the beginning of a unit's start tag."""
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _WITH_TEXT = {"hi"}
-"""Inline elements that hold text; the others hold codes of the format the text came from."""
+"""Inline elements whose text belongs to the segment; the others hold formatting codes."""
 
 
 def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows: int = 65_536) -> Iterator[RawBatch]:
     """Stream a translation memory; see `sources.readers.read`.
 
-    Fields are language codes, matched as written save for case; a unit that lacks one has null there. Of several
-    segments in one language the first counts.
+    Fields are language codes, matched without case; a field is null if a unit lacks the language. Of several segments
+    in one language, the first one is used.
 
     Raises:
         SchemaError: the file has no units, or none of them has a declared language.
@@ -51,7 +51,7 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
 
 
 def _encoding(path: Path, name: str, table: RawTable) -> str:
-    """Return the encoding of a file: the manifest's, or else what the XML declaration says."""
+    """Return the encoding of a file: that of the manifest, or else that of the XML declaration."""
     if table.encoding != "utf-8":
         return table.encoding
     declared = _DECLARED.match(head_of(path, name, 200).removeprefix(codecs.BOM_UTF8))
@@ -59,12 +59,12 @@ def _encoding(path: Path, name: str, table: RawTable) -> str:
         encoding = codecs.lookup(declared[1].decode()).name if declared else "utf-8"
     except LookupError:
         return "utf-8"
-    # A file of bytes that can be read as ASCII is not what "UTF-16" says.
+    # The declaration was read as ASCII, so the file cannot be UTF-16 or UTF-32, whatever it declares.
     return "utf-8" if encoding.startswith("utf") else encoding
 
 
 def _blocks(path: Path, name: str, encoding: str, casting: Casting) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (number of the first unit, units as they stand, each from its start to the next one's)."""
+    """Yield (number of the first unit, raw units); each unit extends to the start of the next one."""
     number, held, any_unit, broken = 0, b"", False, None
     with open_text(path, name, encoding) as stream:
         while True:
@@ -77,7 +77,7 @@ def _blocks(path: Path, name: str, encoding: str, casting: Casting) -> Iterator[
             any_unit = any_unit or bool(starts)
             if not data:
                 break
-            # The last unit may go on in the next block.
+            # The last unit may continue in the next block.
             yield number, [held[start:end] for start, end in pairwise(starts)]
             number += max(len(starts) - 1, 0)
             held = held[starts[-1] :] if starts else held[-_TAIL:]
@@ -96,7 +96,7 @@ def _blocks(path: Path, name: str, encoding: str, casting: Casting) -> Iterator[
 
 
 def _parsed(units: list[bytes], first: int, name: str, casting: Casting) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (number, segment by language) of the well-formed units."""
+    """Yield (number, field → segment) of the well-formed units."""
     fields = {field.lower(): field for field in casting.table.fields}
     ends = [_END.search(unit) for unit in units]
     whole = [unit[: end.end()] if end else unit for unit, end in zip(units, ends, strict=True)]
@@ -128,14 +128,14 @@ def _reason(unit: bytes) -> str:
 
 
 def _segments(unit: ElementTree.Element, fields: dict[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    segments: dict[str, str] = {}
     for variant in unit.iterfind("tuv"):
         lang = variant.get(_LANG) or variant.get("lang") or ""
         segment = variant.find("seg")
         if segment is not None:
             text = segment.text or "" if not len(segment) else "".join(_text(segment))
-            found.setdefault(fields.get(lang.lower(), lang), text)
-    return found
+            segments.setdefault(fields.get(lang.lower(), lang), text)
+    return segments
 
 
 def _text(element: ElementTree.Element) -> Iterable[str]:

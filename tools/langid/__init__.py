@@ -1,1 +1,1 @@
-"""Training of the bundled identifier: collecting labeled text, fitting, calibrating."""
+"""Training of the bundled language identifier: collection of labeled texts, fitting, calibration, model cards."""

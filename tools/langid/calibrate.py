@@ -1,4 +1,4 @@
-"""How often answers are right, by score, letters and script: the table of confidences."""
+"""Calibration of language identifiers: the table of confidences by score, number of letters and script."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from open_ml_embed.core.array_types import F32, F64, I8, I32, Mask
 from tools.langid.run import balanced, model_without
 
 DOMAINS = ("udhr", "mediawiki", "descriptions")
-"""A declaration, an interface and prose about programs: kinds of text that differ."""
+"""Domains to measure on; their texts differ: a declaration, an interface, and descriptions of programs."""
 EACH = 60
-"""Texts of a label and domain, at most."""
+"""Most texts of a label in a domain."""
 SIZES = (1, 2, 3, 5, 8)
-"""Words, or characters where a script has no spaces, that texts are cut to; and they are taken whole."""
+"""Lengths to which texts are cut, in words, or in characters for scripts without spaces; whole texts are used too."""
 BY_CHARACTER = ("Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
 FEWEST = 200
-"""Answers that the curve of a group of scripts is fitted to, at least; groups with fewer take the one of all."""
+"""Least answers to fit a curve for a group of scripts; smaller groups use the curve of all answers."""
 EDGES = (0, 2, 4, 6, 8, 12, 16, 24, 40, 80)
-"""Numbers of letters above which the lines of the report begin."""
+"""Bounds of the lines of the report, in letters; a line begins above its bound."""
 _START = np.array([-2.0, 0.8, 0.8, 1.0])
 _REACH = (0.05, 50)
 SURE = 0.9
-"""The confidence that a policy asks for where `params.yaml` says nothing."""
+"""Default of the confidence that a policy requires."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a backend said of n pieces of held-out texts.
+    """Answers of a backend for n held-out texts.
 
     Attributes:
-        score: float32, n.
-        letters: int32, n.
-        group: int8, n; numbers in `confidence.GROUP_NAMES`.
-        right: bool, n.
-        weight: float64, n; each language of the corpus weighs as much as any other in all.
+        score: score of the model, float32[n].
+        letters: number of letters of the text, int32[n].
+        group: group of scripts, as index into `confidence.GROUP_NAMES`, int8[n].
+        right: whether the answer is correct, bool[n].
+        weight: float64[n]; the weights of each language sum to 1.
 
     """
 
@@ -61,52 +61,52 @@ class Answers:
 
     @classmethod
     def joined(cls, several: Sequence[Answers]) -> Answers:
-        """Return several as one; a language weighs in each of them alike."""
+        """Concatenate several sets of answers; a language keeps its weight in each of them."""
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(each, name) for each in several]) for name in names))
 
     def of(self, chosen: Mask) -> Answers:
-        """Return those that are chosen (bool, n)."""
+        """Return the answers where `chosen` is true (bool[n])."""
         return Answers(
             self.score[chosen], self.letters[chosen], self.group[chosen], self.right[chosen], self.weight[chosen]
         )
 
 
 def calibrate(data: Path, settings: LanguageSettings, table: Path = TABLE) -> Answers:
-    """Measure a backend, write its lines of the table of confidences, and return what they were measured on.
+    """Measure a backend, write its lines of the table of confidences, and return the measured answers.
 
-    Texts are of kinds that the answering model has not learnt from, as those of a corpus are: for the bundled
-    identifier, each of `DOMAINS` is asked of a model trained without it.
+    The texts come from domains that the model was not trained on, as those of a corpus do. For the bundled identifier,
+    each of `DOMAINS` is measured with a model that was trained without it.
 
     Args:
-        data: what `python -m tools.langid collect` wrote.
-        settings: which backend.
-        table: the table to write to.
+        data: folder that `python -m tools.langid collect` wrote.
+        settings: select the backend.
+        table: file to write to.
 
     """
-    found = []
+    parts = []
     for domain in DOMAINS:
         model = model_without(data, domain) if settings.backend == "bundled" else backend(settings)
         texts = pl.read_parquet(data / f"{domain}.parquet").filter(pl.col("split") == "test")
-        found.append(asked(model, cut(balanced(texts, sorted(set(texts["label"])), EACH))))
-    answers = Answers.joined(found)
+        parts.append(evaluate(model, cut(balanced(texts, sorted(set(texts["label"])), EACH))))
+    answers = Answers.joined(parts)
     write(table, model.calibration, fitted(answers))
     coefficients.cache_clear()
     return answers
 
 
 def cut(texts: pl.DataFrame) -> pl.DataFrame:
-    """Cut texts to `SIZES` and leave them whole.
+    """Cut texts to `SIZES`; the result also contains the whole texts.
 
     Args:
-        texts: `text` and `label` (`deu-Latn`).
+        texts: columns `text` and `label` (`deu-Latn`).
 
     Returns:
-        `text` and `label`; a text that is shorter than a size has no piece of it. Where a piece begins depends on the
-        text alone.
+        Columns `text` and `label`. A text that is shorter than a size has no piece of that size. The start of a piece
+        depends only on the text.
 
     """
-    found = []
+    pieces = []
     for text, label in zip(texts["text"], texts["label"], strict=True):
         joint = "" if label.rpartition("-")[2] in BY_CHARACTER else " "
         parts = text.split() if joint else list("".join(text.split()))
@@ -114,22 +114,22 @@ def cut(texts: pl.DataFrame) -> pl.DataFrame:
         for size in SIZES:
             if len(parts) >= size:
                 start = where % (len(parts) - size + 1)
-                found.append((joint.join(parts[start : start + size]), label))
-        found.append((text, label))
-    return pl.DataFrame(found, schema={"text": pl.String, "label": pl.String}, orient="row")
+                pieces.append((joint.join(parts[start : start + size]), label))
+        pieces.append((text, label))
+    return pl.DataFrame(pieces, schema={"text": pl.String, "label": pl.String}, orient="row")
 
 
-def asked(model: Identifier, texts: pl.DataFrame) -> Answers:
-    """Ask a backend for the language of texts in languages of the corpus, and note what was right.
+def evaluate(model: Identifier, texts: pl.DataFrame) -> Answers:
+    """Identify the language of labeled texts with a backend, and compare the answers with the labels.
 
     Args:
         model: the backend.
-        texts: `text` and `label`; those in languages that the model does not claim or the corpus has not are left
-            out, and answers that name none.
+        texts: columns `text` and `label`. Texts in languages that the model does not claim or the corpus does not have
+            are left out, and so are answers that name no language.
 
     """
-    meant = {label: fold(label.rpartition("-")[0], "corpus") for label in texts["label"].unique()}
-    texts = texts.with_columns(code=pl.col("label").replace_strict(meant, return_dtype=pl.String))
+    expected = {label: fold(label.rpartition("-")[0], "corpus") for label in texts["label"].unique()}
+    texts = texts.with_columns(code=pl.col("label").replace_strict(expected, return_dtype=pl.String))
     claimed = {fold(code, "corpus") for code in model.claimed}
     texts = texts.filter(pl.col("code").is_in(sorted(claimed & corpus_languages().keys())))
     column = texts["text"].to_arrow().cast(pa.string())
@@ -140,17 +140,17 @@ def asked(model: Identifier, texts: pl.DataFrame) -> Answers:
     names, number = np.unique(code, return_inverse=True)
     weight = 1 / np.bincount(number, minlength=len(names))[number]
     group = GROUP_OF[decided.script[:, 0]]
-    found = Answers(decided.score[:, 0], scripts.letters, group, codes[decided.label[:, 0]] == code, weight)
-    return found.of(found.score > 0)
+    answers = Answers(decided.score[:, 0], scripts.letters, group, codes[decided.label[:, 0]] == code, weight)
+    return answers.of(answers.score > 0)
 
 
 def fitted(answers: Answers) -> dict[str, Curve]:
-    """Fit a curve to each group of scripts by maximum likelihood, within the bounds of `confidence.py`."""
+    """Fit a curve for each group of scripts by maximum likelihood, within the bounds of `confidence.py`."""
     whole = _curve(answers)
     curves = {}
     for number, name in enumerate(GROUP_NAMES):
-        own = answers.of(answers.group == number)
-        curves[name] = whole if len(own.score) < FEWEST else _curve(own)
+        members = answers.of(answers.group == number)
+        curves[name] = whole if len(members.score) < FEWEST else _curve(members)
     return curves
 
 
@@ -162,8 +162,8 @@ def _curve(answers: Answers) -> Curve:
         sure = on_curve(score, letters, values)
         return -float(weight @ np.log(np.where(answers.right, sure, 1 - sure)))
 
-    found = minimize(loss, _START, method="L-BFGS-B", bounds=[(None, None), (0, None), (0, None), _REACH])
-    level, slope, length, reach = np.round(found.x, 4).tolist()
+    result = minimize(loss, _START, method="L-BFGS-B", bounds=[(None, None), (0, None), (0, None), _REACH])
+    level, slope, length, reach = np.round(result.x, 4).tolist()
     return Curve(level, slope, length, reach, len(score))
 
 
@@ -184,16 +184,16 @@ def write(path: Path, backend: str, curves: dict[str, Curve]) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """Answers for texts of about one length; shares and means count each language alike.
+    """Line of the report: answers for texts of a range of lengths; shares and means weigh all languages equally.
 
     Attributes:
-        letters: `5–6`.
-        answers: how many.
-        right: share that is right.
-        score: mean of what the model says.
-        confidence: mean of what is made of it.
-        sure: how many have a confidence of 0.9 and more.
-        sure_wrong: how many of these are wrong.
+        letters: range of the number of letters, as `5–6`.
+        answers: number of answers.
+        right: share of correct answers.
+        score: mean score of the model.
+        confidence: mean confidence.
+        sure: number of answers with a confidence of at least 0.9.
+        sure_wrong: number of wrong answers among these.
 
     """
 
@@ -207,8 +207,8 @@ class Line:
 
 
 def report(answers: Answers, name: str) -> Iterable[Line]:
-    """Yield lines by number of letters, with the confidences that the table has for a backend."""
-    found = on_curve(
+    """Yield the lines of the report; confidences come from the table of confidences for backend `name`."""
+    confidence = on_curve(
         answers.score.astype(np.float64),
         answers.letters.astype(np.float64),
         coefficients(TABLE)[name][:, answers.group],
@@ -216,9 +216,13 @@ def report(answers: Answers, name: str) -> Iterable[Line]:
     for low, high in zip(EDGES, (*EDGES[1:], np.iinfo(np.int32).max), strict=True):
         inside = (answers.letters > low) & (answers.letters <= high)
         if inside.any():
-            of, weight, own = answers.of(inside), answers.weight[inside] / answers.weight[inside].sum(), found[inside]
-            right, score, mean = (float(weight @ each) for each in (of.right, of.score, own))
-            sure = own >= SURE
+            of, weight, inner = (
+                answers.of(inside),
+                answers.weight[inside] / answers.weight[inside].sum(),
+                confidence[inside],
+            )
+            right, score, mean = (float(weight @ each) for each in (of.right, of.score, inner))
+            sure = inner >= SURE
             wrong = int((sure & ~of.right).sum())
             letters = f"{low + 1}–{high}" if high in EDGES else f"{low + 1} and more"
-            yield Line(letters, len(own), right, score, mean, int(sure.sum()), wrong)
+            yield Line(letters, len(inner), right, score, mean, int(sure.sum()), wrong)

@@ -1,4 +1,4 @@
-"""The model card: what the bundled identifier was trained on, what it covers, and how good it is at each language."""
+"""Model card of the bundled identifier: training data, coverage of languages, and accuracy by language."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from curation.langid.evaluation import Evaluation, score
 from curation.langid.interface import answer
 from curation.langid.model import PRIOR, Bundled, Weights
 from curation.langid.scripts import COMPACT, FOREIGN, LATIN_WEIGHT, SHARE
-from tools.langid.calibrate import Answers, asked, cut, report
+from tools.langid.calibrate import Answers, cut, evaluate, report
 from tools.langid.run import FEWEST, PRECISION, Collected, balanced
 from tools.langid.train import Recipe
 
@@ -46,34 +46,34 @@ kinds that this model has learnt from. The fastText coefficients were measured w
 fastText model.
 """
 EACH = 100
-"""Held-out texts of a label in a domain, at most."""
+"""Most held-out texts of a label in a domain."""
 
 
 def held_out(data: Collected, labels: tuple[str, ...] | None = None) -> dict[str, pl.DataFrame]:
-    """Return the test texts of each domain, so many of each label at most, in a fixed order."""
+    """Return the test texts of each domain, at most `EACH` of each label, in a fixed order."""
     domains = sorted(data.test["domain"].unique())
     known = labels or tuple(sorted(data.test["label"].unique()))
     return {domain: balanced(data.test.filter(pl.col("domain") == domain), known, EACH) for domain in domains}
 
 
 def scored(model: Bundled, texts: pl.DataFrame) -> Evaluation:
-    """Score a model on labeled texts, both folded as the corpus does it."""
-    found = answer(model, texts["text"].to_arrow().cast(pa.string()), "corpus")
+    """Score a model on labeled texts; labels and answers are mapped to the codes of the corpus."""
+    answers = answer(model, texts["text"].to_arrow().cast(pa.string()), "corpus")
     return score(
         texts["label"].to_list(),
-        found["code"],
-        found["confidence"].to_numpy(),
+        answers["code"],
+        answers["confidence"].to_numpy(),
         claimed=model.claimed,
         policy="corpus",
     )
 
 
 def coverage(labels: tuple[str, ...]) -> dict[str, list[str]]:
-    """Return which of the corpus's 282 codes `identify` can answer, strictly, by policy and by any of them."""
+    """Return the codes among the corpus's 282 that the model can answer exactly, by policy and for any policy."""
     codes = {label.rpartition("-")[0] for label in labels}
     answered: dict[str, set[str]] = {policy: {fold(code, policy) for code in codes} for policy in POLICIES}
     answered["any"] = set().union(*answered.values())
-    return {policy: sorted(set(corpus_languages()) & found) for policy, found in answered.items()}
+    return {policy: sorted(set(corpus_languages()) & codes) for policy, codes in answered.items()}
 
 
 def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path, docs: Path) -> Path:
@@ -81,10 +81,10 @@ def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path,
 
     Args:
         weights: the trained model.
-        data: what it was trained on and is scored on.
-        recipe: how it was trained.
-        sources: `sources.tsv` beside the collected texts.
-        docs: folder of the card.
+        data: the texts for training and for scoring.
+        recipe: of the training.
+        sources: path of `sources.tsv` beside the collected texts.
+        docs: folder for the card.
 
     Returns:
         Path of the card.
@@ -137,7 +137,7 @@ def write_card(weights: Weights, data: Collected, recipe: Recipe, sources: Path,
 
 
 def _by_length(domains: dict[str, pl.DataFrame], model: Bundled) -> str:
-    answers = Answers.joined([asked(model, cut(texts)) for texts in domains.values()])
+    answers = Answers.joined([evaluate(model, cut(texts)) for texts in domains.values()])
     rows = [
         [
             line.letters,

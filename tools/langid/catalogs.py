@@ -1,4 +1,4 @@
-"""Gettext catalogs (`.mo`): the messages of programs, with their English source."""
+"""Reader of gettext catalogs (`.mo`): the messages of programs, with their English source."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _CHARSET = re.compile(rb"charset=([\w-]+)", re.IGNORECASE)
 
 
 def messages(content: bytes) -> dict[str, str]:
-    """Return source → translation of a compiled catalog, contexts dropped, of plural forms the last.
+    """Return source → translation of a compiled catalog, without contexts; of plural forms, the last one.
 
-    What cannot be read as one gives nothing.
+    A file that is not a catalog gives an empty result.
     """
     order = _MAGIC.get(int.from_bytes(content[:4], "little")) if len(content) >= 28 else None
     if order is None:
@@ -51,8 +51,8 @@ def messages(content: bytes) -> dict[str, str]:
         )
         source, translation = content[start : start + size], content[other : other + other_size]
         if not source:
-            named = _CHARSET.search(translation)
-            charset = named[1].decode() if named else charset
+            charset_match = _CHARSET.search(translation)
+            charset = charset_match[1].decode() if charset_match else charset
             continue
         try:
             key = source.decode(charset).rpartition("\4")[2].split("\0")[-1]
@@ -63,13 +63,13 @@ def messages(content: bytes) -> dict[str, str]:
 
 
 def read(taken: Taken, *, shortest: int = 2) -> Iterator[Passage]:
-    """Yield the translations in all catalogs of a package, and every English source once.
+    """Yield the translations in all catalogs of a package, and each English source once.
 
     A message is one document in all languages.
 
     Args:
         taken: the package.
-        shortest: words that the English source of a message has at least.
+        shortest: least words of the English source of a message.
 
     """
     english: dict[str, str] = {}

@@ -1,8 +1,8 @@
-"""The card of the model of `code_content`: what it was trained on, and what it is worth on what it was not.
+"""Write the model card of the code classifier (`code_content`): training data, and accuracy on held-out packages.
 
     python -m tools.langid.code_card WORK docs/langid-code.md
 
-WORK holds the `code.parquet` that `train_code` made. Where magika is installed it answers beside the model.
+WORK is the folder with the `code.parquet` of `train_code`. If magika is installed, it is compared with the model.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tools.langid.code_packages import listed
 from tools.langid.train_code import CodeRecipe
 
 _MOST = 100
-"""Texts of a language that are compared."""
-_UNLIKE = {"typescript": "javascript", "jsx": "javascript", "scss": "css", "svg": "xml"}
-"""Names that another tool may fold into a larger one without being wrong."""
+"""Most texts of a language in the comparison with magika."""
+_FOLDED = {"typescript": "javascript", "jsx": "javascript", "scss": "css", "svg": "xml"}
+"""Language → broader language that another tool may answer without being wrong."""
 
 Answers = Callable[[Sequence[str]], list[str]]
 
@@ -42,7 +42,7 @@ def card(table: pa.Table, recipe: CodeRecipe) -> str:
 
     Args:
         table: `code_corpus.CODE_SCHEMA`.
-        recipe: what the model was trained by.
+        recipe: of the training.
 
     """
     model = code_model()
@@ -92,7 +92,7 @@ def card(table: pa.Table, recipe: CodeRecipe) -> str:
 
 
 def _beside(table: pa.Table) -> str:
-    """Compare with magika on the same texts, if it is installed."""
+    """Compare with magika on the same texts, if it is installed; otherwise return an empty text."""
     if importlib.util.find_spec("magika") is None:
         return ""
     known = set(code_model().weights.labels)
@@ -106,7 +106,7 @@ def _beside(table: pa.Table) -> str:
             name = "held-out packages" if row["label"] != PROSE else f"prose: {row['domain']}"
             sample.append((name, row["label"], row["text"]))
     ask_magika, both = _magika()
-    sample = [row for row in sample if _UNLIKE.get(row[1], row[1]) in both]
+    sample = [row for row in sample if _FOLDED.get(row[1], row[1]) in both]
     rows: list[tuple[str, str, float]] = []
     answers = {}
     for tool, ask in (("ours", _ours), ("magika", ask_magika)):
@@ -114,8 +114,8 @@ def _beside(table: pa.Table) -> str:
         answers[tool] = ask([text for _, _, text in sample])
         rows.append((tool, "texts a second of processor time", round(len(sample) / (time.process_time() - started))))
     for name in sorted({name for name, _, _ in sample}):
-        for tool, said in answers.items():
-            pairs = [(true, got) for (where, true, _), got in zip(sample, said, strict=True) if where == name]
+        for tool, predictions in answers.items():
+            pairs = [(true, got) for (where, true, _), got in zip(sample, predictions, strict=True) if where == name]
             measure = "taken for code" if name.startswith("prose") else "macro recall, folded"
             rows.append((tool, f"{name}: {measure}", round(_score(pairs), 4)))
     note = "Folded: typescript and jsx count as javascript, scss as css, svg as xml. Languages that both know."
@@ -123,12 +123,12 @@ def _beside(table: pa.Table) -> str:
 
 
 def _score(pairs: list[tuple[str, str]]) -> float:
-    """Return the macro recall of programs, or the share of prose that is taken for code."""
+    """Return the macro recall of program texts, or the share of prose that is taken for code."""
     by_label: dict[str, list[bool]] = {}
     for true, got in pairs:
-        right = got != PROSE if true == PROSE else _UNLIKE.get(true, true) == _UNLIKE.get(got, got)
+        right = got != PROSE if true == PROSE else _FOLDED.get(true, true) == _FOLDED.get(got, got)
         by_label.setdefault(true, []).append(right)
-    return float(np.mean([np.mean(found) for found in by_label.values()]))
+    return float(np.mean([np.mean(correct) for correct in by_label.values()]))
 
 
 def _ours(texts: Sequence[str]) -> list[str]:
@@ -136,7 +136,7 @@ def _ours(texts: Sequence[str]) -> list[str]:
 
 
 def _magika() -> tuple[Answers, set[str]]:
-    """Return what asks magika, and the names it can answer."""
+    """Return a function that classifies texts with magika, and the names that it can answer."""
     from magika import Magika  # type: ignore[import-not-found, unused-ignore] # optional
 
     tool = Magika()
@@ -150,11 +150,11 @@ def _magika() -> tuple[Answers, set[str]]:
 
 
 def _functions() -> Iterator[str]:
-    """Yield some functions of Python's own library."""
+    """Yield some functions of Python's standard library."""
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))[::4]:
         source = path.read_text("utf-8", "replace")
-        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
-        yield from (ast.get_source_segment(source, node) or "" for node in found[:3])
+        functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+        yield from (ast.get_source_segment(source, node) or "" for node in functions[:3])
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,8 +1,8 @@
-"""Texts that train and test the model of `code_content`: snippets of programs, and what must not pass for them.
+"""Training and test texts of the code classifier (`code_content`): snippets of programs, and prose as counterexamples.
 
-Packages stand in `code_packages.tsv`, each on one side of the split; a file's extension says what it is in. Programs
-are cut into blocks and runs of lines; prose comes from the same packages' read-me files, change logs, catalogs and
-descriptions, as it stands there, markup and all.
+`code_packages.tsv` lists the packages, each on one side of the split. The extension of a file determines its language.
+Programs are cut into blocks and runs of lines. Prose comes from the read-me files, change logs, message catalogs and
+descriptions of the same packages, with its markup.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from curation.langid.fences import split
 
 CODE_SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("text", "label", "domain", "document", "split")])
 MOST_TRAIN, MOST_TEST = 6000, 800
-"""Snippets a label has at most; so do domains of prose, twice as many."""
+"""Most snippets of a label in each split; domains of prose have twice as many."""
 MOST_A_PACKAGE, MOST_A_FILE = 1500, 8
 SHORTEST, LONGEST = 24, 1600
-"""Characters of a snippet."""
+"""Least and most characters of a snippet."""
 
 _OWN = {
     "cmakelists.txt": "cmake", "makefile": "makefile", "gnumakefile": "makefile", "rakefile": "ruby",
@@ -70,32 +70,32 @@ class Snippet(NamedTuple):
 
 
 def stable(text: str) -> int:
-    """Return a hash that is the same everywhere; archives hold names that are no UTF-8."""
+    """Return a 64-bit hash that does not depend on the machine; accepts lone surrogates (from names not in UTF-8)."""
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
 
 
-def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911 (a return a rule)
-    """Return the programming language of a file, by its name, where that says too little by its content."""
+def label_of(name: str, content: str) -> str | None:  # noqa: PLR0911 (one return per rule)
+    """Return the programming language of a file from its name and, if that is ambiguous, from its content; or None."""
     path = PurePosixPath(name.lower())
-    found = _OWN.get(path.name) or _EXTENSIONS.get(path.suffix[1:])
-    if found not in (None, "svg", "html", "php") and content.lstrip().startswith("<?xml"):
+    label = _OWN.get(path.name) or _EXTENSIONS.get(path.suffix[1:])
+    if label not in (None, "svg", "html", "php") and content.lstrip().startswith("<?xml"):
         return "svg" if "<svg" in content else "xml"
-    if found == "c" and _CPP.search(content):
+    if label == "c" and _CPP.search(content):
         return "cpp"
-    if found == "matlab" and _OBJC.search(content):
+    if label == "matlab" and _OBJC.search(content):
         return "objective-c"
-    if found == "xml" and "<svg" in content:
+    if label == "xml" and "<svg" in content:
         return "svg"
-    if found == "php" and "<?" not in content:
+    if label == "php" and "<?" not in content:
         return None
-    if not found and content.startswith("#!"):
+    if not label and content.startswith("#!"):
         command = re.match(r"#!\s*\S*/(?:env\s+)?(\w+)", content)
         return code_name(command[1].replace("dash", "sh").replace("bash", "sh")) if command else None
-    return found or None
+    return label or None
 
 
 def snippets(name: str, content: str, package: str) -> Iterator[Snippet]:
-    """Cut one file: programs into snippets, texts into paragraphs, catalogs into messages."""
+    """Yield the snippets of one file: pieces of programs, paragraphs of texts, messages of catalogs."""
     document = f"{package}/{name}"
     chance = random.Random(stable(document))  # noqa: S311 (no secret)
     if _SKIPPED.search(name) and not name.endswith(".po"):
@@ -124,7 +124,7 @@ def _programs(content: str, label: str, document: str, chance: random.Random) ->
             yield Snippet(query, "sql", "code", document)
     starts = [i for i in range(1, len(lines)) if lines[i][:1].strip() and not lines[i - 1].strip()]
     for number in range(min(MOST_A_FILE + len(lines) // 100, 5 * MOST_A_FILE)):
-        if number % 2 and starts:  # a block between blank lines, as functions stand
+        if number % 2 and starts:  # a block between blank lines, such as a function
             start = chance.choice(starts)
             later = [i for i in starts if i > start]
             size = (later[0] if later else len(lines)) - start
@@ -140,40 +140,40 @@ def _programs(content: str, label: str, document: str, chance: random.Random) ->
         if len(text) >= SHORTEST and 2 * solid >= len(text.replace(" ", "")):
             yield Snippet(text, label, "code", document)
         comments = [_COMMENT.sub("", line).strip(" */#;-") for line in chosen if _COMMENT.match(line)]
-        said = " ".join(comments)
-        if len(said) > 60 and re.fullmatch(r"[\w\s.,:'()/-]+", said) and chance.random() < 0.3:
-            yield Snippet(said[:LONGEST], PROSE, "comments", document)
+        comment = " ".join(comments)
+        if len(comment) > 60 and re.fullmatch(r"[\w\s.,:'()/-]+", comment) and chance.random() < 0.3:
+            yield Snippet(comment[:LONGEST], PROSE, "comments", document)
 
 
 def _paragraphs(content: str, document: str, chance: random.Random) -> Iterator[Snippet]:
     prose = split(content.replace("\r", "")).prose
-    found = [part.strip("\n") for part in re.split(r"\n\s*\n", prose)]
-    found = [part for part in found if len(part) >= SHORTEST and not re.match(r"(?: {4}|\t|\$ )", part)]
-    if not document.endswith(".tex"):  # what in a read-me looks like a program may be one
-        found = [part for part in found if sum(part.count(sign) for sign in "{};=<>$") * 30 < len(part)]
-    found = [part for part in found if 2 * sum(map(str.isalpha, part)) > len("".join(part.split()))]
-    for part in chance.sample(found, min(len(found), MOST_A_FILE)):
+    paragraphs = [part.strip("\n") for part in re.split(r"\n\s*\n", prose)]
+    paragraphs = [part for part in paragraphs if len(part) >= SHORTEST and not re.match(r"(?: {4}|\t|\$ )", part)]
+    if not document.endswith(".tex"):  # a paragraph of a read-me file that looks like a program may be one
+        paragraphs = [part for part in paragraphs if sum(part.count(sign) for sign in "{};=<>$") * 30 < len(part)]
+    paragraphs = [part for part in paragraphs if 2 * sum(map(str.isalpha, part)) > len("".join(part.split()))]
+    for part in chance.sample(paragraphs, min(len(paragraphs), MOST_A_FILE)):
         yield Snippet(part[:LONGEST], PROSE, "latex" if document.endswith(".tex") else "readme", document)
 
 
 def _messages(content: str, document: str, chance: random.Random) -> Iterator[Snippet]:
-    found = []
+    texts = []
     for match in _PO.finditer(content):
         try:
             text = "".join(json.loads(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"', match[1]))
         except ValueError:
             continue
         if len(text) >= SHORTEST:
-            found.append(text[:LONGEST])
-    for text in chance.sample(found, min(len(found), 3 * MOST_A_FILE)):
+            texts.append(text[:LONGEST])
+    for text in chance.sample(texts, min(len(texts), 3 * MOST_A_FILE)):
         yield Snippet(text, PROSE, "catalogs", document)
 
 
-def table(found: Iterator[tuple[Snippet, str]]) -> pa.Table:
-    """Make rows of `CODE_SCHEMA` of snippets and their splits: distinct, capped, the same whatever their order."""
-    ordered = sorted(found, key=lambda pair: stable(pair[0].text))
+def table(labeled: Iterator[tuple[Snippet, str]]) -> pa.Table:
+    """Make a table in `CODE_SCHEMA` of (snippet, split), distinct and capped; the input's order does not matter."""
+    ordered = sorted(labeled, key=lambda pair: stable(pair[0].text))
     seen: set[str] = set()
-    taken: Counter[tuple[str, ...]] = Counter()
+    counts: Counter[tuple[str, ...]] = Counter()
     rows = []
     for snippet, side in ordered:
         kind = (snippet.label, snippet.domain, side)
@@ -183,9 +183,9 @@ def table(found: Iterator[tuple[Snippet, str]]) -> pa.Table:
         else:
             caps[*kind, snippet.document.split("/")[0]] = MOST_A_PACKAGE
         key = re.sub(r"\W+", " ", snippet.text)
-        if key in seen or any(taken[group] >= cap for group, cap in caps.items()):
+        if key in seen or any(counts[group] >= cap for group, cap in caps.items()):
             continue
         seen.add(key)
-        taken.update(caps.keys())
+        counts.update(caps.keys())
         rows.append({**snippet._asdict(), "split": side})
     return pa.Table.from_pylist(rows, CODE_SCHEMA)

@@ -1,4 +1,4 @@
-"""What the model of `code_content` is worth: per language on packages not trained on, and how often prose passes."""
+"""Evaluation of the code classifier (`code_content`): accuracy by language on held-out packages, false positives."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ import pyarrow.compute as pc
 from curation.langid.code_content import PROSE, CodeModel, CodeWeights
 
 _LOWEST = 0.9
-"""Threshold below which none goes: the held-out prose is not all there is."""
+"""Least threshold, since the held-out prose does not cover all kinds of prose."""
 MIXED = frozenset(("readme", "mail", "comments"))
 LENGTHS = (0, 60, 180, 540, 10_000)
-"""Bounds of the classes of length, in characters."""
+"""Bounds of the length classes, in characters."""
 
 
 def threshold(weights: CodeWeights, table: pa.Table, false_positives: float) -> CodeWeights:
-    """Set the threshold that lets at most so much of any held-out domain of prose pass for code.
+    """Set the threshold so that at most a share of `false_positives` of each held-out domain of prose counts as code.
 
-    Read-me files, mail and comments have programs in them without saying where: they do not count here.
+    Read-me files, mail and comments contain unmarked programs and are not used here.
+
+    Args:
+        weights: of the trained model.
+        table: `code_corpus.CODE_SCHEMA`.
+        false_positives: share from 0 to 1.
+
     """
     prose = table.filter(pc.and_(pc.equal(table["split"], "test"), pc.equal(table["label"], PROSE)))
     model = CodeModel(weights)
@@ -37,24 +43,24 @@ def figures(model: CodeModel, table: pa.Table) -> dict[str, Any]:
     """Measure the model on the held-out rows.
 
     Args:
-        model: ready to answer.
+        model: the model.
         table: `code_corpus.CODE_SCHEMA`.
 
     Returns:
-        `languages`: texts, recall, precision and F1 of each; `macro_f1`; `by_length`: share of programs found and of
-        those named rightly; `prose`: texts and false positives of each domain.
+        `languages`: texts, recall, precision and F1 of each; `macro_f1`; `by_length`: shares of programs that are
+        detected as code and that are named correctly; `prose`: texts and false positives of each domain.
 
     """
     known = pc.is_in(table["label"], pa.array(model.weights.labels))
     test = table.filter(pc.and_(pc.equal(table["split"], "test"), known))
-    found = model.code(test["text"])
+    answers = model.code(test["text"])
     true = np.array(test["label"].to_pylist())
-    said = np.array([name or PROSE for name in found.name.to_pylist()])
+    predicted = np.array([name or PROSE for name in answers.name.to_pylist()])
     lengths = pc.utf8_length(test["text"]).to_numpy()
     languages = {}
     for label in sorted(set(true) - {PROSE}):
-        right = int(((true == label) & (said == label)).sum())
-        recall, precision = right / (true == label).sum(), right / max((said == label).sum(), 1)
+        right = int(((true == label) & (predicted == label)).sum())
+        recall, precision = right / (true == label).sum(), right / max((predicted == label).sum(), 1)
         f1 = 2 * recall * precision / max(recall + precision, 1e-9)
         languages[label] = {
             "texts": int((true == label).sum()),
@@ -69,13 +75,13 @@ def figures(model: CodeModel, table: pa.Table) -> dict[str, Any]:
         if here.any():
             by_length[f"{low}-{high}"] = {
                 "texts": int(here.sum()),
-                "found": round(float(found.mask[here].mean()), 3),
-                "named": round(float((said == true)[here].mean()), 3),
+                "found": round(float(answers.mask[here].mean()), 3),
+                "named": round(float((predicted == true)[here].mean()), 3),
             }
     prose = {}
     domains = np.array(test["domain"].to_pylist())
     for domain in sorted(set(domains[~code].tolist())):
         here = ~code & (domains == domain)
-        prose[domain] = {"texts": int(here.sum()), "false_positives": round(float(found.mask[here].mean()), 5)}
+        prose[domain] = {"texts": int(here.sum()), "false_positives": round(float(answers.mask[here].mean()), 5)}
     macro = float(np.mean([row["f1"] for row in languages.values()]))
     return {"macro_f1": round(macro, 4), "languages": languages, "by_length": by_length, "prose": prose}

@@ -1,4 +1,4 @@
-"""Texts in other forms, for training: prose quoted, with formulas or a program in it; tables; programs on one line."""
+"""Data augmentation for the code classifier: quoted prose, prose with formulas or code, tables, one-line programs."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import pyarrow as pa
 from curation.langid.code_content import PROSE
 
 _LONG = 120
-"""Characters from which prose can have something in it and be prose still."""
+"""Least characters of prose into which a program is inserted."""
 _NAMES = ["x", "y", "z", "a", "b", "c", "n", "k", "i", "j", "f", "g", "p", "q", "t", "u", "v", "X", "Y", "A", "B"]
 _GREEK = ["alpha", "beta", "gamma", "theta", "lambda", "pi", "sigma", "mu", "epsilon", "infty"]
 
 
 @dataclass(frozen=True)
 class Forms:
-    """Share of the texts of their kind that are seen in another form, too."""
+    """Shares of the texts of each kind that also occur in another form."""
 
     flat: float = 0.1
-    """Programs on one line, as some data sets keep them."""
+    """Programs on one line, as some datasets store them."""
     quoted: float = 0.08
-    """Prose as a reply quotes it."""
+    """Prose quoted as in a mail reply."""
     mixed: float = 0.15
-    """Prose with some lines of a program in it, at most half as long."""
+    """Prose with lines of a program inserted, at most half as long as the prose."""
     formulas: float = 0.12
     """Prose with formulas, plain or in TeX."""
     tables: float = 0.05
-    """Words of prose and numbers as a table, or as formulas alone."""
+    """Tables of words of the prose and numbers, or formulas only."""
 
 
 def with_forms(rows: pa.Table, forms: Forms, seed: int) -> pa.Table:
-    """Return the rows (`text`, `label`, `document`) and, after them, some of them in other forms."""
+    """Return the rows (`text`, `label`, `document`), followed by some of them in other forms."""
     chance = random.Random(seed)  # noqa: S311 (no secret)
     rows = rows.select(["text", "label", "document"])
     given = rows.to_pylist()
@@ -70,7 +70,7 @@ def _otherwise(text: str, programs: Sequence[str], forms: Forms, chance: random.
 
 
 def _formula(chance: random.Random) -> str:
-    r"""Make up a formula, plain or in TeX.
+    r"""Generate a random formula, plain or in TeX.
 
     >>> _formula(random.Random(4))
     '$$\\sqrt{x}$$'

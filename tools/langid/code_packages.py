@@ -1,4 +1,4 @@
-"""The packages of `code_packages.tsv`: programs and the prose beside them, read without unpacking to disk."""
+"""Reads the packages of `code_packages.tsv` (programs and prose) without unpacking them to the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.langid.packages import Package, Taken, take
 log = logging.getLogger(__name__)
 LIST = Path(__file__).parent / "code_packages.tsv"
 _LARGEST = 1_000_000
-"""Bytes of a file that somebody wrote."""
+"""Most bytes of a file; larger ones are generated, not written by hand."""
 _HELD_OUT = 0.15
 
 
@@ -27,10 +27,10 @@ class Listed(NamedTuple):
     """A line of the list.
 
     Attributes:
-        registry: `debian` for source packages, else as `packages.Package`.
-        name: as the registry knows it.
+        registry: `debian` for source packages, else as in `packages.Package`.
+        name: name in the registry.
         version: exact; empty for Debian.
-        side: `train`, `test`, or `both`: by document.
+        side: `train`, `test`, or `both` (split by document).
 
     """
 
@@ -41,18 +41,18 @@ class Listed(NamedTuple):
 
 
 def listed() -> list[Listed]:
-    """Read the list."""
+    """Return the lines of the list."""
     with LIST.open(encoding="utf-8", newline="") as file:
         return [Listed._make(row) for row in csv.reader(file, delimiter="\t")]
 
 
 def collect(work: Path) -> pa.Table:
-    """Bring the packages here and cut them into rows of `code_corpus.CODE_SCHEMA`.
+    """Download the packages and cut them into rows of `code_corpus.CODE_SCHEMA`.
 
-    A package that does not arrive leaves a line in the log.
+    A package that cannot be downloaded is skipped with a warning in the log.
 
     Args:
-        work: folder for archives; nothing in it is asked for twice.
+        work: folder for archives; existing archives are not downloaded again.
 
     """
     return table(_all(work))
@@ -88,13 +88,13 @@ def _taken(entry: Listed, work: Path) -> Taken:
     if entry.registry != "debian":
         return take(Package(entry.registry, entry.name, "", entry.version), work)
     home = work.absolute() / "source"
-    found = _archives(home, entry.name)
-    if not found:
-        _ask(home, entry.name)
-        found = _archives(home, entry.name)
-    if not found:
+    archives = _archives(home, entry.name)
+    if not archives:
+        _download_source(home, entry.name)
+        archives = _archives(home, entry.name)
+    if not archives:
         raise TransientError("the source package did not arrive", where=entry.name, remedy="try again")
-    return Taken(Package("apt", entry.name, ""), found[0], found[0].name.split("_")[1])
+    return Taken(Package("apt", entry.name, ""), archives[0], archives[0].name.split("_")[1])
 
 
 def _archives(home: Path, name: str) -> list[Path]:
@@ -102,16 +102,16 @@ def _archives(home: Path, name: str) -> list[Path]:
     return sorted(files, key=lambda path: (".orig.tar" not in path.name, path.name))
 
 
-def _ask(home: Path, name: str) -> None:
-    """Download a source package, from where this machine has its binary ones."""
-    own = home / "source.list"
-    options = ["-o", f"Dir::Etc::sourcelist={own}", "-o", "Dir::Etc::sourceparts=/dev/null"]
-    if not own.is_file():
+def _download_source(home: Path, name: str) -> None:
+    """Download a source package from the mirrors of the machine's binary packages."""
+    source_list = home / "source.list"
+    options = ["-o", f"Dir::Etc::sourcelist={source_list}", "-o", "Dir::Etc::sourceparts=/dev/null"]
+    if not source_list.is_file():
         apt._configure(home, ["none"])
         apt._apt(home, "update")
         form = "deb-src $(REPO_URI) $(CODENAME) $(COMPONENT)|$(CREATED_BY)|$(ORIGIN)|$(LABEL)"
-        said = apt._apt(home, "indextargets", "--format", form).decode().splitlines()
-        lines = {line.split("|")[0] for line in said if line.endswith("|Packages|Debian|Debian")}
-        own.write_text("\n".join(sorted(lines)) + "\n", "utf-8")
+        targets = apt._apt(home, "indextargets", "--format", form).decode().splitlines()
+        lines = {line.split("|")[0] for line in targets if line.endswith("|Packages|Debian|Debian")}
+        source_list.write_text("\n".join(sorted(lines)) + "\n", "utf-8")
         apt._apt(home, *options, "update")
     apt._apt(home, *options, "source", "--download-only", name, folder=home)

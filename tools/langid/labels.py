@@ -1,7 +1,7 @@
-"""From a source's own language codes and the text itself to labels (`deu-Latn`): the individual language, its script.
+"""Maps language codes of sources, and texts, to labels (`deu-Latn`): individual language and script.
 
-What a code stands for is what its source documents, which is narrower than the code: MediaWiki's `ar` is Standard
-Arabic and its `sq` Tosk Albanian. Codes that stand for no single language are refused, and their texts left out.
+A code is interpreted as its source documents it, which is narrower than the code: MediaWiki's `ar` is Standard Arabic,
+and its `sq` is Tosk Albanian. Codes that do not stand for a single language are refused, and their texts left out.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _INDIVIDUAL = {
     "kur": "kmr", "lav": "lvs", "mlg": "plt", "mon": "khk", "msa": "zsm", "nep": "npi", "nor": "nob", "oji": "ojb",
     "ori": "ory", "sqi": "als", "swa": "swh", "uzb": "uzn", "yid": "ydd", "zho": "cmn",
 }  # fmt: skip
-"""Macrolanguage → the member in which everybody who writes `ar`, `zh`, … in a catalog writes.
+"""Macrolanguage → the individual language that catalogs with its code (`ar`, `zh`, …) are written in.
 
-Absent on purpose: `aka`, `aym`, `din`, `ful`, `hbs`, `kau`, `kon`, `orm`, `pus`, `que`, `srd`, where the source says no
-more than the macrolanguage, or its writers mix members.
+Intentionally missing: `aka`, `aym`, `din`, `ful`, `hbs`, `kau`, `kon`, `orm`, `pus`, `que`, `srd`, where the sources
+state only the macrolanguage, or mix several members.
 """
 
 _SPECIAL = {
@@ -35,15 +35,15 @@ _REFUSED = {
 
 
 BY_SCRIPT = {"kmr-Arab": "ckb-Arab", "pan-Arab": "pnb-Arab", "azj-Arab": "azb-Arab", "uzn-Arab": "uzs-Arab"}
-"""Where the script tells which member a writer of the macrolanguage's code (`ku`, `pa`, `az`, `uz`) writes."""
+"""Corrections of labels, if the script shows that another member of the macrolanguage (`ku`, `pa`, …) is meant."""
 
 
 @cache
 def language(code: str) -> str:
-    """Return the ISO 639-3 code of the individual language that a source's code stands for.
+    """Return the ISO 639-3 code of the individual language for a code of a source.
 
     Raises:
-        LanguageCodeError: it stands for none, or for several.
+        LanguageCodeError: the code stands for no language or for several.
 
     >>> language("de"), language("zh-hant"), language("sq"), language("pt_BR"), language("nb@latin")
     ('deu', 'cmn', 'als', 'por', 'nob')
@@ -54,13 +54,13 @@ def language(code: str) -> str:
         raise LanguageCodeError(f"{code!r} stands for no single language", remedy="leave its texts out")
     if plain in _SPECIAL:
         return _SPECIAL[plain]
-    found = tag_of(plain)[:3]
-    return _INDIVIDUAL.get(found, found)
+    alpha3 = tag_of(plain)[:3]
+    return _INDIVIDUAL.get(alpha3, alpha3)
 
 
 @cache
 def stated_script(code: str) -> str | None:
-    """Return the script that a code itself states, or null.
+    """Return the script that a code states, or None.
 
     >>> stated_script("zh_TW"), stated_script("sr@latin"), stated_script("kk-arab"), stated_script("de-AT")
     ('Hant', 'Latn', 'Arab', None)
@@ -77,7 +77,7 @@ def stated_script(code: str) -> str | None:
 
 @cache
 def likely_script(code: str) -> str | None:
-    """Return the script that a code's language is mostly written in, or null where none is on record."""
+    """Return the likely script of a code's language, or None if it is unknown."""
     try:
         script = tag_of(code.partition("@")[0].replace("_", "-"))[4:]
     except LanguageCodeError:
@@ -97,11 +97,11 @@ _SIDE = dict.fromkeys(_SIMPLIFIED, "Hans") | dict.fromkeys(_TRADITIONAL, "Hant")
 
 
 def han_script(text: str, default: str = "Hans") -> str:
-    """Tell simplified from traditional Chinese by some fifty pairs of frequent characters.
+    """Distinguish simplified and traditional Chinese by about fifty pairs of frequent characters.
 
     Args:
-        text: in Han.
-        default: the answer where none of them, or as many of both, occur.
+        text: in Han script.
+        default: the result if none of them occurs, or as many of both kinds.
 
     >>> han_script("请输入网页"), han_script("請輸入網頁"), han_script("人", "Hant")
     ('Hans', 'Hant', 'Hant')

@@ -1,4 +1,4 @@
-"""MediaWiki's interface messages: several hundred languages, by the translators of translatewiki.net."""
+"""Reader of MediaWiki's interface messages in several hundred languages, from translatewiki.net."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = (Package("apt", "mediawiki", "GPL-2.0-or-later"),)
 
 _FILES = r"(?P<component>(?:[\w.+-]+/)*i18n(?:/[\w.+-]+)*)/(?P<code>[a-z0-9-]+)\.json"
 _CODES = {"als": "gsw", "simple": "en", "nrm": "nrf", "no": "nb", "kr": "knc"}
-"""Wikimedia's own codes where ISO has another language, or several, under them."""
+"""Wikimedia codes that stand for another language, or for several, in ISO 639."""
 
 
 def read(taken: Taken) -> Iterator[Passage]:

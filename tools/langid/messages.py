@@ -1,4 +1,4 @@
-"""Messages in JSON, one file a language: of a bot framework, an editor, a map editor and a programming toy."""
+"""Reader of JSON messages, one file per language: of a bot framework, a text editor, a map editor, and Scratch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_LANGUAGE = ("index", "qqq")
 
 
 def read(taken: Taken) -> Iterator[Passage]:
-    """Yield the messages; what has one key is one document in all languages."""
+    """Yield the messages; all messages with the same key are one document."""
     for match, content in taken.members(_FILES):
         code = match["code"] or match["other"]
         if code in _NO_LANGUAGE:
@@ -39,7 +39,7 @@ def read(taken: Taken) -> Iterator[Passage]:
 
 
 def _flat(tree: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the strings of a tree of objects, each with the keys that lead to it."""
+    """Yield (path of keys, string) for all strings in nested objects."""
     if isinstance(tree, str):
         yield path, tree
     elif isinstance(tree, dict):

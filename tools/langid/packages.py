@@ -1,4 +1,4 @@
-"""Packages whose text trains the identifier: taken from pip, npm or Debian by name, read without unpacking to disk."""
+"""Downloads packages by name from pip, npm or Debian, and reads their files without unpacking them to the disk."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from sources.registry import load
 _LARGEST_MEMBER = 64 << 20
 _PATIENCE_S = 1800
 _INDEXED = "debian_descriptions"
-"""The source whose fetching brings the indexes here."""
+"""The source that is fetched to get Debian's indexes."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package, and on what terms its text may be used.
+    """One package, and the license of its texts.
 
     Attributes:
-        registry: where it is asked for, by the client and from the mirrors that this machine has set up; `index`
-            means Debian's own indexes.
-        name: as the registry knows it.
-        license: SPDX, of the texts taken from it.
-        version: exact; empty for Debian, where the archive decides.
+        registry: which client downloads it, from the mirrors configured on this machine; `index` means Debian's
+            indexes.
+        name: name in the registry.
+        license: SPDX identifier, of the texts that are used.
+        version: exact; empty for Debian, where the archive determines it.
 
     """
 
@@ -43,7 +43,7 @@ class Package:
 
     @property
     def project(self) -> str:
-        """What the texts belong to; packages with one language of a program each share it.
+        """Name of the program; packages with the translations of one program share it.
 
         >>> Package("apt", "libreoffice-l10n-de", "MPL-2.0").project
         'libreoffice'
@@ -54,12 +54,12 @@ class Package:
 
 @dataclass(frozen=True)
 class Taken:
-    """A package that lies here.
+    """A downloaded package.
 
     Attributes:
-        package: what was asked for.
+        package: the requested package.
         path: its archive, or a folder.
-        version: what came.
+        version: the downloaded version.
 
     """
 
@@ -68,13 +68,13 @@ class Taken:
     version: str
 
     def members(self, pattern: str) -> Iterator[tuple[re.Match[str], bytes]]:
-        """Yield the regular files whose whole name matches, with the match, in the archive's order.
+        """Yield (match of the name, content) of the regular files whose whole name matches, in the archive's order.
 
         Args:
-            pattern: a regular expression for names as the archive has them, without a leading `./`.
+            pattern: regular expression for names in the archive, without a leading `./`.
 
         Raises:
-            MissingToolError: a Debian package, and no dpkg-deb.
+            MissingToolError: it is a Debian package, and dpkg-deb is not installed.
             TransientError: the archive is damaged.
 
         """
@@ -91,15 +91,15 @@ class Taken:
 
 
 def take(package: Package, work: Path) -> Taken:
-    """Bring a package here, unless it lies here already.
+    """Download a package, unless it is already here.
 
     Args:
-        package: which.
-        work: folder for archives; nothing in it is asked for twice.
+        package: the package.
+        work: folder for archives; existing archives are not downloaded again.
 
     Raises:
-        MissingToolError: the registry's client is not installed.
-        TransientError: the package did not arrive.
+        MissingToolError: the client of the registry is not installed.
+        TransientError: the package could not be downloaded.
 
     """
     if package.registry == "index":
@@ -108,27 +108,27 @@ def take(package: Package, work: Path) -> Taken:
         return Taken(package, work.absolute() / "apt" / "files", indexes[0].name.partition("/")[0])
     if package.registry == "apt":
         home = work.absolute() / "apt"
-        found = sorted((home / "cache" / "archives").glob(f"{package.name}_*.deb"))
-        path = found[-1] if found else apt.downloaded(home, package.name)
+        archives = sorted((home / "cache" / "archives").glob(f"{package.name}_*.deb"))
+        path = archives[-1] if archives else apt.downloaded(home, package.name)
         return Taken(package, path, unquote(path.stem.split("_")[1]))
     folder = work.absolute() / package.registry / f"{package.name.replace('/', '-')}-{package.version}"
     archive = "*.whl" if package.registry == "pip" else "*.tgz"
-    found = sorted(folder.glob(archive))
-    if not found:
+    archives = sorted(folder.glob(archive))
+    if not archives:
         folder.mkdir(parents=True, exist_ok=True)
-        said = _client(package, folder)
-        found = sorted(folder.glob(archive))
-        if not found:
+        output = _client(package, folder)
+        archives = sorted(folder.glob(archive))
+        if not archives:
             raise TransientError(
                 "the package did not arrive",
                 where=f"{package.registry} {package.name} {package.version}",
-                remedy=f"check the network and the client's settings; it said: {said}",
+                remedy=f"check the network and the client's settings; it said: {output}",
             )
-    return Taken(package, found[-1], package.version)
+    return Taken(package, archives[-1], package.version)
 
 
 def _client(package: Package, folder: Path) -> str:
-    """Run the registry's own client; return the end of what it said."""
+    """Run the client of the registry; return the end of its output."""
     if package.registry == "pip":
         wanted = f"{package.name}=={package.version}"
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", wanted]

@@ -1,6 +1,6 @@
-"""From passages of any source to the rows of a domain: cut, filtered, labeled, deduplicated, capped, split.
+"""Turns passages of any source into the rows of a domain: cut, filtered, labeled, deduplicated, capped, split.
 
-Every step depends on the passages alone, not on their order: the same packages make the same file.
+The result does not depend on the order of the passages: the same packages give the same file.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sources.languages import LanguageCodeError
 from tools.langid.labels import BY_SCRIPT, han_script, language, likely_script, stated_script
 
 SCHEMA = pa.schema([pa.field(name, pa.string()) for name in ("text", "label", "document", "split", "code")])
-"""`code` is the source's own; `document` holds what must not be torn between train and test."""
+"""`code` is the language code of the source; `document` is the unit that belongs to one split as a whole."""
 
 _HELD_OUT = 0.1
 _COMPACT = ("Hans", "Hant", "Jpan", "Kore", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
-"""Scripts without spaces or with a syllable a character: six characters say what twelve say elsewhere."""
+"""Scripts without spaces or with one character per syllable, whose characters count twice for the length of a text."""
 _SHARED_BY = 4
-"""A text that stands under so many languages is a name, or untranslated."""
+"""A text that occurs in so many languages is a name, or is untranslated."""
 _ENGLISH_LEXICON = ["eng", "sco", "enm", "ang", "aae", "jam", "pcm", "tpi", "bis", "pih", "gpe", "kri", "srn", "hwc"]
 _ENGLISH_WORD = (
     r"(?i)\b(?:the|of|and|you|this|that|with|your|from|are|has|have|been|will|which|for|was|not|can|page|file)\b"
@@ -34,12 +34,12 @@ _ENGLISH_WORD = (
 
 
 class Passage(NamedTuple):
-    """A text as a reader yields it.
+    """A text from a reader.
 
     Attributes:
-        text: free of its source's markup.
-        code: the source's own language code.
-        document: `project/name` of what it stands in; translations of each other share it.
+        text: without markup of its source.
+        code: language code of the source.
+        document: `project/name` of its document; translations of a text share it.
 
     """
 
@@ -50,16 +50,16 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a row is.
+    """Filters and caps of the rows.
 
     Attributes:
-        most_rows: rows a label has at most, in a domain.
-        shortest: characters; half as many in scripts that write a syllable or a word with one.
-        longest: characters; longer texts are cut between sentences, or words.
-        letters: share of the characters other than spaces that are letters or marks, at least.
-        foreign: share of Latin letters, at most, in a text whose commonest script is another, and the reverse.
-        usual: share of a code's texts from which a script other than its likely one counts as its own.
-        fewest: texts in such a script, at least.
+        most_rows: most rows of a label in a domain.
+        shortest: least characters; half as many in scripts that write a syllable or a word with one character.
+        longest: most characters; longer texts are cut between sentences, or between words.
+        letters: least share of letters and marks among the characters other than spaces.
+        foreign: largest share of Latin letters in a text whose main script is another one, and the reverse.
+        usual: least share of a code's texts in a script that is not its likely one, for that script to be accepted.
+        fewest: least number of such texts.
 
     """
 
@@ -73,7 +73,7 @@ class Limits:
 
 
 def by_hash(document: str) -> bool:
-    """Tell whether a document is held out: one in ten, by its name alone."""
+    """Tell whether a document is held out: one in ten, by a hash of its name."""
     return _hash(document) < _HELD_OUT * 2**64
 
 
@@ -83,12 +83,12 @@ def rows(
     """Make the rows of one domain.
 
     Args:
-        passages: of all languages, English among them where there is a source text.
-        limits: what a row is.
-        held_out: document → whether it goes to the test half.
+        passages: of all languages, including the English source texts, if there are any.
+        limits: filters and caps.
+        held_out: document → whether it belongs to the test split.
 
     Returns:
-        A table with `SCHEMA`, sorted by label, split, document and text; and what was left out, by reason.
+        (table with `SCHEMA`, sorted by label, split, document and text; reason → number of texts left out).
 
     """
     cut = (
@@ -120,16 +120,16 @@ def rows(
     keep("english", pl.col("language").is_in(_ENGLISH_LEXICON) | (hits < 3) | (hits * 4 < words))
     frame = _with_scripts(frame)
     latin = pl.col("text").str.count_matches(r"\p{Latin}") / letters
-    own = pl.when(pl.col("script") == "Latn").then(latin).otherwise(1 - latin)
-    keep("mixed-script", own >= 1 - limits.foreign)
+    main_share = pl.when(pl.col("script") == "Latn").then(latin).otherwise(1 - latin)
+    keep("mixed-script", main_share >= 1 - limits.foreign)
     keep("wrong-script", _usual_script(frame, limits))
     length = pl.col("text").str.len_chars() * pl.when(pl.col("script").is_in(_COMPACT)).then(2).otherwise(1)
     keep("short", length >= limits.shortest)
     documents = frame["document"].unique()
     splits = {name: "test" if held_out(name) else "train" for name in documents}
-    told = pl.concat_str("language", pl.lit("-"), "script")
-    frame = frame.with_columns(label=told.replace(BY_SCRIPT), split=pl.col("document").replace_strict(splits))
-    hashes = {name: _hash(name, 1) for name in documents}  # what is kept has nothing to do with what is held out
+    label = pl.concat_str("language", pl.lit("-"), "script")
+    frame = frame.with_columns(label=label.replace(BY_SCRIPT), split=pl.col("document").replace_strict(splits))
+    hashes = {name: _hash(name, 1) for name in documents}  # another seed: the cap is independent of the split
     frame = frame.with_columns(order=pl.col("document").replace_strict(hashes, return_dtype=pl.UInt64))
     frame = frame.sort("label", pl.col("split") == "test", "order", "document", "text", "code")
     keep("repeated", pl.struct("label", "key").is_first_distinct())
@@ -147,7 +147,7 @@ def _language(code: str) -> str | None:
 
 
 def _with_scripts(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `script`; Han is told into Hans and Hant by the code where it says so, else by the characters."""
+    """Add the column `script`; Han becomes Hans or Hant, by the code if it states one, else by the characters."""
     scripts: list[str] = scripts_of(frame["text"].to_arrow().cast(pa.string())).to_pylist()
     for row, (script, text, code) in enumerate(zip(scripts, frame["text"], frame["code"], strict=True)):
         if script == "Hani":
@@ -160,7 +160,7 @@ def _with_scripts(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _usual_script(frame: pl.DataFrame, limits: Limits) -> pl.Expr:
-    """Return where a text is in the script its code states, or else in its likely one or in one with a share."""
+    """Return whether a text is in the script that its code states, or else in its likely or another usual script."""
     codes = frame["code"].unique()
     stated = pl.col("code").replace_strict({code: stated_script(code) for code in codes}, return_dtype=pl.String)
     likely = pl.col("code").replace_strict({code: likely_script(code) for code in codes}, return_dtype=pl.String)
@@ -190,10 +190,10 @@ _MOST_HOLES = 2
 
 
 def plain(message: str) -> str | None:
-    r"""Return the language in a catalog's message, or null where there is too little.
+    r"""Return the natural-language text of a catalog message, or None if too little remains.
 
-    Tags, addresses, parameters and marks of shortcut keys go; more than two parameters, or less than half left, make it
-    null.
+    Tags, URLs, parameters and marks of shortcut keys are removed. The result is None if there are more than two
+    parameters, or if less than half of the length remains.
 
     >>> plain("Could not open <b>%(file)s</b>:\\nit is _locked &mdash; try again."), plain("%s %s (%d)")
     ('Could not open : it is locked — try again.', None)
@@ -207,18 +207,19 @@ def plain(message: str) -> str | None:
 
 
 def pieces(text: str, longest: int) -> list[str]:
-    """Cut a text, spaces evened, into pieces of at most `longest` characters, between sentences where possible.
+    """Collapse the white space of a text and cut it into pieces of at most `longest` characters, between sentences if
+    possible.
 
     >>> pieces("One.  Two three. Four", 12), pieces("abcdefgh", 5)
     (['One.', 'Two three.', 'Four'], ['abcde', 'fgh'])
 
     """
     rest = _SPACES.sub(" ", text).strip()
-    found = []
+    result = []
     while len(rest) > longest:
         ends = [match.end() for match in _SENTENCE_END.finditer(rest, 0, longest + 1) if match.end() <= longest]
         end = ends[-1] if ends and ends[-1] > longest // 3 else rest.rfind(" ", 1, longest + 1)
         end = end if end > 0 else longest
-        found.append(rest[:end].strip())
+        result.append(rest[:end].strip())
         rest = rest[end:].strip()
-    return [*found, rest] if rest else found
+    return [*result, rest] if rest else result

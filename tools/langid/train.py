@@ -1,8 +1,8 @@
-"""Trains the bundled identifier: softmax regression over mean n-gram embeddings, by plain SGD, then 8-bit weights.
+"""Training of the bundled identifier: softmax regression over mean n-gram embeddings by plain SGD, and quantization.
 
-Texts are drawn per label with a share that grows with the root of how many it has, and cut to random lengths, so that
-titles of ten characters are learnt as well as sentences. One thread gives the same bytes every time; more threads
-update the weights without locks (Recht et al. 2011, Hogwild!) and do not.
+The number of draws of a label is proportional to a power of its number of texts (`Recipe.root`). Texts are cut to
+random lengths, so that the model also learns short titles. With one thread the result is reproducible byte by byte.
+More threads update the weights without locks (Recht et al. 2011, Hogwild!), which is not reproducible.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from open_ml_embed.core.text.tokens import mix64, string_buffers
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train.
+    """Settings of the training.
 
     Attributes:
-        rows: hashed features, a power of two.
+        rows: number of hashed features, a power of two.
         dims: embedding dimensions.
-        draws: texts seen in all.
-        rate: learning rate at the start; falls to zero linearly.
-        root: a label's share of the draws is its number of texts to this power.
+        draws: total number of texts to draw.
+        rate: initial learning rate; it decays linearly to zero.
+        root: the share of a label in the draws is proportional to its number of texts to this power.
         whole: share of the draws that are not cut.
-        shortest: characters a cut text has at least, in bytes.
-        smoothing: probability mass the target gives to the other labels.
-        seed: of everything random.
-        threads: 1 for the same bytes every time.
+        shortest: least length of a cut text, in bytes.
+        smoothing: label smoothing: probability mass of the target that is spread over all labels.
+        seed: of all random numbers.
+        threads: number of threads; with 1 the result is reproducible.
 
     """
 
@@ -55,13 +55,13 @@ class Recipe:
 def fit(
     texts: pa.StringArray, labels: list[str], recipe: Recipe, *, blocks: int = 50
 ) -> Generator[tuple[int, float], None, Weights]:
-    """Train and yield (texts seen, mean loss since the last) after every block; the generator returns the weights.
+    """Train a model; yield (number of draws, mean loss of the block) after every block, and return the weights.
 
     Args:
-        texts: n texts.
-        labels: n labels, `deu-Latn`.
-        recipe: settings.
-        blocks: how often to report.
+        texts: string array of n texts.
+        labels: n labels, as `deu-Latn`.
+        recipe: settings of the training.
+        blocks: number of reports.
 
     """
     offsets, data = string_buffers(texts)
@@ -94,7 +94,15 @@ def quantized(
     output: F32,
     bias: F32,
 ) -> Weights:
-    """Round the embedding to 8 bits, each dimension with its own step; the rarest extremes are clipped."""
+    """Quantize the embedding to int8 with one scale per dimension; the largest 0.01 % of the values are clipped.
+
+    Args:
+        labels: n labels.
+        embedding: float32[features, dimensions].
+        output: float32[n, dimensions].
+        bias: float32[n].
+
+    """
     reach = np.quantile(np.abs(embedding), 0.9999, axis=0)
     scale = (np.maximum(reach, 1e-8) / 127).astype(np.float32)
     small = np.clip(np.rint(embedding / scale), -127, 127).astype(np.int8)
@@ -103,7 +111,7 @@ def quantized(
 
 @njit(inline="always")
 def _mixed(value: np.uint64) -> np.uint64:
-    """Return the next 64 random bits of a place (splitmix64)."""
+    """Return 64 random bits for a counter (splitmix64)."""
     return mix64(value + np.uint64(GOLDEN))
 
 
@@ -111,7 +119,7 @@ def _mixed(value: np.uint64) -> np.uint64:
 def _cut(
     data: U8, start: Integer, end: Integer, whole: float, shortest: int, bits: np.uint64
 ) -> tuple[Integer, Integer]:
-    """Return the part of a text to learn from: all of it, or a piece of random length that starts at a character."""
+    """Return (start, end) of the part of a text to train on: all of it, or a random piece at character boundaries."""
     length = end - start
     if length <= shortest or (bits & np.uint64(0xFFFF)) < whole * 65536:
         return start, end
@@ -130,12 +138,12 @@ def _cut(
 
 @njit(inline="always")
 def _drawn(draw: int, seed: np.uint64, edges: F64, order: I64, starts: I64) -> tuple[np.int64, np.int64, np.uint64]:
-    """Return the label and the text of a draw, and bits for how it is cut."""
-    place = seed * np.uint64(0x632BE59BD9B4E019) + np.uint64(3) * np.uint64(draw)
-    label = np.searchsorted(edges, np.float64(_mixed(place) >> np.uint64(11)) / 9007199254740992.0)
+    """Return the label and the row of a draw, and random bits for its cut."""
+    counter = seed * np.uint64(0x632BE59BD9B4E019) + np.uint64(3) * np.uint64(draw)
+    label = np.searchsorted(edges, np.float64(_mixed(counter) >> np.uint64(11)) / 9007199254740992.0)
     texts = starts[label + 1] - starts[label]
-    row = order[starts[label] + np.int64(_mixed(place + np.uint64(1)) >> np.uint64(1)) % texts]
-    return label, row, _mixed(place + np.uint64(2))
+    row = order[starts[label] + np.int64(_mixed(counter + np.uint64(1)) >> np.uint64(1)) % texts]
+    return label, row, _mixed(counter + np.uint64(2))
 
 
 @njit(fastmath=True, inline="always")
@@ -159,7 +167,7 @@ def _softmax(output: F32, bias: F32, state: F32, chance: F32) -> None:
 def _learn(
     output: F32, bias: F32, state: F32, chance: F32, label: Integer, speed: np.float32, smoothing: float, back: F32
 ) -> None:
-    """Step the linear layer, and write the gradient of the state to `back`."""
+    """Update the linear layer by one SGD step, and write the scaled gradient of the state to `back`."""
     back[:] = 0
     for c in range(len(bias)):
         target = np.float32(smoothing / len(bias))

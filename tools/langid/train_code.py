@@ -1,9 +1,9 @@
-"""Train the model of `code_content`: softmax regression over hashed tokens, the best features kept, 8 bits a weight.
+"""Train the code classifier (`code_content`): softmax regression over hashed tokens, feature selection, int8 weights.
 
     python -m tools.langid.train_code WORK [--output code.lid]
 
-WORK is where packages lie and are fetched to. Two rounds: one over every feature that several packages share, to see
-which tell most; one over those that fit in the file.
+WORK is the folder for downloaded packages. The training has two rounds: the first one uses all features that several
+packages share, and ranks them; the second one uses the best features that fit into the file.
 """
 
 from __future__ import annotations
@@ -31,32 +31,40 @@ from tools.langid.code_packages import collect
 
 @dataclass(frozen=True)
 class CodeRecipe:
-    """How the model is trained."""
+    """Settings of the training."""
 
     least: int = 300
-    """Texts a label must have."""
+    """Least texts of a label."""
     packages: int = 3
-    """Packages a feature must be seen in."""
+    """Least packages in which a feature occurs."""
     texts: int = 12
-    """Texts a feature must be seen in."""
+    """Least texts in which a feature occurs."""
     size: int = 1_000_000
-    """Bytes of the file, at most."""
+    """Most bytes of the model file."""
     epochs: tuple[int, int] = (3, 8)
-    """Of the two rounds."""
+    """Epochs of the two rounds."""
     rate: float = 0.2
+    """Initial learning rate."""
     decay: float = 2e-6
-    """Pull of every weight to zero, each time it is used."""
+    """Weight decay, applied to a weight whenever its feature is used."""
     false_positives: float = 0.001
-    """Share of prose that may pass for code, in the worst domain."""
+    """Largest share of prose that counts as code, in the worst domain."""
     left_out: float = 0.4
-    """Share of the features left out of a text each time it is seen."""
+    """Dropout rate of the features of a text."""
     forms: Forms = field(default_factory=Forms)
     seed: int = 1
 
 
 @dataclass(frozen=True)
 class Features:
-    """Texts as rows of features: text i has `keys[starts[i]:starts[i + 1]]` (uint32) and `tokens[i]` tokens."""
+    """Features of n texts.
+
+    Attributes:
+        keys: uint32; text i has `keys[starts[i]:starts[i + 1]]`.
+        starts: int64[n + 1].
+        tokens: number of tokens of each text, int64[n].
+
+    """
 
     keys: U32
     starts: I64
@@ -64,11 +72,11 @@ class Features:
 
 
 def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
-    """Train on the rows of `table` that are on the training side.
+    """Train on the training split of a table.
 
     Args:
         table: `code_corpus.CODE_SCHEMA`.
-        recipe: how.
+        recipe: settings of the training.
 
     """
     rows = table.filter(pc.equal(table["split"], "train")).combine_chunks()
@@ -84,17 +92,17 @@ def train(table: pa.Table, recipe: CodeRecipe) -> CodeWeights:
     first, _ = fitted(read, kept, targets, len(labels), recipe.epochs[0], recipe)
     room = (recipe.size - 4096 - 8 * len(labels)) // (len(labels) + 4)
     seen = np.bincount(_rows(read, kept) + 1, minlength=len(kept) + 1)[1:]
-    tells = (first - first.mean(axis=1, keepdims=True)).std(axis=1) * np.sqrt(seen)
-    kept = np.sort(kept[np.argsort(-tells, kind="stable")[:room]])
+    importance = (first - first.mean(axis=1, keepdims=True)).std(axis=1) * np.sqrt(seen)
+    kept = np.sort(kept[np.argsort(-importance, kind="stable")[:room]])
     weights, bias = fitted(read, kept, targets, len(labels), recipe.epochs[1], recipe)
-    weights -= weights.mean(axis=1, keepdims=True)  # what all labels share says nothing
+    weights -= weights.mean(axis=1, keepdims=True)  # a weight that all labels share has no effect
     scale = np.maximum(np.quantile(np.abs(weights), 0.9999, axis=0), 1e-6).astype(np.float32) / 127
     steps = np.clip(np.round(weights / scale), -127, 127).astype(np.int8)
     return CodeWeights(tuple(labels), kept, steps, scale, bias, 0.5)
 
 
 def featurise(texts: pa.Array | pa.ChunkedArray) -> Features:
-    """Read the features of every text."""
+    """Compute the features of every text."""
     offsets, data = string_buffers(texts)
     keys = np.empty(5 * (len(data) + 2 * len(offsets)), np.uint32)
     starts, tokens = np.zeros(len(offsets), np.int64), np.zeros(len(offsets) - 1, np.int64)
@@ -103,7 +111,7 @@ def featurise(texts: pa.Array | pa.ChunkedArray) -> Features:
 
 
 def shared(read: Features, owner: I64, recipe: CodeRecipe) -> U32:
-    """Return the features that enough packages and texts share, in order."""
+    """Return the features that occur in enough packages and texts, sorted (uint32)."""
     text = np.repeat(np.arange(len(read.tokens)), np.diff(read.starts))
     kept = _common(read.keys, text, recipe.texts)
     some = np.isin(read.keys, kept)
@@ -113,8 +121,8 @@ def shared(read: Features, owner: I64, recipe: CodeRecipe) -> U32:
 
 def _common(keys: U32, group: I64, least: int) -> U32:
     pairs = np.unique((keys.astype(np.uint64) << np.uint64(32)) | group.astype(np.uint64))
-    found, counts = np.unique((pairs >> np.uint64(32)).astype(np.uint32), return_counts=True)
-    kept: U32 = found[counts >= least]
+    distinct, counts = np.unique((pairs >> np.uint64(32)).astype(np.uint32), return_counts=True)
+    kept: U32 = distinct[counts >= least]
     return kept
 
 
@@ -124,7 +132,17 @@ def _rows(read: Features, kept: U32) -> I32:
 
 
 def fitted(read: Features, kept: U32, targets: I64, classes: int, epochs: int, recipe: CodeRecipe) -> tuple[F32, F32]:
-    """Fit weights (float32, features × classes) and bias by AdaGrad, texts in random order, rare labels heavier."""
+    """Fit weights (float32[features, classes]) and bias (float32[classes]) with AdaGrad; rare labels weigh more.
+
+    Args:
+        read: features of n texts.
+        kept: features of the model, sorted, uint32.
+        targets: class of each text, int64[n].
+        classes: number of classes.
+        epochs: number of epochs, each in random order.
+        recipe: settings of the training.
+
+    """
     rows = _rows(read, kept)
     counts = np.bincount(targets, minlength=classes)
     value = np.sqrt(counts.mean() / np.maximum(counts, 1)).clip(0.3, 3)[targets].astype(np.float32)
@@ -142,11 +160,11 @@ def fitted(read: Features, kept: U32, targets: I64, classes: int, epochs: int, r
 
 @njit
 def _featurise(offsets: I64, data: U8, keys: U32, starts: I64, tokens: I64) -> int:
-    found = np.empty(MOST, np.uint32)
+    buffer = np.empty(MOST, np.uint32)
     used = 0
     for row in range(len(tokens)):
-        count, tokens[row] = features(data, offsets[row], offsets[row + 1], found)
-        keys[used : used + count] = found[:count]
+        count, tokens[row] = features(data, offsets[row], offsets[row + 1], buffer)
+        keys[used : used + count] = buffer[:count]
         used += count
         starts[row + 1] = used
     return used
@@ -211,7 +229,7 @@ def _epoch(
 
 
 def main() -> None:
-    """Collect, train, calibrate, save, and print the figures."""
+    """Collect the texts, train, set the threshold, save the model, and print its evaluation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--output", type=Path, default=CODE_MODEL)

@@ -1,4 +1,4 @@
-"""The Universal Declaration of Human Rights, article by article."""
+"""Reader of the Universal Declaration of Human Rights, by article."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ARTICLE = re.compile(r'<article data-number="(\d+)">(.*?)</article>|<header>(.*
 _PARAGRAPH = re.compile(r"<(?:p|li)[^>]*>(.*?)</(?:p|li)>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _LEFT_OUT = {
-    "ckb",  # not Sorani, and not in its script
+    "ckb",  # the text is not Sorani, and not in its script
     "032",  # South Azerbaijani in Latin script
     "vie_han",
     "san_gran",
-    "tgl_tglg",  # in scripts that nobody writes these languages in today
+    "tgl_tglg",  # these three are in scripts that are no longer used for the languages
 }
 
 
@@ -40,7 +40,7 @@ def read(taken: Taken) -> Iterator[Passage]:
 
 
 def held_out(document: str) -> bool:
-    """Tell whether an article is in the test half: those with even numbers; the preamble is not.
+    """Tell whether an article belongs to the test split: articles with even numbers do, the preamble does not.
 
     >>> held_out("udhr/12"), held_out("udhr/7"), held_out("udhr/0")
     (True, False, False)
