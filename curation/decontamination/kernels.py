@@ -2,7 +2,7 @@
 
 The key of an n-gram is a polynomial hash of its tokens, computed from prefix hashes with two multiplications for any
 length (Karp and Rabin 1987). Most n-grams of a clean text occur in no evaluation text, so a register-blocked Bloom
-filter (Putze, Sanders and Singler 2007) is asked first: it reads one 64-bit word for each n-gram, fits into the cache,
+filter (Putze, Sanders and Singler 2007) comes first: it reads one 64-bit word for each n-gram, fits into the cache,
 and its cache misses overlap. N-grams that pass the filter are looked up in an open-addressing hash table and then
 compared token by token, so that a hash collision never counts as a match.
 """

@@ -295,9 +295,9 @@ def _languages(names: list[str], truth: Ids, answer: Ids) -> list[LanguageScore]
 def _reliability(confidence: F32, right: Mask, answered: Mask) -> list[Bin]:
     """Return the bins that have texts, computed on texts that got an answer."""
     confidence, right = confidence[answered], right[answered]
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     return [
         Bin(i / BINS, int(inside.sum()), float(confidence[inside].mean()), float(right[inside].mean()))
         for i in range(BINS)
-        if (inside := place == i).any()
+        if (inside := bins == i).any()
     ]

@@ -143,7 +143,7 @@ def _side(
     best = order[fresh]
     at = np.full(rows, -1)
     at[entries.rows[best]] = np.arange(len(best))
-    place = pa.array(at, mask=at < 0)
+    best_hit = pa.array(at, mask=at < 0)
     hit = entries.hits[best]
     reasons = pa.array(REASONS).take(pa.array(hits.reasons[hit]))
     ids = _identities(index, owners, names, entries.sets[best], entries.owners[best])
@@ -152,7 +152,12 @@ def _side(
     starts = offsets_of(np.bincount(entries.rows[some], minlength=rows)).astype(np.int32)
     tasks = pa.array(names, pa.string()).take(pa.array(entries.sets[some]))
     scores = pa.array(hits.scores[hit])
-    return [reasons.take(place), scores.take(place), pa.ListArray.from_arrays(pa.array(starts), tasks), ids.take(place)]
+    return [
+        reasons.take(best_hit),
+        scores.take(best_hit),
+        pa.ListArray.from_arrays(pa.array(starts), tasks),
+        ids.take(best_hit),
+    ]
 
 
 def _identities(index: Index, owners: pa.Table, names: tuple[str, ...], sets: I32, owner: I64) -> pa.Array:

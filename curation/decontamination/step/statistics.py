@@ -44,26 +44,28 @@ def summarize(
     """
     by_source: dict[str, list[int]] = {}
     touched = [any(marker.stats["overlaps"].values()) for marker in markers]
-    for place, shard in enumerate(shards):
-        by_source.setdefault(shard.source, []).append(place)
+    for number, shard in enumerate(shards):
+        by_source.setdefault(shard.source, []).append(number)
     everything = np.zeros(len(index), bool)
     sources = {}
-    for source, places in by_source.items():
+    for source, numbers in by_source.items():
         held = np.zeros(len(index), bool)
-        for place in filter(touched.__getitem__, places):
-            held[store.read_table(f"{Contaminate.name}/{shards[place].path}.found.arrow")["text"].to_numpy()] = True
+        for number in filter(touched.__getitem__, numbers):
+            held[store.read_table(f"{Contaminate.name}/{shards[number].path}.found.arrow")["text"].to_numpy()] = True
         everything |= held
-        found = _by_set(held, index, names)
-        stats = [markers[place].stats for place in places]
+        found_texts = _by_set(held, index, names)
+        stats = [markers[number].stats for number in numbers]
         overlapping = _added(entry["overlaps"] for entry in stats)
         sources[source] = {
             "rows": sum(entry["rows"] for entry in stats),
             "contaminated": sum(entry["contaminated"] for entry in stats),
-            "tasks": {name: {"found": found[name], "rows": overlapping[name]} for name in names if found[name]},
+            "tasks": {
+                name: {"found": found_texts[name], "rows": overlapping[name]} for name in names if found_texts[name]
+            },
         }
-    found = _by_set(everything, index, names)
+    found_texts = _by_set(everything, index, names)
     examples = _examples([shard for shard, some in zip(shards, touched, strict=True) if some], store)
-    tasks = {name: indexed[name] | {"found": found[name], "examples": examples.get(name, [])} for name in names}
+    tasks = {name: indexed[name] | {"found": found_texts[name], "examples": examples.get(name, [])} for name in names}
     given_up = sum(marker.stats["given_up"] for marker in markers)
     return {"tasks": tasks, "sources": sources, "given_up": given_up}
 
@@ -112,10 +114,10 @@ def distrusted(summary: dict[str, Any], settings: DistrustSettings) -> list[dict
     for source, entry in summary["sources"].items():
         if entry["contaminated"] >= max(1, settings.contaminated * entry["rows"]):
             listed.append(_entry(source, None, entry["contaminated"], entry["rows"]))
-        for task, found in entry["tasks"].items():
-            sought = summary["tasks"][task]["texts"] - summary["tasks"][task]["too_short"]
-            if found["found"] >= max(settings.at_least, settings.found * sought):
-                listed.append(_entry(source, task, found["found"], sought))
+        for task, counts in entry["tasks"].items():
+            searched = summary["tasks"][task]["texts"] - summary["tasks"][task]["too_short"]
+            if counts["found"] >= max(settings.at_least, settings.found * searched):
+                listed.append(_entry(source, task, counts["found"], searched))
     return sorted(listed, key=lambda entry: (-entry["share"], entry["source"], entry["task"] or ""))
 
 

@@ -136,13 +136,13 @@ def _negatives(store: Store, corpus: Corpus, rank: U32, row: U32) -> pa.Table:
     counts = corpus.column(store, ["negatives"], np.int32)["negatives"].astype(np.int64)
     before = np.cumsum(counts[row]) - counts[row]  # by rank: number of negatives of the rows with a lower rank
     starts = np.cumsum(counts) - counts
-    place = np.arange(corpus.negatives) - np.repeat(starts, counts)
-    at = np.repeat(before[rank], counts) + place
+    position = np.arange(corpus.negatives) - np.repeat(starts, counts)
+    order = np.repeat(before[rank], counts) + position
     exact = corpus.column(store, ["document_exact"], np.uint64, negatives=True)["document_exact"][corpus.rows :]
     document = np.empty(corpus.negatives, np.uint32)
-    document[at] = np.arange(corpus.rows, corpus.rows + corpus.negatives, dtype=np.uint32)
+    document[order] = np.arange(corpus.rows, corpus.rows + corpus.negatives, dtype=np.uint32)
     number = (exact[document - np.uint32(corpus.rows)] >> np.uint64(1)).astype(np.int64)
-    return pa.table([(at + corpus.rows).astype(np.uint32), document, number], schema=ORDER_SCHEMA)
+    return pa.table([(order + corpus.rows).astype(np.uint32), document, number], schema=ORDER_SCHEMA)
 
 
 def _row_ids(store: Store, corpus: Corpus) -> tuple[U64, U64]:

@@ -88,9 +88,9 @@ def _negatives(store: Store, path: str, counts: I32, given: I64) -> pa.ChunkedAr
     row = np.searchsorted(ends, given, "right")
     rows, at = np.unique(row, return_inverse=True)
     lists = store.read_rows(path, rows, ["negatives"])["negatives"]
-    place = given - (ends - counts)[row]
+    position = given - (ends - counts)[row]
     texts = pa.table([pc.list_flatten(lists)], ["negatives"])
-    return take_rows(texts.to_batches(), list_starts(lists)[at] + place, texts.schema)["negatives"]
+    return take_rows(texts.to_batches(), list_starts(lists)[at] + position, texts.schema)["negatives"]
 
 
 def sets_of(store: Store, corpus: Corpus, field: str, wanted: U32 | None = None) -> ShingleSets:
