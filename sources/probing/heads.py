@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import difflib
 import io
-import struct
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ import pyarrow.parquet as pq
 from sources.globs import any_match
 from sources.manifest import RawTable
 from sources.probing.ranged import NoRangesError, Ranged, TooMuchError, View
+from sources.readers import archives
 from sources.readers.archives import is_archive
 from sources.readers.recognize import not_the_data
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
@@ -48,7 +48,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_BAD_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, struct.error)
 
 
 @dataclass
@@ -199,7 +198,7 @@ class _Taking:
                 with zipfile.ZipFile(io.BufferedReader(source) if isinstance(source, View) else source) as archive:
                     return self._zip(archive)
             return self._tar(whole=whole)
-        except _BAD_ARCHIVE as error:
+        except archives.DAMAGE as error:
             return Head(fault=f"a damaged archive: {error}", remedy=REMEDY)
 
     def _zip(self, archive: zipfile.ZipFile) -> Head:
@@ -212,7 +211,10 @@ class _Taking:
             size = 0
             for info in matching[:_MEMBERS]:
                 with archive.open(info) as stream:
-                    content = self._member(stream, info.file_size)
+                    data, damaged = _read(stream, self._most() + 1)
+                content = self._kept(data, info.file_size)
+                if damaged and content is None:
+                    raise zipfile.BadZipFile(f"{info.filename} cannot be unpacked")
                 if content is not None:
                     out.writestr(info.filename, content)
                     size += len(content)
@@ -280,10 +282,6 @@ class _Taking:
         binary = self.table.format in ("parquet", "python")
         return MOST_BYTES if binary else self.share * UNPACKED
 
-    def _member(self, stream: IO[bytes], size: int) -> bytes | None:
-        data, _ = _read(stream, self._most() + 1)
-        return self._kept(data, size)
-
     def _kept(self, data: bytes, size: int) -> bytes | None:
         if len(data) == size:
             return data
@@ -348,10 +346,11 @@ def _read(stream: IO[bytes], most: int) -> tuple[bytes, bool]:
     size = 0
     with stream:
         try:
-            while size < most and (piece := stream.read(min(1 << 13, most - size))):
-                pieces.append(piece)
-                size += len(piece)
-        except (BrokenStreamError, EOFError, tarfile.ReadError):
+            with archives.damage_of_streams():
+                while size < most and (piece := stream.read(min(1 << 13, most - size))):
+                    pieces.append(piece)
+                    size += len(piece)
+        except archives.DAMAGE:
             return b"".join(pieces), True
     return b"".join(pieces), False
 

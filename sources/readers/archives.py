@@ -6,7 +6,9 @@ refused before it fills the disk.
 
 from __future__ import annotations
 
+import errno
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -28,7 +30,8 @@ _CHUNK = 1 << 13
 """Bytes to copy at a time; if an archive is cut, the data of the failing read are lost, so this is small."""
 _CUT = (BrokenStreamError, EOFError, tarfile.ReadError)
 """Exceptions of a cut member; the data before the cut are valid."""
-_DAMAGE = (
+DAMAGE = (
+    struct.error,
     zipfile.BadZipFile,
     tarfile.TarError,
     BrokenStreamError,
@@ -48,6 +51,21 @@ _BLOCK = 512
 
 class _BombError(Exception):
     pass
+
+
+@contextmanager
+def damage_of_streams() -> Iterator[None]:
+    """Raise `BadZipFile` for an `OSError` that is the archive's fault: a bad offset, or a bad bzip2 stream.
+
+    An offset outside of the file is EINVAL to the system; `bz2` raises an `OSError` without a number. All others, such
+    as a full disk, are not damage and pass.
+    """
+    try:
+        yield
+    except OSError as error:
+        if type(error) is not OSError or error.errno not in (None, errno.EINVAL):  # errors of a network are subclasses
+            raise
+        raise zipfile.BadZipFile(f"damaged: {error}") from error
 
 
 def is_archive(path: str | Path, name: str = "") -> bool:
@@ -117,14 +135,14 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                     quarantine.add(full, 0, "unsafe-member", member)
                     continue
                 try:
-                    with stream as source:
+                    with damage_of_streams(), stream as source:
                         _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
                 except _BombError:
                     quarantine.add_unreadable(
                         full, "it unpacks to far more than the archive holds", size, reason="decompression-bomb"
                     )
                     continue
-                except _DAMAGE as error:
+                except DAMAGE as error:
                     received = target.stat().st_size if isinstance(error, _CUT) and target.exists() else 0
                     quarantine.add_unreadable(
                         full, str(error), max(size - received, 0), reason="unreadable-member", count=int(not received)
@@ -132,7 +150,7 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                     if not received:
                         continue
                 yield full, target
-        except _DAMAGE as error:
+        except DAMAGE as error:
             left = path.stat().st_size
             if reached and isinstance(error, _CUT):  # the missing bytes are recorded for the member
                 left = error.left if isinstance(error, BrokenStreamError) else 0
@@ -152,7 +170,9 @@ class _Zip:
         self._path, self._globs = path, globs
 
     def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
-        with zipfile.ZipFile(self._path) as archive:
+        with damage_of_streams():
+            opened = zipfile.ZipFile(self._path)
+        with opened as archive:
             for info in archive.infolist():
                 if not info.is_dir() and _admitted(info.filename, self._globs):
                     yield info.filename, info.compress_size, _Opening(archive, info)

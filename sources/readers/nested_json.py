@@ -79,7 +79,7 @@ class _Records:
         self._stream, self._name, self._casting = stream, name, casting
         self._scanner = Scanner(record_path)
         self._parser = Parser()
-        self._starts = _Starts(in_object=bool(record_path) and not record_path.endswith("item"))
+        self._starts = _Starts(record_path)
         self._data = b""
         self._final = False
         self._broken: BrokenStreamError | None = None
@@ -230,10 +230,19 @@ class _Records:
 
 
 class _Starts:
-    """Pattern of the start of records, learned from valid ones: first key, and indentation on the line."""
+    """Pattern of the start of records, learned from valid ones: first key, and indentation on the line.
 
-    def __init__(self, *, in_object: bool) -> None:
-        self._in_object = in_object
+    Where each record begins a line, the first one of a list may stand on the line of the list's key all the same
+    (`"rows": [{"id": 1},`).
+    """
+
+    def __init__(self, record_path: str) -> None:
+        steps = record_path.split(".") if record_path else []
+        self._in_object = bool(steps) and steps[-1] != "item"
+        self._opening: re.Pattern[bytes] | None = None
+        """Matches the text before the first record of a list, if the list has a key."""
+        if len(steps) > 1 and steps[-1] == "item" and steps[-2] != "item":
+            self._opening = re.compile(rb'"%s"\s*:\s*\[\s*\Z' % re.escape(steps[-2].encode()))
         self._keys: dict[bytes, None] = {}
         self._latest = b"\0"
         """First bytes of the latest record."""
@@ -254,6 +263,8 @@ class _Starts:
         if self._own_lines and 1 < self._met < _WATCHED:
             line = data.rfind(b"\n", max(start - _CONTEXT, 0), start) + 1
             indent = data[line:start]
+            if self._opening and self._opening.search(indent):
+                return
             self._own_lines = line > 0 and not indent.strip()
             self._indents.add(indent)
 
@@ -272,7 +283,7 @@ class _Starts:
             line = data.rfind(b"\n", max(at - _CONTEXT, 0), at) + 1
             before = data[line:at]
             if self._own_lines and self._indents:
-                if before in self._indents:
+                if before in self._indents or (self._opening and self._opening.search(before)):
                     return at
                 continue
             last = before.rstrip()[-1:]

@@ -43,8 +43,6 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
     try:
         with open_binary(path, name) as stream:
             content = stream.read()
-        if b"def " not in content:
-            return
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         text = content.decode(encoding)
         with warnings.catch_warnings():

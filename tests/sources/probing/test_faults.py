@@ -160,6 +160,18 @@ def test_archive_without_matching_members(server, tmp_path, name):
     assert (whole.verdict, whole.rows) == ("ok", 40)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archive_with_a_bad_stream(server, tmp_path, method):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("a.jsonl", LINES * 50)
+    data = bytearray(out.getvalue())
+    data[45:53] = b"\xaa" * 8
+    server.add("org/set", "set.zip", bytes(data))
+    found = run(manifest("set.zip", members=["*.jsonl"]), options(server, tmp_path))
+    assert (found.verdict, found.transient) == ("failed", False)
+
+
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_archive_that_is_none(server, tmp_path, name):
     server.add("org/set", name, PAGE)

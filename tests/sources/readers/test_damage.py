@@ -150,16 +150,17 @@ BAD_RECORDS = {
 
 
 @pytest.mark.parametrize("damage", BAD_RECORDS)
-@pytest.mark.parametrize("at", [0, 1, 20, 39])
+@pytest.mark.parametrize("at", [0, 1, 6, 7, 20, 39])
 @pytest.mark.parametrize("path", ["item", "data.item", "data.item.rows.item"])
-def test_json_bad_record_costs_no_other(tmp_path, damage, at, path, monkeypatch):
+@pytest.mark.parametrize("separator", [", ", ",\n", ",\n  "])
+def test_json_bad_record_costs_no_other(tmp_path, damage, at, path, separator, monkeypatch):
     way, reason = BAD_RECORDS[damage]
     records = [json.dumps(record) for record in GOOD]
     records[at] = way(records[at])
-    body = ", ".join(records)
+    body = separator.join(records)
     if path == "data.item.rows.item":
         body = ", ".join(
-            f'{{"rows": [{", ".join(some)}], "id": {i}}}' for i, some in enumerate((records[:7], records[7:]))
+            f'{{"rows": [{separator.join(some)}], "id": {i}}}' for i, some in enumerate((records[:7], records[7:]))
         )
     text = f"[{body}]" if path == "item" else f'{{"version": "[1", "data": [{body}], "end": {{}}}}'
     file = write(tmp_path, "x.json", text.encode("utf-8", "surrogateescape"))
@@ -283,6 +284,19 @@ def test_python_in_an_encoding_that_is_none_of_text(tmp_path):
         path = write(tmp_path, "m.py", head + 'def f():\n    "doc"\n')
         _, bad = reading(path, format="python", fields={"name": "string"})
         assert bad == [("raw/m.py", 0, "does-not-parse")]
+
+
+@pytest.mark.parametrize("text", ["def{ f(): pass\n", "what follows is no Python\n", "deff()\n  x\n"])
+def test_python_that_does_not_parse_is_marked_whatever_it_holds(tmp_path, text):
+    _, bad = reading(write(tmp_path, "m.py", text), format="python", fields={"name": "string"})
+    assert bad == [("raw/m.py", 0, "does-not-parse")]
+
+
+def test_python_without_documented_functions_has_no_records(tmp_path):
+    path = write(tmp_path, "m.py", 'x = 1\n\n\ndef\tf():\n    "doc"\n')
+    rows, bad = reading(path, format="python", fields={"name": "string"})
+    assert ([row["name"] for row in rows.values()], bad) == (["f"], []), "a tab may follow the keyword"
+    assert reading(write(tmp_path, "n.py", "x = 1\n"), format="python", fields={"name": "string"}) == ({}, [])
 
 
 def test_python_with_thousands_of_branches(tmp_path):

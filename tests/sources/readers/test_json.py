@@ -1,6 +1,7 @@
 """JSON and its lines, compressed and in archives: the bad record is quarantined, and all the others come through."""
 
 import bz2
+import errno
 import gzip
 import io
 import json
@@ -116,9 +117,9 @@ def test_json_wrong_path(tmp_path):
         reading(write(tmp_path, "x.json", '{"rows": []}'), format="json", record_path="data.item")
 
 
-def zip_of(members: dict[str, bytes]) -> bytes:
+def zip_of(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(sink, "w", method) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return sink.getvalue()
@@ -172,6 +173,44 @@ def test_archive_damaged_member(tmp_path):
     rows, bad = reading(write(tmp_path, "x.zip", bytes(data)), format="jsonl")
     assert bad == [("raw/x.zip!1.jsonl", 0, "unreadable-member")]
     assert list(rows) == [("raw/x.zip!2.jsonl", 0)]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archive_member_with_a_bad_stream(tmp_path, method):
+    data = bytearray(zip_of({"1.jsonl": LINE * 500, "2.jsonl": LINE}, method))
+    at = data.index(b"1.jsonl") + 30
+    data[at : at + 8] = b"\xaa" * 8
+    rows, bad = reading(write(tmp_path, "x.zip", bytes(data)), format="jsonl")
+    assert bad == [("raw/x.zip!1.jsonl", 0, "unreadable-member")]
+    assert list(rows) == [("raw/x.zip!2.jsonl", 0)]
+
+
+@pytest.mark.parametrize("offset", [b"\x00\x00\x00\xf0", b"\xff\xff\xff\x7f"])
+def test_archive_member_at_an_impossible_place(tmp_path, offset):
+    data = bytearray(zip_of({"1.jsonl": LINE, "2.jsonl": LINE}))
+    at = data.index(b"PK\x01\x02") + 42
+    data[at : at + 4] = offset
+    rows, bad = reading(write(tmp_path, "x.zip", bytes(data)), format="jsonl")
+    assert bad == [("raw/x.zip!1.jsonl", 0, "unreadable-member")]
+    assert list(rows) == [("raw/x.zip!2.jsonl", 0)]
+
+
+def test_archive_whose_directory_is_at_an_impossible_place(tmp_path):
+    """The size of the directory is wrong, so that all members would lie before the start of the file."""
+    data = bytearray(zip_of({"1.jsonl": LINE}))
+    at = data.index(b"PK\x05\x06") + 16
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + 1000).to_bytes(4, "little")
+    _, bad = reading(write(tmp_path, "x.zip", bytes(data)), format="jsonl")
+    assert [reason for *_, reason in bad] in (["unreadable-archive"], ["unreadable-member"])
+
+
+def test_a_full_disk_is_no_damage_of_the_archive(tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives, "_copy", full)
+    with pytest.raises(OSError, match="No space left"):
+        reading(write(tmp_path, "x.zip", zip_of({"1.jsonl": LINE})), format="jsonl")
 
 
 def test_archive_cut(tmp_path):
