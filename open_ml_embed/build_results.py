@@ -12,6 +12,7 @@ from curation.build import StepResult, title
 from curation.pipeline.outcome import outcome_of
 from curation.pipeline.plan import print_plan
 from curation.pipeline.status import print_status
+from open_ml_embed.core.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +64,8 @@ class Plan:
 
     def __repr__(self) -> str:
         mixes = ", ".join(f"{name} {rows:,}" for name, rows in self.mixes.items())
-        return (
-            f"Plan(profile {self.profile}: {len(self.sources)} sources, {self.rows:,} rows; mixes: {mixes or 'none'})"
-        )
+        size = f"{counted(len(self.sources), 'source')}, {counted(self.rows, 'row')}"
+        return f"Plan(profile {self.profile}: {size}; mixes: {mixes or 'none'})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,7 @@ class Statistics:
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{key} {value:,}" for key, value in self.total.items() if value)
-        return f"Statistics({self.step}, {self.table.num_rows} sources: {figures or 'nothing'})"
+        return f"Statistics({self.step}, {counted(self.table.num_rows, 'source')}: {figures or 'nothing'})"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from curation.pipeline.plan import entry
 from curation.pipeline.source_filter import Filter
 from curation.probe.drafting import draft_source
+from open_ml_embed.core.words import counted
 from sources import registry
 from sources.draft.draft import Draft
 from sources.fetch import FetchOptions
@@ -44,7 +45,7 @@ class SourceList:
         shown = ", ".join(self.names[:5])
         more = f" and {len(self) - 5} more" if len(self) > 5 else ""
         rows = sum(manifest.samples for manifest in self.manifests)
-        return f"SourceList({len(self)} sources, {rows:,} rows: {shown}{more})"
+        return f"SourceList({counted(len(self), 'source')}, {counted(rows, 'row')}: {shown}{more})"
 
 
 def load(name: str) -> Manifest:

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from open_ml_embed.core.optional import EXTRA_OF, EXTRAS
 from tests.support import ROOT
@@ -212,3 +215,27 @@ def test_every_extra_is_declared_and_everything_is_in_one():
             assert name in pinned | {"open-ml-embed"}, f"{requirement} of {extra} is not in constraints.txt"
     for requirement in project["dependencies"]:
         assert requirement.partition(">")[0].lower().replace("_", "-") in pinned
+
+
+def test_the_environment_of_contributors_is_pinned_to_the_last_package():
+    """constraints.txt is the lock file: what `.[dev]` needs, and what that needs, each with one version."""
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    pinned = {canonicalize_name(name): version for name, version in pinned.items()}
+    todo, seen, wrong = [("open-ml-embed", frozenset({"dev"}))], set(), []
+    while todo:
+        name, extras = todo.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:  # for another platform, or another version of Python
+            continue
+        if name != "open-ml-embed" and pinned.get(name) != found.version.partition("+")[0]:
+            wrong.append(f"{name} {found.version}, pinned: {pinned.get(name)}")
+        for line in found.requires or ():
+            needed = Requirement(line)
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+                todo.append((canonicalize_name(needed.name), frozenset(needed.extras)))
+    assert wrong == []
+    assert len(seen) > 100

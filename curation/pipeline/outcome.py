@@ -26,6 +26,7 @@ from rich.table import Table
 from curation.build import Build, StepResult
 from curation.failures import RefusedError, RefusedForNowError
 from open_ml_embed.core.errors import UnknownNameError
+from open_ml_embed.core.words import counted
 from sources import registry
 
 MOST_LINES = 20
@@ -579,7 +580,7 @@ def print_outcome(outcome: Outcome, profile: str, *, as_json: bool = False) -> N
     table = _table(outcome)
     needed = console.measure(table, options=console.options.update(width=10_000)).maximum
     console.width = max(console.width, needed)  # a figure is never cut, whatever the width of the terminal
-    count = f": {len(outcome.lines)} {_kind(outcome)}" if outcome.lines else ""
+    count = f": {counted(len(outcome.lines), _kind(outcome))}" if outcome.lines else ""
     console.print(f"[bold]{escape(f'{outcome.step}, profile {profile}{count}')}[/]", soft_wrap=True)
     console.print(table)
     for note in outcome.notes:
@@ -615,7 +616,7 @@ def _table(outcome: Outcome) -> Table:
 
 
 def _kind(outcome: Outcome) -> str:
-    return "evaluation sets" if outcome.step == "evaluations" else "sources"
+    return "evaluation set" if outcome.step == "evaluations" else "source"
 
 
 def _is_shown(column: Column, outcome: Outcome) -> bool:

@@ -6,6 +6,7 @@ import math
 
 from open_ml_embed.core.devices import present
 from open_ml_embed.core.errors import SettingsError, StageError
+from open_ml_embed.core.words import counted
 from train.config import Pretrained, Stage
 from train.data.mix import Mix
 from train.data.tokenizer import encoder_of
@@ -89,7 +90,7 @@ def outline(run: Run) -> str:
         steps = stage.steps or math.ceil((stage.epochs or 0) * rows / stage.batch_size / stage.accumulate)
         lines.append(
             f"{stage.name}: {'' if stage.steps else 'about '}{steps:,} steps of {stage.batch_size} queries out of "
-            f"{rows:,} from {len(datasets)} datasets, {mix.rows('documents'):,} documents; "
+            f"{rows:,} from {counted(len(datasets), 'dataset')}, {mix.rows('documents'):,} documents; "
             f"peak learning rate {peak_rate(stage, sizes):g}"
         )
     if not present(run.settings.device):
