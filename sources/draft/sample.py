@@ -166,7 +166,10 @@ def _on_the_hub(repo: str, options: FetchOptions) -> tuple[_Dataset, Sample]:
             origin["ref"] = CONVERTED
     meter, chosen = Meter(), listing
     sizes = {name: size for name, (size, _) in chosen.files.items()}
-    open_file = lambda name: HubRanged(chosen, name, options, meter)  # noqa: E731
+
+    def open_file(name: str) -> HubRanged:
+        return HubRanged(chosen, name, options, meter)
+
     return _Dataset(repo, sizes, open_file), Sample(proposed_name(repo), origin)
 
 
