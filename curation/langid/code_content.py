@@ -7,7 +7,6 @@ mistaken for code.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation.langid.code_features import HALF, MOST, features
+from curation.langid.model_file import read_model, write_model
 from open_ml_embed.core.array_types import F32, I8, I32, I64, U8, U32, Flag, Mask
 from open_ml_embed.core.compiled import njit
-from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.tokens import string_buffers
 
 CODE_MODEL = Path(__file__).parent / "data" / "code.lid"
@@ -73,13 +72,8 @@ class CodeWeights:
 
     def save(self, path: Path) -> None:
         """Write the model as safetensors; equal weights give equal bytes."""
-        from safetensors.numpy import save_file
-
         tensors = {name: np.asarray(getattr(self, name)) for name in _TENSORS}
-        metadata = {"version": VERSION, "labels": self.labels, "threshold": self.threshold}
-        save_file(
-            tensors, path, metadata={"model": json.dumps(metadata)}
-        )  # one entry, since safetensors writes several in no fixed order
+        write_model(path, tensors, {"version": VERSION, "labels": self.labels, "threshold": self.threshold})
 
 
 def load_code_weights(path: Path) -> CodeWeights:
@@ -89,16 +83,7 @@ def load_code_weights(path: Path) -> CodeWeights:
         SettingsError: the file is missing, or is not a model of this version.
 
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("model", "{}"))
-            if metadata.get("version") != VERSION:
-                raise SettingsError(f"not a code model of version {VERSION}", where=str(path), remedy="train it again")
-            tensors = {name: file.get_tensor(name) for name in _TENSORS}
-    except (OSError, SafetensorError) as error:
-        raise SettingsError(f"no code model: {error}", where=str(path), remedy="restore it, or train it") from None
+    metadata, tensors = read_model(path, _TENSORS, version=VERSION, what="code model", remedy="restore it, or train it")
     return CodeWeights(labels=tuple(metadata["labels"]), threshold=metadata["threshold"], **tensors)
 
 

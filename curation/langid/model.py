@@ -7,7 +7,6 @@ code are this project's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from curation.langid.codes import Label, corpus_languages, usual_members
 from curation.langid.confidence import SHORT
 from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.identifier import Ranked
+from curation.langid.model_file import read_model, write_model
 from curation.langid.scripts import NAMES, Scripts
 from curation.langid.written import scripts_of_label
 from open_ml_embed.core.array_types import F32, F64, I8, I16, I32, I64, U8, U32, Array
 from open_ml_embed.core.compiled import njit
-from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.text.tokens import string_buffers
 
 BUNDLED = Path(__file__).parent / "data" / "bundled.lid"
@@ -69,8 +68,6 @@ class Weights:
 
     def save(self, path: Path) -> None:
         """Write the model as safetensors; equal weights give equal bytes."""
-        from safetensors.numpy import save_file
-
         tensors: dict[str, Array] = {
             "embedding": self.embedding,
             "scale": self.scale,
@@ -78,8 +75,7 @@ class Weights:
             "bias": self.bias,
             "threshold": self.threshold,
         }
-        save_file(tensors, path, metadata={"model": json.dumps({"version": VERSION, "labels": self.labels})})
-        path.chmod(0o644)
+        write_model(path, tensors, {"version": VERSION, "labels": self.labels})
 
 
 def load_weights(path: Path) -> Weights:
@@ -89,19 +85,9 @@ def load_weights(path: Path) -> Weights:
         SettingsError: the file is missing, or is not a model of this version.
 
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            # The metadata is one entry, since safetensors writes several in no fixed order.
-            metadata = json.loads((file.metadata() or {}).get("model", "{}"))
-            if metadata.get("version") != VERSION:
-                raise SettingsError(f"not a model of version {VERSION}", where=str(path), remedy="train it again")
-            tensors = {name: file.get_tensor(name) for name in TENSORS}
-    except (OSError, SafetensorError) as error:
-        raise SettingsError(
-            f"no language model: {error}", where=str(path), remedy="give the path of a .lid file"
-        ) from None
+    metadata, tensors = read_model(
+        path, TENSORS, version=VERSION, what="language model", remedy="give the path of a .lid file"
+    )
     tensors["output"] = tensors["output"].astype(np.float32)
     return Weights(tuple(metadata["labels"]), **tensors)
 
