@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, cast
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -22,7 +22,7 @@ from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.optional import installed, require
 from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store
+from open_ml_embed.core.store import MARKER, WRITER, HashingSink, Marker, Output, Store
 
 IN_FLIGHT_PER_WORKER = 2
 
@@ -81,6 +81,22 @@ class Outputs:
             self._store.remove(stem + MARKER)
             self.elsewhere.append(path)
         output = self._store.write_table(path, batches, schema, compressed=compressed)
+        self.written.append(output)
+        return output
+
+    def file(self, suffix: str, write: Callable[[IO[bytes]], int]) -> Output:
+        """Write `<operation>/<task path>.<suffix>`, a file of any format.
+
+        Args:
+            suffix: last part of the file name.
+            write: writes the file and returns its number of rows.
+
+        """
+        path = f"{self._stem}.{suffix}"
+        with self._store.writing(path) as sink:
+            hashing = HashingSink(sink)
+            rows = write(cast("IO[bytes]", hashing))
+        output = Output(path, rows, hashing.written, hashing.digest.hexdigest())
         self.written.append(output)
         return output
 

@@ -159,6 +159,18 @@ class Store:
                     sizes[path] = int(entry["size"])
         return sizes
 
+    def export(self, path: str, target: Path) -> None:
+        """Put a finished file at a local path, as a hard link where the disk allows it, else as a copy.
+
+        Finished files are replaced, never changed, so a link keeps its content.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self._local:
+            with contextlib.suppress(OSError):
+                os.link(self.full(path), target)
+                return
+        self.fs.get_file(self.full(path), str(target))
+
     def remove(self, path: str) -> None:
         """Remove a file if it exists."""
         with contextlib.suppress(FileNotFoundError):
