@@ -176,7 +176,7 @@ def _declared_decontaminate(build: Build, _step: str, _manifests: list[Manifest]
 def _declared_mine(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     return {
         "settings": _sections(build.profile, "mining"),
-        "sources": {m.name: {"family": m.family} for m in manifests},
+        "sources": {m.name: {"family": m.family, "task": m.task} for m in manifests},
     }
 
 

@@ -422,7 +422,11 @@ def mix_outcome(result: StepResult, root: Path | None = None) -> Outcome:
         sources[source] = {column.key: all_figures[column.key] for column in FORMS["mix"].columns}
     counts = result.stats["counts"]
     notes = [f"{counts['train']:,} samples to train on, {counts['validation']:,} held out"]
-    return _outcome(result, "mix", sources, [*notes, f"{counts['documents']:,} documents"])
+    notes.append(f"{counts['documents']:,} documents")
+    for source, verdicts in result.stats["sources"].items():
+        if not sources[source]["samples"]:
+            notes.append(f"no sample of {source}: {_counted(Counter(verdicts)) or 'it has no row'}")
+    return _outcome(result, "mix", sources, notes)
 
 
 _OUTCOMES: dict[str, Callable[[StepResult, Path | None], Outcome]] = {
