@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from open_ml_embed.core.errors import CorpusError, exit_code
+from open_ml_embed.core.terminal import Terminal
 
 ProfileName = Annotated[
     str | None,
@@ -35,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 def say(text: str) -> None:
     """Print a line to standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    Terminal(stderr=True, soft_wrap=True).print(text)
 
 
 def run_program(app: typer.Typer) -> None:
@@ -45,7 +44,9 @@ def run_program(app: typer.Typer) -> None:
     try:
         app()
     except CorpusError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error[/] {escape(str(error))}")
+        terminal = Terminal(stderr=True, soft_wrap=True)
+        terminal.print("error", style="bold red", end=" ")
+        terminal.print(str(error))
         sys.exit(exit_code(error))
     except SystemExit as end:  # typer exits with 2 for a wrong option, but here 2 means "try again later"
         sys.exit(1 if end.code == 2 else end.code)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from curation.build import Build, StepResult
 from curation.failures import Failures
 from curation.raw_files import lock_path
 from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.progress import Progress
 from sources.fetch import FetchOptions
 from sources.fetch.hub import resolve
@@ -51,7 +50,7 @@ def run_lock(build: Build) -> StepResult:
                     "files": sum(len(locked.files) for locked in resolved.values()),
                 }
                 for (repo, ref), error in unlocked.items():
-                    print(f"locked {manifest.name} without {repo} at {ref}: {error.what}", file=sys.stderr)
+                    print_text(f"locked {manifest.name} without {repo} at {ref}: {error.what}", error=True)
             progress.advance(manifest.name)
     write_lock(path, revisions)
     changed = sum(old_lock.revisions.get(key) != locked for key, locked in revisions.items())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from curation.build import Build, Inputs, StepResult
 from curation.failures import Failures
 from curation.raw_files import IN_PLACE, entries_of, fetch_options, portable
 from open_ml_embed.core.errors import FetchError, MissingToolError
+from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.progress import Progress
 from sources.access import Dead
 from sources.fetch import fetch, origin_address
@@ -96,7 +96,7 @@ def check_not_empty(manifest: Manifest, files: list[RawFile]) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print_text(line, error=True)
 
 
 def _read_in_place(files: dict[str, Any]) -> dict[str, dict[str, str]]:

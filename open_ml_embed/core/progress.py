@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from types import TracebackType
 from typing import Any
 
 from rich import progress as rich_progress
-from rich.console import Console
+
+from open_ml_embed.core.printing import print_json, visible
+from open_ml_embed.core.terminal import Terminal
 
 LINE_EVERY_SECONDS = 5.0
 
@@ -24,18 +24,18 @@ class Progress:
 
     def __init__(self, step: str, *, total: int, done: int = 0) -> None:
         self._step, self._total, self._done, self._resumed = step, total, done, done
-        self._console = Console(stderr=True)
+        self._console = Terminal(stderr=True)
         self._bar: rich_progress.Progress | None = None
         self._start = self._last = time.monotonic()
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
             self._bar = rich_progress.Progress(
-                rich_progress.TextColumn("[bold]{task.description}"),
+                rich_progress.TextColumn("{task.description}", style="bold", markup=False),
                 rich_progress.BarColumn(),
                 rich_progress.MofNCompleteColumn(),
                 rich_progress.TimeRemainingColumn(),
-                rich_progress.TextColumn("{task.fields[note]}"),
+                rich_progress.TextColumn("{task.fields[note]}", markup=False),
                 console=self._console,
             )
             self._bar.start()
@@ -48,7 +48,7 @@ class Progress:
         """Count `by` more finished tasks; `note` names the last one."""
         self._done += by
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done, note=note)
+            self._bar.update(self._bar.task_ids[0], completed=self._done, note=visible(note))
         elif time.monotonic() - self._last >= LINE_EVERY_SECONDS:
             self._line(at=note)
 
@@ -61,7 +61,7 @@ class Progress:
             "resumed": self._resumed,
         }
         line["seconds"] = round(self._last - self._start, 1)
-        print(json.dumps(line | more), file=sys.stderr, flush=True)
+        print_json(line | more, indent=None, error=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
