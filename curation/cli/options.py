@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from open_ml_embed.core.errors import CorpusError, exit_code
+from open_ml_embed.core.processes import ended_by_signals
 from open_ml_embed.core.terminal import Terminal
 
 ProfileName = Annotated[
@@ -32,6 +33,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
+SIGNALED = 128
+"""Exit codes above are those of signals."""
+
+
 def say(text: str) -> None:
     """Print a line to standard error."""
     Terminal(stderr=True, soft_wrap=True).print(text)
@@ -42,11 +47,14 @@ def run_program(app: typer.Typer) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        app()
+        with ended_by_signals():
+            app()
     except CorpusError as error:
         terminal = Terminal(stderr=True, soft_wrap=True)
         terminal.print("error", style="bold red", end=" ")
         terminal.print(str(error))
         sys.exit(exit_code(error))
     except SystemExit as end:  # typer exits with 2 for a wrong option, but here 2 means "try again later"
+        if isinstance(end.code, int) and end.code > SIGNALED:
+            say("stopped; what is finished is kept: run the same command again to go on")
         sys.exit(1 if end.code == 2 else end.code)

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.optional import installed, require
+from open_ml_embed.core.processes import end_with_parent
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import MARKER, WRITER, HashingSink, Marker, Output, Store
 
@@ -181,6 +182,8 @@ def _outcomes(
     yield from ((i, marker) for i, marker in enumerate(markers) if marker is not None)
     todo = [i for i, marker in enumerate(markers) if marker is None]
     jobs = [(i, (operation, tasks[i], keys[i], store.root)) for i in todo]
+    if todo:
+        store.sweep(operation.name)
     with (
         Progress(operation.name, total=len(tasks), done=len(tasks) - len(todo)) as progress,
         closing(_runner(workers, len(jobs))(jobs, workers)) as outcomes,
@@ -262,7 +265,10 @@ def _run_here(jobs: list[Job], workers: Workers) -> Outcomes:
 
 def _run_processes(jobs: list[Job], workers: Workers) -> Outcomes:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers.number, len(jobs)), mp_context=context) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(
+        min(workers.number, len(jobs)), mp_context=context, initializer=end_with_parent, initargs=(os.getpid(),)
+    ) as pool:
         waiting = iter(jobs)
         running: dict[Future[Marker], int] = {}
         try:
@@ -283,6 +289,8 @@ def _run_processes(jobs: list[Job], workers: Workers) -> Outcomes:
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()  # what it was writing is not there yet; waiting for it could take minutes
             raise
 
 
