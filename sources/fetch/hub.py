@@ -101,8 +101,8 @@ def resolve(
                 except (FetchError, TransientError) as error:
                     refusals[revision] = error
                     continue
-                before = resolved[revision].files if revision in resolved else {}
-                resolved[revision] = Locked(listing.commit, {**before, **{name: listing.files[name] for name in names}})
+                taken = Locked(listing.commit, {name: listing.files[name] for name in names})
+                resolved[revision] = taken.joined(resolved.get(revision))
             later = [error for error in refusals.values() if isinstance(error, TransientError)]
             if later and (len(refusals) == len(revisions) or refusals.get(revisions[0]) is later[0]):
                 raise later[0]
