@@ -121,7 +121,7 @@ def _from_folder(path: str, split: str, options: FetchOptions) -> list[RawFile]:
         split = "test" if "test" in splits else next((s for s in splits if s != "train"), "train")
     parts = {"queries": "queries.jsonl*", "corpus": "corpus.jsonl*", "judgements": f"qrels/{split}.*"}
     return [
-        local_file(folder, name, f"{part}/default/{split}", options.hashes)
+        local_file(folder, name, f"{part}/default/{split}", options)
         for part, glob in parts.items()
         for name in matching(names, [glob], where=path)
     ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 
 from open_ml_embed.core.errors import UnknownNameError
-from open_ml_embed.core.hashing import FileHashes
+from open_ml_embed.core.hashing import Algorithm, FileHashes
 from open_ml_embed.core.optional import check_installed
+from sources.fetch.once import Once
+from sources.globs import Names
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -37,6 +40,7 @@ class FetchOptions:
         offline: use only files that were fetched before, and never access the network.
         lock: if set, Hub repositories are read at its commits, and files that differ from it are refused.
         hashes: cache of the hashes of local files.
+        known: what this run found out already. Make new options for a run that has to look again.
 
     """
 
@@ -47,6 +51,24 @@ class FetchOptions:
     offline: bool = False
     lock: Lock | None = None
     hashes: FileHashes = field(default_factory=FileHashes, compare=False)
+    known: Once = field(default_factory=Once, compare=False, repr=False)
+
+    def names_below(self, folder: Path) -> Names:
+        """Return the files below a folder (`sources.fetch.local.names_below`); a run lists a folder once."""
+        from sources.fetch.local import names_below
+
+        return self.known.of(("names", folder), lambda: Names(names_below(folder)))
+
+    def hash_of(self, path: Path, algorithm: Algorithm = "xxh3") -> str:
+        """Return the hash of a file; a run hashes an unchanged file once, however recent it is.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+
+        """
+        state = path.stat()
+        key = ("hash", algorithm, path, state.st_size, state.st_mtime_ns)
+        return self.known.of(key, lambda: self.hashes.of(path, algorithm))
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:

@@ -7,23 +7,25 @@ repository share their common files. An interrupted download is resumed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.optional import check_installed
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.hub_errors import explained
-from sources.fetch.local import local_file, names_below
+from sources.fetch.local import local_file
 from sources.fetch.retry import tried
+from sources.globs import Names
 from sources.lock import Locked
 from sources.manifest import HubOrigin, Manifest, RawTable
 from sources.parts import RawFile
@@ -32,7 +34,6 @@ TRIES = 3
 """Attempts for a download. The client itself only retries single requests, not an interrupted transfer."""
 PAUSE_S = 2.0
 """Seconds before the second attempt; doubled before each further one."""
-_CHUNK = 1 << 20
 _Result = TypeVar("_Result")
 Revision = tuple[str, str]
 """Repository (owner/name), and branch, tag or commit."""
@@ -52,6 +53,11 @@ class Listing:
     repo: str
     commit: str
     files: dict[str, tuple[int, str]]
+
+    @cached_property
+    def names(self) -> Names:
+        """The names, to select from."""
+        return Names(self.files)
 
 
 _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
@@ -146,17 +152,17 @@ def _from_folder(
         held = [revision for revision in revisions if revision in options.lock.revisions]
         locked = options.lock.find(*(held or revisions)[0])
         for name in (file.name for file in files):
-            kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
-            locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
+            kind = _algorithm(locked.files.get(name, (0, "git:"))[1])
+            locked.check(name, (folder / name).stat().st_size, f"{kind}:{options.hash_of(folder / name, kind)}", where)
     return files
 
 
 def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
-    names = names_below(folder)
+    names = options.names_below(folder)
     if not names:
         return []
     chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
-    return [local_file(folder, name, key, options.hashes) for name in chosen]
+    return [local_file(folder, name, key, options) for name in chosen]
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
@@ -189,7 +195,7 @@ def names_at(revision: Revision, globs: list[str], options: FetchOptions, where:
     """
     locked = None if options.lock is None else options.lock.find(*revision)
     listing = _listing(revision[0], revision[1] if locked is None else locked.commit, options)
-    names = matching(listing.files, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
+    names = matching(listing.names, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
     if locked is not None:
         for name in names:
             locked.check(name, *listing.files[name], where)
@@ -306,7 +312,8 @@ def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: 
         )
     )
     size, identity = listing.files[name]
-    if arrived.stat().st_size != size or _identity(arrived, identity.partition(":")[0]) != identity:
+    kind = _algorithm(identity)
+    if arrived.stat().st_size != size or f"{kind}:{hash_file(arrived, kind)}" != identity:
         arrived.unlink()
         raise TransientError(
             "what arrived is not what the repository lists", where=f"{listing.repo}: {name}", remedy="fetch again"
@@ -315,16 +322,9 @@ def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: 
     arrived.replace(target)
 
 
-def _identity(path: Path, kind: str) -> str:
-    """Hash a file as Git LFS does (SHA-256) or as Git does (SHA-1 of a header and the content)."""
-    if kind == "sha256":
-        hasher = hashlib.sha256()
-    else:
-        hasher = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
-    return f"{kind}:{hasher.hexdigest()}"
+def _algorithm(identity: str) -> Literal["sha256", "git"]:
+    """Return how the Hub identifies a file: large ones as Git LFS does (SHA-256), others as Git does."""
+    return "sha256" if identity.startswith("sha256:") else "git"
 
 
 def tried_on_hub(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:

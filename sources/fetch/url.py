@@ -20,7 +20,7 @@ from open_ml_embed.core.optional import require
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
-from sources.fetch.local import checked, names_below, sha256_of
+from sources.fetch.local import checked, sha256_of
 from sources.fetch.packing import locked
 from sources.fetch.retry import tried
 from sources.fetch.url_errors import explained
@@ -75,7 +75,7 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         for file in present:
             remedy = f"fetch it again from {origin.base}/{file.name}, or correct `sha256` in the manifest"
             stated, location = origin.sha256.get(file.name), f"{where}: {file.path}"
-            checked(Path(file.path), stated, where=location, remedy=remedy, hashes=options.hashes)
+            checked(Path(file.path), stated, where=location, remedy=remedy, options=options)
         return present
     files: list[RawFile] = []
     for key, table in manifest.tables.items():
@@ -87,7 +87,7 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
     """List the files of a local folder that replaces the server, if there is one; see `sources.fetch.in_place`."""
     folder = Path(options.local_root or "") / manifest.name
-    present = names_below(folder)
+    present = options.names_below(folder)
     if not present:
         return None
     return [
@@ -96,7 +96,7 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
         for name in matching(
             present, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
         )
-        for digest in [options.hashes.of(folder / name, "sha256")]
+        for digest in [options.hash_of(folder / name, "sha256")]
     ]
 
 
