@@ -158,7 +158,7 @@ def _names(task: EvaluationTask, options: FetchOptions) -> list[str]:
 
 def _fetched(task: EvaluationTask, plan: Mapping[str, list[str]], options: FetchOptions) -> list[RawFile]:
     exact = {key: [re.sub(r"([*?[])", r"[\1]", name) for name in names] for key, names in plan.items()}
-    return hub.fetch(_described(task, exact), "all", options)
+    return hub.begin(_described(task, exact), "all", options).result()
 
 
 def _plan(task: EvaluationTask, form: TaskType, layout: Layout) -> dict[str, list[str]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 
 from open_ml_embed.core.errors import UnknownNameError
-from open_ml_embed.core.hashing import Algorithm, FileHashes
+from open_ml_embed.core.hashing import FileHashes
 from open_ml_embed.core.optional import check_installed
 from sources.fetch.once import Once
-from sources.globs import Names
+from sources.fetch.transfers import Begun, Transfers
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -22,7 +21,7 @@ _ORIGINS = {
     "url": "sources.fetch.url",
     "manual": "sources.fetch.local",
 }
-"""Kind of origin → module with `fetch(manifest, subset, options)`, imported on first use."""
+"""Kind of origin → module with `fetch(manifest, subset, options)`, or with `begin` if it fetches many files."""
 
 
 _CLIENTS = {"hub": ("huggingface_hub", "httpx2"), "url": ("httpx2",)}
@@ -41,6 +40,7 @@ class FetchOptions:
         lock: if set, Hub repositories are read at its commits, and files that differ from it are refused.
         hashes: cache of the hashes of local files.
         known: what this run found out already. Make new options for a run that has to look again.
+        transfers: how files are fetched: at once or one after the other, with how many requests for each host.
 
     """
 
@@ -52,23 +52,7 @@ class FetchOptions:
     lock: Lock | None = None
     hashes: FileHashes = field(default_factory=FileHashes, compare=False)
     known: Once = field(default_factory=Once, compare=False, repr=False)
-
-    def names_below(self, folder: Path) -> Names:
-        """Return the files below a folder (`sources.fetch.local.names_below`); a run lists a folder once."""
-        from sources.fetch.local import names_below
-
-        return self.known.of(("names", folder), lambda: Names(names_below(folder)))
-
-    def hash_of(self, path: Path, algorithm: Algorithm = "xxh3") -> str:
-        """Return the hash of a file; a run hashes an unchanged file once, however recent it is.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-
-        """
-        state = path.stat()
-        key = ("hash", algorithm, path, state.st_size, state.st_mtime_ns)
-        return self.known.of(key, lambda: self.hashes.of(path, algorithm))
+    transfers: Transfers = field(default_factory=Transfers, compare=False, repr=False)
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
@@ -84,11 +68,29 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         UnknownNameError: the manifest has no such subset.
 
     """
+    return begin(manifest, subset, options).result()
+
+
+def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[RawFile]]:
+    """Start to fetch the raw files of one subset; they come while others are started, if `options.transfers` allows.
+
+    Returns:
+        What waits for the files and returns them, in the order of `fetch`; it raises what `fetch` raises.
+
+    Raises:
+        FetchError: as `fetch`, if it is known before any file is fetched.
+        TransientError: the same.
+        UnknownNameError: the manifest has no such subset.
+
+    """
     if subset not in manifest.subsets:
         raise UnknownNameError("subset", subset, manifest.subsets, where=manifest.name)
     origin = import_module(_ORIGINS[manifest.origin.kind])
-    files: list[RawFile] = origin.fetch(manifest.bound(subset), subset, options)
-    return files
+    bound = manifest.bound(subset)
+    if hasattr(origin, "begin"):
+        begun: Begun[list[RawFile]] = origin.begin(bound, subset, options)
+        return begun
+    return Begun(lambda: list(origin.fetch(bound, subset, options)))
 
 
 def check_client(manifest: Manifest) -> None:

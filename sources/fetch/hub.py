@@ -11,9 +11,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
@@ -22,9 +22,11 @@ from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.optional import check_installed
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
+from sources.fetch.hub_bar import HubBar
 from sources.fetch.hub_errors import explained
-from sources.fetch.local import local_file
+from sources.fetch.local import known_hash, known_names, local_file
 from sources.fetch.retry import tried
+from sources.fetch.transfers import Begun, Counter, Started
 from sources.globs import Names
 from sources.lock import Locked
 from sources.manifest import HubOrigin, Manifest, RawTable
@@ -64,18 +66,62 @@ _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
 """Cache: a repository is listed once per process, not once per subset."""
 
 
-def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """Download the files of a subset; see `sources.fetch.fetch`."""
-    files: list[RawFile] = []
-    for key, table, revisions in tables_of(manifest):
-        where = f"{manifest.name}/{subset}: {revisions[0][0]}"
+def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[RawFile]]:
+    """Start to download the files of a subset; see `sources.fetch.begin`."""
+    tables = [
+        _Table(revisions, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
+        for key, table, revisions in tables_of(manifest)
+    ]
 
-        def take(revision: Revision, key: str = key, table: RawTable = table, where: str = where) -> list[RawFile]:
-            listing, names = names_at(revision, table.files, options, where)
-            return [_file(listing, name, key, options) for name in names]
+    def cancel() -> None:
+        for table in tables:
+            table.cancel()
 
-        files += _from_folder(revisions, key, table.files, options, where) or _first(revisions, take, where)
-    return files
+    return Begun(lambda: [file for table in tables for file in table.files()], cancel)
+
+
+class _Table:
+    """The files of a table, being fetched: from the local folder, else from the first revision that has all of them."""
+
+    def __init__(
+        self, revisions: list[Revision], key: str, globs: list[str], options: FetchOptions, where: str
+    ) -> None:
+        self._key, self._globs, self._options, self._where = key, globs, options, where
+        self._refusals: dict[Revision, CorpusError] = {}
+        self._others = iter(revisions)
+        self._files: list[Started[RawFile]] = []
+        self._lying = _from_folder(revisions, key, globs, options, where)
+        if not self._lying:
+            self._start()
+
+    def files(self) -> list[RawFile]:
+        """Wait for the files; if one is refused, take all from the next revision."""
+        while not self._lying:
+            try:
+                return [file.result() for file in self._files]
+            except FetchError as error:
+                self._refusals[self._revision] = error
+            finally:
+                self.cancel()
+            self._start()
+        return self._lying
+
+    def cancel(self) -> None:
+        """Give up the files that are not being fetched yet."""
+        for file in self._files:
+            file.cancel()
+
+    def _start(self) -> None:
+        for revision in self._others:
+            self._revision = revision
+            try:
+                listing, names = names_at(revision, self._globs, self._options, self._where)
+            except FetchError as error:
+                self._refusals[revision] = error
+                continue
+            self._files = [_started(listing, name, self._key, self._options) for name in names]
+            return
+        raise all_refused(self._refusals, self._where)
 
 
 def resolve(
@@ -153,12 +199,14 @@ def _from_folder(
         locked = options.lock.find(*(held or revisions)[0])
         for name in (file.name for file in files):
             kind = _algorithm(locked.files.get(name, (0, "git:"))[1])
-            locked.check(name, (folder / name).stat().st_size, f"{kind}:{options.hash_of(folder / name, kind)}", where)
+            locked.check(
+                name, (folder / name).stat().st_size, f"{kind}:{known_hash(folder / name, options, kind)}", where
+            )
     return files
 
 
 def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
-    names = options.names_below(folder)
+    names = known_names(folder, options)
     if not names:
         return []
     chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
@@ -202,17 +250,6 @@ def names_at(revision: Revision, globs: list[str], options: FetchOptions, where:
     return listing, names
 
 
-def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where: str) -> _Result:
-    """Return the result of `take` for the first revision for which it succeeds."""
-    refusals: dict[Revision, CorpusError] = {}
-    for revision in revisions:
-        try:
-            return take(revision)
-        except FetchError as error:
-            refusals[revision] = error
-    raise all_refused(refusals, where)
-
-
 def all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusError:
     """Combine the errors of the origin and its mirrors into one; a single error is returned unchanged."""
     first, *others = refusals.values()
@@ -223,6 +260,10 @@ def all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusErro
 
 
 def _listing(repo: str, ref: str, options: FetchOptions) -> Listing:
+    return options.known.of(("hub listing", repo, ref), lambda: _listed(repo, ref, options))
+
+
+def _listed(repo: str, ref: str, options: FetchOptions) -> Listing:
     key = (repo, ref, options)
     if key not in _listings:
         saved = Path(options.raw_root) / "hub" / repo / f"{quote(ref, safe='')}.json"
@@ -261,7 +302,8 @@ def _list_remote(repo: str, ref: str, options: FetchOptions, saved: Path) -> Lis
                 files[entry.path] = (entry.size, f"sha256:{large.sha256}" if large else f"git:{entry.blob_id}")
         return Listing(repo, commit, files)
 
-    listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref)
+    with options.transfers.slot("hub", _host(options)):
+        listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref, options)
     write_whole(saved, json.dumps(asdict(listing), sort_keys=True))
     return listing
 
@@ -278,26 +320,49 @@ def commit_of(repo: str, ref: str, options: FetchOptions) -> str:
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=options.endpoint)
-    info = tried_on_hub(lambda: api.dataset_info(repo, revision=ref), f"{repo} at {ref}", repo, ref)
+    info = tried_on_hub(lambda: api.dataset_info(repo, revision=ref), f"{repo} at {ref}", repo, ref, options)
     if info.sha is None:
         raise FetchError("the endpoint names no commit", where=f"{repo} at {ref}", remedy="check `endpoint`")
     return info.sha
 
 
-def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFile:
-    """Return one file; it is downloaded unless it is already here."""
+def _host(options: FetchOptions) -> str:
+    return options.endpoint or "the Hub"
+
+
+def _started(listing: Listing, name: str, key: str, options: FetchOptions) -> Started[RawFile]:
+    """Start to fetch one file; it is downloaded unless it is already here."""
     size, identity = listing.files[name]
     root = Path(options.raw_root) / "hub"
     target = root / listing.repo / identity.partition(":")[2][:16] / name
     where = f"{listing.repo} at {listing.commit[:12]}: {name}"
+    file = RawFile(key, name, str(target), size, identity)
     if not (target.is_file() and target.stat().st_size == size):
         if options.offline:
             raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
-        tried_on_hub(lambda: _downloaded(listing, name, root, target, options), where, listing.repo, listing.commit)
-    return RawFile(key, name, str(target), size, identity)
+        counter = options.known.of(("hub counter", target), options.transfers.counter)
+        counter.expect(size)
+
+        def download() -> RawFile:
+            # another subset or another source may have fetched it meanwhile
+            options.known.of(("hub file", target), lambda: _come(listing, name, root, target, options, counter))
+            counter.reach(size)
+            return file
+
+        return options.transfers.start("hub", _host(options), download)
+    return Started(lambda: file)
 
 
-def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions) -> None:
+def _come(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions, counter: Counter) -> None:
+    where = f"{listing.repo} at {listing.commit[:12]}: {name}"
+
+    def attempt() -> None:
+        _downloaded(listing, name, root, target, options, counter)
+
+    tried_on_hub(attempt, where, listing.repo, listing.commit, options)
+
+
+def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions, counter: Counter) -> None:
     settle_client()
     from huggingface_hub import hf_hub_download
 
@@ -309,6 +374,7 @@ def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: 
             revision=listing.commit,
             local_dir=root / ".incoming" / listing.repo / listing.commit,
             endpoint=options.endpoint,
+            tqdm_class=cast("Any", partial(HubBar, counter)),
         )
     )
     size, identity = listing.files[name]
@@ -327,9 +393,12 @@ def _algorithm(identity: str) -> Literal["sha256", "git"]:
     return "sha256" if identity.startswith("sha256:") else "git"
 
 
-def tried_on_hub(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:
+def tried_on_hub(
+    call: Callable[[], _Result], where: str, repo: str, ref: str, options: FetchOptions | None = None
+) -> _Result:
     """Call a function of the Hub client, with retries after transient failures; failures become our exceptions."""
-    return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S)
+    pauses = None if options is None else options.transfers.pauses("hub", _host(options))
+    return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S, pauses=pauses)
 
 
 def settle_client() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError
-from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.hashing import Algorithm, hash_file
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
+from sources.globs import Names
 from sources.manifest import Manifest, ManualOrigin
 from sources.parts import RawFile
 
@@ -35,7 +36,7 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
     origin = manifest.origin
     assert isinstance(origin, ManualOrigin)
     folder = Path(options.local_root or "") / origin.folder
-    names = options.names_below(folder)
+    names = known_names(folder, options)
     if not names:
         return []
     return [
@@ -55,6 +56,23 @@ def names_below(folder: Path) -> list[str]:
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
+def known_names(folder: Path, options: FetchOptions) -> Names:
+    """Return the files below a folder (`names_below`); a run lists a folder once."""
+    return options.known.of(("names", folder), lambda: Names(names_below(folder)))
+
+
+def known_hash(path: Path, options: FetchOptions, algorithm: Algorithm = "xxh3") -> str:
+    """Return the hash of a file; a run hashes an unchanged file once, however recent it is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+
+    """
+    state = path.stat()
+    key = ("hash", algorithm, path, state.st_size, state.st_mtime_ns)
+    return options.known.of(key, lambda: options.hashes.of(path, algorithm))
+
+
 def local_file(folder: Path, name: str, table: str, options: FetchOptions) -> RawFile:
     """Return the `RawFile` of a local file; its identity is the hash of its content.
 
@@ -66,7 +84,7 @@ def local_file(folder: Path, name: str, table: str, options: FetchOptions) -> Ra
 
     """
     path = folder / name
-    return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{options.hash_of(path)}")
+    return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{known_hash(path, options)}")
 
 
 def checked(path: Path, stated: str | None, *, where: str, remedy: str, options: FetchOptions) -> str | None:
@@ -78,7 +96,7 @@ def checked(path: Path, stated: str | None, *, where: str, remedy: str, options:
     """
     if stated is None:
         return None
-    sha256 = options.hash_of(path, "sha256")
+    sha256 = known_hash(path, options, "sha256")
     if sha256 != stated:
         raise FetchError(f"sha256 is {sha256}, the manifest states {stated}", where=where, remedy=remedy)
     return sha256
