@@ -140,9 +140,11 @@ def _sections(profile: Profile, *names: str) -> dict[str, Any]:
 
 def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     chosen = build.profile.sources
-    settings = {"files_per_table": chosen.files_per_table} | (
+    settings: dict[str, Any] = {"files_per_table": chosen.files_per_table} | (
         {"endpoint": chosen.endpoint} if _hub_sources(manifests) else {}
     )
+    if chosen.allow_missing:
+        settings["allow_missing"] = sorted(chosen.allow_missing)
     return {"settings": {"sources": settings}, "sources": {m.name: _origin(m) for m in manifests}}
 
 
