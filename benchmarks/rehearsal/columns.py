@@ -26,6 +26,12 @@ SENTENCES = frozenset(
     ("premise", "hypothesis", "sentence1", "sentence2", "sentence", "translation", "simplified", "summary", "highlights",
      "instruction", "inputs")
 )  # fmt: skip
+LONG_TEXTS = frozenset(
+    ("arguana", "bioasq", "cord_19", "healthcaremagic", "imdb", "mlsum_clustering", "mlsum_retrieval", "muri", "oasst2",
+     "thucnews")
+)  # fmt: skip
+"""Sources whose columns `text` and `input` hold passages and not sentences."""
+BITEXTS = frozenset(("europarl", "paracrawl", "unpc"))
 CODE = {
     "codesearchnet": {("queries", "text")},
     "codesearchnet_ccr": {("queries", "text"), ("corpus", "text")},
@@ -72,12 +78,10 @@ def text_kind(source: str, key: str, column: str) -> str:
     """Return how long the texts of a column are: the name of a kind of text."""
     if column in ARTICLES:
         return "article"
-    if column in PASSAGES:
+    if column in PASSAGES or (column in ("text", "input") and (key == "corpus" or source in LONG_TEXTS)):
         return "passage"
-    if column in SENTENCES or source in ("paracrawl", "unpc", "europarl"):
+    if column in SENTENCES or column in ("text", "input") or source in BITEXTS:
         return "sentence"
-    if column in ("text", "input"):
-        return "passage" if key == "corpus" or source in ("wildchat", "thucnews", "imdb", "oasst2", "muri", "arguana", "bioasq", "squad", "mlsum_clustering", "mlsum_retrieval", "cord_19", "healthcaremagic") else "sentence"
     return "question"
 
 
@@ -91,7 +95,5 @@ def _labels(manifest: Manifest) -> set[str]:
     if kinds & {"label", "nli", "paraphrase", "judged"} and "label" not in args:
         labels.add("label")
     labels |= {column.column for column in manifest.language_columns() if isinstance(column, LangColumn)}
-    if manifest.shape.kind == "esci":
-        labels.add("product_locale")
     key = args.get("key", [])
     return labels | {name for name in ([key] if isinstance(key, str) else key) if name not in IDENTIFIERS}

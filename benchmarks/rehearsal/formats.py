@@ -173,7 +173,9 @@ def _lines(kind: str, added: Addition) -> Iterable[str]:
     if kind == "csv":
         for place, record in enumerate(added.records):
             held = io.StringIO()
-            csv.writer(held, lineterminator="\n").writerow([*record, "too", "many"] if place in added.broken else record)
+            csv.writer(held, lineterminator="\n").writerow(
+                [*record, "too", "many"] if place in added.broken else record
+            )
             yield held.getvalue()
         return
     for place, record in enumerate(added.records):

@@ -1,4 +1,4 @@
-"""Makes the raw mirror of a rehearsal: the small mirror multiplied to a fraction of the corpus, with planted records."""
+"""Makes the raw files of a rehearsal: the small mirror, multiplied to a fraction of the corpus, and planted records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Yield:
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     bad: defaultdict[str, set[tuple[str, int]]] = field(default_factory=lambda: defaultdict(set))
-    """Path of a file → (name in it, number) of records that are quarantined."""
+    """Path of a file → (name in it if it is an archive, number) of records that are quarantined."""
 
 
 def generate(folder: Path, manifests: list[Manifest], fraction: float, seed: int = 0) -> Truth:
@@ -46,46 +46,49 @@ def generate(folder: Path, manifests: list[Manifest], fraction: float, seed: int
     small, raw = folder / "fixtures", folder / "raw"
     for old in (small, raw):
         shutil.rmtree(old, ignore_errors=True)
-    uses = mirror.build(small, manifests)
-    given = _yield(small, uses)
+    uses, originals = mirror.build(small, manifests)
+    given = _yield(small, uses, originals)
     copies = _copies(uses, given, manifests, fraction)
     loaded = {path: _load(small / path, of) for path, of in uses.items()}
     words = Words(_texts(loaded))
     planter = Planter(words)
     for path in sorted(loaded):
         _multiply(small / path, raw / path, path, uses[path], loaded[path], given, copies[path], planter, seed)
-    planter.truth.write_evaluation(folder / "evaluation")
+    planter.truth.write_evaluation(folder / "evaluation" / "planted")
     planter.truth.save(folder / "truth.json")
     shutil.rmtree(small)
     return planter.truth
 
 
-def _yield(small: Path, uses: dict[str, list[Use]]) -> Yield:
-    """Normalize the small mirror, a subset after the other."""
+def _yield(small: Path, uses: dict[str, list[Use]], originals: dict[str, str]) -> Yield:
+    """Normalize the subsets that have a fixture; their copies give the same."""
     given = Yield()
     files: defaultdict[tuple[str, str], list[tuple[str, Use]]] = defaultdict(list)
     for path, of in uses.items():
         for use in of:
-            files[use.manifest.name, next(iter(use.manifest.subsets))].append((path, use))
+            files[use.manifest.name, use.subset].append((path, use))
     for (source, subset), of in files.items():
         manifest = of[0][1].manifest
-        paths = {(use.table, use.name): path for path, use in of}
+        if of[0][1].like is not None:
+            continue
+        paths = {use.name: path for path, use in of}
         raw = [RawFile(use.table, use.name, str(small / path), (small / path).stat().st_size, path) for path, use in of]
         for part in parts(manifest, subset, raw):
             quarantine = Quarantine(source, subset)
-            filtered: Counter[str] = Counter()
-            given.rows[source, subset] += sum(batch.num_rows for batch in normalize(part, manifest, quarantine, filtered))
+            rows = normalize(part, manifest, quarantine, Counter())
+            given.rows[source, subset] += sum(batch.num_rows for batch in rows)
             for row in quarantine.table().select(["file", "record"]).to_pylist():
-                name = row["file"].partition("!")[0]
-                for (_, own), path in paths.items():
-                    if own == name:
-                        given.bad[path].add((row["file"], row["record"]))
+                name, _, member = row["file"].partition("!")
+                given.bad[paths[name]].add((member, row["record"]))
+    for (source, subset), of in files.items():
+        if of[0][1].like is not None:
+            given.rows[source, subset] = given.rows[source, of[0][1].like]
+    for copy, path in originals.items():
+        given.bad[copy] = given.bad[path]
     return given
 
 
-def _copies(
-    uses: dict[str, list[Use]], given: Yield, manifests: list[Manifest], fraction: float
-) -> dict[str, int]:
+def _copies(uses: dict[str, list[Use]], given: Yield, manifests: list[Manifest], fraction: float) -> dict[str, int]:
     """Return how often each file's records are repeated, the fixture's included."""
     shares = {
         (manifest.name, name): manifest.samples / len(manifest.subsets) if subset.samples is None else subset.samples
@@ -93,9 +96,7 @@ def _copies(
         for name, subset in manifest.subsets.items()
     }
     needed = {key: max(1, round(share * fraction / max(given.rows[key], 1))) for key, share in shares.items()}
-    return {
-        path: max(needed[use.manifest.name, next(iter(use.manifest.subsets))] for use in of) for path, of in uses.items()
-    }
+    return {path: max(needed[use.manifest.name, use.subset] for use in of) for path, of in uses.items()}
 
 
 def _load(path: Path, uses: list[Use]) -> tuple[str, list[Records]]:
@@ -133,8 +134,8 @@ def _multiply(
     total = 0
     for records in of:
         rng = generator(seed, path, records.member)
-        name = uses[0].name if records.member is None else f"{uses[0].name}!{records.member}"
-        sound = [record for number, record in records.readable if (name, number) not in given.bad[path]]
+        bad = {number for member, number in given.bad[path] if member == (records.member or "")}
+        sound = [record for number, record in records.readable if number not in bad]
         added = additions[records.member] = Addition()
         if sound and copies > 1:
             rewriter = _rewriter(uses, records)

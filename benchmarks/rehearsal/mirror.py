@@ -28,6 +28,7 @@ class Use:
         name: of the file below the folder of its origin.
         table: key in the manifest's `tables`.
         manifest: bound to the subset.
+        like: the sibling of which the subset's files are copies; None for a subset with a fixture.
         scripts: script of the fixture's texts → script that the subset's texts should have.
 
     """
@@ -35,7 +36,13 @@ class Use:
     name: str
     table: str
     manifest: Manifest
+    like: str | None = None
     scripts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def subset(self) -> str:
+        """The name of the subset."""
+        return next(iter(self.manifest.subsets))
 
 
 def folder_of(manifest: Manifest, table: RawTable) -> str:
@@ -46,11 +53,12 @@ def folder_of(manifest: Manifest, table: RawTable) -> str:
     return origin.folder if isinstance(origin, ManualOrigin) else manifest.name
 
 
-def build(root: Path, manifests: list[Manifest]) -> dict[str, list[Use]]:
+def build(root: Path, manifests: list[Manifest]) -> tuple[dict[str, list[Use]], dict[str, str]]:
     """Write the mirror below `root`.
 
     Returns:
-        Path below `root` of every raw file that a subset takes → its uses, in the order of the manifests.
+        Path below `root` of every raw file that a subset takes → its uses, in the order of the manifests; and path of
+        every copy → path of its original.
 
     Raises:
         LookupError: a subset has no fixture, and none of its siblings' fits its file names.
@@ -64,12 +72,12 @@ def build(root: Path, manifests: list[Manifest]) -> dict[str, list[Use]]:
         known = FIXTURES[manifest.name].SUBSETS
         for subset in manifest.subsets:
             bound = manifest.bound(subset)
-            scripts = () if subset in known else _copied(files, manifest, bound, known)
+            like, scripts = (None, ()) if subset in known else _copied(files, manifest, bound, known)
             for key, table in bound.tables.items():
                 home = folder_of(manifest, table)
                 for name in files.matching(home, table.files):
-                    uses.setdefault(f"{home}/{name}", []).append(Use(name, key, bound, scripts))
-    return uses
+                    uses.setdefault(f"{home}/{name}", []).append(Use(name, key, bound, like, scripts))
+    return uses, files.originals
 
 
 class _Files:
@@ -77,6 +85,7 @@ class _Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.originals: dict[str, str] = {}
         self._names: dict[str, set[str]] = {}
 
     def names(self, home: str) -> set[str]:
@@ -95,8 +104,8 @@ class _Files:
 
 def _copied(
     files: _Files, manifest: Manifest, wanted: Manifest, known: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Copy the files of the sibling that is nearest in script to a subset, and return which scripts to exchange."""
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Copy the files of the sibling that is nearest in script to a subset; return it, and which scripts to exchange."""
     own = _scripts(wanted)
     siblings = [manifest.bound(name) for name in known]
     for sibling in sorted(siblings, key=lambda one: sum(a != b for a, b in zip(_scripts(one), own, strict=True))):
@@ -107,8 +116,10 @@ def _copied(
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _copy(source, target, sibling.tables[key], wanted.tables[key])
                 files.names(home).add(name)
+                files.originals[f"{home}/{name}"] = source.relative_to(files.root).as_posix()
             pairs = zip(_scripts(sibling), own, strict=True)
-            return tuple(dict.fromkeys((a, b) for a, b in pairs if a != b and "Code" not in (a, b)))
+            (like,) = sibling.subsets
+            return like, tuple(dict.fromkeys((a, b) for a, b in pairs if a != b and "Code" not in (a, b)))
     raise LookupError(f"no fixture of {manifest.name} fits the file names of {next(iter(wanted.subsets))}")
 
 

@@ -80,7 +80,10 @@ class Truth:
         data = json.loads(path.read_text("utf-8"))
         return cls(
             data["records"],
-            [Duplicate(d["kind"], Place(**d["first"]), Place(**d["second"]), d["similarity"]) for d in data["duplicates"]],
+            [
+                Duplicate(d["kind"], Place(**d["first"]), Place(**d["second"]), d["similarity"])
+                for d in data["duplicates"]
+            ],
             [Leak(leak["kind"], Place(**leak["place"])) for leak in data["leaks"]],
             [Place(**place) for place in data["broken"]],
             [tuple(pair) for pair in data["evaluation"]],
@@ -90,7 +93,10 @@ class Truth:
         """Write the evaluation set in BEIR's layout, every document judged relevant for its query."""
         (folder / "qrels").mkdir(parents=True, exist_ok=True)
         for name, side in (("queries", 0), ("corpus", 1)):
-            lines = [json.dumps({"_id": str(n), "text": pair[side]}, ensure_ascii=False) for n, pair in enumerate(self.evaluation)]
+            lines = [
+                json.dumps({"_id": str(n), "text": pair[side]}, ensure_ascii=False)
+                for n, pair in enumerate(self.evaluation)
+            ]
             (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
         judged = ["query-id\tcorpus-id\tscore", *(f"{n}\t{n}\t1" for n in range(len(self.evaluation)))]
         (folder / "qrels" / "test.tsv").write_text("\n".join(judged) + "\n", "utf-8")
@@ -128,9 +134,7 @@ class Planter:
                 self.truth.broken.append(_place(use, first + len(added.records)))
                 added.records.append(added.records[n])
 
-    def _pairs(
-        self, use: Use, columns: tuple[str, str], added: Addition, first: int, rng: np.random.Generator
-    ) -> None:
+    def _pairs(self, use: Use, columns: tuple[str, str], added: Addition, first: int, rng: np.random.Generator) -> None:
         query, positive = columns
         made = list(added.records)
         count = max(1, int(len(made) * SHARE))
@@ -163,7 +167,9 @@ class Planter:
             copy = append(made[0] | {query: asked, positive: text})
             self.truth.duplicates.append(Duplicate("exact across sources", place, copy, 1.0))
         del self.pool[:count]
-        self.pool += [(_place(use, first + at), made[at][query], made[at][positive]) for at in shared][: _POOL - len(self.pool)]
+        self.pool += [(_place(use, first + at), made[at][query], made[at][positive]) for at in shared][
+            : _POOL - len(self.pool)
+        ]
 
     def _changed(self, text: str, rng: np.random.Generator) -> str | None:
         """Return a text with another word in its middle, or None if it is too short for a near-duplicate."""
@@ -178,7 +184,7 @@ class Planter:
 
 
 def _place(use: Use, record: int) -> Place:
-    return Place(use.manifest.name, next(iter(use.manifest.subsets)), use.name, record)
+    return Place(use.manifest.name, use.subset, use.name, record)
 
 
 def _columns(use: Use, kind: str) -> tuple[str, str] | None:
@@ -187,7 +193,11 @@ def _columns(use: Use, kind: str) -> tuple[str, str] | None:
     if spec.kind != "pair" or kind not in ("parquet", "jsonl", "json") or use.manifest.where or table.other_names:
         return None
     query, positive = spec.args.get("query"), spec.args.get("positive")
-    if not isinstance(query, str) or not isinstance(positive, str) or set(spec.args) - {"query", "positive", "negatives"}:
+    if (
+        not isinstance(query, str)
+        or not isinstance(positive, str)
+        or set(spec.args) - {"query", "positive", "negatives"}
+    ):
         return None
     if {table.fields.get(query), table.fields.get(positive)} != {"string"}:
         return None

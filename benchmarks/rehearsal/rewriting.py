@@ -46,9 +46,7 @@ class Rewriter:
 
     """
 
-    def __init__(
-        self, source: str, roles: dict[str, str], header: list[str] | None, scripts: dict[str, str]
-    ) -> None:
+    def __init__(self, source: str, roles: dict[str, str], header: list[str] | None, scripts: dict[str, str]) -> None:
         self.source, self.roles, self.header, self.scripts = source, roles, header, scripts
         self._known: dict[str, str] = {}
 

@@ -16,7 +16,12 @@ SIZE = 20_000
 """Words of a vocabulary."""
 UNSPACED = {"Hani": 2, "Jpan": 2, "Thai": 4, "Laoo": 4, "Khmr": 4, "Mymr": 4, "Tibt": 3}
 """Script without spaces between words → characters of its longest made-up word."""
-LENGTHS = {"question": (9, 0.35, 4, 24), "sentence": (16, 0.45, 6, 48), "passage": (70, 0.5, 24, 320), "article": (280, 0.5, 90, 1200)}
+LENGTHS = {
+    "question": (9, 0.35, 4, 24),
+    "sentence": (16, 0.45, 6, 48),
+    "passage": (70, 0.5, 24, 320),
+    "article": (280, 0.5, 90, 1200),
+}
 """Kind of text → median, standard deviation of the logarithm, least and most words: log-normal."""
 _LETTERS = {"Hani": ("Hani",), "Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang",)}
 _ALPHABET = 3000
@@ -88,7 +93,7 @@ def generator(*names: object) -> np.random.Generator:
 
 @cache
 def _letters(script: str) -> list[str]:
-    """Return the letters of a script, in an order that stands for their frequency; those of Latin for an unknown one."""
+    """Return the letters of a script, the most frequent first by our order; those of Latin for an unknown script."""
     if script not in NAMES or script == "Latn":
         return list(_ENGLISH + "äéöñçåüøıšč")
     numbers = [NAMES.index(part) + 1 for part in _LETTERS.get(script, (script,))]
