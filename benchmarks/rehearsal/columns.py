@@ -23,8 +23,8 @@ PASSAGES = frozenset(
      "solution", "source_code", "selftext", "code", "texts", "Conversation", "conversation", "conversations")
 )  # fmt: skip
 SENTENCES = frozenset(
-    ("premise", "hypothesis", "sentence1", "sentence2", "sentence", "translation", "simplified", "summary", "highlights",
-     "instruction", "inputs")
+    ("premise", "hypothesis", "sentence1", "sentence2", "sentence", "translation", "simplified", "summary",
+     "highlights", "instruction", "inputs")
 )  # fmt: skip
 LONG_TEXTS = frozenset(
     ("arguana", "bioasq", "cord_19", "healthcaremagic", "imdb", "mlsum_clustering", "mlsum_retrieval", "muri", "oasst2",

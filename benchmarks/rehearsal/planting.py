@@ -24,6 +24,8 @@ FEWEST = 8
 """Made-up records that a file must have before anything is planted in it."""
 LONG = 40
 """Words of a passage of which a near-duplicate is planted."""
+PLAIN = {"query", "positive", "negatives", "may_lack_positive"}
+"""Arguments of the shape `pair` with which a record is one pair of plain texts."""
 _BROKEN_EVERY = 500
 _POOL = 40
 
@@ -137,8 +139,9 @@ class Planter:
     def _pairs(self, use: Use, columns: tuple[str, str], added: Addition, first: int, rng: np.random.Generator) -> None:
         query, positive = columns
         made = list(added.records)
-        count = max(1, int(len(made) * SHARE))
-        order = rng.permutation(len(made)).tolist()
+        whole = [n for n, record in enumerate(made) if record[query] and record[positive]]
+        count = max(1, int(len(whole) * SHARE))
+        order = rng.permutation(whole).tolist()
         within, near, exact, contained, shared = (order[n * count : (n + 1) * count] for n in range(5))
 
         def append(record: dict[str, Any]) -> Place:
@@ -164,7 +167,7 @@ class Planter:
             self.truth.leaks.append(Leak("contained", _place(use, first + at)))
             self.truth.evaluation.append((asked, leaked))
         for place, asked, text in self.pool[:count]:
-            copy = append(made[0] | {query: asked, positive: text})
+            copy = append(made[whole[0]] | {query: asked, positive: text})
             self.truth.duplicates.append(Duplicate("exact across sources", place, copy, 1.0))
         del self.pool[:count]
         self.pool += [(_place(use, first + at), made[at][query], made[at][positive]) for at in shared][
@@ -193,11 +196,7 @@ def _columns(use: Use, kind: str) -> tuple[str, str] | None:
     if spec.kind != "pair" or kind not in ("parquet", "jsonl", "json") or use.manifest.where or table.other_names:
         return None
     query, positive = spec.args.get("query"), spec.args.get("positive")
-    if (
-        not isinstance(query, str)
-        or not isinstance(positive, str)
-        or set(spec.args) - {"query", "positive", "negatives"}
-    ):
+    if not isinstance(query, str) or not isinstance(positive, str) or set(spec.args) - PLAIN:
         return None
     if {table.fields.get(query), table.fields.get(positive)} != {"string"}:
         return None
