@@ -182,6 +182,8 @@ def try_python(printed: Printed) -> str:
             raise AssertionError(str(error)) from error
         return "parsed"
     found = importlib.util.find_spec(module)
+    if found is not None and found.submodule_search_locations:
+        found = importlib.util.find_spec(f"{module}.__main__")
     assert found is not None
     assert found.origin is not None
     source = Path(found.origin).read_text("utf-8")
@@ -291,6 +293,7 @@ def test_the_pages_print_commands_of_every_kind():
         ("python3", "tasks.py", "demmo"),
         ("python", "-m", "benchmarks.training", "--large"),
         ("python", "-m", "benchmarks.mining", "--pears", "x"),
+        ("python", "-m", "benchmarks.rehearsal", "--fractoin", "0.01"),
         ("python", "-m", "tools.langid.tran"),
         ("pip", "install", "--target-folder", "x", "y"),
         ("git", "pull"),
