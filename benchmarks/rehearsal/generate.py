@@ -6,6 +6,7 @@ import shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.rehearsal import formats, mirror
 from benchmarks.rehearsal.columns import roles
@@ -135,7 +136,7 @@ def _multiply(
     for records in of:
         rng = generator(seed, path, records.member)
         bad = {number for member, number in given.bad[path] if member == (records.member or "")}
-        sound = [record for number, record in records.readable if number not in bad]
+        sound = _sound(records, bad, thinned=any(_thinned(use.manifest) for use in uses))
         added = additions[records.member] = Addition()
         if sound and copies > 1:
             rewriter = _rewriter(uses, records)
@@ -151,6 +152,30 @@ def _multiply(
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+def _thinned(manifest: Manifest) -> bool:
+    """Tell whether a shape takes one of so many records, by their place in the file."""
+    args = manifest.shape.args
+    return "every" in args or "every" in args.get("shape", {}).get("args", {})
+
+
+def _sound(records: Records, bad: set[int], *, thinned: bool) -> list[Any]:
+    """Return the records that can become rows; if their places count, bad ones get the values that they lack."""
+    sound: list[Any] = []
+    for number, record in records.readable:
+        if number not in bad:
+            sound.append(record)
+        elif thinned and sound and isinstance(record, dict):
+            sound.append(_filled(record, sound[-1]))
+    return sound
+
+
+def _filled(value: Any, other: Any) -> Any:
+    """Return a nested value with the texts of another one where its own are blank."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {name: _filled(inner, other.get(name)) for name, inner in value.items()}
+    return other if value is None or (isinstance(value, str) and not value.strip()) else value
 
 
 def _rewriter(uses: list[Use], records: Records) -> Rewriter:

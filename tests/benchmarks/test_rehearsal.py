@@ -81,6 +81,16 @@ def test_judgements_name_queries_and_documents_that_are_there(made):
     assert len({q["text"] for q in queries}) > len(queries) - 5
 
 
+def test_records_keep_their_places_where_one_of_so_many_is_taken(tmp_path):
+    generate(tmp_path, manifests("bactrianx_translation"), 0.0002)
+    home = tmp_path / "raw/MBZUAI/Bactrian-X"
+    german, english = (
+        pq.read_table(home / f"{language}/train/0000.parquet")["id"].to_pylist() for language in ("de", "en")
+    )
+    assert len(english) > 200
+    assert german == english
+
+
 @pytest.mark.parametrize("value", ["7", 7, "doc-7"])
 def test_identifiers_of_copies_differ_from_each_other_and_from_the_originals(value):
     copies = [linked(value, copy) for copy in range(1, 2000)]
