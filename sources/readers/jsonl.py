@@ -26,6 +26,7 @@ from sources.readers.sniff import BrokenStreamError, open_text
 
 _PEEKED = 1 << 20
 _SAMPLED = 100
+_NEWLINE, _BRACE = b"\n{"
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -96,7 +97,7 @@ def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
     """
     if any(kind not in SIMPLE for kind in table.fields.values()):
         return None
-    if data[:1] != b"{" or data.count(b"\n{") != lines - 1:
+    if not _all_begin_objects(data, lines):
         return None
     schema = pa.schema([(field, SIMPLE[kind]) for field, kind in table.fields.items()])
     try:
@@ -111,6 +112,13 @@ def _parsed(data: bytes, lines: int, table: RawTable) -> pa.Table | None:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     return columns if columns.num_rows == lines else None
+
+
+def _all_begin_objects(data: bytes, lines: int) -> bool:
+    """Tell whether each of the lines of a block begins with a brace; faster than `bytes.count`."""
+    content = np.frombuffer(data, np.uint8)
+    newlines = np.flatnonzero(content[:-1] == _NEWLINE)
+    return len(newlines) == lines - 1 and data[:1] == b"{" and bool((content[newlines + 1] == _BRACE).all())
 
 
 def _look_for_names(data: bytes, columns: pa.Table, casting: Casting, parser: Parser) -> None:
