@@ -34,7 +34,7 @@ class Footprint:
     def _watch(self) -> None:
         beats = 0
         while not self._stop.wait(0.5):
-            self.memory = max(self.memory, sum(_proportional(pid) for pid in _family(os.getpid())))
+            self.memory = max(self.memory, sum(proportional(pid) for pid in family(os.getpid())))
             if beats % 20 == 0:
                 self._disk()
             beats += 1
@@ -50,7 +50,8 @@ class Footprint:
         self.disk = max(self.disk, total)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process and all below it."""
     found, waiting = [], [pid]
     while waiting:
         at = waiting.pop()
@@ -63,7 +64,8 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _proportional(pid: int) -> int:
+def proportional(pid: int) -> int:
+    """Return the proportional set size of a process in bytes; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError, PermissionError):

@@ -14,13 +14,13 @@ profile sample: 1 of 2 sources could not be fetched: laws
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 from curation.build import StepResult
 from open_ml_embed.core.errors import CorpusError, MissingPackageError, StageError, TransientError
+from open_ml_embed.core.printing import print_text
 
 
 class RefusedError(StageError):
@@ -101,7 +101,7 @@ class Failures:
             explained = StageError(what, remedy="this is a bug in the program; its traceback follows at the end")
         self.by_name.setdefault(name, explained)
         if at_once:
-            print(f"failed {name}: {explained}", file=sys.stderr, flush=True)
+            print_text(f"failed {name}: {explained}", error=True)
 
     def __bool__(self) -> bool:
         """Tell whether there are failures."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.optional import check_installed
+from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.validation_errors import from_arguments
 from open_ml_embed.mix import Mix
 from train.config import TrainSettings
@@ -208,4 +208,4 @@ def _with_mix(settings: TrainSettings, mix: Mix | Mapping[str, Mix]) -> TrainSet
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print_text(text, error=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[[^\]/]+\]|.", re.DOTALL)
@@ -19,6 +20,47 @@ def _compiled(glob: str) -> re.Pattern[str]:
         else:
             parts.append(_MEANING.get(token) or re.escape(token))
     return re.compile("".join(parts), re.DOTALL)
+
+
+_WILD = re.compile(r"[*?\[]")
+
+
+class Names:
+    """A sorted list of file names that is searched by glob many times, as by every subset of a source.
+
+    A glob is compared only with the names that start with its part before the first wildcard.
+
+    >>> Names(["de/b.json", "de/a.json", "en/a.json"]).matching(["de/*.json", "en/a.json", "fr/*"])
+    ['de/a.json', 'de/b.json', 'en/a.json']
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = sorted(names)
+        self._known: dict[str, list[str]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield all names, sorted."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Return the number of names."""
+        return len(self._names)
+
+    def matching(self, globs: Iterable[str]) -> list[str]:
+        """Return the names that match at least one of the globs, sorted."""
+        return sorted({name for glob in globs for name in self._of(glob)})
+
+    def _of(self, glob: str) -> list[str]:
+        if glob not in self._known:
+            prefix = _WILD.split(glob, maxsplit=1)[0]
+            pattern, found = _compiled(glob), []
+            for index in range(bisect_left(self._names, prefix), len(self._names)):
+                if not self._names[index].startswith(prefix):
+                    break
+                if pattern.fullmatch(self._names[index]):
+                    found.append(self._names[index])
+            self._known[glob] = found
+        return self._known[glob]
 
 
 def any_match(name: str, globs: Iterable[str]) -> bool:

@@ -31,6 +31,20 @@ class Locked:
     commit: str
     files: Mapping[str, tuple[int, str]]
 
+    def joined(self, other: Locked | None) -> Locked:
+        """Return this entry with the files of another one as well, if both are of one commit.
+
+        Several sources can take files of one repository, and a commit never changes. If the commits differ, the other
+        files are not those of this commit, and this entry is returned unchanged.
+        """
+        if other is None or other.commit != self.commit:
+            return self
+        return Locked(self.commit, {**other.files, **self.files})
+
+    def differs(self, other: Locked | None) -> bool:
+        """Tell whether another entry is of another commit, or lacks files of this one."""
+        return other is None or other.commit != self.commit or not self.files.items() <= other.files.items()
+
     def check(self, name: str, size: int, identity: str, where: str) -> None:
         """Check that a file is the locked one.
 

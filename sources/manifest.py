@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from open_ml_embed.core.names import LONGEST, check_inside, check_name, check_path, check_value
 from open_ml_embed.core.registry import one_of
 from open_ml_embed.core.section import Section
 from sources.access import Access, Open
@@ -43,6 +44,9 @@ TextExpr = str | list[str]
 """A dotted path to a raw column (`translation.en`), or several paths whose texts are joined by one space."""
 
 
+Name = Annotated[str, AfterValidator(check_name)]
+Inside = Annotated[str, AfterValidator(check_inside)]
+"""A relative path or glob that does not leave its folder."""
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -50,9 +54,9 @@ class HubOrigin(Section):
     """A dataset repository on the Hub, fetched through huggingface-hub at a pinned revision."""
 
     kind: Literal["hub"] = "hub"
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
-    ref: str = "main"
-    mirrors: list[str] = []
+    repo: Annotated[Inside, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    ref: Inside = "main"
+    mirrors: list[Inside] = []
     """Other repositories with the same file paths (`owner/name` or `owner/name@ref`), tried in order if `repo` is gone
     or gated."""
 
@@ -88,7 +92,7 @@ class ManualOrigin(Section):
 
     kind: Literal["manual"] = "manual"
     url: str
-    folder: str
+    folder: Annotated[str, AfterValidator(check_path)]
     sha256: dict[str, Digest] = {}
     """File name → SHA-256, if the publisher states one."""
 
@@ -99,9 +103,9 @@ Origin = Annotated[HubOrigin | AptOrigin | PythonOrigin | UrlOrigin | ManualOrig
 class RawTable(Section):
     """One kind of raw file: its location, its format, and its required fields."""
 
-    files: list[str] = Field(min_length=1)
+    files: list[Inside] = Field(min_length=1)
     """Globs over the origin's file names (`sources.globs`)."""
-    repo: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
+    repo: Annotated[Inside, Field(pattern=r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")] | None = None
     """Hub only: the repository of this table, if it is not the origin's; `@ref` may follow."""
     format: Annotated[str, one_of(READERS)]
     """A name in `sources.formats.READERS`."""
@@ -155,7 +159,7 @@ class Subset(Section):
     """Null: the language of the query."""
     samples: int | None = Field(default=None, ge=0)
     """Rows of this subset in the published corpus, if known."""
-    vars: dict[str, str] = {}
+    vars: dict[str, Annotated[str, AfterValidator(check_value)]] = {}
     """Placeholder → value, for the strings under `tables` and `shape`."""
 
 
@@ -178,7 +182,7 @@ class License(Section):
 class Manifest(Section):
     """Description of one dataset."""
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=LONGEST)
     title: str
     collection: Collection
     task: Task
@@ -193,7 +197,7 @@ class Manifest(Section):
     clean: list[CleanName] | dict[Literal["query", "positive"], list[CleanName]] = []
     """Cleaning operations (`sources.cleaning`), for both sides of a row or by side; negatives are treated as
     positives."""
-    subsets: dict[str, Subset] = Field(min_length=1)
+    subsets: dict[Name, Subset] = Field(min_length=1)
     license: License
     access: Access = Open()
     citation: str = Field(min_length=3)

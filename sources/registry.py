@@ -9,7 +9,6 @@ is a manifest folder).
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 
 from open_ml_embed import core
 from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.registry import cannot_load, declared, report
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
@@ -98,7 +98,7 @@ def files(kind: str, *places: Path) -> dict[str, Path]:
 
 @cache
 def _report_shadowed(used: Path, other: Path) -> None:
-    print(f"{used} is taken, and not {other}", file=sys.stderr)
+    print_text(f"{used} is taken, and not {other}", error=True)
 
 
 def file(name: str, root: Path | None = None) -> Path:

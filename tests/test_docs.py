@@ -49,6 +49,10 @@ PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad",
 """What a page has in place of a name."""
 
 
+SESSION = "docs/python.md"
+"""A page whose examples are one session, run by `tests/public/test_python_page.py`."""
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A project as the pages take it: the checkout's settings and pipelines, the files they name, mixes to train on."""
@@ -182,6 +186,8 @@ def try_python(printed: Printed) -> str:
             raise AssertionError(str(error)) from error
         return "parsed"
     found = importlib.util.find_spec(module)
+    if found is not None and found.submodule_search_locations:
+        found = importlib.util.find_spec(f"{module}.__main__")
     assert found is not None
     assert found.origin is not None
     source = Path(found.origin).read_text("utf-8")
@@ -291,6 +297,7 @@ def test_the_pages_print_commands_of_every_kind():
         ("python3", "tasks.py", "demmo"),
         ("python", "-m", "benchmarks.training", "--large"),
         ("python", "-m", "benchmarks.mining", "--pears", "x"),
+        ("python", "-m", "benchmarks.rehearsal", "--fractoin", "0.01"),
         ("python", "-m", "tools.langid.tran"),
         ("pip", "install", "--target-folder", "x", "y"),
         ("git", "pull"),
@@ -317,7 +324,7 @@ def test_every_block_is_of_a_kind_that_is_tried():
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("block", of("python"), ids=named)
+@pytest.mark.parametrize("block", [block for block in of("python") if block.page != SESSION], ids=named)
 def test_python_on_the_pages_finds_what_it_imports_and_runs_where_it_is_whole(block):
     tree = ast.parse(block.text)
     for statement in ast.walk(tree):
@@ -351,7 +358,7 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
     if data.keys() <= Profile.model_fields.keys():
         Profile.model_validate(data)
     else:
-        assert block.page in ("README.md", "CONTRIBUTING.md"), "another test looks at those"
+        assert block.page in ("README.md", "CONTRIBUTING.md", SESSION), "another test looks at those"
 
 
 def test_toml_on_the_pages_names_groups_that_are_read():

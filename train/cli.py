@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from curation.build import Build
 from curation.cli.options import (
@@ -25,6 +24,8 @@ from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.terminal import Terminal
 from train import check_packages
 from train.config import TrainSettings
 from train.config_file import model_folder, settings_of, work_folder
@@ -143,7 +144,7 @@ def evaluate(
         results = mteb_model.results_of(folder, work, instructed=instructed)
         result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), results)
         if not as_json:
-            mteb_model.show(result, Console())
+            mteb_model.show(result, Terminal())
     else:
         from train.evaluation.evaluate import evaluate as measure
         from train.evaluation.evaluate import show
@@ -153,13 +154,13 @@ def evaluate(
         check_mixes(params, [settings.evaluation.mix])
         result = measure(settings, folder, work, build.workers, named=model is not None)
         if not as_json:
-            show(result, Console(), metric)
+            show(result, Terminal(), metric)
         if picture is not None:
             draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
     write_whole(report, canonical_json(result))
     if as_json:
-        print(json.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     say(f"written to {report}")
 
 

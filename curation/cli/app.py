@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +27,7 @@ from curation.pipeline.opening import PARAMS, open_build
 from curation.pipeline.outcome import ended
 from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.printing import print_json, print_text
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -46,7 +46,9 @@ Access = Annotated[str | None, typer.Option(help="open, gated, manual or dead; s
 def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
     if dry_run:
         sources = build.manifests()
-        print(f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}")
+        print_text(
+            f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}"
+        )
         return
     _run(step, build, as_json=as_json)
 
@@ -104,7 +106,7 @@ def decontaminate(
     check_evaluation_sets(build, "--evaluation")
     if dry_run:
         sets = chosen_sets(build.profile.decontaminate, build.root)
-        print(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
+        print_text(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
         return
     _run("decontaminate", build, as_json=as_json)
 
@@ -157,7 +159,7 @@ def mix(
         )
     if dry_run:
         names = [m.name for m in build.manifests() if recipe.holds(m.name)]
-        print(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
+        print_text(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
         return
     _run(f"mix-{name}", build, as_json=as_json)
 
@@ -172,11 +174,11 @@ def report(
     """Write the statistics report: one self-contained HTML file."""
     build = open_build(profile, params)
     if dry_run:
-        print(f"report: {build.out / 'report.html'}")
+        print_text(f"report: {build.out / 'report.html'}")
         return
     run_step(build, "report")
     path = str(build.out / "report.html")
-    print(json.dumps({"step": "report", "profile": build.name, "path": path}) if as_json else path)
+    print_json({"step": "report", "profile": build.name, "path": path}, indent=None) if as_json else print_text(path)
 
 
 @app.command()
@@ -204,7 +206,7 @@ def plan(
     if without_gated:
         chosen = chosen.without("gated")
     result = make_plan(build, chosen, workers=build.workers.number)
-    print(json.dumps(result, ensure_ascii=False, indent=1)) if as_json else print_plan(result)
+    print_json(result) if as_json else print_plan(result)
 
 
 @app.command()
@@ -226,7 +228,9 @@ def probe(
     if dry_run:
         chosen = chosen_sources(build, source or ())
         todo = unprobed_sources(build, chosen, again=again)
-        print(f"probe: {len(todo)} of {len(chosen)} sources, the others are kept from before; profile {build.name}")
+        print_text(
+            f"probe: {len(todo)} of {len(chosen)} sources, the others are kept from before; profile {build.name}"
+        )
         return
     try:
         result = run_probe(build, source or (), again=again, threads=workers)
@@ -246,7 +250,7 @@ def lock(
 
     build = open_build(profile, params)
     if dry_run:
-        print(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path(build)}")
+        print_text(f"lock: {len(locked_sources(build))} sources of the Hub, to {lock_path(build)}")
         return
     ended(lambda: run_lock(build), build, as_json=as_json)
 
@@ -257,7 +261,7 @@ def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJ
     from curation.pipeline.status import make_status, print_status
 
     result = make_status(open_build(profile, params))
-    print(json.dumps(result, ensure_ascii=False, indent=1)) if as_json else print_status(result)
+    print_json(result) if as_json else print_status(result)
 
 
 @app.command()
@@ -274,7 +278,7 @@ def settings(
     check_pipeline(build, params, trained_on(build, str(params)))
     as_written = replace(build, profile=load_profile(params, build.name)[1])  # with the paths as written in the file
     inputs = step_inputs(as_written) if dry_run else write_step_inputs(as_written)
-    print(json.dumps(inputs, ensure_ascii=False, indent=1) if as_json else f"{build.name}: {', '.join(inputs)}")
+    print_json(inputs) if as_json else print_text(f"{build.name}: {', '.join(inputs)}")
 
 
 @app.command("dvc")
@@ -285,7 +289,7 @@ def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: 
 
     builds = [open_build(name, params) for name in ([profile] if profile else read_profiles(params)[0])]
     for line in write_pipelines(builds, params, dry_run=dry_run):
-        print(line)
+        print_text(line)
 
 
 @app.command("init")
@@ -301,12 +305,12 @@ def new_project(
     written = write_project(folder, dry_run=dry_run)
     params = folder / "params.yaml"
     if dry_run:
-        print("\n".join(f"{folder / name}: would be written" for name in (*written, *PIPELINES)))
+        print_text("\n".join(f"{folder / name}: would be written" for name in (*written, *PIPELINES)))
         return
     lines = [f"{name}: written" for name in written]
-    print("\n".join([*lines, *write_pipelines([open_build(None, params)], params, dry_run=False)]))
+    print_text("\n".join([*lines, *write_pipelines([open_build(None, params)], params, dry_run=False)]))
     where = "" if folder == Path() else f"cd {folder}; "
-    print(f"next: {where}curate plan; curate fetch; curate normalize; curate status")
+    print_text(f"next: {where}curate plan; curate fetch; curate normalize; curate status")
 
 
 @app.command()
@@ -379,10 +383,10 @@ def new_source(
 
     place = place_of(params)
     if dry_run:
-        print(f"{manifest_path(place, dataset, name)}: would be drafted from {dataset}")
+        print_text(f"{manifest_path(place, dataset, name)}: would be drafted from {dataset}")
         return
     draft, path = write_draft(place, dataset, name)
-    print("\n".join(next_steps(place, draft, path)))
+    print_text("\n".join(next_steps(place, draft, path)))
 
 
 @sources_app.command("check")
@@ -395,7 +399,7 @@ def check_source(name: str, params: Params = PARAMS, *, dry_run: DryRun = False,
 
     place = place_of(params)
     if dry_run:
-        print(f"sources check: {registry.load(name, place.root).name}")
+        print_text(f"sources check: {registry.load(name, place.root).name}")
         return
     try:
         found = check_source(place, name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from curation.cli.options import AsJson, DryRun, Params, ProfileName
 from curation.pipeline.opening import PARAMS, open_build
+from open_ml_embed.core.printing import print_json, print_text
 
 app = typer.Typer(no_args_is_help=False, help="List, show and fetch evaluation sets.")
 
@@ -53,7 +53,7 @@ def evaluations(
             }
             for m in manifests
         ]
-    print(json.dumps(listed, ensure_ascii=False, indent=1)) if as_json else _print(listed)
+    print_json(listed) if as_json else _print(listed)
 
 
 @app.command("show")
@@ -73,7 +73,7 @@ def show_set(name: str, params: Params = PARAMS, *, as_json: AsJson = False) -> 
         description = load_set(name, root).model_dump(mode="json", exclude_defaults=True)
     else:
         raise UnknownNameError("evaluation set", name, [*catalog.tasks, *set_names(root)])
-    print(json.dumps(description, ensure_ascii=False, indent=None if as_json else 1))
+    print_json(description, indent=None if as_json else 1)
 
 
 @app.command("fetch")
@@ -88,7 +88,7 @@ def fetch_all(
     build = open_build(profile, params)
     if dry_run:
         sets = chosen_sets(build.profile.decontaminate, build.root)
-        print(f"evaluations fetch: {len(sets)} evaluation sets, profile {build.name}")
+        print_text(f"evaluations fetch: {len(sets)} evaluation sets, profile {build.name}")
         return
     ended(lambda: run_fetch_sets(build), build, as_json=as_json)
 
@@ -100,17 +100,17 @@ def enumerate_all(params: Params = PARAMS) -> None:
     from curation.decontamination.mteb_tasks import enumerate_tasks
     from sources.registry import FOLDER
 
-    print(enumerate_tasks(params.parent / FOLDER / CATALOG))
+    print_text(enumerate_tasks(params.parent / FOLDER / CATALOG))
 
 
 def _print(listed: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from open_ml_embed.core.terminal import Terminal
 
     table = Table(title=f"{len(listed):,} evaluation sets")
     for column in ("name", "type", "origin", "subsets", "languages"):
         table.add_column(column, justify="right" if column in ("subsets", "languages") else "left")
     for entry in listed:
-        table.add_row(*(escape(str(value)) for value in entry.values()))
-    Console().print(table)
+        table.add_row(*(str(value) for value in entry.values()))
+    Terminal().print(table)

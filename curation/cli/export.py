@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from curation.export.exporters import EXPORTERS
 from curation.export.options import Options
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.printing import print_json, print_text
 
 _DEFAULT = Options()
 
@@ -55,15 +55,15 @@ def export(
     )  # fmt: skip
     done = write(_folder(mix, profile, params), format_name, to, options, dry_run=dry_run)
     if as_json:
-        print(json.dumps({**asdict(done), "to": str(to), "dry_run": dry_run}, ensure_ascii=False, indent=1))
+        print_json({**asdict(done), "to": str(to), "dry_run": dry_run})
         return
     families = ", ".join(f"{name} {count:,}" for name, count in done.families.items())
     written = "would be written" if dry_run else f"in {len(done.files)} files"
-    print(f"{done.mix} → {to}: {done.samples:,} of {done.total:,} samples of {done.split} ({families}), {written}")
+    print_text(f"{done.mix} → {to}: {done.samples:,} of {done.total:,} samples of {done.split} ({families}), {written}")
     for reason, count in done.left_out.items():
-        print(f"  left out: {count:,} {REASONS[reason]}")
+        print_text(f"  left out: {count:,} {REASONS[reason]}")
     if done.repeated:
-        print(f"  repeated negatives: {done.repeated:,} samples")
+        print_text(f"  repeated negatives: {done.repeated:,} samples")
 
 
 def _folder(mix: str, profile: str | None, params: Path) -> Path:

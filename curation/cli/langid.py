@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +14,7 @@ import typer
 
 from curation.langid.settings import BACKENDS, LanguageSettings
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.printing import print_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,17 +70,18 @@ def evaluate(
     results = {str(file): evaluate(file, settings, split=split) for file in files}
     if as_json:
         by_file = {name: asdict(result) for name, result in results.items()}
-        print(json.dumps({**settings.model_dump(include={"backend", "model", "policy"}), "files": by_file}, indent=1))
+        print_json({**settings.model_dump(include={"backend", "model", "policy"}), "files": by_file})
     else:
         print_scores(results)
 
 
 def print_scores(results: dict[str, Evaluation]) -> None:
     """Print the scores of each file; if there is only one file, also the languages with the lowest F1."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from open_ml_embed.core.terminal import Terminal
+
+    console = Terminal()
     table = Table("file", "set", "languages", "texts", "accuracy", "recall", "macro F1")
     for column in table.columns[2:]:
         column.justify = "right"

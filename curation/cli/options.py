@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from open_ml_embed.core.errors import CorpusError, exit_code
+from open_ml_embed.core.processes import ended_by_signals
+from open_ml_embed.core.terminal import Terminal
 
 ProfileName = Annotated[
     str | None,
@@ -33,9 +33,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
+SIGNALED = 128
+"""Exit codes above are those of signals."""
+
+
 def say(text: str) -> None:
     """Print a line to standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    Terminal(stderr=True, soft_wrap=True).print(text)
 
 
 def run_program(app: typer.Typer) -> None:
@@ -43,9 +47,14 @@ def run_program(app: typer.Typer) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        app()
+        with ended_by_signals():
+            app()
     except CorpusError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error[/] {escape(str(error))}")
+        terminal = Terminal(stderr=True, soft_wrap=True)
+        terminal.print("error", style="bold red", end=" ")
+        terminal.print(str(error))
         sys.exit(exit_code(error))
     except SystemExit as end:  # typer exits with 2 for a wrong option, but here 2 means "try again later"
+        if isinstance(end.code, int) and end.code > SIGNALED:
+            say("stopped; what is finished is kept: run the same command again to go on")
         sys.exit(1 if end.code == 2 else end.code)

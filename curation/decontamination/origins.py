@@ -121,7 +121,7 @@ def _from_folder(path: str, split: str, options: FetchOptions) -> list[RawFile]:
         split = "test" if "test" in splits else next((s for s in splits if s != "train"), "train")
     parts = {"queries": "queries.jsonl*", "corpus": "corpus.jsonl*", "judgements": f"qrels/{split}.*"}
     return [
-        local_file(folder, name, f"{part}/default/{split}", options.hashes)
+        local_file(folder, name, f"{part}/default/{split}", options)
         for part, glob in parts.items()
         for name in matching(names, [glob], where=path)
     ]
@@ -158,7 +158,7 @@ def _names(task: EvaluationTask, options: FetchOptions) -> list[str]:
 
 def _fetched(task: EvaluationTask, plan: Mapping[str, list[str]], options: FetchOptions) -> list[RawFile]:
     exact = {key: [re.sub(r"([*?[])", r"[\1]", name) for name in names] for key, names in plan.items()}
-    return hub.fetch(_described(task, exact), "all", options)
+    return hub.begin(_described(task, exact), "all", options).result()
 
 
 def _plan(task: EvaluationTask, form: TaskType, layout: Layout) -> dict[str, list[str]]:

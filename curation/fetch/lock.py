@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from curation.build import Build, StepResult
 from curation.failures import Failures
 from curation.raw_files import lock_path
 from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.progress import Progress
 from sources.fetch import FetchOptions
 from sources.fetch.hub import resolve
@@ -22,6 +21,9 @@ def locked_sources(build: Build) -> list[Manifest]:
 
 def run_lock(build: Build) -> StepResult:
     """Resolve the revisions of a profile's Hub sources and write the lock file; entries of other sources are kept.
+
+    Sources that share a revision share its entry, which has the files of all of them. Files that only sources of other
+    profiles take stay in it while the commit is the same.
 
     Returns:
         The result. `stats` has the lock file's ``path``, its number of ``revisions``, the number of new or ``changed``
@@ -44,17 +46,17 @@ def run_lock(build: Build) -> StepResult:
             with failures.of(manifest.name):
                 unlocked: dict[tuple[str, str], CorpusError] = {}
                 resolved = resolve(manifest, options, unlocked)
-                revisions |= resolved
+                revisions |= {key: locked.joined(revisions.get(key)) for key, locked in resolved.items()}
                 sources[manifest.name] = {
                     "revisions": len(resolved),
-                    "changed": sum(old_lock.revisions.get(key) != locked for key, locked in resolved.items()),
+                    "changed": sum(locked.differs(old_lock.revisions.get(key)) for key, locked in resolved.items()),
                     "files": sum(len(locked.files) for locked in resolved.values()),
                 }
                 for (repo, ref), error in unlocked.items():
-                    print(f"locked {manifest.name} without {repo} at {ref}: {error.what}", file=sys.stderr)
+                    print_text(f"locked {manifest.name} without {repo} at {ref}: {error.what}", error=True)
             progress.advance(manifest.name)
     write_lock(path, revisions)
-    changed = sum(old_lock.revisions.get(key) != locked for key, locked in revisions.items())
+    changed = sum(locked.differs(old_lock.revisions.get(key)) for key, locked in revisions.items())
     result = StepResult("lock", refused=failures.refused)
     result.stats = {"path": str(path), "revisions": len(revisions), "changed": changed, "sources": sources}
     if failures:

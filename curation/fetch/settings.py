@@ -19,6 +19,14 @@ class SourceSettings(Section):
     """Names of sources that are left out."""
     files_per_table: int | None = Field(default=None, ge=1)
     """Use only this many files of each raw table, the first ones (for a pilot); null: all."""
+    allow_missing: list[str] = []
+    """Names of sources that the build goes on without if they cannot be fetched. `fetch` skips such a source with a
+    message, and the report names it; without its name here, no later step uses what was fetched until it is mended or
+    left out."""
+    hub_connections: int = Field(default=8, ge=1)
+    """Files that are fetched from the Hub at once."""
+    url_connections: int = Field(default=2, ge=1)
+    """Files that are fetched at once from each other host."""
     endpoint: str | None = None
     """Endpoint of the Hub; null: the default of huggingface-hub, including `HF_ENDPOINT`."""
     local_root: str | None = None

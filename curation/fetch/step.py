@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any
 
 from curation.build import Build, Inputs, StepResult
 from curation.failures import Failures
 from curation.raw_files import IN_PLACE, entries_of, fetch_options, portable
-from open_ml_embed.core.errors import FetchError, MissingToolError
-from open_ml_embed.core.progress import Progress
+from open_ml_embed.core.errors import CorpusError, FetchError, MissingPackageError, MissingToolError
+from open_ml_embed.core.printing import print_text
+from open_ml_embed.core.progress import ByteProgress
 from sources.access import Dead
-from sources.fetch import fetch, origin_address
+from sources.fetch import FetchOptions, begin, origin_address
+from sources.fetch.transfers import Begun, Limits, Transfers
 from sources.manifest import Manifest
 from sources.parts import RawFile
 
+SOURCES_AT_ONCE = 16
+"""Sources whose files are listed and awaited at once. Hosts have limits of their own (`sources.fetch.transfers`)."""
+
 
 def run_fetch(build: Build, inputs: Inputs) -> StepResult:
-    """Fetch all subsets of all sources of the profile.
+    """Fetch all subsets of all sources of the profile, several files at once.
 
     A dead source, or one that needs a tool that is not installed, is skipped with a message, also in the report. If a
-    source fails, or has no files or only empty ones, the others are still fetched, and then the step fails. Fetched
-    files are kept.
+    source fails, or has no files or only empty ones, the others are still fetched, and then the step fails, unless the
+    profile allows that this source is missing (`sources.allow_missing`). Fetched files are kept.
 
     Args:
         build: the profile.
@@ -32,33 +39,37 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
         RefusedForNowError: the same, and all failures are temporary.
 
     """
-    options = fetch_options(build)
-    files: dict[str, dict[str, list[dict[str, Any]]]] = {}
     failures = Failures("fetch", "sources", "fetched")
     result = inputs.result()
     manifests = build.manifests()
-    if options.lock is None and any(m.origin.kind == "hub" for m in manifests):
+    chosen = fetch_options(build)
+    if chosen.lock is None and any(m.origin.kind == "hub" for m in manifests):
         _say("warning: no lock file, so branches are read as they are now; `curate lock` makes a rebuild repeatable")
-    with Progress("fetch", total=sum(len(m.subsets) for m in manifests)) as progress:
-        for manifest in manifests:
-            if isinstance(manifest.access, Dead):
-                result.skipped[manifest.name] = f"its origin is gone; {manifest.access.replaced_by} takes its place"
-                _say(f"skipped {manifest.name}: {result.skipped[manifest.name]}")
-                continue
-            with failures.of(manifest.name):
-                try:
-                    files_of_subset = {}
-                    for subset in manifest.subsets:
-                        files_of_subset[subset] = fetch(manifest, subset, options)
-                        progress.advance(f"{manifest.name}/{subset}")
-                    check_not_empty(manifest, [file for of_subset in files_of_subset.values() for file in of_subset])
-                    files[manifest.name] = {
-                        name: [portable(f, build) for f in files_of_subset[name]] for name in files_of_subset
-                    }
-                except MissingToolError as error:
-                    result.skipped[manifest.name] = error.what
-                    _say(f"skipped {manifest.name}: {error}")
+    skipped: dict[str, str] = {}
+    living = []
+    for manifest in manifests:
+        if isinstance(manifest.access, Dead):
+            skipped[manifest.name] = f"its origin is gone; {manifest.access.replaced_by} takes its place"
+            _say(f"skipped {manifest.name}: {skipped[manifest.name]}")
+        else:
+            living.append(manifest)
+    files: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    with ByteProgress("fetch", total=sum(len(m.subsets) for m in manifests)) as progress:
+        options = replace(chosen, transfers=_transfers(build, progress))
+        for name, fetched in _fetched(living, options, progress):
+            if isinstance(fetched, dict):
+                files[name] = {subset: [portable(f, build) for f in fetched[subset]] for subset in fetched}
+            elif isinstance(fetched, MissingToolError):
+                skipped[name] = fetched.what
+                _say(f"skipped {name}: {fetched}")
+            elif isinstance(fetched, CorpusError) and name in build.profile.sources.allow_missing:
+                skipped[name] = f"it could not be fetched: {fetched.what}"
+                _say(f"skipped {name}, as `sources.allow_missing` allows: {fetched}")
+            else:
+                failures.add(name, fetched)
     options.hashes.save()
+    files = {manifest.name: files[manifest.name] for manifest in manifests if manifest.name in files}
+    result.skipped |= dict(sorted(skipped.items()))
     result.stats, result.refused = {"files": files}, failures.refused
     # identities of the files as they were read, even if they have changed since
     failed = {name: raw for name, raw in result.made_from["raw"].items() if name in failures.by_name}
@@ -67,6 +78,56 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
     if failures:
         failures.end(of=len(manifests), where=f"profile {build.name}", result=result)
     return result
+
+
+Files = dict[str, list[RawFile]]
+"""Subset → its files."""
+
+
+def _transfers(build: Build, progress: ByteProgress) -> Transfers:
+    settings = build.profile.sources
+    return Transfers(Limits(settings.hub_connections, settings.url_connections), progress, at_once=True)
+
+
+def _fetched(
+    manifests: list[Manifest], options: FetchOptions, progress: ByteProgress
+) -> Iterator[tuple[str, Files | Exception]]:
+    """Yield the files of each source, or its exception, in the order in which they end.
+
+    Raises:
+        MissingPackageError: a Python package is missing, which other sources may need too.
+
+    """
+    with ThreadPoolExecutor(SOURCES_AT_ONCE, thread_name_prefix="source") as pool:
+        running = {pool.submit(_fetch_source, manifest, options, progress): manifest.name for manifest in manifests}
+        try:
+            for future in as_completed(running):
+                error = future.exception()
+                if isinstance(error, MissingPackageError) or (error and not isinstance(error, Exception)):
+                    raise error
+                yield running[future], error if isinstance(error, Exception) else future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            options.transfers.stop()
+            raise
+        options.transfers.close()
+
+
+def _fetch_source(manifest: Manifest, options: FetchOptions, progress: ByteProgress) -> Files:
+    """Start all subsets, then wait for each; if one fails, give up what has not begun of the others."""
+    begun: dict[str, Begun[list[RawFile]]] = {}
+    try:
+        for subset in manifest.subsets:
+            begun[subset] = begin(manifest, subset, options)
+        files: Files = {}
+        for subset, files_of_subset in begun.items():
+            files[subset] = files_of_subset.result()
+            progress.advance(f"{manifest.name}/{subset}")
+    finally:
+        for files_of_subset in begun.values():
+            files_of_subset.cancel()
+    check_not_empty(manifest, [file for of_subset in files.values() for file in of_subset])
+    return files
 
 
 def check_not_empty(manifest: Manifest, files: list[RawFile]) -> None:
@@ -96,7 +157,7 @@ def check_not_empty(manifest: Manifest, files: list[RawFile]) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print_text(line, error=True)
 
 
 def _read_in_place(files: dict[str, Any]) -> dict[str, dict[str, str]]:

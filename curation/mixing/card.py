@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from curation.mixing.recipe import Recipe
+from open_ml_embed.core.markdown import markdown_text
 from sources.manifest import Manifest
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
@@ -78,10 +79,10 @@ def dataset_card(recipe: Recipe, stats: dict[str, Any], manifests: list[Manifest
         for m in manifests
     )
     body = _BODY.format(
-        title=recipe.title,
+        title=markdown_text(recipe.title),
         languages=len(stats["languages"]),
         rows=rows,
-        citations="\n".join(f"- {m.title}: {m.citation}" for m in manifests),
+        citations="\n".join(f"- {markdown_text(m.title)}: {markdown_text(m.citation)}" for m in manifests),
         **counts,
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}"

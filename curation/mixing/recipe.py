@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, ValidationError
 
 from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.names import LONGEST
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
@@ -29,7 +30,7 @@ NEAR = 0.75
 class Recipe(Section):
     """One mix: its sources, the cap on the rows of each, and whether texts carry instructions."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST)
     title: str
     sources: list[str] | Literal["all"]
     """Names in the registry. Sources that a profile does not have are ignored."""

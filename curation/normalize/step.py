@@ -230,7 +230,7 @@ def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
         if isinstance(value, dict):
             _add(total.setdefault(name, {}), value)
         elif isinstance(value, list):
-            total[name] = [*total.get(name, []), *value]
+            total.setdefault(name, []).extend(value)
         else:
             total[name] = total.get(name, 0) + value
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,11 @@ def _sections(profile: Profile, *names: str) -> dict[str, Any]:
 
 def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     chosen = build.profile.sources
-    settings = {"files_per_table": chosen.files_per_table} | (
+    settings: dict[str, Any] = {"files_per_table": chosen.files_per_table} | (
         {"endpoint": chosen.endpoint} if _hub_sources(manifests) else {}
     )
+    if chosen.allow_missing:
+        settings["allow_missing"] = sorted(chosen.allow_missing)
     return {"settings": {"sources": settings}, "sources": {m.name: _origin(m) for m in manifests}}
 
 
@@ -175,7 +178,7 @@ def _declared_decontaminate(build: Build, _step: str, _manifests: list[Manifest]
 def _declared_mine(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     return {
         "settings": _sections(build.profile, "mining"),
-        "sources": {m.name: {"family": m.family} for m in manifests},
+        "sources": {m.name: {"family": m.family, "task": m.task} for m in manifests},
     }
 
 
@@ -394,62 +397,68 @@ def versions_of(kind: str) -> dict[str, int]:
     return {operation.__name__.strip("_"): operation.version for operation in operations_of(kind)}
 
 
+_OPERATIONS: dict[str, tuple[str, ...]] = {
+    "fetch": (),
+    "normalize": ("curation.normalize.step:Normalize",),
+    "identify": ("curation.langid.step.run:Identify", "curation.langid.step.verdicts:Judge"),
+    "dedup": (
+        "curation.dedup.step.signatures:Sign",
+        "curation.dedup.step.ranks:Order",
+        "curation.dedup.step.candidates:Fold",
+        "curation.dedup.step.candidates:Candidates",
+        "curation.dedup.step.candidates:Pairs",
+        "curation.dedup.step.shingles:Shingle",
+        "curation.dedup.step.components:Components",
+        "curation.dedup.step.sample_pairs:Match",
+        "curation.dedup.step.clusters:Cluster",
+        "curation.dedup.step.merge:Merge",
+    ),
+    "decontaminate": (
+        "curation.decontamination.step.texts:Gather",
+        "curation.decontamination.step.index:BuildIndex",
+        "curation.decontamination.step.rows:Contaminate",
+    ),
+    "mine": (
+        "curation.mining.step.cross_pool_positives:Answers",
+        "curation.mining.step.pools:Collect",
+        "curation.mining.step.embeddings:Embed",
+        "curation.mining.step.search:Search",
+        "curation.mining.step.row_alignment:Align",
+        "curation.mining.step.row_alignment:DrawClasses",
+    ),
+    "mix": (
+        "curation.mixing.step.limits:Contaminated",
+        "curation.mixing.step.select:Select",
+        "curation.mixing.step.limits:Limits",
+        "curation.mixing.step.numbering:Number",
+        "curation.mixing.step.write:WriteFile",
+    ),
+    "report": (),
+}
+"""Kind of step → its operations, as module:class."""
+
+
 def operations_of(kind: str) -> tuple[Any, ...]:
     """Return the operations of a kind of step: classes with `name` and `version`.
+
+    A step without operations has one that stands for it, so that it has a version as well.
 
     >>> [operation.name for operation in operations_of("normalize")]
     ['rows']
 
     """
-    if kind == "normalize":
-        from curation.normalize.step import Normalize
-
-        return (Normalize,)
-    if kind == "identify":
-        from curation.langid.step.run import Identify
-        from curation.langid.step.verdicts import Judge
-
-        return (Identify, Judge)
-    if kind == "dedup":
-        from curation.dedup.step.candidates import Candidates, Fold, Pairs
-        from curation.dedup.step.clusters import Cluster
-        from curation.dedup.step.components import Components
-        from curation.dedup.step.merge import Merge
-        from curation.dedup.step.ranks import Order
-        from curation.dedup.step.sample_pairs import Match
-        from curation.dedup.step.shingles import Shingle
-        from curation.dedup.step.signatures import Sign
-
-        return (Sign, Order, Fold, Candidates, Pairs, Shingle, Components, Match, Cluster, Merge)
-    if kind == "decontaminate":
-        from curation.decontamination.step.index import BuildIndex
-        from curation.decontamination.step.rows import Contaminate
-        from curation.decontamination.step.texts import Gather
-
-        return (Gather, BuildIndex, Contaminate)
-    if kind == "mine":
-        from curation.mining.step.cross_pool_positives import Answers
-        from curation.mining.step.embeddings import Embed
-        from curation.mining.step.pools import Collect
-        from curation.mining.step.row_alignment import Align, DrawClasses
-        from curation.mining.step.search import Search
-
-        return (Answers, Collect, Embed, Search, Align, DrawClasses)
-    return {"fetch": (_Fetching,), "mix": (_Mixing,), "report": (_Reporting,)}[kind]
+    named = (place.split(":") for place in _OPERATIONS[kind])
+    return tuple(getattr(import_module(module), name) for module, name in named) or _WITHOUT_OPERATIONS[kind]
 
 
 class _Fetching:
-    """Stands for a step that has no operations, so that it has a version as well; so do the next two classes."""
-
     name = "fetch"
-    version = 1
-
-
-class _Mixing:
-    name = "mix"
     version = 1
 
 
 class _Reporting:
     name = "report"
     version = 1
+
+
+_WITHOUT_OPERATIONS: dict[str, tuple[Any, ...]] = {"fetch": (_Fetching,), "report": (_Reporting,)}

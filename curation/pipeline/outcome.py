@@ -12,20 +12,19 @@ Each step has a `Form` below, which defines the figures of a line, what each one
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from curation.build import Build, StepResult
 from curation.failures import RefusedError, RefusedForNowError
 from open_ml_embed.core.errors import UnknownNameError
+from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.terminal import Terminal
 from open_ml_embed.core.words import counted
 from sources import registry
 
@@ -422,7 +421,11 @@ def mix_outcome(result: StepResult, root: Path | None = None) -> Outcome:
         sources[source] = {column.key: all_figures[column.key] for column in FORMS["mix"].columns}
     counts = result.stats["counts"]
     notes = [f"{counts['train']:,} samples to train on, {counts['validation']:,} held out"]
-    return _outcome(result, "mix", sources, [*notes, f"{counts['documents']:,} documents"])
+    notes.append(f"{counts['documents']:,} documents")
+    for source, verdicts in result.stats["sources"].items():
+        if not sources[source]["samples"]:
+            notes.append(f"no sample of {source}: {_counted(Counter(verdicts)) or 'it has no row'}")
+    return _outcome(result, "mix", sources, notes)
 
 
 _OUTCOMES: dict[str, Callable[[StepResult, Path | None], Outcome]] = {
@@ -574,19 +577,19 @@ _STYLES = {"failed": "red", "warning": "yellow"}
 def print_outcome(outcome: Outcome, profile: str, *, as_json: bool = False) -> None:
     """Print a step's outcome to standard output: a table, or one JSON object."""
     if as_json:
-        print(json.dumps(outcome.as_json(profile), ensure_ascii=False, indent=1))
+        print_json(outcome.as_json(profile))
         return
-    console = Console(highlight=False)
+    console = Terminal()
     table = _table(outcome)
     needed = console.measure(table, options=console.options.update(width=10_000)).maximum
     console.width = max(console.width, needed)  # a figure is never cut, whatever the width of the terminal
     count = f": {counted(len(outcome.lines), _kind(outcome))}" if outcome.lines else ""
-    console.print(f"[bold]{escape(f'{outcome.step}, profile {profile}{count}')}[/]", soft_wrap=True)
+    console.print(f"{outcome.step}, profile {profile}{count}", style="bold", soft_wrap=True)
     console.print(table)
     for note in outcome.notes:
-        console.print(escape(note), soft_wrap=True)
+        console.print(note, soft_wrap=True)
     for name, why in outcome.skipped.items():
-        console.print(escape(f"skipped {name}: {why}"), soft_wrap=True)
+        console.print(f"skipped {name}: {why}", soft_wrap=True)
 
 
 def _table(outcome: Outcome) -> Table:
@@ -599,9 +602,9 @@ def _table(outcome: Outcome) -> Table:
         table.add_column(column.title, justify="right", no_wrap=True)
 
     def add(name: str, line: Line, style: str | None = None) -> None:
-        words = [escape(line.words.get(column.key, "")) for column in outcome.form.words]
+        words = [line.words.get(column.key, "") for column in outcome.form.words]
         cells = [*words, *(_cell(line.figures[column.key]) for column in shown)]
-        table.add_row(escape(name), *cells, *([] if line.share is None else [_percent(line.share)]), style=style)
+        table.add_row(name, *cells, *([] if line.share is None else [_percent(line.share)]), style=style)
 
     for line in outcome.lines[:MOST_LINES]:
         refused = line.source in outcome.refused

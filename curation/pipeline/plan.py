@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from curation.build import Build
@@ -20,6 +19,7 @@ from curation.pipeline.estimate import basis, basis_lines, hours, load_rates
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
+from open_ml_embed.core.terminal import Terminal
 from sources.manifest import Manifest
 
 
@@ -234,7 +234,7 @@ def entry(manifest: Manifest, raw: Download | None = None) -> dict[str, Any]:
 
 def print_plan(plan: dict[str, Any]) -> None:
     """Print the plan as tables."""
-    console = Console(highlight=False)
+    console = Terminal()
     corpus = plan["corpus"]
     console.print(source_table(f"profile {plan['profile']}", plan["by_source"]))
     console.print(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from curation.build import QUARANTINE, Build, Shard, StepResult
@@ -17,6 +15,8 @@ from curation.pipeline.freshness import Checker, State, load
 from curation.tables.contamination import SIDES
 from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError, UnknownNameError
+from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.terminal import Terminal
 
 TEXT_CHARS = 400
 """Characters of a text that are printed."""
@@ -54,7 +54,7 @@ def show_rows(
     """
     checker = Checker(build)
     shards = _shards(build, checker.require("normalize", refused=True), source, subset)
-    console = Console()
+    console = Terminal()
     current = {step: _is_current(checker.state(step), console) for step in (*_TABLES, "mine")}
     decontaminated = checker.state("decontaminate").result
     # without shards, the step was run without any evaluation set
@@ -84,7 +84,7 @@ def show_rows(
 def _is_current(state: State, console: Console) -> bool:
     """Tell whether a step's result can be shown; print why not if it is stale or lost."""
     if state.kind in ("stale", "lost"):
-        console.print(escape(f"not shown: {state.why}; {state.remedy}"))
+        console.print(f"not shown: {state.why}; {state.remedy}")
     return state.kind == "done"
 
 
@@ -112,7 +112,7 @@ def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:
 
 
 def _card(row: dict[str, Any]) -> Table:
-    table = Table(show_header=False, title=escape(f"{row['source']} / {row['subset']}  {row['row_id'].hex()}"))
+    table = Table(show_header=False, title=f"{row['source']} / {row['subset']}  {row['row_id'].hex()}")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     origin = row["origin"]
@@ -139,13 +139,13 @@ def _card(row: dict[str, Any]) -> Table:
         lines["dedup"] = f"{verdict}; document cluster {row['document_cluster']:016x}"
     for name, text in lines.items():
         if text:
-            table.add_row(name, escape(str(text)[:TEXT_CHARS]))
+            table.add_row(name, str(text)[:TEXT_CHARS])
     for other in row.get("merged", [])[:MOST_MERGED]:
         what = f"{other['source']} / {other['subset']} {other['row_id'].hex()}, {other['reason'].partition('-')[0]}"
         texts = " → ".join(other[side] for side in ("query", "positive") if other[side]) or "the same"
-        table.add_row("stands for", escape(f"{what}: {texts}"[:TEXT_CHARS]))
+        table.add_row("stands for", f"{what}: {texts}"[:TEXT_CHARS])
     for name, text in row["mined"] or [("negative, given", text) for text in row["negatives"][:MOST_NEGATIVES]]:
-        table.add_row(name, escape(text[:TEXT_CHARS]))
+        table.add_row(name, text[:TEXT_CHARS])
     return table
 
 
@@ -184,14 +184,14 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
     if as_json:
         _print_json({key: entry[key] for key in ("texts", "trust", "confusion", "disagreements")})
         return
-    console = Console()
-    console.print(escape(f"{source}: {entry['texts']:,} texts, policy {entry['trust']['policy']}"))
+    console = Terminal()
+    console.print(f"{source}: {entry['texts']:,} texts, policy {entry['trust']['policy']}")
     confused = Table()
     for column in ("declared", "identified", "texts"):
         confused.add_column(column, justify="right" if column == "texts" else "left")
     pairs = [(count, declared, code) for declared, codes in entry["confusion"].items() for code, count in codes.items()]
     for count, declared, code in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:MOST_PAIRS]:
-        confused.add_row(escape(declared), escape(code), f"{count:,}")
+        confused.add_row(declared, code, f"{count:,}")
     if len(pairs) > MOST_PAIRS:
         confused.caption = f"the {MOST_PAIRS} commonest of {len(pairs):,} pairs"
     console.print(confused)
@@ -205,7 +205,7 @@ def show_disagreements(build: Build, source: str, *, as_json: bool = False) -> N
             f"{disagreement['confidence']:.2f}",
             disagreement["text"],
         )
-        strongest.add_row(*map(escape, cells), f"{disagreement['row_id']} {disagreement['side']}")
+        strongest.add_row(*cells, f"{disagreement['row_id']} {disagreement['side']}")
     console.print(strongest)
 
 
@@ -228,7 +228,7 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int, *
     start = "/".join(filter(None, ("rows", source, subset))) + "/"
     result = Checker(build).require("normalize", refused=True)
     paths = [file.path for file in result.files if file.path.endswith(QUARANTINE)]
-    table = Table(title=escape(f"quarantined records of {source}"))
+    table = Table(title=f"quarantined records of {source}")
     for column in ("file", "record", "reason", "excerpt"):
         table.add_column(column, overflow="fold")
     left = count
@@ -236,12 +236,12 @@ def show_quarantine(build: Build, source: str, subset: str | None, count: int, *
         for row in build.store.read_table(path).slice(0, left).to_pylist():
             if as_json:
                 _print_json(row)
-            table.add_row(*(escape(str(row[name])) for name in ("file", "record", "reason", "excerpt")))
+            table.add_row(*(str(row[name]) for name in ("file", "record", "reason", "excerpt")))
             left -= 1
         if left <= 0:
             break
     if not as_json:
-        Console().print(table)
+        Terminal().print(table)
     _print_unread(result, source, subset, count, as_json=as_json)
 
 
@@ -260,16 +260,16 @@ def _print_unread(result: StepResult, source: str, subset: str | None, count: in
         return
     if not entries:
         return
-    table = Table(title=escape(f"files of {source} that were not read to their end"))
+    table = Table(title=f"files of {source} that were not read to their end")
     for column in ("subset", "file", "why", "bytes not read"):
         table.add_column(column, overflow="fold", justify="right" if column == "bytes not read" else "left")
     for entry in entries[:count]:
-        table.add_row(*(escape(entry[name]) for name in ("subset", "file", "why")), f"{entry['bytes_not_read']:,}")
+        table.add_row(*(entry[name] for name in ("subset", "file", "why")), f"{entry['bytes_not_read']:,}")
     unread = sum(entry["bytes_not_read"] for entry in entries)
     table.caption = f"{min(count, len(entries)):,} of {len(entries):,}; {unread:,} bytes were not read"
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _print_json(data: dict[str, Any]) -> None:
     """Print one line of JSON; ids are written in hexadecimal digits."""
-    print(json.dumps(data, ensure_ascii=False, default=bytes.hex))
+    print_json(data, indent=None, default=bytes.hex)

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from curation.pipeline.plan import entry, size, source_table
 from curation.pipeline.source_filter import Filter
+from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.terminal import Terminal
 from sources import registry
 from sources.fetch import origin_address
 from sources.manifest import LangColumn, Manifest, Subset
@@ -30,10 +31,10 @@ def list_sources(chosen: Filter, root: Path | None = None, *, as_json: bool) -> 
     """
     entries = [entry(m) for m in chosen.choose(registry.load_all(root=root))]
     if as_json:
-        print(json.dumps(entries, ensure_ascii=False, indent=1))
+        print_json(entries)
     else:
         rows = sum(e["rows"] for e in entries)
-        Console().print(source_table(f"{len(entries)} sources, {rows:,} rows", entries))
+        Terminal().print(source_table(f"{len(entries)} sources, {rows:,} rows", entries))
 
 
 def show_source(name: str, root: Path | None = None, *, as_json: bool) -> None:
@@ -50,9 +51,9 @@ def show_source(name: str, root: Path | None = None, *, as_json: bool) -> None:
     """
     manifest = registry.load(name, root)
     if as_json:
-        print(manifest.model_dump_json(indent=1))
+        print_json(manifest.model_dump(mode="json"))
         return
-    console = Console(highlight=False)
+    console = Terminal()
     about = Table(show_header=False, box=None, title=manifest.title, title_justify="left")
     about.add_column(style="bold")
     about.add_column()

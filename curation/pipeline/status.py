@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from curation.build import Build, StepResult
@@ -22,6 +20,7 @@ from curation.mixing.recipe import built_mixes
 from curation.normalize.step import Normalize
 from curation.pipeline.freshness import Checker
 from curation.pipeline.model_state import evaluation_state, model_state
+from open_ml_embed.core.terminal import Terminal
 
 OPERATIONS = tuple(
     operation.name for operation in (Normalize, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
@@ -95,7 +94,7 @@ def _model(build: Build) -> dict[str, Any] | None:
 
 def print_status(status: dict[str, Any]) -> None:
     """Print the status as a table."""
-    console = Console()
+    console = Terminal()
     table = Table(title=f"profile {status['profile']}")
     table.add_column("stage")
     table.add_column("state")
@@ -103,7 +102,7 @@ def print_status(status: dict[str, Any]) -> None:
     for name, state in status["stages"].items():
         problem = status["problems"].get(name, {"why": "", "remedy": ""})
         reason = "" if state == "missing" else problem["why"]
-        table.add_row(name, state, escape("; ".join(filter(None, (reason, problem["remedy"])))))
+        table.add_row(name, state, "; ".join(filter(None, (reason, problem["remedy"]))))
     console.print(table)
     console.print(
         f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "

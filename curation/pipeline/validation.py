@@ -52,6 +52,10 @@ def check_profile(build: Build, where: str) -> None:
         for manifest in manifests:
             check_manifest(manifest)
         allowed_names(build.profile, manifests)
+        held = [manifest.name for manifest in manifests]
+        for name in build.profile.sources.allow_missing:
+            if name not in held:
+                raise UnknownNameError("source", name, held, where=f"{where}: sources.allow_missing")
     _check_mixes(build, where)
     check_evaluation_sets(build, where)
     for section in _OWNED:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from curation.pipeline.outcome import Line, Outcome, made_outcome, print_outcome
 from curation.pipeline.plan import size
 from curation.probe.run import VERDICTS, Probed, worst
+from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.terminal import Terminal
 
 MOST_SUBSETS = 10
 """Subsets that are shown of a source that is named on the command line."""
@@ -65,10 +65,10 @@ def print_probed(probed: Probed, *, as_json: bool = False, closely: bool = False
 
     """
     if as_json:
-        print(json.dumps(probe_json(probed), ensure_ascii=False, indent=1))
+        print_json(probe_json(probed))
         return
     print_outcome(probe_outcome(probed), probed.profile)
-    console = Console(highlight=False)
+    console = Terminal()
     for source in probed.sources:
         for finding in source["findings"]:
             if finding["level"] != "note" or closely:
@@ -88,39 +88,39 @@ def _say(console: Console, source: str, finding: dict[str, Any]) -> None:
     details = [f"in {finding['subsets']} subsets"] if finding["subsets"] > 1 else []
     details += [f"and {finding['places'] - 1} more like it"] if finding["places"] > 1 else []
     suffix = f" ({', '.join(details)})" if details else ""
-    console.print(escape(f"{finding['level']} {location}: {finding['what']}{suffix}"), soft_wrap=True)
+    console.print(f"{finding['level']} {location}: {finding['what']}{suffix}", soft_wrap=True)
     if finding["remedy"]:
-        console.print(escape(f"  remedy: {finding['remedy']}"), soft_wrap=True)
+        console.print(f"  remedy: {finding['remedy']}", soft_wrap=True)
 
 
 def _show(console: Console, source: dict[str, Any]) -> None:
     """Print the details of one source: revisions, tables, damage, first rows."""
     for revision in source["revisions"]:
-        console.print(escape(f"{revision['repo']} at {revision['ref']}: commit {revision['commit']}"), soft_wrap=True)
+        console.print(f"{revision['repo']} at {revision['ref']}: commit {revision['commit']}", soft_wrap=True)
     for name, of in source["tables"].items():
         files, bytes_text, records = _sizes(of)
-        console.print(escape(f"table {name}: {files} files, {bytes_text}, {records} records"), soft_wrap=True)
+        console.print(f"table {name}: {files} files, {bytes_text}, {records} records", soft_wrap=True)
         columns = source["columns"].get(name, {})
         if columns:
-            console.print(escape("  " + ", ".join(f"{c}: {kind}" for c, kind in columns.items())), soft_wrap=True)
+            console.print("  " + ", ".join(f"{c}: {kind}" for c, kind in columns.items()), soft_wrap=True)
         for field, column in source["renamed"].get(name, {}).items():
-            console.print(escape(f"  column {column!r} is read as {field!r}"), soft_wrap=True)
+            console.print(f"  column {column!r} is read as {field!r}", soft_wrap=True)
     damage = {kind: count for kind, count in source["checks"].items() if count}
     if damage:
-        console.print(escape("checks: " + ", ".join(f"{kind} {n:,}" for kind, n in damage.items())), soft_wrap=True)
+        console.print("checks: " + ", ".join(f"{kind} {n:,}" for kind, n in damage.items()), soft_wrap=True)
     for name, subset in list(source["subsets"].items())[:MOST_SUBSETS]:
         partial = ", partial" if subset["partial"] else ""
         console.print(
-            escape(f"{source['source']}/{name}: {subset['records']:,} records, {subset['rows']:,} rows{partial}"),
+            f"{source['source']}/{name}: {subset['records']:,} records, {subset['rows']:,} rows{partial}",
             soft_wrap=True,
         )
         for row in subset["first"]:
-            console.print(escape(f"  {row['query_lang']}: {_line(row['query'])}"), soft_wrap=True)
-            console.print(escape(f"    {row['positive_lang']}: {_line(row['positive'])}"), soft_wrap=True)
+            console.print(f"  {row['query_lang']}: {_line(row['query'])}", soft_wrap=True)
+            console.print(f"    {row['positive_lang']}: {_line(row['positive'])}", soft_wrap=True)
             for text in row["negatives"]:
-                console.print(escape(f"    negative: {_line(text)}"), soft_wrap=True)
+                console.print(f"    negative: {_line(text)}", soft_wrap=True)
             if row["label"] is not None:
-                console.print(escape(f"    label: {_line(row['label'])}"), soft_wrap=True)
+                console.print(f"    label: {_line(row['label'])}", soft_wrap=True)
 
 
 def _line(text: str) -> str:

@@ -162,7 +162,13 @@ class PoolDocuments:
     store: Store
     pool: PoolRef
     table: pa.Table
-    """A table with `DOCUMENT_SCHEMA`."""
+    """Columns of the pool's table of documents: `shard`, `row`, `given` and `cluster`."""
+
+    @classmethod
+    def of(cls, store: Store, pool: PoolRef) -> PoolDocuments:
+        """Read the documents of a pool. The caller has checked that step `mine` is current."""
+        columns = [*(field.name for field in PLACE_FIELDS), "cluster"]
+        return cls(store, pool, store.read_table(f"{POOLS}/{pool.name}.documents.arrow", columns))
 
     def texts(self, numbers: Integers) -> pa.Array:
         """Return the texts of the given documents, large_string[len(numbers)]."""
@@ -185,5 +191,4 @@ def documents_of(build: Build, source: str, subset: str) -> PoolDocuments:
     assert rows is not None, "the caller checks that step mine is current"
     pools = pools_of(rows, build).values()
     (pool,) = [p for p in pools if any((s.source, s.subset) == (source, subset) for s in p.shards)]
-    table = build.store.read_table(f"{POOLS}/{pool.name}.documents.arrow")
-    return PoolDocuments(build.store, pool.reference, table)
+    return PoolDocuments.of(build.store, pool.reference)

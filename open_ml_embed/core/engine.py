@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, cast
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -21,8 +21,9 @@ from pydantic import BaseModel
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.optional import installed, require
+from open_ml_embed.core.processes import end_with_parent
 from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store
+from open_ml_embed.core.store import MARKER, WRITER, HashingSink, Marker, Output, Store
 
 IN_FLIGHT_PER_WORKER = 2
 
@@ -81,6 +82,22 @@ class Outputs:
             self._store.remove(stem + MARKER)
             self.elsewhere.append(path)
         output = self._store.write_table(path, batches, schema, compressed=compressed)
+        self.written.append(output)
+        return output
+
+    def file(self, suffix: str, write: Callable[[IO[bytes]], int]) -> Output:
+        """Write `<operation>/<task path>.<suffix>`, a file of any format.
+
+        Args:
+            suffix: last part of the file name.
+            write: writes the file and returns its number of rows.
+
+        """
+        path = f"{self._stem}.{suffix}"
+        with self._store.writing(path) as sink:
+            hashing = HashingSink(sink)
+            rows = write(cast("IO[bytes]", hashing))
+        output = Output(path, rows, hashing.written, hashing.digest.hexdigest())
         self.written.append(output)
         return output
 
@@ -165,6 +182,8 @@ def _outcomes(
     yield from ((i, marker) for i, marker in enumerate(markers) if marker is not None)
     todo = [i for i, marker in enumerate(markers) if marker is None]
     jobs = [(i, (operation, tasks[i], keys[i], store.root)) for i in todo]
+    if todo:
+        store.sweep(operation.name)
     with (
         Progress(operation.name, total=len(tasks), done=len(tasks) - len(todo)) as progress,
         closing(_runner(workers, len(jobs))(jobs, workers)) as outcomes,
@@ -246,7 +265,10 @@ def _run_here(jobs: list[Job], workers: Workers) -> Outcomes:
 
 def _run_processes(jobs: list[Job], workers: Workers) -> Outcomes:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers.number, len(jobs)), mp_context=context) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(
+        min(workers.number, len(jobs)), mp_context=context, initializer=end_with_parent, initargs=(os.getpid(),)
+    ) as pool:
         waiting = iter(jobs)
         running: dict[Future[Marker], int] = {}
         try:
@@ -267,6 +289,8 @@ def _run_processes(jobs: list[Job], workers: Workers) -> Outcomes:
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()  # what it was writing is not there yet; waiting for it could take minutes
             raise
 
 

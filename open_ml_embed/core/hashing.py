@@ -12,7 +12,8 @@ import xxhash
 
 from open_ml_embed.core.files import write_whole
 
-Algorithm = Literal["xxh3", "sha256"]
+Algorithm = Literal["xxh3", "sha256", "git"]
+"""xxh3-128, SHA-256, or the object id that Git gives a file: the SHA-1 of a header and the content."""
 BLOCK_BYTES = 1 << 24
 SETTLED_NS = 5_000_000_000
 """Nanoseconds since its last change after which a file's hash may be cached."""
@@ -29,8 +30,12 @@ def digest(data: object) -> str:
 
 
 def hash_file(path: Path, algorithm: Algorithm = "xxh3") -> str:
-    """Return the hash of a file's bytes, xxh3-128 or SHA-256, as hexadecimal digits."""
-    state: Any = xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.sha256()
+    """Return the hash of a file's bytes as hexadecimal digits."""
+    state: Any
+    if algorithm == "git":
+        state = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    else:
+        state = xxhash.xxh3_128() if algorithm == "xxh3" else hashlib.sha256()
     with path.open("rb") as source:
         while block := source.read(BLOCK_BYTES):
             state.update(block)

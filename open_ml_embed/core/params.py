@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.names import NAME
 from open_ml_embed.core.yaml_file import read_yaml
 
 DEFAULT = "profile"
 """The only key of the file that is not a profile: it names the profile that commands use without `--profile`."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = re.compile(NAME)
 _RESERVED = ("raw", "evaluations", "langid")
 """Folders of `work/` that all profiles share; no profile may have such a name."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import threading
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich import progress as rich_progress
-from rich.console import Console
+
+from open_ml_embed.core.printing import print_json, visible
+from open_ml_embed.core.terminal import Terminal
 
 LINE_EVERY_SECONDS = 5.0
 
@@ -24,20 +25,13 @@ class Progress:
 
     def __init__(self, step: str, *, total: int, done: int = 0) -> None:
         self._step, self._total, self._done, self._resumed = step, total, done, done
-        self._console = Console(stderr=True)
+        self._console = Terminal(stderr=True)
         self._bar: rich_progress.Progress | None = None
         self._start = self._last = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._bar = rich_progress.Progress(
-                rich_progress.TextColumn("[bold]{task.description}"),
-                rich_progress.BarColumn(),
-                rich_progress.MofNCompleteColumn(),
-                rich_progress.TimeRemainingColumn(),
-                rich_progress.TextColumn("{task.fields[note]}"),
-                console=self._console,
-            )
+            self._bar = rich_progress.Progress(*self._columns(), console=self._console)
             self._bar.start()
             self._bar.add_task(self._step, total=self._total, completed=self._done, note="")
         else:
@@ -48,9 +42,18 @@ class Progress:
         """Count `by` more finished tasks; `note` names the last one."""
         self._done += by
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done, note=note)
+            self._bar.update(self._bar.task_ids[0], completed=self._done, note=visible(note))
         elif time.monotonic() - self._last >= LINE_EVERY_SECONDS:
             self._line(at=note)
+
+    def _columns(self) -> list[rich_progress.ProgressColumn]:
+        return [
+            rich_progress.TextColumn("{task.description}", style="bold", markup=False),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[note]}", markup=False),
+        ]
 
     def _line(self, **more: object) -> None:
         self._last = time.monotonic()
@@ -61,7 +64,7 @@ class Progress:
             "resumed": self._resumed,
         }
         line["seconds"] = round(self._last - self._start, 1)
-        print(json.dumps(line | more), file=sys.stderr, flush=True)
+        print_json(line | more, indent=None, error=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -70,3 +73,57 @@ class Progress:
             self._bar.stop()
         elif self._done > self._resumed or kind is not None:
             self._line(**({"failed": kind.__name__} if kind else {}))
+
+
+class ByteProgress(Progress):
+    """Counts and shows bytes that arrive, beside finished tasks; threads may count at the same time.
+
+    On a terminal the bar is that of the bytes. A JSON line has two keys more: ``"bytes"`` and ``"total_bytes"``. The
+    total grows while the files and their sizes become known.
+    """
+
+    def __init__(self, step: str, *, total: int, done: int = 0) -> None:
+        super().__init__(step, total=total, done=done)
+        self._bytes = self._total_bytes = 0
+        self._note = ""
+        self._lock = threading.RLock()
+
+    def advance(self, note: str, stats: dict[str, Any] | None = None, *, by: int = 1) -> None:
+        """Count `by` more finished tasks; `note` names the last one."""
+        with self._lock:
+            self._done += by
+            self._note = note
+            self._show()
+
+    def expect(self, more: int) -> None:
+        """Add bytes that will come; negative if fewer will."""
+        with self._lock:
+            self._total_bytes += more
+            self._show()
+
+    def arrived(self, more: int) -> None:
+        """Add bytes that came; negative if some of them are fetched again."""
+        with self._lock:
+            self._bytes += more
+            self._show()
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            note = visible(f"{self._done}/{self._total} {self._note}")
+            self._bar.update(self._bar.task_ids[0], completed=self._bytes, total=self._total_bytes, note=note)
+        elif time.monotonic() - self._last >= LINE_EVERY_SECONDS:
+            self._line(at=self._note)
+
+    def _columns(self) -> list[rich_progress.ProgressColumn]:
+        return [
+            rich_progress.TextColumn("{task.description}", style="bold", markup=False),
+            rich_progress.BarColumn(),
+            rich_progress.DownloadColumn(),
+            rich_progress.TransferSpeedColumn(),
+            rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[note]}", markup=False),
+        ]
+
+    def _line(self, **more: object) -> None:
+        with self._lock:
+            super()._line(bytes=self._bytes, total_bytes=self._total_bytes, **more)

@@ -12,7 +12,6 @@ names its distribution; other entries are not affected.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +23,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticKnownError
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.printing import print_text
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ def distribution_of(entry: EntryPoint) -> str:
 @cache
 def report(entry: EntryPoint, why: str) -> None:
     """Print one warning on standard error: this entry point is not used, and why. Each warning is printed once."""
-    print(f"warning: {entry.group} {entry.name!r} of {distribution_of(entry)}: {why}", file=sys.stderr)
+    print_text(f"warning: {entry.group} {entry.name!r} of {distribution_of(entry)}: {why}", error=True)
 
 
 def cannot_load(entry: EntryPoint, error: Exception) -> None:

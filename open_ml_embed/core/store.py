@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
+import platform
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,10 +28,17 @@ import xxhash
 
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import is_alive
 from open_ml_embed.core.hashing import canonical_json
 
 MARKER, WRITER = ".done.json", ".writer"
 """Suffix of a task's marker, and suffix of the file beside a table that holds the key of the task that wrote it."""
+TEMPORARY = ".tmp"
+"""Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
+share one."""
+_LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
+_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
+_written = itertools.count()
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -66,7 +76,8 @@ class Store:
     @contextmanager
     def writing(self, path: str) -> Iterator[IO[bytes]]:
         """Open `path` for writing; the file appears atomically when the block ends without an error."""
-        final, temporary = self.full(path), self.full(path) + ".tmp"
+        final = self.full(path)
+        temporary = f"{final}.{_HOST}-{os.getpid()}-{next(_written)}{TEMPORARY}"
         self.fs.makedirs(final.rsplit("/", 1)[0], exist_ok=True)
         with self.fs.open(temporary, "wb") as sink:
             yield sink
@@ -77,6 +88,15 @@ class Store:
             Path(temporary).replace(final)
         else:
             self.fs.mv(temporary, final)
+
+    def sweep(self, folder: str) -> None:
+        """Remove temporary files that dead processes of this machine left below a folder; on local disks only."""
+        if not self._local:
+            return
+        for left in Path(self.full(folder)).rglob(f"*{TEMPORARY}"):
+            match = _LEFT.search(left.name)
+            if match and match["host"] == _HOST and not is_alive(int(match["pid"])):
+                left.unlink(missing_ok=True)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a small file atomically."""
@@ -158,6 +178,18 @@ class Store:
                 if path is not None and entry["type"] == "file":
                     sizes[path] = int(entry["size"])
         return sizes
+
+    def export(self, path: str, target: Path) -> None:
+        """Put a finished file at a local path, as a hard link where the disk allows it, else as a copy.
+
+        Finished files are replaced, never changed, so a link keeps its content.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self._local:
+            with contextlib.suppress(OSError):
+                os.link(self.full(path), target)
+                return
+        self.fs.get_file(self.full(path), str(target))
 
     def remove(self, path: str) -> None:
         """Remove a file if it exists."""

@@ -8,6 +8,8 @@ from importlib import import_module
 from open_ml_embed.core.errors import UnknownNameError
 from open_ml_embed.core.hashing import FileHashes
 from open_ml_embed.core.optional import check_installed
+from sources.fetch.once import Once
+from sources.fetch.transfers import Begun, Transfers
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -19,7 +21,7 @@ _ORIGINS = {
     "url": "sources.fetch.url",
     "manual": "sources.fetch.local",
 }
-"""Kind of origin → module with `fetch(manifest, subset, options)`, imported on first use."""
+"""Kind of origin → module with `fetch(manifest, subset, options)`, or with `begin` if it fetches many files."""
 
 
 _CLIENTS = {"hub": ("huggingface_hub", "httpx2"), "url": ("httpx2",)}
@@ -37,6 +39,8 @@ class FetchOptions:
         offline: use only files that were fetched before, and never access the network.
         lock: if set, Hub repositories are read at its commits, and files that differ from it are refused.
         hashes: cache of the hashes of local files.
+        known: what this run found out already. Make new options for a run that has to look again.
+        transfers: how files are fetched: at once or one after the other, with how many requests for each host.
 
     """
 
@@ -47,6 +51,8 @@ class FetchOptions:
     offline: bool = False
     lock: Lock | None = None
     hashes: FileHashes = field(default_factory=FileHashes, compare=False)
+    known: Once = field(default_factory=Once, compare=False, repr=False)
+    transfers: Transfers = field(default_factory=Transfers, compare=False, repr=False)
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
@@ -62,11 +68,29 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         UnknownNameError: the manifest has no such subset.
 
     """
+    return begin(manifest, subset, options).result()
+
+
+def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[RawFile]]:
+    """Start to fetch the raw files of one subset; they come while others are started, if `options.transfers` allows.
+
+    Returns:
+        What waits for the files and returns them, in the order of `fetch`; it raises what `fetch` raises.
+
+    Raises:
+        FetchError: as `fetch`, if it is known before any file is fetched.
+        TransientError: the same.
+        UnknownNameError: the manifest has no such subset.
+
+    """
     if subset not in manifest.subsets:
         raise UnknownNameError("subset", subset, manifest.subsets, where=manifest.name)
     origin = import_module(_ORIGINS[manifest.origin.kind])
-    files: list[RawFile] = origin.fetch(manifest.bound(subset), subset, options)
-    return files
+    bound = manifest.bound(subset)
+    if hasattr(origin, "begin"):
+        begun: Begun[list[RawFile]] = origin.begin(bound, subset, options)
+        return begun
+    return Begun(lambda: list(origin.fetch(bound, subset, options)))
 
 
 def check_client(manifest: Manifest) -> None:

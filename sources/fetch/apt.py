@@ -25,6 +25,7 @@ from pathlib import Path
 from open_ml_embed.core.errors import FetchError, MissingToolError, TransientError
 from open_ml_embed.core.files import whole_file
 from sources.fetch import FetchOptions, packing
+from sources.globs import Names
 from sources.manifest import AptOrigin, Manifest
 from sources.parts import RawFile
 
@@ -66,15 +67,19 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     origin = manifest.origin
     assert isinstance(origin, AptOrigin)
     home = Path(options.raw_root).absolute() / "apt"
-    listing: packing.Listing = {}
-    if origin.indexes:
-        listing |= _listed(home, "indexes", options)
-    for package in origin.packages:
-        listing |= _listed(home, f"package-{package}", options)
-    files = list(packing.chosen(manifest, home / "files", listing, options.files_per_table))
+    parts = (*(("indexes",) if origin.indexes else ()), *(f"package-{package}" for package in origin.packages))
+    listing, names = options.known.of(("apt", parts), lambda: _all_listed(home, parts, options))
+    files = list(packing.chosen(manifest, home / "files", listing, options.files_per_table, names))
     for table in sorted(set(manifest.tables) - {file.table for file in files}):
         log.warning("%s/%s: the archive has no file for %r", manifest.name, subset, table)
     return files
+
+
+def _all_listed(home: Path, parts: tuple[str, ...], options: FetchOptions) -> tuple[packing.Listing, Names]:
+    listing: packing.Listing = {}
+    for part in parts:
+        listing |= _listed(home, part, options)
+    return listing, Names(listing)
 
 
 def _listed(home: Path, what: str, options: FetchOptions) -> packing.Listing:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from open_ml_embed.core.errors import FetchError
-from sources.globs import any_match
+from sources.globs import Names, any_match
 
 CONVERTED = "refs/convert/parquet"
 """The branch of the Hub's automatic Parquet conversion of a dataset, if it exists."""
@@ -16,7 +16,7 @@ def matching(names: Iterable[str], globs: list[str], *, where: str, most: int | 
     """Return the names that match the globs, sorted, at most `most` of them.
 
     Args:
-        names: file names of the origin.
+        names: file names of the origin; `Names` if they are searched for many subsets.
         globs: patterns (`sources.globs`); a name must match at least one.
         where: location for error messages.
         most: most names to return; None: all.
@@ -25,8 +25,8 @@ def matching(names: Iterable[str], globs: list[str], *, where: str, most: int | 
         FetchError: no name matches (the message lists the nearest names), or the matches are a partial conversion.
 
     """
-    names = sorted(names)
-    matches = [name for name in names if any_match(name, globs)]
+    names = names if isinstance(names, Names) else Names(names)
+    matches = names.matching(globs)
     # The Hub's conversion stops at 5 GB; the folders of such partial conversions are named `partial-…`.
     partial = [name for name in matches or names if "/partial-" in f"/{name}"]
     if partial and (matches or any(any_match(name.replace("partial-", "", 1), globs) for name in partial)):
@@ -40,7 +40,7 @@ def matching(names: Iterable[str], globs: list[str], *, where: str, most: int | 
         raise FetchError(
             f"no file matches {' or '.join(globs)}",
             where=where,
-            remedy=f"nearest names: {', '.join(_nearest(names, globs)) or 'none, it is empty'}; "
+            remedy=f"nearest names: {', '.join(_nearest(list(names), globs)) or 'none, it is empty'}; "
             "correct `files` in the manifest, or pin the revision that has them",
         )
     return matches[:most]

@@ -7,23 +7,27 @@ repository share their common files. An interrupted download is resumed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.optional import check_installed
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
+from sources.fetch.hub_bar import HubBar
 from sources.fetch.hub_errors import explained
-from sources.fetch.local import local_file, names_below
+from sources.fetch.local import known_hash, known_names, local_file
 from sources.fetch.retry import tried
+from sources.fetch.transfers import Begun, Counter, Started
+from sources.globs import Names
 from sources.lock import Locked
 from sources.manifest import HubOrigin, Manifest, RawTable
 from sources.parts import RawFile
@@ -32,7 +36,6 @@ TRIES = 3
 """Attempts for a download. The client itself only retries single requests, not an interrupted transfer."""
 PAUSE_S = 2.0
 """Seconds before the second attempt; doubled before each further one."""
-_CHUNK = 1 << 20
 _Result = TypeVar("_Result")
 Revision = tuple[str, str]
 """Repository (owner/name), and branch, tag or commit."""
@@ -53,23 +56,72 @@ class Listing:
     commit: str
     files: dict[str, tuple[int, str]]
 
+    @cached_property
+    def names(self) -> Names:
+        """The names, to select from."""
+        return Names(self.files)
+
 
 _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
 """Cache: a repository is listed once per process, not once per subset."""
 
 
-def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """Download the files of a subset; see `sources.fetch.fetch`."""
-    files: list[RawFile] = []
-    for key, table, revisions in tables_of(manifest):
-        where = f"{manifest.name}/{subset}: {revisions[0][0]}"
+def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[RawFile]]:
+    """Start to download the files of a subset; see `sources.fetch.begin`."""
+    tables = [
+        _Table(revisions, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
+        for key, table, revisions in tables_of(manifest)
+    ]
 
-        def take(revision: Revision, key: str = key, table: RawTable = table, where: str = where) -> list[RawFile]:
-            listing, names = names_at(revision, table.files, options, where)
-            return [_file(listing, name, key, options) for name in names]
+    def cancel() -> None:
+        for table in tables:
+            table.cancel()
 
-        files += _from_folder(revisions, key, table.files, options, where) or _first(revisions, take, where)
-    return files
+    return Begun(lambda: [file for table in tables for file in table.files()], cancel)
+
+
+class _Table:
+    """The files of a table, being fetched: from the local folder, else from the first revision that has all of them."""
+
+    def __init__(
+        self, revisions: list[Revision], key: str, globs: list[str], options: FetchOptions, where: str
+    ) -> None:
+        self._key, self._globs, self._options, self._where = key, globs, options, where
+        self._refusals: dict[Revision, CorpusError] = {}
+        self._others = iter(revisions)
+        self._files: list[Started[RawFile]] = []
+        self._lying = _from_folder(revisions, key, globs, options, where)
+        if not self._lying:
+            self._start()
+
+    def files(self) -> list[RawFile]:
+        """Wait for the files; if one is refused, take all from the next revision."""
+        while not self._lying:
+            try:
+                return [file.result() for file in self._files]
+            except FetchError as error:
+                self._refusals[self._revision] = error
+            finally:
+                self.cancel()
+            self._start()
+        return self._lying
+
+    def cancel(self) -> None:
+        """Give up the files that are not being fetched yet."""
+        for file in self._files:
+            file.cancel()
+
+    def _start(self) -> None:
+        for revision in self._others:
+            self._revision = revision
+            try:
+                listing, names = names_at(revision, self._globs, self._options, self._where)
+            except FetchError as error:
+                self._refusals[revision] = error
+                continue
+            self._files = [_started(listing, name, self._key, self._options) for name in names]
+            return
+        raise all_refused(self._refusals, self._where)
 
 
 def resolve(
@@ -101,8 +153,8 @@ def resolve(
                 except (FetchError, TransientError) as error:
                     refusals[revision] = error
                     continue
-                before = resolved[revision].files if revision in resolved else {}
-                resolved[revision] = Locked(listing.commit, {**before, **{name: listing.files[name] for name in names}})
+                taken = Locked(listing.commit, {name: listing.files[name] for name in names})
+                resolved[revision] = taken.joined(resolved.get(revision))
             later = [error for error in refusals.values() if isinstance(error, TransientError)]
             if later and (len(refusals) == len(revisions) or refusals.get(revisions[0]) is later[0]):
                 raise later[0]
@@ -146,17 +198,19 @@ def _from_folder(
         held = [revision for revision in revisions if revision in options.lock.revisions]
         locked = options.lock.find(*(held or revisions)[0])
         for name in (file.name for file in files):
-            kind = locked.files.get(name, (0, "git:"))[1].partition(":")[0]
-            locked.check(name, (folder / name).stat().st_size, _identity(folder / name, kind), where)
+            kind = _algorithm(locked.files.get(name, (0, "git:"))[1])
+            locked.check(
+                name, (folder / name).stat().st_size, f"{kind}:{known_hash(folder / name, options, kind)}", where
+            )
     return files
 
 
 def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
-    names = names_below(folder)
+    names = known_names(folder, options)
     if not names:
         return []
     chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
-    return [local_file(folder, name, key, options.hashes) for name in chosen]
+    return [local_file(folder, name, key, options) for name in chosen]
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
@@ -189,22 +243,11 @@ def names_at(revision: Revision, globs: list[str], options: FetchOptions, where:
     """
     locked = None if options.lock is None else options.lock.find(*revision)
     listing = _listing(revision[0], revision[1] if locked is None else locked.commit, options)
-    names = matching(listing.files, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
+    names = matching(listing.names, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
     if locked is not None:
         for name in names:
             locked.check(name, *listing.files[name], where)
     return listing, names
-
-
-def _first(revisions: list[Revision], take: Callable[[Revision], _Result], where: str) -> _Result:
-    """Return the result of `take` for the first revision for which it succeeds."""
-    refusals: dict[Revision, CorpusError] = {}
-    for revision in revisions:
-        try:
-            return take(revision)
-        except FetchError as error:
-            refusals[revision] = error
-    raise all_refused(refusals, where)
 
 
 def all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusError:
@@ -217,6 +260,10 @@ def all_refused(refusals: dict[Revision, CorpusError], where: str) -> CorpusErro
 
 
 def _listing(repo: str, ref: str, options: FetchOptions) -> Listing:
+    return options.known.of(("hub listing", repo, ref), lambda: _listed(repo, ref, options))
+
+
+def _listed(repo: str, ref: str, options: FetchOptions) -> Listing:
     key = (repo, ref, options)
     if key not in _listings:
         saved = Path(options.raw_root) / "hub" / repo / f"{quote(ref, safe='')}.json"
@@ -255,7 +302,8 @@ def _list_remote(repo: str, ref: str, options: FetchOptions, saved: Path) -> Lis
                 files[entry.path] = (entry.size, f"sha256:{large.sha256}" if large else f"git:{entry.blob_id}")
         return Listing(repo, commit, files)
 
-    listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref)
+    with options.transfers.slot("hub", _host(options)):
+        listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref, options)
     write_whole(saved, json.dumps(asdict(listing), sort_keys=True))
     return listing
 
@@ -272,26 +320,49 @@ def commit_of(repo: str, ref: str, options: FetchOptions) -> str:
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=options.endpoint)
-    info = tried_on_hub(lambda: api.dataset_info(repo, revision=ref), f"{repo} at {ref}", repo, ref)
+    info = tried_on_hub(lambda: api.dataset_info(repo, revision=ref), f"{repo} at {ref}", repo, ref, options)
     if info.sha is None:
         raise FetchError("the endpoint names no commit", where=f"{repo} at {ref}", remedy="check `endpoint`")
     return info.sha
 
 
-def _file(listing: Listing, name: str, key: str, options: FetchOptions) -> RawFile:
-    """Return one file; it is downloaded unless it is already here."""
+def _host(options: FetchOptions) -> str:
+    return options.endpoint or "the Hub"
+
+
+def _started(listing: Listing, name: str, key: str, options: FetchOptions) -> Started[RawFile]:
+    """Start to fetch one file; it is downloaded unless it is already here."""
     size, identity = listing.files[name]
     root = Path(options.raw_root) / "hub"
     target = root / listing.repo / identity.partition(":")[2][:16] / name
     where = f"{listing.repo} at {listing.commit[:12]}: {name}"
+    file = RawFile(key, name, str(target), size, identity)
     if not (target.is_file() and target.stat().st_size == size):
         if options.offline:
             raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
-        tried_on_hub(lambda: _downloaded(listing, name, root, target, options), where, listing.repo, listing.commit)
-    return RawFile(key, name, str(target), size, identity)
+        counter = options.known.of(("hub counter", target), options.transfers.counter)
+        counter.expect(size)
+
+        def download() -> RawFile:
+            # another subset or another source may have fetched it meanwhile
+            options.known.of(("hub file", target), lambda: _come(listing, name, root, target, options, counter))
+            counter.reach(size)
+            return file
+
+        return options.transfers.start("hub", _host(options), download)
+    return Started(lambda: file)
 
 
-def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions) -> None:
+def _come(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions, counter: Counter) -> None:
+    where = f"{listing.repo} at {listing.commit[:12]}: {name}"
+
+    def attempt() -> None:
+        _downloaded(listing, name, root, target, options, counter)
+
+    tried_on_hub(attempt, where, listing.repo, listing.commit, options)
+
+
+def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: FetchOptions, counter: Counter) -> None:
     settle_client()
     from huggingface_hub import hf_hub_download
 
@@ -303,10 +374,12 @@ def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: 
             revision=listing.commit,
             local_dir=root / ".incoming" / listing.repo / listing.commit,
             endpoint=options.endpoint,
+            tqdm_class=cast("Any", partial(HubBar, counter)),
         )
     )
     size, identity = listing.files[name]
-    if arrived.stat().st_size != size or _identity(arrived, identity.partition(":")[0]) != identity:
+    kind = _algorithm(identity)
+    if arrived.stat().st_size != size or f"{kind}:{hash_file(arrived, kind)}" != identity:
         arrived.unlink()
         raise TransientError(
             "what arrived is not what the repository lists", where=f"{listing.repo}: {name}", remedy="fetch again"
@@ -315,21 +388,17 @@ def _downloaded(listing: Listing, name: str, root: Path, target: Path, options: 
     arrived.replace(target)
 
 
-def _identity(path: Path, kind: str) -> str:
-    """Hash a file as Git LFS does (SHA-256) or as Git does (SHA-1 of a header and the content)."""
-    if kind == "sha256":
-        hasher = hashlib.sha256()
-    else:
-        hasher = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
-    return f"{kind}:{hasher.hexdigest()}"
+def _algorithm(identity: str) -> Literal["sha256", "git"]:
+    """Return how the Hub identifies a file: large ones as Git LFS does (SHA-256), others as Git does."""
+    return "sha256" if identity.startswith("sha256:") else "git"
 
 
-def tried_on_hub(call: Callable[[], _Result], where: str, repo: str, ref: str) -> _Result:
+def tried_on_hub(
+    call: Callable[[], _Result], where: str, repo: str, ref: str, options: FetchOptions | None = None
+) -> _Result:
     """Call a function of the Hub client, with retries after transient failures; failures become our exceptions."""
-    return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S)
+    pauses = None if options is None else options.transfers.pauses("hub", _host(options))
+    return tried(call, lambda error: explained(error, where, repo, ref), tries=TRIES, pause_s=PAUSE_S, pauses=pauses)
 
 
 def settle_client() -> None:

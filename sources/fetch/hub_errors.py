@@ -52,7 +52,9 @@ def explained(error: BaseException, where: str, repo: str, ref: str) -> CorpusEr
             return _by_status(int(status), where, by_hand)
     if type(error) in (OSError, PermissionError):  # an error of the disk, not of the client
         return None
-    if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
+    # the client closes the session of all threads when the connection of one fails
+    closed = isinstance(error, RuntimeError) and "client has been closed" in str(error)
+    if closed or isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
         return TransientError(f"the connection failed ({type(error).__name__})", where=where, remedy="try again")
     return None
 

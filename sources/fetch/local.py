@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError
-from open_ml_embed.core.hashing import FileHashes, hash_file
+from open_ml_embed.core.hashing import Algorithm, hash_file
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
+from sources.globs import Names
 from sources.manifest import Manifest, ManualOrigin
 from sources.parts import RawFile
 
@@ -26,7 +27,7 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         raise FetchError(f"nothing in {folder}", where=where, remedy=remedy)
     for file in chosen:
         stated, location = origin.sha256.get(file.name), f"{where}: {file.path}"
-        checked(Path(file.path), stated, where=location, remedy=remedy, hashes=options.hashes)
+        checked(Path(file.path), stated, where=location, remedy=remedy, options=options)
     return chosen
 
 
@@ -35,11 +36,11 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
     origin = manifest.origin
     assert isinstance(origin, ManualOrigin)
     folder = Path(options.local_root or "") / origin.folder
-    names = names_below(folder)
+    names = known_names(folder, options)
     if not names:
         return []
     return [
-        local_file(folder, name, key, options.hashes)
+        local_file(folder, name, key, options)
         for key, table in manifest.tables.items()
         for name in matching(
             names, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
@@ -55,21 +56,38 @@ def names_below(folder: Path) -> list[str]:
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
-def local_file(folder: Path, name: str, table: str, hashes: FileHashes | None = None) -> RawFile:
+def known_names(folder: Path, options: FetchOptions) -> Names:
+    """Return the files below a folder (`names_below`); a run lists a folder once."""
+    return options.known.of(("names", folder), lambda: Names(names_below(folder)))
+
+
+def known_hash(path: Path, options: FetchOptions, algorithm: Algorithm = "xxh3") -> str:
+    """Return the hash of a file; a run hashes an unchanged file once, however recent it is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+
+    """
+    state = path.stat()
+    key = ("hash", algorithm, path, state.st_size, state.st_mtime_ns)
+    return options.known.of(key, lambda: options.hashes.of(path, algorithm))
+
+
+def local_file(folder: Path, name: str, table: str, options: FetchOptions) -> RawFile:
     """Return the `RawFile` of a local file; its identity is the hash of its content.
 
     Args:
         folder: the local folder.
         name: path of the file below it.
         table: key in the manifest's `tables`.
-        hashes: cache of file hashes; None: hash the file again.
+        options: with the hashes that are known.
 
     """
     path = folder / name
-    return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{(hashes or FileHashes()).of(path)}")
+    return RawFile(table, name, str(path), path.stat().st_size, f"xxh3:{known_hash(path, options)}")
 
 
-def checked(path: Path, stated: str | None, *, where: str, remedy: str, hashes: FileHashes | None = None) -> str | None:
+def checked(path: Path, stated: str | None, *, where: str, remedy: str, options: FetchOptions) -> str | None:
     """Check a file against the SHA-256 in its manifest and return the checksum; None if the manifest states none.
 
     Raises:
@@ -78,7 +96,7 @@ def checked(path: Path, stated: str | None, *, where: str, remedy: str, hashes: 
     """
     if stated is None:
         return None
-    sha256 = (hashes or FileHashes()).of(path, "sha256")
+    sha256 = known_hash(path, options, "sha256")
     if sha256 != stated:
         raise FetchError(f"sha256 is {sha256}, the manifest states {stated}", where=where, remedy=remedy)
     return sha256

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from open_ml_embed.core.files import whole_file, write_whole
-from sources.globs import any_match
+from sources.globs import Names
 from sources.manifest import Manifest
 from sources.parts import RawFile
 
@@ -58,7 +58,9 @@ def whole(path: Path, root: Path) -> bool:
     return all(file.is_file() and file.stat().st_size == size for file, size in files)
 
 
-def chosen(manifest: Manifest, root: Path, listing: Listing, most: int | None) -> Iterator[RawFile]:
+def chosen(
+    manifest: Manifest, root: Path, listing: Listing, most: int | None, names: Names | None = None
+) -> Iterator[RawFile]:
     """Yield the listed files that match the manifest's tables, by table, then by name.
 
     Args:
@@ -66,11 +68,12 @@ def chosen(manifest: Manifest, root: Path, listing: Listing, most: int | None) -
         root: folder of the listed files.
         listing: the available files.
         most: most files of a table; None: all.
+        names: those of the listing, if they are needed for many subsets; None: made from it.
 
     """
+    names = Names(listing) if names is None else names
     for table, spec in manifest.tables.items():
-        names = [name for name in sorted(listing) if any_match(name, spec.files)]
-        for name in names[:most]:
+        for name in names.matching(spec.files)[:most]:
             entry = listing[name]
             yield RawFile(table, name, str(root / name), int(entry["size"]), f"sha256:{entry['sha256']}")
 

@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from sources.fetch import FetchOptions, packing
+from sources.globs import Names
 from sources.manifest import Manifest, PythonOrigin
 from sources.parts import RawFile
 
@@ -38,6 +39,14 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     origin = manifest.origin
     assert isinstance(origin, PythonOrigin)
     root = Path(options.raw_root).absolute() / "python"
+    listing, names = options.known.of(
+        ("python", origin.stdlib, tuple(origin.distributions)),
+        lambda: _all_packed(root, origin, f"{manifest.name}/{subset}"),
+    )
+    return list(packing.chosen(manifest, root, listing, options.files_per_table, names))
+
+
+def _all_packed(root: Path, origin: PythonOrigin, where: str) -> tuple[packing.Listing, Names]:
     listing: packing.Listing = {}
     if origin.stdlib:
         folder = Path(sysconfig.get_paths()["stdlib"])
@@ -46,11 +55,11 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         try:
             distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            log.warning("%s/%s: %s is not installed, passed over", manifest.name, subset, name)
+            log.warning("%s: %s is not installed, passed over", where, name)
             continue
         plain = re.sub(r"[-_.]+", "-", name).lower()
         listing |= _packed(root, f"{plain}-{distribution.version}", partial(_installed, distribution))
-    return list(packing.chosen(manifest, root, listing, options.files_per_table))
+    return listing, Names(listing)
 
 
 def _packed(root: Path, name: str, files: Callable[[], Iterator[tuple[str, Path]]]) -> packing.Listing:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from open_ml_embed.core.errors import CorpusError, TransientError
+from sources.fetch.transfers import Pauses
 
 LONGEST_S = 300.0
 """Longest pause in seconds; if the server requests a longer one, the call fails."""
@@ -24,6 +25,7 @@ def tried(
     tries: int,
     pause_s: float,
     progress: Callable[[], int] | None = None,
+    pauses: Pauses | None = None,
 ) -> _Result:
     """Call a function until it succeeds, fails permanently, or has failed `tries` times in a row.
 
@@ -33,6 +35,7 @@ def tried(
         tries: number of consecutive failures that are allowed.
         pause_s: seconds before the second call; doubled before each further one.
         progress: returns how far the calls have come, in bytes; progress resets the count of failures.
+        pauses: how to wait between calls; None: sleep.
 
     Raises:
         CorpusError: from `explain`; a transient error only after the last attempt, or if the server requests a pause
@@ -57,7 +60,8 @@ def tried(
                 raise TransientError(
                     ours.what, where=ours.where, remedy=f"the server asks to wait {pause:.0f} s: run again then"
                 ) from None
-            time.sleep(max(pause, pause_s * 2 ** (failed - 1)))
+            pauses = pauses or Pauses()
+            (pauses.asked if pause else pauses.backoff)(max(pause, pause_s * 2 ** (failed - 1)))
 
 
 def chain(error: BaseException) -> list[BaseException]:

@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from open_ml_embed.core.files import write_whole
@@ -20,9 +20,10 @@ from open_ml_embed.core.optional import require
 from sources.fetch import FetchOptions
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
-from sources.fetch.local import checked, names_below, sha256_of
+from sources.fetch.local import checked, known_hash, known_names, sha256_of
 from sources.fetch.packing import locked
 from sources.fetch.retry import tried
+from sources.fetch.transfers import Begun, Counter, Started
 from sources.fetch.url_errors import explained
 from sources.manifest import Manifest, UrlOrigin
 from sources.parts import RawFile
@@ -56,12 +57,12 @@ class Entry:
     version: Version
 
 
-_fresh: dict[tuple[str, FetchOptions], Entry] = {}
+_fresh: dict[tuple[str, str, FetchOptions], Entry] = {}
 """Cache: a file is requested once per process, not once per subset that needs it."""
 
 
-def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:
-    """Download the files of a subset; see `sources.fetch.fetch`."""
+def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[RawFile]]:
+    """Start to download the files of a subset; see `sources.fetch.begin`."""
     origin = manifest.origin
     assert isinstance(origin, UrlOrigin)
     where = f"{manifest.name}/{subset}"
@@ -75,19 +76,25 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         for file in present:
             remedy = f"fetch it again from {origin.base}/{file.name}, or correct `sha256` in the manifest"
             stated, location = origin.sha256.get(file.name), f"{where}: {file.path}"
-            checked(Path(file.path), stated, where=location, remedy=remedy, hashes=options.hashes)
-        return present
-    files: list[RawFile] = []
-    for key, table in manifest.tables.items():
-        names = sorted(set(table.files))[: options.files_per_table]
-        files += [_from_server(manifest.name, name, key, origin, options) for name in names]
-    return files
+            checked(Path(file.path), stated, where=location, remedy=remedy, options=options)
+        return Begun(lambda: present)
+    started = [
+        _started(manifest.name, name, key, origin, options)
+        for key, table in manifest.tables.items()
+        for name in sorted(set(table.files))[: options.files_per_table]
+    ]
+
+    def cancel() -> None:
+        for file in started:
+            file.cancel()
+
+    return Begun(lambda: [file.result() for file in started], cancel)
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
     """List the files of a local folder that replaces the server, if there is one; see `sources.fetch.in_place`."""
     folder = Path(options.local_root or "") / manifest.name
-    present = names_below(folder)
+    present = known_names(folder, options)
     if not present:
         return None
     return [
@@ -96,17 +103,24 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
         for name in matching(
             present, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
         )
-        for digest in [options.hashes.of(folder / name, "sha256")]
+        for digest in [known_hash(folder / name, options, "sha256")]
     ]
 
 
-def _from_server(source: str, name: str, key: str, origin: UrlOrigin, options: FetchOptions) -> RawFile:
-    download = _Download(Path(options.raw_root) / "url" / source, name, origin)
-    known = (download.url, options)
-    if known not in _fresh:
-        _fresh[known] = _entry(download, options, where=f"{source}: {download.url}", by_hand=f"{source}/{name}")
-    entry = _fresh[known]
-    return RawFile(key, name, str(download.place(entry.key)), entry.size, f"sha256:{entry.sha256}")
+def _started(source: str, name: str, key: str, origin: UrlOrigin, options: FetchOptions) -> Started[RawFile]:
+    download = _Download(Path(options.raw_root) / "url" / source, name, origin, options.transfers.counter())
+
+    def come() -> Entry:
+        known = (source, download.url, options)
+        if known not in _fresh:
+            _fresh[known] = _entry(download, options, where=f"{source}: {download.url}", by_hand=f"{source}/{name}")
+        return _fresh[known]
+
+    def file() -> RawFile:
+        entry = options.known.of(("url file", source, download.url), come)
+        return RawFile(key, name, str(download.place(entry.key)), entry.size, f"sha256:{entry.sha256}")
+
+    return options.transfers.start("url", download.host, file)
 
 
 def _entry(download: _Download, options: FetchOptions, *, where: str, by_hand: str) -> Entry:
@@ -122,15 +136,17 @@ def _entry(download: _Download, options: FetchOptions, *, where: str, by_hand: s
             tries=TRIES,
             pause_s=PAUSE_S,
             progress=download.arrived,
+            pauses=options.transfers.pauses("url", download.host),
         )
 
 
 class _Download:
     """Download of one file: temporary file, validators and listing."""
 
-    def __init__(self, home: Path, name: str, origin: UrlOrigin) -> None:
-        self.home, self.name = home, name
+    def __init__(self, home: Path, name: str, origin: UrlOrigin, counter: Counter) -> None:
+        self.home, self.name, self.counter = home, name, counter
         self.url = f"{origin.base}/{name}"
+        self.host = urlsplit(origin.base).netloc
         self.stated = origin.sha256.get(name)
         plain = quote(name, safe="")
         self.listing = home / ".listing" / f"{plain}.json"
@@ -189,7 +205,9 @@ class _Download:
                 return entry
             else:
                 _written(self.begun, asdict(version))
-            self._stream(response, resumed=resumed)
+            if version.size is not None:
+                self.counter.expect(version.size)
+            self._stream(response, at=have if resumed else 0)
         if version.size is not None and self.arrived() != version.size:
             raise TransientError(f"{self.arrived()} of {version.size} bytes came", where=where, remedy="fetch again")
         return self._placed(version, where, resumed=resumed)
@@ -202,10 +220,13 @@ class _Download:
             return None
         return version if version.validator is not None else None
 
-    def _stream(self, response: httpx2.Response, *, resumed: bool) -> None:
-        with self.part.open("ab" if resumed else "wb") as file:
+    def _stream(self, response: httpx2.Response, *, at: int) -> None:
+        """Write the rest of the file after its first `at` bytes."""
+        with self.part.open("ab" if at else "wb") as file:
             for chunk in response.iter_raw():
                 file.write(chunk)
+                at += len(chunk)
+                self.counter.reach(at)
 
     def _placed(self, version: Version, where: str, *, resumed: bool) -> Entry:
         """Check a complete file and move it to its final path."""

@@ -146,7 +146,7 @@ def run(root: Path, *arguments: str) -> str:
     before, said = Path.cwd(), os.environ.get("CORPUS_MANIFESTS")
     os.chdir(root)
     os.environ["CORPUS_MANIFESTS"] = str(root / "manifests")
-    workers = ("--workers", "1") if arguments[0] in {step[0] for step in STEPS} - {"mix"} else ()
+    workers = ("--workers", "1") if arguments[0] in {step[0] for step in STEPS} else ()
     try:
         done = CliRunner().invoke(app, [*arguments, *workers])
     finally:
@@ -160,7 +160,7 @@ def run(root: Path, *arguments: str) -> str:
 def build(root: Path, *options: str) -> None:
     """Run all steps."""
     for step in STEPS:
-        curate(root, *step, *(options if step[0] != "mix" else ()))
+        curate(root, *step, *options)
 
 
 def build_killed(root: Path, rng: random.Random, kills: int) -> int:
@@ -169,7 +169,7 @@ def build_killed(root: Path, rng: random.Random, kills: int) -> int:
     for step in STEPS:
         while True:
             process = subprocess.Popen(
-                [sys.executable, "-m", "curation.cli.app", *step, *(() if step[0] == "mix" else ("--workers", "2"))],
+                [sys.executable, "-m", "curation.cli.app", *step, "--workers", "2"],
                 cwd=root, env=environment(root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip

@@ -52,6 +52,7 @@ def fold(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+@cache
 def kind(char: str) -> str:
     if ord(char) >= 0x20000:
         return "single" if ord(char) < 0x40000 else "other"

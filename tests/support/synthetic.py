@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from curation.mixing.step.assemble import SAMPLE_SCHEMA
+from curation.mixing.schemas import SAMPLE_SCHEMA
 
 WORDS = [a + b for a in ("ka", "lo", "mi", "ne", "pu", "ra", "si", "to") for b in ("bel", "dun", "fir", "gom", "hat")]
 

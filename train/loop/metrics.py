@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -11,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rich import progress
-from rich.console import Console
 
 from open_ml_embed.core.optional import require
+from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.terminal import Terminal
 from train.config import Watching
 
 LINE_EVERY_SECONDS = 5.0
@@ -73,7 +72,7 @@ def scalars(entry: Entry) -> dict[str, float]:
 
 def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], None]:
     """Return a function that shows an entry: a bar on a terminal, otherwise JSON lines on standard error."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if not console.is_terminal:
         last = 0.0
 
@@ -83,15 +82,15 @@ def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], N
             if time.monotonic() - last >= LINE_EVERY_SECONDS or finished == total:
                 last = time.monotonic()
                 fields = {"done": finished, "total": total, **{name: entry[name] for name in BRIEF}}
-                print(json.dumps(fields), file=sys.stderr, flush=True)
+                print_json(fields, indent=None, error=True)
 
         return line
     columns = (
-        progress.TextColumn("[bold]train"),
+        progress.TextColumn("train", style="bold", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
     )
     bar = stack.enter_context(progress.Progress(*columns, console=console))
     task = bar.add_task("", total=total, completed=done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 
 from curation.build import Build, Inputs, Shard, StepResult, shards_of
@@ -19,6 +18,7 @@ from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Task
 from open_ml_embed.core.errors import FetchError, MissingToolError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import Marker, Store
 from sources.fetch.packing import locked
@@ -106,7 +106,7 @@ def fetch_sets(sets: list[EvaluationSet], build: Build, failures: Failures) -> t
                     fetched.append(raw)
                 except MissingToolError as error:
                     skipped[evaluation_set.name] = error.what
-                    print(f"skipped {evaluation_set.name}: {error}", file=sys.stderr)
+                    print_text(f"skipped {evaluation_set.name}: {error}", error=True)
             progress.advance(evaluation_set.name)
     options.hashes.save()
     return fetched, skipped

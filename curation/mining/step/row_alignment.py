@@ -80,11 +80,21 @@ def block_path(pool: str, number: int) -> str:
 
 @dataclass(frozen=True)
 class ClassesRef:
-    """Payload of a task: a pool of labeled rows, its family, and the number of rows of each of its shards."""
+    """Payload of a task.
+
+    Attributes:
+        pool: labeled rows.
+        family: of their source.
+        rows: number of rows of each shard of the pool.
+        classes_are_languages: whether the labels name the texts' languages. Then members of other classes are in other
+            languages, so negatives may have any language, whatever `mining.language` says.
+
+    """
 
     pool: PoolRef
     family: Family
     rows: tuple[int, ...]
+    classes_are_languages: bool = False
 
 
 class DrawClasses:
@@ -116,7 +126,7 @@ class DrawClasses:
             documents["cluster"].to_numpy(),
             texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
             languages=(wanted_language, document_language),
-            language=self.settings.language,
+            language="any" if ref.classes_are_languages else self.settings.language,
             contaminated=documents["contaminated"].to_numpy(),
         )
         row_of_given = np.repeat(np.arange(n), pc.list_value_length(links["given"]).to_numpy())

@@ -23,6 +23,9 @@ from open_ml_embed.core.engine import Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker
 
+LANGUAGE_CLASSIFICATION = "language-classification"
+"""Task of the sources whose classes are languages."""
+
 
 def run_mine(build: Build, inputs: Inputs) -> StepResult:
     """Mine negatives for the rows of every pool.
@@ -136,14 +139,12 @@ def _width(settings: MiningSettings) -> float:
 
 
 def _draw(build: Build, pools: list[MinedPool]) -> None:
-    tasks = [
-        Task(
-            p.name,
-            (p.identity, p.family, *p.reference.hashes),
-            ClassesRef(p.reference, p.family, tuple(s.rows for s in p.shards)),
-        )
-        for p in pools
-    ]
+    tasks = []
+    for p in pools:
+        by_language = build.manifest(p.shards[0].source).task == LANGUAGE_CLASSIFICATION
+        inputs = (p.identity, p.family, *p.reference.hashes, *(("classes-are-languages",) if by_language else ()))
+        ref = ClassesRef(p.reference, p.family, tuple(s.rows for s in p.shards), by_language)
+        tasks.append(Task(p.name, inputs, ref))
     markers = engine.run(DrawClasses(build.profile.mining), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.aligned = [marker]

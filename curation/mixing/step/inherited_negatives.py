@@ -6,103 +6,102 @@ the pool of the sample. They are checked here, with the clusters of step `dedup`
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.mining.masks import Masks, Ragged, build_masks, masked_by
-from curation.mixing.step.select import PoolState
+from curation.mixing.step.pool import MixPool
+from curation.mixing.step.provenance import InheritedTexts
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
 from open_ml_embed.core.array_types import I64, U64, Mask
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.text.arrays import list_starts
 
 
-class GivenNegatives(NamedTuple):
-    """Given negatives of the duplicates of n samples; each text occurs once for each sample.
+@dataclass(frozen=True)
+class Answers:
+    """Pairs of a query cluster and the cluster of a document that answers it, as the samples of a pool know them.
+
+    They come from rows of the pool, from duplicates merged into its samples, and from rows of other pools.
 
     Attributes:
-        offsets: int64[n + 1].
-        text: large_string[total], the texts of all samples.
-        exact, cluster: uint64[total] and int64[total], exact hash and document cluster of each text.
+        query_cluster, document_cluster: int64[pairs] each; sorted by `query_cluster`.
 
     """
 
-    offsets: I64
-    text: pa.Array
-    exact: U64
-    cluster: I64
-
-
-class MixSamples(NamedTuple):
-    """Samples of a mix from one pool, and documents that are known to answer them.
-
-    Attributes:
-        pool: source and subset of the samples.
-        mined: name of the pool in step `mine`; null if no other pool can hold answers.
-        query_cluster: int64[rows], query clusters of all rows of `pool`.
-        chosen: int64[n], row numbers of the samples.
-        query_exact: uint64[n], exact hashes of their queries.
-        others: document clusters of the positives of each sample's duplicates.
-
-    """
-
-    pool: PoolState
-    mined: str | None
     query_cluster: I64
-    chosen: I64
-    query_exact: U64
-    others: tuple[I64, I64]
-    """int64[n + 1] offsets, and int64[total] clusters."""
+    document_cluster: I64
+
+    def of(self, clusters: I64) -> tuple[I64, I64]:
+        """Return the pairs with these query clusters (int64, ascending): two int64 arrays."""
+        first = np.searchsorted(self.query_cluster, clusters)
+        counts = np.searchsorted(self.query_cluster, clusters, side="right") - first
+        starts = offsets_of(counts)
+        at = np.arange(starts[-1]) + np.repeat(first - starts[:-1], counts)
+        return self.query_cluster[at], self.document_cluster[at]
 
 
-def admitted_negatives(store: Store, samples: MixSamples, negatives: GivenNegatives) -> GivenNegatives:
-    """Return the negatives that are not masked.
+def answers_in(store: Store, pool: MixPool, samples: I64, mined: str | None) -> Answers:
+    """Collect the answers that the samples of a pool know.
+
+    Args:
+        store: of the build.
+        pool: of the samples.
+        samples: int64, row numbers of the samples, ascending.
+        mined: name of the pool in step `mine`; null if no other pool can have answers.
+
+    """
+    query_cluster = pool.column(store, "clusters", "query_cluster")
+    elsewhere = answers_of(store, mined) if mined else ANSWER_SCHEMA.empty_table()
+    queries = [query_cluster, elsewhere["query_cluster"].to_numpy()]
+    documents = [pool.column(store, "clusters", "document_cluster"), elsewhere["document_cluster"].to_numpy()]
+    for rows in pool.blocks(samples):
+        merged = pool.read(store, "merges", rows, ["merged"])["merged"]
+        queries.append(np.repeat(query_cluster[rows], np.diff(list_starts(merged))))
+        documents.append(pc.struct_field(pc.list_flatten(merged), "document_cluster").to_numpy())
+    query, document = np.concatenate(queries), np.concatenate(documents)
+    order = np.lexsort((document, query))
+    return Answers(query[order], document[order])
+
+
+def admitted_negatives(
+    negatives: InheritedTexts, exact: U64, query_cluster: I64, query_exact: U64, answers: Answers
+) -> InheritedTexts:
+    """Return the inherited negatives of n samples that are not masked.
 
     Masked are texts equal to the sample's query, and near-duplicates of a document that answers the query or a
     near-duplicate of it, in this pool or another.
+
+    Args:
+        negatives: of the n samples.
+        exact: uint64[total], exact hashes of the negatives.
+        query_cluster: int64[n], query clusters of the samples.
+        query_exact: uint64[n], exact hashes of their queries.
+        answers: of the pool.
+
     """
-    if not len(negatives.text):
+    total = len(negatives.cluster)
+    if not total:
         return negatives
-    n = len(samples.chosen)
-    sample_cluster = samples.query_cluster[samples.chosen]
     rows = np.flatnonzero(np.diff(negatives.offsets))
-    answered_queries, answer_documents = _answer_clusters(store, samples, np.unique(sample_cluster[rows]))
-    numbers = np.arange(len(negatives.text), dtype=np.int64)
     masks = build_masks(
-        Ragged.empty(n),
+        Ragged.empty(len(query_cluster)),
         negatives.cluster,
-        query_cluster=sample_cluster,
-        elsewhere=(answered_queries, answer_documents),
-        texts=(samples.query_exact, negatives.exact),
+        query_cluster=query_cluster,
+        elsewhere=answers.of(np.unique(query_cluster[rows])),
+        texts=(query_exact, exact),
     )
-    kept = np.zeros(len(numbers), bool)
+    kept = np.zeros(total, bool)
     _admit(masks, rows, negatives.offsets, kept)
     kept_before = offsets_of(kept)
-    return GivenNegatives(
-        kept_before[negatives.offsets],
-        negatives.text.filter(pa.array(kept)),
-        negatives.exact[kept],
-        negatives.cluster[kept],
+    return InheritedTexts(
+        kept_before[negatives.offsets], negatives.text.filter(pa.array(kept)), negatives.cluster[kept]
     )
-
-
-def _answer_clusters(store: Store, samples: MixSamples, clusters: I64) -> tuple[I64, I64]:
-    """Return pairs (query cluster, cluster of a document that answers it), int64[pairs] each, for these query clusters.
-
-    The answers come from rows of the pool, from duplicates merged into its samples, and from rows of other pools.
-    """
-    rows = np.flatnonzero(np.isin(samples.query_cluster, clusters))
-    offsets, merged = samples.others
-    by_merged = np.repeat(samples.query_cluster[samples.chosen], np.diff(offsets))
-    table = answers_of(store, samples.mined) if samples.mined else ANSWER_SCHEMA.empty_table()
-    elsewhere = [table[name].to_numpy() for name in ANSWER_SCHEMA.names]
-    query_clusters = np.concatenate([samples.query_cluster[rows], by_merged, elsewhere[0]])
-    document_clusters = np.concatenate([samples.pool.document_cluster[rows], merged, elsewhere[1]])
-    inside = np.isin(query_clusters, clusters)
-    return query_clusters[inside], document_clusters[inside]
 
 
 @njit

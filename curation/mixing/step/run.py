@@ -1,30 +1,38 @@
-"""Step `mix`: build one mix from the results of all steps, as Parquet files for `datasets.load_dataset`."""
+"""Step `mix`: build one mix from the results of all steps, as Parquet files for `datasets.load_dataset`.
+
+Every part is an operation of the engine, so a mix resumes where it was stopped, uses all workers, and has the same
+bytes whatever their number: `mix/contaminated` and `mix/selected` judge the rows, `mix/limits` joins the verdicts of
+all pools, `mix/numbered` numbers the documents of each pool, and `mix/files` writes each Parquet file. The number of a
+document in the mix is its number in the pool plus the documents of the pools before it.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from curation.build import Build, Inputs, StepResult
 from curation.mixing.card import dataset_card
+from curation.mixing.files import LOCATIONS, SPLITS
 from curation.mixing.recipe import Recipe, load_recipe
 from curation.mixing.settings import MixSettings
-from curation.mixing.step.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA, assemble
 from curation.mixing.step.judged import judged_sources
-from curation.mixing.step.select import PoolState, apply_cap, drop_twins, funnel, judge_pool
-from curation.tables.contamination import contaminated_clusters
-from curation.tables.pools import documents_of
+from curation.mixing.step.limits import Contaminated, Limits, LimitsRef
+from curation.mixing.step.numbering import Number, NumberRef, NumberSettings
+from curation.mixing.step.pool import MixPool
+from curation.mixing.step.select import REASONS, Select, SelectSettings
+from curation.mixing.step.write import FileRef, Slice, WriteFile, WriteSettings
+from curation.tables.pools import PoolRef, pools_of
+from open_ml_embed.core import engine
+from open_ml_embed.core.engine import Operation, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import put_folder
-from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import HashingSink, Output
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.store import Marker, Output
 from sources.manifest import License, Manifest
 
 
@@ -44,139 +52,189 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
     rows = inputs["normalize"]
-    pools = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
-    if not pools:
+    by_pool = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
+    if not by_pool:
         raise StageError(
             f"profile {build.name} has no rows of the sources of this mix",
             where=f"mix {name}",
             remedy="list one of the profile's sources in the mix file, or choose other sources",
         )
-    contaminated = contaminated_clusters(build.store, inputs.get("decontaminate"))
+    manifests = {source: build.manifest(source) for source in sorted({shard.source for shard in rows.shards})}
     judged = judged_sources(inputs.step, build, rows)
+    pools = [
+        MixPool(name, source, subset, manifests[source].family, tuple(shards), source in judged)
+        for (source, subset), shards in by_pool.items()
+    ]
+    assembly = _Assembly(build, inputs, recipe, settings, pools, manifests)
+    numbered = assembly.number(assembly.select())
+    files = assembly.write(numbered)
     result = inputs.result()
-    with Progress(f"mix {name}", total=2 * len(pools)) as progress:
-        states: dict[str, list[PoolState]] = defaultdict(list)
-        for (source, subset), shards in pools.items():
-            state = judge_pool(
-                build.store, source, subset, shards, settings, contaminated=contaminated, judged=source in judged
-            )
-            states[source].append(state)
-            progress.advance(f"judge {source}/{subset}")
-        drop_twins([p for s in states for p in states[s] if build.manifest(s).family == "retrieval"])
-        for source_pools in states.values():
-            apply_cap(source_pools, settings.cap or recipe.cap)
-
-        def license_of(source: str) -> License:
-            return build.manifest(source).license
-
-        folder = build.mix(name)
-        writer = _MixWriter(folder, settings.shard_rows)
-        for source, source_pools in states.items():
-            manifest = build.manifest(source)
-            for pool in source_pools:
-                assembled = assemble(
-                    build.store,
-                    pool,
-                    documents_of(build, source, pool.subset),
-                    manifest,
-                    recipe,
-                    license_of=license_of,
-                    first_id=writer.documents.rows,
-                    keep=build.profile.mining.num_negatives,
-                    seed=settings.seed,
-                )
-                writer.add(assembled.train, assembled.validation, assembled.documents)
-                progress.advance(f"write {source}/{pool.subset}")
-    result.stats = {"sources": {s: funnel(p) for s, p in states.items()}, "counts": _counts(writer)}
-    result.stats["languages"] = dict(sorted(writer.languages.items()))
+    result.stats = _statistics(pools, numbered, files)
     inputs.begin()
-    result.files = writer.close(_card(recipe, result, [build.manifest(name) for name in sorted(states)]))
+    card = dataset_card(recipe, result.stats, [manifests[source] for source in sorted({p.source for p in pools})])
+    result.files = _published(build, name, card, files)
     build.save(result)
     return result
 
 
-def _counts(writer: _MixWriter) -> dict[str, int]:
+class _Assembly:
+    """Runs the operations of one mix."""
+
+    def __init__(
+        self,
+        build: Build,
+        inputs: Inputs,
+        recipe: Recipe,
+        settings: MixSettings,
+        pools: list[MixPool],
+        manifests: dict[str, Manifest],
+    ) -> None:
+        self._build, self._inputs, self._recipe, self._settings = build, inputs, recipe, settings
+        self._pools, self._manifests = pools, manifests
+        self._mix = recipe.name
+
+    def select(self) -> dict[str, int]:
+        """Judge all rows; return source → the highest rank that its cap keeps."""
+        decontaminated = self._inputs.get("decontaminate")
+        steps = [self._inputs[step].identity for step in ("normalize", "dedup", "mine")]
+        left_out = self._run(
+            Contaminated(),
+            [Task(self._mix, (steps[1], decontaminated.identity if decontaminated else ""), decontaminated)],
+        )
+        verdicts = self._inputs.get("identify")
+        judged = verdicts.identity if verdicts else ""
+        common = (*steps, *_hashes(left_out))
+        select = Select(SelectSettings(seed=self._settings.seed, validation=self._settings.validation))
+        selected = self._run(select, [Task(p.path, (*common, judged if p.judged else ""), p) for p in self._pools])
+        ref = LimitsRef(tuple(self._pools), self._settings.cap or self._recipe.cap)
+        families = digest([[p.path, p.family] for p in self._pools])
+        self._selected = {p.path: _hashes([marker]) for p, marker in zip(self._pools, selected, strict=True)}
+        identity = (*steps, families, str(ref.cap), *_hashes(selected))
+        (limits,) = self._run(Limits(), [Task(self._mix, identity, ref)])
+        self._limits = _hashes([limits])
+        return {source: int(rank) for source, rank in limits.stats["ranks"].items()}
+
+    def number(self, highest_ranks: dict[str, int]) -> list[tuple[NumberRef, Marker]]:
+        """Number the documents of every pool."""
+        steps = [self._inputs[step].identity for step in ("normalize", "dedup", "mine")]
+        tasks = []
+        for pool, mined in zip(self._pools, self._mined(), strict=True):
+            ref = NumberRef(pool, mined, highest_ranks.get(pool.source))
+            inputs = (*steps, *self._selected[pool.path], *self._limits, str(ref.highest_rank), pool.family)
+            tasks.append(Task(pool.path, inputs, ref))
+        operation = Number(NumberSettings(num_negatives=self._build.profile.mining.num_negatives))
+        markers = self._run(operation, tasks)
+        return [(task.payload, marker) for task, marker in zip(tasks, markers, strict=True)]
+
+    def write(self, numbered: Sequence[tuple[NumberRef, Marker]]) -> list[tuple[str, Marker]]:
+        """Write all files; return (path below the folder of the mix, marker)."""
+        licenses = {source: manifest.license for source, manifest in self._manifests.items()}
+        tasks, paths = [], []
+        for kind in (*SPLITS, "documents"):
+            folder, start = LOCATIONS[kind]
+            for number, slices in enumerate(_files(numbered, kind, self._settings.shard_rows)):
+                path = f"{folder}/{start or 'documents-'}{number:05d}"
+                paths.append(f"{path}.parquet")
+                tasks.append(self._file(f"{self._mix}/{path}", kind, slices, numbered, licenses))
+        operation = WriteFile(WriteSettings(recipe=self._recipe, seed=self._settings.seed))
+        return list(zip(paths, self._run(operation, tasks), strict=True))
+
+    def _file(
+        self,
+        path: str,
+        kind: str,
+        slices: list[Slice],
+        numbered: Sequence[tuple[NumberRef, Marker]],
+        licenses: dict[str, License],
+    ) -> Task:
+        used = sorted({part.pool for part in slices})
+        refs = tuple(numbered[i][0] for i in used)
+        manifests = tuple(self._manifests[ref.pool.source] for ref in refs)
+        local = tuple(part._replace(pool=used.index(part.pool)) for part in slices)
+        stated = [
+            [m.title, m.task, m.family, m.instruction, m.symmetric, str(ref.pool.judged)]
+            for m, ref in zip(manifests, refs, strict=True)
+        ]
+        verdicts = self._inputs.get("identify")
+        inputs = (
+            *(self._inputs[step].identity for step in ("normalize", "dedup", "mine")),
+            verdicts.identity if verdicts and any(ref.pool.judged for ref in refs) else "",
+            *_hashes([numbered[i][1] for i in used]),
+            digest([list(local), stated, {s: one.model_dump(mode="json") for s, one in sorted(licenses.items())}]),
+        )
+        return Task(path, inputs, FileRef(kind, refs, manifests, local, licenses))
+
+    def _mined(self) -> Iterator[PoolRef]:
+        """Yield the pool of step `mine` of each pool of the mix."""
+        pool_of = {
+            (shard.source, shard.subset): pool.reference
+            for pool in pools_of(self._inputs["normalize"], self._build).values()
+            for shard in pool.shards
+        }
+        return iter([pool_of[pool.source, pool.subset] for pool in self._pools])
+
+    def _run(self, operation: Operation, tasks: list[Task]) -> list[Marker]:
+        return engine.run(operation, tasks, self._build.store, self._build.workers)
+
+
+def _hashes(markers: Sequence[Marker]) -> tuple[str, ...]:
+    return tuple(output.xxh3 for marker in markers for output in marker.outputs)
+
+
+def _files(numbered: Sequence[tuple[NumberRef, Marker]], kind: str, limit: int) -> Iterator[list[Slice]]:
+    """Yield the slices of each file of one kind: `limit` rows a file, the last has the rest; there is at least one."""
+    slices: list[Slice] = []
+    room, first_id, made = limit, 0, 0
+    for number, (_, marker) in enumerate(numbered):
+        start, size = 0, marker.stats[kind]
+        while start < size:
+            stop = min(start + room, size)
+            slices.append(Slice(number, start, stop, first_id))
+            room -= stop - start
+            start = stop
+            if not room:
+                yield slices
+                slices, room, made = [], limit, made + 1
+        first_id += marker.stats["documents"]
+    if slices or not made:
+        yield slices
+
+
+def _statistics(
+    pools: list[MixPool], numbered: Sequence[tuple[NumberRef, Marker]], files: Sequence[tuple[str, Marker]]
+) -> dict[str, object]:
+    verdicts: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: Counter[str] = Counter()
+    for pool, (_, marker) in zip(pools, numbered, strict=True):
+        verdicts[pool.source].update(marker.stats["verdicts"])
+        counts.update({kind: marker.stats[kind] for kind in (*SPLITS, "documents")})
+    languages: Counter[str] = Counter()
+    for _, marker in files:
+        languages.update(marker.stats["languages"])
     return {
-        "train": writer.train.rows,
-        "validation": writer.validation.rows,
-        "samples": writer.train.rows + writer.validation.rows,
-        "documents": writer.documents.rows,
+        "sources": {source: {name: of[name] for name in REASONS} for source, of in verdicts.items()},
+        "counts": {
+            "train": counts["train"],
+            "validation": counts["validation"],
+            "samples": counts["train"] + counts["validation"],
+            "documents": counts["documents"],
+        },
+        "languages": dict(sorted(languages.items())),
     }
 
 
-def _card(recipe: Recipe, result: StepResult, sources: list[Manifest]) -> str:
-    return dataset_card(recipe, result.stats, sources)
-
-
-class _MixWriter:
-    """Writes the mix to a temporary folder and renames it when complete."""
-
-    def __init__(self, folder: Path, rows: int) -> None:
-        self._final, self._work = folder, folder.with_name(folder.name + ".tmp")
-        shutil.rmtree(self._work, ignore_errors=True)
-        self.train = _Rolling(self._work / "samples", "train", SAMPLE_SCHEMA, rows)
-        self.validation = _Rolling(self._work / "samples", "validation", SAMPLE_SCHEMA, rows)
-        self.documents = _Rolling(self._work / "documents", "documents", DOCUMENT_SCHEMA, rows)
-        self.languages: dict[str, int] = {}
-
-    def add(self, train: pa.Table, validation: pa.Table, documents: pa.Table) -> None:
-        self.train.add(train)
-        self.validation.add(validation)
-        self.documents.add(documents)
-        for table in (train, validation):
-            query, positive = table["language"], table["positive_language"]
-            # A sample counts once for each language it has on either side.
-            for languages in (query, positive.filter(pc.not_equal(query, positive))):
-                for entry in languages.value_counts().to_pylist():
-                    self.languages[entry["values"]] = self.languages.get(entry["values"], 0) + entry["counts"]
-
-    def close(self, card: str) -> list[Output]:
-        """Write the card, rename the folder, and return the files of the mix, with paths below `out/<profile>/`."""
-        writers = (self.train, self.validation, self.documents)
-        for writer in writers:
-            writer.close()
-        (self._work / "README.md").write_text(card, "utf-8")
-        put_folder(self._work, self._final)
-        data = card.encode()
-        outputs = [
-            Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data)),
-            *(o for p in writers for o in p.made),
-        ]
-        return [replace(output, path=f"mixes/{self._final.name}/{output.path}") for output in outputs]
-
-
-class _Rolling:
-    """Writes tables of any size to Parquet files of `limit` rows each."""
-
-    def __init__(self, folder: Path, stem: str, schema: pa.Schema, limit: int) -> None:
-        self._folder, self._stem, self._schema, self._limit = folder, stem, schema, limit
-        self.made: list[Output] = []
-        self._held: list[pa.Table] = []
-        self._held_rows = self._files = self.rows = 0
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def add(self, table: pa.Table) -> None:
-        self.rows += table.num_rows
-        self._held.append(table)
-        self._held_rows += table.num_rows
-        while self._held_rows >= self._limit:
-            self._flush(self._limit)
-
-    def _flush(self, rows: int) -> None:
-        table = pa.concat_tables(self._held) if self._held else self._schema.empty_table()
-        self._write(table.slice(0, rows))
-        remaining = table.slice(rows)
-        self._held, self._held_rows = ([remaining] if remaining.num_rows else []), remaining.num_rows
-
-    def _write(self, table: pa.Table) -> None:
-        path = self._folder / f"{self._stem}-{self._files:05d}.parquet"
-        with path.open("wb") as sink:
-            hashing = HashingSink(sink)
-            pq.write_table(table, pa.PythonFile(hashing, "w"), compression="zstd", row_group_size=20_000)
-        name = f"{self._folder.name}/{path.name}"
-        self.made.append(Output(name, table.num_rows, hashing.written, hashing.digest.hexdigest()))
-        self._files += 1
-
-    def close(self) -> None:
-        if self._held_rows or not self._files:
-            self._flush(self._held_rows)
+def _published(build: Build, name: str, card: str, files: Sequence[tuple[str, Marker]]) -> list[Output]:
+    """Put card and files into the folder of the mix, all at once; return them, with paths below `out/<profile>/`."""
+    final = build.mix(name)
+    work = final.with_name(final.name + ".tmp")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    data = card.encode()
+    outputs = [Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data))]
+    (work / "README.md").write_bytes(data)
+    for path, marker in files:
+        (output,) = marker.outputs
+        build.store.export(output.path, work / path)
+        outputs.append(replace(output, path=path))
+    put_folder(work, final)
+    return [replace(output, path=f"mixes/{final.name}/{output.path}") for output in outputs]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.mixing.step.assemble import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
+from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 
 FAMILY = {"squad": "retrieval", "fever": "retrieval", "topics": "clustering", "moods": "classification"}
 LANGUAGES = ("eng", "deu", "swa", "python")

@@ -27,7 +27,7 @@ from curation.langid.identifier import as_ranked
 from curation.langid.interface import identity
 from curation.langid.settings import LanguageSettings
 from tools.langid import calibrate as measuring
-from tools.langid.calibrate import Answers, asked, cut, fitted, report, write
+from tools.langid.calibrate import Answers, cut, evaluate, fitted, report, write
 
 BACKENDS = ("bundled", "cld2", "fasttext", "heliport")
 
@@ -177,7 +177,7 @@ class Told:
 def test_each_language_weighs_the_same_and_others_are_left_out():
     words = ["water", "wasser", "haus", "eau", ""]
     texts = pl.DataFrame({"text": words, "label": ["eng-Latn", "deu-Latn", "deu-Latn", "fra-Latn", "eng-Latn"]})
-    answers = asked(Told(), texts)
+    answers = evaluate(Told(), texts)
     assert answers.right.tolist() == [True, False, False]  # no French, and no text without an answer
     assert answers.weight.tolist() == [0.5, 0.5, 0.5]
     (line,) = [line for line in report(answers, "bundled") if line.letters == "5–6"]

@@ -181,6 +181,24 @@ def test_class_negatives_come_from_other_classes_balanced(workshop):
             assert "shared text" not in texts
 
 
+def test_where_classes_are_languages_negatives_are_in_other_languages(workshop):
+    """With `language: same`, no text of another class would be left."""
+    workshop.manifest("a", ["x"], family="clustering", task="language-classification")
+    workshop.manifest("b", ["x"], family="clustering", task="topic-classification")
+    languages = ["eng-Latn", "deu-Latn", "fra-Latn"]
+    rng = random.Random(4)
+    rows = [
+        {"query": make_text(rng, 9), "positive": f"{make_text(rng, 9)} {i}", "label": languages[i % 3],
+         "query_lang": languages[i % 3], "positive_lang": languages[i % 3]} for i in range(60)
+    ]  # fmt: skip
+    _, found = mine(workshop, {("a", "x"): rows, ("b", "x"): rows[:30]}, language="same")
+    language_of = {row["positive"]: row["label"] for row in rows}
+    for row, texts in zip(rows, texts_of(found), strict=True):
+        assert len(texts) == 8
+        assert row["label"] not in {language_of[text] for text in texts}
+    assert not any(texts_of(found, ("b", "x"))), "topics are told apart within a language"
+
+
 def test_classification_has_its_other_label_and_no_more(workshop):
     workshop.manifest("a", ["x"], family="classification")
     names = ["good", "bad"]

@@ -1,6 +1,9 @@
 """Mixes: nothing lost without a reason, caps and splits that hold, and files that `datasets` reads."""
 
 import random
+import shutil
+from collections import Counter
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,10 +12,14 @@ from datasets import load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.mixing.step.run import _files as slices_of_files
 from curation.mixing.step.select import REASONS
+from curation.mixing.step.write import WriteFile
 from curation.pipeline.freshness import load
 from curation.pipeline.run import run_step
+from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError, UnknownNameError
+from open_ml_embed.core.store import Marker
 
 
 def text(rng: random.Random, length: int) -> str:
@@ -166,24 +173,62 @@ def test_a_mix_without_rows_says_so(ready, workshop):
         run_step(build, "mix-plane")
 
 
-@given(st.integers(1, 50), st.lists(st.integers(0, 30), max_size=8))
+@given(st.integers(1, 50), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=8))
 @settings(deadline=None)
-def test_rolling_files_hold_every_row_once(tmp_path_factory, limit, sizes):
-    import pyarrow as pa
+def test_files_hold_every_row_once_and_know_the_numbers_before(limit, sizes):
+    numbered = [(None, Marker("", (), {"train": size, "documents": documents})) for size, documents in sizes]
+    files = list(slices_of_files(numbered, "train", limit))
+    rows = [(part.pool, row) for slices in files for part in slices for row in range(part.start, part.stop)]
+    assert rows == [(pool, row) for pool, (size, _) in enumerate(sizes) for row in range(size)]
+    assert all(sum(part.stop - part.start for part in slices) == limit for slices in files[:-1])
+    assert len(files) >= 1
+    for slices in files:
+        for part in slices:
+            assert part.first_id == sum(documents for _, documents in sizes[: part.pool])
 
-    from curation.mixing.step.run import _Rolling
 
-    folder = tmp_path_factory.mktemp("rolling")
-    schema = pa.schema([("n", pa.int64())])
-    writer = _Rolling(folder, "part", schema, limit)
-    start = 0
-    for size in sizes:
-        writer.add(pa.table({"n": range(start, start + size)}, schema=schema))
-        start += size
-    writer.close()
-    parts = [pq.read_table(p)["n"].to_pylist() for p in sorted(folder.glob("*.parquet"))]
-    assert [n for part in parts for n in part] == list(range(start))
-    assert all(len(part) == limit for part in parts[:-1])
+def test_a_mix_is_the_same_whatever_the_workers_and_after_a_kill_at_any_file(ready, monkeypatch):
+    """Killed after each of its files in turn; what was written before is not written again."""
+
+    def tree(build):
+        folder = build.out / "mixes" / "told"
+        return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+    class KilledError(Exception):
+        pass
+
+    build = ready(told={"validation": 0.1, "shard_rows": 40})
+    run_step(replace(build, workers=Workers(count=2)), "mix-told")
+    whole = tree(build)
+    assert len(whole) > 8
+    shutil.rmtree(build.out / "mixes" / "told")
+    for folder in ("contaminated", "selected", "limits", "numbered", "files"):
+        shutil.rmtree(build.root / "work" / build.name / "mix" / folder)
+    write, runs = WriteFile.run, []
+
+    def killed(self, task, store, out):
+        if len(runs) % 2:
+            runs.append(task.path)
+            raise KilledError
+        runs.append(task.path)
+        return write(self, task, store, out)
+
+    monkeypatch.setattr(WriteFile, "run", killed)
+    kills = 0
+    while True:
+        try:
+            run_step(replace(build, workers=Workers(count=1)), "mix-told")
+            break
+        except KilledError:
+            kills += 1
+    assert kills > 5
+    assert tree(build) == whole
+    written = [path for path, count in Counter(runs).items() if count == 1]
+    assert written, "a file that is there is not written again"
+    before = len(runs)
+    monkeypatch.setattr(WriteFile, "run", write)
+    run_step(replace(build, workers=Workers(count=1)), "mix-told")
+    assert (tree(build), len(runs)) == (whole, before)
 
 
 def test_negatives_of_a_duplicate_are_taken_over_unless_they_answer_the_query(workshop):

@@ -84,14 +84,14 @@ def test_a_file_that_cannot_be_read_ends_fetch_for_its_source_alone(tmp_path, mo
         workshop.manifest(name, ["t"], origin={"kind": "manual", "url": "x", "folder": name}, shape=PAIR, **table())
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jsonl").write_text(lines(records(2)))
-    whole = fetching.fetch
+    whole = fetching.begin
 
     def failing(manifest, subset, options):
         if manifest.name == "pears":
             raise PermissionError(13, "Permission denied", "pears/a.jsonl")
         return whole(manifest, subset, options)
 
-    monkeypatch.setattr(fetching, "fetch", failing)
+    monkeypatch.setattr(fetching, "begin", failing)
     build = workshop.build(sources={"collection": "offline", "local_root": str(tmp_path)})
     with pytest.raises(RefusedError, match=r"pears: Permission denied: pears/a.jsonl\n.*can be read") as caught:
         run_step(build, "fetch")

@@ -13,6 +13,7 @@ from curation.pipeline.outcome import (
     FORMS,
     MOST_LINES,
     dedup_outcome,
+    mix_outcome,
     normalize_outcome,
     outcome_of,
     print_outcome,
@@ -191,6 +192,20 @@ def test_duplicates_are_shown_by_source_where_the_step_counts_them_so():
     outcome = dedup_outcome(StepResult("dedup", stats={"sources": sources, "sample": entry}))
     assert [(line.source, line.share) for line in outcome.lines] == [("b", 0.5), ("a", 0.3)]
     assert outcome.total.figures == {"rows": 20, "kept": 12, "exact_duplicates": 4, "near_duplicates": 4}
+
+
+def test_a_source_that_gives_a_mix_nothing_is_named_with_the_reasons():
+    none = dict.fromkeys(REASONS, 0)
+    stats = {
+        "sources": {"a": none | {"train": 3}, "b": none | {"near-duplicate": 2, "contaminated": 7}, "c": none},
+        "counts": {"train": 3, "validation": 0, "samples": 3, "documents": 9},
+        "languages": {"eng": 3},
+    }
+    notes = mix_outcome(StepResult("mix-x", stats=stats)).notes
+    assert [note for note in notes if note.startswith("no sample")] == [
+        "no sample of b: contaminated 7, near-duplicate 2",
+        "no sample of c: it has no row",
+    ]
 
 
 def test_verdicts_of_the_mix_are_all_columns():

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
@@ -69,6 +70,15 @@ class Hub:
     """Old commit → branch: a Hub still has what was there before."""
     sent: int = 0
     """Bytes of content that went out, those that nobody took from the connection included."""
+    delay_s: float = 0.0
+    """Seconds before each answer, so that requests overlap if a client makes several at once."""
+    hold: Callable[[int], None] = lambda _sent: None
+    """Called with `sent` before each piece of content; may wait."""
+    busy: int = 0
+    most_busy: int = 0
+    """Most requests that were answered at once."""
+    times: list[tuple[float, str, str]] = field(default_factory=list)
+    """When each request began, its method and its path."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, repo: str, name: str, data: bytes, ref: str = "main") -> Path:
@@ -160,6 +170,19 @@ class HubHandler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self):
+        with self.hub.lock:
+            self.hub.busy += 1
+            self.hub.most_busy = max(self.hub.most_busy, self.hub.busy)
+            self.hub.times.append((time.monotonic(), self.command, self.path))
+        try:
+            if self.hub.delay_s:
+                time.sleep(self.hub.delay_s)
+            return self._answered()
+        finally:
+            with self.hub.lock:
+                self.hub.busy -= 1
+
+    def _answered(self):
         url = urlsplit(self.path)
         with self.hub.lock:
             self.hub.asked[self.command, url.path] += 1
@@ -284,6 +307,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self._write(body[start : start + _PIECE])
 
     def _write(self, piece):
+        self.hub.hold(self.hub.sent)
         self.wfile.write(piece)
         with self.hub.lock:
             self.hub.sent += len(piece)

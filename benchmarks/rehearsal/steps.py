@@ -1,0 +1,61 @@
+"""Runs the steps of a rehearsal by the command line, one after the other, and measures each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from benchmarks._program import Cost, measured
+from sources.manifest import Manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = "rehearsal"
+STEPS = (
+    "fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix retrieval", "mix instruction", "report",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A step that was run, what it took, the size of `work/` after it in bytes, and what it printed."""
+
+    step: str
+    cost: Cost
+    work: int
+    log: Path
+
+
+def write_settings(folder: Path, manifests: list[Manifest], *, everything: bool) -> None:
+    """Write `params.yaml` with one profile, all of whose sources lie in the folder's `raw/`."""
+    sources = {"local_root": str((folder / "raw").resolve())}
+    chosen = {"collection": "ml-embed"} if everything else {"include": [manifest.name for manifest in manifests]}
+    profile = {
+        "sources": chosen | sources,
+        "normalize": {"shard_rows": 100_000},
+        "languages": {"backend": "bundled"},
+        "dedup": {"shingle": 5, "num_perm": 128, "threshold": 0.8},
+        "decontaminate": {"sets": ["evaluation/planted"]},
+        "mining": {"preset": "f2llm", "teacher": "bm25", "num_negatives": 24},
+        "mixes": {"retrieval": {"validation": 0.01}, "instruction": {"validation": 0.01}},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump({"profile": PROFILE, PROFILE: profile}, sort_keys=False))
+
+
+def run(folder: Path, step: str, workers: int) -> Ran:
+    """Run one step; what it prints goes to `logs/` in the folder."""
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "curation.cli.app", *step.split(), "--params", str(folder / "params.yaml")]
+    if step != "report":  # which runs in one process
+        command += ["--workers", str(workers)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    for name in ("CURATE_PROFILE", "CURATE_WORKERS", "CURATE_ENGINE"):
+        environment.pop(name, None)
+    log = logs / f"{step.replace(' ', '-')}.log"
+    cost = measured(command, log=log, environment=environment)
+    work = sum(path.stat().st_size for path in (folder / "work").rglob("*") if path.is_file())
+    return Ran(step, cost, work, log)
