@@ -130,9 +130,9 @@ def build_index(chunks: Iterable[Tokens], *, k1: float, b: float) -> Index:
     first = 0
     while on_disk:
         chunk = on_disk.popleft()  # its files are deleted when it is replaced
-        norm = k1 * (1 - b + b * chunk.lengths / max(mean, 1e-9))
+        norm: F64 = (k1 * (1 - b + b * chunk.lengths / max(mean, 1e-9))).astype(np.float64)
         term = np.searchsorted(terms, chunk.hashes)
-        impact, peak = _impacts(chunk, idf[term], norm, k1)
+        impact, peak = _impacts(chunk, idf[term].astype(np.float64), norm, k1)
         of_chunk = np.bincount(chunk.ranges)
         counts[first : first + len(of_chunk)] = of_chunk
         first += len(chunk.lengths) // RANGE

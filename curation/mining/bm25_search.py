@@ -16,7 +16,7 @@ from curation.mining.bm25 import RANGE, Index, impact_in
 from curation.mining.masks import Masks, masked_by
 from curation.mining.topk.heap import Heaps, push
 from open_ml_embed.core.array_types import F32, F64, I32, I64, U16
-from open_ml_embed.core.compiled import njit
+from open_ml_embed.core.compiled import int64, njit
 
 _ROUNDING = 2.0**-23
 """Twice the relative rounding error of a float32 addition; so many terms add at most so many times this."""
@@ -70,7 +70,7 @@ def search(
             remaining[held] = 0.0
             for term in range(held - 1, -1, -1):
                 remaining[term] += remaining[term + 1]
-            threshold = _threshold(best, i) * (1.0 - _ROUNDING * (held + 2))
+            threshold = np.float64(_threshold(best, i) * (1.0 - _ROUNDING * (held + 2)))
             if held == 0 or remaining[0] < threshold:
                 continue
             count = _candidates(documents, impacts, first, last, held, remaining, threshold, scores, found, kept)
@@ -249,7 +249,7 @@ def _count(scores: F32, lowest: np.float64) -> int:
     bound, count = _bound(lowest), np.int32(0)
     for i in range(RANGE):
         count += np.int32(scores[i] >= bound)
-    return count
+    return int64(count)
 
 
 @njit(nogil=True)

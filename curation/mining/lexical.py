@@ -34,12 +34,12 @@ class _Part(NamedTuple):
     """The index that the queries of one language search.
 
     Attributes:
-        index: of the documents in that language, and of the positives and given negatives of these queries.
+        postings: index of the documents in that language, and of the positives and given negatives of these queries.
         documents: int32, ascending numbers of the indexed documents in the pool.
 
     """
 
-    index: Index
+    postings: Index
     documents: I32
 
 
@@ -76,7 +76,7 @@ class LexicalRetriever:
                 part = self._part(language, pool, documents)
                 for start in range(0, len(queries), QUERIES_AT_ONCE):
                     several = queries[start : start + QUERIES_AT_ONCE]
-                    terms, starts = query_terms(part.index, self._queries(several))
+                    terms, starts = query_terms(part.postings, self._queries(several))
                     yield from threads.map(
                         lambda first, several=several, terms=terms, starts=starts, part=part: _block(
                             several[first : first + ROWS_AT_ONCE], terms, starts[first : first + ROWS_AT_ONCE + 1],
@@ -101,9 +101,9 @@ class LexicalRetriever:
 def _block(rows: I64, terms: I64, starts: I64, part: _Part, pool: Pool, k: int) -> Scored:
     terms, starts = terms[starts[0] : starts[-1]], starts - starts[0]
     best, kept_out = empty_heaps(len(rows), k), empty_heaps(len(rows), MASKED)
-    search(rows, terms, starts, part.index, part.documents, pool.masks, best, kept_out)
+    search(rows, terms, starts, part.postings, part.documents, pool.masks, best, kept_out)
     linked = (pool.masks.positives, pool.given)
-    positives, given = (_scores(terms, starts, part.index, _within(lists.take(rows), part)) for lists in linked)
+    positives, given = (_scores(terms, starts, part.postings, _within(lists.take(rows), part)) for lists in linked)
     positives[positives == 0] = np.nan
     return Scored(rows, to_topk(best, kept_out), positives, given)
 

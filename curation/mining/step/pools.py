@@ -237,7 +237,8 @@ def _numbered(keys: U64 | I64) -> tuple[I64, I32]:
 
 def _table(columns: Sequence[Array | pa.Array], schema: pa.Schema) -> list[pa.RecordBatch]:
     """Return a table as one batch, or none if it has no rows."""
-    return pa.table([pa.array(column) for column in columns], schema=schema).to_batches()
+    batches: list[pa.RecordBatch] = pa.table([pa.array(column) for column in columns], schema=schema).to_batches()
+    return batches
 
 
 def _chunks(place: tuple[I32, I32, I16], pool: PoolRef) -> list[Chunk]:
