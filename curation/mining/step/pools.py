@@ -66,7 +66,7 @@ class Collect:
     """Operation: number the distinct texts of a pool, and link the rows to them."""
 
     name: ClassVar[str] = POOLS
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     settings: ClassVar[BaseModel] = CollectSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
