@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import islice
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from datasets import load_from_disk
 from benchmarks._mining_contestants import CONTESTANTS, read
 from benchmarks._timing import compare
 from curation.mining.api import mine_pool
+from curation.mining.bm25 import take_tokens
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives
@@ -37,7 +39,9 @@ from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import exact_topk
 from curation.mining.vectors import NpyVectors
-from open_ml_embed.core.text.tokens import tokenize
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.splitmix import GOLDEN
+from open_ml_embed.core.text.tokens import Tokens, tokenize
 from tests.support.disguises import disguised, word_vectors
 
 DIM = 384
@@ -222,6 +226,10 @@ def read_output(folder: Path) -> list[tuple[str, list[str]]]:
     return rows
 
 
+def lexical(queries: Tokens, documents: Tokens) -> LexicalRetriever:
+    return LexicalRetriever(partial(take_tokens, queries), partial(take_tokens, documents), k1=1.5, b=0.75, threads=1)
+
+
 def bm25(n: int) -> None:
     try:
         import bm25s
@@ -239,7 +247,7 @@ def bm25(n: int) -> None:
         pool = Pool(
             build_masks(links, np.arange(n), texts=(asked.exact, searched.exact)), Ragged.of([[]] * n), asked.exact
         )
-        return mine_pool(LexicalRetriever(asked, searched, k1=1.5, b=0.75, threads=1), pool, settings)
+        return mine_pool(lexical(asked, searched), pool, settings)
 
     def theirs() -> None:
         index = bm25s.BM25(k1=1.5, b=0.75, method="lucene", backend="numba")
@@ -258,18 +266,49 @@ def bm25(n: int) -> None:
     compare(f"BM25, {n:,} queries × {n:,} documents, top 100, one core, tokenizing included", contestants)
 
 
+def long_texts(n: int, words: tuple[int, int], seed: int) -> Tokens:
+    """Return the tokens of n long texts, whose words follow Zipf's law (200,000 words, exponent 1)."""
+    rng = np.random.default_rng(seed)
+    share = np.cumsum(1 / np.arange(1, 200_001))
+    lengths = rng.integers(*words, n)
+    word = np.searchsorted(share, rng.random(lengths.sum()) * share[-1]).astype(np.uint64)
+    return Tokens((word + np.uint64(1)) * np.uint64(GOLDEN), offsets_of(lengths), np.zeros(n, np.uint64))
+
+
+def scaling(sizes: list[int], queries: int) -> None:
+    """Print how the CPU time of a search grows with the documents; documents and queries are long, as code is."""
+    print(f"BM25, queries of 60 to 120 words, documents of 60 to 300, {queries:,} queries, one thread, CPU time")
+    rates = []
+    for n in sizes:
+        asked, searched = long_texts(queries, (60, 120), 1), long_texts(n, (60, 300), 2)
+        masks = build_masks(Ragged.of([[i % n] for i in range(queries)]), np.arange(n))
+        pool = Pool(masks, Ragged.of([[]] * queries), np.arange(queries, dtype=np.uint64))
+        retriever, settings = lexical(asked, searched), MiningSettings()
+        begun = time.process_time()
+        list(retriever.blocks(pool, settings, np.arange(1)))
+        built = time.process_time()
+        list(retriever.blocks(pool, settings))
+        rates.append((time.process_time() - built) / queries)
+        whole = f"{rates[-1] * n:7.1f} s for as many queries as documents"
+        print(f"  {n:9,} documents: index {built - begun:5.1f} s, {rates[-1] * 1e3:6.3f} ms a query, {whole}")
+    for (n, rate), (more, slower) in pairwise(zip(sizes, rates, strict=True)):
+        exponent = np.log(slower * more / rate / n) / np.log(more / n)
+        print(f"  from {n:,} to {more:,}: exponent {exponent:.2f}, of as many queries as documents")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default="work/peers", help="folder of packages to compare with")
     parser.add_argument("--size", type=int, default=100_000, help="queries, and documents")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", choices=["disguises", "search", "job", "bm25"])
+    parser.add_argument("--only", choices=["disguises", "search", "job", "bm25", "scaling"])
     chosen = parser.parse_args()
     parts = {
         "disguises": lambda: disguises(chosen.peers),
         "search": lambda: search_rate(chosen.size),
         "job": lambda: whole_job(chosen.size, chosen.peers, chosen.rounds),
         "bm25": lambda: bm25(min(chosen.size, 20_000)),
+        "scaling": lambda: scaling([5_000, 20_000, 80_000], 1000),
     }
     for name, part in parts.items():
         if chosen.only in (None, name):

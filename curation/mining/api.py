@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from curation.dedup.settings import DedupSettings
+from curation.mining.bm25 import take_tokens
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives, gather
@@ -188,8 +190,8 @@ def _retriever(
         vectors = (_embed(teacher, query_texts, "query"), _embed(teacher, document_texts, "document"))
     if vectors is not None:
         return DenseRetriever(as_vectors(vectors[0]), as_vectors(vectors[1]), device, threads=threads)
-    tokens = (tokenize(texts, for_search=True) for texts in (query_texts, document_texts))
-    return LexicalRetriever(*tokens, k1=settings.k1, b=settings.b, threads=threads)
+    sides = (partial(take_tokens, tokenize(texts, for_search=True)) for texts in (query_texts, document_texts))
+    return LexicalRetriever(*sides, k1=settings.k1, b=settings.b, threads=threads)
 
 
 def _embed(teacher: Teacher, texts: pa.Array, side: Side) -> Array:

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from curation.mining.bm25 import Index, build_index, query_terms, score_best, score_of, take_tokens
-from curation.mining.masks import Masks, Ragged, by_language, masked_by
+from curation.mining.bm25 import Index, query_terms, score_of
+from curation.mining.bm25_build import build_index
+from curation.mining.bm25_search import search
+from curation.mining.masks import Ragged, by_language
 from curation.mining.retrievers import MASKED
 from curation.mining.rules import Pool, Scored
 from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import to_topk
-from curation.mining.topk.heap import Heaps, empty_heaps, push
-from open_ml_embed.core.array_types import F32, I32, I64
+from curation.mining.topk.heap import empty_heaps
+from open_ml_embed.core.array_types import F32, I32, I64, Integers
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import Tokens
 
 ROWS_AT_ONCE = 1024
+"""Queries that a thread searches for at once."""
+QUERIES_AT_ONCE, DOCUMENTS_AT_ONCE = 32_768, 16_384
+"""Texts whose tokens are in memory at once."""
+TokensOf = Callable[[Integers], Tokens]
+"""Returns the tokens of the texts with these numbers, ascending, from `tokenize(…, for_search=True)`."""
 
 
 class _Part(NamedTuple):
     """The index that the queries of one language search.
 
     Attributes:
-        lexicon: index of the documents in that language, and of the positives and given negatives of these queries.
+        postings: index of the documents in that language, and of the positives and given negatives of these queries.
         documents: int32, ascending numbers of the indexed documents in the pool.
-        row_of: int64[queries of the pool], row of each query in `starts`; -1 for queries of other languages.
-        terms, starts: int64, see `query_terms`.
 
     """
 
-    lexicon: Index
+    postings: Index
     documents: I32
-    row_of: I64
-    terms: I64
-    starts: I64
 
 
 class LexicalRetriever:
@@ -51,12 +53,12 @@ class LexicalRetriever:
     bounded = False
     recall = 1.0
 
-    def __init__(self, queries: Tokens, documents: Tokens, *, k1: float, b: float, threads: int = 0) -> None:
-        """Keep the tokens; an index is built at the first search.
+    def __init__(self, queries: TokensOf, documents: TokensOf, *, k1: float, b: float, threads: int = 0) -> None:
+        """Keep the functions; an index is built at the first search that needs it.
 
         Args:
-            queries: tokens of n queries, from `tokenize(…, for_search=True)`.
-            documents: tokens of m documents, or of the texts by which they are found.
+            queries: returns tokens of queries.
+            documents: returns tokens of documents, or of the texts by which they are found.
             k1: term-frequency saturation.
             b: length normalization, 0 to 1.
             threads: 0: one per core.
@@ -72,8 +74,16 @@ class LexicalRetriever:
         with ThreadPoolExecutor(self._threads) as threads:
             for language, queries, documents in by_language(pool.masks, rows):
                 part = self._part(language, pool, documents)
-                blocks = [queries[start : start + ROWS_AT_ONCE] for start in range(0, len(queries), ROWS_AT_ONCE)]
-                yield from threads.map(lambda rows, part=part: _block(rows, part, pool, settings.range_max), blocks)
+                for start in range(0, len(queries), QUERIES_AT_ONCE):
+                    several = queries[start : start + QUERIES_AT_ONCE]
+                    terms, starts = query_terms(part.postings, self._queries(several))
+                    yield from threads.map(
+                        lambda first, several=several, terms=terms, starts=starts, part=part: _block(
+                            several[first : first + ROWS_AT_ONCE], terms, starts[first : first + ROWS_AT_ONCE + 1],
+                            part, pool, settings.range_max,
+                        ),
+                        range(0, len(several), ROWS_AT_ONCE),
+                    )  # fmt: skip
 
     def _part(self, language: int, pool: Pool, language_documents: I32) -> _Part:
         """Return the index of a language, built once; it does not depend on which queries are searched."""
@@ -82,25 +92,20 @@ class LexicalRetriever:
             queries = np.flatnonzero(masks.query_language == language) if masks.language == 1 else np.arange(n)
             linked = [lists.take(queries).values for lists in (masks.positives, pool.given)]
             documents = np.unique(np.concatenate([language_documents, *linked]))
-            index = build_index(take_tokens(self._documents, documents), k1=self._k1, b=self._b)
-            row_of = np.full(n, -1, np.int64)
-            row_of[queries] = np.arange(len(queries))
-            self._parts[language] = _Part(
-                index, documents, row_of, *query_terms(index, take_tokens(self._queries, queries))
-            )
+            starts = range(0, len(documents), DOCUMENTS_AT_ONCE)
+            chunks = (self._documents(documents[start : start + DOCUMENTS_AT_ONCE]) for start in starts)
+            self._parts[language] = _Part(build_index(chunks, k1=self._k1, b=self._b), documents)
         return self._parts[language]
 
 
-def _block(rows: I64, part: _Part, pool: Pool, k: int) -> Scored:
+def _block(rows: I64, terms: I64, starts: I64, part: _Part, pool: Pool, k: int) -> Scored:
+    terms, starts = terms[starts[0] : starts[-1]], starts - starts[0]
     best, kept_out = empty_heaps(len(rows), k), empty_heaps(len(rows), MASKED)
-    positives, given = pool.masks.positives.take(rows), pool.given.take(rows)
-    positive_scores, given_scores = (np.zeros(len(lists.values), np.float32) for lists in (positives, given))
-    _retrieve(
-        rows, part.row_of[rows], part.documents, part.terms, part.starts, part.lexicon, pool.masks, best, kept_out,
-        _within(positives, part), positive_scores, _within(given, part), given_scores,
-    )  # fmt: skip
-    positive_scores[positive_scores == 0] = np.nan
-    return Scored(rows, to_topk(best, kept_out), positive_scores, given_scores)
+    search(rows, terms, starts, part.postings, part.documents, pool.masks, best, kept_out)
+    linked = (pool.masks.positives, pool.given)
+    positives, given = (_scores(terms, starts, part.postings, _within(lists.take(rows), part)) for lists in linked)
+    positives[positives == 0] = np.nan
+    return Scored(rows, to_topk(best, kept_out), positives, given)
 
 
 def _within(lists: Ragged, part: _Part) -> Ragged:
@@ -109,37 +114,10 @@ def _within(lists: Ragged, part: _Part) -> Ragged:
 
 
 @njit(nogil=True)
-def _retrieve(
-    rows: I64,
-    term_rows: I64,
-    numbers: I32,
-    terms: I64,
-    term_starts: I64,
-    index: Index,
-    masks: Masks,
-    best: Heaps,
-    kept_out: Heaps,
-    positives: Ragged,
-    positive_scores: F32,
-    given: Ragged,
-    given_scores: F32,
-) -> None:
-    scores, touched = np.zeros(len(numbers), np.float32), np.empty(len(numbers), np.int32)
-    capacity = best.scores.shape[1]
-    heap = np.empty(capacity, np.float32), np.empty(capacity, np.int32)
-    for i in range(len(rows)):
-        query, term_row = rows[i], term_rows[i]
-        terms_of_query = terms[term_starts[term_row] : term_starts[term_row + 1]]
-        for j in range(positives.offsets[i], positives.offsets[i + 1]):
-            positive_scores[j] = score_of(terms_of_query, index, positives.values[j])
-        for j in range(given.offsets[i], given.offsets[i + 1]):
-            given_scores[j] = score_of(terms_of_query, index, given.values[j])
-        count = score_best(terms_of_query, index, scores, touched, masks, query, numbers, heap)
-        for document in touched[:count]:
-            score = scores[document]
-            scores[document] = 0.0
-            if best.held[i] == capacity and score < best.scores[i, 0]:
-                continue
-            number = numbers[document]
-            target = kept_out if masked_by(masks, query, number) else best
-            target.held[i] = push(target.scores[i], target.ids[i], target.held[i], score, number)
+def _scores(terms: I64, starts: I64, index: Index, lists: Ragged) -> F32:
+    """Score each query with the documents of its list."""
+    scores = np.zeros(len(lists.values), np.float32)
+    for i in range(len(starts) - 1):
+        for j in range(lists.offsets[i], lists.offsets[i + 1]):
+            scores[j] = score_of(terms[starts[i] : starts[i + 1]], index, lists.values[j])
+    return scores

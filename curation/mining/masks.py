@@ -182,13 +182,10 @@ def by_language(masks: Masks, rows: I64 | None) -> Iterator[tuple[int, I64, I32]
     if masks.language != 1:
         yield 0, rows, np.arange(len(masks.document_cluster), dtype=np.int32)
         return
-    by_query = rows[np.argsort(masks.query_language[rows], kind="stable")]
-    by_document = np.argsort(masks.document_language, kind="stable").astype(np.int32)
-    query_languages, document_languages = masks.query_language[by_query], masks.document_language[by_document]
-    for language in np.unique(query_languages):
-        first, last = np.searchsorted(query_languages, [language, language + 1])
-        low, high = np.searchsorted(document_languages, [language, language + 1])
-        yield int(language), by_query[first:last], by_document[low:high]
+    language_of_row = masks.query_language[rows]
+    for language in np.unique(language_of_row).tolist():
+        documents = np.flatnonzero(masks.document_language == language).astype(np.int32)
+        yield language, rows[language_of_row == language], documents
 
 
 @njit(nogil=True)

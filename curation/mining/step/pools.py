@@ -7,16 +7,17 @@ location of its first occurrence (rows shard, row, and index among the given neg
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
 from curation.tables.pools import DOCUMENT_SCHEMA, PLACE_FIELDS, POOLS, POSITIVE, PoolRef
+from open_ml_embed.core.array_types import I16, I32, I64, U64, Array, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Store
@@ -65,125 +66,188 @@ class Collect:
     """Operation: number the distinct texts of a pool, and link the rows to them."""
 
     name: ClassVar[str] = POOLS
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     settings: ClassVar[BaseModel] = CollectSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Number the texts of one pool; `task.payload` is a `PoolRef`."""
         pool: PoolRef = task.payload
-        parts = [_read_shard(store, pool, number) for number, path in enumerate(pool.paths)]
-        location = pl.first("shard", "row", "given")
-        documents_of_rows = pl.concat([part.documents for part in parts])
-        documents = documents_of_rows.group_by("exact", maintain_order=True).agg(
-            location, pl.first("cluster", "language"), pl.col("contaminated").any()
-        )
-        queries_of_rows = pl.concat([part.queries for part in parts])
-        query_texts = queries_of_rows.group_by("exact", maintain_order=True).agg(location)
-        queries_of_rows = queries_of_rows.with_columns(text=_numbers(queries_of_rows, query_texts, ["exact"]))
-        query_keys = ["text", "language", "wanted"]
-        queries = queries_of_rows.group_by(query_keys, maintain_order=True).agg(pl.first("exact", "cluster"))
+        languages: dict[str, int] = {}
+        parts = [_read_shard(store, pool, number, languages) for number in range(len(pool.paths))]
+        rows = [(len(part.query_exact), len(part.documents.exact)) for part in parts]
+        given_offsets = [part.given_offsets for part in parts]
+        wanted = np.concatenate([np.zeros(0, np.int32), *(part.wanted for part in parts)])
+        language = np.concatenate([np.zeros(0, np.int32), *(part.language for part in parts)])
+        query_exact = np.concatenate([np.zeros(0, np.uint64), *(part.query_exact for part in parts)])
+        query_cluster = np.concatenate([np.zeros(0, np.int64), *(part.query_cluster for part in parts)])
+        documents = _concatenated([part.documents for part in parts])
+        del parts
+        names = pa.array(list(languages), pa.string())
         answers = answers_of(store, pool.name) if pool.answered else ANSWER_SCHEMA.empty_table()
         out.table("elsewhere", answers.to_batches(), ANSWER_SCHEMA)
-        for name, frame, schema in (
-            ("documents", documents, DOCUMENT_SCHEMA),
-            ("asked", query_texts, ASKED_SCHEMA),
-            ("queries", queries, QUERY_SCHEMA),
-        ):
-            # the chunks of a polars frame depend on its threads, so they must not become record batches
-            table = frame.select(schema.names).to_arrow().cast(schema).combine_chunks()
-            out.table(name, table.to_batches(), schema)
-        query_of = _numbers(queries_of_rows, queries, query_keys).to_arrow()
-        document_of = _numbers(documents_of_rows, documents, ["exact"]).to_arrow()
+
+        first, document_of = _numbered(documents.exact)
+        contaminated = np.zeros(len(first), bool)
+        contaminated[document_of[documents.contaminated]] = True
+        is_positive = documents.given == POSITIVE
+        place = (documents.shard[first], documents.row[first], documents.given[first])
+        columns = (documents.exact[first], documents.cluster[first], names.take(pa.array(documents.language[first])))
+        out.table("documents", _table((*place, *columns, contaminated), DOCUMENT_SCHEMA), DOCUMENT_SCHEMA)
+        count, chunks = len(first), _chunks(place, pool)
+        del documents, contaminated, columns
+
+        first_text, text_of = _numbered(query_exact)
+        shard_of_row = np.repeat(np.arange(len(rows), dtype=np.int32), [n for n, _ in rows])
+        row_in_shard = np.concatenate([np.zeros(0, np.int32), *(np.arange(n, dtype=np.int32) for n, _ in rows)])
+        asked = (shard_of_row[first_text], row_in_shard[first_text], np.full(len(first_text), POSITIVE, np.int16))
+        out.table("asked", _table(asked, ASKED_SCHEMA), ASKED_SCHEMA)
+        key = (text_of.astype(np.int64) * len(languages) + language) * len(languages) + wanted
+        first_query, query_of = _numbered(key)
+        queries = (
+            text_of[first_query], query_exact[first_query], query_cluster[first_query],
+            names.take(pa.array(language[first_query])), names.take(pa.array(wanted[first_query])),
+        )  # fmt: skip
+        out.table("queries", _table(queries, QUERY_SCHEMA), QUERY_SCHEMA)
+
         row = document_row = 0
-        for path, part in zip(pool.paths, parts, strict=True):
-            n, m = len(part.queries), len(part.documents)
-            numbers_of_shard, positive = (
-                document_of.slice(document_row, m),
-                (part.documents["given"] == POSITIVE).to_arrow(),
-            )
-            given = pa.ListArray.from_arrays(part.given_offsets, numbers_of_shard.filter(pc.invert(positive)))
-            links = pa.table([query_of.slice(row, n), numbers_of_shard.filter(positive), given], schema=LINK_SCHEMA)
-            out.table("links", links.to_batches(), LINK_SCHEMA, at=path)
+        for path, (n, m), offsets in zip(pool.paths, rows, given_offsets, strict=True):
+            of_shard, positive = (values[document_row : document_row + m] for values in (document_of, is_positive))
+            given = pa.ListArray.from_arrays(offsets, pa.array(of_shard[~positive]))
+            links = (query_of[row : row + n], of_shard[positive], given)
+            out.table("links", _table(links, LINK_SCHEMA), LINK_SCHEMA, at=path)
             row, document_row = row + n, document_row + m
         return {
-            "documents": len(documents),
-            "queries": len(queries),
-            "chunks": {"document": _chunks(documents, pool), "query": _chunks(query_texts, pool)},
+            "documents": count,
+            "queries": len(first_query),
+            "chunks": {"document": chunks, "query": _chunks(asked, pool)},
         }
 
 
-class _Shard(NamedTuple):
-    """Texts of one rows shard.
+class _Documents(NamedTuple):
+    """Occurrences of documents, in the order of `shard`, `row` and `given`; one array for each column.
 
     Attributes:
-        queries: one line for each row.
-        documents: one line for each positive, followed by one for each given negative of the row, row by row.
-        given_offsets: int32[rows + 1], offsets of each row's given negatives among all given negatives.
+        shard, row, given: int32, int32 and int16, see `curation.tables.pools.PLACE_FIELDS`.
+        exact: uint64, hash of the text.
+        cluster: int64, its cluster.
+        language: int32, index of the language of the row's positive.
+        contaminated: bool.
 
     """
 
-    queries: pl.DataFrame
-    documents: pl.DataFrame
+    shard: I32
+    row: I32
+    given: I16
+    exact: U64
+    cluster: I64
+    language: I32
+    contaminated: Mask
+
+
+class _Shard(NamedTuple):
+    """Texts of one rows shard with n rows.
+
+    Attributes:
+        query_exact: uint64[n], hash of each query.
+        query_cluster: int64[n].
+        language, wanted: int32[n], indices of the languages of query and positive.
+        documents: one for each positive, followed by one for each given negative of the row, row by row.
+        given_offsets: int32[n + 1], offsets of each row's given negatives among all given negatives.
+
+    """
+
+    query_exact: U64
+    query_cluster: I64
+    language: I32
+    wanted: I32
+    documents: _Documents
     given_offsets: pa.Array
 
 
-def _read_shard(store: Store, pool: PoolRef, number: int) -> _Shard:
-    """Read hashes, clusters, languages and contamination of the texts of a shard."""
+def _read_shard(store: Store, pool: PoolRef, number: int, languages: dict[str, int]) -> _Shard:
+    """Read hashes, clusters, languages and contamination of the texts of a shard; new languages get the next index."""
     path = pool.paths[number]
-    languages = cast(
-        "pl.DataFrame", pl.from_arrow(store.read_table(f"rows/{path}.rows.arrow", ["query_lang", "positive_lang"]))
-    )
+    rows = store.read_table(f"rows/{path}.rows.arrow", ["query_lang", "positive_lang"])
+    language, wanted = (_codes(rows[name], languages) for name in ("query_lang", "positive_lang"))
     clusters = store.read_table(
         f"clusters/{path}.clusters.arrow", ["query_cluster", "document_cluster", "negative_clusters"]
     )
     signatures = store.read_table(f"signatures/{path}.signatures.arrow", ["query_exact", "document_exact"])
-    given = store.read_table(f"signatures/{path}.negatives.arrow", ["document_exact"])["document_exact"]
-    n = len(languages)
+    given_exact = store.read_table(f"signatures/{path}.negatives.arrow", ["document_exact"])["document_exact"]
+    n = len(wanted)
     row = np.arange(n, dtype=np.int32)
-    queries = pl.DataFrame(
-        {
-            "shard": np.full(n, number, np.int32), "row": row, "given": np.full(n, POSITIVE, np.int16),
-            "exact": signatures["query_exact"].to_numpy(), "cluster": clusters["query_cluster"].to_numpy(),
-            "language": languages["query_lang"], "wanted": languages["positive_lang"],
-        }
-    )  # fmt: skip
     offsets = list_starts(clusters["negative_clusters"])
     row_of_given = np.repeat(row, np.diff(offsets))
     contaminated = np.zeros(n, bool)
     if pool.decontaminated:
         contamination = store.read_table(f"contamination/{path}.contamination.arrow", ["document_overlap"])
         contaminated = contamination["document_overlap"].is_valid().to_numpy()
-    negative_clusters = pc.list_flatten(clusters["negative_clusters"]).to_numpy()
-    documents = pl.DataFrame(
-        {
-            "shard": np.full(n + len(row_of_given), number, np.int32),
-            "row": np.concatenate([row, row_of_given]),
-            "given": np.concatenate(
-                [np.full(n, POSITIVE), np.arange(len(row_of_given)) - offsets[row_of_given]]
-            ).astype(np.int16),
-            "exact": np.concatenate([signatures["document_exact"].to_numpy(), given.to_numpy()]),
-            "cluster": np.concatenate([clusters["document_cluster"].to_numpy(), negative_clusters]),
-            "language": languages["positive_lang"].append(languages["positive_lang"].gather(row_of_given)),
-            "contaminated": np.concatenate([contaminated, np.zeros(len(row_of_given), bool)]),
-        }
+    rows_of_all = np.concatenate([row, row_of_given])
+    order = np.argsort(rows_of_all, kind="stable")  # a row's positive, then its given negatives
+    given = np.concatenate([np.full(n, POSITIVE), np.arange(len(row_of_given)) - offsets[row_of_given]])
+    cluster = [clusters["document_cluster"].to_numpy(), pc.list_flatten(clusters["negative_clusters"]).to_numpy()]
+    documents = _Documents(
+        np.full(len(order), number, np.int32),
+        rows_of_all[order],
+        given.astype(np.int16)[order],
+        np.concatenate([signatures["document_exact"].to_numpy(), given_exact.to_numpy()])[order],
+        np.concatenate(cluster)[order],
+        wanted[rows_of_all[order]],
+        np.concatenate([contaminated, np.zeros(len(row_of_given), bool)])[order],
     )
-    return _Shard(queries, documents.sort("row", "given"), pa.array(offsets, pa.int32()))
+    return _Shard(
+        signatures["query_exact"].to_numpy().copy(), clusters["query_cluster"].to_numpy().copy(), language, wanted,
+        documents, pa.array(offsets, pa.int32()),
+    )  # fmt: skip
 
 
-def _numbers(frame: pl.DataFrame, distinct: pl.DataFrame, keys: list[str]) -> pl.Series:
-    """Return, for every line of `frame`, the number of the line of `distinct` with the same keys, int32[len(frame)]."""
-    numbered = distinct.select(keys).with_row_index("number")
-    joined = frame.select(keys).join(numbered, on=keys, how="left", maintain_order="left")
-    return joined["number"].cast(pl.Int32)
+def _codes(column: pa.ChunkedArray, numbers: dict[str, int]) -> I32:
+    """Return the number of each string, int32; strings that have none yet get the next one."""
+    parts = [np.zeros(0, np.int32)]
+    for chunk in column.dictionary_encode().chunks:
+        known = np.array([numbers.setdefault(name, len(numbers)) for name in chunk.dictionary.to_pylist()], np.int32)
+        parts.append(known[chunk.indices.to_numpy()])
+    return np.concatenate(parts)
 
 
-def _chunks(texts: pl.DataFrame, pool: PoolRef) -> list[Chunk]:
-    shard = texts["shard"].to_numpy()
-    locations = texts.select("row", "given").to_numpy()
+def _concatenated(parts: list[_Documents]) -> _Documents:
+    none = _Documents(*(np.zeros(0, dtype) for dtype in ("i4", "i4", "i2", "u8", "i8", "i4", "?")))
+    return _Documents(*(np.concatenate(columns) for columns in zip(none, *parts, strict=True)))
+
+
+def _numbered(keys: U64 | I64) -> tuple[I64, I32]:
+    """Number n keys by first occurrence.
+
+    Returns:
+        int64, the index of the first occurrence of each distinct key, ascending; int32[n], the number of each key.
+
+    """
+    order = np.argsort(keys, kind="stable")
+    is_new = np.ones(len(keys), bool)
+    is_new[1:] = keys[order[1:]] != keys[order[:-1]]
+    first_of_group = order[is_new]  # a stable order: the first of equal keys
+    group = np.cumsum(is_new, dtype=np.int32) - np.int32(1)
+    by_first = np.argsort(first_of_group)
+    number_of_group = np.empty(len(by_first), np.int32)
+    number_of_group[by_first] = np.arange(len(by_first), dtype=np.int32)
+    numbers = np.empty(len(keys), np.int32)
+    numbers[order] = number_of_group[group]
+    return first_of_group[by_first], numbers
+
+
+def _table(columns: Sequence[Array | pa.Array], schema: pa.Schema) -> list[pa.RecordBatch]:
+    """Return a table as one batch, or none if it has no rows."""
+    batches: list[pa.RecordBatch] = pa.table([pa.array(column) for column in columns], schema=schema).to_batches()
+    return batches
+
+
+def _chunks(place: tuple[I32, I32, I16], pool: PoolRef) -> list[Chunk]:
+    shard, row, given = place
     chunks = []
     for number in np.unique(shard).tolist():
         first, last = np.searchsorted(shard, [number, number + 1]).tolist()
         for start in range(first, last, CHUNK_TEXTS):
             stop = min(start + CHUNK_TEXTS, last)
-            chunks.append(Chunk(start, stop, digest([pool.hashes[number], locations[start:stop].tolist()])))
+            locations = np.stack([row[start:stop], given[start:stop]], 1).tolist()
+            chunks.append(Chunk(start, stop, digest([pool.hashes[number], locations])))
     return chunks

@@ -119,7 +119,7 @@ class DrawClasses:
         rows = pa.concat_tables(store.read_table(f"rows/{p}.rows.arrow", ["row_id", "label"]) for p in ref.pool.paths)
         n = rows.num_rows
         queries = query_table.take(links["query"])
-        wanted_language, document_language = language_codes(queries["wanted"], documents["language"])
+        (wanted_language, document_language), _ = language_codes(queries["wanted"], documents["language"])
         positive = links["positive"].to_numpy()
         masks = build_masks(
             unique_lists(n, np.arange(n), positive),

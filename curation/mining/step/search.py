@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.mining.bm25 import take_tokens
-from curation.mining.lexical import LexicalRetriever
+from curation.mining.lexical import LexicalRetriever, TokensOf
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import ORIGINS, Negatives, gather
 from curation.mining.rerank import PairScores
@@ -23,7 +23,7 @@ from curation.mining.step.embeddings import StoredVectors
 from curation.mining.step.pools import Collect
 from curation.mining.vectors import Vectors
 from curation.tables.pools import PoolRef, read_texts
-from open_ml_embed.core.array_types import F32, I32, I64, Array
+from open_ml_embed.core.array_types import F32, I32, I64, Array, Integers, Mask
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
@@ -31,8 +31,6 @@ from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 BLOCK_QUERIES = 32_768
 """Queries of a task, so the most work that is lost if a run is killed."""
-TEXTS_AT_ONCE = 65_536
-"""Texts tokenized at once."""
 
 NEGATIVES_SCHEMA = pa.schema(
     [
@@ -145,8 +143,13 @@ def _prepared(identity: str, store: Store, ref: BlockRef, settings: MiningSettin
 
 def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared:
     stem = f"{Collect.name}/{ref.pool.name}"
-    queries = store.read_table(f"{stem}.queries.arrow")
-    documents = store.read_table(f"{stem}.documents.arrow")
+    codes, names = language_codes(
+        *(store.read_table(f"{stem}.queries.arrow", [name])[name] for name in ("language", "wanted")),
+        store.read_table(f"{stem}.documents.arrow", ["language"])["language"],
+    )
+    queries = store.read_table(f"{stem}.queries.arrow", ["text", "exact", "cluster"])
+    numeric = ["shard", "row", "given", "exact", "cluster", "contaminated"]
+    documents = store.read_table(f"{stem}.documents.arrow", numeric)
     elsewhere = store.read_table(f"{stem}.elsewhere.arrow")
     links = pa.concat_tables(store.read_table(f"{Collect.name}/{path}.links.arrow") for path in ref.pool.paths)
     n = queries.num_rows
@@ -158,28 +161,33 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared
         query_cluster=queries["cluster"].to_numpy(),
         elsewhere=(elsewhere["query_cluster"].to_numpy(), elsewhere["document_cluster"].to_numpy()),
         texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
-        languages=language_codes(queries["wanted"], documents["language"]),
+        languages=(codes[1], codes[2]),
         language=settings.language,
         contaminated=documents["contaminated"].to_numpy(),
     )
     pool = Pool(
         masks, unique_lists(n, query_of_given, pc.list_flatten(links["given"]).to_numpy()), queries["exact"].to_numpy()
     )
-    pair_scores = _pair_scores(store, ref.pool, queries, documents, settings)
+    places, text_of = documents.select(["shard", "row", "given"]), queries["text"].to_numpy()
+    pair_scores = _pair_scores(store, ref.pool, text_of, places, settings)
     if ref.vectors is not None:
         from open_ml_embed.core import devices
 
-        vectors = Renumbered(ref.vectors[0], queries["text"].to_numpy())
+        vectors = Renumbered(ref.vectors[0], text_of)
         retriever = DenseRetriever(vectors, ref.vectors[1], devices.chosen(), threads=ref.threads)
         return _Prepared(pool, [(np.arange(n), retriever)], pair_scores)
-    return _Prepared(pool, list(_lexical(store, ref, queries, documents, pool, settings)), pair_scores)
+    is_code = np.array([name.endswith("-Code") for name in names], bool)
+    crosslingual = (codes[0] != codes[1]) & ~is_code[codes[0]] & ~is_code[codes[1]]
+    return _Prepared(pool, list(_lexical(store, ref, text_of, places, crosslingual, pool, settings)), pair_scores)
 
 
-def language_codes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[I32, I32]:
-    """Encode the strings of two columns as int32 codes, equal for equal strings."""
-    codes = pa.chunked_array([*left.chunks, *right.chunks], pa.string()).combine_chunks().dictionary_encode()
-    numbers = codes.indices.to_numpy()
-    return numbers[: len(left)], numbers[len(left) :]
+def language_codes(*columns: pa.ChunkedArray) -> tuple[list[I32], list[str]]:
+    """Encode the strings of several columns as int32 codes, equal for equal strings; return them and the strings."""
+    codes = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).dictionary_encode()
+    codes = codes.unify_dictionaries()
+    names = codes.chunk(0).dictionary.to_pylist() if codes.num_chunks else []
+    numbers = np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in codes.chunks)])
+    return np.split(numbers, np.cumsum([len(column) for column in columns])[:-1]), names
 
 
 def unique_lists(size: int, owner: Array, value: Array) -> Ragged:
@@ -191,11 +199,11 @@ def unique_lists(size: int, owner: Array, value: Array) -> Ragged:
         value: integers[pairs].
 
     """
-    pairs = (
-        pl.DataFrame({"owner": owner, "value": value}).unique(maintain_order=True).sort("owner", maintain_order=True)
-    )
-    counts = np.bincount(pairs["owner"].to_numpy(), minlength=size)
-    return Ragged(offsets_of(counts), pairs["value"].to_numpy().astype(np.int32))
+    width = int(value.max()) + 1 if len(value) else 1
+    first = np.sort(np.unique(owner.astype(np.int64) * width + value, return_index=True)[1])
+    owner_of_first = owner[first]
+    first = first[np.argsort(owner_of_first, kind="stable")]
+    return Ragged(offsets_of(np.bincount(owner_of_first, minlength=size)), value[first].astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -230,56 +238,60 @@ class Renumbered:
 
 
 def _lexical(
-    store: Store, ref: BlockRef, queries: pa.Table, documents: pa.Table, pool: Pool, settings: MiningSettings
+    store: Store,
+    ref: BlockRef,
+    text_of: I32,
+    documents: pa.Table,
+    crosslingual: Mask,
+    pool: Pool,
+    settings: MiningSettings,
 ) -> Iterator[tuple[I64, Retriever]]:
     """Yield (int64 query numbers, the BM25 retriever for them).
 
     Documents are indexed by their own words. In bitext, query and document share no words, so there a document is
     indexed by the words of the queries that it answers: the positive of a similar query is a hard negative.
+
+    Args:
+        store: of the rows.
+        ref: the pool.
+        text_of: int32[n], the text of each query in the table `asked`.
+        documents: the locations of the documents' texts.
+        crosslingual: bool[n], queries of bitext.
+        pool: links.
+        settings: of BM25.
+
     """
-    locations = store.read_table(f"{Collect.name}/{ref.pool.name}.asked.arrow")
-    query_tokens = take_tokens(_tokens(store, ref.pool, locations, "query"), queries["text"].to_numpy())
-    is_code = pc.or_(pc.ends_with(queries["language"], "-Code"), pc.ends_with(queries["wanted"], "-Code"))
-    crosslingual = pc.and_(pc.not_equal(queries["language"], queries["wanted"]), pc.invert(is_code)).to_numpy()
+    asked = store.read_table(f"{Collect.name}/{ref.pool.name}.asked.arrow")
+
+    def query_tokens(queries: Integers) -> Tokens:
+        return tokenize(read_texts(store, ref.pool, asked, text_of[queries], "query"), for_search=True)
+
+    def document_tokens(numbers: Integers) -> Tokens:
+        return tokenize(read_texts(store, ref.pool, documents, numbers), for_search=True)
+
     if not crosslingual.all():
-        document_tokens = _tokens(store, ref.pool, documents, "positive")
         yield (
             np.flatnonzero(~crosslingual),
             LexicalRetriever(query_tokens, document_tokens, k1=settings.k1, b=settings.b, threads=ref.threads),
         )
     if crosslingual.any():
-        positives = pool.masks.positives.take(np.flatnonzero(crosslingual))
-        query_of_positive = np.repeat(np.flatnonzero(crosslingual), np.diff(positives.offsets))
-        document_tokens = joined_tokens(
-            query_tokens, unique_lists(documents.num_rows, positives.values, query_of_positive)
-        )
-        yield (
-            np.flatnonzero(crosslingual),
-            LexicalRetriever(query_tokens, document_tokens, k1=settings.k1, b=settings.b, threads=ref.threads),
-        )
+        queries = np.flatnonzero(crosslingual)
+        positives = pool.masks.positives.take(queries)
+        lists = unique_lists(documents.num_rows, positives.values, np.repeat(queries, np.diff(positives.offsets)))
+        tokens_of = partial(joined_tokens, query_tokens, lists)
+        yield queries, LexicalRetriever(query_tokens, tokens_of, k1=settings.k1, b=settings.b, threads=ref.threads)
 
 
-def _tokens(store: Store, pool: PoolRef, locations: pa.Table, column: str) -> Tokens:
-    parts = [
-        tokenize(
-            read_texts(store, pool, locations, np.arange(start, min(start + TEXTS_AT_ONCE, len(locations))), column),
-            for_search=True,
-        )
-        for start in range(0, max(len(locations), 1), TEXTS_AT_ONCE)
-    ]
-    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
-    hashes, exact = (np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "exact"))
-    return Tokens(hashes, offsets_of(lengths), exact)
-
-
-def joined_tokens(tokens: Tokens, lists: Ragged) -> Tokens:
-    """Return, for each list of text numbers, the concatenated tokens of its texts; `exact` is 0."""
-    selected = take_tokens(tokens, lists.values)
-    return Tokens(selected.hashes, selected.offsets[lists.offsets], np.zeros(len(lists.offsets) - 1, np.uint64))
+def joined_tokens(tokens_of: TokensOf, lists: Ragged, numbers: Integers) -> Tokens:
+    """Return, for each of some lists of text numbers, the concatenated tokens of its texts; `exact` is 0."""
+    part = lists.take(np.asarray(numbers, np.int64))
+    texts, place = np.unique(part.values, return_inverse=True)
+    selected = take_tokens(tokens_of(texts), place)
+    return Tokens(selected.hashes, selected.offsets[part.offsets], np.zeros(len(numbers), np.uint64))
 
 
 def _pair_scores(
-    store: Store, pool: PoolRef, queries: pa.Table, documents: pa.Table, settings: MiningSettings
+    store: Store, pool: PoolRef, text_of: I32, documents: pa.Table, settings: MiningSettings
 ) -> PairScores | None:
     if settings.second_opinion is None:
         return None
@@ -287,7 +299,6 @@ def _pair_scores(
 
     judge = load_second_opinion(settings.second_opinion)
     locations = store.read_table(f"{Collect.name}/{pool.name}.asked.arrow")
-    text_of = queries["text"].to_numpy()
 
     def score(query: I64, document: I32) -> F32:
         distinct_queries, query_index = np.unique(text_of[query], return_inverse=True)

@@ -1,6 +1,8 @@
 """BM25 against bm25s, and its retriever against sorting everything."""
 
 import random
+from collections import Counter
+from functools import partial
 
 import bm25s
 import numpy as np
@@ -9,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.mining.bm25 import build_index, query_terms
+from curation.mining import lexical
+from curation.mining.bm25 import RANGE, take_tokens
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import MASKS, Ragged, build_masks, masked_by
+from curation.mining.retrievers import MASKED
 from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
-from open_ml_embed.core.text.tokens import tokenize
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 
 def make_text(rng: random.Random, length: int, vocabulary: int = 300) -> str:
@@ -25,15 +30,28 @@ def tokens(texts: list[str]):
     return tokenize(pa.array(texts, pa.string()), for_search=True)
 
 
+def tokens_of(texts: list[str]):
+    return partial(take_tokens, tokens(texts))
+
+
+def split(texts: list[str]) -> list[np.ndarray]:
+    found = tokens(texts)
+    return np.split(found.hashes, found.offsets[1:-1]) if texts else []
+
+
 def all_scores(queries: list[str], documents: list[str]) -> np.ndarray:
-    """Add everything up, leaving nothing out."""
-    index = build_index(tokens(documents), k1=1.5, b=0.75)
-    terms, offsets = query_terms(index, tokens(queries))
-    result = np.zeros((len(queries), len(documents)), np.float32)
-    for i in range(len(queries)):
-        for term in terms[offsets[i] : offsets[i + 1]]:
-            of_term = slice(index.starts[term], index.starts[term + 1])
-            result[i, index.documents[of_term]] += index.impacts[of_term]
+    """Count the words of every document, and add up what they add, rarest first; no index, and nothing left out."""
+    counts = [Counter(hashes.tolist()) for hashes in split(documents)]
+    lengths = np.array([count.total() for count in counts])
+    holding = Counter(term for count in counts for term in count)
+    n, result = len(documents), np.zeros((len(queries), len(documents)), np.float32)
+    for i, hashes in enumerate(split(queries)):
+        for term in sorted({*hashes.tolist()} & set(holding), key=lambda term: (holding[term], term)):
+            idf = np.log1p((n - holding[term] + 0.5) / (holding[term] + 0.5))
+            for j, count in enumerate(counts):
+                f = count[term]
+                norm = 1.5 * (1 - 0.75 + 0.75 * lengths[j] / max(lengths.mean(), 1e-9))
+                result[i, j] += np.float32(idf * f * (1.5 + 1) / (f + norm)) if f else 0
     return result
 
 
@@ -61,7 +79,7 @@ def test_the_retriever_equals_sorting_everything(seed, m, k, threads):
     )
     masks = build_masks(Ragged.of(positives), numbers.integers(0, 30, m), contaminated=numbers.random(m) < 0.2)
     pool = Pool(masks, Ragged.of(given), np.arange(n, dtype=np.uint64))
-    retriever = LexicalRetriever(tokens(queries), tokens(documents), k1=1.5, b=0.75, threads=threads)
+    retriever = LexicalRetriever(tokens_of(queries), tokens_of(documents), k1=1.5, b=0.75, threads=threads)
     (scored,) = retriever.blocks(pool, MiningSettings(preset="none", range_max=k, num_negatives=1))
     scores = all_scores(queries, documents)
     for q in range(n):
@@ -95,7 +113,7 @@ def test_each_language_is_searched_as_if_it_were_alone(seed, m):
         lists = Ragged.of([[where[p] for p in positives[i]] for i in q])
         pool = Pool(build_masks(lists, np.arange(len(d)), **languages), Ragged.of([[]] * len(q)), np.zeros(len(q)))
         retriever = LexicalRetriever(
-            tokens([queries[i] for i in q]), tokens([documents[i] for i in d]), k1=1.5, b=0.75, threads=1
+            tokens_of([queries[i] for i in q]), tokens_of([documents[i] for i in d]), k1=1.5, b=0.75, threads=1
         )
         lines = {}
         for scored in retriever.blocks(pool, chosen, rows):
@@ -119,3 +137,44 @@ def test_each_language_is_searched_as_if_it_were_alone(seed, m):
         d = sorted(named | set(np.flatnonzero(speaks == language).tolist()))
         alone = search(q, d, languages=(asks[q], speaks[d]), language="same")
         assert alone == {row: together[row] for row in q}
+
+
+@pytest.mark.parametrize(("vocabulary", "words"), [(300, 60), (3000, 200), (30_000, 3)])
+def test_many_ranges_of_documents_equal_adding_everything_up(monkeypatch, vocabulary, words):
+    """Long and short queries, common and rare words; the index is built in several chunks."""
+    monkeypatch.setattr(lexical, "DOCUMENTS_AT_ONCE", RANGE)
+    numbers = np.random.default_rng(vocabulary)
+    n, m, k = 20, 2 * RANGE + 700, 50
+
+    def texts(count: int, length: int) -> Tokens:
+        lengths = numbers.integers(0, 2 * length, count)
+        word = (vocabulary ** numbers.random(lengths.sum())).astype(np.uint64)
+        return Tokens(word << np.uint64(40), offsets_of(lengths), np.zeros(count, np.uint64))
+
+    queries, documents = texts(n, words), texts(m, 30)
+    contaminated = numbers.random(m) < 0.3
+    masks = build_masks(Ragged.of([[i] for i in range(n)]), np.arange(m), contaminated=contaminated)
+    pool = Pool(masks, Ragged.of([[]] * n), np.arange(n, dtype=np.uint64))
+    retriever = LexicalRetriever(
+        partial(take_tokens, queries), partial(take_tokens, documents), k1=1.5, b=0.75, threads=1
+    )
+    (scored,) = retriever.blocks(pool, MiningSettings(preset="none", range_max=k, num_negatives=1))
+    frequency = np.zeros((vocabulary + 1, m), np.int64)
+    document_of = np.repeat(np.arange(m), np.diff(documents.offsets))
+    np.add.at(frequency, ((documents.hashes >> np.uint64(40)).astype(np.int64), document_of), 1)
+    holding, length = (frequency > 0).sum(1), frequency.sum(0)
+    norm = 1.5 * (1 - 0.75 + 0.75 * length / length.mean())
+    for q, words_of_query in enumerate(np.split(queries.hashes >> np.uint64(40), queries.offsets[1:-1])):
+        scores = np.zeros(m, np.float32)
+        for term in sorted(set(words_of_query.tolist()), key=lambda term: (holding[term], term)):
+            f = frequency[term]
+            idf = np.log1p((m - holding[term] + 0.5) / (holding[term] + 0.5))
+            scores += (idf * f * (1.5 + 1) / (f + norm)).astype(np.float32)
+        by_score = [d for d in np.lexsort((np.arange(m), -scores)).tolist() if scores[d] > 0]
+        admitted = [d for d in by_score if not contaminated[d] and d != q][:k]
+        last = scores[admitted[-1]] if len(admitted) == k else 0
+        masked = [d for d in by_score if (contaminated[d] or d == q) and scores[d] >= last][:MASKED]
+        assert scored.candidates.ids[q].tolist() == admitted + [-1] * (k - len(admitted))
+        assert scored.candidates.scores[q, : len(admitted)].tobytes() == scores[admitted].tobytes()
+        assert [d for d in scored.candidates.masked_ids[q].tolist() if d >= 0] == masked
+        assert np.nan_to_num(scored.positives[q]) == scores[q]
