@@ -267,7 +267,7 @@ def bm25(n: int) -> None:
 
 
 def long_texts(n: int, words: tuple[int, int], seed: int) -> Tokens:
-    """Return the tokens of n long texts, whose words follow Zipf's law (200,000 words, exponent 1)."""
+    """Return the tokens of n long texts with a vocabulary that follows Zipf's law (200,000 words, exponent 1)."""
     rng = np.random.default_rng(seed)
     share = np.cumsum(1 / np.arange(1, 200_001))
     lengths = rng.integers(*words, n)

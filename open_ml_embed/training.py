@@ -11,7 +11,7 @@ from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.optional import check_installed
-from open_ml_embed.core.printing import print_text
+from open_ml_embed.core.printing import say
 from open_ml_embed.core.validation_errors import from_arguments
 from open_ml_embed.mix import Mix
 from train.config import TrainSettings
@@ -152,7 +152,7 @@ class Trainer:
         """
         from train.loop.fit import fit
 
-        return FittedModel(self.out, fit(self._run(), self.out, resume=resume, say=_say))
+        return FittedModel(self.out, fit(self._run(), self.out, resume=resume, say=say))
 
     def __repr__(self) -> str:
         stages = ", ".join(f"{stage.name} on {stage.mix}" for stage in self.settings.stages)
@@ -205,7 +205,3 @@ def _with_mix(settings: TrainSettings, mix: Mix | Mapping[str, Mix]) -> TrainSet
     if isinstance(mix, Mix):
         evaluation = evaluation.model_copy(update={"mix": str(mix.path)})
     return settings.model_copy(update={"stages": tuple(stages), "evaluation": evaluation})
-
-
-def _say(text: str) -> None:
-    print_text(text, error=True)

@@ -18,13 +18,12 @@ from curation.cli.options import (
     Params,
     ProfileName,
     run_program,
-    say,
 )
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
-from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.printing import print_json, say
 from open_ml_embed.core.terminal import Terminal
 from train import check_packages
 from train.config import TrainSettings

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from open_ml_embed.core.errors import CorpusError, exit_code
+from open_ml_embed.core.printing import say
 from open_ml_embed.core.processes import ended_by_signals
 from open_ml_embed.core.terminal import Terminal
 
@@ -35,11 +36,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 SIGNALED = 128
 """Exit codes above are those of signals."""
-
-
-def say(text: str) -> None:
-    """Print a line to standard error."""
-    Terminal(stderr=True, soft_wrap=True).print(text)
 
 
 def run_program(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from curation.build import Build, Inputs, StepResult
 from curation.failures import Failures
 from curation.raw_files import IN_PLACE, entries_of, fetch_options, portable
 from open_ml_embed.core.errors import CorpusError, FetchError, MissingPackageError, MissingToolError
-from open_ml_embed.core.printing import print_text
+from open_ml_embed.core.printing import say
 from open_ml_embed.core.progress import ByteProgress
 from sources.access import Dead
 from sources.fetch import FetchOptions, begin, origin_address
@@ -44,13 +44,13 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
     manifests = build.manifests()
     chosen = fetch_options(build)
     if chosen.lock is None and any(m.origin.kind == "hub" for m in manifests):
-        _say("warning: no lock file, so branches are read as they are now; `curate lock` makes a rebuild repeatable")
+        say("warning: no lock file, so branches are read as they are now; `curate lock` makes a rebuild repeatable")
     skipped: dict[str, str] = {}
     living = []
     for manifest in manifests:
         if isinstance(manifest.access, Dead):
             skipped[manifest.name] = f"its origin is gone; {manifest.access.replaced_by} takes its place"
-            _say(f"skipped {manifest.name}: {skipped[manifest.name]}")
+            say(f"skipped {manifest.name}: {skipped[manifest.name]}")
         else:
             living.append(manifest)
     files: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -61,10 +61,10 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
                 files[name] = {subset: [portable(f, build) for f in fetched[subset]] for subset in fetched}
             elif isinstance(fetched, MissingToolError):
                 skipped[name] = fetched.what
-                _say(f"skipped {name}: {fetched}")
+                say(f"skipped {name}: {fetched}")
             elif isinstance(fetched, CorpusError) and name in build.profile.sources.allow_missing:
                 skipped[name] = f"it could not be fetched: {fetched.what}"
-                _say(f"skipped {name}, as `sources.allow_missing` allows: {fetched}")
+                say(f"skipped {name}, as `sources.allow_missing` allows: {fetched}")
             else:
                 failures.add(name, fetched)
     options.hashes.save()
@@ -154,10 +154,6 @@ def check_not_empty(manifest: Manifest, files: list[RawFile]) -> None:
             where=manifest.name,
             remedy=f"put whole files there, or pin a revision that has them; they come from {origin_address(manifest)}",
         )
-
-
-def _say(line: str) -> None:
-    print_text(line, error=True)
 
 
 def _read_in_place(files: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from typing import IO, Any, Literal, Protocol, cast
+from typing import IO, Any, Literal, Protocol
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.optional import installed, require
 from open_ml_embed.core.processes import end_with_parent
 from open_ml_embed.core.progress import Progress
-from open_ml_embed.core.store import MARKER, WRITER, HashingSink, Marker, Output, Store
+from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store
 
 IN_FLIGHT_PER_WORKER = 2
 
@@ -93,13 +93,13 @@ class Outputs:
             write: writes the file and returns its number of rows.
 
         """
-        path = f"{self._stem}.{suffix}"
-        with self._store.writing(path) as sink:
-            hashing = HashingSink(sink)
-            rows = write(cast("IO[bytes]", hashing))
-        output = Output(path, rows, hashing.written, hashing.digest.hexdigest())
+        output = self._store.write_file(f"{self._stem}.{suffix}", write)
         self.written.append(output)
         return output
+
+
+class NoSettings(BaseModel):
+    """The settings of an operation that its inputs alone determine."""
 
 
 class Operation(Protocol):

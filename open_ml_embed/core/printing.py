@@ -36,6 +36,11 @@ def print_text(text: str, *, error: bool = False) -> None:
     print(visible(text), file=sys.stderr if error else sys.stdout, flush=error)
 
 
+def say(text: str) -> None:
+    """Print a line to standard error."""
+    print_text(text, error=True)
+
+
 def print_json(
     data: object, *, indent: int | None = 1, error: bool = False, default: Callable[[Any], Any] | None = None
 ) -> None:

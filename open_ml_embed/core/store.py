@@ -15,11 +15,11 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import fsspec
 import numpy as np
@@ -115,13 +115,29 @@ class Store:
             compressed: compress with lz4. An uncompressed table on a local disk is read without a copy (memory map).
 
         """
-        rows, options = 0, IPC_OPTIONS if compressed else pa.ipc.IpcWriteOptions()
-        with self.writing(path) as sink:
-            hashing = HashingSink(sink)
-            with pa.ipc.new_file(pa.PythonFile(hashing, "w"), schema, options=options) as writer:
+        options = IPC_OPTIONS if compressed else pa.ipc.IpcWriteOptions()
+
+        def write(sink: IO[bytes]) -> int:
+            rows = 0
+            with pa.ipc.new_file(pa.PythonFile(sink, "w"), schema, options=options) as writer:
                 for batch in batches:
                     writer.write_batch(batch)
                     rows += batch.num_rows
+            return rows
+
+        return self.write_file(path, write)
+
+    def write_file(self, path: str, write: Callable[[IO[bytes]], int]) -> Output:
+        """Write a file of any format atomically and return its path, rows, size and hash.
+
+        Args:
+            path: below the root.
+            write: writes the file and returns its number of rows.
+
+        """
+        with self.writing(path) as sink:
+            hashing = HashingSink(sink)
+            rows = write(cast("IO[bytes]", hashing))
         return Output(path, rows, hashing.written, hashing.digest.hexdigest())
 
     def read_table(self, path: str, columns: list[str] | None = None) -> pa.Table:

@@ -16,12 +16,8 @@ from pydantic import BaseModel
 
 from curation.tables.cross_pool import ANSWER_SCHEMA, ANSWERS
 from open_ml_embed.core.array_types import I64
-from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.engine import NoSettings, Outputs, Task
 from open_ml_embed.core.store import Store
-
-
-class AnswerSettings(BaseModel):
-    """The operation has no settings."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Answers:
 
     name: ClassVar[str] = ANSWERS
     version: ClassVar[int] = 2
-    settings: ClassVar[BaseModel] = AnswerSettings()
+    settings: ClassVar[BaseModel] = NoSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Write a table for each pool; `task.payload` is an `AnswersRef`."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
 from curation.tables.pools import DOCUMENT_SCHEMA, PLACE_FIELDS, POOLS, POSITIVE, PoolRef
 from open_ml_embed.core.array_types import I16, I32, I64, U64, Array, Mask
-from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.engine import NoSettings, Outputs, Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.text.arrays import list_starts
@@ -58,16 +58,12 @@ class Chunk(NamedTuple):
     digest: str
 
 
-class CollectSettings(BaseModel):
-    """The operation has no settings; it reads hashes and clusters from step `dedup`."""
-
-
 class Collect:
     """Operation: number the distinct texts of a pool, and link the rows to them."""
 
     name: ClassVar[str] = POOLS
     version: ClassVar[int] = 5
-    settings: ClassVar[BaseModel] = CollectSettings()
+    settings: ClassVar[BaseModel] = NoSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Number the texts of one pool; `task.payload` is a `PoolRef`."""

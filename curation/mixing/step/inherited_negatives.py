@@ -46,13 +46,13 @@ class Answers:
         return self.query_cluster[at], self.document_cluster[at]
 
 
-def answers_in(store: Store, pool: MixPool, samples: I64, mined: str | None) -> Answers:
+def answers_in(store: Store, pool: MixPool, merged_rows: I64, mined: str | None) -> Answers:
     """Collect the answers that the samples of a pool know.
 
     Args:
         store: of the build.
         pool: of the samples.
-        samples: int64, row numbers of the samples, ascending.
+        merged_rows: int64, row numbers of the samples into which duplicates were merged, ascending.
         mined: name of the pool in step `mine`; null if no other pool can have answers.
 
     """
@@ -60,7 +60,7 @@ def answers_in(store: Store, pool: MixPool, samples: I64, mined: str | None) -> 
     elsewhere = answers_of(store, mined) if mined else ANSWER_SCHEMA.empty_table()
     queries = [query_cluster, elsewhere["query_cluster"].to_numpy()]
     documents = [pool.column(store, "clusters", "document_cluster"), elsewhere["document_cluster"].to_numpy()]
-    for rows in pool.blocks(samples):
+    for rows in pool.blocks(merged_rows):
         merged = pool.read(store, "merges", rows, ["merged"])["merged"]
         queries.append(np.repeat(query_cluster[rows], np.diff(list_starts(merged))))
         documents.append(pc.struct_field(pc.list_flatten(merged), "document_cluster").to_numpy())

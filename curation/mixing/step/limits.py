@@ -15,15 +15,11 @@ from curation.mixing.step.pool import MixPool
 from curation.mixing.step.select import LEFT_OUT, OVER_CAP, TRAIN, TWIN, VALIDATION, selection_of
 from curation.tables.contamination import contaminated_clusters
 from open_ml_embed.core.array_types import I64, U8, U64
-from open_ml_embed.core.engine import Outputs, Task
+from open_ml_embed.core.engine import NoSettings, Outputs, Task
 from open_ml_embed.core.store import Store, flat
 
 _CLUSTER = pa.schema([pa.field("sample_cluster", pa.int64(), nullable=False)])
 _HELD = pa.schema([pa.field("document_cluster", pa.int64(), nullable=False)])
-
-
-class _NoSettings(BaseModel):
-    """An operation that is determined by its inputs."""
 
 
 class Contaminated:
@@ -31,7 +27,7 @@ class Contaminated:
 
     name: ClassVar[str] = LEFT_OUT
     version: ClassVar[int] = 1
-    settings: ClassVar[BaseModel] = _NoSettings()
+    settings: ClassVar[BaseModel] = NoSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """List the clusters; `task.payload` is the result of step `decontaminate`, or null."""
@@ -60,7 +56,7 @@ class Limits:
 
     name: ClassVar[str] = "mix/limits"
     version: ClassVar[int] = 1
-    settings: ClassVar[BaseModel] = _NoSettings()
+    settings: ClassVar[BaseModel] = NoSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Read the selections of all pools, one source at a time; `task.payload` is a `LimitsRef`.

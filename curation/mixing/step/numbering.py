@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from curation.mining.masks import Ragged
 from curation.mixing.files import SPLITS
 from curation.mixing.step.inherited_negatives import admitted_negatives, answers_in
 from curation.mixing.step.limits import final_verdicts
@@ -24,7 +25,7 @@ from curation.mixing.step.pool import MixPool
 from curation.mixing.step.provenance import InheritedTexts, inherit
 from curation.mixing.step.select import REASONS, TRAIN, VALIDATION
 from curation.tables.pools import PoolDocuments, PoolRef
-from open_ml_embed.core.array_types import I64, U8
+from open_ml_embed.core.array_types import I32, I64, U8
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
@@ -118,20 +119,6 @@ def _counts(verdict: U8) -> dict[str, int]:
     return dict(zip(REASONS, counts, strict=True))
 
 
-class _Lists(NamedTuple):
-    """Document numbers of each sample: int64[samples + 1] offsets and int64[total] numbers."""
-
-    offsets: I64
-    numbers: I64
-
-    def of(self, samples: I64) -> _Lists:
-        """Return the lists of these samples."""
-        counts = np.diff(self.offsets)[samples]
-        offsets = offsets_of(counts)
-        at = np.arange(offsets[-1]) + np.repeat(self.offsets[samples] - offsets[:-1], counts)
-        return _Lists(offsets, self.numbers[at])
-
-
 class _Numbers:
     """Numbers of the texts that rows have as positives or that were mined.
 
@@ -206,7 +193,7 @@ class _Inherited:
     def __init__(self, store: Store, ref: NumberRef, samples: I64) -> None:
         self._store, self._ref, self._samples = store, ref, samples
         self.clusters: list[int] = []
-        self.others = self.negatives = _Lists(np.zeros(len(samples) + 1, np.int64), np.zeros(0, np.int64))
+        self.others = self.negatives = Ragged.empty(len(samples))
 
     def batches(self, numbers: _Numbers) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the table `inherited`, and fill in the lists; call it once."""
@@ -216,7 +203,7 @@ class _Inherited:
         )
         if not len(merged):
             return
-        answers = answers_in(store, pool, self._samples, self._ref.mined.name if pool.family == "retrieval" else None)
+        answers = answers_in(store, pool, merged, self._ref.mined.name if pool.family == "retrieval" else None)
         query_cluster = pool.column(store, "clusters", "query_cluster")
         seen: dict[tuple[Any, ...], int] = {}
         at: list[I64] = []
@@ -260,11 +247,11 @@ def _has_merged(store: Store, pool: MixPool, rows: I64) -> Any:
     return pc.list_value_length(lists).to_numpy() > 0
 
 
-def _spread(size: int, at: I64, parts: list[tuple[I64, I64]]) -> _Lists:
+def _spread(size: int, at: I64, parts: list[tuple[I64, I64]]) -> Ragged:
     """Return the lists of all samples from those of the samples `at`, ascending."""
     counts = np.zeros(size, np.int64)
     counts[at] = np.concatenate([lengths for lengths, _ in parts])
-    return _Lists(offsets_of(counts), np.concatenate([numbers for _, numbers in parts]))
+    return Ragged(offsets_of(counts), np.concatenate([numbers for _, numbers in parts]).astype(np.int32))
 
 
 def _keys(texts: pa.Array | pa.ChunkedArray) -> pl.DataFrame:
@@ -292,17 +279,17 @@ def _samples(
     for block in pool.blocks(rows):
         at = np.searchsorted(samples, block)
         lists = pool.read(store, "negatives", block, ["negatives"])["negatives"]
-        mined = numbers.mined[pc.list_flatten(lists).to_numpy()]
+        mined = numbers.mined[pc.list_flatten(lists).to_numpy()].astype(np.int32)
         positive = numbers.positive[at]
-        others, given = inherited.others.of(at), inherited.negatives.of(at)
+        others, given = inherited.others.take(at), inherited.negatives.take(at)
         negatives, starts = _joined(
             given.offsets,
-            given.numbers,
+            given.values,
             list_starts(lists),
             mined,
             positive,
             others.offsets,
-            others.numbers,
+            others.values,
             cluster,
             num_negatives,
         )
@@ -310,39 +297,39 @@ def _samples(
             [
                 pa.array(block),
                 pa.array(positive.astype(np.int32)),
-                _list_array(others.offsets, others.numbers),
+                _list_array(others.offsets, others.values),
                 _list_array(starts, negatives),
             ],
             schema=NUMBERED_SAMPLE_SCHEMA,
         )
 
 
-def _list_array(offsets: I64, numbers: I64) -> pa.ListArray:
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(numbers.astype(np.int32)))
+def _list_array(offsets: I64, numbers: I32) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(numbers))
 
 
 @njit
 def _joined(
     given_starts: I64,
-    given: I64,
+    given: I32,
     mined_starts: I64,
-    mined: I64,
+    mined: I32,
     positive: I64,
     other_starts: I64,
-    other: I64,
+    other: I32,
     cluster: I64,
     num_negatives: int,
-) -> tuple[I64, I64]:
+) -> tuple[I32, I64]:
     """Join given and mined negatives of each sample.
 
     Given ones come first. Near-duplicates of a positive and repetitions are dropped, and at most `num_negatives` kept.
 
     Returns:
-        int64[total] document numbers, and int64[n + 1] offsets.
+        int32[total] document numbers, and int64[n + 1] offsets.
 
     """
     n = len(positive)
-    result = np.empty(len(given) + len(mined), np.int64)
+    result = np.empty(len(given) + len(mined), np.int32)
     starts = np.zeros(n + 1, np.int64)
     count = 0
     for row in range(n):

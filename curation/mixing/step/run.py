@@ -8,7 +8,6 @@ document in the mix is its number in the pool plus the documents of the pools be
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from curation.tables.pools import PoolRef, pools_of
 from open_ml_embed.core import engine
 from open_ml_embed.core.engine import Operation, Task
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.files import put_folder
+from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker, Output
 from sources.manifest import License, Manifest
@@ -92,35 +91,34 @@ class _Assembly:
         self._build, self._inputs, self._recipe, self._settings = build, inputs, recipe, settings
         self._pools, self._manifests = pools, manifests
         self._mix = recipe.name
+        self._steps = tuple(inputs[step].identity for step in ("normalize", "dedup", "mine"))
+        verdicts = inputs.get("identify")
+        self._verdicts = verdicts.identity if verdicts else ""
 
     def select(self) -> dict[str, int]:
         """Judge all rows; return source → the highest rank that its cap keeps."""
         decontaminated = self._inputs.get("decontaminate")
-        steps = [self._inputs[step].identity for step in ("normalize", "dedup", "mine")]
-        left_out = self._run(
-            Contaminated(),
-            [Task(self._mix, (steps[1], decontaminated.identity if decontaminated else ""), decontaminated)],
-        )
-        verdicts = self._inputs.get("identify")
-        judged = verdicts.identity if verdicts else ""
-        common = (*steps, *_hashes(left_out))
+        made_from = (self._inputs["dedup"].identity, decontaminated.identity if decontaminated else "")
+        left_out = self._run(Contaminated(), [Task(self._mix, made_from, decontaminated)])
+        common = (*self._steps, *_hashes(left_out))
         select = Select(SelectSettings(seed=self._settings.seed, validation=self._settings.validation))
-        selected = self._run(select, [Task(p.path, (*common, judged if p.judged else ""), p) for p in self._pools])
+        selected = self._run(
+            select, [Task(p.path, (*common, self._verdicts if p.judged else ""), p) for p in self._pools]
+        )
         ref = LimitsRef(tuple(self._pools), self._settings.cap or self._recipe.cap)
         families = digest([[p.path, p.family] for p in self._pools])
         self._selected = {p.path: _hashes([marker]) for p, marker in zip(self._pools, selected, strict=True)}
-        identity = (*steps, families, str(ref.cap), *_hashes(selected))
+        identity = (*self._steps, families, str(ref.cap), *_hashes(selected))
         (limits,) = self._run(Limits(), [Task(self._mix, identity, ref)])
         self._limits = _hashes([limits])
         return {source: int(rank) for source, rank in limits.stats["ranks"].items()}
 
     def number(self, highest_ranks: dict[str, int]) -> list[tuple[NumberRef, Marker]]:
         """Number the documents of every pool."""
-        steps = [self._inputs[step].identity for step in ("normalize", "dedup", "mine")]
         tasks = []
         for pool, mined in zip(self._pools, self._mined(), strict=True):
             ref = NumberRef(pool, mined, highest_ranks.get(pool.source))
-            inputs = (*steps, *self._selected[pool.path], *self._limits, str(ref.highest_rank), pool.family)
+            inputs = (*self._steps, *self._selected[pool.path], *self._limits, str(ref.highest_rank), pool.family)
             tasks.append(Task(pool.path, inputs, ref))
         operation = Number(NumberSettings(num_negatives=self._build.profile.mining.num_negatives))
         markers = self._run(operation, tasks)
@@ -155,10 +153,9 @@ class _Assembly:
             [m.title, m.task, m.family, m.instruction, m.symmetric, str(ref.pool.judged)]
             for m, ref in zip(manifests, refs, strict=True)
         ]
-        verdicts = self._inputs.get("identify")
         inputs = (
-            *(self._inputs[step].identity for step in ("normalize", "dedup", "mine")),
-            verdicts.identity if verdicts and any(ref.pool.judged for ref in refs) else "",
+            *self._steps,
+            self._verdicts if any(ref.pool.judged for ref in refs) else "",
             *_hashes([numbered[i][1] for i in used]),
             digest([list(local), stated, {s: one.model_dump(mode="json") for s, one in sorted(licenses.items())}]),
         )
@@ -225,16 +222,12 @@ def _statistics(
 
 def _published(build: Build, name: str, card: str, files: Sequence[tuple[str, Marker]]) -> list[Output]:
     """Put card and files into the folder of the mix, all at once; return them, with paths below `out/<profile>/`."""
-    final = build.mix(name)
-    work = final.with_name(final.name + ".tmp")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
     data = card.encode()
-    outputs = [Output("README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data))]
-    (work / "README.md").write_bytes(data)
-    for path, marker in files:
-        (output,) = marker.outputs
-        build.store.export(output.path, work / path)
-        outputs.append(replace(output, path=path))
-    put_folder(work, final)
-    return [replace(output, path=f"mixes/{final.name}/{output.path}") for output in outputs]
+    outputs = [Output(f"mixes/{name}/README.md", 0, len(data), xxhash.xxh3_128_hexdigest(data))]
+    with whole_folder(build.mix(name)) as folder:
+        (folder / "README.md").write_bytes(data)
+        for path, marker in files:
+            (output,) = marker.outputs
+            build.store.export(output.path, folder / path)
+            outputs.append(replace(output, path=f"mixes/{name}/{path}"))
+    return outputs
