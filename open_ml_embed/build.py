@@ -16,7 +16,7 @@ from curation.mixing.recipe import built_mixes
 from curation.pipeline.freshness import Checker, State, load
 from curation.pipeline.lock import alone
 from curation.pipeline.opening import PARAMS, open_build
-from curation.pipeline.outcome import ended
+from curation.pipeline.outcome_printing import ended
 from curation.pipeline.overrides import overridden
 from curation.pipeline.plan import make_plan
 from curation.pipeline.run import run_step

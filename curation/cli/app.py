@@ -24,7 +24,7 @@ from curation.cli.options import (
 )
 from curation.pipeline.lock import alone
 from curation.pipeline.opening import PARAMS, open_build
-from curation.pipeline.outcome import ended
+from curation.pipeline.outcome_printing import ended
 from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.printing import print_json, print_text

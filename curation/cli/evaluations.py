@@ -83,7 +83,7 @@ def fetch_all(
     """Download the evaluation sets of a profile, without comparing rows with them."""
     from curation.decontamination.origins import chosen_sets
     from curation.decontamination.step.run import run_fetch_sets
-    from curation.pipeline.outcome import ended
+    from curation.pipeline.outcome_printing import ended
 
     build = open_build(profile, params)
     if dry_run:

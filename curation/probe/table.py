@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from curation.pipeline.outcome import Line, Outcome, made_outcome, print_outcome
+from curation.pipeline.outcome import Line, Outcome, made_outcome
+from curation.pipeline.outcome_printing import print_outcome
 from curation.pipeline.plan import size
 from curation.probe.run import VERDICTS, Probed, worst
 from open_ml_embed.core.printing import print_json

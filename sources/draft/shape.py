@@ -18,14 +18,53 @@ from sources.draft.sample import Sample
 from sources.languages import LanguageCodeError, tag_of
 
 QUERIES = (
-    "query", "question", "anchor", "sentence1", "text1", "question1", "premise", "claim", "title", "headline", "prompt",
-    "instruction", "input", "source", "src", "comment", "summary",
-)  # fmt: skip
+    "query",
+    "question",
+    "anchor",
+    "sentence1",
+    "text1",
+    "question1",
+    "premise",
+    "claim",
+    "title",
+    "headline",
+    "prompt",
+    "instruction",
+    "input",
+    "source",
+    "src",
+    "comment",
+    "summary",
+)
 POSITIVES = (
-    "positive", "pos", "positives", "positive_passages", "answer", "answers", "response", "context", "passage",
-    "document", "doc", "sentence2", "text2", "question2", "abstract", "body", "content", "article", "text", "output",
-    "completion", "target", "tgt", "code", "highlights", "summary", "hypothesis",
-)  # fmt: skip
+    "positive",
+    "pos",
+    "positives",
+    "positive_passages",
+    "answer",
+    "answers",
+    "response",
+    "context",
+    "passage",
+    "document",
+    "doc",
+    "sentence2",
+    "text2",
+    "question2",
+    "abstract",
+    "body",
+    "content",
+    "article",
+    "text",
+    "output",
+    "completion",
+    "target",
+    "tgt",
+    "code",
+    "highlights",
+    "summary",
+    "hypothesis",
+)
 TEXTS = (
     "text",
     "sentence",
@@ -40,8 +79,14 @@ TEXTS = (
     "tweet",
 )
 LABELS = ("label", "labels", "class", "category", "intent", "topic", "emotion", "sentiment", "domain", "target")
-PAIRED = (("sentence1", "sentence2"), ("text1", "text2"), ("question1", "question2"), ("sentence_a", "sentence_b"),
-          ("sent1", "sent2"), ("s1", "s2"))  # fmt: skip
+PAIRED = (
+    ("sentence1", "sentence2"),
+    ("text1", "text2"),
+    ("question1", "question2"),
+    ("sentence_a", "sentence_b"),
+    ("sent1", "sent2"),
+    ("s1", "s2"),
+)
 SCORES = ("score", "similarity", "similarity_score", "relatedness_score", "label")
 SAME = ("is_duplicate", "duplicate", "is_paraphrase", "label")
 _NLI = {"entailment": "entailment", "entailed": "entailed", "e": "e"}

@@ -8,16 +8,9 @@ import pytest
 
 from curation.build import Shard, StepResult
 from curation.mixing.step.select import REASONS
-from curation.pipeline.outcome import (
-    _MIX_KEYS,
-    FORMS,
-    MOST_LINES,
-    dedup_outcome,
-    mix_outcome,
-    normalize_outcome,
-    outcome_of,
-    print_outcome,
-)
+from curation.pipeline.outcome import dedup_outcome, mix_outcome, normalize_outcome, outcome_of
+from curation.pipeline.outcome_forms import FORMS, MIX_KEYS
+from curation.pipeline.outcome_printing import MOST_LINES, print_outcome
 from tests.support import ROOT, project
 
 DOCS = ROOT / "docs" / "outcome.md"
@@ -112,7 +105,7 @@ def test_later_steps_account_for_every_row(ended):
 
 def test_a_mix_has_what_no_reason_keeps_out(ended):
     said, root = ended
-    reasons = [key for key in _MIX_KEYS.values() if key not in ("train", "validation")]
+    reasons = [key for key in MIX_KEYS.values() if key not in ("train", "validation")]
     for name in ("retrieval", "instruction"):
         data = said[f"mix-{name}"]
         for line in data["sources"]:
@@ -209,7 +202,7 @@ def test_a_source_that_gives_a_mix_nothing_is_named_with_the_reasons():
 
 
 def test_verdicts_of_the_mix_are_all_columns():
-    assert tuple(_MIX_KEYS) == REASONS
+    assert tuple(MIX_KEYS) == REASONS
 
 
 def test_every_figure_is_documented():

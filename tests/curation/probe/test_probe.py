@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from curation.cli.app import app
-from curation.pipeline.outcome import FORMS
+from curation.pipeline.outcome_forms import FORMS
 from curation.pipeline.plan import make_plan
 from curation.probe.run import (
     ProbeFailedError,
