@@ -27,8 +27,8 @@ from curation.decontamination.matching import REASONS, match
 from curation.decontamination.settings import DecontaminationSettings
 from curation.decontamination.step.index import BuildIndex, load_index
 from curation.decontamination.step.texts import TEXT_SCHEMA
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.tokens import tokenize
 
 SETTINGS = DecontaminationSettings()

@@ -77,7 +77,7 @@ def prepare(root: Path, documents: int, topics: int, *, vectors: bool) -> None:
     from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
     from open_ml_embed.core import engine
-    from open_ml_embed.core.engine import Task
+    from open_ml_embed.core.task import Task
     from sources.schema import ROW_SCHEMA
 
     (root / "manifests" / "sources").mkdir(parents=True)

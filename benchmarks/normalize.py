@@ -24,8 +24,8 @@ import xxhash
 from benchmarks._timing import compare
 from curation.normalize.settings import NormalizeSettings
 from curation.normalize.step import Normalize
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from sources.manifest import Manifest
 from sources.parts import Part, RawFile
 

@@ -16,10 +16,10 @@ from curation.normalize.settings import NormalizeSettings
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
 from curation.raw_files import raw_files
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker, Store
+from open_ml_embed.core.task import Outputs, Task
 from sources.checks import RowChecks
 from sources.formats import READERS
 from sources.manifest import Manifest

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from curation.build import Build, StepResult
 from curation.pipeline.freshness import inputs_of
+from open_ml_embed.core.engine import kept_workers
 from open_ml_embed.core.optional import check_installed
 
 RUNS = {
@@ -41,4 +42,6 @@ def run_step(build: Build, step: str) -> StepResult:
     check_installed(*NEEDED.get(kind, ()), what=f"curate {kind}")
     module, function = RUNS[kind].split(":")
     run: Callable[..., StepResult] = getattr(import_module(module), function)
-    return run(build, inputs_of(build, step), *([name] if name else []))
+    inputs = inputs_of(build, step)
+    with kept_workers():
+        return run(build, inputs, *([name] if name else []))

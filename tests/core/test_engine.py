@@ -10,9 +10,10 @@ import torch
 
 from curation.normalize.settings import NormalizeSettings
 from curation.settings import load_profile
-from open_ml_embed.core.engine import Task, Workers, run
+from open_ml_embed.core.engine import Workers, run
 from open_ml_embed.core.errors import CorpusError, SettingsError, UnknownNameError
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Task
 from tests.support import ROOT
 
 SCHEMA = pa.schema([pa.field("n", pa.int64())])

@@ -15,7 +15,8 @@ SLOW = """
 import os, sys, time
 from pathlib import Path
 from pydantic import BaseModel
-from open_ml_embed.core.engine import Task, Workers, run
+from open_ml_embed.core.engine import Workers, run
+from open_ml_embed.core.task import Task
 from open_ml_embed.core.processes import ended_by_signals
 from open_ml_embed.core.store import Store
 

@@ -19,12 +19,13 @@ from pydantic import BaseModel
 
 from curation.mixing.files import BATCH_ROWS, SPLITS
 from open_ml_embed.core.array_types import I32
-from open_ml_embed.core.engine import Outputs, Task, Workers, run
+from open_ml_embed.core.engine import Workers, run
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
+from open_ml_embed.core.task import Outputs, Task
 from train.data.mix import DOCUMENT_COLUMNS, SAMPLE_COLUMNS, Dataset, Mix
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from curation.decontamination.index import Index, IndexSettings, build_index, unique_texts
 from curation.decontamination.step.texts import read_texts
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 
 
 class BuildIndex:

@@ -15,10 +15,10 @@ from curation.decontamination.settings import DecontaminationSettings, DistrustS
 from curation.decontamination.step.index import BuildIndex, load_index
 from curation.tables.contamination import CONTAMINATION, CONTAMINATION_SCHEMA, SIDES
 from open_ml_embed.core.array_types import I32, I64, U8
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store, take_rows
+from open_ml_embed.core.task import Outputs, Task
 
 MOST_TASKS = 8
 """Tasks listed for a row at most; the counts include all tasks."""

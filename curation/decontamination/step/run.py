@@ -15,12 +15,12 @@ from curation.decontamination.step.texts import Gather, TextSettings, path_of
 from curation.failures import Failures
 from curation.raw_files import fetch_options
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Task
 from open_ml_embed.core.errors import FetchError, MissingToolError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import Marker, Store
+from open_ml_embed.core.task import Task
 from sources.fetch.packing import locked
 
 

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from curation.decontamination.column_sniffing import chosen, columns_of, flattened, records
 from curation.decontamination.evaluation_sets import EvaluationTask
 from curation.decontamination.origins import EvaluationSet, RawSet
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.blank import blank
 from sources.manifest import Manifest
 from sources.normalize import normalize, parts

@@ -17,8 +17,8 @@ from curation.dedup.settings import DedupSettings
 from curation.dedup.step.ranks import ranks_of, rows_of
 from curation.dedup.step.shards import Corpus
 from open_ml_embed.core.array_types import U32, U64
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 
 COLUMN_BYTES = 1 << 30
 """Bytes of band columns that one task reads at most. A task reads several bands, since opening a thousand small shards

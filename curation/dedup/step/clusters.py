@@ -14,9 +14,9 @@ from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
 from open_ml_embed.core.array_types import I64, U32
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 
 CLUSTER_SCHEMA = pa.schema(
     [

@@ -16,8 +16,8 @@ from curation.dedup.step.candidates import Pairs, folded
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
 from open_ml_embed.core.array_types import U32
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 
 COMPONENT_SCHEMA = pa.schema([pa.field(name, pa.uint32(), nullable=False) for name in ("rank", "component")])
 """Texts that occur in a candidate pair, by rank, and the lowest rank in each text's component."""

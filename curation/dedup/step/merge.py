@@ -17,9 +17,9 @@ from curation.dedup.step.ranks import ORDER
 from curation.dedup.step.sample_pairs import kept_samples
 from curation.dedup.step.shards import Corpus, ShardRef
 from open_ml_embed.core.array_types import F64, I64, U32, Array, Mask
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.arrays import list_starts, one_array
 
 GIVEN = pa.struct(

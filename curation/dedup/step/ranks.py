@@ -16,9 +16,9 @@ from curation.dedup.settings import DedupSettings
 from curation.dedup.step.shards import Corpus
 from open_ml_embed.core.array_types import I64, U32, U64
 from open_ml_embed.core.compiled import njit
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 
 ORDER_SCHEMA = pa.schema(
     [

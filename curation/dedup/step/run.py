@@ -15,9 +15,9 @@ from curation.dedup.step.shards import Corpus, ShardRef
 from curation.dedup.step.shingles import ShardRange, Shingle
 from curation.dedup.step.signatures import FIELDS, FOLDED, Sign
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Operation, Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker
+from open_ml_embed.core.task import Operation, Task
 
 
 def run_dedup(build: Build, inputs: Inputs) -> StepResult:

@@ -27,8 +27,8 @@ from curation.dedup.step.shards import Corpus
 from curation.dedup.step.shingles import sets_of
 from open_ml_embed.core.array_types import I64, U8, U32, U64, Integer
 from open_ml_embed.core.compiled import njit
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.tokens import mix64
 
 MOST_COMPARED = 65_536

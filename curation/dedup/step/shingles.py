@@ -16,8 +16,8 @@ from curation.dedup.step.candidates import Pairs
 from curation.dedup.step.shards import Corpus
 from curation.dedup.step.signatures import FIELDS
 from open_ml_embed.core.array_types import I32, I64, U32, Mask
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store, flat, take_rows
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.arrays import list_starts
 from open_ml_embed.core.text.tokens import tokenize
 

@@ -17,8 +17,8 @@ import xxhash
 from curation.dedup.minhash import bands, signatures_of, sketches
 from curation.dedup.settings import DedupSettings
 from open_ml_embed.core.array_types import U32, U64
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.tokens import Tokens, mix_all, tokenize
 
 FIELDS = ("query", "document")

@@ -13,8 +13,8 @@ from curation.langid.interface import identify, identity
 from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.langid.step.verdicts import SIDES, VERDICTS, Judge, strongest
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Marker, Store
+from open_ml_embed.core.task import Outputs, Task
 
 LANGUAGES_SCHEMA = pa.schema(
     [

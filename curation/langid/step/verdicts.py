@@ -21,9 +21,9 @@ from curation.langid.confidence import SHORT
 from curation.langid.identifier import UNDETERMINED
 from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from open_ml_embed.core.array_types import U8, Mask
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from sources.languages import NO_LANGUAGE
 
 SIDES = ("query", "positive")

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from curation.tables.cross_pool import ANSWER_SCHEMA, ANSWERS
 from open_ml_embed.core.array_types import I64
-from open_ml_embed.core.engine import NoSettings, Outputs, Task
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import NoSettings, Outputs, Task
 
 
 @dataclass(frozen=True)

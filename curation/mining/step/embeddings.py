@@ -23,9 +23,10 @@ from curation.mining.teachers.protocol import Side
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
 from open_ml_embed.core.array_types import F16, Array
-from open_ml_embed.core.engine import Outputs, Task, Workers
+from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Marker, Store
+from open_ml_embed.core.task import Outputs, Task
 
 TABLES: dict[Side, tuple[str, str]] = {"query": ("asked", "query"), "document": ("documents", "positive")}
 """Side → the pool's table with the locations of its texts, and the column of the rows that holds them."""

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
 from curation.tables.pools import DOCUMENT_SCHEMA, PLACE_FIELDS, POOLS, POSITIVE, PoolRef
 from open_ml_embed.core.array_types import I16, I32, I64, U64, Array, Mask
-from open_ml_embed.core.engine import NoSettings, Outputs, Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import NoSettings, Outputs, Task
 from open_ml_embed.core.text.arrays import list_starts
 
 CHUNK_TEXTS = 8192

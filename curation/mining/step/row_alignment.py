@@ -25,10 +25,10 @@ from curation.mining.step.search import (
     unique_lists,
 )
 from curation.tables.pools import PoolRef
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from sources.manifest import Family
 
 

@@ -19,9 +19,9 @@ from curation.mining.step.search import BLOCK_QUERIES, BlockRef, Search
 from curation.mining.teachers.loading import load_teacher
 from curation.tables.pools import pools_of
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Task
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker
+from open_ml_embed.core.task import Task
 
 LANGUAGE_CLASSIFICATION = "language-classification"
 """Task of the sources whose classes are languages."""

@@ -24,9 +24,9 @@ from curation.mining.step.pools import Collect
 from curation.mining.vectors import Vectors
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core.array_types import F32, I32, I64, Array, Integers, Mask
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 
 BLOCK_QUERIES = 32_768
@@ -69,7 +69,7 @@ class Search:
     """Operation: find the negatives of a block of queries."""
 
     name: ClassVar[str] = "mined"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     def __init__(self, settings: MiningSettings) -> None:
         self.settings = settings
@@ -91,7 +91,7 @@ class Search:
         out.table("negatives", negatives_table(negatives).to_batches(), NEGATIVES_SCHEMA)
         examples = [
             [
-                e.query + ref.start,
+                e.query,
                 e.document,
                 e.score,
                 None if np.isnan(e.positive_score) else e.positive_score,

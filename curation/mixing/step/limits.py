@@ -15,8 +15,8 @@ from curation.mixing.step.pool import MixPool
 from curation.mixing.step.select import LEFT_OUT, OVER_CAP, TRAIN, TWIN, VALIDATION, selection_of
 from curation.tables.contamination import contaminated_clusters
 from open_ml_embed.core.array_types import I64, U8, U64
-from open_ml_embed.core.engine import NoSettings, Outputs, Task
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import NoSettings, Outputs, Task
 
 _CLUSTER = pa.schema([pa.field("sample_cluster", pa.int64(), nullable=False)])
 _HELD = pa.schema([pa.field("document_cluster", pa.int64(), nullable=False)])

@@ -27,9 +27,9 @@ from curation.mixing.step.select import REASONS, TRAIN, VALIDATION
 from curation.tables.pools import PoolDocuments, PoolRef
 from open_ml_embed.core.array_types import I32, I64, U8
 from open_ml_embed.core.compiled import njit
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.arrays import list_starts
 
 POSITIVE, MINED, INHERITED = range(3)

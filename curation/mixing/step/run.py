@@ -27,11 +27,11 @@ from curation.mixing.step.select import REASONS, Select, SelectSettings
 from curation.mixing.step.write import FileRef, Slice, WriteFile, WriteSettings
 from curation.tables.pools import PoolRef, pools_of
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Operation, Task
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker, Output
+from open_ml_embed.core.task import Operation, Task
 from sources.manifest import License, Manifest
 
 

@@ -17,10 +17,10 @@ from curation.build import Shard
 from curation.mixing.files import SPLITS
 from curation.mixing.step.pool import MixPool
 from open_ml_embed.core.array_types import F64, U8, U64, Mask
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.store import Store, flat
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.tokens import mix_all
 
 REASONS = (

@@ -19,8 +19,8 @@ from curation.mixing.step.numbering import INHERITED, MINED, POSITIVE, Number, N
 from curation.mixing.step.pool import BLOCK_ROWS, MixPool
 from curation.mixing.step.provenance import inherit
 from open_ml_embed.core.array_types import I64
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.arrays import one_array
 from open_ml_embed.core.text.tokens import mix_all, tokenize
 from sources.manifest import License, Manifest

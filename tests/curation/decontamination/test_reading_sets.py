@@ -10,9 +10,9 @@ import yaml
 from curation.decontamination.evaluation_sets import EvaluationTask
 from curation.decontamination.origins import EvaluationSet, fetch_set
 from curation.decontamination.step.texts import Gather, TextSettings, path_of, read_texts
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.errors import FetchError, SchemaError
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from sources.fetch import FetchOptions
 from tests.sources.rawkit.tables import parquet, retrieval
 from tests.support.hub.server import serving

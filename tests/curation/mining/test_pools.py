@@ -13,7 +13,8 @@ from curation.mining.teachers.loading import load_teacher
 from curation.pipeline.run import run_step
 from curation.tables.pools import PoolRef, read_texts
 from open_ml_embed.core import engine
-from open_ml_embed.core.engine import Task, Workers
+from open_ml_embed.core.engine import Workers
+from open_ml_embed.core.task import Task
 from tests.support.language_models import make_encoder
 
 WORDS = [f"w{i}" for i in range(60)]

@@ -1,6 +1,7 @@
 """Step `mine` from rows to negatives: who may be one, in which order, from which pool."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -239,6 +240,24 @@ def test_the_same_negatives_whatever_the_shards_and_blocks(workshop, monkeypatch
     for key, rows in expected.items():
         for name in fields:
             assert str([row[name] for row in found[key]]) == str([row[name] for row in rows])
+
+
+def test_examples_of_rejected_candidates_name_their_query_in_every_block(workshop, monkeypatch):
+    for module in ("search", "run", "row_alignment"):
+        monkeypatch.setattr(f"curation.mining.step.{module}.BLOCK_QUERIES", 11)
+    workshop.manifest("a", ["x"])
+    build, _ = mine(workshop, {("a", "x"): make_rows(60)}, 1000)
+    scores = np.concatenate(
+        [
+            build.store.read_table(str(path.relative_to(build.store.root)))["positive_score"].to_numpy()
+            for path in sorted(Path(build.store.root, "mined").rglob("*.negatives.arrow"))
+        ]
+    )
+    assert len(scores) == 60
+    examples = load(build, "mine").stats["pools"]["a"]["examples"]
+    assert {query // 11 for query, *_ in examples} >= {0, 1}
+    for query, _document, _score, positive_score, _reason in examples:
+        assert np.array_equal(np.float32(positive_score), scores[query], equal_nan=True)
 
 
 def test_steps_before_must_have_been_run_on_these_rows(workshop):

@@ -2,8 +2,8 @@
 
 from curation.normalize.settings import NormalizeSettings
 from curation.normalize.step import Normalize, _add, _no_counts, _summed
-from open_ml_embed.core.engine import Outputs, Task
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Outputs, Task
 from sources.parts import Part, RawFile
 from tests.sources.test_normalize import manifest
 

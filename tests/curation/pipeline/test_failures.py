@@ -12,9 +12,10 @@ from curation.fetch import step as fetching
 from curation.pipeline.freshness import Checker, load
 from curation.pipeline.outcome import outcome_of
 from curation.pipeline.run import run_step
-from open_ml_embed.core.engine import Task, Workers, run_all
+from open_ml_embed.core.engine import Workers, run_all
 from open_ml_embed.core.errors import FetchError, ManifestError, SchemaError, StageError, TransientError, exit_code
 from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Task
 from tests.core.test_engine import TASKS, Squares
 from tests.curation.normalize.test_yields import FIELDS, PAIR, lines, make, profile, records
 from tests.support import project

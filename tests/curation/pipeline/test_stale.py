@@ -529,7 +529,8 @@ def test_a_file_beside_a_table_says_which_of_two_tasks_wrote_it(tmp_path):
     import pyarrow as pa
 
     from curation.normalize.settings import NormalizeSettings
-    from open_ml_embed.core.engine import Task, Workers, run
+    from open_ml_embed.core.engine import Workers, run
+    from open_ml_embed.core.task import Task
 
     schema = pa.schema([pa.field("n", pa.int64())])
 

@@ -1,0 +1,126 @@
+"""Runs tasks on a Ray cluster: as Ray Core tasks, or as actors on its GPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.optional import require
+from open_ml_embed.core.store import Marker
+from open_ml_embed.core.task import Job, Outcomes, execute
+
+IN_FLIGHT_PER_WORKER = 2
+MOST_RETRIES = 20
+"""How often Ray runs a task again whose node or process is lost."""
+
+
+def run(jobs: list[tuple[int, Job]], *, address: str | None, count: int, gpus: float) -> Outcomes:
+    """Run the jobs and yield their outcomes as they come.
+
+    Args:
+        jobs: (index, job).
+        address: of the cluster, as `ray.init` takes it; null: start one on this machine.
+        count: most tasks at once; 0: as many as the cluster has cores.
+        gpus: fraction of a GPU for each worker; if the cluster has GPUs, the workers are actors.
+
+    Raises:
+        StageError: the cluster does not answer, or Ray lost a task for good.
+
+    """
+    require("ray", what="the engine ray", where="--engine ray", instead="take the engine local")
+    import ray
+
+    with _connected(ray, address, count):
+        cluster = _Cluster(ray, count, gpus)
+        free = cluster.submits * IN_FLIGHT_PER_WORKER
+        waiting = iter(sorted(jobs, key=lambda job: -job[1][1].memory))
+        running: dict[Any, tuple[int, Job, _Submit]] = {}
+        while True:
+            while free and (chosen := next(waiting, None)) is not None:
+                submit = free.pop(0)
+                running[submit(chosen[1])] = (*chosen, submit)
+            if not running:
+                return
+            (done, *_), _rest = ray.wait(list(running), num_returns=1)
+            index, job, submit = running.pop(done)
+            free.append(submit)
+            yield index, _outcome(ray, done, job)
+
+
+_Submit = Callable[[Job], Any]
+
+
+@contextmanager
+def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
+    """Connect to the cluster, or start one, unless the caller has done so."""
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = {} if address else {"num_cpus": count or len(os.sched_getaffinity(0)), "include_dashboard": False}
+    try:
+        ray.init(address=address, log_to_driver=False, **local)
+    except (ConnectionError, ValueError, OSError, RuntimeError) as error:
+        raise StageError(
+            f"Ray does not start: {str(error).strip() or type(error).__name__}",
+            where=f"--ray-address {address}" if address else "--engine ray",
+            remedy="see that `ray status` answers there, and that HOME and the temporary folder can be written"
+            if address
+            else "see that HOME and the temporary folder can be written, or take --engine local",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class _Cluster:
+    """The workers of a cluster, as functions that submit a job to one of them."""
+
+    def __init__(self, ray: Any, count: int, gpus: float) -> None:
+        resources = ray.cluster_resources()
+        actors = int(resources.get("GPU", 0) / gpus) if gpus else 0
+        self.submits: list[_Submit]
+        if actors:
+            actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=MOST_RETRIES, max_task_retries=MOST_RETRIES)(
+                _Actor
+            )
+            self.submits = [_to_actor(actor.remote()) for _ in range(actors)]
+            return
+        # A task that asks for more memory than any node has would wait for ever.
+        self._largest = max((node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"]), default=0)
+        self._task = ray.remote(num_cpus=1, max_retries=MOST_RETRIES)(execute)
+        self.submits = [self._submit] * (count or max(1, int(resources.get("CPU", 1))))
+
+    def _submit(self, job: Job) -> Any:
+        memory = int(min(job[1].memory, self._largest))
+        return (self._task.options(memory=memory) if memory else self._task).remote(*job)
+
+
+def _to_actor(actor: Any) -> _Submit:
+    return lambda job: actor.execute.remote(*job)
+
+
+class _Actor:
+    def execute(self, *job: Any) -> Marker:
+        return execute(*job)
+
+
+def _outcome(ray: Any, done: Any, job: Job) -> Marker | Exception:
+    try:
+        marker = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.as_instanceof_cause()
+        return cause if isinstance(cause, Exception) else error
+    except ray.exceptions.RayError as error:
+        operation, task, *_ = job
+        raise StageError(
+            f"Ray lost this task: {type(error).__name__}: {str(error).splitlines()[0]}",
+            where=f"{operation.name}/{task.path}",
+            remedy="run the same command again: finished shards are kept; `ray status` shows the nodes",
+        ) from error
+    assert isinstance(marker, Marker)
+    return marker
