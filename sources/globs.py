@@ -25,6 +25,11 @@ def _compiled(glob: str) -> re.Pattern[str]:
 _WILD = re.compile(r"[*?\[]")
 
 
+def has_wildcard(glob: str) -> bool:
+    """Tell whether a pattern may match several names."""
+    return _WILD.search(glob) is not None
+
+
 class Names:
     """A sorted list of file names that is searched by glob many times, as by every subset of a source.
 

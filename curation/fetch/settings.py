@@ -18,7 +18,8 @@ class SourceSettings(Section):
     exclude: list[str] = []
     """Names of sources that are left out."""
     files_per_table: int | None = Field(default=None, ge=1)
-    """Use only this many files of each raw table, the first ones (for a pilot); null: all."""
+    """Use only this many files of each raw table, the first ones, for a pilot; null: all. Tables to which the records
+    of others refer (queries and documents of judgements, translations) are used whole."""
     allow_missing: list[str] = []
     """Names of sources that the build goes on without if they cannot be fetched. `fetch` skips such a source with a
     message, and the report names it; without its name here, no later step uses what was fetched until it is mended or

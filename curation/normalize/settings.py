@@ -13,7 +13,8 @@ class NormalizeSettings(Section):
     shard_rows: int = Field(default=100_000, ge=1)
     """Rows of a shard."""
     rows_per_part: int | None = Field(default=None, ge=1)
-    """Stop a part (a raw file, or a subset of several files) after this many rows (for a pilot); null: no limit."""
+    """Most rows of a part (a raw file, or a subset of several files), for a pilot; null: no limit. Of retrieval rows
+    the first ones are taken; of labeled rows whole classes, at least two, each with at most half of these rows."""
     least_yield: float = Field(default=0.5, ge=0, le=1)
     """Lowest yield of a source, rows / (rows + quarantined records). With a lower yield, without any row, or with a raw
     file without rows, the step fails (`curation.normalize.yields`)."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from curation.build import Build, Inputs, StepResult, output_ending, shards_of
 from curation.failures import Failures
+from curation.normalize.pilot_rows import limited
 from curation.normalize.settings import NormalizeSettings
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
 from curation.raw_files import raw_files
@@ -35,7 +36,7 @@ class Normalize:
     """Operation: convert one part of a source to rows shards and a table of quarantined records."""
 
     name: ClassVar[str] = "rows"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     def __init__(self, settings: NormalizeSettings) -> None:
         # the yield limits do not change rows
@@ -48,7 +49,7 @@ class Normalize:
         filtered: Counter[str] = Counter()
         tally = Tally(part)
         row_batches = normalize(part, manifest, quarantine, filtered, tally)
-        batches = _limited(row_batches, self.settings.rows_per_part, tally)
+        batches = limited(row_batches, part, manifest, self.settings.rows_per_part, tally)
         checks = RowChecks(manifest.family)
         rows = 0
         for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):
@@ -73,21 +74,6 @@ def _checked(batches: Iterator[pa.RecordBatch], checks: RowChecks) -> Iterator[p
     for batch in batches:
         checks.add(batch)
         yield batch
-
-
-def _limited(batches: Iterator[pa.RecordBatch], limit: int | None, tally: Tally) -> Iterator[pa.RecordBatch]:
-    remaining = limit
-    for batch in batches:
-        if remaining is None:
-            yield batch
-            continue
-        rows = batch.slice(0, remaining)
-        remaining -= rows.num_rows
-        if remaining == 0:
-            tally.left_over(batch.slice(rows.num_rows))
-        yield rows
-        if remaining == 0:
-            return
 
 
 def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:

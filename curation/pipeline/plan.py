@@ -16,6 +16,7 @@ from rich.table import Table
 from curation.build import Build
 from curation.mixing.recipe import built_mixes, load_recipe
 from curation.pipeline.estimate import basis, basis_lines, hours, load_rates
+from curation.pipeline.expected_rows import expected_rows
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
@@ -88,9 +89,10 @@ LOSSES = {
 def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -> dict[str, Any]:
     """Return the plan of a profile as data for JSON.
 
-    Row counts are those of the published corpus (measured for the offline sources). A pilot profile
-    (`normalize.rows_per_part`, `sources.files_per_table`) makes at most that many. The corpus and each mix have the
-    same sums; those of a mix are after its cap, except ``download``, because raw files are fetched whole.
+    Row counts are those of the published corpus (measured for the offline sources), or what a pilot keeps of them
+    (`curation.pipeline.expected_rows`). The corpus and each mix have the same sums; those of a mix are after its cap,
+    except ``download``, because raw files are fetched whole. ``files_per_table`` repeats the profile's setting: with
+    it, less is downloaded than stated.
 
     ``download`` adds up known sizes: of ``of_sources`` sources in all, of them ``probed`` from a probe and
     ``approximate`` as an order of magnitude; ``unknown`` sources have no size. ``not_locked`` lists revisions that were
@@ -105,23 +107,25 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     """
     everything = build.manifests()
     manifests = (chosen or Filter()).choose(everything)
+    rows = {m.name: expected_rows(m, build.profile) for m in everything}
     rates = load_rates(build.root)
     raw = _downloads(build, everything)
     return {
         "profile": build.name,
         "sources": len(manifests),
         "subsets": sum(len(m.subsets) for m in manifests),
-        "corpus": _sums(manifests, {m.name: m.samples for m in manifests}, raw),
-        "mixes": {name: _mix(build, name, manifests, raw) for name in built_mixes(build.profile, build.root)},
+        "corpus": _sums(manifests, rows, raw),
+        "mixes": {name: _mix(build, name, manifests, rows, raw) for name in built_mixes(build.profile, build.root)},
         "not_locked": [
             {"source": m.name, "revision": at, "probed": probed, "locked": locked}
             for m in manifests
             for at, probed, locked in raw[m.name].not_locked
         ],
-        "lost": {what: _lost(build, manifests, left.choose(everything)) for what, left in LOSSES.items()},
-        "hours": hours(rates, sum(m.samples for m in manifests), workers),
+        "lost": {what: _lost(build, manifests, left.choose(everything), rows) for what, left in LOSSES.items()},
+        "hours": hours(rates, sum(rows[m.name] for m in manifests), workers),
         "basis": basis(rates, build.profile, workers),
-        "by_source": [entry(m, raw[m.name]) for m in manifests],
+        "files_per_table": build.profile.sources.files_per_table,
+        "by_source": [entry(m, raw[m.name]) | {"rows": rows[m.name]} for m in manifests],
     }
 
 
@@ -172,32 +176,43 @@ def _codes(manifests: Sequence[Manifest]) -> tuple[set[str], set[str]]:
     return {tag.rpartition("-")[0] for tag in tags - programming}, programming
 
 
-def _mix(build: Build, name: str, manifests: Sequence[Manifest], raw: Mapping[str, Download]) -> dict[str, Any]:
-    rows, cap = _mix_rows(build, name, manifests)
-    return {**_sums([m for m in manifests if m.name in rows], rows, raw), "cap": cap, "sources": rows}
+def _mix(
+    build: Build,
+    name: str,
+    manifests: Sequence[Manifest],
+    rows: Mapping[str, int],
+    raw: Mapping[str, Download],
+) -> dict[str, Any]:
+    of_mix, cap = _mix_rows(build, name, manifests, rows)
+    return {**_sums([m for m in manifests if m.name in of_mix], of_mix, raw), "cap": cap, "sources": of_mix}
 
 
-def _mix_rows(build: Build, name: str, manifests: Sequence[Manifest]) -> tuple[dict[str, int], int | None]:
+def _mix_rows(
+    build: Build, name: str, manifests: Sequence[Manifest], rows: Mapping[str, int]
+) -> tuple[dict[str, int], int | None]:
     """Return source → rows of a mix after its cap, and the cap."""
     recipe = load_recipe(name, build.root)
     held = [m for m in manifests if recipe.holds(m.name)]
     settings = build.profile.mixes.get(name)
     cap = (settings.cap if settings else None) or recipe.cap
-    return {m.name: min(m.samples, cap or m.samples) for m in held}, cap
+    return {m.name: min(rows[m.name], cap or rows[m.name]) for m in held}, cap
 
 
-def _lost(build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest]) -> dict[str, Any]:
+def _lost(
+    build: Build, manifests: Sequence[Manifest], left: Sequence[Manifest], rows: Mapping[str, int]
+) -> dict[str, Any]:
     """Return what a restriction costs: the sources, rows and languages that are not among those left."""
     kept = [m for m in manifests if m in left]
     gone = [m for m in manifests if m not in left]
     mixes = {
-        name: sum(_mix_rows(build, name, manifests)[0].values()) - sum(_mix_rows(build, name, kept)[0].values())
+        name: sum(_mix_rows(build, name, manifests, rows)[0].values())
+        - sum(_mix_rows(build, name, kept, rows)[0].values())
         for name in built_mixes(build.profile, build.root)
     }
     languages = _codes(manifests)[0] - _codes(kept)[0]
     return {
         "sources": [m.name for m in gone],
-        "rows": sum(m.samples for m in gone),
+        "rows": sum(rows[m.name] for m in gone),
         "mixes": mixes,
         "languages": sorted(languages),
     }
@@ -248,6 +263,8 @@ def print_plan(plan: dict[str, Any]) -> None:
         f"(of {download['probed']} from `curate probe`, marked *, of {download['approximate']} roughly, marked ~); "
         f"unknown for the other {download['unknown']}"
     )
+    if plan["files_per_table"] is not None:
+        console.print(f"of these, at most {plan['files_per_table']} of each table's files, if no others refer to it")
     for skew in plan["not_locked"]:
         console.print(
             f"{skew['source']}: {skew['revision']} was probed at {skew['probed'][:12]}, and the lock has "

@@ -179,7 +179,6 @@ def _work(connection: Connection, parent: int) -> None:
             outcome = execute(*job)
         except Exception as error:
             outcome = _picklable(error)
-        memory.give_back()
         connection.send((outcome, memory.resident()))
 
 

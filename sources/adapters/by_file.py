@@ -7,7 +7,7 @@ states the language.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -40,6 +40,11 @@ class Args(Section):
         if not groups:
             raise ValueError("the pattern has no named group, as (?P<language>...)")
         return value
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return all tables, since the names of files are part of the records, unless the inner shape takes files alone."""
+    return () if shape(args.shape.kind).PER_FILE else tables
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -8,7 +8,7 @@ score is lower; 5 is the top group of the ranking.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -36,6 +36,11 @@ class _Line(BaseModel):
     src_id: str
     src_query: str
     tgt_results: list[tuple[str, int]]
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return the articles to which the judgements refer."""
+    return ("corpus",)
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,11 @@ class Args(Section):
     """Language names of fenced code blocks; if a solution has such blocks, the last one is taken."""
     problems: dict[str, Problems]
     """Value of the dataset column → table of its problems."""
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return the problems to which the solutions refer."""
+    return {problems.table for problems in args.problems.values()}
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

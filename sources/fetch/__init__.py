@@ -13,6 +13,7 @@ from sources.fetch.transfers import Begun, Transfers
 from sources.lock import Lock
 from sources.manifest import Manifest
 from sources.parts import RawFile
+from sources.shapes import partner_tables
 
 _ORIGINS = {
     "hub": "sources.fetch.hub",
@@ -35,7 +36,8 @@ class FetchOptions:
         raw_root: folder for all fetched files.
         endpoint: URL of another Hub endpoint; None: the default of huggingface-hub.
         local_root: folder with files as `<repository>/<file>`, which take precedence over the network.
-        files_per_table: fetch only the first n files of each raw table, for a pilot; None: all.
+        files_per_table: fetch only the first n files of each raw table, for a pilot; None: all. Tables to which the
+            records of others refer are fetched whole (`most_files`).
         offline: use only files that were fetched before, and never access the network.
         lock: if set, Hub repositories are read at its commits, and files that differ from it are refused.
         hashes: cache of the hashes of local files.
@@ -53,6 +55,20 @@ class FetchOptions:
     hashes: FileHashes = field(default_factory=FileHashes, compare=False)
     known: Once = field(default_factory=Once, compare=False, repr=False)
     transfers: Transfers = field(default_factory=Transfers, compare=False, repr=False)
+
+
+def most_files(manifest: Manifest, table: str, options: FetchOptions) -> int | None:
+    """Return the most files of a table to fetch; None: all.
+
+    Args:
+        manifest: bound to one subset.
+        table: one of its raw tables.
+        options: with `files_per_table`.
+
+    """
+    if options.files_per_table is None or table in partner_tables(manifest):
+        return None
+    return options.files_per_table
 
 
 def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile]:

@@ -69,7 +69,7 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
     home = Path(options.raw_root).absolute() / "apt"
     parts = (*(("indexes",) if origin.indexes else ()), *(f"package-{package}" for package in origin.packages))
     listing, names = options.known.of(("apt", parts), lambda: _all_listed(home, parts, options))
-    files = list(packing.chosen(manifest, home / "files", listing, options.files_per_table, names))
+    files = list(packing.chosen(manifest, home / "files", listing, options, names))
     for table in sorted(set(manifest.tables) - {file.table for file in files}):
         log.warning("%s/%s: the archive has no file for %r", manifest.name, subset, table)
     return files

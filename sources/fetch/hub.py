@@ -20,7 +20,7 @@ from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.optional import check_installed
-from sources.fetch import FetchOptions
+from sources.fetch import FetchOptions, most_files
 from sources.fetch.file_selection import matching
 from sources.fetch.hub_bar import HubBar
 from sources.fetch.hub_errors import explained
@@ -69,7 +69,12 @@ _listings: dict[tuple[str, str, FetchOptions], Listing] = {}
 def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[RawFile]]:
     """Start to download the files of a subset; see `sources.fetch.begin`."""
     tables = [
-        _Table(revisions, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
+        _Table(
+            revisions,
+            _Wanted(key, table.files, most_files(manifest, key, options)),
+            options,
+            f"{manifest.name}/{subset}: {revisions[0][0]}",
+        )
         for key, table, revisions in tables_of(manifest)
     ]
 
@@ -80,17 +85,24 @@ def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[
     return Begun(lambda: [file for table in tables for file in table.files()], cancel)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A table to fetch: its key, its globs, and the most files of it (None: all)."""
+
+    key: str
+    globs: list[str]
+    most: int | None
+
+
 class _Table:
     """The files of a table, being fetched: from the local folder, else from the first revision that has all of them."""
 
-    def __init__(
-        self, revisions: list[Revision], key: str, globs: list[str], options: FetchOptions, where: str
-    ) -> None:
-        self._key, self._globs, self._options, self._where = key, globs, options, where
+    def __init__(self, revisions: list[Revision], wanted: _Wanted, options: FetchOptions, where: str) -> None:
+        self._wanted, self._options, self._where = wanted, options, where
         self._refusals: dict[Revision, CorpusError] = {}
         self._others = iter(revisions)
         self._files: list[Started[RawFile]] = []
-        self._lying = _from_folder(revisions, key, globs, options, where)
+        self._lying = _from_folder(revisions, wanted, options, where)
         if not self._lying:
             self._start()
 
@@ -115,11 +127,13 @@ class _Table:
         for revision in self._others:
             self._revision = revision
             try:
-                listing, names = names_at(revision, self._globs, self._options, self._where)
+                listing, names = names_at(
+                    revision, self._wanted.globs, self._options, self._where, most=self._wanted.most
+                )
             except FetchError as error:
                 self._refusals[revision] = error
                 continue
-            self._files = [_started(listing, name, self._key, self._options) for name in names]
+            self._files = [_started(listing, name, self._wanted.key, self._options) for name in names]
             return
         raise all_refused(self._refusals, self._where)
 
@@ -144,12 +158,14 @@ def resolve(
     """
     resolved: dict[Revision, Locked] = {}
     for subset in manifest.subsets:
-        for _, table, revisions in tables_of(manifest.bound(subset)):
+        bound = manifest.bound(subset)
+        for key, table, revisions in tables_of(bound):
             where = f"{manifest.name}/{subset}: {revisions[0][0]}"
             refusals: dict[Revision, CorpusError] = {}
             for revision in revisions:
                 try:
-                    listing, names = names_at(revision, table.files, options, where)
+                    most = most_files(bound, key, options)
+                    listing, names = names_at(revision, table.files, options, where, most=most)
                 except (FetchError, TransientError) as error:
                     refusals[revision] = error
                     continue
@@ -182,9 +198,7 @@ def _with_ref(repo: str, default: str) -> Revision:
     return name, ref or default
 
 
-def _from_folder(
-    revisions: list[Revision], key: str, globs: list[str], options: FetchOptions, where: str
-) -> list[RawFile]:
+def _from_folder(revisions: list[Revision], wanted: _Wanted, options: FetchOptions, where: str) -> list[RawFile]:
     """Return the files of a local folder that replaces the repository; an empty list if there is none.
 
     The files must agree with the lock: with the entry of the repository, or with that of a mirror if the repository
@@ -193,7 +207,7 @@ def _from_folder(
     if options.local_root is None:
         return []
     folder = Path(options.local_root) / revisions[0][0]
-    files = _lying_in(folder, key, globs, options, where)
+    files = _lying_in(folder, wanted, options, where)
     if options.lock is not None and files:
         held = [revision for revision in revisions if revision in options.lock.revisions]
         locked = options.lock.find(*(held or revisions)[0])
@@ -205,12 +219,12 @@ def _from_folder(
     return files
 
 
-def _lying_in(folder: Path, key: str, globs: list[str], options: FetchOptions, where: str) -> list[RawFile]:
+def _lying_in(folder: Path, wanted: _Wanted, options: FetchOptions, where: str) -> list[RawFile]:
     names = known_names(folder, options)
     if not names:
         return []
-    chosen = matching(names, globs, where=f"{where} ({folder})", most=options.files_per_table)
-    return [local_file(folder, name, key, options) for name in chosen]
+    chosen = matching(names, wanted.globs, where=f"{where} ({folder})", most=wanted.most)
+    return [local_file(folder, name, wanted.key, options) for name in chosen]
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:
@@ -218,7 +232,8 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
     files: list[RawFile] = []
     for key, table, revisions in tables_of(manifest):
         folder = Path(options.local_root or "") / revisions[0][0]
-        files += _lying_in(folder, key, table.files, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
+        wanted = _Wanted(key, table.files, most_files(manifest, key, options))
+        files += _lying_in(folder, wanted, options, f"{manifest.name}/{subset}: {revisions[0][0]}")
     return files or None
 
 
@@ -227,7 +242,9 @@ def revisions_of(manifest: Manifest) -> list[Revision]:
     return sorted({revision for _, _, revisions in tables_of(manifest) for revision in revisions})
 
 
-def names_at(revision: Revision, globs: list[str], options: FetchOptions, where: str) -> tuple[Listing, list[str]]:
+def names_at(
+    revision: Revision, globs: list[str], options: FetchOptions, where: str, *, most: int | None = None
+) -> tuple[Listing, list[str]]:
     """List a revision and select the files of a table; with a lock, the files must agree with it.
 
     Args:
@@ -235,6 +252,7 @@ def names_at(revision: Revision, globs: list[str], options: FetchOptions, where:
         globs: of the table.
         options: with the lock, if there is one.
         where: location for error messages.
+        most: most files; None: all.
 
     Raises:
         FetchError: the revision or the files do not exist, or the lock does not agree.
@@ -243,7 +261,7 @@ def names_at(revision: Revision, globs: list[str], options: FetchOptions, where:
     """
     locked = None if options.lock is None else options.lock.find(*revision)
     listing = _listing(revision[0], revision[1] if locked is None else locked.commit, options)
-    names = matching(listing.names, globs, where=f"{where} at {revision[1]}", most=options.files_per_table)
+    names = matching(listing.names, globs, where=f"{where} at {revision[1]}", most=most)
     if locked is not None:
         for name in names:
             locked.check(name, *listing.files[name], where)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError
 from open_ml_embed.core.hashing import Algorithm, hash_file
-from sources.fetch import FetchOptions
+from sources.fetch import FetchOptions, most_files
 from sources.fetch.file_selection import matching
 from sources.globs import Names
 from sources.manifest import Manifest, ManualOrigin
@@ -43,7 +43,7 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
         local_file(folder, name, key, options)
         for key, table in manifest.tables.items()
         for name in matching(
-            names, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
+            names, table.files, where=f"{manifest.name}/{subset}: {folder}", most=most_files(manifest, key, options)
         )
     ]
 

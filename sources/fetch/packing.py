@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from open_ml_embed.core.files import whole_file, write_whole
+from sources.fetch import FetchOptions, most_files
 from sources.globs import Names
 from sources.manifest import Manifest
 from sources.parts import RawFile
@@ -59,7 +60,11 @@ def whole(path: Path, root: Path) -> bool:
 
 
 def chosen(
-    manifest: Manifest, root: Path, listing: Listing, most: int | None, names: Names | None = None
+    manifest: Manifest,
+    root: Path,
+    listing: Listing,
+    options: FetchOptions | None = None,
+    names: Names | None = None,
 ) -> Iterator[RawFile]:
     """Yield the listed files that match the manifest's tables, by table, then by name.
 
@@ -67,12 +72,13 @@ def chosen(
         manifest: bound to one subset.
         root: folder of the listed files.
         listing: the available files.
-        most: most files of a table; None: all.
+        options: with the most files of a table; None: all files.
         names: those of the listing, if they are needed for many subsets; None: made from it.
 
     """
     names = Names(listing) if names is None else names
     for table, spec in manifest.tables.items():
+        most = None if options is None else most_files(manifest, table, options)
         for name in names.matching(spec.files)[:most]:
             entry = listing[name]
             yield RawFile(table, name, str(root / name), int(entry["size"]), f"sha256:{entry['sha256']}")

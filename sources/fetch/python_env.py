@@ -43,7 +43,7 @@ def fetch(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFil
         ("python", origin.stdlib, tuple(origin.distributions)),
         lambda: _all_packed(root, origin, f"{manifest.name}/{subset}"),
     )
-    return list(packing.chosen(manifest, root, listing, options.files_per_table, names))
+    return list(packing.chosen(manifest, root, listing, options, names))
 
 
 def _all_packed(root: Path, origin: PythonOrigin, where: str) -> tuple[packing.Listing, Names]:

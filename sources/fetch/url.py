@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.optional import require
-from sources.fetch import FetchOptions
+from sources.fetch import FetchOptions, most_files
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
 from sources.fetch.local import checked, known_hash, known_names, sha256_of
@@ -25,6 +25,7 @@ from sources.fetch.packing import locked
 from sources.fetch.retry import tried
 from sources.fetch.transfers import Begun, Counter, Started
 from sources.fetch.url_errors import explained
+from sources.globs import has_wildcard
 from sources.manifest import Manifest, UrlOrigin
 from sources.parts import RawFile
 
@@ -67,7 +68,7 @@ def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[
     assert isinstance(origin, UrlOrigin)
     where = f"{manifest.name}/{subset}"
     for table in manifest.tables.values():
-        if any(sign in name for name in table.files for sign in "*["):
+        if any(map(has_wildcard, table.files)):
             raise ManifestError(
                 f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
             )
@@ -81,7 +82,7 @@ def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[
     started = [
         _started(manifest.name, name, key, origin, options)
         for key, table in manifest.tables.items()
-        for name in sorted(set(table.files))[: options.files_per_table]
+        for name in sorted(set(table.files))[: most_files(manifest, key, options)]
     ]
 
     def cancel() -> None:
@@ -101,7 +102,7 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
         RawFile(key, name, str(folder / name), (folder / name).stat().st_size, f"sha256:{digest}")
         for key, table in manifest.tables.items()
         for name in matching(
-            present, table.files, where=f"{manifest.name}/{subset}: {folder}", most=options.files_per_table
+            present, table.files, where=f"{manifest.name}/{subset}: {folder}", most=most_files(manifest, key, options)
         )
         for digest in [known_hash(folder / name, options, "sha256")]
     ]

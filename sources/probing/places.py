@@ -18,6 +18,7 @@ from open_ml_embed.core.errors import CorpusError, FetchError, ManifestError, Mi
 from sources.fetch import FetchOptions, apt, hub, packing
 from sources.fetch.file_selection import matching
 from sources.fetch.local import names_below
+from sources.globs import has_wildcard
 from sources.lock import REMEDY, Locked
 from sources.manifest import AptOrigin, Manifest, ManualOrigin, PythonOrigin, RawTable, UrlOrigin
 from sources.probing.ranged import START_BYTES, HubRanged, LocalRanged, Meter, Ranged, UrlRanged
@@ -122,7 +123,7 @@ class Places:
 
     def _behind_addresses(self, bound: Manifest, origin: UrlOrigin, where: str) -> list[LocatedFile]:
         for table in bound.tables.values():
-            if any(sign in name for name in table.files for sign in "*["):
+            if any(map(has_wildcard, table.files)):
                 raise ManifestError(
                     f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
                 )
@@ -274,7 +275,7 @@ class Places:
         return files
 
     def _packed(self, bound: Manifest, root: Path, listing: packing.Listing) -> list[LocatedFile]:
-        chosen = packing.chosen(bound, root, listing, None)
+        chosen = packing.chosen(bound, root, listing)
         return [
             self._file(file.table, str(root), file.name, partial(LocalRanged, file.name, Path(file.path)))
             for file in chosen

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from open_ml_embed.core.errors import CorpusError, SchemaError, TransientError
 from sources.access import Dead
 from sources.checks import DAMAGE, seen, under_both
-from sources.fetch import FetchOptions
+from sources.fetch import FetchOptions, most_files
 from sources.manifest import Manifest, RawTable
 from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
@@ -292,12 +292,12 @@ class _Probing:
         """
         wanted: dict[_HeadKey, tuple[LocatedFile, RawTable, bool]] = {}
         for subset, of_subset in files.items():
-            tables = self.manifest.bound(subset).tables
-            for table, of_table in itertools.groupby(self._slice(of_subset), key=lambda file: file.table):
+            bound = self.manifest.bound(subset)
+            for table, of_table in itertools.groupby(self._slice(bound, of_subset), key=lambda file: file.table):
                 for number, file in enumerate(of_table):
-                    key = _key(file, tables[table])
+                    key = _key(file, bound.tables[table])
                     rows = number == 0 or (key in wanted and wanted[key][2])
-                    wanted[key] = (file, tables[table], rows)
+                    wanted[key] = (file, bound.tables[table], rows)
         share = min(FILE_BYTES, SOURCE_BYTES // max(len(wanted), 1))
         jobs = list(wanted.items())
 
@@ -324,11 +324,10 @@ class _Probing:
                 self.result.reach = unreachable(outcome)
         self._judge_heads([(key, file.name) for key, (file, _, _) in jobs])
 
-    def _slice(self, files: list[LocatedFile]) -> Iterator[LocatedFile]:
+    def _slice(self, bound: Manifest, files: list[LocatedFile]) -> Iterator[LocatedFile]:
         """Yield the files that the profile takes (`files_per_table`)."""
-        most = self.options.files_per_table
-        for _, of_table in itertools.groupby(files, key=lambda file: file.table):
-            yield from itertools.islice(of_table, most)
+        for table, of_table in itertools.groupby(files, key=lambda file: file.table):
+            yield from itertools.islice(of_table, most_files(bound, table, self.options))
 
     def _judge_heads(self, files: list[tuple[_HeadKey, str]]) -> None:
         empty = [name for key, name in files if key in self.heads and self.heads[key].empty]
@@ -367,7 +366,7 @@ class _Probing:
         about = self.result.subsets[subset]
         raw: list[RawFile] = []
         cut: set[str] = set()
-        for file in self._slice(files):
+        for file in self._slice(bound, files):
             table = bound.tables[file.table]
             head = self.heads.get(_key(file, table))
             if head is None or head.path is None or head.fault:

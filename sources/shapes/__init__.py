@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -22,6 +22,13 @@ class Shape(Protocol):
     """True: works record by record, so that every raw file is a part. False: needs the whole subset."""
     Args: type[BaseModel]
     """Model of the arguments under `shape.args` of a manifest; unknown arguments are errors."""
+
+    def partners(self, args: Any, tables: Collection[str]) -> Collection[str]:
+        """Return the tables that a pilot needs whole, because records of other files refer to theirs.
+
+        Only a shape that needs the whole subset has this function; without it, all tables are needed whole.
+        """
+        ...
 
     def drafts(self, context: Context, args: Any) -> Iterator[pa.Table]:
         """Yield tables in `DRAFT_SCHEMA`, in the order of the raw records."""
@@ -57,6 +64,16 @@ def shape(kind: str, where: str = "") -> Shape:
 
     """
     return SHAPES.get(kind, where=where)
+
+
+def partner_tables(manifest: Manifest) -> frozenset[str]:
+    """Return the tables of a manifest of which a pilot cannot leave out files (`Shape.partners`)."""
+    module = shape(manifest.shape.kind, manifest.name)
+    if module.PER_FILE:
+        return frozenset()
+    if not hasattr(module, "partners"):
+        return frozenset(manifest.tables)
+    return frozenset(module.partners(arguments(module, manifest), manifest.tables))
 
 
 def check_shape(manifest: Manifest) -> None:

@@ -6,7 +6,7 @@ negatives. For each query, only as many documents are held in memory as its row 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import polars as pl
@@ -53,6 +53,11 @@ class Args(Section):
         if (self.label is None) != (not self.relevant):
             raise ValueError("`label` and `relevant` go together")
         return self
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return no table: a file has queries with their documents."""
+    return ()
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

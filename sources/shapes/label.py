@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -52,6 +52,11 @@ class Args(Section):
         if self.mode == "classification" and len(set(self.names.values())) != 2:
             raise ValueError("classification is two-way: `names` must have exactly two different label texts")
         return self
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return all tables if a file is a class, otherwise none: a file has texts of many classes."""
+    return tables if args.label_from == "file" else ()
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -5,7 +5,7 @@ The positive is the first entailed hypothesis that is neither empty nor equal to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,11 @@ class Args(Section):
 
 
 _COLUMNS = ("premise", "hypothesis", "query_lang", "positive_lang", "file", "record")
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return no table: a file has premises with their hypotheses."""
+    return ()
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -5,7 +5,7 @@ The texts that a text is paired with as different become its given negatives, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,11 @@ class Args(Section):
     label: str = "label"
     same: int | str = 1
     different: int | str = 0
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return no table: a file has pairs of its own."""
+    return ()
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

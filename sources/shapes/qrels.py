@@ -7,7 +7,7 @@ collection of millions of passages is streamed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 import numpy as np
@@ -74,6 +74,11 @@ class Args(Section):
         if self.positives == "best" and self.judgements.score is None:
             raise ValueError("`positives: best` needs a `score`")
         return self
+
+
+def partners(args: Args, tables: Collection[str]) -> Collection[str]:
+    """Return the texts to which the judgements refer."""
+    return ("queries", "corpus")
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import polars as pl
 import pytest
 import yaml
 
@@ -206,7 +207,34 @@ def test_a_pilot_is_not_held_against_a_source(tmp_path):
     assert list(said["refused"]) == ["bad"]
     counts = {line["source"]: line for line in said["sources"]}
     assert (counts["noisy"]["rows"], counts["noisy"]["beyond_limit"], counts["noisy"]["quarantined"]) == (20, 280, 200)
-    assert (counts["far"]["rows"], counts["far"]["quarantined"], counts["farther"]["rows"]) == (3, 97, 0)
+    for name in ("far", "farther"):  # all texts of the judged ids are there, whichever file has them
+        assert (counts[name]["rows"], counts[name]["quarantined"]) == (20, 0)
+
+
+def test_a_pilot_of_labeled_texts_keeps_whole_classes(tmp_path):
+    """The files are sorted by class: the first rows would be of one class, or of one whose other texts are cut off."""
+    sizes = {"large": [30] * 5, "small": [4] * 10, "uneven": [2, 200]}
+    texts = {
+        source: [{"q": f"text {i} of {k}", "k": f"class {k}"} for k, size in enumerate(of) for i in range(size)]
+        for source, of in sizes.items()
+    }
+    shape = {"kind": "label", "args": {"mode": "clustering", "text": "q", "label": "k"}}
+    table = {"files": ["*"], "format": "jsonl", "fields": {"q": "string", "k": "string"}}
+    changes = {"family": "clustering", "shape": shape, "tables": {"records": table}}
+    sources = {source: ({"a.jsonl": lines(rows)}, changes) for source, rows in texts.items()}
+    root = make(tmp_path, sources, normalize={"rows_per_part": 20})
+    project.curate(root, "fetch")
+    said = json.loads(project.curate(root, "normalize", "--json", "--workers", "1").stdout)
+    counts = {line["source"]: line for line in said["sources"]}
+    for source, classes in {"large": 2, "small": 5, "uneven": 2}.items():
+        paths = sorted((root / "work").rglob(f"rows/{source}/**/*.rows.arrow"))
+        rows = pl.concat([pl.read_ipc(path) for path in paths])
+        found = dict(rows.group_by("label").len().iter_rows())
+        assert len(found) == classes
+        assert found == {label: min(sizes[source][int(label.split()[1])], 10) for label in found}
+        assert counts[source]["beyond_limit"] == sum(sizes[source]) - rows.height
+        kept = set(rows["query"])
+        assert rows["query"].to_list() == [text["q"] for text in texts[source] if text["q"] in kept]
 
 
 def test_without_a_pilot_the_same_sources_are_refused(tmp_path):

@@ -30,6 +30,21 @@ def test_the_corpus_adds_up_before_anything_is_downloaded():
     assert made["mixes"]["instruction"]["rows"] == 8_317_566
 
 
+def test_a_pilot_is_planned_as_a_pilot():
+    params = ROOT / "params.yaml"
+    said = CliRunner().invoke(app, ["plan", "--profile", "pilot", "--params", str(params), "--json"])
+    made = json.loads(said.stdout)
+    rows = {source["name"]: source["rows"] for source in made["by_source"]}
+    assert made["sources"] == len(rows) == 121
+    # one file; one part in each of six subsets; fewer rows than a pilot takes
+    assert (rows["gooaq"], rows["amazon_reviews"], rows["coliee"]) == (2000, 12_000, 454)
+    assert made["corpus"]["rows"] == sum(rows.values()) < 2_000_000
+    assert all(0 < mix["rows"] < made["corpus"]["rows"] for mix in made["mixes"].values())
+    assert made["hours"]["normalize"] < 1
+    lines = CliRunner().invoke(app, ["plan", "--profile", "pilot", "--params", str(params)]).stdout
+    assert "of these, at most 1 of each table's files" in " ".join(lines.split())
+
+
 def plan(library, *chosen, **more):
     return make_plan(library.build(), Filter(*chosen), **more)
 

@@ -174,5 +174,5 @@ def test_a_listing_offers_only_what_a_table_asks_for(tmp_path):
         (tmp_path / name).write_text("")
     names = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("Tr*")]
     bound = registry.load("debian_descriptions").bound("de")
-    files = packing.chosen(bound, tmp_path, packing.enlist(tmp_path, names), None)
+    files = packing.chosen(bound, tmp_path, packing.enlist(tmp_path, names))
     assert [(f.table, f.name.rpartition("-")[2]) for f in files] == [("descriptions", "de"), ("english", "en")]

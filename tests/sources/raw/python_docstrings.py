@@ -53,4 +53,4 @@ def files(folder: Path, subset: str) -> list[RawFile]:
     members = [("trellis/broken.py", b"def f(:\n"), ("trellis/vines.py", _VINES.encode())]
     packing.pack(folder / "trellis-1.0.tar", members)
     listing = packing.enlist(folder, ["trellis-1.0.tar"])
-    return list(packing.chosen(registry.load("python_docstrings").bound(subset), folder, listing, None))
+    return list(packing.chosen(registry.load("python_docstrings").bound(subset), folder, listing))
