@@ -12,24 +12,23 @@ import pyarrow as pa
 
 from curation.build import Build, Inputs, StepResult, output_ending, shards_of
 from curation.failures import Failures
+from curation.normalize.identity import identity_of
 from curation.normalize.pilot_rows import limited
 from curation.normalize.settings import NormalizeSettings
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
 from curation.raw_files import raw_files
 from open_ml_embed.core import engine
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Marker, Store
 from open_ml_embed.core.task import Outputs, Task
 from sources.checks import RowChecks
-from sources.formats import READERS
 from sources.manifest import Manifest
 from sources.normalize import normalize, parts
 from sources.parts import Part, RawFile
 from sources.quarantine import OTHERS, Quarantine
 from sources.record_counts import Tally
 from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
-from sources.shapes import SHAPES, shape
+from sources.shapes import shape
 
 
 class Normalize:
@@ -96,25 +95,6 @@ def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.R
 
     while pending is not None:
         yield shard()
-
-
-def identity_of(manifest: Manifest) -> str:
-    """Hash the parts of a manifest that affect its rows; descriptions, license and counts do not.
-
-    If a plugin reads or shapes the records, the version of its distribution is part of the hash.
-    """
-    fields = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
-    data = manifest.model_dump(mode="json", include=fields)
-    for subset in data["subsets"].values():
-        del subset["samples"]
-        for lang in (subset["query_lang"], subset["positive_lang"]):
-            if isinstance(lang, dict):
-                del lang["count"]
-    distributions = {
-        SHAPES.origin(manifest.shape.kind),
-        *(READERS.origin(table.format) for table in manifest.tables.values()),
-    }
-    return digest(data | ({"others": sorted(distributions - {None}, key=str)} if distributions != {None} else {}))
 
 
 def run_normalize(build: Build, read: Inputs) -> StepResult:

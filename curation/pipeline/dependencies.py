@@ -149,7 +149,7 @@ def _declared_fetch(build: Build, _step: str, manifests: list[Manifest]) -> Fact
 
 
 def _declared_normalize(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
-    from curation.normalize.step import identity_of
+    from curation.normalize.identity import identity_of
 
     sources = {m.name: digest([identity_of(m), list(m.tables), list(m.subsets)]) for m in manifests}
     return {"settings": _sections(build.profile, "normalize"), "sources": sources}

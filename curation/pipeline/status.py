@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from rich.table import Table
 
 from curation.build import Build, StepResult
-from curation.decontamination.step.rows import Contaminate
-from curation.dedup.step.clusters import Cluster
-from curation.dedup.step.signatures import Sign
-from curation.langid.step.run import Identify
-from curation.mining.step.embeddings import Embed
-from curation.mining.step.pools import Collect
-from curation.mining.step.row_alignment import Align
-from curation.mining.step.search import Search
 from curation.mixing.recipe import built_mixes
-from curation.normalize.step import Normalize
 from curation.pipeline.freshness import Checker
 from curation.pipeline.model_state import evaluation_state, model_state
+from open_ml_embed.core.store import MARKER
 from open_ml_embed.core.terminal import Terminal
 
-OPERATIONS = tuple(
-    operation.name for operation in (Normalize, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
-)
+OPERATIONS = (
+    "rows", "languages", "signatures", "clusters", "contamination", "pools", "embeddings", "mined", "negatives",
+)  # fmt: skip
+"""Names of the operations whose tasks are counted. Importing their modules takes longer than the status itself."""
 
 
 def make_status(build: Build) -> dict[str, Any]:
@@ -77,8 +71,18 @@ def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
 
 
 def _markers(build: Build, operation: str) -> int:
-    folder = build.root / "work" / build.name / operation
-    return sum(1 for _ in folder.rglob("*.done.json")) if folder.is_dir() else 0
+    folders, count = [build.root / "work" / build.name / operation], 0
+    while folders:
+        folder = folders.pop()
+        if not folder.is_dir():
+            continue
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(MARKER):
+                    count += 1
+                elif entry.is_dir():
+                    folders.append(folder / entry.name)
+    return count
 
 
 def _model(build: Build) -> dict[str, Any] | None:

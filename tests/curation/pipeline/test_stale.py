@@ -633,7 +633,7 @@ def test_verdicts_of_an_earlier_run_are_not_shown_after_one_without_sets(built):
 
 
 def test_another_cleaning_makes_other_rows():
-    from curation.normalize.step import identity_of
+    from curation.normalize.identity import identity_of
     from sources import registry
 
     manifest = registry.load("imdb")
