@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from open_ml_embed.core.store import Marker
 from open_ml_embed.core.task import Job, Outcomes, execute
 
 IN_FLIGHT_PER_WORKER = 2
-MOST_RETRIES = 20
+MOST_RETRIES = 5
 """How often Ray runs a task again whose node or process is lost."""
 
 
@@ -50,6 +51,7 @@ def run(jobs: list[tuple[int, Job]], *, address: str | None, count: int, gpus: f
             yield index, _outcome(ray, done, job)
 
 
+CONNECT_SECONDS = 10.0
 _Submit = Callable[[Job], Any]
 
 
@@ -60,6 +62,8 @@ def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address:
+        _check_answers(address)
     local = {} if address else {"num_cpus": count or len(os.sched_getaffinity(0)), "include_dashboard": False}
     try:
         ray.init(address=address, log_to_driver=False, **local)
@@ -75,6 +79,21 @@ def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise if nothing answers at an address with a port: `ray.init` would try for ever."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise StageError(
+            f"nothing answers there: {error}",
+            where=f"--ray-address {address}",
+            remedy="give the address that `ray start --head` printed, and see that its port can be reached from here",
+        ) from None
 
 
 class _Cluster:

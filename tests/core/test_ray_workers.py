@@ -1,0 +1,76 @@
+"""Ray as the engine: what does not answer, what no node can hold, and what Ray loses end in words."""
+
+import os
+import socket
+import time
+
+import pytest
+
+from open_ml_embed.core import ray_workers
+from open_ml_embed.core.engine import Workers, run, run_all
+from open_ml_embed.core.errors import CorpusError, StageError
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import NoSettings, Task
+
+RAY = Workers("ray", 2)
+
+
+class Does:
+    """Does what the payload says."""
+
+    name, version, settings = "does", 1, NoSettings()
+
+    def run(self, task, store, out):
+        match task.payload:
+            case "exit":
+                os._exit(3)
+            case "raise":
+                raise CorpusError("negative", where=task.path, remedy="positive")
+        return {"process": os.getpid()}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_that_does_not_answer_is_refused_at_once(tmp_path, scheme):
+    """Ray itself would try for ever."""
+    pytest.importorskip("ray")
+    address = f"{scheme}127.0.0.1:{free_port()}"
+    start = time.monotonic()
+    with pytest.raises(StageError, match="nothing answers there") as caught:
+        run(Does(), [Task("a", (), "")], Store(str(tmp_path)), Workers("ray", 2, address))
+    assert caught.value.where == f"--ray-address {address}"
+    assert "ray start --head" in caught.value.remedy
+    assert time.monotonic() - start < 30
+
+
+def test_a_task_for_more_memory_than_any_node_has_runs_all_the_same(tmp_path, cluster):
+    tasks = [Task(str(i), (), "", memory=1 << 50) for i in range(3)]
+    markers = run(Does(), tasks, Store(str(tmp_path)), RAY)
+    assert all(marker.stats["process"] != os.getpid() for marker in markers)
+
+
+def test_a_users_error_comes_through_whole(tmp_path, cluster):
+    (error,) = run_all(Does(), [Task("a", (), "raise")], Store(str(tmp_path)), RAY)
+    assert isinstance(error, CorpusError)
+    assert (error.what, error.where, error.remedy) == ("negative", "a", "positive")
+
+
+def test_a_task_that_ends_its_process_is_named(tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr(ray_workers, "MOST_RETRIES", 0)
+    with pytest.raises(StageError, match="Ray lost this task") as caught:
+        run(Does(), [Task("a", (), "exit")], Store(str(tmp_path)), RAY)
+    assert caught.value.where == "does/a"
+    assert "finished shards are kept" in caught.value.remedy
