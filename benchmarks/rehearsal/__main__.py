@@ -36,6 +36,7 @@ def main() -> None:
     arguments.add_argument("--keep", action="store_true", help="keep the raw files and the results")
     arguments.add_argument("--output", type=Path, help="write the figures there as JSON")
     arguments.add_argument("--docs", action="store_true", help="write docs/scale.md and docs/scale.svg")
+    arguments.add_argument("--note", default="", help="a sentence about the machine, for docs/scale.md")
     chosen = arguments.parse_args()
     known = {manifest.name: manifest for manifest in registry.load_all("ml-embed")}
     if unknown := set(chosen.source) - set(known):
@@ -51,7 +52,7 @@ def main() -> None:
     if len(figures) > 1:
         print(growth.growth_table(figures))
     if chosen.docs:
-        documents.write(figures, steps.ROOT / "docs")
+        documents.write(figures, steps.ROOT / "docs", chosen.note)
     if any(f.failures for f in figures):
         sys.exit(1)
 

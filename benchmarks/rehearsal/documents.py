@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.rehearsal.growth import CORPUS, Figures, extrapolated, growth_table, line, planted_table, table
+from benchmarks.rehearsal.growth import (
+    CORPUS,
+    Figures,
+    exponent,
+    extrapolated,
+    growth_table,
+    line,
+    planted_table,
+    table,
+)
 
 _PAGE = """# Scale
 
@@ -19,7 +28,7 @@ The raw files are those of the test fixtures, repeated with other words until ea
 published samples (at least one copy, so small fractions have more rows). Words are drawn by Zipf's law from a
 vocabulary for each script; lengths are log-normal, with medians of 9 words for questions, 16 for sentences, 70 for
 passages and 280 for articles. Labels and identifiers are consistent, so joins work. Duplicates, leaks of an evaluation
-set and broken records are planted.
+set and broken records are planted.{note}
 
 ![CPU time, memory and disk over the number of rows](scale.svg)
 
@@ -41,16 +50,17 @@ The first columns are the x for which the cost grows as rows to the power x; 1 i
 fixed: processes, models and {subsets} subsets. The others follow from the last two sizes, with {small:,} and
 {large:,} rows. If x is at most 1, they are on the line through both: for `{step}`, {fixed:,.0f} s + {rows:,} rows ×
 {each:,.1f} s / 1,000,000 = {whole:,.0f} s of CPU. If x is above 1, the power law holds: the larger cost ×
-({rows:,} / {large:,})^x. Seconds by the clock are those of CPU divided by the cores, where a step runs in parallel.
+({rows:,} / {large:,})^x. `curate plan` computes hours in this way, from `manifests/rates.yaml`. Seconds by the
+clock are those of CPU divided by the cores, where a step runs in parallel.
 
-The arithmetic supposes that texts are as long as the made-up ones and that growth stays the same; a fiftyfold size is
-beyond what was measured. Real text compresses, repeats and resembles itself otherwise than made-up words do. What dedup
-alone costs at 50 million rows is measured in [dedup](dedup.md).
+The arithmetic supposes that texts are as long as the made-up ones and that growth stays the same; a size {times:.0f}
+times as large is beyond what was measured. Real text compresses, repeats and resembles itself otherwise than made-up
+words do. What dedup alone costs at 50 million rows is measured in [dedup](dedup.md).
 """
 
 
-def write(figures: list[Figures], folder: Path) -> None:
-    """Write both files.
+def write(figures: list[Figures], folder: Path, note: str = "") -> None:
+    """Write both files; `note` is a sentence about the machine.
 
     Raises:
         SystemExit: fewer than two sizes were built, or one of them failed.
@@ -62,7 +72,8 @@ def write(figures: list[Figures], folder: Path) -> None:
 
     manifests = list(registry.load_all("ml-embed"))
     small, large = figures[-2:]
-    step = max(large.steps, key=lambda name: large.steps[name]["cpu"])
+    linear = [name for name in large.steps if exponent(small, large, name, "cpu") <= 1]
+    step = max(linear or large.steps, key=lambda name: large.steps[name]["cpu"])
     fixed, each = line(small, large, step, "cpu")
     tables = [
         f"## {f.fraction:g} of the corpus: {f.rows:,} rows\n\n{table(f)}\n\n"
@@ -75,6 +86,8 @@ def write(figures: list[Figures], folder: Path) -> None:
         fractions=" ".join(f"{f.fraction:g}" for f in figures),
         tables="\n\n".join(tables),
         planted=planted_table(large),
+        note=f"\n\n{note}" if note else "",
+        times=CORPUS / large.rows,
         growth=growth_table(figures),
         small=small.rows, large=large.rows, rows=CORPUS, step=step, fixed=fixed, each=each * 1e6,
         whole=extrapolated(small, large, step, "cpu"),

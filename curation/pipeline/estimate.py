@@ -20,6 +20,11 @@ class Rate(Section):
     """The measured rate of one worker in one step."""
 
     rows_per_second: float = Field(gt=0)
+    seconds_per_subset: float = Field(default=0, ge=0)
+    """What a subset costs besides its rows: files that are opened and written."""
+    growth: float = Field(default=1, ge=1)
+    """The time of the rows grows as their number to this power; `rows_per_second` is the rate at `at_rows`."""
+    at_rows: int = Field(default=1, ge=1)
     settings: dict[str, Any] = {}
     """Dotted name of a setting that the rate depends on → its value in the measurement."""
 
@@ -50,9 +55,15 @@ def load_rates(root: Path | None = None) -> Rates:
         raise refusal(error, Rates, ManifestError, where=str(path), remedy=remedy) from None
 
 
-def hours(rates: Rates, rows: int, workers: int) -> dict[str, float]:
-    """Return step → hours for a number of rows and workers, for all measured steps."""
-    return {step: round(rows / rate.rows_per_second / workers / 3600, 2) for step, rate in rates.steps.items()}
+def hours(rates: Rates, rows: int, subsets: int, workers: int) -> dict[str, float]:
+    """Return step → hours for a number of rows, subsets and workers, for all measured steps."""
+    return {step: round(worker_seconds(rate, rows, subsets) / workers / 3600, 2) for step, rate in rates.steps.items()}
+
+
+def worker_seconds(rate: Rate, rows: int, subsets: int) -> float:
+    """Return how long one worker takes, in seconds."""
+    grown = float((rows / rate.at_rows) ** (rate.growth - 1))
+    return rows / rate.rows_per_second * grown + subsets * rate.seconds_per_subset
 
 
 def basis(rates: Rates, profile: Profile, workers: int) -> dict[str, Any]:
@@ -83,6 +94,9 @@ def basis(rates: Rates, profile: Profile, workers: int) -> dict[str, Any]:
         "steps": {
             step: {
                 "rows_per_second": rate.rows_per_second,
+                "seconds_per_subset": rate.seconds_per_subset,
+                "growth": rate.growth,
+                "at_rows": rate.at_rows,
                 "measured_with": rate.settings,
                 "this_profile": differing(rate),
             }
@@ -97,6 +111,10 @@ def basis_lines(estimate: dict[str, Any]) -> list[str]:
     lines = [f"  measured on {estimate['measured_on']} ({estimate['command']}); {estimate['caution']}"]
     for step, rate in estimate["steps"].items():
         line = f"  {step}: {rate['rows_per_second']:,g} rows a second and worker"
+        if rate["growth"] > 1:
+            line += f" at {rate['at_rows']:,} rows, growing as rows to the power {rate['growth']:g}"
+        if rate["seconds_per_subset"]:
+            line += f", and {rate['seconds_per_subset']:g} s a subset"
         if rate["measured_with"]:
             line += f", with {_listed(rate['measured_with'])}"
         if rate["this_profile"]:

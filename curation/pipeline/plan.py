@@ -122,7 +122,7 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
             for at, probed, locked in raw[m.name].not_locked
         ],
         "lost": {what: _lost(build, manifests, left.choose(everything), rows) for what, left in LOSSES.items()},
-        "hours": hours(rates, sum(rows[m.name] for m in manifests), workers),
+        "hours": hours(rates, sum(rows[m.name] for m in manifests), sum(len(m.subsets) for m in manifests), workers),
         "basis": basis(rates, build.profile, workers),
         "files_per_table": build.profile.sources.files_per_table,
         "by_source": [entry(m, raw[m.name]) | {"rows": rows[m.name]} for m in manifests],

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections import Counter
 
 import pytest
 import yaml
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 
 from curation.build import STEPS
 from curation.cli.app import app
-from curation.pipeline.estimate import basis, load_rates
+from curation.pipeline.estimate import basis, load_rates, worker_seconds
 from curation.pipeline.plan import make_plan
 from curation.pipeline.source_filter import Filter
 from curation.settings import load_profile
@@ -115,7 +117,10 @@ def test_hours_follow_from_the_rates_and_the_workers(library):
 def test_what_the_hours_rest_on(library):
     told = plan(library, workers=2)["basis"]
     assert (told["measured_on"], told["workers"], told["unmeasured"]) == ("a toy", 2, {"train": "nobody has"})
-    assert told["steps"]["normalize"] == {"rows_per_second": 1000, "measured_with": {}, "this_profile": {}}
+    assert told["steps"]["normalize"] == {
+        "rows_per_second": 1000, "seconds_per_subset": 0.0, "growth": 1.0, "at_rows": 1, "measured_with": {},
+        "this_profile": {},
+    }  # fmt: skip
     assert told["steps"]["mine"]["measured_with"] == {"mining.num_negatives": 8, "mining.teacher.model": "bm25"}
     assert told["steps"]["mine"]["this_profile"] == {"mining.num_negatives": 24}
     rates = RATES | {"steps": {"mine": {"rows_per_second": 10, "settings": {"mining.kept": 8}}}}
@@ -133,8 +138,22 @@ def test_every_step_has_a_rate_or_a_reason_to_have_none():
     assert steps == {*rates.steps, *rates.unmeasured}
     path = ROOT / "params.yaml"
     told = basis(rates, load_profile(path, "sample")[1], 1)["steps"]
-    assert not {step: rate for step, rate in told.items() if rate["this_profile"]}, "the sample is what was measured"
+    assert {step for step, rate in told.items() if rate["this_profile"]} == {"decontaminate", "mine"}
     assert basis(rates, load_profile(path, "full")[1], 1)["steps"]["identify"]["this_profile"]
+
+
+@pytest.mark.parametrize("fraction", ["0.01", "0.1"])
+def test_hours_are_within_a_factor_of_two_of_the_measured_ones(fraction):
+    page = (ROOT / "docs/scale.md").read_text()
+    section = re.search(rf"## {re.escape(fraction)} of the corpus: ([\d,]+) rows\n(.*?)\n## ", page, re.DOTALL)
+    measured = Counter()
+    for step, seconds in re.findall(r"^\| (\w+)[\w ]* \| [\d,]+ \| ([\d,]+) \|", section[2], re.MULTILINE):
+        measured[step] += int(seconds.replace(",", ""))
+    rows = int(section[1].replace(",", ""))
+    rates = load_rates()
+    assert rates.steps.keys() <= measured.keys()
+    for step, rate in rates.steps.items():
+        assert 0.5 < worker_seconds(rate, rows, 1027) / measured[step] < 2, step
 
 
 def test_plan_command_takes_the_same_choices(library):
