@@ -66,7 +66,7 @@ def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
         _check_answers(address)
     local = {} if address else {"num_cpus": count or len(os.sched_getaffinity(0)), "include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, **local)
+        ray.init(address=address or "local", log_to_driver=False, **local)
     except (ConnectionError, ValueError, OSError, RuntimeError) as error:
         raise StageError(
             f"Ray does not start: {str(error).strip() or type(error).__name__}",

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from open_ml_embed.core.engine import Workers, run, run_all
 from open_ml_embed.core.errors import CorpusError, StageError
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import NoSettings, Task
+from tests.support import ROOT
 
 RAY = Workers("ray", 2)
 
@@ -29,10 +32,22 @@ class Does:
         return {"process": os.getpid()}
 
 
+BESIDE = """
+import sys
+from open_ml_embed.core.engine import Workers, run
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Task
+from tests.core.test_ray_workers import Does
+
+if __name__ == "__main__":
+    print(len(run(Does(), [Task(str(i), (), "") for i in range(2)], Store(sys.argv[1]), Workers("ray", 1))))
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster():
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
@@ -74,3 +89,19 @@ def test_a_task_that_ends_its_process_is_named(tmp_path, cluster, monkeypatch):
         run(Does(), [Task("a", (), "exit")], Store(str(tmp_path)), RAY)
     assert caught.value.where == "does/a"
     assert "finished shards are kept" in caught.value.remedy
+
+
+def test_without_an_address_ray_is_started_here_beside_any_other_cluster(tmp_path, cluster):
+    """`ray.init()` would connect to the other one, and refuse the number of cores."""
+    script = tmp_path / "beside.py"
+    script.write_text(BESIDE)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "store")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) == 2

@@ -197,7 +197,7 @@ def test_ray_actors_give_the_same_bytes(workshop, model, monkeypatch):
     here = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.arrow")}
     for path in folder.rglob("*.done.json"):
         path.unlink()
-    ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     try:
         vectors_of(build, pool, marker, model, Workers("ray", 2))
     finally:
