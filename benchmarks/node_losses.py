@@ -27,7 +27,8 @@ from benchmarks.rehearsal import steps
 from benchmarks.rehearsal.generate import generate
 from sources import registry
 
-STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix retrieval", "mix instruction")
+STEPS = steps.STEPS[:-1]
+"""All but the report."""
 SOURCES = ("gooaq", "snli", "banking77", "ocgi", "sib200", "massive_intent", "xnli")
 PRIVATE = {"hashes.json", ".lock"}
 """Names of files that hold times and paths of a machine."""
@@ -83,13 +84,11 @@ def prepare(folder: Path, names: list[str], fraction: float) -> None:
 
 def curate(project: Path, step: str, *options: str, watch: Callable[[], None] = lambda: None) -> None:
     """Run a step to its end, and call `watch` all the time."""
-    command = [sys.executable, "-m", "curation.cli.app", *step.split(), *options]
-    command += ["--params", str(project / "params.yaml")]
-    environment = os.environ | {"PYTHONPATH": str(steps.ROOT), "HF_HUB_OFFLINE": "1"}
+    command = steps.command_of(project, step, *options)
     began = time.monotonic()
     log = project.parent / "step.log"
     with log.open("w") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=steps.environment(), stdout=out, stderr=out)
         while process.poll() is None:
             watch()
             time.sleep(0.005)

@@ -45,17 +45,25 @@ def write_settings(folder: Path, manifests: list[Manifest], *, everything: bool)
     (folder / "params.yaml").write_text(yaml.safe_dump({"profile": PROFILE, PROFILE: profile}, sort_keys=False))
 
 
+def command_of(folder: Path, step: str, *options: str) -> list[str]:
+    """Return the command that runs a step of the project in a folder."""
+    program = [sys.executable, "-m", "curation.cli.app"]
+    return [*program, *step.split(), "--params", str(folder / "params.yaml"), *options]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the commands: this checkout, no Hub, and no setting of `curate`."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CURATE_")}
+    return own | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+
+
 def run(folder: Path, step: str, workers: int) -> Ran:
     """Run one step; what it prints goes to `logs/` in the folder."""
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "curation.cli.app", *step.split(), "--params", str(folder / "params.yaml")]
-    if step != "report":  # which runs in one process
-        command += ["--workers", str(workers)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    for name in ("CURATE_PROFILE", "CURATE_WORKERS", "CURATE_ENGINE"):
-        environment.pop(name, None)
+    # the report is made in one process
+    command = command_of(folder, step, *([] if step == "report" else ["--workers", str(workers)]))
     log = logs / f"{step.replace(' ', '-')}.log"
-    cost = measured(command, log=log, environment=environment)
+    cost = measured(command, log=log, environment=environment())
     work = sum(path.stat().st_size for path in (folder / "work").rglob("*") if path.is_file())
     return Ran(step, cost, work, log)

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
-from open_ml_embed.core.array_types import I64, Mask
+from open_ml_embed.core.array_types import I32, I64, Mask
+from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.text.arrays import numbers_of
 from sources.manifest import Manifest
 from sources.normalize import normalize
 from sources.parts import Part
@@ -63,7 +66,7 @@ def _chosen(batches: Iterator[pa.RecordBatch], kept: Mask, tally: Tally) -> Iter
         start += batch.num_rows
         rows = batch.filter(mask)
         if rows.num_rows < batch.num_rows:
-            tally.left_over(batch.filter(pa.compute.invert(mask)))
+            tally.left_over(batch.filter(pc.invert(mask)))
         if rows.num_rows:
             yield rows
 
@@ -76,11 +79,9 @@ def _kept(part: Part, manifest: Manifest, limit: int) -> Mask:
 
     """
     numbers: dict[str, int] = {}
-    parts = [np.zeros(0, np.int64)]
+    parts = [np.zeros(0, np.int32)]
     for batch in normalize(part, manifest, Quarantine(part.source, part.subset), Counter()):
-        labels = batch["label"].dictionary_encode()
-        known = np.array([numbers.setdefault(name, len(numbers)) for name in labels.dictionary.to_pylist()], np.int64)
-        parts.append(known[labels.indices.to_numpy()])
+        parts.append(numbers_of(batch["label"], numbers))
     class_of = np.concatenate(parts)
     quotas = _quotas(list(numbers), np.bincount(class_of, minlength=len(numbers)), limit)
     return _place_in_class(class_of) < quotas[class_of]
@@ -98,10 +99,10 @@ def _quotas(names: list[str], sizes: I64, limit: int) -> I64:
     return quotas
 
 
-def _place_in_class(class_of: I64) -> I64:
+def _place_in_class(class_of: I32) -> I64:
     """Return how many earlier rows have the class of each row, int64[rows]."""
     order = np.argsort(class_of, kind="stable")
     sizes = np.bincount(class_of)
     places = np.empty(len(class_of), np.int64)
-    places[order] = np.arange(len(class_of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    places[order] = np.arange(len(class_of)) - np.repeat(offsets_of(sizes)[:-1], sizes)
     return places

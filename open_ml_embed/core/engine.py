@@ -44,15 +44,16 @@ _kept: ContextVar[LocalWorkers | None] = ContextVar("kept workers", default=None
 
 
 @contextmanager
-def kept_workers() -> Iterator[None]:
-    """Let all operations in the block share their local worker processes."""
-    if _kept.get() is not None:
-        yield
+def kept_workers() -> Iterator[LocalWorkers]:
+    """Let all operations in the block share their local worker processes, which it yields."""
+    kept = _kept.get()
+    if kept is not None:
+        yield kept
         return
     with LocalWorkers() as workers:
         token = _kept.set(workers)
         try:
-            yield
+            yield workers
         finally:
             _kept.reset(token)
 
@@ -118,9 +119,7 @@ def _run(jobs: list[tuple[int, Job]], workers: Workers) -> Outcomes:
     elif workers.number == 1 or len(jobs) == 1 or (workers.gpus and _has_gpu()):
         yield from _run_here(jobs)
     else:
-        with kept_workers():
-            pool = _kept.get()
-            assert pool is not None
+        with kept_workers() as pool:
             yield from pool.run(jobs, workers.number)
 
 

@@ -13,6 +13,8 @@ from open_ml_embed.core.optional import require
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.task import Job, Outcomes, execute
 
+_Submit = Callable[[Job], Any]
+CONNECT_SECONDS = 10.0
 IN_FLIGHT_PER_WORKER = 2
 MOST_RETRIES = 5
 """How often Ray runs a task again whose node or process is lost."""
@@ -49,10 +51,6 @@ def run(jobs: list[tuple[int, Job]], *, address: str | None, count: int, gpus: f
             index, job, submit = running.pop(done)
             free.append(submit)
             yield index, _outcome(ray, done, job)
-
-
-CONNECT_SECONDS = 10.0
-_Submit = Callable[[Job], Any]
 
 
 @contextmanager

@@ -67,11 +67,7 @@ def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[
     origin = manifest.origin
     assert isinstance(origin, UrlOrigin)
     where = f"{manifest.name}/{subset}"
-    for table in manifest.tables.values():
-        if any(map(has_wildcard, table.files)):
-            raise ManifestError(
-                f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
-            )
+    check_names(manifest, where)
     present = in_place(manifest, subset, options) if options.local_root else None
     if present is not None:
         for file in present:
@@ -90,6 +86,15 @@ def begin(manifest: Manifest, subset: str, options: FetchOptions) -> Begun[list[
             file.cancel()
 
     return Begun(lambda: [file.result() for file in started], cancel)
+
+
+def check_names(manifest: Manifest, where: str) -> None:
+    """Raise a `ManifestError` if a table has wildcards: a server does not list its files."""
+    for table in manifest.tables.values():
+        if any(map(has_wildcard, table.files)):
+            raise ManifestError(
+                f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
+            )
 
 
 def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[RawFile] | None:

@@ -14,11 +14,10 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from open_ml_embed.core.errors import CorpusError, FetchError, ManifestError, MissingToolError
-from sources.fetch import FetchOptions, apt, hub, packing
+from open_ml_embed.core.errors import CorpusError, FetchError, MissingToolError
+from sources.fetch import FetchOptions, apt, hub, packing, url
 from sources.fetch.file_selection import matching
 from sources.fetch.local import names_below
-from sources.globs import has_wildcard
 from sources.lock import REMEDY, Locked
 from sources.manifest import AptOrigin, Manifest, ManualOrigin, PythonOrigin, RawTable, UrlOrigin
 from sources.probing.ranged import START_BYTES, HubRanged, LocalRanged, Meter, Ranged, UrlRanged
@@ -122,11 +121,7 @@ class Places:
         ]
 
     def _behind_addresses(self, bound: Manifest, origin: UrlOrigin, where: str) -> list[LocatedFile]:
-        for table in bound.tables.values():
-            if any(map(has_wildcard, table.files)):
-                raise ManifestError(
-                    f"wildcards in {', '.join(table.files)}", where=where, remedy="name each file; a server lists none"
-                )
+        url.check_names(bound, where)
         return [
             self._file(
                 key,

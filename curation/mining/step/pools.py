@@ -21,7 +21,7 @@ from open_ml_embed.core.array_types import I16, I32, I64, U64, Array, Mask
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import NoSettings, Outputs, Task
-from open_ml_embed.core.text.arrays import list_starts
+from open_ml_embed.core.text.arrays import list_starts, numbers_of
 
 CHUNK_TEXTS = 8192
 """Most texts of a chunk, the unit of embedding. A chunk holds texts of one rows shard."""
@@ -164,7 +164,7 @@ def _read_shard(store: Store, pool: PoolRef, number: int, languages: dict[str, i
     """Read hashes, clusters, languages and contamination of the texts of a shard; new languages get the next index."""
     path = pool.paths[number]
     rows = store.read_table(f"rows/{path}.rows.arrow", ["query_lang", "positive_lang"])
-    language, wanted = (_codes(rows[name], languages) for name in ("query_lang", "positive_lang"))
+    language, wanted = (numbers_of(rows[name], languages) for name in ("query_lang", "positive_lang"))
     clusters = store.read_table(
         f"clusters/{path}.clusters.arrow", ["query_cluster", "document_cluster", "negative_clusters"]
     )
@@ -195,15 +195,6 @@ def _read_shard(store: Store, pool: PoolRef, number: int, languages: dict[str, i
         signatures["query_exact"].to_numpy().copy(), clusters["query_cluster"].to_numpy().copy(), language, wanted,
         documents, pa.array(offsets, pa.int32()),
     )  # fmt: skip
-
-
-def _codes(column: pa.ChunkedArray, numbers: dict[str, int]) -> I32:
-    """Return the number of each string, int32; strings that have none yet get the next one."""
-    parts = [np.zeros(0, np.int32)]
-    for chunk in column.dictionary_encode().chunks:
-        known = np.array([numbers.setdefault(name, len(numbers)) for name in chunk.dictionary.to_pylist()], np.int32)
-        parts.append(known[chunk.indices.to_numpy()])
-    return np.concatenate(parts)
 
 
 def _concatenated(parts: list[_Documents]) -> _Documents:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.ragged import offsets_of
 
@@ -49,6 +49,17 @@ def text_array(texts: Texts, name: str = "texts", *, nulls: bool = True) -> pa.A
             f"text {place} is missing (None, null or NaN)", where=name, remedy="leave it out, or pass an empty text"
         )
     return plain
+
+
+def numbers_of(strings: pa.Array | pa.ChunkedArray, numbers: dict[str, int]) -> I32:
+    """Return the number of each string, int32[n]; new strings get the next number, which is added to `numbers`."""
+    chunks = strings.chunks if isinstance(strings, pa.ChunkedArray) else [strings]
+    parts = [np.zeros(0, np.int32)]
+    for chunk in chunks:
+        encoded = chunk.dictionary_encode()
+        known = np.array([numbers.setdefault(name, len(numbers)) for name in encoded.dictionary.to_pylist()], np.int32)
+        parts.append(known[encoded.indices.to_numpy()])
+    return np.concatenate(parts)
 
 
 def same_length(number: int, name: str, expected: int, of: str) -> None:
