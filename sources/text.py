@@ -74,13 +74,12 @@ def _cleaned(texts: pa.StringArray, *, code: bool) -> pa.StringArray:
         texts = pc.replace_with_mask(texts, mask, pc.utf8_normalize(texts.filter(mask), form="NFC"))
     if code:
         return pc.replace_substring_regex(pc.utf8_rtrim_whitespace(texts), r"^(?:[^\S\n]*\n)+", "")
+    texts = pc.utf8_trim_whitespace(texts)  # first: a fence at the end has no block after it
     fenced = pc.match_substring_regex(texts, _FENCE)
     if fenced.true_count:
         whole = _where(texts, fenced, _around_fences)
-        texts = pc.if_else(fenced, whole, _collapsed(texts))
-    else:
-        texts = _collapsed(texts)
-    return pc.utf8_trim_whitespace(texts)
+        return pc.if_else(fenced, whole, _collapsed(texts))
+    return _collapsed(texts)
 
 
 def _where(

@@ -3,7 +3,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sources.text import normalized
@@ -72,6 +72,7 @@ def test_code(raw, clean):
 
 
 @given(st.lists(TEXT | st.none(), max_size=6), st.booleans())
+@example(["~~~\t0\x85"], False)
 def test_twice_is_once_and_rows_do_not_touch(texts, code):
     once = normalized(pa.array(texts, pa.string()), code=code)
     assert normalized(once, code=code).equals(once)
