@@ -1,6 +1,7 @@
 """A build: the folders of one profile, and the JSON file in which each step records its tables for later steps.
 
-`work/<profile>/` holds shards and markers; only the engine writes there. `out/<profile>/` holds what DVC tracks: one
+`work/<profile>/` holds shards and markers; only the engine writes there. The setting `work` puts it on another disk or
+into an object store. `out/<profile>/` holds what DVC tracks: one
 small JSON file per step, the mixes, the report and the model. A step's file records what the result was made from
 (`curation.pipeline.dependencies`) and which files belong to it. Later steps read it with
 `curation.pipeline.freshness.load` or `curation.pipeline.freshness.inputs_of`, which refuse a stale result.
@@ -16,10 +17,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from curation.raw_copies import RawCopies
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import FileHashes, canonical_json, digest
+from open_ml_embed.core.object_store import SEPARATOR
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
@@ -100,14 +103,34 @@ class Build:
         return f"{verb}{self.options}{whole}"
 
     @property
+    def work(self) -> str:
+        """Folder or address of the shards of all profiles, from the setting `work`."""
+        return self.profile.work if self.is_remote else str(self.root / self.profile.work)
+
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether shards lie in an object store."""
+        return SEPARATOR in self.profile.work
+
+    @property
+    def local_work(self) -> Path:
+        """Folder of what stays on this machine even if shards lie in an object store: locks, caches, downloads."""
+        return self.root / ("work" if self.is_remote else self.profile.work)
+
+    @property
     def store(self) -> Store:
         """Shards and markers of this profile."""
-        return Store(str(self.root / "work" / self.name))
+        return Store(f"{self.work}/{self.name}")
 
     @property
     def raw(self) -> Path:
         """Fetched files, shared by all profiles."""
-        return self.root / "work" / "raw"
+        return self.local_work / "raw"
+
+    @property
+    def raw_copies(self) -> RawCopies:
+        """Copies of the fetched files in the object store of the shards, if there is one."""
+        return RawCopies(str(self.raw), f"{self.work}/raw" if self.is_remote else None)
 
     @property
     def local_root(self) -> str | None:
@@ -239,7 +262,7 @@ def output_ending(marker: Marker, suffix: str) -> Output:
 
 def open_hashes(build: Build) -> FileHashes:
     """Open the cache of hashes of files that are read in place, without a copy in `work/raw`."""
-    return FileHashes(build.root / "work" / "hashes.json")
+    return FileHashes(build.local_work / "hashes.json")
 
 
 def from_root(build: Build, path: Path) -> str:

@@ -43,10 +43,7 @@ def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> li
     """
     if subset not in fetched.stats["files"].get(source, {}):
         raise StageError("was not fetched", where=f"{source}/{subset}", remedy=build.command("curate fetch"))
-    return [
-        RawFile(**(entry | {"path": str(_on_this_machine(entry["path"], build))}))
-        for entry in fetched.stats["files"][source][subset]
-    ]
+    return [_here(entry, build) for entry in fetched.stats["files"][source][subset]]
 
 
 def listed_files(fetched: StepResult) -> dict[str, dict[str, list[list[str]]]]:
@@ -72,31 +69,38 @@ def missing_raw(build: Build, fetched: StepResult, pools: set[tuple[str, str]] |
         pools: check the files of these (source, subset) pairs only; None checks all files.
 
     """
-    for source, subset, entry in entries_of(fetched.stats["files"]):
-        if (pools is None or (source, subset) in pools) and not entry["path"].startswith(IN_PLACE):
-            path = build.root / entry["path"]
-            if not path.is_file() or path.stat().st_size != entry["size"]:
-                return str(entry["path"])
-    return None
+    entries = (
+        entry
+        for source, subset, entry in entries_of(fetched.stats["files"])
+        if (pools is None or (source, subset) in pools) and not entry["path"].startswith(IN_PLACE)
+    )
+    first = build.raw_copies.missing(_here(entry, build) for entry in entries)
+    return None if first is None else str(portable(first, build)["path"])
 
 
 IN_PLACE = "<local_root>/"
 """Prefix of the path of a file that is read in place, below `sources.local_root`."""
+DOWNLOADED = "work/raw/"
+"""Prefix of the path of a downloaded file, below `Build.raw`."""
 
 
 def portable(file: RawFile, build: Build) -> dict[str, Any]:
     """Return a file's entry for the step's file, with a path that is the same in every checkout."""
     entry = asdict(file)
     if Path(file.path).is_relative_to(build.raw):
-        return entry | {"path": f"work/raw/{Path(file.path).relative_to(build.raw).as_posix()}"}
+        return entry | {"path": DOWNLOADED + Path(file.path).relative_to(build.raw).as_posix()}
     local = build.root / (build.profile.sources.local_root or "")
     return entry | {"path": IN_PLACE + Path(file.path).relative_to(local).as_posix()}
 
 
-def _on_this_machine(path: str, build: Build) -> Path:
+def _here(entry: dict[str, Any], build: Build) -> RawFile:
+    """Return the file of an entry of the step's file, with its path on this machine."""
+    path: str = entry["path"]
     if path.startswith(IN_PLACE):
-        return build.root / (build.profile.sources.local_root or "") / path.removeprefix(IN_PLACE)
-    return build.root / path
+        here = build.root / (build.profile.sources.local_root or "") / path.removeprefix(IN_PLACE)
+    else:
+        here = build.raw / path.removeprefix(DOWNLOADED)
+    return RawFile(**(entry | {"path": str(here)}))
 
 
 def entries_of(files: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

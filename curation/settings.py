@@ -27,6 +27,9 @@ from open_ml_embed.core.validation_errors import refusal
 class Profile(Section):
     """One profile of `params.yaml`: the settings of one build."""
 
+    work: str = "work"
+    """Where shards and markers lie: a folder, relative to the settings file, or the address of an object store, such as
+    `s3://bucket/corpus`. No result depends on it."""
     sources: SourceSettings = SourceSettings()
     normalize: NormalizeSettings = NormalizeSettings()
     languages: LanguageSettings = LanguageSettings()
@@ -37,6 +40,13 @@ class Profile(Section):
     """The mixes that the profile builds: a mapping from names to settings, which may be empty, or a list of names."""
     train: dict[str, Any] = {}
     """Settings of the trainer, which `train.config` validates."""
+
+    @field_validator("work")
+    @classmethod
+    def _without_end(cls, value: str) -> str:
+        if not value.strip("/"):
+            raise ValueError("must name a folder or an address")
+        return value.rstrip("/")
 
     @field_validator("mixes", mode="before")
     @classmethod

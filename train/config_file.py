@@ -164,7 +164,7 @@ def model_folder(build: Build) -> Path:
 
 def work_folder(build: Build) -> Path:
     """Return where a profile's token ids, checkpoints and logs go."""
-    return build.root / "work" / build.name / "train"
+    return build.local_work / build.name / "train"
 
 
 def mix_folder(build: Build, mix: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 from curation.build import Build, Inputs, StepResult
 from curation.failures import Failures
+from curation.raw_copies import RawCopies
 from curation.raw_files import IN_PLACE, entries_of, fetch_options, portable
 from open_ml_embed.core.errors import CorpusError, FetchError, MissingPackageError, MissingToolError
 from open_ml_embed.core.printing import say
@@ -56,7 +57,7 @@ def run_fetch(build: Build, inputs: Inputs) -> StepResult:
     files: dict[str, dict[str, list[dict[str, Any]]]] = {}
     with ByteProgress("fetch", total=sum(len(m.subsets) for m in manifests)) as progress:
         options = replace(chosen, transfers=_transfers(build, progress))
-        for name, fetched in _fetched(living, options, progress):
+        for name, fetched in _fetched(living, options, progress, build.raw_copies):
             if isinstance(fetched, dict):
                 files[name] = {subset: [portable(f, build) for f in fetched[subset]] for subset in fetched}
             elif isinstance(fetched, MissingToolError):
@@ -90,7 +91,7 @@ def _transfers(build: Build, progress: ByteProgress) -> Transfers:
 
 
 def _fetched(
-    manifests: list[Manifest], options: FetchOptions, progress: ByteProgress
+    manifests: list[Manifest], options: FetchOptions, progress: ByteProgress, copies: RawCopies
 ) -> Iterator[tuple[str, Files | Exception]]:
     """Yield the files of each source, or its exception, in the order in which they end.
 
@@ -99,7 +100,9 @@ def _fetched(
 
     """
     with ThreadPoolExecutor(SOURCES_AT_ONCE, thread_name_prefix="source") as pool:
-        running = {pool.submit(_fetch_source, manifest, options, progress): manifest.name for manifest in manifests}
+        running = {
+            pool.submit(_fetch_source, manifest, options, progress, copies): manifest.name for manifest in manifests
+        }
         try:
             for future in as_completed(running):
                 error = future.exception()
@@ -113,7 +116,7 @@ def _fetched(
         options.transfers.close()
 
 
-def _fetch_source(manifest: Manifest, options: FetchOptions, progress: ByteProgress) -> Files:
+def _fetch_source(manifest: Manifest, options: FetchOptions, progress: ByteProgress, copies: RawCopies) -> Files:
     """Start all subsets, then wait for each; if one fails, give up what has not begun of the others."""
     begun: dict[str, Begun[list[RawFile]]] = {}
     try:
@@ -122,6 +125,7 @@ def _fetch_source(manifest: Manifest, options: FetchOptions, progress: ByteProgr
         files: Files = {}
         for subset, files_of_subset in begun.items():
             files[subset] = files_of_subset.result()
+            copies.upload(files[subset])
             progress.advance(f"{manifest.name}/{subset}")
     finally:
         for files_of_subset in begun.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from curation.normalize.identity import identity_of
 from curation.normalize.pilot_rows import limited
 from curation.normalize.settings import NormalizeSettings
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
+from curation.raw_copies import RawCopies
 from curation.raw_files import raw_files
 from open_ml_embed.core import engine
 from open_ml_embed.core.errors import StageError
@@ -42,8 +43,12 @@ class Normalize:
         self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Convert one part as a stream; `task.payload` is (part, manifest)."""
-        part, manifest = task.payload
+        """Convert one part as a stream; `task.payload` is (part, manifest, copies of raw files)."""
+        part, manifest, copies = task.payload
+        with copies.here(part.files) as files:
+            return self._convert(replace(part, files=files), manifest, out)
+
+    def _convert(self, part: Part, manifest: Manifest, out: Outputs) -> dict[str, Any]:
         quarantine = Quarantine(part.source, part.subset)
         filtered: Counter[str] = Counter()
         tally = Tally(part)
@@ -123,7 +128,9 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
     for manifest in manifests:
         with failures.of(manifest.name):
             of_source = {subset: raw_files(build, fetched, manifest.name, subset) for subset in manifest.subsets}
-            tasks += [task for subset, raw in of_source.items() for task in _tasks(manifest, subset, raw)]
+            tasks += [
+                task for subset, raw in of_source.items() for task in _tasks(manifest, subset, raw, build.raw_copies)
+            ]
             files[manifest.name] = of_source
     _check_raw(build, engine.unfinished(operation, tasks, build.store))
     read.begin()
@@ -160,24 +167,23 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
 def _check_raw(build: Build, tasks: list[Task]) -> None:
     """Refuse to start if a raw file of these tasks is missing or truncated; it may have been deleted after use."""
     for task in tasks:
-        part, _ = task.payload
-        for file in part.files:
-            path = Path(file.path)
-            if not path.is_file() or path.stat().st_size != file.size:
-                raise StageError(
-                    f"raw file {file.name} of {part.source} is not there as it was fetched",
-                    where=f"profile {build.name}: {path}",
-                    remedy=build.command("curate fetch"),
-                )
+        part: Part = task.payload[0]
+        file = build.raw_copies.missing(part.files)
+        if file is not None:
+            raise StageError(
+                f"raw file {file.name} of {part.source} is not there as it was fetched",
+                where=f"profile {build.name}: {file.path}",
+                remedy=build.command("curate fetch"),
+            )
 
 
-def _tasks(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Task]:
+def _tasks(manifest: Manifest, subset: str, files: list[RawFile], copies: RawCopies) -> list[Task]:
     bound = manifest.bound(subset)
     return [
         Task(
             f"{part.source}/{subset}/{part.index:05d}",
             (identity_of(bound), *(f"{f.table}:{f.name}:{f.identity}" for f in part.files)),
-            (part, bound),
+            (part, bound, copies),
         )
         for part in parts(bound, subset, files)
     ]

@@ -184,7 +184,7 @@ class Checker:
             return None
         sizes = store.sizes(file.path for file in result.files)
         missing = [file.path for file in result.files if sizes[file.path] is None]
-        folder = f"{'work' if is_work else 'out'}/{self.build.name}/"
+        folder = f"{store.root}/" if "://" in store.root else f"{'work' if is_work else 'out'}/{self.build.name}/"
         if missing:
             noun = "shards are" if is_work else "files are"
             return f"{len(missing)} of its {len(result.files)} {noun} missing from {folder} (the first: {missing[0]})"

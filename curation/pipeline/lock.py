@@ -18,7 +18,7 @@ def alone(build: Build) -> Iterator[None]:
         StageError: another run holds it.
 
     """
-    folder = build.root / "work" / build.name
+    folder = build.local_work / build.name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:

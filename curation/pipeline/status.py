@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from rich.table import Table
@@ -55,7 +54,7 @@ def make_status(build: Build) -> dict[str, Any]:
         "problems": {
             name: {"why": state.why, "remedy": state.remedy} for name, state in stages.items() if state.kind != "done"
         },
-        "tasks_done": {name: _markers(build, name) for name in OPERATIONS},
+        "tasks_done": {name: build.store.count(name, MARKER) for name in OPERATIONS},
         "model": _model(build),
     }
 
@@ -68,21 +67,6 @@ def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
         programming.update(source["programming"])
         natural.update(set(source["confusion"]) - set(source["programming"]))
     return natural - {"zxx"}, programming
-
-
-def _markers(build: Build, operation: str) -> int:
-    folders, count = [build.root / "work" / build.name / operation], 0
-    while folders:
-        folder = folders.pop()
-        if not folder.is_dir():
-            continue
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(MARKER):
-                    count += 1
-                elif entry.is_dir():
-                    folders.append(folder / entry.name)
-    return count
 
 
 def _model(build: Build) -> dict[str, Any] | None:

@@ -45,7 +45,7 @@ class Place:
     def options(self) -> FetchOptions:
         """Where files may come from; without `local_root`, local files are named from the folder of the settings."""
         local = self.root / (self.settings.sources.local_root or "")
-        raw = self.root / "work" / "raw"
+        raw = Build(self.profile or "default", self.settings, self.root).raw
         return FetchOptions(str(raw), endpoint=self.settings.sources.endpoint, local_root=str(local))
 
 

@@ -219,7 +219,7 @@ def _rank(source: dict[str, Any]) -> tuple[int, int, str]:
 
 
 def _cache_path(build: Build, source: str) -> Path:
-    return build.root / "work" / "probe" / f"{source}.json"
+    return build.local_work / "probe" / f"{source}.json"
 
 
 def _key(manifest: Manifest, options: FetchOptions) -> str:

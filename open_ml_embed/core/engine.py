@@ -91,7 +91,7 @@ def _outcomes(operation: Operation, tasks: list[Task], store: Store, workers: Wo
     """Yield (index of the task, marker or exception), first for the tasks that were done before."""
     assert len({task.path for task in tasks}) == len(tasks), "two tasks would write the same files"
     keys = [key_of(operation, task) for task in tasks]
-    markers = [store.read_marker(marker_path(operation, task), key) for task, key in zip(tasks, keys, strict=True)]
+    markers = store.read_markers([(marker_path(operation, task), key) for task, key in zip(tasks, keys, strict=True)])
     yield from ((i, marker) for i, marker in enumerate(markers) if marker is not None)
     todo = [i for i, marker in enumerate(markers) if marker is None]
     jobs: list[tuple[int, Job]] = [(i, (operation, tasks[i], keys[i], store.root)) for i in todo]
@@ -108,7 +108,8 @@ def _outcomes(operation: Operation, tasks: list[Task], store: Store, workers: Wo
 
 def unfinished(operation: Operation, tasks: list[Task], store: Store) -> list[Task]:
     """Return the tasks that `run` would run: those without a valid marker."""
-    return [task for task in tasks if store.read_marker(marker_path(operation, task), key_of(operation, task)) is None]
+    markers = store.read_markers([(marker_path(operation, task), key_of(operation, task)) for task in tasks])
+    return [task for task, marker in zip(tasks, markers, strict=True) if marker is None]
 
 
 def _run(jobs: list[tuple[int, Job]], workers: Workers) -> Outcomes:

@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "mteb": ("mteb",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "ray": ("ray",),
+    "s3": ("s3fs",),
     "report": ("jinja2", "markupsafe", "matplotlib"),
     "tensorboard": ("tensorboard",),
     "train": ("sentence_transformers", "tokenizers", "torch", "transformers"),

@@ -3,42 +3,31 @@
 A shard is written under a temporary name, fsynced and renamed. Then its marker is written in the same way. A marker
 holds the key of the task (inputs, operation, version, settings) and the size and hash of every output. A truncated
 shard, a marker without its shard, and a changed setting therefore all have the same effect: the shard is written again.
-Paths go through fsspec. No database or server is needed.
+In an object store, a file appears when its upload is whole. No database or server is needed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
-import itertools
 import json
-import os
-import platform
-import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import xxhash
 
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.files import is_alive
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.local_disk import LocalDisk
+from open_ml_embed.core.object_store import SEPARATOR, ObjectStore
 
 MARKER, WRITER = ".done.json", ".writer"
 """Suffix of a task's marker, and suffix of the file beside a table that holds the key of the task that wrote it."""
-TEMPORARY = ".tmp"
-"""Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
-share one."""
-_LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
-_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
-_written = itertools.count()
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -62,41 +51,23 @@ class Marker:
 
 
 class Store:
-    """A folder of shards and markers on any file system that fsspec can write to."""
+    """A folder of shards and markers, on a disk or in an object store (`s3://bucket/folder`)."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.fs, self._base = fsspec.url_to_fs(root)
-        self._local = "file" in self.fs.protocol
+        self.files: LocalDisk | ObjectStore = ObjectStore(root) if SEPARATOR in root else LocalDisk(root)
 
     def full(self, path: str) -> str:
-        """Return the full path for the fsspec file system."""
-        return f"{self._base}/{path}"
+        """Return the path of a file of this machine, or its path in the object store."""
+        return self.files.full(path)
 
-    @contextmanager
-    def writing(self, path: str) -> Iterator[IO[bytes]]:
+    def writing(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """Open `path` for writing; the file appears atomically when the block ends without an error."""
-        final = self.full(path)
-        temporary = f"{final}.{_HOST}-{os.getpid()}-{next(_written)}{TEMPORARY}"
-        self.fs.makedirs(final.rsplit("/", 1)[0], exist_ok=True)
-        with self.fs.open(temporary, "wb") as sink:
-            yield sink
-            if self._local:
-                sink.flush()
-                os.fsync(sink.fileno())
-        if self._local:
-            Path(temporary).replace(final)
-        else:
-            self.fs.mv(temporary, final)
+        return self.files.writing(path)
 
     def sweep(self, folder: str) -> None:
-        """Remove temporary files that dead processes of this machine left below a folder; on local disks only."""
-        if not self._local:
-            return
-        for left in Path(self.full(folder)).rglob(f"*{TEMPORARY}"):
-            match = _LEFT.search(left.name)
-            if match and match["host"] == _HOST and not is_alive(int(match["pid"])):
-                left.unlink(missing_ok=True)
+        """Remove temporary files that dead processes of this machine left below a folder."""
+        self.files.sweep(folder)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a small file atomically."""
@@ -147,7 +118,7 @@ class Store:
             StageError: the shard lacks one of the columns.
 
         """
-        with self._reading(path) as source:
+        with self.files.mapped(path) as source:
             return _selected(_opened(source, columns).read_all(), columns)
 
     def read_rows(self, path: str, rows: Integers, columns: list[str] | None = None) -> pa.Table:
@@ -162,82 +133,77 @@ class Store:
             StageError: the shard lacks one of the columns.
 
         """
-        with self._reading(path) as source:
+        with self.files.mapped(path) as source:
             reader = _opened(source, columns)
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
             return _selected(take_rows(batches, rows, reader.schema), columns)
 
-    @contextmanager
-    def _reading(self, path: str) -> Iterator[pa.NativeFile | IO[bytes]]:
-        with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
-            yield source
+    def opened(self, path: str) -> pa.NativeFile:
+        """Open a file without a memory map, whose pages would count as memory of this process; the caller closes it."""
+        return self.files.opened(path)
 
     def sizes(self, paths: Iterable[str]) -> dict[str, int | None]:
-        """Return the sizes of files in bytes, by path; None for a missing file.
+        """Return the sizes of files in bytes, by path; None for a missing file."""
+        return self.files.sizes(paths)
 
-        A remote store is asked for one listing per folder, not once per file. On a local disk, one call per file is
-        faster than a listing.
-        """
-        wanted = list(paths)
-        if self._local:
-            return {path: _local_size(Path(self.full(path))) for path in wanted}
-        sizes: dict[str, int | None] = dict.fromkeys(wanted)
-        names = {self.full(path).lstrip("/"): path for path in wanted}
-        for folder in sorted({self.full(path).rsplit("/", 1)[0] for path in wanted}):
-            self.fs.invalidate_cache(folder)
-            try:
-                listed = self.fs.ls(folder, detail=True)
-            except FileNotFoundError:
-                continue
-            for entry in listed:
-                path = names.get(str(entry["name"]).lstrip("/"))
-                if path is not None and entry["type"] == "file":
-                    sizes[path] = int(entry["size"])
-        return sizes
+    def count(self, folder: str, suffix: str) -> int:
+        """Return how many files in a folder and below it have names that end in `suffix`."""
+        return sum(name.endswith(suffix) for name in self.files.names(folder))
+
+    def put(self, local: Path, path: str) -> None:
+        """Copy a file of this machine into the store, atomically."""
+        self.files.put(local, path)
 
     def export(self, path: str, target: Path) -> None:
-        """Put a finished file at a local path, as a hard link where the disk allows it, else as a copy.
-
-        Finished files are replaced, never changed, so a link keeps its content.
-        """
+        """Put a finished file at a local path, as a hard link where the disk allows it, else as a copy."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        if self._local:
-            with contextlib.suppress(OSError):
-                os.link(self.full(path), target)
-                return
-        self.fs.get_file(self.full(path), str(target))
+        self.files.get(path, target)
 
     def remove(self, path: str) -> None:
         """Remove a file if it exists."""
-        with contextlib.suppress(FileNotFoundError):
-            self.fs.rm_file(self.full(path))
+        self.files.remove(path)
 
     def read_marker(self, path: str, key: str) -> Marker | None:
-        """Return the marker of a task if it is valid: written for `key`, and its outputs are complete and current.
+        """Return the marker of a task if it is valid; see `read_markers`."""
+        return self.read_markers([(path, key)])[0]
 
-        Another task may have overwritten an output that does not lie under this task's path. The file beside such an
-        output (suffix `WRITER`) holds the key of the task that wrote it last.
+    def read_markers(self, wanted: Sequence[tuple[str, str]]) -> list[Marker | None]:
+        """Return the markers of tasks; None for each that is not valid.
+
+        A marker is valid if it was written for the key, and its outputs are complete and current. Another task may have
+        overwritten an output that does not lie under this task's path. The file beside such an output (suffix
+        `WRITER`) holds the key of the task that wrote it last.
+
+        Args:
+            wanted: (path of the marker, key) of each task.
+
         """
-        try:
-            raw = json.loads(self.fs.cat_file(self.full(path)))
-            marker = Marker(raw["key"], tuple(Output(**o) for o in raw["outputs"]), raw["stats"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-        if marker.key != key:
-            return None
-        sizes = self.sizes(output.path for output in marker.outputs)
-        if any(sizes[output.path] != output.bytes for output in marker.outputs):
-            return None
-        stem = path.removesuffix(MARKER)
-        elsewhere = [output.path for output in marker.outputs if not output.path.startswith(f"{stem}.")]
-        return marker if all(self._writer(output) == key for output in elsewhere) else None
+        contents = self.files.read_all([path for path, _ in wanted])
+        markers = [_marker(content, key) for content, (_, key) in zip(contents, wanted, strict=True)]
+        sizes = self.sizes([output.path for marker in markers if marker for output in marker.outputs])
+        for i, marker in enumerate(markers):
+            if marker and any(sizes[output.path] != output.bytes for output in marker.outputs):
+                markers[i] = None
+        written_by = self._writers(markers, [path.removesuffix(MARKER) for path, _ in wanted])
+        for i, path in written_by:
+            marker = markers[i]
+            if marker and written_by[i, path] != marker.key:
+                markers[i] = None
+        return markers
 
-    def _writer(self, path: str) -> str | None:
-        """Return the key of the task that last wrote a table which several tasks may write; None if unknown."""
-        try:
-            return str(self.fs.cat_file(self.full(path + WRITER)).decode())
-        except FileNotFoundError:
-            return None
+    def _writers(self, markers: Sequence[Marker | None], stems: Sequence[str]) -> dict[tuple[int, str], str | None]:
+        """Return the keys of the tasks that last wrote the tables which several tasks may write; None if unknown."""
+        shared = [
+            (i, output.path)
+            for i, (marker, stem) in enumerate(zip(markers, stems, strict=True))
+            for output in (marker.outputs if marker else ())
+            if not output.path.startswith(f"{stem}.")
+        ]
+        contents = self.files.read_all([path + WRITER for _, path in shared])
+        return {
+            key: None if content is None else content.decode(errors="replace")
+            for key, content in zip(shared, contents, strict=True)
+        }
 
     def write_marker(self, path: str, marker: Marker) -> None:
         """Write the marker; from then on the task counts as done."""
@@ -245,11 +211,16 @@ class Store:
         self.write_bytes(path, canonical_json(data))
 
 
-def _local_size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
+def _marker(content: bytes | None, key: str) -> Marker | None:
+    """Return a marker that was written for this key; None if there is none."""
+    if content is None:
         return None
+    try:
+        raw = json.loads(content)
+        marker = Marker(raw["key"], tuple(Output(**o) for o in raw["outputs"]), raw["stats"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return marker if marker.key == key else None
 
 
 class HashingSink(io.RawIOBase):

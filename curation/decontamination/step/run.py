@@ -40,7 +40,7 @@ def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
     store = evaluation_store(build)
     if sets:
         rows = inputs["normalize"]
-        with locked(build.root / "work" / "evaluations" / ".lock"):
+        with locked(build.local_work / "evaluations" / ".lock"):
             failures = _failures("decontaminate")
             raw, result.skipped = fetch_sets(sets, build, failures)
             for one in raw:
@@ -69,7 +69,7 @@ def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
 
 def evaluation_store(build: Build) -> Store:
     """Return the store of evaluation texts and indexes, which all profiles share."""
-    return Store(str(build.root / "work" / "evaluations"))
+    return Store(f"{build.work}/evaluations")
 
 
 def _failures(step: str) -> Failures:
@@ -103,6 +103,7 @@ def fetch_sets(sets: list[EvaluationSet], build: Build, failures: Failures) -> t
                             where=evaluation_set.name,
                             remedy="put whole files there, or pin a revision that has them",
                         )
+                    build.raw_copies.upload(raw.files)
                     fetched.append(raw)
                 except MissingToolError as error:
                     skipped[evaluation_set.name] = error.what
@@ -146,11 +147,12 @@ def _gathered(build: Build, store: Store, raw: list[RawSet], failures: Failures)
     for one in raw:
         files = digest([one.which.kind, one.which.name, *(f"{f.table}:{f.name}:{f.identity}" for f in one.files)])
         definition = digest([one.form.model_dump() if one.form else None, _columns(one), settings.documents])
-        tasks.append(Task(f"{path_of(one.which)}-{settings.documents}", (files, definition), one))
+        path = f"{path_of(one.which)}-{settings.documents}"
+        tasks.append(Task(path, (files, definition), (one, build.raw_copies)))
     gathered = []
     gather = Gather(TextSettings(documents=settings.documents))
     for task, outcome in zip(tasks, engine.run_all(gather, tasks, store, build.workers), strict=True):
-        name = task.payload.which.name
+        name = task.payload[0].which.name
         if isinstance(outcome, Marker):
             gathered.append(_Gathered(name, task.path, outcome.outputs[0].xxh3))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -52,8 +53,12 @@ class Gather:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Read one set and count its texts by role; `task.payload` is a `RawSet`."""
-        raw: RawSet = task.payload
+        """Read one set and count its texts by role; `task.payload` is (`RawSet`, copies of raw files)."""
+        fetched, copies = task.payload
+        with copies.here(fetched.files) as files:
+            return self._gather(replace(fetched, files=files), out)
+
+    def _gather(self, raw: RawSet, out: Outputs) -> dict[str, Any]:
         quarantine = Quarantine(raw.which.name, "")
         counts: Counter[str] = Counter()
         out.table("texts", _counted(_clean(self._texts(raw, quarantine)), counts), TEXT_SCHEMA)

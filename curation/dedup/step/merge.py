@@ -136,9 +136,9 @@ def _dropped(store: Store, corpus: Corpus) -> _Dropped:
 
 
 def _bytes_a_row(store: Store, corpus: Corpus) -> F64:
-    files = (f"rows/{shard.path}.rows.arrow" for shard in corpus.shards)
-    sizes = [store.fs.size(store.full(file)) for file in files]
-    return np.array(sizes, np.float64) / [max(shard.rows, 1) for shard in corpus.shards]
+    files = [f"rows/{shard.path}.rows.arrow" for shard in corpus.shards]
+    sizes = store.sizes(files)
+    return np.array([sizes[file] for file in files], np.float64) / [max(shard.rows, 1) for shard in corpus.shards]
 
 
 def _groups(sizes: Array) -> Iterator[range]:

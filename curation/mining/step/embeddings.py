@@ -160,6 +160,6 @@ class StoredVectors:
 
     def _read(self, i: int) -> F16:
         """Read one shard, float16[n, dim], without a memory map, whose pages would count as memory of the process."""
-        with self.store.fs.open(self.store.full(self.paths[i]), "rb") as source:
+        with self.store.opened(self.paths[i]) as source:
             batch = pa.ipc.open_file(source).get_batch(0)
         return np.asarray(batch.column(0).flatten().to_numpy().reshape(-1, self.dim))

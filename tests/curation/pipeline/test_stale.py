@@ -549,23 +549,6 @@ def test_a_file_beside_a_table_says_which_of_two_tasks_wrote_it(tmp_path):
         assert store.read_table("op/shared.t.arrow")["n"].to_pylist() == [task.payload]
 
 
-def test_sizes_are_asked_for_a_folder_at_a_time_where_a_call_is_dear():
-    store = Store("memory://build")
-    names = [f"rows/a/{i}.arrow" for i in range(5)] + ["rows/b/0.arrow"]
-    for name in names:
-        store.write_bytes(name, name.encode())
-    calls: list[str] = []
-    listed = store.fs.ls
-    store.fs.ls = lambda path, **more: calls.append(path) or listed(path, **more)
-    try:
-        sizes = store.sizes([*names, "rows/a/none.arrow", "nowhere/at/all.arrow"])
-    finally:
-        del store.fs.ls
-        store.fs.rm("/build", recursive=True)
-    assert sizes == {name: len(name) for name in names} | {"rows/a/none.arrow": None, "nowhere/at/all.arrow": None}
-    assert len(calls) == 3
-
-
 @pytest.mark.parametrize(
     ("then", "now", "says"),
     [
