@@ -41,7 +41,7 @@ class RawCopies:
                 store.put(Path(paths[path].path), path)
 
     def missing(self, files: Iterable[RawFile]) -> RawFile | None:
-        """Return the first file that neither this machine nor the object store has in full size; None if there is none."""
+        """Return the first file that neither this machine nor the object store has in full size, or None."""
         away = [file for file in files if not _is_here(file)]
         if self.url is None or not away:
             return next(iter(away), None)

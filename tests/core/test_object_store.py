@@ -66,12 +66,15 @@ def test_a_file_that_is_written_again_is_read_anew(store):
 
 def test_a_write_that_fails_leaves_what_was_there(store):
     store.write_bytes("a/b", b"before")
-    with pytest.raises(KeyError), store.writing("a/b") as sink:
-        sink.write(b"half")
-        raise KeyError
-    with pytest.raises(KeyError), store.writing("a/c") as sink:
-        sink.write(b"half")
-        raise KeyError
+
+    def fail(path):
+        with store.writing(path) as sink:
+            sink.write(b"half")
+            raise KeyError
+
+    for path in ("a/b", "a/c"):
+        with pytest.raises(KeyError):
+            fail(path)
     assert store.files.read_all(["a/b", "a/c"]) == [b"before", None]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -174,8 +175,7 @@ def test_raw_files_are_uploaded_once_by_their_content(bucket, tmp_path):
     assert copies.missing([file, outside]) == outside
     with copies.here([file]) as (here,):
         assert here.path.endswith("/b.jsonl.gz"), "readers go by the suffix"
-        with open(here.path, "rb") as source:
-            assert source.read() == b"one"
+        assert Path(here.path).read_bytes() == b"one"
     assert not path.exists()
 
 
