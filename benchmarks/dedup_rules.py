@@ -86,6 +86,7 @@ def ours(rows: list[Row]) -> list[bool]:
     from curation.pipeline.freshness import save_as_made
     from curation.settings import Profile
     from open_ml_embed.core.engine import Workers
+    from open_ml_embed.core.records import Records
     from sources.schema import ROW_SCHEMA
 
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +112,8 @@ def ours(rows: list[Row]) -> list[bool]:
         )  # fmt: skip
         made = build.store.write_table("rows/made/all/0.rows.arrow", table.to_batches(), ROW_SCHEMA)
         save_as_made(build, StepResult("fetch", stats={"files": {"made": {}}}))
-        save_as_made(build, StepResult("normalize", [Shard("made", "all", "made/all/0", made.rows, made.xxh3)]))
+        shards = Records(Shard, [Shard("made", "all", "made/all/0", made.rows, made.xxh3)])
+        save_as_made(build, StepResult("normalize", shards))
         run_step(build, "dedup")
         return build.store.read_table("clusters/made/all/0.clusters.arrow", ["keep"])["keep"].to_pylist()
 

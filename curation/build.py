@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import FileHashes, canonical_json, digest
 from open_ml_embed.core.object_store import SEPARATOR
+from open_ml_embed.core.records import Records
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
@@ -50,13 +52,13 @@ class StepResult:
     """The content of a step's JSON file, which later steps, DVC and the report read."""
 
     step: str
-    shards: list[Shard] = field(default_factory=list)
+    shards: Records[Shard] = field(default_factory=lambda: Records(Shard))
     stats: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     """Source → the reason why it is not in this build."""
     made_from: dict[str, Any] = field(default_factory=dict)
     """The inputs that the result depends on, by name: see `curation.pipeline.dependencies`."""
-    files: list[Output] = field(default_factory=list)
+    files: Records[Output] = field(default_factory=lambda: Records(Output))
     """Every file that a later step may read, relative to the root of the store that `Build.place` returns."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """Settings that the command line replaced: `evaluation` folders, a `teacher`."""
@@ -64,11 +66,19 @@ class StepResult:
     """Source → the reason why the step does not count as done. `curation.pipeline.freshness.load` refuses the result
     until the fault is fixed or the profile allows it."""
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """Hash of the step's tables, for later steps; it excludes quarantined records, since no step reads them."""
-        shards = [[s.source, s.subset, s.path, s.rows, s.xxh3] for s in self.shards]
-        return digest([shards, [[f.path, f.xxh3] for f in self.files if not f.path.endswith(QUARANTINE)]])
+        """Hash of the step's tables, for later steps; it excludes quarantined records, since no step reads them.
+
+        It is computed once, so it must not be read before the result is complete; a step's file holds it.
+        """
+        files = zip(self.files.column("path"), self.files.column("xxh3"), strict=True)
+        return digest([self.shards.columns, [file for file in files if not file[0].endswith(QUARANTINE)]])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of the step's file, as data for JSON."""
+        columns = {"shards": self.shards.columns, "files": self.files.columns}
+        return {f.name: columns.get(f.name, getattr(self, f.name)) for f in fields(self)} | {"identity": self.identity}
 
     def by_pool(self) -> dict[tuple[str, str], list[Shard]]:
         """Group the shards by (source, subset), in the order of their first shards."""
@@ -183,7 +193,7 @@ class Build:
     def save(self, result: StepResult) -> None:
         """Write a step's file; equal results give equal bytes."""
         assert result.made_from, "a result must record what it was made from, or it would never count as current"
-        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", canonical_json(asdict(result)))
+        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", canonical_json(result.as_json()))
 
     def discard(self, step: str) -> None:
         """Remove a step's file, before its tables are written again one by one."""
@@ -199,14 +209,17 @@ class Build:
         path = self.out / "steps" / f"{step}.json"
         try:
             raw = json.loads(path.read_text("utf-8"))
-            raw["shards"] = [Shard(**shard) for shard in raw["shards"]]
-            raw["files"] = [Output(**file) for file in raw.get("files", [])]
-            return StepResult(**raw)
+            raw["shards"] = Records.of_columns(Shard, raw["shards"])
+            raw["files"] = Records.of_columns(Output, raw["files"])
+            identity = raw.pop("identity")
+            result = StepResult(**raw)
+            result.__dict__["identity"] = identity
+            return result
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StageError(
-                f"the file of step {title(step)} is unreadable",
+                f"the file of step {title(step)} is unreadable, or of another version",
                 where=str(path),
                 remedy=self.command(f"curate {title(step)}"),
             ) from None
@@ -233,10 +246,11 @@ class Inputs:
         """Discard the old result, since the step now overwrites its tables one by one."""
         self.build.discard(self.step)
 
-    def result(self, **known: Any) -> StepResult:
+    def result(self, *, files: Iterable[Output] = (), **known: Any) -> StepResult:
         """Return a new result of the step that records what it was made from; `known` sets further attributes."""
         overrides = dict(self.build.overrides.get(self.step, {}))
-        return StepResult(self.step, made_from=self.made_from, overrides=overrides, **known)
+        listed = Records(Output, files)
+        return StepResult(self.step, files=listed, made_from=self.made_from, overrides=overrides, **known)
 
 
 def title(step: str) -> str:

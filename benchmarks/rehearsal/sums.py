@@ -65,7 +65,8 @@ class Build:
 
     @cached_property
     def shards(self) -> list[dict[str, Any]]:
-        return self.result("normalize")["shards"]
+        columns = self.result("normalize")["shards"]
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     def places(self, wanted: set[Place]) -> dict[Place, tuple[str, int]]:
         """Return the shard and the row of each record that became one."""

@@ -130,7 +130,7 @@ def _sources_of(kind: str, context: Context) -> list[Manifest]:
     if kind == "decontaminate":  # it reads all rows and no manifest
         return []
     rows = context.inputs["normalize"]
-    names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else {shard.source for shard in rows.shards}
+    names = {*rows.stats["sources"], *rows.skipped} if kind == "report" else set(rows.shards.column("source"))
     return [context.build.manifest(name) for name in sorted(names)]
 
 

@@ -182,16 +182,17 @@ class Checker:
         is_work = store.root == self.build.store.root
         if self.away and is_work:
             return None
-        sizes = store.sizes(file.path for file in result.files)
-        missing = [file.path for file in result.files if sizes[file.path] is None]
+        paths = result.files.column("path")
+        sizes = store.sizes(paths)
+        missing = [path for path in paths if sizes[path] is None]
         folder = f"{store.root}/" if "://" in store.root else f"{'work' if is_work else 'out'}/{self.build.name}/"
         if missing:
             noun = "shards are" if is_work else "files are"
             return f"{len(missing)} of its {len(result.files)} {noun} missing from {folder} (the first: {missing[0]})"
-        truncated = next((file for file in result.files if sizes[file.path] != file.bytes), None)
-        if truncated is None:
-            return None
-        return f"{folder}{truncated.path} has {sizes[truncated.path]} bytes, and {truncated.bytes} were written"
+        for path, written in zip(paths, result.files.column("bytes"), strict=True):
+            if sizes[path] != written:
+                return f"{folder}{path} has {sizes[path]} bytes, and {written} were written"
+        return None
 
     def _with_raw(self, state: State) -> State:
         """Change the remedy to `fetch` if rows must be made again and their raw files are missing."""

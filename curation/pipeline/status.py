@@ -39,8 +39,8 @@ def make_status(build: Build) -> dict[str, Any]:
     natural, programming = _declared(stages["identify"].result)
     return {
         "profile": build.name,
-        "rows": sum(s.rows for s in rows.shards) if rows else 0,
-        "sources": sorted({s.source for s in rows.shards}) if rows else [],
+        "rows": sum(rows.shards.column("rows")) if rows else 0,
+        "sources": sorted(set(rows.shards.column("source"))) if rows else [],
         "skipped": rows.skipped if rows else {},
         "refused": {
             name: state.result.refused for name, state in stages.items() if state.result and state.result.refused

@@ -25,8 +25,10 @@ def canonical_json(data: object) -> bytes:
 
 
 def digest(data: object) -> str:
-    """Return the xxh3-128 of the canonical JSON of `data`, as hexadecimal digits."""
-    return xxhash.xxh3_128_hexdigest(canonical_json(data))
+    """Return the xxh3-128 of the JSON of `data` with sorted keys and without spaces, as hexadecimal digits."""
+    # without indentation, the encoder written in C is used: ten times as fast
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return xxhash.xxh3_128_hexdigest(text.encode())
 
 
 def hash_file(path: Path, algorithm: Algorithm = "xxh3") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from open_ml_embed.core.store import Marker, Store
 
 
 def summarize(
-    shards: list[Shard],
+    shards: Sequence[Shard],
     markers: list[Marker],
     store: Store,
     index: Index,
@@ -88,7 +88,7 @@ def _added(overlaps: Iterable[dict[str, Any]]) -> dict[str, dict[str, dict[str, 
     return total
 
 
-def _examples(shards: list[Shard], store: Store) -> dict[str, list[dict[str, Any]]]:
+def _examples(shards: Sequence[Shard], store: Store) -> dict[str, list[dict[str, Any]]]:
     tables = [EXAMPLE_SCHEMA.empty_table().append_column("source", pa.array([], pa.string()))]
     for shard in shards:
         table = store.read_table(f"{Contaminate.name}/{shard.path}.examples.arrow")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -104,12 +105,12 @@ def run_identify(build: Build, inputs: Inputs) -> StepResult:
     result.stats = {
         "sources": {name: _summed(shard_stats, settings.trust.of(name)) for name, shard_stats in of_source.items()}
     }
-    result.files = [output for marker in (*identified, *markers) for output in marker.outputs]
+    result.files += (output for marker in (*identified, *markers) for output in marker.outputs)
     build.save(result)
     return result
 
 
-def _judge(build: Build, rows: list[Shard], identified: list[Shard]) -> list[Marker]:
+def _judge(build: Build, rows: Sequence[Shard], identified: Sequence[Shard]) -> list[Marker]:
     """Run operation `verdicts` once for each policy, and return the markers in the order of `rows`."""
     settings = build.profile.languages
     tasks: dict[SourceTrust, list[Task]] = {}

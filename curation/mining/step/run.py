@@ -53,8 +53,9 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
     _draw(build, [pool for pool in pools if pool.family != "retrieval"])
     markers = [marker for pool in pools for marker in pool.aligned]
     written = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
-    result = inputs.result(shards=[replace(s, xxh3=written[s.path].xxh3) for s in rows.shards])
-    result.files = [o for m in (*answers, *(pool.collected for pool in pools), *markers) for o in m.outputs]
+    result = inputs.result()
+    result.shards += (replace(s, xxh3=written[s.path].xxh3) for s in rows.shards)
+    result.files += (o for m in (*answers, *(pool.collected for pool in pools), *markers) for o in m.outputs)
     result.stats = {"settings": settings.model_dump(mode="json"), **_figures(pools, settings)}
     build.save(result)
     return result

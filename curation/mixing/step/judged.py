@@ -16,5 +16,5 @@ def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
 
     """
     recipe, trust = load_recipe(step.removeprefix("mix-"), build.root), build.profile.languages.trust
-    sources = {shard.source for shard in rows.shards if recipe.holds(shard.source)}
+    sources = {source for source in set(rows.shards.column("source")) if recipe.holds(source)}
     return {name for name in sources if trust.of(name).policy != "trust-declared"}

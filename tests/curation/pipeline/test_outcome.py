@@ -11,6 +11,8 @@ from curation.mixing.step.select import REASONS
 from curation.pipeline.outcome import dedup_outcome, mix_outcome, normalize_outcome, outcome_of
 from curation.pipeline.outcome_forms import FORMS, MIX_KEYS
 from curation.pipeline.outcome_printing import MOST_LINES, print_outcome
+from open_ml_embed.core.records import Records
+from open_ml_embed.core.store import Output
 from tests.support import ROOT, project
 
 DOCS = ROOT / "docs" / "outcome.md"
@@ -29,7 +31,9 @@ def ended(tmp_path_factory):
 
 def step_file(root, step):
     raw = json.loads((root / f"out/tiny/steps/{step}.json").read_text())
-    return StepResult(**raw | {"shards": [Shard(**shard) for shard in raw["shards"]]})
+    records = {"shards": Records.of_columns(Shard, raw["shards"]), "files": Records.of_columns(Output, raw["files"])}
+    del raw["identity"]
+    return StepResult(**raw | records)
 
 
 def test_json_says_what_the_step_files_do(ended, monkeypatch):

@@ -106,7 +106,7 @@ def result_of(root: Path, step: str) -> dict[str, bytes]:
     path = root / "out/tiny/steps" / f"{step}.json"
     found = {"step": path.read_bytes()}
     top = root / ("out" if step.startswith("mix-") else "work") / "tiny"
-    names = [file["path"] for file in json.loads(found["step"])["files"]]
+    names = json.loads(found["step"])["files"]["path"]
     return found | {name: (top / name).read_bytes() for name in names}
 
 
