@@ -8,7 +8,6 @@ small JSON file per step, the mixes, the report and the model. A step's file rec
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,7 +18,8 @@ from typing import Any
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import FileHashes, canonical_json, digest
+from open_ml_embed.core.hashing import FileHashes, digest
+from open_ml_embed.core.sealed import DamagedRecordError, seal, unseal
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
@@ -160,7 +160,7 @@ class Build:
     def save(self, result: StepResult) -> None:
         """Write a step's file; equal results give equal bytes."""
         assert result.made_from, "a result must record what it was made from, or it would never count as current"
-        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", canonical_json(asdict(result)))
+        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", seal(asdict(result)))
 
     def discard(self, step: str) -> None:
         """Remove a step's file, before its tables are written again one by one."""
@@ -175,15 +175,16 @@ class Build:
         """
         path = self.out / "steps" / f"{step}.json"
         try:
-            raw = json.loads(path.read_text("utf-8"))
+            raw = unseal(path.read_bytes())
             raw["shards"] = [Shard(**shard) for shard in raw["shards"]]
             raw["files"] = [Output(**file) for file in raw.get("files", [])]
             return StepResult(**raw)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = error.what if isinstance(error, DamagedRecordError) else "the file is not a step's"
             raise StageError(
-                f"the file of step {title(step)} is unreadable",
+                f"step {title(step)}: {why}",
                 where=str(path),
                 remedy=self.command(f"curate {title(step)}"),
             ) from None

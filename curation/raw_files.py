@@ -44,7 +44,7 @@ def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> li
     if subset not in fetched.stats["files"].get(source, {}):
         raise StageError("was not fetched", where=f"{source}/{subset}", remedy=build.command("curate fetch"))
     return [
-        RawFile(**(entry | {"path": str(_on_this_machine(entry["path"], build))}))
+        RawFile(**(entry | {"path": str(on_this_machine(entry["path"], build))}))
         for entry in fetched.stats["files"][source][subset]
     ]
 
@@ -93,7 +93,8 @@ def portable(file: RawFile, build: Build) -> dict[str, Any]:
     return entry | {"path": IN_PLACE + Path(file.path).relative_to(local).as_posix()}
 
 
-def _on_this_machine(path: str, build: Build) -> Path:
+def on_this_machine(path: str, build: Build) -> Path:
+    """Return the local path of a raw file from its path in the step's file."""
     if path.startswith(IN_PLACE):
         return build.root / (build.profile.sources.local_root or "") / path.removeprefix(IN_PLACE)
     return build.root / path

@@ -1,8 +1,9 @@
 """Shards and their markers: a shard counts only if it is complete.
 
 A shard is written under a temporary name, fsynced and renamed. Then its marker is written in the same way. A marker
-holds the key of the task (inputs, operation, version, settings) and the size and hash of every output. A truncated
-shard, a marker without its shard, and a changed setting therefore all have the same effect: the shard is written again.
+holds the key of the task (inputs, operation, version, settings), the size and hash of every output, and a digest of
+itself. A truncated shard, a marker without its shard, and a changed setting therefore all have the same effect: the
+shard is written again. A shard is checked against its hash when it is first read (`open_ml_embed.core.recorded`).
 Paths go through fsspec. No database or server is needed.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import json
 import os
 import platform
 import re
@@ -29,10 +29,11 @@ import xxhash
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import is_alive
-from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.recorded import check_file
+from open_ml_embed.core.sealed import seal, unseal
 
 MARKER, WRITER = ".done.json", ".writer"
-"""Suffix of a task's marker, and suffix of the file beside a table that holds the key of the task that wrote it."""
+"""Suffix of a task's marker, and suffix of the file beside a table that holds its hash and the key of its task."""
 TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
 share one."""
@@ -169,6 +170,8 @@ class Store:
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[pa.NativeFile | IO[bytes]]:
+        if self._local:
+            check_file(self, path)
         with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
             yield source
 
@@ -219,8 +222,7 @@ class Store:
         output (suffix `WRITER`) holds the key of the task that wrote it last.
         """
         try:
-            raw = json.loads(self.fs.cat_file(self.full(path)))
-            marker = Marker(raw["key"], tuple(Output(**o) for o in raw["outputs"]), raw["stats"])
+            marker = marker_of(self.fs.cat_file(self.full(path)))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
         if marker.key != key:
@@ -235,14 +237,30 @@ class Store:
     def _writer(self, path: str) -> str | None:
         """Return the key of the task that last wrote a table which several tasks may write; None if unknown."""
         try:
-            return str(self.fs.cat_file(self.full(path + WRITER)).decode())
-        except FileNotFoundError:
+            return str(unseal(self.fs.cat_file(self.full(path + WRITER)))["key"])
+        except (FileNotFoundError, ValueError, KeyError):
             return None
+
+    def write_writer(self, output: Output, key: str) -> None:
+        """Write the file beside a table which several tasks may write: what it is, and the key of its task."""
+        self.write_bytes(output.path + WRITER, seal({"key": key, "output": asdict(output)}))
 
     def write_marker(self, path: str, marker: Marker) -> None:
         """Write the marker; from then on the task counts as done."""
         data = {"key": marker.key, "outputs": [asdict(o) for o in marker.outputs], "stats": marker.stats}
-        self.write_bytes(path, canonical_json(data))
+        self.write_bytes(path, seal(data))
+
+
+def marker_of(data: bytes) -> Marker:
+    """Return the marker that a file holds.
+
+    Raises:
+        ValueError: the file is damaged.
+        KeyError, TypeError: it is no marker.
+
+    """
+    raw = unseal(data)
+    return Marker(str(raw["key"]), tuple(Output(**output) for output in raw["outputs"]), dict(raw["stats"]))
 
 
 def _local_size(path: Path) -> int | None:
