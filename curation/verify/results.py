@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from curation.build import Build, StepResult
 from curation.verify.findings import Checked, Finding
@@ -35,7 +35,22 @@ def check_results(build: Build, checked: Checked, described: Collection[str], *,
             results[step] = result
             checked.count((build.root / path).stat().st_size)
             checked.add(_files(build, step, result, checked, described, deep=deep))
+    checked.add(_unlisted(build, results))
     return results
+
+
+def _unlisted(build: Build, results: Mapping[str, StepResult]) -> Iterator[Finding]:
+    """Yield the files of mixes, and the report, that no readable file of a step lists."""
+    listed = {
+        file.path
+        for step, result in results.items()
+        if build.place(step).root != build.store.root
+        for file in result.files
+    }
+    for path in sorted([*build.out.glob("mixes/*/**/*"), *build.out.glob("report.html")]):
+        name = path.relative_to(build.out).as_posix()
+        if path.is_file() and name not in listed:
+            yield Finding(f"out/{build.name}/{name}", "unknown", "is listed by no step")
 
 
 def steps_of(build: Build) -> list[str]:

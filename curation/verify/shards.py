@@ -49,18 +49,23 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
     """
     sizes = dict(_listed(place))
     markers: dict[str, Marker] = {}
+    writers: dict[str, str] = {}
     for path, size in sizes.items():
-        if path.endswith(MARKER):
-            try:
-                markers[path] = marker_of(place.store.fs.cat_file(place.store.full(path)))
-            except (ValueError, KeyError, TypeError):
-                checked.add([place.finding(path, ("damaged", "is damaged"), path)])
+        try:
+            if path.endswith(MARKER):
+                markers[path] = marker_of(_read(place, path))
+            elif path.endswith(WRITER):
+                writers[path] = str(unseal(_read(place, path))["key"])
             else:
-                checked.count(size)
+                continue
+        except (ValueError, KeyError, TypeError):
+            checked.add([place.finding(path, ("damaged", "is damaged"), path, path.removesuffix(WRITER))])
+        else:
+            checked.count(size)
     described: dict[str, Output] = {}
     made_by: dict[str, list[str]] = {}
     for path, marker in markers.items():
-        for output in _valid(place, path, marker, sizes, checked):
+        for output in _valid(place, path, marker, writers, sizes, checked):
             described[output.path] = output
             made_by.setdefault(output.path, []).append(path)
     for path, output in sorted(described.items()):
@@ -81,25 +86,22 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
     return set(described)
 
 
-def _valid(place: Place, path: str, marker: Marker, sizes: dict[str, int], checked: Checked) -> Iterator[Output]:
+def _valid(
+    place: Place, path: str, marker: Marker, writers: dict[str, str], sizes: dict[str, int], checked: Checked
+) -> Iterator[Output]:
     """Yield the outputs that a marker vouches for: not those that another task has written since."""
     stem = path.removesuffix(MARKER)
     for output in marker.outputs:
-        if output.path.startswith(f"{stem}."):
-            yield output
-            continue
         beside = output.path + WRITER
-        try:
-            key = None if beside not in sizes else unseal(place.store.fs.cat_file(place.store.full(beside)))["key"]
-        except (ValueError, KeyError):
-            checked.add([place.finding(beside, ("damaged", "is damaged"), beside, output.path, path)])
-            continue
-        if key is None:
-            checked.add([place.finding(beside, ("missing", "is missing"), output.path, path)])
-            continue
-        checked.count(sizes[beside])
-        if key == marker.key:
+        if output.path.startswith(f"{stem}.") or writers.get(beside) == marker.key:
             yield output
+        elif beside not in sizes:
+            checked.add([place.finding(beside, ("missing", "is missing"), output.path, path)])
+
+
+def _read(place: Place, path: str) -> bytes:
+    data: bytes = place.store.fs.cat_file(place.store.full(path))
+    return data
 
 
 def _listed(place: Place) -> Iterator[tuple[str, int]]:

@@ -87,3 +87,25 @@ def read_sealed(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return unseal(data, where=str(path), remedy=remedy)
+
+
+def read_record(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
+    """Return a JSON object that may lack a digest, as one that other programs wrote; None if there is no such file.
+
+    Raises:
+        DamagedRecordError: it is no JSON object, or holds a digest that it does not agree with.
+
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if f'"{SEAL}"'.encode() in data:
+        return unseal(data, where=str(path), remedy=remedy)
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise DamagedRecordError("the file is unreadable: it is not a JSON object", where=str(path), remedy=remedy)
+    return record

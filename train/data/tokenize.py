@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,8 @@ from curation.mixing.files import BATCH_ROWS, SPLITS
 from open_ml_embed.core.array_types import I32
 from open_ml_embed.core.engine import Workers, run
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
 from open_ml_embed.core.task import Outputs, Task
@@ -130,7 +129,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
     settings = TokenizeSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
     markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
-    shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)))
+    shards.write_bytes(INDEX, seal(_index(datasets, tasks, markers)))
 
 
 def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]) -> dict[str, Any]:
@@ -148,9 +147,11 @@ def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]
 
 
 def read_index(folder: Path) -> dict[str, Any] | None:
-    """Return the index of a complete folder, or None if the folder is not complete."""
-    path = folder / INDEX
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    """Return the index of a complete folder; None if the folder is not complete, or if the index is damaged."""
+    try:
+        return read_sealed(folder / INDEX)
+    except DamagedRecordError:
+        return None
 
 
 def _parts(mix: Mix, kind: str) -> Iterator[Part]:

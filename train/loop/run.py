@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,9 @@ from open_ml_embed.core.devices import require
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder, write_whole
-from open_ml_embed.core.hashing import canonical_json, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.listing import LISTING, write_listing
+from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
 from train.data.mix import Mix
@@ -29,13 +30,14 @@ from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
 VERSION = 2
 NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
 DIGESTS = "digests.json"
-NATIVE = "train3d"
-"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads."""
+NATIVE, RUN = "train3d", "run.json"
+"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads; and
+the file in it that marks a run as complete."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Run:
             trained = train_tokenizer(texts, vocab_size=backbone.vocab_size)
             with whole_folder(folder) as filled:
                 wrap(trained, max_length=length).save_pretrained(filled)
+                write_listing(filled)
         return load_saved(folder)
 
     def store(self, mix: Mix) -> Store:
@@ -170,13 +173,12 @@ def configure(settings: TrainSettings) -> None:
     quiet()
 
 
-def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> None:
-    """Write the configuration of the model and then `run.json`, which marks the run as complete."""
-    config.save_pretrained(folder / NATIVE)
+def described(run: Run, shape: Shape) -> dict[str, Any]:
+    """Return what `run.json` holds of a run: its key, its inputs, and what exports and evaluations need to know."""
     settings, backbone = run.settings, run.settings.backbone
     # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
-    data = {
+    return {
         "key": run.key,
         "made_from": run.made_from({}),
         "shape": asdict(shape),
@@ -188,23 +190,46 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> 
             for stage, mix in zip(settings.stages, run.mixes, strict=True)
         ],
     }
-    write_whole(folder / NATIVE / "run.json", canonical_json(data))
+
+
+def complete(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write the listing of a model folder, and then `run.json`, which marks the run as complete.
+
+    Args:
+        folder: the model folder with all its other files.
+        record: what `described` returned.
+
+    """
+    write_listing(folder, f"{NATIVE}/{LISTING}", without=(f"{NATIVE}/{RUN}",))
+    write_whole(folder / NATIVE / RUN, seal(record))
 
 
 def description(folder: Path) -> dict[str, Any]:
-    """Return what `describe` wrote about the complete run in a model folder; empty if there is none."""
-    path = folder / NATIVE / "run.json"
-    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+    """Return what `run.json` says about the complete run in a model folder; empty if there is none.
+
+    Raises:
+        DamagedRecordError: the file is damaged.
+
+    """
+    return read_sealed(folder / NATIVE / RUN, remedy="run `train3d fit` again") or {}
 
 
 def shape_of(folder: Path) -> Shape:
     """Return the nested sizes of the finished model in a folder."""
-    return Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
+    return shape_in(description(folder))
+
+
+def shape_in(record: Mapping[str, Any]) -> Shape:
+    """Return the nested sizes in what `described` returned."""
+    return Shape(**{name: tuple(values) for name, values in record["shape"].items()})
 
 
 def finished_key(folder: Path) -> str | None:
-    """Return the key of the complete run in a model folder; None if there is none."""
-    return description(folder).get("key")
+    """Return the key of the complete run in a model folder; None if there is none, or if its record is damaged."""
+    try:
+        return description(folder).get("key")
+    except DamagedRecordError:
+        return None
 
 
 def load(

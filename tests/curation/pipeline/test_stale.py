@@ -19,6 +19,7 @@ from curation.pipeline.run import run_step
 from curation.raw_files import lock_path
 from curation.settings import load_profile
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.sealed import seal
 from open_ml_embed.core.store import Store
 from tests.support import project
 
@@ -512,8 +513,8 @@ def test_an_evaluation_counts_only_for_the_mix_and_the_model_it_was_measured_on(
     data = {"trained": [cell], "untrained": [cell], "queries": 9, "documents": 9, "measured_on": measured}
     (built / "out/tiny/evaluation.json").write_text(json.dumps(data))
     (built / "out/tiny/model/train3d").mkdir(parents=True)
-    record = {"key": "j" if other == "model" else "k"}
-    (built / "out/tiny/model/train3d/run.json").write_text(json.dumps(record))
+    record = {"key": "j" if other == "model" else "k", "made_from": {"mixes": {"retrieval": identity}}}
+    (built / "out/tiny/model/train3d/run.json").write_bytes(seal(record))
     if other is None:
         project.run(built, "report")
         assert status(built)["stages"]["evaluate"] == "done"
