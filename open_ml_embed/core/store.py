@@ -13,7 +13,6 @@ import contextlib
 import io
 import itertools
 import os
-import platform
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,8 @@ import xxhash
 
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.files import is_alive
+from open_ml_embed.core.files import HOST, is_alive
+from open_ml_embed.core.os_errors import naming
 from open_ml_embed.core.recorded import check_file
 from open_ml_embed.core.sealed import seal, unseal
 
@@ -38,7 +38,6 @@ TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
 share one."""
 _LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
-_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
 _written = itertools.count()
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -78,17 +77,22 @@ class Store:
     def writing(self, path: str) -> Iterator[IO[bytes]]:
         """Open `path` for writing; the file appears atomically when the block ends without an error."""
         final = self.full(path)
-        temporary = f"{final}.{_HOST}-{os.getpid()}-{next(_written)}{TEMPORARY}"
-        self.fs.makedirs(final.rsplit("/", 1)[0], exist_ok=True)
-        with self.fs.open(temporary, "wb") as sink:
-            yield sink
-            if self._local:
-                sink.flush()
-                os.fsync(sink.fileno())
-        if self._local:
-            Path(temporary).replace(final)
-        else:
-            self.fs.mv(temporary, final)
+        temporary = f"{final}.{HOST}-{os.getpid()}-{next(_written)}{TEMPORARY}"
+        with naming(final):
+            self.fs.makedirs(final.rsplit("/", 1)[0], exist_ok=True)
+            try:
+                with self.fs.open(temporary, "wb") as sink:
+                    yield sink
+                    if self._local:
+                        sink.flush()
+                        os.fsync(sink.fileno())
+                if self._local:
+                    Path(temporary).replace(final)
+                else:
+                    self.fs.mv(temporary, final)
+            except BaseException:  # on a full disk, what is unfinished takes the room of what comes next
+                self.remove(temporary.removeprefix(f"{self._base}/"))
+                raise
 
     def sweep(self, folder: str) -> None:
         """Remove temporary files that dead processes of this machine left below a folder; on local disks only."""
@@ -96,7 +100,7 @@ class Store:
             return
         for left in Path(self.full(folder)).rglob(f"*{TEMPORARY}"):
             match = _LEFT.search(left.name)
-            if match and match["host"] == _HOST and not is_alive(int(match["pid"])):
+            if match and match["host"] == HOST and not is_alive(int(match["pid"])):
                 left.unlink(missing_ok=True)
 
     def write_bytes(self, path: str, data: bytes) -> None:
@@ -212,7 +216,7 @@ class Store:
 
     def remove(self, path: str) -> None:
         """Remove a file if it exists."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self.fs.rm_file(self.full(path))
 
     def read_marker(self, path: str, key: str) -> Marker | None:

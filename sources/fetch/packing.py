@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from open_ml_embed.core.files import whole_file, write_whole
@@ -82,12 +80,3 @@ def chosen(
         for name in names.matching(spec.files)[:most]:
             entry = listing[name]
             yield RawFile(table, name, str(root / name), int(entry["size"]), f"sha256:{entry['sha256']}")
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (created if missing), so that only one process fetches and the others wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -16,12 +16,12 @@ from urllib.parse import quote, urlsplit
 
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.lock import waiting
 from open_ml_embed.core.optional import require
 from sources.fetch import FetchOptions, most_files
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
 from sources.fetch.local import checked, known_hash, known_names, sha256_of
-from sources.fetch.packing import locked
 from sources.fetch.retry import tried
 from sources.fetch.transfers import Begun, Counter, Started
 from sources.fetch.url_errors import explained
@@ -135,7 +135,7 @@ def _entry(download: _Download, options: FetchOptions, *, where: str, by_hand: s
         return entry
     if options.offline:
         raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
-    with locked(download.part.with_suffix(".lock")):
+    with waiting(download.part.with_suffix(".lock")):
         return tried(
             lambda: download.run(where),
             lambda error: explained(error, where, f"put the file into <local_root>/{by_hand}"),

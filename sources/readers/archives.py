@@ -10,7 +10,6 @@ import errno
 import lzma
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from open_ml_embed.core.scratch import scratch_folder
 from sources.globs import any_match
 from sources.quarantine import Quarantine
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
@@ -95,8 +95,8 @@ def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | N
     if packed is None:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="unpacked-") as folder:
-        target = Path(folder) / "file"
+    with scratch_folder("unpacked") as folder:
+        target = folder / "file"
         try:
             with open_binary(path, name) as source:
                 _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
@@ -122,8 +122,8 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
         archive, the file holds the part before the cut.
 
     """
-    with tempfile.TemporaryDirectory(prefix="member-") as folder:
-        target = Path(folder) / "member"
+    with scratch_folder("member") as folder:
+        target = folder / "member"
         archive: _Zip | _Tar | None = None
         reached = False
         try:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from curation.mixing.files import BATCH_ROWS, SPLITS
+from curation.mixing.files import BATCH_ROWS, SPLITS, batches_of, footer_of, schema_of
 from open_ml_embed.core.array_types import I32
 from open_ml_embed.core.engine import Workers, run
 from open_ml_embed.core.errors import StageError
@@ -159,7 +158,7 @@ def _parts(mix: Mix, kind: str) -> Iterator[Part]:
     pieces: dict[str, tuple[int, ...]] = {}
     first = rows = 0
     for path in mix.files(kind):
-        metadata = pq.ParquetFile(path).metadata
+        metadata = footer_of(path)
         for group in range(metadata.num_row_groups):
             pieces[str(path)] = (*pieces.get(str(path), ()), group)
             rows += metadata.row_group(group).num_rows
@@ -180,7 +179,7 @@ def _tokenizer(path: str) -> Tokenizer:
 def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
     row = part.first
     for path, groups in part.pieces:
-        for batch in pq.ParquetFile(path).iter_batches(BATCH_ROWS, row_groups=groups, columns=DOCUMENT_COLUMNS):
+        for batch in batches_of(Path(path), DOCUMENT_COLUMNS, row_groups=groups):
             expected = np.arange(row, row + batch.num_rows)
             if not np.array_equal(batch.column("document_id").to_numpy(zero_copy_only=False), expected):
                 raise StageError(f"document_id does not count up from {row}", where=path, remedy="make the mix again")
@@ -192,7 +191,10 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
 def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
     """Return the samples of a part, stably sorted by dataset, and the dataset code of each."""
     table = pa.concat_tables(
-        pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces
+        pa.Table.from_batches(
+            batches_of(Path(path), SAMPLE_COLUMNS, row_groups=groups), schema=schema_of(SAMPLE_COLUMNS)
+        )
+        for path, groups in part.pieces
     )
     code_of = {dataset: code for code, dataset in enumerate(datasets)}
     pairs = zip(table["source"].to_pylist(), table["family"].to_pylist(), strict=True)

@@ -15,9 +15,6 @@ from torch import Tensor, nn
 
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder
-from open_ml_embed.core.listing import LISTING, damaged_in, write_listing
-from open_ml_embed.core.printing import say
-from open_ml_embed.core.sealed import DamagedRecordError
 from train.distributed.parallel import part_like, whole
 
 KEPT = 2
@@ -67,33 +64,14 @@ def save(
         _write(filled / MODEL, weights)
         _write(filled / OPTIMIZER, state)
         (filled / POSITION).write_text(json.dumps(asdict(position)) + "\n", "utf-8")
-        write_listing(filled)
     for old in _complete(root)[:-kept]:
         shutil.rmtree(old)
 
 
 def latest(root: Path) -> Path | None:
-    """Return the folder of the latest checkpoint below `root` that is complete and undamaged; None if there is none.
-
-    The files of a checkpoint are read and compared with their hashes. A damaged one is named, and the one before it is
-    taken; the steps between are done again, with the same result.
-    """
-    for folder in reversed(_complete(root)):
-        wrong = _damage(folder)
-        if wrong is None:
-            return folder
-        say(f"{folder}: {wrong}; the checkpoint before it is taken")
-    return None
-
-
-def _damage(folder: Path) -> str | None:
-    try:
-        damaged = damaged_in(folder)
-    except DamagedRecordError as error:
-        return error.what
-    if damaged is None:
-        return f"it has no {LISTING}"
-    return next((f"{name} {what}" for name, what in damaged.items()), None)
+    """Return the folder of the latest complete checkpoint below `root`; None if there is none."""
+    complete = _complete(root)
+    return complete[-1] if complete else None
 
 
 def position_of(folder: Path) -> Position:

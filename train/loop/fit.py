@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from open_ml_embed.core.files import write_whole
 from train.distributed.parallel import leads, leave
@@ -13,7 +12,7 @@ from train.export.export import choose, export
 from train.export.model_folder import prompts_of, write_prompts
 from train.loop.loop import Trainer
 from train.loop.metrics import watched
-from train.loop.run import NATIVE, RUN, Run, complete, described, description, finished_key, shape_in
+from train.loop.run import NATIVE, Run, describe, description, finished_key, shape_of
 
 
 def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> bool:
@@ -68,15 +67,13 @@ def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> N
     if model is None:
         return
     (out / NATIVE).mkdir(parents=True, exist_ok=True)
-    (out / NATIVE / RUN).unlink(missing_ok=True)
+    (out / NATIVE / "run.json").unlink(missing_ok=True)
     trainer.save_untrained(out)
     trainer.save_trained(model, out)
     shape, prompts, instructed = trainer.shape, run.settings.export.prompts, run.mixes[-1].instructed
     export(model, run.tokenizer, out, cut=choose(shape), shape=shape, prompts=prompts, instructed=instructed)
-    model.config.save_pretrained(out / NATIVE)
-    record = described(run, shape)
-    _write_card(out, run, record)
-    complete(out, record)
+    describe(out, run, shape, model.config)
+    _write_card(out, run)
     say(f"written to {out}")
 
 
@@ -89,14 +86,12 @@ def refresh(run: Run, out: Path) -> bool:
     prompts = run.settings.export.prompts
     if prompts_of(out) == prompts:
         return False
-    record = description(out)
-    _write_card(out, run, record)
-    write_prompts(out, prompts)  # after the card, because this file is what the check above reads
-    complete(out, record)
+    _write_card(out, run)
+    write_prompts(out, prompts)  # last, because this file is what the check above reads
     return True
 
 
-def _write_card(out: Path, run: Run, record: Mapping[str, Any]) -> None:
-    cut, prompts = choose(shape_in(record)), run.settings.export.prompts
-    card = Card.of(out.resolve().name, dict(record), cut, "compatible", prompts)
+def _write_card(out: Path, run: Run) -> None:
+    cut, prompts = choose(shape_of(out)), run.settings.export.prompts
+    card = Card.of(out.resolve().name, description(out), cut, "compatible", prompts)
     write_whole(out / "README.md", card.markdown())

@@ -30,14 +30,15 @@ from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
+REFRESHED = ("README.md", "config_sentence_transformers.json", "train3d/run.json")
+"""Files that are not in the listing of a model folder: `fit.refresh` writes them anew, and `run.json` has a digest."""
 VERSION = 2
 NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
 DIGESTS = "digests.json"
-NATIVE, RUN = "train3d", "run.json"
-"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads; and
-the file in it that marks a run as complete."""
+NATIVE = "train3d"
+"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,13 @@ def configure(settings: TrainSettings) -> None:
     quiet()
 
 
-def described(run: Run, shape: Shape) -> dict[str, Any]:
-    """Return what `run.json` holds of a run: its key, its inputs, and what exports and evaluations need to know."""
+def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> None:
+    """Write the configuration of the model and then `run.json`, which marks the run as complete."""
+    config.save_pretrained(folder / NATIVE)
     settings, backbone = run.settings, run.settings.backbone
     # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
-    return {
+    data = {
         "key": run.key,
         "made_from": run.made_from({}),
         "shape": asdict(shape),
@@ -190,38 +192,23 @@ def described(run: Run, shape: Shape) -> dict[str, Any]:
             for stage, mix in zip(settings.stages, run.mixes, strict=True)
         ],
     }
-
-
-def complete(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the listing of a model folder, and then `run.json`, which marks the run as complete.
-
-    Args:
-        folder: the model folder with all its other files.
-        record: what `described` returned.
-
-    """
-    write_listing(folder, f"{NATIVE}/{LISTING}", without=(f"{NATIVE}/{RUN}",))
-    write_whole(folder / NATIVE / RUN, seal(record))
+    write_listing(folder, f"{NATIVE}/{LISTING}", without=REFRESHED)
+    write_whole(folder / NATIVE / "run.json", seal(data))
 
 
 def description(folder: Path) -> dict[str, Any]:
-    """Return what `run.json` says about the complete run in a model folder; empty if there is none.
+    """Return what `describe` wrote about the complete run in a model folder; empty if there is none.
 
     Raises:
         DamagedRecordError: the file is damaged.
 
     """
-    return read_sealed(folder / NATIVE / RUN, remedy="run `train3d fit` again") or {}
+    return read_sealed(folder / NATIVE / "run.json", remedy="run `train3d fit` again") or {}
 
 
 def shape_of(folder: Path) -> Shape:
     """Return the nested sizes of the finished model in a folder."""
-    return shape_in(description(folder))
-
-
-def shape_in(record: Mapping[str, Any]) -> Shape:
-    """Return the nested sizes in what `described` returned."""
-    return Shape(**{name: tuple(values) for name, values in record["shape"].items()})
+    return Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
 
 
 def finished_key(folder: Path) -> str | None:
