@@ -109,3 +109,11 @@ def read_record(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
     if not isinstance(record, dict):
         raise DamagedRecordError("the file is unreadable: it is not a JSON object", where=str(path), remedy=remedy)
     return record
+
+
+def undamaged(path: Path) -> dict[str, Any] | None:
+    """Return a sealed record; None if there is no such file, or if it is damaged, so that it is made again."""
+    try:
+        return read_sealed(path)
+    except DamagedRecordError:
+        return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from open_ml_embed.core.files import whole_file, write_whole
+from open_ml_embed.core.sealed import seal, undamaged
 from sources.fetch import FetchOptions, most_files
 from sources.globs import Names
 from sources.manifest import Manifest
@@ -40,12 +40,12 @@ def _entry(path: Path) -> dict[str, str | int]:
 
 def save(path: Path, listing: Listing) -> None:
     """Write a listing; its existence means that all its files are complete."""
-    write_whole(path, json.dumps(listing, indent=1, sort_keys=True))
+    write_whole(path, seal(listing))
 
 
 def load(path: Path) -> Listing | None:
-    """Return a saved listing, or None if the fetch was never completed."""
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    """Return a saved listing; None if the fetch was never completed, or if the listing is damaged."""
+    return undamaged(path)
 
 
 def whole(path: Path, root: Path) -> bool:

@@ -259,10 +259,19 @@ def test_a_step_left_out_or_its_file_deleted_is_named(built, step):
 
 def test_a_step_file_that_nobody_can_read_is_named(built):
     path = built / "out/tiny/steps/dedup.json"
-    path.write_text(path.read_text()[:100])
-    assert "the file of step dedup is unreadable" in refused(built, "mine")
+    whole = path.read_text()
+    path.write_text(whole[:100])
+    assert "step dedup: the file is damaged" in refused(built, "mine")
+    path.write_text(whole.replace('"exact": ', '"exact": 1', 1))
+    assert "step dedup: the file is damaged" in refused(built, "mine")
     path.write_text('{"step": "dedup", "shards": [], "stats": {}, "skipped": {}}')
+    said = refused(built, "mine")
+    assert "step dedup: the file is unreadable: it has no digest of itself" in said
+    assert "curate dedup" in said
+    path.write_bytes(seal({"step": "dedup", "shards": [], "stats": {}, "skipped": {}}))
     assert "it was made by an older version" in refused(built, "mine")
+    path.write_bytes(seal({"step": "dedup", "files": 3}))
+    assert "step dedup: the file is not a step's" in refused(built, "mine")
 
 
 def test_after_a_step_that_failed_its_old_result_does_not_count(built, monkeypatch):
