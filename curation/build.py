@@ -9,7 +9,6 @@ small JSON file per step, the mixes, the report and the model. A step's file rec
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -22,9 +21,10 @@ from curation.raw_copies import RawCopies
 from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import FileHashes, canonical_json, digest
+from open_ml_embed.core.hashing import FileHashes, digest
 from open_ml_embed.core.object_store import SEPARATOR
 from open_ml_embed.core.records import Records
+from open_ml_embed.core.sealed import DamagedRecordError, seal, unseal
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
@@ -193,7 +193,7 @@ class Build:
     def save(self, result: StepResult) -> None:
         """Write a step's file; equal results give equal bytes."""
         assert result.made_from, "a result must record what it was made from, or it would never count as current"
-        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", canonical_json(result.as_json()))
+        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", seal(result.as_json()))
 
     def discard(self, step: str) -> None:
         """Remove a step's file, before its tables are written again one by one."""
@@ -208,7 +208,7 @@ class Build:
         """
         path = self.out / "steps" / f"{step}.json"
         try:
-            raw = json.loads(path.read_text("utf-8"))
+            raw = unseal(path.read_bytes())
             raw["shards"] = Records.of_columns(Shard, raw["shards"])
             raw["files"] = Records.of_columns(Output, raw["files"])
             identity = raw.pop("identity")
@@ -217,9 +217,10 @@ class Build:
             return result
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = error.what if isinstance(error, DamagedRecordError) else "the file is not a step's"
             raise StageError(
-                f"the file of step {title(step)} is unreadable, or of another version",
+                f"step {title(step)}: {why}",
                 where=str(path),
                 remedy=self.command(f"curate {title(step)}"),
             ) from None

@@ -7,7 +7,7 @@
 ...             raise FileNotFoundError(2, "No such file or directory", "laws/a.jsonl")
 >>> print(failures.error(of=2, where="profile sample"))
 profile sample: 1 of 2 sources could not be fetched: laws
-    laws: No such file or directory: laws/a.jsonl
+    laws/a.jsonl: no such file or directory
       remedy: see that the file is there and can be read (`curate fetch` brings raw files), then run it again
   remedy: fix what is named above, or leave it out (`sources.exclude`); the others are done and stay
 """
@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from curation.build import StepResult
 from open_ml_embed.core.errors import CorpusError, MissingPackageError, StageError, TransientError
+from open_ml_embed.core.os_errors import explained as in_words_of
 from open_ml_embed.core.printing import print_text
 
 
@@ -154,14 +155,7 @@ def _explained(error: Exception) -> CorpusError | None:
     """Return the error in the form that users read, or None for an exception that only a bug in the program raises."""
     if isinstance(error, CorpusError):
         return error
-    if isinstance(error, OSError):
-        reason = error.strerror or str(error) or type(error).__name__
-        message = f"{reason}: {error.filename}" if error.filename else reason
-        return StageError(
-            message,
-            remedy="see that the file is there and can be read (`curate fetch` brings raw files), then run it again",
-        )
-    return None
+    return in_words_of(error) if isinstance(error, OSError) else None
 
 
 def _indented(name: str, error: CorpusError) -> str:

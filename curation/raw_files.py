@@ -43,7 +43,7 @@ def raw_files(build: Build, fetched: StepResult, source: str, subset: str) -> li
     """
     if subset not in fetched.stats["files"].get(source, {}):
         raise StageError("was not fetched", where=f"{source}/{subset}", remedy=build.command("curate fetch"))
-    return [_here(entry, build) for entry in fetched.stats["files"][source][subset]]
+    return [file_here(entry, build) for entry in fetched.stats["files"][source][subset]]
 
 
 def listed_files(fetched: StepResult) -> dict[str, dict[str, list[list[str]]]]:
@@ -74,7 +74,7 @@ def missing_raw(build: Build, fetched: StepResult, pools: set[tuple[str, str]] |
         for source, subset, entry in entries_of(fetched.stats["files"])
         if (pools is None or (source, subset) in pools) and not entry["path"].startswith(IN_PLACE)
     )
-    first = build.raw_copies.missing(_here(entry, build) for entry in entries)
+    first = build.raw_copies.missing(file_here(entry, build) for entry in entries)
     return None if first is None else str(portable(first, build)["path"])
 
 
@@ -93,7 +93,7 @@ def portable(file: RawFile, build: Build) -> dict[str, Any]:
     return entry | {"path": IN_PLACE + Path(file.path).relative_to(local).as_posix()}
 
 
-def _here(entry: dict[str, Any], build: Build) -> RawFile:
+def file_here(entry: dict[str, Any], build: Build) -> RawFile:
     """Return the file of an entry of the step's file, with its path on this machine."""
     path: str = entry["path"]
     if path.startswith(IN_PLACE):

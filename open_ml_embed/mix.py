@@ -13,7 +13,8 @@ import pyarrow.dataset as pads
 from curation.export.options import Options, Shortage, Split, Terms
 from curation.export.run import Exported
 from curation.export.run import export as write_export
-from curation.mixing.files import SPLITS, MixFiles
+from curation.mixing.files import SPLITS, MixFiles, with_columns
+from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 from open_ml_embed.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Mix:
         languages: Counter[str] = Counter()
         for split in SPLITS:
             columns = ["source", "family", "language", "positive_language"]
-            for batch in self._dataset(split).to_batches(columns=columns):
-                groups = pa.table(batch).group_by(columns).aggregate([([], "count_all")])
+            for batch in self._folder.read(split, columns):
+                groups = pa.Table.from_batches([batch]).group_by(columns).aggregate([([], "count_all")])
                 for group in groups.to_pylist():
                     counts.setdefault((group["source"], group["family"]), Counter())[split] += group["count_all"]
                     for code in {group["language"], group["positive_language"]}:
@@ -193,5 +194,10 @@ class Mix:
         return MixFiles(self.path)
 
     def _dataset(self, *kinds: str) -> pads.Dataset:
-        files = [str(path) for kind in kinds for path in self._folder.files(kind)]
+        files = []
+        for kind in kinds:
+            schema = DOCUMENT_SCHEMA if kind == "documents" else SAMPLE_SCHEMA
+            for path in self._folder.files(kind):
+                with_columns(path, schema.names)
+                files.append(str(path))
         return pads.dataset(files, format="parquet")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import shutil
 from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from open_ml_embed.core.scratch import make_scratch_folder
 from sources.batching import halved
 
 _ROWS = 16_384
@@ -20,8 +20,8 @@ class Spool:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._folder = tempfile.TemporaryDirectory(prefix="spool-")
-        self._path = str(Path(self._folder.name) / "rows.arrow")
+        self._folder = make_scratch_folder("spool")
+        self._path = str(self._folder / "rows.arrow")
         self._writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(self._path, schema)
         self._starts = [0]
         self._sizes: list[np.ndarray] = []
@@ -36,7 +36,7 @@ class Spool:
         if self._writer is not None:
             self._writer.close()
         self._chunks = []
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, rows: pa.Table) -> None:
         """Append rows; not allowed after the first `take`."""

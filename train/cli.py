@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,8 +21,8 @@ from curation.cli.options import (
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
-from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.printing import print_json, say
+from open_ml_embed.core.sealed import read_record, seal
 from open_ml_embed.core.terminal import Terminal
 from train import check_packages
 from train.config import TrainSettings
@@ -157,7 +156,7 @@ def evaluate(
         if picture is not None:
             draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(report, canonical_json(result))
+    write_whole(report, seal(result))
     if as_json:
         print_json(result)
     say(f"written to {report}")
@@ -258,9 +257,9 @@ def _evaluation_of(build: Build, folder: Path) -> dict[str, Any] | None:
     from train.loop.run import finished_key
 
     path = _report(build)
-    if not path.is_file():
+    evaluation = read_record(path, remedy="run `train3d evaluate` again")
+    if evaluation is None:
         return None
-    evaluation = json.loads(path.read_text("utf-8"))
     measured = evaluation.get("measured_on", {}).get("model", {})
     if measured.get("key") != finished_key(folder):
         raise StageError(

@@ -22,6 +22,7 @@ from curation.cli.options import (
     ProfileName,
     run_program,
 )
+from curation.cli.verify import verify
 from curation.pipeline.lock import alone
 from curation.pipeline.opening import PARAMS, open_build
 from curation.pipeline.outcome_printing import ended
@@ -165,6 +166,7 @@ def mix(
 
 
 app.command()(export)
+app.command()(verify)
 
 
 @app.command()

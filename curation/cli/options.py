@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from open_ml_embed.core.errors import CorpusError, exit_code
+from open_ml_embed.core.os_errors import in_words
 from open_ml_embed.core.printing import say
 from open_ml_embed.core.processes import ended_by_signals
 from open_ml_embed.core.terminal import Terminal
@@ -39,11 +40,15 @@ SIGNALED = 128
 
 
 def run_program(app: typer.Typer) -> None:
-    """Run a command. A `CorpusError` is printed as a message and ends with its exit code, without a traceback."""
+    """Run a command.
+
+    A `CorpusError`, and what the system refuses (`open_ml_embed.core.os_errors`), is printed as a message and ends with
+    its exit code, without a traceback.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        with ended_by_signals():
+        with ended_by_signals(), in_words():
             app()
     except CorpusError as error:
         terminal = Terminal(stderr=True, soft_wrap=True)

@@ -5,7 +5,6 @@ The settings of training are not compared here, but by `train3d evaluate` and `t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from curation.mixing.files import LOCATIONS
 from curation.pipeline.freshness import Checker, State
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.sealed import DamagedRecordError, read_record, read_sealed
 
 FIT, EVALUATE = "train3d fit", "train3d evaluate"
 
@@ -63,10 +63,13 @@ def evaluation_state(build: Build, checker: Checker) -> State:
 
 def model_state(build: Build, checker: Checker) -> State:
     """Return the state of the profile's model with respect to the mixes; `train3d` compares its settings."""
-    record = _run_record(build)
+    try:
+        record = read_sealed(_run_path(build), remedy=build.command(FIT))
+    except DamagedRecordError as error:
+        return State("stale", None, f"run.json of the model: {error.what}", error.remedy)
     if record is None:
         return State("missing", None, "no model has been trained", build.command(FIT))
-    trained_on = record.get("made_from", {}).get("mixes", {})
+    trained_on = record["made_from"]["mixes"]
     for stage in build.profile.train.get("stages") or ():
         mix_result = _own_mix(build, stage.get("mix"), checker)
         if mix_result is not None and mix_identity(mix_result) != trained_on.get(stage.get("name")):
@@ -103,18 +106,16 @@ def _own_mix(build: Build, path: object, checker: Checker) -> StepResult | None:
     return checker.state(f"mix-{folder.name}").result
 
 
+def _run_path(build: Build) -> Path:
+    return build.out / "model" / "train3d" / "run.json"
+
+
 def _run_record(build: Build) -> dict[str, Any] | None:
     try:
-        return _read(build, build.out / "model" / "train3d" / "run.json")
-    except StageError:
+        return read_sealed(_run_path(build))
+    except DamagedRecordError:
         return None
 
 
 def _read(build: Build, path: Path) -> dict[str, Any] | None:
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise StageError("the file is unreadable", where=str(path), remedy=build.command(EVALUATE)) from None
-    return data if isinstance(data, dict) else {}
+    return read_record(path, remedy=build.command(EVALUATE))

@@ -9,6 +9,7 @@ from curation.build import Build, StepResult
 from curation.pipeline.freshness import inputs_of
 from open_ml_embed.core.engine import kept_workers
 from open_ml_embed.core.optional import check_installed
+from open_ml_embed.core.os_errors import in_words
 
 RUNS = {
     "fetch": "curation.fetch.step:run_fetch",
@@ -42,6 +43,7 @@ def run_step(build: Build, step: str) -> StepResult:
     check_installed(*NEEDED.get(kind, ()), what=f"curate {kind}")
     module, function = RUNS[kind].split(":")
     run: Callable[..., StepResult] = getattr(import_module(module), function)
-    inputs = inputs_of(build, step)
-    with kept_workers():
-        return run(build, inputs, *([name] if name else []))
+    with in_words():
+        inputs = inputs_of(build, step)
+        with kept_workers():
+            return run(build, inputs, *([name] if name else []))

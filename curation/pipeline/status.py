@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rich.table import Table
@@ -11,6 +10,7 @@ from curation.build import Build, StepResult
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.freshness import Checker
 from curation.pipeline.model_state import evaluation_state, model_state
+from open_ml_embed.core.sealed import DamagedRecordError, read_record
 from open_ml_embed.core.store import MARKER
 from open_ml_embed.core.terminal import Terminal
 
@@ -70,12 +70,11 @@ def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
 
 
 def _model(build: Build) -> dict[str, Any] | None:
-    path = build.out / "evaluation.json"
-    if not path.is_file():
-        return None
     try:
-        data = json.loads(path.read_text("utf-8"))
-    except ValueError:
+        data = read_record(build.out / "evaluation.json")
+    except DamagedRecordError:  # the stage `evaluate` says so
+        return None
+    if data is None:
         return None
     return {key: data[key] for key in ("queries", "documents", "ratio_full_size") if key in data}
 

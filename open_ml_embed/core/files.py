@@ -8,6 +8,7 @@ target removes it.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import threading
@@ -15,6 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from open_ml_embed.core.os_errors import naming
+
+HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
+"""Name of this machine, as it stands in the names of temporary files that other machines may see."""
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)-[0-9]+\.(?:tmp|old)")
 
 
@@ -25,13 +30,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     Parent folders are created. Two processes may write the same file at once; the last rename wins.
 
     """
-    temporary = _temporary(path)
-    try:
-        yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path):
+        temporary = _temporary(path)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -43,14 +49,15 @@ def write_whole(path: Path, data: bytes | str) -> None:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a new temporary folder to fill; it replaces `path` when the block ends without an error."""
-    temporary = _temporary(path)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        put_folder(temporary, path)
-    finally:
+    with naming(path):
+        temporary = _temporary(path)
         shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            put_folder(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def put_folder(filled: Path, path: Path) -> None:

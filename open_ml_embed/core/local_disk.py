@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import platform
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -15,13 +14,13 @@ from typing import IO
 
 import pyarrow as pa
 
-from open_ml_embed.core.files import is_alive
+from open_ml_embed.core.files import HOST, is_alive
+from open_ml_embed.core.os_errors import naming
 
 TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
 share one."""
 _LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
-_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
 _written = itertools.count()
 
 
@@ -39,13 +38,18 @@ class LocalDisk:
     def writing(self, path: str) -> Iterator[IO[bytes]]:
         """Open `path` for writing; the file appears atomically when the block ends without an error."""
         final = self.full(path)
-        temporary = Path(f"{final}.{_HOST}-{os.getpid()}-{next(_written)}{TEMPORARY}")
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as sink:
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-        temporary.replace(final)
+        temporary = Path(f"{final}.{HOST}-{os.getpid()}-{next(_written)}{TEMPORARY}")
+        with naming(final):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as sink:
+                    yield sink
+                    sink.flush()
+                    os.fsync(sink.fileno())
+                temporary.replace(final)
+            except BaseException:  # on a full disk, what is unfinished takes the room of what comes next
+                temporary.unlink(missing_ok=True)
+                raise
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a small file; None if it does not exist."""
@@ -70,16 +74,16 @@ class LocalDisk:
         """Return the sizes of files in bytes, by path; None for a missing file."""
         return {path: _size(self.full(path)) for path in paths}
 
-    def names(self, folder: str) -> Iterator[str]:
-        """Yield the names of all files in a folder and below it, without their folders, in any order."""
-        folders = [self.full(folder)]
+    def paths(self, folder: str) -> Iterator[str]:
+        """Yield the paths of all files in a folder and below it, in any order; an empty name is the root."""
+        folders = [self.full(folder) if folder else self.root]
         while folders:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
                 for entry in entries:
                     if entry.is_dir():
                         folders.append(entry.path)
                     else:
-                        yield entry.name
+                        yield entry.path[len(self.root) + 1 :]
 
     def put(self, local: Path, path: str) -> None:
         """Copy a file of this machine to `path`."""
@@ -105,7 +109,7 @@ class LocalDisk:
         """Remove temporary files that dead processes of this machine left below a folder."""
         for left in Path(self.full(folder)).rglob(f"*{TEMPORARY}"):
             match = _LEFT.search(left.name)
-            if match and match["host"] == _HOST and not is_alive(int(match["pid"])):
+            if match and match["host"] == HOST and not is_alive(int(match["pid"])):
                 left.unlink(missing_ok=True)
 
 

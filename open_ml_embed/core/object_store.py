@@ -94,12 +94,13 @@ class ObjectStore:
                     sizes[path_of_entry] = int(entry["size"])
         return sizes
 
-    def names(self, folder: str) -> Iterator[str]:
-        """Yield the names of all files in a folder and below it, without their folders, in any order."""
+    def paths(self, folder: str) -> Iterator[str]:
+        """Yield the paths of all files in a folder and below it, in any order; an empty name is the root."""
         with _in_words(self.root):
             found = self.fs.find(self.full(folder))
+        start = len(self._base.strip("/")) + 1
         for name in found:
-            yield str(name).rpartition("/")[2]
+            yield str(name).strip("/")[start:]
 
     def put(self, local: Path, path: str) -> None:
         """Upload a file of this machine to `path`."""

@@ -1,17 +1,17 @@
 """Shards and their markers: a shard counts only if it is complete.
 
 A shard is written under a temporary name, fsynced and renamed. Then its marker is written in the same way. A marker
-holds the key of the task (inputs, operation, version, settings) and the size and hash of every output. A truncated
-shard, a marker without its shard, and a changed setting therefore all have the same effect: the shard is written again.
+holds the key of the task (inputs, operation, version, settings), the size and hash of every output, and a digest of
+itself. A truncated shard, a marker without its shard, and a changed setting therefore all have the same effect: the
+shard is written again. A shard is checked against its hash when it is first read (`open_ml_embed.core.recorded`).
 In an object store, a file appears when its upload is whole. No database or server is needed.
 """
 
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -22,12 +22,13 @@ import xxhash
 
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.local_disk import LocalDisk
 from open_ml_embed.core.object_store import SEPARATOR, ObjectStore
+from open_ml_embed.core.recorded import check_file
+from open_ml_embed.core.sealed import seal, unseal
 
 MARKER, WRITER = ".done.json", ".writer"
-"""Suffix of a task's marker, and suffix of the file beside a table that holds the key of the task that wrote it."""
+"""Suffix of a task's marker, and suffix of the file beside a table that holds its hash and the key of its task."""
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -118,7 +119,7 @@ class Store:
             StageError: the shard lacks one of the columns.
 
         """
-        with self.files.mapped(path) as source:
+        with self._mapped(path) as source:
             return _selected(_opened(source, columns).read_all(), columns)
 
     def read_rows(self, path: str, rows: Integers, columns: list[str] | None = None) -> pa.Table:
@@ -133,14 +134,25 @@ class Store:
             StageError: the shard lacks one of the columns.
 
         """
-        with self.files.mapped(path) as source:
+        with self._mapped(path) as source:
             reader = _opened(source, columns)
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
             return _selected(take_rows(batches, rows, reader.schema), columns)
 
     def opened(self, path: str) -> pa.NativeFile:
         """Open a file without a memory map, whose pages would count as memory of this process; the caller closes it."""
+        self._check(path)
         return self.files.opened(path)
+
+    @contextmanager
+    def _mapped(self, path: str) -> Iterator[pa.NativeFile]:
+        self._check(path)
+        with self.files.mapped(path) as source:
+            yield source
+
+    def _check(self, path: str) -> None:
+        if isinstance(self.files, LocalDisk):
+            check_file(self, path)
 
     def sizes(self, paths: Iterable[str]) -> dict[str, int | None]:
         """Return the sizes of files in bytes, by path; None for a missing file."""
@@ -148,7 +160,7 @@ class Store:
 
     def count(self, folder: str, suffix: str) -> int:
         """Return how many files in a folder and below it have names that end in `suffix`."""
-        return sum(name.endswith(suffix) for name in self.files.names(folder))
+        return sum(path.endswith(suffix) for path in self.files.paths(folder))
 
     def put(self, local: Path, path: str) -> None:
         """Copy a file of this machine into the store, atomically."""
@@ -200,15 +212,28 @@ class Store:
             if not output.path.startswith(f"{stem}.")
         ]
         contents = self.files.read_all([path + WRITER for _, path in shared])
-        return {
-            key: None if content is None else content.decode(errors="replace")
-            for key, content in zip(shared, contents, strict=True)
-        }
+        return {key: _key(content) for key, content in zip(shared, contents, strict=True)}
+
+    def write_writer(self, output: Output, key: str) -> None:
+        """Write the file beside a table which several tasks may write: what it is, and the key of its task."""
+        self.write_bytes(output.path + WRITER, seal({"key": key, "output": asdict(output)}))
 
     def write_marker(self, path: str, marker: Marker) -> None:
         """Write the marker; from then on the task counts as done."""
         data = {"key": marker.key, "outputs": [asdict(o) for o in marker.outputs], "stats": marker.stats}
-        self.write_bytes(path, canonical_json(data))
+        self.write_bytes(path, seal(data))
+
+
+def marker_of(data: bytes) -> Marker:
+    """Return the marker that a file holds.
+
+    Raises:
+        ValueError: the file is damaged.
+        KeyError, TypeError: it is no marker.
+
+    """
+    raw = unseal(data)
+    return Marker(str(raw["key"]), tuple(Output(**output) for output in raw["outputs"]), dict(raw["stats"]))
 
 
 def _marker(content: bytes | None, key: str) -> Marker | None:
@@ -216,11 +241,20 @@ def _marker(content: bytes | None, key: str) -> Marker | None:
     if content is None:
         return None
     try:
-        raw = json.loads(content)
-        marker = Marker(raw["key"], tuple(Output(**o) for o in raw["outputs"]), raw["stats"])
+        marker = marker_of(content)
     except (ValueError, KeyError, TypeError):
         return None
     return marker if marker.key == key else None
+
+
+def _key(content: bytes | None) -> str | None:
+    """Return the key in the file beside a table; None if there is no such file, or it is damaged."""
+    if content is None:
+        return None
+    try:
+        return str(unseal(content)["key"])
+    except (ValueError, KeyError):
+        return None
 
 
 class HashingSink(io.RawIOBase):

@@ -39,8 +39,8 @@ class Outputs:
     def __init__(self, store: Store, operation: str, path: str) -> None:
         self._store, self._operation, self._stem = store, operation, f"{operation}/{path}"
         self.written: list[Output] = []
-        self.elsewhere: list[str] = []
-        """Paths of the written tables that another task may write too (those given with `at`)."""
+        self.elsewhere: list[Output] = []
+        """The written tables that another task may write too (those given with `at`)."""
 
     def table(
         self,
@@ -68,9 +68,10 @@ class Outputs:
         self._store.remove(path + WRITER)
         if stem != self._stem:
             self._store.remove(stem + MARKER)
-            self.elsewhere.append(path)
         output = self._store.write_table(path, batches, schema, compressed=compressed)
         self.written.append(output)
+        if stem != self._stem:
+            self.elsewhere.append(output)
         return output
 
     def file(self, suffix: str, write: Callable[[IO[bytes]], int]) -> Output:
@@ -137,8 +138,8 @@ def execute(operation: Operation, task: Task, key: str, root: str) -> Marker:
     # Remove the old marker first: if this process dies after writing a table, the marker would be taken for valid.
     store.remove(marker_path(operation, task))
     stats = operation.run(task, store, out)
-    for path in out.elsewhere:
-        store.write_bytes(path + WRITER, key.encode())
+    for output in out.elsewhere:
+        store.write_writer(output, key)
     marker = Marker(key, tuple(out.written), stats)
     store.write_marker(marker_path(operation, task), marker)
     return marker

@@ -16,6 +16,10 @@ else:
     _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+MOST_VALUES = 1_000_000
+"""Values of a file, each alias counted with what it stands for; the largest manifest has a few thousand."""
+
+
 class _Loader(_Base):
     """Loader that refuses duplicate keys; PyYAML's own loaders silently keep the last one."""
 
@@ -40,11 +44,13 @@ def read_yaml(path: Path, kind: type[CorpusError], *, remedy: str = "") -> Any:
         remedy: what to do if the file does not exist.
 
     Raises:
-        CorpusError: of class `kind`: no such file, not YAML (with the line), or a duplicate key in a mapping.
+        CorpusError: of class `kind`: no such file, not YAML (with the line), a duplicate key in a mapping, an
+            impossible date or number, or aliases that make it endless or huge.
 
     """
     try:
-        return yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (derived from the safe one)
+        data = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (derived from the safe one)
+        _check_size(data)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         what = "no such file" if missing else f"cannot be read: {error.strerror}"
@@ -53,4 +59,30 @@ def read_yaml(path: Path, kind: type[CorpusError], *, remedy: str = "") -> Any:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise kind(f"not YAML: {error.problem}", where=f"{path}{line}", remedy="correct the line") from None
     except yaml.YAMLError as error:
-        raise kind(f"not YAML: {error}", where=str(path)) from None
+        raise kind(f"not YAML: {error}", where=str(path), remedy="write the file as UTF-8") from None
+    except RecursionError:
+        raise kind("nested too deeply", where=str(path), remedy="correct the brackets and the indentation") from None
+    except (ValueError, TypeError, OverflowError) as error:  # as a date that is none: 2024-13-45
+        raise kind(f"a value is impossible: {error}", where=str(path), remedy="correct it, or quote it") from None
+    return data
+
+
+def _check_size(data: Any) -> None:
+    """Raise a ValueError if aliases make the data endless, or large when they are followed."""
+    sizes: dict[int, int | None] = {}
+    todo: list[tuple[Any, bool]] = [(data, False)]
+    while todo:
+        value, is_last = todo.pop()
+        if not isinstance(value, (dict, list, tuple, set)):
+            continue
+        parts = [*value.keys(), *value.values()] if isinstance(value, dict) else list(value)
+        if is_last:
+            size = 1 + sum(sizes.get(id(part)) or 1 for part in parts)
+            if size > MOST_VALUES:
+                raise ValueError(f"with its aliases the file holds more than {MOST_VALUES:,} values")
+            sizes[id(value)] = size
+        elif id(value) not in sizes:
+            sizes[id(value)] = None
+            todo += [(value, True), *((part, False) for part in parts)]
+        elif sizes[id(value)] is None:
+            raise ValueError("an alias stands within what it names")

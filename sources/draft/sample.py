@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import CorpusError, FetchError, SchemaError, UnknownNameError
+from open_ml_embed.core.scratch import scratch_folder
 from sources.draft.card import Card, read_card
 from sources.fetch import FetchOptions, hub
 from sources.fetch.file_selection import CONVERTED
@@ -117,18 +117,18 @@ def look_at(dataset: str, options: FetchOptions) -> Sample:
         TransientError: the server may answer later.
 
     """
-    with TemporaryDirectory(prefix="draft-") as home:
+    with scratch_folder("draft") as home:
         path = Path(dataset).expanduser()
         if path.exists():
             files, sample = _local(path, options.local_root)
         elif _REPOSITORY.fullmatch(dataset) and _format(dataset) is None:
-            files, sample = _on_the_hub(dataset, FetchOptions(str(Path(home) / "raw"), endpoint=options.endpoint))
+            files, sample = _on_the_hub(dataset, FetchOptions(str(home / "raw"), endpoint=options.endpoint))
         else:
             beside = path.parent.iterdir() if path.parent.is_dir() else ()
             known = [str(other) for other in beside if not other.name.startswith(".")]
             raise UnknownNameError("file, folder or repository (owner/name)", dataset, known)
         sample.card = _card(files)
-        _read(files, sample, _choose(files, sample), Path(home))
+        _read(files, sample, _choose(files, sample), home)
     return sample
 
 
@@ -274,9 +274,9 @@ def _in_subset(glob: str) -> str:
 def _count(files: _Dataset, sample: Sample, taken: list[str]) -> None:
     """Count the records from Parquet footers, or take the card's number."""
     if sample.format == "parquet" and len(taken) <= _FOOTERS:
-        with TemporaryDirectory(prefix="draft-") as folder:
+        with scratch_folder("draft") as folder:
             table = RawTable(files=["*"], format="parquet", fields={})
-            heads = [take_head(files.open(name), table, Path(folder) / "head", 0, rows=False) for name in taken]
+            heads = [take_head(files.open(name), table, folder / "head", 0, rows=False) for name in taken]
         counts = [head.records for head in heads if head.records is not None]
         if len(counts) == len(taken):
             sample.records, sample.records_why = sum(counts), "records, as the files' footers state"

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError, MissingToolError, TransientError
 from open_ml_embed.core.files import whole_file
+from open_ml_embed.core.lock import waiting
 from sources.fetch import FetchOptions, packing
 from sources.globs import Names
 from sources.manifest import AptOrigin, Manifest
@@ -87,7 +88,7 @@ def _listed(home: Path, what: str, options: FetchOptions) -> packing.Listing:
     if not packing.whole(marker, home / "files"):
         if options.offline:
             raise FetchError("was never fetched", where=f"apt {what}", remedy="run once with a network")
-        with packing.locked(home / "lock"):
+        with waiting(home / "lock"):
             if not packing.whole(marker, home / "files"):  # another process may have fetched them meanwhile
                 listing = _take_indexes(home) if what == "indexes" else _take_package(home, what[len("package-") :])
                 packing.save(marker, listing)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_NUMBER = re.compile("[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Version:
         """Read the headers of a response, for the whole file or for a part of it."""
         part = _RANGE.fullmatch(headers.get("content-range", ""))
         size = part[2] if part else headers.get("content-length", "")
-        return cls(headers.get("etag"), headers.get("last-modified"), int(size) if size.isdigit() else None)
+        return cls(headers.get("etag"), headers.get("last-modified"), int(size) if _NUMBER.fullmatch(size) else None)
 
     @property
     def tells(self) -> bool:

@@ -7,7 +7,6 @@ repository share their common files. An interrupted download is resumed.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.optional import check_installed
+from open_ml_embed.core.sealed import seal, undamaged
 from sources.fetch import FetchOptions, most_files
 from sources.fetch.file_selection import matching
 from sources.fetch.hub_bar import HubBar
@@ -292,9 +292,8 @@ def _listed(repo: str, ref: str, options: FetchOptions) -> Listing:
 
 
 def _saved_listing(saved: Path, repo: str, ref: str) -> Listing:
-    try:
-        data = json.loads(saved.read_text("utf-8"))
-    except FileNotFoundError:
+    data = undamaged(saved)
+    if data is None:
         raise FetchError(
             "never fetched, and this run is offline", where=f"{repo} at {ref}", remedy="run online once"
         ) from None
@@ -322,7 +321,7 @@ def _list_remote(repo: str, ref: str, options: FetchOptions, saved: Path) -> Lis
 
     with options.transfers.slot("hub", _host(options)):
         listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref, options)
-    write_whole(saved, json.dumps(asdict(listing), sort_keys=True))
+    write_whole(saved, seal(asdict(listing)))
     return listing
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
-import json
 import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from open_ml_embed.core.files import whole_file, write_whole
+from open_ml_embed.core.sealed import seal, undamaged
 from sources.fetch import FetchOptions, most_files
 from sources.globs import Names
 from sources.manifest import Manifest
@@ -42,12 +40,12 @@ def _entry(path: Path) -> dict[str, str | int]:
 
 def save(path: Path, listing: Listing) -> None:
     """Write a listing; its existence means that all its files are complete."""
-    write_whole(path, json.dumps(listing, indent=1, sort_keys=True))
+    write_whole(path, seal(listing))
 
 
 def load(path: Path) -> Listing | None:
-    """Return a saved listing, or None if the fetch was never completed."""
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    """Return a saved listing; None if the fetch was never completed, or if the listing is damaged."""
+    return undamaged(path)
 
 
 def whole(path: Path, root: Path) -> bool:
@@ -82,12 +80,3 @@ def chosen(
         for name in names.matching(spec.files)[:most]:
             entry = listing[name]
             yield RawFile(table, name, str(root / name), int(entry["size"]), f"sha256:{entry['sha256']}")
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (created if missing), so that only one process fetches and the others wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

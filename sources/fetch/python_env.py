@@ -15,6 +15,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
+from open_ml_embed.core.lock import waiting
 from sources.fetch import FetchOptions, packing
 from sources.globs import Names
 from sources.manifest import Manifest, PythonOrigin
@@ -65,7 +66,7 @@ def _all_packed(root: Path, origin: PythonOrigin, where: str) -> tuple[packing.L
 def _packed(root: Path, name: str, files: Callable[[], Iterator[tuple[str, Path]]]) -> packing.Listing:
     marker = root / f"{name}.json"
     if not packing.whole(marker, root):
-        with packing.locked(root / "lock"):
+        with waiting(root / "lock"):
             if not packing.whole(marker, root):
                 packing.pack(root / f"{name}.tar", _contents(files()))
                 packing.save(marker, packing.enlist(root, [f"{name}.tar"]))

@@ -25,6 +25,7 @@ def tried(
     tries: int,
     pause_s: float,
     progress: Callable[[], int] | None = None,
+    least: int = 1,
     pauses: Pauses | None = None,
 ) -> _Result:
     """Call a function until it succeeds, fails permanently, or has failed `tries` times in a row.
@@ -35,6 +36,7 @@ def tried(
         tries: number of consecutive failures that are allowed.
         pause_s: seconds before the second call; doubled before each further one.
         progress: returns how far the calls have come, in bytes; progress resets the count of failures.
+        least: bytes that count as progress.
         pauses: how to wait between calls; None: sleep.
 
     Raises:
@@ -50,7 +52,7 @@ def tried(
             ours = error if isinstance(error, CorpusError) else explain(error)
             if ours is None:
                 raise
-            if progress is not None and progress() > reached:
+            if progress is not None and progress() >= reached + least:
                 failed, reached = 0, progress()
             failed += 1
             if not isinstance(ours, TransientError) or failed >= tries:

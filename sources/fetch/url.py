@@ -8,7 +8,8 @@ resumed as long as the server has the same version.
 
 from __future__ import annotations
 
-import json
+import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,15 @@ from urllib.parse import quote, urlsplit
 
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.lock import waiting
 from open_ml_embed.core.optional import require
+from open_ml_embed.core.os_errors import naming
+from open_ml_embed.core.sealed import seal, undamaged
 from sources.fetch import FetchOptions, most_files
+from sources.fetch.answer_deadline import AnswerDeadline
 from sources.fetch.file_selection import matching
 from sources.fetch.http_validators import Version
 from sources.fetch.local import checked, known_hash, known_names, sha256_of
-from sources.fetch.packing import locked
 from sources.fetch.retry import tried
 from sources.fetch.transfers import Begun, Counter, Started
 from sources.fetch.url_errors import explained
@@ -36,6 +40,10 @@ TRIES = 5
 """Consecutive failed attempts without a further byte."""
 PAUSE_S = 2.0
 """Seconds before the second attempt; doubled before each further one."""
+READ_S, ANSWER_S = 60.0, 180.0
+"""Seconds of silence after which a transfer is given up, and seconds until an answer must begin."""
+LEAST_BYTES, SLOW_S = 1 << 16, 300.0
+"""Bytes that must come within so many seconds, and that count as progress between two attempts."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +143,14 @@ def _entry(download: _Download, options: FetchOptions, *, where: str, by_hand: s
         return entry
     if options.offline:
         raise FetchError("not fetched yet, and this run is offline", where=where, remedy="run online once")
-    with locked(download.part.with_suffix(".lock")):
+    with waiting(download.part.with_suffix(".lock")):
         return tried(
             lambda: download.run(where),
             lambda error: explained(error, where, f"put the file into <local_root>/{by_hand}"),
             tries=TRIES,
             pause_s=PAUSE_S,
             progress=download.arrived,
+            least=LEAST_BYTES,
             pauses=options.transfers.pauses("url", download.host),
         )
 
@@ -167,9 +176,8 @@ class _Download:
 
     def listed(self) -> Entry | None:
         """Return the entry of an earlier download, if the file still exists and agrees with the manifest."""
-        try:
-            data = json.loads(self.listing.read_text("utf-8"))
-        except FileNotFoundError:
+        data = undamaged(self.listing)
+        if data is None:
             return None
         entry = Entry(**{**data, "version": Version(**data["version"])})
         path = self.place(entry.key)
@@ -191,11 +199,13 @@ class _Download:
             headers |= {"Range": f"bytes={have}-", "If-Range": begun.validator or ""}
         elif entry is not None:
             headers |= entry.version.conditions()
-        timeout = httpx2.Timeout(60, connect=15)
-        with (
-            httpx2.Client(follow_redirects=True, timeout=timeout) as client,
-            client.stream("GET", self.url, headers=headers) as response,
-        ):
+        timeout = httpx2.Timeout(READ_S, connect=15)
+        deadline = AnswerDeadline()
+        with ExitStack() as stack:
+            client = stack.enter_context(httpx2.Client(follow_redirects=True, timeout=timeout))
+            with deadline.within(ANSWER_S):
+                asked = client.stream("GET", self.url, headers=headers, extensions=deadline.extensions)
+                response = stack.enter_context(asked)
             if response.status_code == 304 and entry is not None:
                 return entry
             if response.status_code == 416 and have:
@@ -213,30 +223,35 @@ class _Download:
                 _written(self.begun, asdict(version))
             if version.size is not None:
                 self.counter.expect(version.size)
-            self._stream(response, at=have if resumed else 0)
+            self._stream(response, where, at=have if resumed else 0)
         if version.size is not None and self.arrived() != version.size:
             raise TransientError(f"{self.arrived()} of {version.size} bytes came", where=where, remedy="fetch again")
         return self._placed(version, where, resumed=resumed)
 
     def _begun(self) -> Version | None:
         """Return the version of the partial download, or None if it cannot be resumed."""
-        try:
-            version = Version(**json.loads(self.begun.read_text("utf-8")))
-        except FileNotFoundError:
+        data = undamaged(self.begun)
+        if data is None:
             return None
+        version = Version(**data)
         return version if version.validator is not None else None
 
-    def _stream(self, response: httpx2.Response, *, at: int) -> None:
+    def _stream(self, response: httpx2.Response, where: str, *, at: int) -> None:
         """Write the rest of the file after its first `at` bytes."""
-        with self.part.open("ab" if at else "wb") as file:
+        pace = _Pace(where)
+        with self.part.open("ab" if at else "wb") as file, naming(self.part):
             for chunk in response.iter_raw():
                 file.write(chunk)
                 at += len(chunk)
                 self.counter.reach(at)
+                pace.came(len(chunk))
 
     def _placed(self, version: Version, where: str, *, resumed: bool) -> Entry:
         """Check a complete file and move it to its final path."""
         sha256 = sha256_of(self.part)
+        if self.stated != sha256 and not _is_page(self.name) and _starts_as_page(self.part):
+            self._forget()
+            raise _page(where)
         if self.stated not in (None, sha256):
             if resumed:  # the two parts may come from different versions
                 raise self._spoilt("what came in parts has not the checksum that the manifest states", where)
@@ -264,5 +279,46 @@ class _Download:
         self.part.unlink(missing_ok=True)
 
 
+class _Pace:
+    """Ends a transfer that is too slow ever to end: some servers and proxies send a byte now and then."""
+
+    def __init__(self, where: str) -> None:
+        self._where, self._since, self._bytes = where, time.monotonic(), 0
+
+    def came(self, size: int) -> None:
+        """Count bytes.
+
+        Raises:
+            TransientError: fewer than `LEAST_BYTES` came within `SLOW_S` seconds.
+
+        """
+        self._bytes += size
+        now = time.monotonic()
+        if now - self._since < SLOW_S:
+            return
+        if self._bytes < LEAST_BYTES:
+            what = f"the server sends too slowly: {self._bytes:,} bytes in {now - self._since:,.0f} s"
+            raise TransientError(what, where=self._where, remedy="try again later, or from another network")
+        self._since, self._bytes = now, 0
+
+
+def _is_page(name: str) -> bool:
+    return name.lower().endswith((".html", ".htm"))
+
+
+def _starts_as_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head", b"<script"))
+
+
+def _page(where: str) -> FetchError:
+    return FetchError(
+        "a web page came in place of the file: a login, a portal or a proxy answered",
+        where=where,
+        remedy="see with a browser what the address asks for; then fetch again, or correct `base` in the manifest",
+    )
+
+
 def _written(path: Path, data: dict[str, object]) -> None:
-    write_whole(path, json.dumps(data, sort_keys=True))
+    write_whole(path, seal(data))

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import CorpusError, SchemaError, TransientError
+from open_ml_embed.core.scratch import scratch_folder
 from sources.access import Dead
 from sources.checks import DAMAGE, seen, under_both
 from sources.fetch import FetchOptions, most_files
@@ -225,8 +225,8 @@ def probe(manifest: Manifest, options: FetchOptions, pool: Executor) -> Probe:
         result.reach = "dead"
         result.say("warning", f"its origin is gone; {manifest.access.replaced_by} takes its place", manifest.name)
         return result
-    with TemporaryDirectory(prefix="probe-") as folder:
-        _Probing(manifest, options, Path(folder), result).run(pool)
+    with scratch_folder("probe") as folder:
+        _Probing(manifest, options, folder, result).run(pool)
     result.findings.sort(key=lambda finding: _LEVELS.index(finding.level))
     return result
 

@@ -10,7 +10,6 @@ import errno
 import lzma
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from open_ml_embed.core.scratch import scratch_folder
 from sources.globs import any_match
 from sources.quarantine import Quarantine
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
@@ -95,8 +95,8 @@ def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | N
     if packed is None:
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="unpacked-") as folder:
-        target = Path(folder) / "file"
+    with scratch_folder("unpacked") as folder:
+        target = folder / "file"
         try:
             with open_binary(path, name) as source:
                 _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
@@ -122,8 +122,8 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
         archive, the file holds the part before the cut.
 
     """
-    with tempfile.TemporaryDirectory(prefix="member-") as folder:
-        target = Path(folder) / "member"
+    with scratch_folder("member") as folder:
+        target = folder / "member"
         archive: _Zip | _Tar | None = None
         reached = False
         try:
@@ -156,24 +156,37 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                 left = error.left if isinstance(error, BrokenStreamError) else 0
             quarantine.add_unreadable(name, str(error), left, reason="unreadable-archive")
             return
+        for link in archive.links:
+            quarantine.add(f"{name}!{link}", 0, "link-member", link)
         if archive.damage:
             quarantine.add_unreadable(name, archive.damage, archive.skipped, reason="unreadable-archive")
+        elif not reached and not archive.links:
+            why = f"none of its {archive.listed} members is a file that `members` names" if globs else "it has no files"
+            quarantine.add_unreadable(name, why, path.stat().st_size, reason="no-members")
 
 
 class _Zip:
-    """Iterates over (name, packed size, stream) of the matching members of a zip archive."""
+    """Iterates over (name, packed size, stream) of the matching members of a zip archive.
+
+    Attributes:
+        listed: number of members so far.
+
+    """
 
     damage = ""
     skipped = 0
 
     def __init__(self, path: Path, globs: list[str] | None) -> None:
         self._path, self._globs = path, globs
+        self.links: list[str] = []
+        self.listed = 0
 
     def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
         with damage_of_streams():
             opened = zipfile.ZipFile(self._path)
         with opened as archive:
             for info in archive.infolist():
+                self.listed += 1
                 if not info.is_dir() and _admitted(info.filename, self._globs):
                     yield info.filename, info.compress_size, _Opening(archive, info)
 
@@ -201,12 +214,16 @@ class _Tar:
     Attributes:
         damage: description of the damage; empty if there is none.
         skipped: number of skipped bytes.
+        links: matching members that are links or devices, which are not followed.
+        listed: number of members so far.
 
     """
 
     def __init__(self, path: Path, name: str, globs: list[str] | None) -> None:
         self._path, self._name, self._globs = path, name, globs
         self.damage, self.skipped = "", 0
+        self.links: list[str] = []
+        self.listed = 0
 
     def __iter__(self) -> Iterator[tuple[str, int, AbstractContextManager[IO[bytes]]]]:
         headers = _Headers()
@@ -215,6 +232,9 @@ class _Tar:
             tarfile.open(fileobj=stream, mode="r|", ignore_zeros=True, tarinfo=headers.kind) as archive,
         ):
             for member in archive:
+                self.listed += 1
+                if not (member.isreg() or member.isdir()) and _admitted(member.name, self._globs):
+                    self.links.append(member.name)
                 if member.isreg() and _admitted(member.name, self._globs):
                     content = archive.extractfile(member)
                     assert content is not None, "a regular file has a content"

@@ -78,10 +78,11 @@ def test_a_write_that_fails_leaves_what_was_there(store):
     assert store.files.read_all(["a/b", "a/c"]) == [b"before", None]
 
 
-def test_names_and_counts_are_of_all_folders_below(store):
+def test_paths_and_counts_are_of_all_folders_below(store):
     for name in ("op/a/x.done.json", "op/b/c/y.done.json", "op/z.arrow", "other/q.done.json"):
         store.write_bytes(name, b"1")
-    assert sorted(store.files.names("op")) == ["x.done.json", "y.done.json", "z.arrow"]
+    assert sorted(store.files.paths("op")) == ["op/a/x.done.json", "op/b/c/y.done.json", "op/z.arrow"]
+    assert len(list(store.files.paths(""))) == 4
     assert store.count("op", ".done.json") == 2
     assert store.count("none", ".done.json") == 0
 
@@ -98,7 +99,7 @@ def test_removing_and_exporting(store, tmp_path):
 
 def test_a_marker_counts_for_its_key_and_its_whole_outputs(store):
     output, shared = write(store, "op/a.t.arrow"), write(store, "op/shared.t.arrow")
-    store.write_bytes("op/shared.t.arrow" + WRITER, b"k")
+    store.write_writer(shared, "k")
     marker = Marker("k", (output, shared), {"rows": 1})
     store.write_marker("op/a.done.json", marker)
     store.write_bytes("op/broken.done.json", b"{")
@@ -111,7 +112,7 @@ def test_a_marker_counts_for_its_key_and_its_whole_outputs(store):
     assert store.read_markers(wanted) == [marker, None, None, None]
     store.write_bytes("op/shared.t.arrow" + WRITER, b"another task")
     assert store.read_marker("op/a.done.json", "k") is None
-    store.write_bytes("op/shared.t.arrow" + WRITER, b"k")
+    store.write_writer(shared, "k")
     store.write_bytes("op/a.t.arrow", b"cut")
     assert store.read_marker("op/a.done.json", "k") is None
 

@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from typer.testing import CliRunner
 
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
+from open_ml_embed.core.sealed import read_sealed
 from tests.support.synthetic import params_for, write_mix, write_params
 from train import cli
 from train.config_file import dims_of, layers_of, load_settings, ranks_of
@@ -232,7 +233,7 @@ def test_everything_lies_beside_the_settings_wherever_one_stands(mix: Path, tmp_
     assert str(tmp_path / "out/first/model") in refused.stderr
     assert run("fit", "--workers", "1").returncode == 0
     measured = run("evaluate", "--json", "--profile", "first")
-    assert json.loads(measured.stdout) == json.loads((tmp_path / "out/first/evaluation.json").read_text("utf-8"))
+    assert json.loads(measured.stdout) == read_sealed(tmp_path / "out/first/evaluation.json")
     assert run("export", "--to", "cut").returncode == 0, "what is typed is relative to where one stands"
     assert (tmp_path / "sub/cut/modules.json").is_file()
     assert sorted(path.name for path in (tmp_path / "sub").iterdir()) == ["cut"]

@@ -11,9 +11,8 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from curation.mixing.files import LOCATIONS, SPLITS, MixFiles, with_columns
+from curation.mixing.files import LOCATIONS, SPLITS, MixFiles, batches_of, with_columns
 from open_ml_embed.core.errors import StageError
 from train.loop.keys import content_digest
 
@@ -108,7 +107,7 @@ class Mix(MixFiles):
 
 def _survey(path: Path) -> Iterator[tuple[str | None, str | None, int, int]]:
     """Yield (source, family, number of samples, number of samples with negatives) for every record batch."""
-    for batch in pq.ParquetFile(path).iter_batches(1 << 16, columns=["source", "family", "negative_ids"]):
+    for batch in batches_of(path, ["source", "family", "negative_ids"], rows=1 << 16):
         has_negatives = pc.greater(pc.fill_null(pc.list_value_length(batch["negative_ids"]), 0), 0)
         table = pa.table({"source": batch["source"], "family": batch["family"], "has_negatives": has_negatives})
         groups = table.group_by(["source", "family"]).aggregate([([], "count_all"), ("has_negatives", "sum")])

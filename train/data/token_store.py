@@ -13,9 +13,13 @@ import pyarrow as pa
 from curation.mixing.files import SPLITS
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.printing import say
+from open_ml_embed.core.recorded import DamagedFileError, check_file
+from open_ml_embed.core.sealed import DamagedRecordError
+from open_ml_embed.core.store import Store as Shards
 from train.data.memmap_columns import Column, Ragged, Runs
 from train.data.mix import Dataset, Mix
-from train.data.tokenize import VERSION, read_index, tokenize
+from train.data.tokenize import KINDS, VERSION, read_index, tokenize
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -79,9 +83,33 @@ def open_store(mix: Mix, tokenizer: Tokenizer, root: Path, workers: Workers = HE
 
     """
     folder = root / digest([VERSION, mix.identity, tokenizer.to_str()])[:16]
-    if read_index(folder) is None:
+    if not _is_whole(folder):
         tokenize(mix, tokenizer, folder, workers)
     return map_store(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Tell whether a store is complete and has the bytes that were written; remove a damaged part.
+
+    Every file is read once per process and compared with its hash, since training on other tokens than those of the mix
+    would give another model without a word.
+    """
+    index = read_index(folder)
+    if index is None:
+        return False
+    shards = Shards(str(folder))
+    whole = True
+    for name in (file for kind in KINDS for file in index["files"][kind]):
+        try:
+            if shards.sizes([name])[name] is None:
+                whole = False
+            else:
+                check_file(shards, name)
+        except (DamagedFileError, DamagedRecordError) as error:
+            say(f"{error.where}: {error.what}; it is made again")
+            shards.remove(name)
+            whole = False
+    return whole
 
 
 def map_store(folder: Path) -> Store:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from curation.mixing.files import BATCH_ROWS, SPLITS
+from curation.mixing.files import BATCH_ROWS, SPLITS, batches_of, footer_of, schema_of
 from open_ml_embed.core.array_types import I32
 from open_ml_embed.core.engine import Workers, run
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.ragged import offsets_of
+from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
 from open_ml_embed.core.task import Outputs, Task
@@ -130,7 +128,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
     settings = TokenizeSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
     markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
-    shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)))
+    shards.write_bytes(INDEX, seal(_index(datasets, tasks, markers)))
 
 
 def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]) -> dict[str, Any]:
@@ -148,9 +146,11 @@ def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]
 
 
 def read_index(folder: Path) -> dict[str, Any] | None:
-    """Return the index of a complete folder, or None if the folder is not complete."""
-    path = folder / INDEX
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    """Return the index of a complete folder; None if the folder is not complete, or if the index is damaged."""
+    try:
+        return read_sealed(folder / INDEX)
+    except DamagedRecordError:
+        return None
 
 
 def _parts(mix: Mix, kind: str) -> Iterator[Part]:
@@ -158,7 +158,7 @@ def _parts(mix: Mix, kind: str) -> Iterator[Part]:
     pieces: dict[str, tuple[int, ...]] = {}
     first = rows = 0
     for path in mix.files(kind):
-        metadata = pq.ParquetFile(path).metadata
+        metadata = footer_of(path)
         for group in range(metadata.num_row_groups):
             pieces[str(path)] = (*pieces.get(str(path), ()), group)
             rows += metadata.row_group(group).num_rows
@@ -179,7 +179,7 @@ def _tokenizer(path: str) -> Tokenizer:
 def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
     row = part.first
     for path, groups in part.pieces:
-        for batch in pq.ParquetFile(path).iter_batches(BATCH_ROWS, row_groups=groups, columns=DOCUMENT_COLUMNS):
+        for batch in batches_of(Path(path), DOCUMENT_COLUMNS, row_groups=groups):
             expected = np.arange(row, row + batch.num_rows)
             if not np.array_equal(batch.column("document_id").to_numpy(zero_copy_only=False), expected):
                 raise StageError(f"document_id does not count up from {row}", where=path, remedy="make the mix again")
@@ -191,7 +191,10 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
 def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
     """Return the samples of a part, stably sorted by dataset, and the dataset code of each."""
     table = pa.concat_tables(
-        pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces
+        pa.Table.from_batches(
+            batches_of(Path(path), SAMPLE_COLUMNS, row_groups=groups), schema=schema_of(SAMPLE_COLUMNS)
+        )
+        for path, groups in part.pieces
     )
     code_of = {dataset: code for code, dataset in enumerate(datasets)}
     pairs = zip(table["source"].to_pylist(), table["family"].to_pylist(), strict=True)

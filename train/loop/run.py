@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +15,9 @@ from open_ml_embed.core.devices import require
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder, write_whole
-from open_ml_embed.core.hashing import canonical_json, digest
+from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.listing import LISTING, write_listing
+from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
 from train.data.mix import Mix
@@ -31,6 +32,8 @@ from train.model.sizes import Sizes, sizes_of
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
+REFRESHED = ("README.md", "config_sentence_transformers.json", "train3d/run.json")
+"""Files that are not in the listing of a model folder: `fit.refresh` writes them anew, and `run.json` has a digest."""
 VERSION = 2
 NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
 DIGESTS = "digests.json"
@@ -135,6 +138,7 @@ class Run:
             trained = train_tokenizer(texts, vocab_size=backbone.vocab_size)
             with whole_folder(folder) as filled:
                 wrap(trained, max_length=length).save_pretrained(filled)
+                write_listing(filled)
         return load_saved(folder)
 
     def store(self, mix: Mix) -> Store:
@@ -188,13 +192,18 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> 
             for stage, mix in zip(settings.stages, run.mixes, strict=True)
         ],
     }
-    write_whole(folder / NATIVE / "run.json", canonical_json(data))
+    write_listing(folder, f"{NATIVE}/{LISTING}", without=REFRESHED)
+    write_whole(folder / NATIVE / "run.json", seal(data))
 
 
 def description(folder: Path) -> dict[str, Any]:
-    """Return what `describe` wrote about the complete run in a model folder; empty if there is none."""
-    path = folder / NATIVE / "run.json"
-    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+    """Return what `describe` wrote about the complete run in a model folder; empty if there is none.
+
+    Raises:
+        DamagedRecordError: the file is damaged.
+
+    """
+    return read_sealed(folder / NATIVE / "run.json", remedy="run `train3d fit` again") or {}
 
 
 def shape_of(folder: Path) -> Shape:
@@ -203,8 +212,11 @@ def shape_of(folder: Path) -> Shape:
 
 
 def finished_key(folder: Path) -> str | None:
-    """Return the key of the complete run in a model folder; None if there is none."""
-    return description(folder).get("key")
+    """Return the key of the complete run in a model folder; None if there is none, or if its record is damaged."""
+    try:
+        return description(folder).get("key")
+    except DamagedRecordError:
+        return None
 
 
 def load(

@@ -17,11 +17,11 @@ from curation.raw_files import fetch_options
 from open_ml_embed.core import engine
 from open_ml_embed.core.errors import FetchError, MissingToolError
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.lock import waiting
 from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.progress import Progress
 from open_ml_embed.core.store import Marker, Store
 from open_ml_embed.core.task import Task
-from sources.fetch.packing import locked
 
 
 def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
@@ -40,7 +40,7 @@ def run_decontaminate(build: Build, inputs: Inputs) -> StepResult:
     store = evaluation_store(build)
     if sets:
         rows = inputs["normalize"]
-        with locked(build.local_work / "evaluations" / ".lock"):
+        with waiting(build.local_work / "evaluations" / ".lock"):
             failures = _failures("decontaminate")
             raw, result.skipped = fetch_sets(sets, build, failures)
             for one in raw:

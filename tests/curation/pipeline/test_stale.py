@@ -19,6 +19,7 @@ from curation.pipeline.run import run_step
 from curation.raw_files import lock_path
 from curation.settings import load_profile
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.sealed import seal
 from open_ml_embed.core.store import Store
 from tests.support import project
 
@@ -258,10 +259,17 @@ def test_a_step_left_out_or_its_file_deleted_is_named(built, step):
 
 def test_a_step_file_that_nobody_can_read_is_named(built):
     path = built / "out/tiny/steps/dedup.json"
-    path.write_text(path.read_text()[:100])
-    assert "the file of step dedup is unreadable" in refused(built, "mine")
+    whole = path.read_text()
+    path.write_text(whole[:100])
+    assert "step dedup: the file is damaged" in refused(built, "mine")
+    path.write_text(whole.replace('"exact": ', '"exact": 1', 1))
+    assert "step dedup: the file is damaged" in refused(built, "mine")
     path.write_text('{"step": "dedup", "shards": [], "stats": {}, "skipped": {}}')
-    assert "is unreadable, or of another version" in refused(built, "mine")
+    said = refused(built, "mine")
+    assert "step dedup: the file is unreadable: it has no digest of itself" in said
+    assert "curate dedup" in said
+    path.write_bytes(seal({"step": "dedup", "files": 3}))
+    assert "step dedup: the file is not a step's" in refused(built, "mine")
 
 
 def test_after_a_step_that_failed_its_old_result_does_not_count(built, monkeypatch):
@@ -512,8 +520,8 @@ def test_an_evaluation_counts_only_for_the_mix_and_the_model_it_was_measured_on(
     data = {"trained": [cell], "untrained": [cell], "queries": 9, "documents": 9, "measured_on": measured}
     (built / "out/tiny/evaluation.json").write_text(json.dumps(data))
     (built / "out/tiny/model/train3d").mkdir(parents=True)
-    record = {"key": "j" if other == "model" else "k"}
-    (built / "out/tiny/model/train3d/run.json").write_text(json.dumps(record))
+    record = {"key": "j" if other == "model" else "k", "made_from": {"mixes": {"retrieval": identity}}}
+    (built / "out/tiny/model/train3d/run.json").write_bytes(seal(record))
     if other is None:
         project.run(built, "report")
         assert status(built)["stages"]["evaluate"] == "done"

@@ -1,0 +1,64 @@
+"""A listing: the sizes and hashes of all files of a folder, kept in the folder as a sealed record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.sealed import read_sealed, seal
+
+LISTING = "files.json"
+
+
+def write_listing(folder: Path, name: str = LISTING, *, without: Collection[str] = ()) -> None:
+    """Write the listing of a folder, last of its files.
+
+    Args:
+        folder: the folder; its files are read once.
+        name: path of the listing below the folder.
+        without: paths below the folder, with `/`, of files that may change later.
+
+    """
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+    listed = {
+        relative: {"bytes": path.stat().st_size, "xxh3": hash_file(path)}
+        for relative, path in files.items()
+        if relative != name and relative not in without
+    }
+    write_whole(folder / name, seal({"files": listed}))
+
+
+def damaged_in(folder: Path, name: str = LISTING, *, deep: bool = True) -> dict[str, str] | None:
+    """Return the files of a folder that are not as they are listed: path below the folder → what is wrong.
+
+    Args:
+        folder: the folder.
+        name: path of the listing below the folder.
+        deep: also compare hashes, for which every file is read.
+
+    Returns:
+        None if the folder has no listing.
+
+    Raises:
+        DamagedRecordError: the listing is damaged.
+
+    """
+    record = read_sealed(folder / name)
+    if record is None:
+        return None
+    found: dict[str, str] = {}
+    for relative, listed in record["files"].items():
+        path = folder / relative
+        if not path.is_file():
+            found[relative] = "is missing"
+        elif path.stat().st_size != listed["bytes"]:
+            found[relative] = f"has {path.stat().st_size} bytes, and {listed['bytes']} were written"
+        elif deep and hash_file(path) != listed["xxh3"]:
+            found[relative] = "does not have the bytes that were written"
+    return found

@@ -1,0 +1,119 @@
+"""Small JSON records that hold a digest of themselves, so that a damaged one is never believed.
+
+Markers of tasks, files of steps, indices and listings are sealed. A flipped bit in a number would leave valid JSON;
+with the digest it is seen whenever the record is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.hashing import canonical_json
+
+SEAL = "digest"
+"""Key of the digest: xxh3-128 of the file's bytes with zeros in place of the digest."""
+_BLANK = "0" * 32
+_STATED = re.compile(rb'^ "digest": "([0-9a-f]{32})"', re.MULTILINE)
+"""The digest in canonical JSON: only keys of the whole record stand behind one space."""
+
+
+class DamagedRecordError(StageError, ValueError):
+    """A record is not what was written: it is not JSON, lacks its digest, or does not agree with it."""
+
+
+def seal(record: Mapping[str, Any]) -> bytes:
+    """Return a record with its digest, as canonical JSON; equal records give equal bytes."""
+    assert SEAL not in record, "the key is taken by the digest"
+    data = canonical_json({**record, SEAL: _BLANK})
+    return _with_digest(data, xxhash.xxh3_128_hexdigest(data))
+
+
+def _with_digest(data: bytes, value: str) -> bytes:
+    return _STATED.sub(f' "{SEAL}": "{value}"'.encode(), data, count=1)
+
+
+def unseal(data: bytes, *, where: str = "", remedy: str = "") -> dict[str, Any]:
+    """Return the record that `seal` was given.
+
+    Args:
+        data: the bytes of a file.
+        where: path of the file, for the message.
+        remedy: the command that makes the file again.
+
+    Raises:
+        DamagedRecordError: the bytes are not what `seal` returned.
+
+    >>> unseal(seal({"rows": 3}))
+    {'rows': 3}
+
+    """
+    stated = _STATED.search(data)
+    if stated is None:
+        what = "it has no digest of itself" if _is_json(data) else "it is not JSON"
+        raise DamagedRecordError(f"the file is unreadable: {what}", where=where, remedy=remedy)
+    if xxhash.xxh3_128_hexdigest(_with_digest(data, _BLANK)) != stated[1].decode():
+        raise DamagedRecordError(
+            "the file is damaged: it does not agree with the digest that it holds", where=where, remedy=remedy
+        )
+    record: dict[str, Any] = json.loads(data)
+    del record[SEAL]
+    return record
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def read_sealed(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
+    """Return a sealed record; None if there is no such file.
+
+    Raises:
+        DamagedRecordError: the file is damaged.
+
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return unseal(data, where=str(path), remedy=remedy)
+
+
+def read_record(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
+    """Return a JSON object that may lack a digest, as one that other programs wrote; None if there is no such file.
+
+    Raises:
+        DamagedRecordError: it is no JSON object, or holds a digest that it does not agree with.
+
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if f'"{SEAL}"'.encode() in data:
+        return unseal(data, where=str(path), remedy=remedy)
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise DamagedRecordError("the file is unreadable: it is not a JSON object", where=str(path), remedy=remedy)
+    return record
+
+
+def undamaged(path: Path) -> dict[str, Any] | None:
+    """Return a sealed record; None if there is no such file, or if it is damaged, so that it is made again."""
+    try:
+        return read_sealed(path)
+    except DamagedRecordError:
+        return None
