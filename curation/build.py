@@ -160,7 +160,9 @@ class Build:
     def save(self, result: StepResult) -> None:
         """Write a step's file; equal results give equal bytes."""
         assert result.made_from, "a result must record what it was made from, or it would never count as current"
-        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", seal(asdict(result)))
+        store = Store(str(self.out))
+        store.sweep("steps")
+        store.write_bytes(f"steps/{result.step}.json", seal(asdict(result)))
 
     def discard(self, step: str) -> None:
         """Remove a step's file, before its tables are written again one by one."""
