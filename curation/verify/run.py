@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from curation.build import STEPS, Build, StepResult
 from curation.mixing.recipe import built_mixes
@@ -66,13 +68,21 @@ def repaired(build: Build, *, deep: bool = False) -> tuple[Checked, Checked]:
     for finding in found.faults:
         if finding.step:
             for path in finding.remove:
-                (build.root / path).unlink(missing_ok=True)
+                _delete(build.root / path)
     ran = {step for step in results if results[step].files or results[step].stats} | _damaged_results(found)
     for step in _in_order(steps & ran):
         say(f"verify: runs {step} again")
         before = results.get(step)
         run_step(overridden(build, step, before.overrides) if before else build, step)
     return found, _verify(build, deep=deep)[0]
+
+
+def _delete(path: Path) -> None:
+    """Delete whatever stands in the place of a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _damaged_results(found: Checked) -> set[str]:

@@ -10,6 +10,8 @@ from curation.verify.hashed import fault_of
 from open_ml_embed.core.sealed import unseal
 from open_ml_embed.core.store import MARKER, TEMPORARY, WRITER, Marker, Output, Store, marker_of
 
+_SUFFIXES = (".arrow", ".parquet")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -47,7 +49,8 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
         deep: read every file and compare its hash.
 
     """
-    sizes = dict(_listed(place))
+    sizes, folders = _listed(place)
+    checked.add(place.finding(path, ("damaged", "is a folder"), path) for path in folders)
     markers: dict[str, Marker] = {}
     writers: dict[str, str] = {}
     for path, size in sizes.items():
@@ -58,7 +61,7 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
                 writers[path] = str(unseal(_read(place, path))["key"])
             else:
                 continue
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OSError):
             checked.add([place.finding(path, ("damaged", "is damaged"), path, path.removesuffix(WRITER))])
         else:
             checked.count(size)
@@ -104,13 +107,18 @@ def _read(place: Place, path: str) -> bytes:
     return data
 
 
-def _listed(place: Place) -> Iterator[tuple[str, int]]:
-    """Yield (path below the folder, size in bytes) of all finished files."""
+def _listed(place: Place) -> tuple[dict[str, int], list[str]]:
+    """Return path below the folder → size in bytes of all finished files, and the folders that have a file's name."""
     store = place.store
     base = store.full("")
-    listed = store.fs.find(base.rstrip("/"), detail=True)
-    for name, entry in sorted(listed.items()):
-        path = name[len(base.lstrip("/")) :] if not name.startswith("/") else name[len(base) :]
-        hidden = path.rpartition("/")[2].startswith(".")
-        if not (hidden or path.endswith(TEMPORARY) or path.startswith(place.left_out)):
-            yield path, int(entry["size"])
+    sizes: dict[str, int] = {}
+    folders = []
+    for name, entry in sorted(store.fs.find(base.rstrip("/"), withdirs=True, detail=True).items()):
+        path = name[len(base) :] if name.startswith("/") else name[len(base.lstrip("/")) :]
+        if path.rpartition("/")[2].startswith(".") or path.endswith(TEMPORARY) or path.startswith(place.left_out):
+            continue
+        if entry["type"] != "directory":
+            sizes[path] = int(entry["size"])
+        elif path.endswith((MARKER, WRITER, *_SUFFIXES)):
+            folders.append(path)
+    return sizes, folders
