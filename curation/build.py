@@ -19,6 +19,7 @@ from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import FileHashes, digest
+from open_ml_embed.core.names import inside
 from open_ml_embed.core.sealed import DamagedRecordError, seal, unseal
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
@@ -122,7 +123,7 @@ class Build:
 
     def mix(self, name: str) -> Path:
         """Return the folder of one of the profile's mixes."""
-        return self.out / "mixes" / name
+        return inside(self.out / "mixes", name)
 
     def manifest(self, source: str) -> Manifest:
         """Return the manifest of a source, whether or not the profile contains the source.

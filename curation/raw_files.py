@@ -9,6 +9,7 @@ from typing import Any
 
 from curation.build import Build, StepResult, open_hashes
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.names import inside
 from sources.fetch import FetchOptions
 from sources.lock import read_lock
 from sources.parts import RawFile
@@ -96,8 +97,8 @@ def portable(file: RawFile, build: Build) -> dict[str, Any]:
 def on_this_machine(path: str, build: Build) -> Path:
     """Return the local path of a raw file from its path in the step's file."""
     if path.startswith(IN_PLACE):
-        return build.root / (build.profile.sources.local_root or "") / path.removeprefix(IN_PLACE)
-    return build.root / path
+        return inside(build.root / (build.profile.sources.local_root or ""), path.removeprefix(IN_PLACE))
+    return inside(build.root, path)
 
 
 def entries_of(files: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

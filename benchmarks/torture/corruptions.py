@@ -1,4 +1,4 @@
-"""Corruption of every kind of file that a build has: no verb believes it, `verify --deep` names it, `--repair` mends it."""
+"""Corruption of every kind of file of a build: no verb believes it, `verify --deep` names it, `--repair` mends it."""
 
 from __future__ import annotations
 

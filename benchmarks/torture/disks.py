@@ -1,7 +1,7 @@
 """Full disks and read-only folders: a verb ends in words, and goes on to the same bytes once there is room.
 
-A small file system in memory is mounted over `work/`, `out/` or the temporary folder, in a mount namespace of the verb's
-process, so that nobody else sees it. That needs root, or user namespaces.
+A small file system in memory is mounted over `work/`, `out/` or the temporary folder, in a mount namespace of the
+verb's process, so that nobody else sees it. That needs root, or user namespaces.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def table(rows: list[Row]) -> str:
     """Return the rows as a table in Markdown."""
     lines = ["| what | tried | survived | files that differ | minutes |", "| --- | ---: | ---: | ---: | ---: |"]
     lines += [
-        f"| {r.name}{f' ({r.note})' if r.note else ''} | {r.tried:,} | {r.survived:,} | {r.differences} | {r.minutes:.1f} |"
+        f"| {r.name}{r.note and f' ({r.note})'} | {r.tried:,} | {r.survived:,} | {r.differences} | {r.minutes:.1f} |"
         for r in rows
     ]
     return "\n".join(lines) + "\n"

@@ -17,6 +17,7 @@ from curation.verify.raw import check_hashes, check_raw
 from curation.verify.results import check_results, steps_of
 from curation.verify.shards import Place, check_shards
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.names import inside
 from open_ml_embed.core.printing import say
 from open_ml_embed.core.store import Store
 
@@ -68,7 +69,7 @@ def repaired(build: Build, *, deep: bool = False) -> tuple[Checked, Checked]:
     for finding in found.faults:
         if finding.step:
             for path in finding.remove:
-                _delete(build.root / path)
+                _delete(inside(build.root, path))
     ran = {step for step in results if results[step].files or results[step].stats} | _damaged_results(found)
     for step in _in_order(steps & ran):
         say(f"verify: runs {step} again")
