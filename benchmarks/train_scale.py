@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.mixing.files import BATCH_ROWS as BATCH
+from open_ml_embed.core.sealed import seal
 from open_ml_embed.core.splitmix import mixed
 from train.data.tokenize import DOCUMENT_SCHEMA, INDEX, SAMPLE_SCHEMA
 from train.data.tokenize import PART_ROWS as PART
@@ -119,7 +120,7 @@ def write(folder: Path, documents: int, samples: int) -> None:
             ends = (shares / shares[-1] * n).astype(int)
             runs[kind] = [[code, int(length)] for code, length in enumerate(np.diff(ends, prepend=0))]
     names = [{"source": f"source-{i:03d}", "family": "retrieval"} for i in range(DATASETS)]
-    (folder / INDEX).write_text(json.dumps({"datasets": names, "files": files, "runs": runs}))
+    (folder / INDEX).write_bytes(seal({"datasets": names, "files": files, "runs": runs}))
 
 
 def drop_from_cache(folder: Path) -> None:

@@ -22,6 +22,7 @@ from curation.settings import Profile
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import FileHashes, digest
+from open_ml_embed.core.names import inside
 from open_ml_embed.core.object_store import SEPARATOR
 from open_ml_embed.core.records import Records
 from open_ml_embed.core.sealed import DamagedRecordError, seal, unseal
@@ -155,7 +156,7 @@ class Build:
 
     def mix(self, name: str) -> Path:
         """Return the folder of one of the profile's mixes."""
-        return self.out / "mixes" / name
+        return inside(self.out / "mixes", name)
 
     def manifest(self, source: str) -> Manifest:
         """Return the manifest of a source, whether or not the profile contains the source.
@@ -193,7 +194,9 @@ class Build:
     def save(self, result: StepResult) -> None:
         """Write a step's file; equal results give equal bytes."""
         assert result.made_from, "a result must record what it was made from, or it would never count as current"
-        Store(str(self.out)).write_bytes(f"steps/{result.step}.json", seal(result.as_json()))
+        store = Store(str(self.out))
+        store.sweep("steps")
+        store.write_bytes(f"steps/{result.step}.json", seal(result.as_json()))
 
     def discard(self, step: str) -> None:
         """Remove a step's file, before its tables are written again one by one."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from curation.build import Build, StepResult, open_hashes
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.names import inside
 from sources.fetch import FetchOptions
 from sources.lock import read_lock
 from sources.parts import RawFile
@@ -97,9 +98,9 @@ def file_here(entry: dict[str, Any], build: Build) -> RawFile:
     """Return the file of an entry of the step's file, with its path on this machine."""
     path: str = entry["path"]
     if path.startswith(IN_PLACE):
-        here = build.root / (build.profile.sources.local_root or "") / path.removeprefix(IN_PLACE)
+        here = inside(build.root / (build.profile.sources.local_root or ""), path.removeprefix(IN_PLACE))
     else:
-        here = build.raw / path.removeprefix(DOWNLOADED)
+        here = inside(build.raw, path.removeprefix(DOWNLOADED))
     return RawFile(**(entry | {"path": str(here)}))
 
 

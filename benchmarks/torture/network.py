@@ -48,6 +48,7 @@ def _silent(connection: socket.socket) -> None:
     time.sleep(3)
 
 
+PART_OF = f"Content-Range: bytes 10-{len(DATA) - 1}/{len(DATA)}"
 OK = f"HTTP/1.1 200 OK\r\nContent-Length: {len(DATA)}\r\n".encode()
 BEHAVIORS: dict[str, Behavior] = {
     **{
@@ -80,7 +81,7 @@ BEHAVIORS: dict[str, Behavior] = {
     "a redirect to no host": _answer("302 Found", b"", "Location: http://no-such-host.invalid/a.jsonl"),
     "a redirect to nowhere": _answer("302 Found", b"", "Location: http://[::1"),
     "a redirect without a place": _answer("302 Found", b""),
-    "a part that nobody asked for": _answer("206 Partial", DATA[10:], f"Content-Range: bytes 10-{len(DATA)-1}/{len(DATA)}"),
+    "a part that nobody asked for": _answer("206 Partial", DATA[10:], PART_OF),
     "a part of no range": _answer("206 Partial", DATA),
     "not modified": _answer("304 Not Modified", b""),
     "no such range": _answer("416 Range", b""),
@@ -88,7 +89,7 @@ BEHAVIORS: dict[str, Behavior] = {
     "HTTP of the future": lambda connection: connection.sendall(b"HTTP/9.9 200 OK\r\n\r\n" + DATA),
     "bytes at random": lambda connection: connection.sendall(bytes(range(256)) * 40),
     "TLS": lambda connection: connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500),
-    "a header of a megabyte": lambda connection: connection.sendall(OK + b"X: " + b"y" * 1_000_000 + b"\r\n\r\n" + DATA),
+    "a header of a megabyte": lambda connection: connection.sendall(OK + b"X: " + b"y" * 10**6 + b"\r\n\r\n" + DATA),
     "ten thousand headers": lambda connection: connection.sendall(OK + b"X: y\r\n" * 10_000 + b"\r\n" + DATA),
     "control characters in headers": _answer("200 \x1b]52;c;x\x07", DATA, 'ETag: "\x1b[31m\x01"'),
     "a pause asked for that is none": _answer("429 Many", b"", "Retry-After: soon"),

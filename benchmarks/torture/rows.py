@@ -19,6 +19,7 @@ class Row:
         differences: files that differ at the end from an undisturbed run, in all tries.
         minutes: by the clock.
         faults: a line for each failure, with what repeats it.
+        note: how many of the tries met what they were made for, where not all can.
 
     """
 
@@ -28,6 +29,7 @@ class Row:
     differences: int = 0
     minutes: float = 0.0
     faults: list[str] = field(default_factory=list)
+    note: str = ""
 
     def count(self, fault: str = "", *, times: int = 1, differences: int = 0) -> None:
         """Count a try; one with a fault or with differences was not survived."""
@@ -51,7 +53,8 @@ def timed(row: Row) -> Iterator[Row]:
         yield row
     finally:
         row.minutes += (time.monotonic() - began) / 60
-        print(f"{row.name}: {row.tried:,} tried, {row.survived:,} survived, {row.differences} differences", flush=True)
+        numbers = f"{row.tried:,} tried, {row.survived:,} survived, {row.differences} differences"
+        print(f"{row.name}: {numbers}, {row.minutes:.1f} minutes; {row.note}", flush=True)
         for fault in row.faults[:20]:
             print(f"  {fault}", flush=True)
 
@@ -59,5 +62,8 @@ def timed(row: Row) -> Iterator[Row]:
 def table(rows: list[Row]) -> str:
     """Return the rows as a table in Markdown."""
     lines = ["| what | tried | survived | files that differ | minutes |", "| --- | ---: | ---: | ---: | ---: |"]
-    lines += [f"| {r.name} | {r.tried:,} | {r.survived:,} | {r.differences} | {r.minutes:.1f} |" for r in rows]
+    lines += [
+        f"| {r.name}{r.note and f' ({r.note})'} | {r.tried:,} | {r.survived:,} | {r.differences} | {r.minutes:.1f} |"
+        for r in rows
+    ]
     return "\n".join(lines) + "\n"

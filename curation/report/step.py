@@ -30,7 +30,8 @@ from curation.report.statistics import (
     tasks,
     total,
 )
-from open_ml_embed.core.store import Output, Store
+from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.store import Output
 
 SECTIONS = {
     "funnel": "Funnel",
@@ -67,7 +68,7 @@ def run_report(build: Build, read: StepInputs) -> StepResult:
     inputs = load_inputs(build, read)
     html = _environment().get_template("report.html").render(_context(build, inputs)).encode()
     inputs.read.begin()
-    Store(str(build.out)).write_bytes("report.html", html)
+    write_whole(build.out / "report.html", html)
     result = inputs.read.result(files=[Output("report.html", 0, len(html), xxhash.xxh3_128_hexdigest(html))])
     build.save(result)
     return result

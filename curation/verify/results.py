@@ -31,6 +31,9 @@ def check_results(build: Build, checked: Checked, described: Collection[str], *,
         except StageError as error:
             checked.add([Finding(path, "damaged", error.what, step, remove=(path,))])
             continue
+        except OSError as error:  # a folder or a broken link in its place
+            checked.add([Finding(path, "damaged", str(error.strerror), step, remove=(path,))])
+            continue
         if result is not None:
             results[step] = result
             checked.count((build.root / path).stat().st_size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from curation.build import STEPS, Build, StepResult
 from curation.mixing.recipe import built_mixes
@@ -15,6 +17,7 @@ from curation.verify.raw import check_hashes, check_raw
 from curation.verify.results import check_results, steps_of
 from curation.verify.shards import Place, check_shards
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.names import inside
 from open_ml_embed.core.printing import say
 from open_ml_embed.core.store import Store
 
@@ -76,14 +79,22 @@ def repaired(build: Build, *, deep: bool = False) -> tuple[Checked, Checked]:
 
 
 def _remove(build: Build, path: str) -> None:
-    """Remove a file that a finding names: `work/…`, wherever the setting `work` puts it, or `out/…`."""
+    """Remove what a finding names: `work/…`, wherever the setting `work` puts it, or `out/…`."""
     top, _, below = path.partition("/")
     if top != "work":
-        (build.root / path).unlink(missing_ok=True)
+        _delete(inside(build.root, path))
         return
-    Store(build.work).remove(below)
-    if build.is_remote:  # downloads and caches stay on this machine
-        (build.local_work / below).unlink(missing_ok=True)
+    if build.is_remote:
+        Store(build.work).remove(below)
+    _delete(inside(build.local_work, below))  # if remote: downloads and caches
+
+
+def _delete(path: Path) -> None:
+    """Delete whatever stands in the place of a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _damaged_results(found: Checked) -> set[str]:

@@ -11,6 +11,8 @@ from open_ml_embed.core.local_disk import TEMPORARY
 from open_ml_embed.core.sealed import unseal
 from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store, marker_of
 
+_SUFFIXES = (".arrow", ".parquet")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -48,7 +50,8 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
         deep: read every file and compare its hash.
 
     """
-    sizes = dict(_listed(place))
+    sizes, folders = _listed(place)
+    checked.add(place.finding(path, ("damaged", "is a folder"), path) for path in folders)
     markers: dict[str, Marker] = {}
     writers: dict[str, str] = {}
     for path, size in sizes.items():
@@ -59,7 +62,7 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
                 writers[path] = str(unseal(_read(place, path))["key"])
             else:
                 continue
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OSError):
             checked.add([place.finding(path, ("damaged", "is damaged"), path, path.removesuffix(WRITER))])
         else:
             checked.count(size)
@@ -107,13 +110,18 @@ def _read(place: Place, path: str) -> bytes:
     return data
 
 
-def _listed(place: Place) -> Iterator[tuple[str, int]]:
-    """Yield (path below the folder, size in bytes) of all finished files."""
-    listed = [
+def _listed(place: Place) -> tuple[dict[str, int], list[str]]:
+    """Return path below the folder → size in bytes of all finished files, and the folders that have a file's name."""
+    files = place.store.files
+    sizes = place.store.sizes(sorted(path for path in files.paths("") if _counts(place, path)))
+    folders = [
         path
-        for path in sorted(place.store.files.paths(""))
-        if not (path.rpartition("/")[2].startswith(".") or path.endswith(TEMPORARY) or path.startswith(place.left_out))
+        for path in sorted(files.folders(""))
+        if path.endswith((MARKER, WRITER, *_SUFFIXES)) and _counts(place, path)
     ]
-    for path, size in place.store.sizes(listed).items():
-        if size is not None:  # another process may have removed it since
-            yield path, size
+    return {path: size for path, size in sizes.items() if size is not None}, folders  # one may be gone since
+
+
+def _counts(place: Place, path: str) -> bool:
+    hidden = path.rpartition("/")[2].startswith(".")
+    return not (hidden or path.endswith(TEMPORARY) or path.startswith(place.left_out))

@@ -76,14 +76,21 @@ class LocalDisk:
 
     def paths(self, folder: str) -> Iterator[str]:
         """Yield the paths of all files in a folder and below it, in any order; an empty name is the root."""
+        return (path for path, is_folder in self._below(folder) if not is_folder)
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """Yield the paths of all folders below a folder, in any order; an empty name is the root."""
+        return (path for path, is_folder in self._below(folder) if is_folder)
+
+    def _below(self, folder: str) -> Iterator[tuple[str, bool]]:
         folders = [self.full(folder) if folder else self.root]
         while folders:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
                 for entry in entries:
-                    if entry.is_dir():
+                    is_folder = entry.is_dir()
+                    if is_folder:
                         folders.append(entry.path)
-                    else:
-                        yield entry.path[len(self.root) + 1 :]
+                    yield entry.path[len(self.root) + 1 :], is_folder
 
     def put(self, local: Path, path: str) -> None:
         """Copy a file of this machine to `path`."""

@@ -102,6 +102,10 @@ class ObjectStore:
         for name in found:
             yield str(name).strip("/")[start:]
 
+    def folders(self, folder: str) -> Iterator[str]:
+        """Yield nothing: an object store has no folders."""
+        return iter(())
+
     def put(self, local: Path, path: str) -> None:
         """Upload a file of this machine to `path`."""
         self._upload(local, path)

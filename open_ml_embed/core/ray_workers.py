@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.errors import CorpusError, StageError
 from open_ml_embed.core.optional import require
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.task import Job, Outcomes, execute
@@ -126,12 +126,20 @@ class _Actor:
         return execute(*job)
 
 
+def _cause(error: Any) -> Exception:
+    """Return the exception that a task raised, itself: Ray's own has the remote traceback as its message."""
+    cause = error.cause
+    if isinstance(cause, CorpusError | OSError | MemoryError):
+        return cause
+    other = error.as_instanceof_cause()
+    return other if isinstance(other, Exception) else RuntimeError(str(error))
+
+
 def _outcome(ray: Any, done: Any, job: Job) -> Marker | Exception:
     try:
         marker = ray.get(done)
     except ray.exceptions.RayTaskError as error:
-        cause = error.as_instanceof_cause()
-        return cause if isinstance(cause, Exception) else error
+        return _cause(error)
     except ray.exceptions.RayError as error:
         operation, task, *_ = job
         raise StageError(

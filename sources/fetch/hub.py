@@ -18,6 +18,7 @@ from urllib.parse import quote
 from open_ml_embed.core.errors import CorpusError, FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.names import inside
 from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.sealed import seal, undamaged
 from sources.fetch import FetchOptions, most_files
@@ -284,7 +285,7 @@ def _listing(repo: str, ref: str, options: FetchOptions) -> Listing:
 def _listed(repo: str, ref: str, options: FetchOptions) -> Listing:
     key = (repo, ref, options)
     if key not in _listings:
-        saved = Path(options.raw_root) / "hub" / repo / f"{quote(ref, safe='')}.json"
+        saved = inside(Path(options.raw_root) / "hub", repo, f"{quote(ref, safe='')}.json")
         _listings[key] = (
             _saved_listing(saved, repo, ref) if options.offline else _list_remote(repo, ref, options, saved)
         )
@@ -351,7 +352,7 @@ def _started(listing: Listing, name: str, key: str, options: FetchOptions) -> St
     """Start to fetch one file; it is downloaded unless it is already here."""
     size, identity = listing.files[name]
     root = Path(options.raw_root) / "hub"
-    target = root / listing.repo / identity.partition(":")[2][:16] / name
+    target = inside(root, listing.repo, identity.partition(":")[2][:16], name)
     where = f"{listing.repo} at {listing.commit[:12]}: {name}"
     file = RawFile(key, name, str(target), size, identity)
     if not (target.is_file() and target.stat().st_size == size):

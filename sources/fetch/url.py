@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from open_ml_embed.core.errors import FetchError, ManifestError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.lock import waiting
+from open_ml_embed.core.names import inside
 from open_ml_embed.core.optional import require
 from open_ml_embed.core.os_errors import naming
 from open_ml_embed.core.sealed import seal, undamaged
@@ -169,7 +170,7 @@ class _Download:
         self.begun = home / ".incoming" / f"{plain}.json"
 
     def place(self, key: str) -> Path:
-        return self.home / key / self.name
+        return inside(self.home, key, self.name)
 
     def arrived(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0

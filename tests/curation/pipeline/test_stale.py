@@ -262,7 +262,7 @@ def test_a_step_file_that_nobody_can_read_is_named(built):
     whole = path.read_text()
     path.write_text(whole[:100])
     assert "step dedup: the file is damaged" in refused(built, "mine")
-    path.write_text(whole.replace('"exact": ', '"exact": 1', 1))
+    path.write_text(whole.replace('"bytes": ', '"bytes": 1', 1))
     assert "step dedup: the file is damaged" in refused(built, "mine")
     path.write_text('{"step": "dedup", "shards": [], "stats": {}, "skipped": {}}')
     said = refused(built, "mine")

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.errors import InvalidInputError, StageError
+from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.listing import write_listing
+from open_ml_embed.core.sealed import seal, unseal
+from open_ml_embed.core.store import MARKER
 from tests.support import project
 from tests.support.corruption import corrupt
 
@@ -54,11 +58,12 @@ def written(root: Path) -> dict[str, bytes]:
     }
 
 
-def faults(root: Path, capsys, *options: str) -> dict:
+def faults(root: Path, *options: str) -> dict:
     """Run `verify`, which must not pass; return its JSON."""
-    with pytest.raises(StageError, match="not as they were written"):
-        project.run(root, "verify", "--json", *options)
-    return json.loads(capsys.readouterr().out)
+    done = project.curate(root, "verify", "--json", *options, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "not as they were written" in done.stderr
+    return json.loads(done.stdout)
 
 
 def test_a_whole_build_passes_and_every_file_is_described(built):
@@ -81,3 +86,110 @@ def test_two_hundred_corruptions_are_found_and_repaired_to_the_same_bytes(whole)
         assert data["left"] == []
         assert written(whole) == before
         planted += AT_ONCE
+
+
+def test_without_deep_sizes_and_records_are_checked(built, capsys):
+    rows = next((built / "work/tiny/rows").rglob("*.rows.arrow"))
+    data = rows.read_bytes()
+    rows.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert json.loads(project.run(built, "verify", "--json"))["findings"] == []
+    rows.write_bytes(data[:-1])
+    (finding,) = faults(built)["findings"]
+    assert finding["path"] == str(rows.relative_to(built))
+    assert (finding["kind"], finding["step"]) == ("damaged", "normalize")
+    assert f"has {len(data) - 1} bytes, and {len(data)} were written" in finding["what"]
+
+
+def test_no_step_reads_a_shard_that_is_damaged(built):
+    """Same-size corruption gave other results without a word."""
+    clusters = next((built / "work/tiny/clusters/pairs").rglob("*.clusters.arrow"))
+    before = written(built)
+    corrupted = bytearray(clusters.read_bytes())
+    corrupted[len(corrupted) // 2] ^= 1
+    clusters.write_bytes(corrupted)
+    shutil.rmtree(built / "work/tiny/mix")
+    with pytest.raises(StageError, match="does not have the bytes that were written") as caught:
+        project.run(built, "mix", "retrieval")
+    assert caught.value.where == str(clusters)
+    project.run(built, "verify", "--deep", "--repair")
+    project.run(built, "mix", "retrieval")
+    project.run(built, "mix", "instruction")
+    assert written(built) == before
+
+
+def test_a_raw_file_that_was_changed_is_named_and_left_alone(built):
+    raw = built / "raw/pairs/part-0.jsonl"
+    changed = raw.read_bytes().replace(b"w1", b"w2", 1)
+    raw.write_bytes(changed)
+    (finding,) = faults(built, "--deep", "--repair")["left"]
+    assert finding["path"] == str(raw)
+    assert "as it was" in finding["remedy"]
+    assert raw.read_bytes() == changed
+
+
+def test_a_cache_of_hashes_that_lies_is_removed(built):
+    path, raw = built / "work/hashes.json", built / "raw/pairs/part-0.jsonl"
+    state = raw.stat()
+    path.write_text(json.dumps({f"xxh3 {raw}": [state.st_size, state.st_mtime_ns, "0" * 32]}))
+    assert [finding["path"] for finding in faults(built, "--deep")["findings"]] == ["work/hashes.json"]
+    project.run(built, "verify", "--deep", "--repair")
+    assert json.loads(project.run(built, "verify", "--deep", "--json"))["findings"] == []
+
+
+def test_what_the_trainer_wrote_is_checked_and_not_trained_again(built):
+    model = built / "out/tiny/model"
+    (model / "train3d").mkdir(parents=True)
+    (model / "model.safetensors").write_bytes(b"weights" * 100)
+    write_listing(model, "train3d/files.json", without=("train3d/run.json",))
+    (model / "train3d/run.json").write_bytes(seal({"key": "k", "made_from": {"mixes": {}}}))
+    (built / "out/tiny/evaluation.json").write_bytes(seal({"queries": 3}))
+    checkpoint = built / "work/tiny/train/runs/0123/checkpoints/00000010"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "model.safetensors").write_bytes(b"state" * 100)
+    listed = {"model.safetensors": [500, hash_file(checkpoint / "model.safetensors")]}
+    (checkpoint / "position.json").write_text(json.dumps({"stage": 0, "step": 10, "done": 10, "files": listed}))
+    assert json.loads(project.run(built, "verify", "--deep", "--json"))["findings"] == []
+    before = json.loads(project.run(built, "status", "--json"))["stages"]["train"]
+    for path in (model / "model.safetensors", checkpoint / "model.safetensors"):
+        data = bytearray(path.read_bytes())
+        data[7] ^= 4
+        path.write_bytes(data)
+    for path in (model / "train3d/run.json", built / "out/tiny/evaluation.json"):
+        path.write_bytes(path.read_bytes().replace(b'"k"', b'"j"').replace(b"3", b"4", 1))
+    left = faults(built, "--deep", "--repair")["left"]
+    assert {finding["path"] for finding in left} == {
+        "out/tiny/model/model.safetensors",
+        "out/tiny/model/train3d/run.json",
+        "out/tiny/evaluation.json",
+        "work/tiny/train/runs/0123/checkpoints/00000010/model.safetensors",
+    }
+    remedies = {finding["path"].rpartition("/")[2]: finding["remedy"] for finding in left}
+    assert "train3d evaluate" in remedies["evaluation.json"]
+    assert "train3d fit" in remedies["run.json"]
+    status = json.loads(project.run(built, "status", "--json"))
+    assert (before, status["stages"]["train"], status["stages"]["evaluate"]) == ("done", "stale", "stale")
+    assert status["problems"]["train"]["remedy"] == "train3d fit"
+
+
+def test_the_result_of_verify_is_printed_for_people_too(built, capsys):
+    said = project.run(built, "verify")
+    assert "--deep compares hashes too" in said
+    (built / "out/tiny/report.html").write_text("<p>")
+    with pytest.raises(StageError, match="1 files are not as they were written") as caught:
+        project.run(built, "verify")
+    assert "curate verify --repair" in caught.value.remedy
+    assert "1 of 1 were made again" in project.run(built, "verify", "--repair")
+
+
+def test_a_marker_that_names_a_file_outside_deletes_nothing(built):
+    """`work/` of a stranger is no way to delete the files of its reader."""
+    kept = built.parent / "kept.arrow"
+    kept.write_bytes(b"kept")
+    marker = next((built / "work/tiny/languages").rglob(f"*{MARKER}"))
+    record = unseal(marker.read_bytes())
+    stem = f"languages/{marker.relative_to(built / 'work/tiny/languages')}".removesuffix(MARKER)
+    record["outputs"].append(record["outputs"][0] | {"path": f"{stem}./../../../../../../../kept.arrow"})
+    marker.write_bytes(seal(record))
+    with pytest.raises(InvalidInputError, match="does not stay in its folder"):
+        project.run(built, "verify", "--repair")
+    assert kept.read_bytes() == b"kept"

@@ -146,15 +146,22 @@ def test_archive_members_count_from_zero(tmp_path, pack):
     data = pack({"in/1.jsonl": LINE * 2, "in/2.jsonl.gz": gzip.compress(LINE + b"bad\n"), "in/readme.txt": b"no"})
     rows, bad = reading(write(tmp_path, "x.pack", data), format="jsonl", members=["in/*.jsonl*"])
     assert list(rows) == [("raw/x.pack!in/1.jsonl", 0), ("raw/x.pack!in/1.jsonl", 1), ("raw/x.pack!in/2.jsonl.gz", 0)]
-    assert bad == [("raw/x.pack!in/2.jsonl.gz", 1, "invalid-json")]
+    links = [("raw/x.pack!in/link.jsonl", 0, "link-member")] if pack is tar_of else []  # never followed, never silent
+    assert bad == [("raw/x.pack!in/2.jsonl.gz", 1, "invalid-json"), *links]
 
 
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
 @pytest.mark.parametrize("name", ["../../evil.jsonl", "/tmp/evil.jsonl"])
 def test_archive_path_traversal(tmp_path, pack, name):
     rows, bad = reading(write(tmp_path, "x", pack({name: LINE, "ok.jsonl": LINE})), format="jsonl", members=["**"])
-    assert [reason for *_, reason in bad] == ["unsafe-member"]
+    assert [reason for *_, reason in bad] == ["unsafe-member", *(["link-member"] if pack is tar_of else [])]
     assert list(rows) == [("raw/x!ok.jsonl", 0)]
+
+
+@pytest.mark.parametrize("pack", [zip_of, tar_of])
+def test_an_archive_without_a_member_to_read_is_an_unreadable_file(tmp_path, pack):
+    rows, bad = reading(write(tmp_path, "x", pack({"readme.txt": LINE})), format="jsonl", members=["*.csv"])
+    assert ([*rows], [reason for *_, reason in bad]) == ([], ["no-members"])
 
 
 def test_archive_bomb(tmp_path, monkeypatch):

@@ -166,8 +166,8 @@ def test_tokenizing_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mi
         ("train", "positive_id", 240, "outside 0 … 239"),
         ("train", "positive_id", -1, "outside 0 … 239"),
         ("train", "family", "regression", "the loss family 'regression'"),
-        ("train", "family", None, "the loss family None"),
-        ("train", "source", None, "source None"),
+        ("train", "family", None, "the column family has nulls"),
+        ("train", "source", None, "the column source has nulls"),
     ],
 )
 def test_a_broken_mix_is_refused(run: Run, mix: Path, tmp_path: Path, kind, column, values, message) -> None:

@@ -1,0 +1,162 @@
+"""Runs `curate` in forked processes of this one, which has imported it: a verb costs no start of an interpreter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support import project
+
+VERBS: tuple[tuple[str, ...], ...] = (
+    *project.STEPS,
+    ("report",),
+    ("export", "retrieval", "--format", "triplets", "--to", "out/tiny/exported"),
+)
+PRIVATE = (".lock", "hashes.json")
+"""Files that hold times and paths of a machine."""
+_WORKERS = {step[0] for step in project.STEPS}
+
+
+def load() -> None:
+    """Import what the verbs need, before processes are forked. Nothing is run, so no thread has started."""
+    import curation.cli.app
+    import curation.cli.export
+    import curation.decontamination.step.run
+    import curation.dedup.step.run
+    import curation.export.run
+    import curation.fetch.step
+    import curation.langid.step.run
+    import curation.mining.step.run
+    import curation.mixing.step.run
+    import curation.normalize.step
+    import curation.report.step
+    import curation.verify.run  # noqa: F401
+
+
+def start(
+    root: Path, verb: tuple[str, ...], log: Path, *, workers: int = 1, before: Callable[[], None] = lambda: None
+) -> int:
+    """Start a verb in a process of its own session; return its id.
+
+    Args:
+        root: the project.
+        verb: with its arguments.
+        log: gets what it prints.
+        workers: for the verbs that have them.
+        before: is called in the new process.
+
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.chdir(root)
+        os.environ.update({"CORPUS_MANIFESTS": str(root / "manifests"), "COLUMNS": "120"})
+        sys.argv = ["curate", *verb, *(["--workers", str(workers)] if verb[0] in _WORKERS else [])]
+        before()
+        from curation.cli.app import main
+
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait(child: int, seconds: float) -> int | None:
+    """Wait for a process; return its exit code, negative for a signal, or None if it is still there."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    return None
+
+
+def run(root: Path, verb: tuple[str, ...], log: Path, *, before: Callable[[], None] = lambda: None) -> int:
+    """Run a verb to its end; return its exit code. One that takes ten minutes is ended."""
+    child = start(root, verb, log, before=before)
+    code = wait(child, 600)
+    if code is None:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return -signal.SIGKILL
+    return code
+
+
+def fault_in(log: Path, code: int, *, expected: tuple[int, ...] = ()) -> str:
+    """Return what is wrong with the end of a verb: a traceback, or a signal that nobody sent."""
+    text = log.read_text("utf-8", "replace")
+    if "Traceback (most recent call last)" in text:
+        return "a traceback: " + text.strip().splitlines()[-1][:200]
+    if code < 0 and code not in expected:
+        return f"ended by {signal.Signals(-code).name}"
+    if code not in (0, 1, 2, *expected) and code < 128:
+        return f"exit code {code}: {text.strip()[-200:]}"
+    return ""
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Return path → content of all that a build has written."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for top in ("work", "out")
+        for path in sorted((root / top).rglob("*"))
+        if path.is_file() and path.name not in PRIVATE
+    }
+
+
+def differing(root: Path, wanted: dict[str, bytes]) -> list[str]:
+    """Return the files that are not as in another tree; temporary files that were left count too."""
+    found = tree(root)
+    return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+
+
+class Stages:
+    """A project before and after each verb, so that a verb can be tried many times."""
+
+    def __init__(self, folder: Path, rows: int = 60) -> None:
+        """Make the project and run all verbs once, undisturbed."""
+        self.folder, self.root = folder, folder / "project"
+        self.root.mkdir(parents=True)
+        project.make(self.root, rows=rows, sources={"include": ["pairs", "classes", "opinions"], "local_root": "raw"})
+        self.log = folder / "log"
+        self.after: list[dict[str, bytes]] = []
+        for number, verb in enumerate(VERBS):
+            self._keep(number)
+            code = run(self.root, verb, self.log)
+            assert code == 0, self.log.read_text()
+            self.after.append(tree(self.root))
+
+    def _keep(self, number: int) -> None:
+        for top in ("work", "out"):
+            if (self.root / top).is_dir():
+                shutil.copytree(self.root / top, self.folder / str(number) / top)
+
+    def restore(self, number: int) -> None:
+        """Put the project into the state before a verb."""
+        for top in ("work", "out"):
+            shutil.rmtree(self.root / top, ignore_errors=True)
+            if (self.folder / str(number) / top).is_dir():
+                shutil.copytree(self.folder / str(number) / top, self.root / top)

@@ -1,0 +1,50 @@
+"""A record that is not what was written is never believed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from open_ml_embed.core.sealed import DamagedRecordError, read_record, read_sealed, seal, unseal
+
+RECORD = {"key": "k", "files": [{"rows": 3, "path": "a/b"}], "digest of it": {"digest": "0" * 32}, "text": 'ü\n "x"'}
+
+
+def test_a_record_comes_back_and_equal_records_give_equal_bytes():
+    assert unseal(seal(RECORD)) == RECORD
+    assert seal(dict(reversed(RECORD.items()))) == seal(RECORD)
+    assert json.loads(seal(RECORD))["text"] == RECORD["text"]
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flipped_bit_is_seen(bit):
+    data = seal(RECORD)
+    for at in range(len(data)):
+        damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+        with pytest.raises(DamagedRecordError):
+            unseal(damaged)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_are_no_record(data):
+    with pytest.raises(DamagedRecordError):
+        unseal(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"null", b"[]", b"{}", b'{"key": 3}', b"[" * 100_000, b"\xff"])
+def test_json_without_a_digest_is_refused_with_file_and_remedy(tmp_path, data):
+    (tmp_path / "r.json").write_bytes(data)
+    with pytest.raises(DamagedRecordError) as caught:
+        read_sealed(tmp_path / "r.json", remedy="run it again")
+    assert (caught.value.where, caught.value.remedy) == (str(tmp_path / "r.json"), "run it again")
+
+
+def test_a_record_of_another_program_may_lack_the_digest_and_may_not_contradict_it(tmp_path):
+    path = tmp_path / "r.json"
+    assert read_record(path) is None
+    path.write_text('{"queries": 3}')
+    assert read_record(path) == {"queries": 3}
+    path.write_bytes(seal({"queries": 3}).replace(b"3", b"4", 1))
+    with pytest.raises(DamagedRecordError):
+        read_record(path)
