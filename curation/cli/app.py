@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from curation.build import Build
+from curation.cli.diff import diff
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.export import export
 from curation.cli.langid import app as langid_app
@@ -192,6 +193,9 @@ def report(
 
         report_tables(build).write(data)
     print_json({"step": "report", "profile": build.name, "path": path}, indent=None) if as_json else print_text(path)
+
+
+app.command()(diff)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from curation.report.tables import (
     duplicates,
     examples,
     languages,
+    mix_pairs,
     negatives,
     sources,
     texts,
@@ -37,7 +38,19 @@ from curation.report.verdicts import MixVerdicts
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 
-_MODULES = (sources, languages, texts, agreement, duplicates, contamination, negatives, examples, build_tables, totals)
+_MODULES = (
+    sources,
+    languages,
+    texts,
+    agreement,
+    duplicates,
+    contamination,
+    negatives,
+    examples,
+    build_tables,
+    mix_pairs,
+    totals,
+)
 FORMS: Mapping[str, Form] = only(form for module in _MODULES for form in module.FORMS)
 """Every table by name, in the order of docs/report.md."""
 INDEX = "tables.json"
@@ -119,6 +132,7 @@ def collect_from(inputs: Inputs) -> ReportData:
     add(negatives.fill(inputs))
     add(examples.fill(inputs, surveys, verdicts))
     add(build_tables.fill(inputs, tables))
+    add(mix_pairs.fill(tables))
     add(totals.fill(tables))
     data = ReportData({name: tables[name] for name in FORMS})
     check(data)

@@ -42,7 +42,14 @@ FEWEST_BARS = 4
 """Fewest languages for which a chart is drawn."""
 HEAT = 32
 """Lines and columns of a heat map."""
-MOST = {"quality_sides": 40, "confusion": 10, "disagreements": 6, "turned_down_examples": 4, "overlaps": 200}
+MOST = {
+    "quality_sides": 40,
+    "confusion": 10,
+    "disagreements": 6,
+    "turned_down_examples": 4,
+    "overlaps": 200,
+    "mix_pairs": 150,
+}
 """Table → rows of it that the page shows: of each source or pool, of `quality_sides` and `overlaps` in all."""
 
 

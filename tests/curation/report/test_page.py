@@ -86,7 +86,7 @@ def test_every_number_on_a_page_is_in_the_data_files(whole, tmp_path, name):
 def agrees(text, value):
     """Tell whether a text of the page is a value of a CSV file, rounded as the page says."""
     text = text.strip()
-    if text == {"": "–", "true": "yes", "false": "no"}.get(value, value.strip()):
+    if text in (value.strip() or "–", {"true": "yes", "false": "no"}.get(value)):
         return True
     plain = text.replace(",", "").replace("−", "-")
     try:
