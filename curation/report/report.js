@@ -5,12 +5,13 @@
     return found ? parseFloat(found[0]) - (text.startsWith("<") ? 1e-6 : 0) : -Infinity;
   };
   const sort = (table, column, head) => {
-    const body = table.tBodies[0], up = head.getAttribute("aria-sort") === "descending";
-    const numeric = head.matches(".n, .s");
+    const body = table.tBodies[0], numeric = head.matches(".n, .s"), was = head.getAttribute("aria-sort");
+    const down = was ? was === "ascending" : numeric;
     const rows = [...body.rows].map((row) => [numeric ? number(row.cells[column].textContent) : row.cells[column].textContent, row]);
-    rows.sort((a, b) => (numeric ? b[0] - a[0] : a[0].localeCompare(b[0])) * (up === numeric ? -1 : 1) || a[1].dataset.row - b[1].dataset.row);
+    const order = (a, b) => (numeric ? a[0] - b[0] : a[0].localeCompare(b[0])) * (down ? -1 : 1);
+    rows.sort((a, b) => order(a, b) || a[1].dataset.row - b[1].dataset.row);
     for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
     body.append(...rows.map((row) => row[1]));
   };
   const search = (table) => {

@@ -11,8 +11,8 @@ from curation.report.tables.form import Column, Form, ReportTable
 PAIRS = Form(
     "mix_pairs",
     "mix",
-    "Mix against mix, by source, language, task type and license: a row for each pair of mixes and name that either has, "
-    "the largest difference of shares first.",
+    "Mix against mix, by source, language, task type and license: a row for each pair of mixes and name that either "
+    "has, the largest difference of shares first.",
     ("mix", "other", "by", "name"),
     (
         Column("mix", "name", "Name of a mix."),
