@@ -65,7 +65,9 @@ else:
     def __getattr__(name: str) -> object:
         """Load a name when it is first asked for."""
         if name == "__version__":
-            found = _version()
+            from open_ml_embed.core.version import version
+
+            found = version()
         elif name in _MODULES:
             module = import_module(_MODULES[name])
             found = module if name == "sources" else getattr(module, name)
@@ -127,12 +129,3 @@ def _this() -> object:
     import sys
 
     return sys.modules[__name__]
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("open-ml-embed")
-    except PackageNotFoundError:  # a checkout that nobody installed
-        return "0+unknown"

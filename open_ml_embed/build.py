@@ -19,6 +19,7 @@ from curation.pipeline.opening import PARAMS, open_build
 from curation.pipeline.outcome_printing import ended
 from curation.pipeline.overrides import overridden
 from curation.pipeline.plan import make_plan
+from curation.pipeline.report_tables import report_tables
 from curation.pipeline.run import run_step
 from curation.pipeline.source_filter import Filter
 from curation.pipeline.status import make_status
@@ -28,6 +29,8 @@ from open_ml_embed.mix import Mix
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from curation.report.data import ReportData
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,9 @@ class Build:
                     why = f"{states[todo].why}, just after it ran"
                     raise StageError(why, where=f"profile {self.name}", remedy="let nothing else change its inputs")
                 runs[todo] = self._ran(todo, states[todo], quiet=quiet)
-        done = (runs.get(step) or StepRun(title(step), "current", 0.0, _statistics(states[step])) for step in wanted)
+        done = (
+            runs.get(step) or StepRun(title(step), "current", 0.0, self._statistics(states[step])) for step in wanted
+        )
         return BuildRun(self.name, tuple(done))
 
     def statistics(self, step: str) -> Statistics:
@@ -157,7 +162,19 @@ class Build:
 
         """
         known = [name for name in self._steps() if name != "report"]
-        return Statistics.of(load(self._build, self._named(step, known)))
+        return self._of(load(self._build, self._named(step, known)))
+
+    def tables(self) -> ReportData:
+        """Return every table of the report: a mapping of names to tables, each typed and documented.
+
+        It reads all rows once; `write` puts the tables into a folder as JSON, CSV and Parquet, as
+        `curate report --data FOLDER` does. docs/report.md lists the tables.
+
+        Raises:
+            StageError: nothing is normalized yet, or the result of a step that has run is not current.
+
+        """
+        return report_tables(self._build)
 
     def mix(self, name: str) -> Mix:
         """Return one of the profile's mixes.
@@ -175,6 +192,8 @@ class Build:
 
     def report(self) -> Path:
         """Write the report, one HTML file that loads nothing, and return its path.
+
+        The audit of contamination alone lies beside it, as `contamination.html`.
 
         Raises:
             StageError: nothing is normalized yet, or the result of a step that has run is not current.
@@ -215,7 +234,14 @@ class Build:
             result = run_step(build, step)
         else:
             result = ended(lambda: run_step(build, step), build, as_json=False)
-        return StepRun(title(step), "ran", time.monotonic() - begun, _of(result))
+        statistics = None if step == "report" else self._of(result)
+        return StepRun(title(step), "ran", time.monotonic() - begun, statistics)
+
+    def _statistics(self, state: State) -> Statistics | None:
+        return None if state.result is None or state.result.step == "report" else self._of(state.result)
+
+    def _of(self, result: StepResult) -> Statistics:
+        return Statistics.of(result, self.tables)
 
 
 def report(build: Build) -> Path:
@@ -229,14 +255,6 @@ def report(build: Build) -> Path:
 
     """
     return build.report()
-
-
-def _statistics(state: State) -> Statistics | None:
-    return None if state.result is None else _of(state.result)
-
-
-def _of(result: StepResult) -> Statistics | None:
-    return None if result.step == "report" else Statistics.of(result)
 
 
 @contextmanager

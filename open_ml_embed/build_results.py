@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -13,6 +14,9 @@ from curation.pipeline.outcome import outcome_of
 from curation.pipeline.plan import print_plan
 from curation.pipeline.status import print_status
 from open_ml_embed.core.words import counted
+
+if TYPE_CHECKING:
+    from curation.report.data import ReportData
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +137,8 @@ class Statistics:
         skipped: source → why it is not in the build.
         refused: source → why the step does not count as done.
         details: everything that the step counted, as its file has it.
+        tables: the tables of the report that count the work of this step, by name (docs/report.md describes all);
+            made when first asked for, which reads all rows once.
 
     """
 
@@ -144,10 +150,17 @@ class Statistics:
     skipped: Mapping[str, str]
     refused: Mapping[str, str]
     details: Mapping[str, Any]
+    _report: Callable[[], ReportData] | None = None
+
+    @cached_property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """The report's tables on this step."""
+        kind = self.step.partition(" ")[0]
+        return self._report().of_step(kind) if self._report else {}
 
     @classmethod
-    def of(cls, result: StepResult) -> Statistics:
-        """Read them from a step's result."""
+    def of(cls, result: StepResult, report: Callable[[], ReportData] | None = None) -> Statistics:
+        """Read them from a step's result; `report` makes the tables of the report."""
         outcome = outcome_of(result)
         keys = [column.key for column in outcome.form.columns]
         columns = {"source": pa.array([line.source for line in outcome.lines], pa.string())}
@@ -156,7 +169,7 @@ class Statistics:
             columns["share"] = pa.array([line.share for line in outcome.lines], pa.float64())
         return cls(
             title(result.step), pa.table(columns), dict(outcome.total.figures), outcome.total.share,
-            tuple(outcome.notes), outcome.skipped, outcome.refused, result.stats,
+            tuple(outcome.notes), outcome.skipped, outcome.refused, result.stats, report,
         )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from curation.build import Build
+from curation.cli.diff import diff
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.export import export
 from curation.cli.langid import app as langid_app
@@ -171,16 +172,32 @@ app.command()(verify)
 
 @app.command()
 def report(
-    profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False, as_json: AsJson = False
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Write every table of the report to this folder instead, as JSON, CSV and Parquet."),
+    ] = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the statistics report: one self-contained HTML file."""
+    """Write the statistics report: one self-contained HTML file; or its tables as data."""
     build = open_build(profile, params)
+    path = str(data or build.out / "report.html")
     if dry_run:
-        print_text(f"report: {build.out / 'report.html'}")
+        print_text(f"report: {path}")
         return
-    run_step(build, "report")
-    path = str(build.out / "report.html")
+    if data is None:
+        run_step(build, "report")
+    else:
+        from curation.pipeline.report_tables import report_tables
+
+        report_tables(build).write(data)
     print_json({"step": "report", "profile": build.name, "path": path}, indent=None) if as_json else print_text(path)
+
+
+app.command()(diff)
 
 
 @app.command()

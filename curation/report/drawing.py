@@ -19,6 +19,9 @@ INK, MUTED, RULE, CARD = "#0b0c0d", "#5b5c5d", "#d1d2d3", "#fdfcfb"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", CARD: "var(--card)"}
 """Colors in matplotlib, and the CSS variables that replace them on the page."""
 
+_NUMBERS = re.compile(r'\b(?:d|transform|x|y|points|width|height)="[^"]*"')
+"""Attributes of coordinates, in points."""
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 WIDTH = 9.0
 """Width in inches of a chart that takes the whole page width."""
 _STYLE: dict[Any, Any] = {
@@ -67,6 +70,8 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub(r"font-family: [^;\"]*; ?", "", body)
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = _NUMBERS.sub(lambda found: _LONG.sub(lambda number: f"{float(number[0]):.2f}", found[0]), body)
     body = re.sub(r"\s*\n\s*", " ", body)
     for color, variable in _VARIABLES.items():
         body = body.replace(color, variable)

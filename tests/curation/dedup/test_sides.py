@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from curation.dedup.step import sample_pairs
 from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
-from curation.report.examples import duplicates
-from curation.report.statistics import load_inputs
+from curation.report.data import collect
 from tests.curation.dedup.test_step import make_text, near
 from tests.support.workshop import written_report
 
@@ -272,10 +271,10 @@ def test_the_reports_examples_lie_at_or_above_the_threshold(workshop, threshold)
     workshop.rows(build, pools)
     run_step(build, "dedup")
     run_step(build, "mine")
-    shown = duplicates(build.store, load_inputs(build, inputs_of(build, "report")), build.profile.dedup)
-    assert len(shown.pairs) == 5
-    assert {pair.dropped.source for pair in shown.pairs} == {"a", "b", "c"}
-    for pair in shown.pairs:
-        assert min(field.similarity for field in pair.fields) == pair.similarity >= threshold
-        assert pair.dropped.source == pair.kept.source
+    shown = collect(build, inputs_of(build, "report"))["near_duplicates"].rows
+    assert {row["pair"] for row in shown} == {1, 2, 3, 4, 5}
+    assert {row["source"] for row in shown} == {"a", "b", "c"}
+    for row in shown:
+        assert row["similarity"] >= threshold
+        assert row["source"] == row["kept_in"]
     assert "Jaccard" in written_report(build)

@@ -20,7 +20,7 @@ from curation.langid.step.verdicts import SHOWN, VERDICTS, VERDICTS_SCHEMA, judg
 from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
 from curation.pipeline.show import show_disagreements, show_rows
-from curation.report.statistics import STAGES, funnel, load_inputs
+from curation.report.data import collect
 from curation.settings import load_profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from tests.support.workshop import written_report
@@ -177,10 +177,8 @@ def test_the_mix_leaves_out_what_is_dropped_with_a_counted_reason(made):
     assert stats["others"]["other-language"] == 0
     assert sum(stats["pairs"].values()) == len(ROWS)
     assert not {ROWS[i]["query"] for i in (1, 2, 3, 6)} & samples(build).keys()
-    inputs = load_inputs(build, inputs_of(build, "report"))
-    (ends,) = [r for r in funnel(inputs, inputs.mixes["plain"]) if r.source == "pairs"]
-    assert ends.ends["other-language"] == 4
-    assert sum(ends.ends[stage] for stage in STAGES) == ends.records
+    (ends,) = [row for row in collect(build, inputs_of(build, "report"))["funnel"].rows if row["source"] == "pairs"]
+    assert ends["other_language"] == 4
 
 
 def test_the_mix_has_the_final_languages(made):

@@ -1,4 +1,4 @@
-"""The report's figures add up, and its examples are what the steps decided."""
+"""The report's figures are those of the steps, and its examples are what the steps decided."""
 
 import html
 import re
@@ -9,33 +9,33 @@ import pytest
 from curation.build import StepResult
 from curation.mining.negatives import REASONS
 from curation.pipeline.freshness import inputs_of, load
-from curation.report.examples import cut, mark
-from curation.report.languages import agreement, confusion, declared
+from curation.report.charts import confusion
+from curation.report.data import collect
+from curation.report.inputs import load_inputs
 from curation.report.model import read_evaluation
+from curation.report.rows_at import cut, mark
 from curation.report.shard_statistics import EDGES, survey
-from curation.report.statistics import STAGES, funnel, load_inputs, total
+from curation.report.tables import agreement
 from curation.tables.pools import documents_of
 from tests.support.hostile import EVIL, Page, read
+from tests.support.report_page import ReportPage
 
 
 def test_every_record_is_accounted_for(whole):
-    inputs = load_inputs(whole, inputs_of(whole, "report"))
-    for mix in inputs.mixes.values():
-        rows = funnel(inputs, mix)
-        for row in [*rows, total(rows)]:
-            assert sum(row.ends[stage] for stage in STAGES) == row.records
-        counts = mix.stats["counts"]
-        assert total(rows).samples == counts["samples"] == counts["train"] + counts["validation"]
-    by_source = {row.source: row for row in funnel(inputs, inputs.mixes["everything"])}
-    assert by_source["pairs"].records == 84 + 5 + 3
-    assert sum(row.ends["exact-duplicate"] for row in by_source.values()) == 1
-    assert by_source["pairs"].ends["near-duplicate"] == 1
-    assert by_source["pairs"].samples == 40, "the cap holds"
+    data = collect(whole, inputs_of(whole, "report"))
+    for mix in ("everything", "some"):
+        counts = load(whole, f"mix-{mix}").stats["counts"]
+        assert data["funnel"].sum("samples", mix=mix) == counts["samples"] == counts["train"] + counts["validation"]
+    by_source = {row["source"]: row for row in data["funnel"].rows if row["mix"] == "everything"}
+    assert by_source["pairs"]["records"] == 84 + 5 + 3
+    assert sum(row["exact_duplicate"] for row in by_source.values()) == 1
+    assert by_source["pairs"]["near_duplicate"] == 1
+    assert by_source["pairs"]["samples"] == 40, "the cap holds"
 
 
 def test_the_header_shows_the_key_figures(whole):
     text = read(whole)
-    figures = dict(re.findall(r"<dt>([^<]*)</dt><dd>([\d.,]+)<small>", text))
+    figures = dict(re.findall(r"<dt>([^<]*)</dt><dd><data [^>]*>([\d.,]+)</data><small>", text))
     assert figures["rows"] == "127"
     assert figures["sources"] == "3"
     assert figures["languages"] == "2"
@@ -43,28 +43,30 @@ def test_the_header_shows_the_key_figures(whole):
     assert figures["duplicates"] == "2"
     assert figures["quarantined"] == "3"
     assert figures["nDCG@10"] == "0.216"
-    assert "0.012 before training" in text
+    (number,) = collect(whole, inputs_of(whole, "report"))["figures"].where(figure="nDCG@10")
+    assert ReportPage(text).values["figures", str(number), "note_score"] == "0.012"
 
 
-def test_lengths_and_languages_are_counted_whatever_the_shards(corpus, workshop):
+def test_lengths_are_counted_whatever_the_shards(corpus, workshop):
     found = survey(corpus.store, load(corpus, "normalize"))
     pairs_ = found["pairs"]
     assert pairs_.rows == pairs_.query.counts.sum() == pairs_.positive.counts.sum() == 84
-    assert pairs_.given == 1
     assert pairs_.query.longest == len(EVIL)
     median = sorted(len(row["query"]) for row in _rows(corpus, "pairs"))[41]
     assert pairs_.query.quantile(0.5) <= median < pairs_.query.quantile(0.5) * 1.13
-    natural = {row.code: row.rows for row in declared(found, code=False)}
-    assert natural == {"eng": 127, "deu": 20}
-    assert [(row.code, row.rows) for row in declared(found, code=True)] == [("objective-c", 12)]
-    assert next(row.name for row in declared(found, code=False) if row.code == "deu") == "German"
 
 
 def test_the_rows_drawn_do_not_depend_on_the_shard_size(corpus, workshop):
-    few = survey(corpus.store, load(corpus, "normalize"))["pairs"].drawn
+    few = survey(corpus.store, load(corpus, "normalize"))["pairs"]
     pool = {("pairs", "all"): _rows(corpus, "pairs", "all"), ("pairs", "de"): _rows(corpus, "pairs", "de")}
-    many = survey(corpus.store, workshop.rows(corpus, pool, shard_rows=7))["pairs"].drawn
-    assert [place.key for place in few] == [place.key for place in many]
+    many = survey(corpus.store, workshop.rows(corpus, pool, shard_rows=7))["pairs"]
+    assert [place.key for place in few.drawn] == [place.key for place in many.drawn]
+    assert {label: place.key for label, place in few.of_label.items()} == {
+        label: place.key for label, place in many.of_label.items()
+    }
+    ids = [int.from_bytes(row["row_id"][:8], "big") for row in _rows(corpus, "pairs")]
+    assert len(few.drawn) == 8
+    assert {place.key for place in few.drawn} == set(sorted(ids)[:8])
 
 
 def _rows(build, source, subset=None):
@@ -93,16 +95,17 @@ def test_negatives_are_shown_with_the_text_they_point_to(whole):
 
 
 def test_what_was_turned_down_is_counted_and_shown_with_its_reason(whole):
-    page = read(whole)
-    table = page[page.index("Candidates turned down") :]
-    heads = re.findall(r'class="number">([a-z-]+)</th>', table[: table.index("</thead>")])
+    data = collect(whole, inputs_of(whole, "report"))
     pools = load(whole, "mine").stats["pools"]
     assert pools["pairs"]["rejected"]["own-positive"] > 0
-    assert heads[3:] == [reason for reason in REASONS if any(p["rejected"].get(reason) for p in pools.values())]
-    shown = [example[-1] for example in pools["pairs"]["examples"]]
-    assert {"own-positive", "not-needed"} <= set(shown)
-    listed = re.findall(r'<tr><td class="nowrap">([a-z-]+)</td>', page)
+    for name, pool in pools.items():
+        found = {row["reason"]: row["candidates"] for row in data["turned_down"].rows if row["pool"] == name}
+        assert found == {reason: pool["rejected"][reason] for reason in REASONS[1:] if pool["rejected"].get(reason)}
+    listed = [row["reason"] for row in data["turned_down_examples"].rows]
+    assert {"own-positive", "not-needed"} <= set(listed)
     assert sorted(listed) == sorted(example[-1] for p in pools.values() for example in p["examples"])
+    kinds = {row["reason"]: row["kind"] for row in data["turned_down"].rows}
+    assert (kinds["own-positive"], kinds["not-needed"]) == ("mask", "rule")
 
 
 def test_near_duplicates_are_shown_where_they_differ(whole):
@@ -121,17 +124,20 @@ def test_marks_start_near_the_first_difference():
     assert mark("a b", "a b") == ([("a b", False)],) * 2
 
 
-def test_agreement_folds_what_means_the_same():
+def test_agreement_folds_what_means_the_same(whole):
     stats = {"s": {"confusion": {"zho": {"cmn": 8, "jpn": 2}, "deu": {"und": 1, "nld": 3}}, "texts": 14, "agree": 8,
                    "undetermined": 1}}  # fmt: skip
-    identified = StepResult("identify", stats={"sources": stats})
-    (found,) = agreement(identified)
-    assert found.strongest == [("deu", "nld", 3), ("zho", "jpn", 2)]
-    table = confusion(identified, {"zho", "deu"})
+    inputs = load_inputs(whole, inputs_of(whole, "report"))
+    object.__setattr__(inputs, "identified", StepResult("identify", stats={"sources": stats}))
+    counts, pairs, _ = agreement.fill(inputs)
+    assert [(row["agree"], row["disagree"], row["undetermined"]) for row in counts.rows] == [(8, 5, 1)]
+    found = {(row["declared"], row["identified"]): row["agrees"] for row in pairs.rows}
+    assert found == {("zho", "cmn"): True, ("deu", "nld"): False, ("zho", "jpn"): False, ("deu", "und"): None}
+    table = confusion(pairs.rows, {"zho", "deu"})
     assert table is not None
     assert table.identified == ["zho", "deu", "other", "und"]
     assert table.shares.tolist() == [[0.8, 0.0, 0.2, 0.0], [0.0, 0.0, 0.75, 0.25]]
-    assert confusion(identified, set()) is None
+    assert confusion(pairs.rows, set()) is None
 
 
 @pytest.mark.parametrize("data", [None, {}, {"trained": []}, {"trained": [{"layers": 2}]}])
@@ -143,4 +149,3 @@ def test_an_evaluation_may_lack_axes_and_the_untrained_model():
     found = read_evaluation({"trained": [{"layers": 2, "ndcg@10": 0.5}, {"layers": 1, "ndcg@10": 0.25}]})
     assert found is not None
     assert found.full() == (0.5, None)
-    assert found.metrics() == ["ndcg@10"]

@@ -7,11 +7,13 @@ import pytest
 import yaml
 
 from curation.build import StepResult
-from curation.pipeline.freshness import load
+from curation.pipeline.freshness import inputs_of, load
 from curation.pipeline.run import run_step
-from curation.report.quality import KINDS, MOST_PIECES, SHOWN, quality
+from curation.report.inputs import load_inputs
+from curation.report.tables import texts
+from curation.report.tables.texts import KINDS
 from tests.support import project
-from tests.support.hostile import Page
+from tests.support.report_page import ReportPage
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 1\n"
 EVIL = '<script>alert("x")</script>'
@@ -93,33 +95,35 @@ def test_what_was_not_read_is_shown(root, said):
 def test_the_report_has_both(root, said):
     project.run(root, "report")
     text = (root / "out/tiny/report.html").read_text("utf-8")
-    section = text[text.index('<h2 id="quality">') : text.index('<h2 id="languages">')]
-    page = Page(section)
-    cells = [cell.strip() for cell in page.text if cell.strip()]
-    assert cells.index("pairs") < cells.index("classes"), "the worst first"
-    first = cells[cells.index("pairs") + 1 :]
+    page = ReportPage(text)
+    shown = {table: {} for table in ("quality", "quality_sides", "sources")}
+    for (table, row, column), cell in page.cells.items():
+        if table in shown:
+            shown[table].setdefault(row, {})[column] = cell
+    quality = list(shown["quality"].values())
+    assert quality[0]["source"] == "pairs", "the worst first"
     rows = {line["source"]: line for line in said["sources"]}
-    assert first[0] == f"{rows['pairs']['texts']:,}"
-    assert first[1] == f"{100 * 5 / rows['pairs']['texts']:.1f} %"
-    assert cells[cells.index("all", cells.index("opinions")) + 1] == f"{said['total']['texts']:,}"
-    assert {"all, query", "all, positive"} <= set(cells), "by subset and side"
-    funnel = Page(text[text.index('<h2 id="funnel">') : text.index('<h2 id="quality">')])
-    assert f"1 file, {len(POINTER)} B" in "".join(funnel.text)
+    assert quality[0]["texts"] == f"{rows['pairs']['texts']:,}"
+    assert quality[0]["damaged_share"] == f"{100 * 5 / rows['pairs']['texts']:.1f} %"
+    (total,) = [v for k, v in page.values.items() if k[0] == "totals" and v == f"{said['total']['texts']:,}"][:1]
+    assert total
+    worst = [(side["subset"], side["side"]) for side in shown["quality_sides"].values()][:2]
+    assert sorted(worst) == [("all", "positive"), ("all", "query")]
+    (pairs,) = [row for row in shown["sources"].values() if row["source"] == "pairs"]
+    assert (pairs["unread_files"], pairs["unread_bytes"]) == ("1", str(len(POINTER)))
 
 
-def counted(**sources):
-    return {"checks": sources}
-
-
-def test_long_lists_are_folded_and_what_is_not_shown_is_counted():
+def test_the_worst_stands_first_and_all_is_counted(whole):
     many = {f"s{n:02d}": {f"x{n}": {"query": {"texts": 100, "damaged": n, "tags": n}}} for n in range(60)}
-    found = quality(counted(**many, none={}))
-    assert [row.name for row in found.worst[:2]] == ["s59", "s58"]
-    assert (len(found.worst), len(found.others)) == (SHOWN, 60 - SHOWN)
-    assert (found.total.texts, found.total.kinds["tags"]) == (6000, sum(range(60)))
-    assert (len(found.pieces), found.more_pieces) == (MOST_PIECES, 59 - MOST_PIECES)
-    assert quality({}) is None
-    assert quality(counted(none={})) is None
+    inputs = load_inputs(whole, inputs_of(whole, "report"))
+    inputs.rows.stats["checks"] = {**many, "none": {}}
+    quality, sides, *_ = texts.fill(inputs, {})
+    assert [row["source"] for row in quality.rows[:2]] == ["s59", "s58"]
+    assert (len(quality), quality.sum("texts"), quality.sum("tags")) == (60, 6000, sum(range(60)))
+    assert [(row["subset"], row["damaged_share"]) for row in sides.rows[:2]] == [("x59", 0.59), ("x58", 0.58)]
+    for nothing in ({}, {"none": {}}):
+        inputs.rows.stats["checks"] = nothing
+        assert [len(table) for table in texts.fill(inputs, {})] == [0, 0, 0, 0]
 
 
 def test_names_of_subsets_are_escaped(corpus):
@@ -130,4 +134,8 @@ def test_names_of_subsets_are_escaped(corpus):
     run_step(corpus, "report")
     text = (corpus.out / "report.html").read_text("utf-8")
     assert EVIL not in text
-    assert f"{EVIL}, query" in "".join(Page(text).text)
+    assert EVIL in [
+        cell
+        for (table, _, column), cell in ReportPage(text).cells.items()
+        if (table, column) == ("quality_sides", "subset")
+    ]
