@@ -199,8 +199,9 @@ class TrainSettings(Section):
     export: Export = Export()
     watching: Watching = Watching()
     ranks: tuple[int, ...] | None = None
-    """Ranks of the token embedding; the largest is stored. Null: 64, 128, … up to half the hidden size, at most 512.
-    An empty list, or the hidden size alone: a plain embedding, not nested."""
+    """Ranks of the token embedding; the largest is stored. Null: the published ones, which are 64, 128, 256, 512, or
+    below a hidden size of 512 the doublings of 64 and the hidden size. Each step draws one rank, with probability
+    proportional to it. An empty list, or the hidden size alone: a plain embedding, not nested."""
     max_length: int = Field(default=1024, ge=2)
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0

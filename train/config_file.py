@@ -17,7 +17,7 @@ from open_ml_embed.core.validation_errors import refusal
 from train.config import SMALLEST_DIM, Pretrained, TrainSettings
 
 LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
-SMALLEST_RANK = 64
+SMALLEST_RANK, LARGEST_RANK = 64, 512
 
 
 def dims_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
@@ -55,8 +55,9 @@ def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
 
     """
     if settings.ranks is None:
-        largest = max(min(512, hidden_size // 2), min(SMALLEST_RANK, hidden_size))
-        return (*range(SMALLEST_RANK, largest, SMALLEST_RANK), largest)
+        largest = min(LARGEST_RANK, hidden_size)
+        doublings = [SMALLEST_RANK << i for i in range(largest.bit_length()) if SMALLEST_RANK << i < largest]
+        return (*doublings, largest)
     ranks = tuple(sorted(set(settings.ranks))) or (hidden_size,)
     if not 1 <= ranks[0] <= ranks[-1] <= hidden_size:
         raise SettingsError(

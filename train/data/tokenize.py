@@ -31,7 +31,7 @@ from train.data.mix import DOCUMENT_COLUMNS, SAMPLE_COLUMNS, Dataset, Mix
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-VERSION = 3
+VERSION = 4
 INDEX, TOKENIZER = "store.json", "tokenizer.json"
 KINDS = ("documents", *SPLITS)
 PART_ROWS = 1 << 19
@@ -74,7 +74,7 @@ class Part:
 class TokenizeSettings(BaseModel, frozen=True):
     """What the content of a part depends on besides the mix and the tokenizer, which name the folder."""
 
-    datasets: tuple[tuple[str, str], ...]
+    datasets: tuple[tuple[str, str, str], ...]
     documents: int
 
 
@@ -128,7 +128,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     tasks = [Task(f"{kind}-{i:05d}", (mix.identity,), part) for kind in KINDS for i, part in enumerate(parts[kind])]
     rows = documents + sum(mix.rows(split) for split in SPLITS)
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
-    settings = TokenizeSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
+    settings = TokenizeSettings(datasets=tuple((d.source, d.subset, d.family) for d in datasets), documents=documents)
     markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
     shards.write_bytes(INDEX, canonical_json(_index(datasets, tasks, markers)))
 
@@ -188,14 +188,14 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
             yield pa.record_batch(columns, schema=DOCUMENT_SCHEMA)
 
 
-def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
+def _ordered(part: Part, datasets: Sequence[tuple[str, str, str]]) -> tuple[pa.Table, I32]:
     """Return the samples of a part, stably sorted by dataset, and the dataset code of each."""
     table = pa.concat_tables(
         pq.ParquetFile(path).read_row_groups(list(groups), columns=SAMPLE_COLUMNS) for path, groups in part.pieces
     )
     code_of = {dataset: code for code, dataset in enumerate(datasets)}
-    pairs = zip(table["source"].to_pylist(), table["family"].to_pylist(), strict=True)
-    codes = np.fromiter((code_of[pair] for pair in pairs), np.int32, len(table))
+    keys = zip(*(table[name].to_pylist() for name in ("source", "subset", "family")), strict=True)
+    codes = np.fromiter((code_of[key] for key in keys), np.int32, len(table))
     order = np.argsort(codes, kind="stable")
     rows = pa.array(part.first + order)
     return table.take(pa.array(order)).append_column("row", rows), codes[order]

@@ -226,6 +226,7 @@ class Trainer:
             "step": self.position.done,
             "stage": stage.settings.name,
             "source": batch.source,
+            "subset": batch.subset,
             "family": batch.family,
             "rank": rank,
             "learning_rate": rate,

@@ -13,7 +13,7 @@ from train.data.tokenizer import encoder_of
 from train.loop.run import Run
 from train.model.sizes import Sizes
 
-RATES = {80e6: 4e-5, 160e6: 3e-5, 330e6: 2e-5, 0.6e9: 1e-5, 1.7e9: 9e-6, 4e9: 7e-6, 8e9: 6e-6}
+RATES = {80e6: 4e-5, 160e6: 3e-5, 330e6: 2e-5, 0.6e9: 1e-5, 1.7e9: 9e-6, 4e9: 7e-6, 8e9: 6e-6, 14e9: 5e-6}
 """Peak learning rates of the published recipe by number of parameters, including the token embedding."""
 
 

@@ -51,8 +51,8 @@ class Target:
     intermediate: int
 
 
-SIZES = {"80M": Target(8, 320, 2048), "160M": Target(8, 640, 2048), "330M": Target(16, 896, 2560)}
-"""Cuts of Qwen3-0.6B with the published numbers of parameters."""
+SIZES = {"80M": Target(8, 320, 2048), "160M": Target(9, 640, 1536), "330M": Target(16, 896, 2560)}
+"""Published cuts of Qwen3-0.6B (F2LLM-v2, arXiv:2603.19223, table 1). ML-Embed's 140M is the 160M at rank 512."""
 
 
 @dataclass(frozen=True)

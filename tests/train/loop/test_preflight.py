@@ -139,7 +139,8 @@ def test_a_new_model_needs_a_rate_of_its_own(mix: Path, tmp_path: Path) -> None:
         (2560, 36, 32, 9728, True, 7e-6),
         (4096, 36, 32, 12288, False, 6e-6),
         (320, 8, 16, 2048, True, 4e-5),
-        (640, 8, 16, 2048, True, 3e-5),
+        (5120, 40, 40, 17408, False, 5e-6),
+        (640, 9, 16, 1536, True, 3e-5),
     ],
 )
 def test_the_recipes_rate_goes_by_the_published_sizes(tmp_path, width, depth, heads, mlp, tied, rate) -> None:
