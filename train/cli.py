@@ -31,6 +31,7 @@ from train.config_file import model_folder, settings_of, work_folder
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
+StoredType = Literal["float32", "bfloat16", "float16"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -174,6 +175,8 @@ def export(
     dim: Annotated[int | None, typer.Option(help="Number of dimensions to keep.")] = None,
     rank: Annotated[int | None, typer.Option(help="Embedding rank to keep.")] = None,
     mode: Annotated[ExportMode, typer.Option(help="Token embedding as one table, or as two factors.")] = "compatible",
+    dtype: Annotated[StoredType, typer.Option(help="Type that the weights are stored in.")] = "float32",
+    max_shard_gb: Annotated[float, typer.Option(help="Maximum size of a file of weights, in GB.")] = 5.0,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write onnx/model.onnx too.")] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -190,12 +193,25 @@ def export(
     from train.export.card import Card
     from train.export.export import choose, instructed_by
     from train.export.export import export as write
+    from train.export.prompts import prompts_for
     from train.loop.run import description, load
 
     embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
-    prompts, instructed = settings.export.prompts, bool(instructed_by(folder))
-    write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=prompts, instructed=instructed, mode=mode)
+    instructed = bool(instructed_by(folder))
+    prompts = prompts_for(settings.export, instructed=instructed)
+    write(
+        embedder,
+        tokenizer,
+        to,
+        cut=cut,
+        shape=shape,
+        prompts=prompts,
+        instructed=instructed,
+        mode=mode,
+        dtype=dtype,
+        shard_bytes=max(1, int(max_shard_gb * 1e9)),
+    )
     card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
     write_whole(to / "README.md", card.markdown())
     if onnx:

@@ -36,6 +36,7 @@ class Pretrained(Section):
     """Revision of the repository; null: its default branch."""
 
 
+Precision = Literal["float32", "bfloat16"]
 Size = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(gt=0)]
 Sizes = Annotated[
@@ -153,8 +154,12 @@ class Evaluation(Section):
 class Export(Section):
     """What is written into an exported folder besides the model."""
 
-    prompts: dict[str, str] = {"query": "", "document": ""}
-    """Prompts by name; the text is put before every text that is encoded under that name."""
+    prompts: dict[str, str] | None = None
+    """Prompts by name; the text is put before every text that is encoded under that name. Null: `document` is empty;
+    `query` is the layout of the mix, `Instruct: …` newline `Query: `, with a general instruction, if the model is
+    trained with instructions, and otherwise empty."""
+    stages: bool = True
+    """Also write the model after each stage but the last, into `model-stages/<stage>` beside the finished model."""
 
 
 class Memory(Section):
@@ -206,11 +211,12 @@ class TrainSettings(Section):
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0
     threads: int = Field(default=2, ge=1)
-    """CPU threads. The number decides how sums are split, so results depend on it."""
+    """CPU threads. The number decides how sums are split, so the last bits of results depend on it."""
     device: str = "cpu"
     """`cpu`, `cuda`, or one GPU such as `cuda:1`."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the backbone's arithmetic; weights, their updates and the loss are float32 in both cases."""
+    precision: Precision | None = None
+    """Precision of the backbone's arithmetic, in training and evaluation; weights, their updates and the loss are
+    float32 in both cases. Null: bfloat16 on CUDA, where the attention kernel needs it, and float32 elsewhere."""
     chunk_tokens: int = Field(default=8192, ge=1)
     """Number of tokens that go through the backbone at once."""
     compile: bool = False
@@ -221,6 +227,15 @@ class TrainSettings(Section):
     lora: Lora | None = None
     checkpoint_every: int = Field(default=100, ge=1)
     """Batches between two checkpoints; a checkpoint is only written after a whole optimizer step."""
+    checkpoints_kept: int = Field(default=2, ge=1)
+    """Number of latest checkpoints that are kept."""
+
+    @property
+    def arithmetic(self) -> Precision:
+        """Precision of the backbone's arithmetic on the device of these settings."""
+        if self.precision is not None:
+            return self.precision
+        return "bfloat16" if self.device.startswith("cuda") else "float32"
 
     @model_validator(mode="after")
     def _distinct_stages(self) -> TrainSettings:

@@ -47,15 +47,20 @@ def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
     return _nested("objective.layers", chosen, depth)
 
 
-def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
+def ranks_of(settings: TrainSettings, hidden_size: int, stored: int | None = None) -> tuple[int, ...]:
     """Return the ranks of the token embedding, ascending; the last is the stored rank.
 
+    Args:
+        settings: the `train` section.
+        hidden_size: width of the backbone.
+        stored: rank of the factors that the backbone's token embedding is stored as; None: it is a table.
+
     Raises:
-        SettingsError: a given rank is below 1 or above the hidden size.
+        SettingsError: a given rank is below 1, above the hidden size, or above the stored rank.
 
     """
     if settings.ranks is None:
-        largest = min(LARGEST_RANK, hidden_size)
+        largest = min(LARGEST_RANK, hidden_size, stored or hidden_size)
         doublings = [SMALLEST_RANK << i for i in range(largest.bit_length()) if SMALLEST_RANK << i < largest]
         return (*doublings, largest)
     ranks = tuple(sorted(set(settings.ranks))) or (hidden_size,)
@@ -64,6 +69,12 @@ def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
             f"{settings.ranks} are not all ranks of an embedding of width {hidden_size}",
             where="train.ranks",
             remedy=f"give ranks from 1 to {hidden_size}, or leave `ranks` out for the published ones",
+        )
+    if stored is not None and ranks != (hidden_size,) and ranks[-1] > stored:
+        raise SettingsError(
+            f"rank {ranks[-1]}, but the backbone's token embedding was trained at rank {stored} and below",
+            where="train.ranks",
+            remedy=f"give ranks up to {stored}, or leave `ranks` out",
         )
     return ranks
 

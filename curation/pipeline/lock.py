@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from curation.build import Build
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.lock import locked
 
 
-@contextmanager
-def alone(build: Build) -> Iterator[None]:
+def alone(build: Build) -> AbstractContextManager[None]:
     """Hold the build's lock: two runs of one profile would write the same temporary files.
 
     Raises:
@@ -19,12 +16,4 @@ def alone(build: Build) -> Iterator[None]:
 
     """
     folder = build.root / "work" / build.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageError(
-                "another run of this profile is at work", where=str(folder), remedy="wait for it, or end it"
-            ) from None
-        yield
+    return locked(folder, what="another run of this profile is at work", remedy="wait for it, or end it")

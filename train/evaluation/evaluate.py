@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
@@ -94,7 +94,7 @@ def _by_source(store: Store, pool: Pool, positive_ranks: I64) -> dict[str, dict[
     return {s: {"queries": int(rows.sum()), **metrics(positive_ranks[rows])} for s, rows in chosen.items()}
 
 
-def _sources(store: Store, codes: I64) -> list[str]:
+def _sources(store: Store, codes: I32) -> list[str]:
     return sorted({store.datasets[code].source for code in np.unique(codes)})
 
 

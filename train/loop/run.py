@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,18 +24,25 @@ from train.data.token_store import HERE, Store, open_store
 from train.data.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
 from train.loop.checkpoint import load_weights
 from train.loop.keys import content_digest
-from train.model.embedder import Embedder, build_backbone, empty_embedder
+from train.model.embedder import Embedder, backbone_config, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
+from train.model.stored_weights import PAIRS, first_state, stored_factors
+from train.model.tensor_files import LazyTensor
+from train.native import NATIVE, RUN, TRAINED, UNTRAINED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
-VERSION = 2
-NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
+VERSION = 3
+ROUNDING = ("chunk_tokens", "compile", "parallel", "threads", "device")
+"""Settings that change the order of sums, and so the last bits of the results."""
+NOT_IN_KEY = {
+    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoints_kept", "precision", *ROUNDING
+}  # fmt: skip
+"""Settings that a run may change without starting again. The precision is in the key as what it comes to."""
 DIGESTS = "digests.json"
-NATIVE = "train3d"
-"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads."""
+WEIGHTS = {"trained": TRAINED, "untrained": UNTRAINED}
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,9 @@ class Run:
             SettingsError: a rank or dimension above the hidden size, or a layer beyond the depth.
 
         """
-        width, depth = self.sizes.hidden, self.sizes.layers
-        return Shape(layers_of(self.settings, depth), dims_of(self.settings, width), ranks_of(self.settings, width))
+        settings, sizes = self.settings, self.sizes
+        ranks = ranks_of(settings, sizes.hidden, sizes.embedding_rank)
+        return Shape(layers_of(settings, sizes.layers), dims_of(settings, sizes.hidden), ranks)
 
     @cached_property
     def key(self) -> str:
@@ -94,6 +102,7 @@ class Run:
 
         """
         settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
+        settings["precision"] = self.settings.arithmetic
         stages = {stage.pop("name"): stage for stage in settings.pop("stages")}
         before, mixes = then.get("mixes", {}), {}
         for name, mix in zip(stages, self.mixes, strict=True):
@@ -103,6 +112,7 @@ class Run:
         if isinstance(self.settings.backbone, Pretrained):
             folder = Path(self.settings.backbone.path)
             files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+            files += [folder / name for name in PAIRS if (folder / name).is_file()]
             backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
             if backbone is not None:  # the path of a folder differs between machines
                 del settings["backbone"]["path"]
@@ -145,9 +155,30 @@ class Run:
         """Create the untrained model on the device of the settings, and return it with its nested sizes."""
         settings = self.settings
         backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
-        nest(backbone, self.shape.ranks)
+        pretrained = settings.backbone if isinstance(settings.backbone, Pretrained) else None
+        nest(backbone, self.shape.ranks, None if pretrained is None else stored_factors(pretrained))
         model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens)
         return model.to(settings.device), self.shape
+
+    def empty_model(self) -> Embedder:
+        """Create the model on the device `meta`, without weights."""
+        settings, shape = self.settings, self.shape
+        config = backbone_config(settings.backbone, self.tokenizer, max_length=settings.max_length)
+        return empty_embedder(config, layers=shape.layers, ranks=shape.ranks, chunk_tokens=settings.chunk_tokens)
+
+    def first_weights(self) -> dict[str, LazyTensor]:
+        """Return the weights that training starts from, by the names of the model's state.
+
+        Those of a pretrained backbone are read from its files one by one, so that the whole model is never in memory.
+
+        """
+        backbone = self.settings.backbone
+        if isinstance(backbone, Pretrained):
+            state = first_state(backbone, self.empty_model(), self.shape.ranks)
+            if state is not None:
+                return state
+        model = replace(self, settings=self.settings.model_copy(update={"device": "cpu"})).model()[0]
+        return {name: LazyTensor.of(value) for name, value in model.state_dict().items()}
 
 
 def store_of(
@@ -170,30 +201,39 @@ def configure(settings: TrainSettings) -> None:
     quiet()
 
 
-def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> None:
-    """Write the configuration of the model and then `run.json`, which marks the run as complete."""
+def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, until: int | None = None) -> None:
+    """Write the configuration of the model and then `run.json`, which marks the run as complete.
+
+    Args:
+        folder: the model folder.
+        run: the run.
+        shape: the nested sizes of the model.
+        config: configuration of the backbone.
+        until: number of stages that the model was trained in; None: all.
+
+    """
     config.save_pretrained(folder / NATIVE)
     settings, backbone = run.settings, run.settings.backbone
     # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
     data = {
-        "key": run.key,
+        "key": run.key if until is None else f"{run.key} after {until} stages",
         "made_from": run.made_from({}),
         "shape": asdict(shape),
         "max_length": settings.max_length,
         "backbone": hub,
-        "instructed": run.mixes[-1].instructed,
+        "instructed": run.mixes[:until][-1].instructed,
         "stages": [
             [stage.name, mix.root.name, len(run.store(mix).train.queries)]
-            for stage, mix in zip(settings.stages, run.mixes, strict=True)
+            for stage, mix in list(zip(settings.stages, run.mixes, strict=True))[:until]
         ],
     }
-    write_whole(folder / NATIVE / "run.json", canonical_json(data))
+    write_whole(folder / RUN, canonical_json(data))
 
 
 def description(folder: Path) -> dict[str, Any]:
     """Return what `describe` wrote about the complete run in a model folder; empty if there is none."""
-    path = folder / NATIVE / "run.json"
+    path = folder / RUN
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
@@ -214,7 +254,7 @@ def load(
 
     Args:
         folder: the model folder that `fit` wrote.
-        settings: gives the device and the chunk size.
+        settings: gives the device, the precision and the chunk size.
         weights: `trained` or `untrained`.
 
     Returns:
@@ -228,15 +268,15 @@ def load(
     from transformers import AutoConfig
 
     require(settings.device)
-    native = folder / NATIVE
     if finished_key(folder) is None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
     shape = shape_of(folder)
     model = empty_embedder(
-        AutoConfig.from_pretrained(native),
+        AutoConfig.from_pretrained(folder / NATIVE),
         layers=shape.layers,
         ranks=shape.ranks,
         chunk_tokens=settings.chunk_tokens,
     )
-    load_weights(native / f"{weights}.safetensors", model)
+    load_weights(folder / WEIGHTS[weights], model)
+    model.autocast = torch.bfloat16 if settings.arithmetic == "bfloat16" else None
     return model.to(settings.device).eval(), shape, load_saved(folder)
