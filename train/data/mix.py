@@ -109,12 +109,21 @@ class Mix(MixFiles):
         first: str = next(batch for batch in self.batches("train") if batch.num_rows).column("query")[0].as_py()
         return first.startswith(INSTRUCTION)
 
-    def texts(self, limit: int) -> Iterator[str]:
-        """Yield about `limit` texts: documents and training queries, evenly spaced over the mix."""
+    def texts(self, limit: int, *, characters: int | None = None) -> Iterator[str]:
+        """Yield about `limit` texts: documents and training queries, evenly spaced over the mix.
+
+        Args:
+            limit: number of texts.
+            characters: maximum length of a text; the rest is cut off. None: whole texts.
+
+        """
         step = max(1, -(-(self.rows("documents") + self.rows("train")) // limit))
         for kind, column in (("documents", "text"), ("train", "query")):
             for batch in self.batches(kind):
-                yield from batch.column(column).to_pylist()[::step]
+                texts = batch.column(column)
+                if characters is not None:
+                    texts = pc.utf8_slice_codeunits(texts, 0, characters)
+                yield from texts.drop_null().to_pylist()[::step]
 
 
 def _survey(path: Path) -> Iterator[tuple[str | None, str | None, str | None, int, int]]:

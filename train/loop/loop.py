@@ -33,7 +33,7 @@ from train.loop.finite import check_finite, check_weights
 from train.loop.interruption import Interruption
 from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
-from train.loop.preflight import check, peak_rate
+from train.loop.preflight import check, check_warmup, peak_rate
 from train.loop.run import ROUNDING, Run, Shape, configure
 from train.loop.step import backward
 from train.model.embedder import Embedder
@@ -156,6 +156,7 @@ class Trainer:
         rows = [store.train.dataset.of(code) for code in range(len(store.datasets))]
         plan = Plan(rows, stage.batch_size, settings.seed, index)
         optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
+        check_warmup(stage, optimizer_steps)
         distillation, teacher = settings.objective.distillation, None
         if distillation is not None:
             teacher = open_teacher(distillation, self.run.mixes[index], self.run.work, device=settings.device)

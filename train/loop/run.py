@@ -19,6 +19,7 @@ from open_ml_embed.core.files import whole_folder, write_whole
 from open_ml_embed.core.hashing import canonical_json, digest
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
+from train.data.long_texts import CHARACTERS_A_TOKEN
 from train.data.mix import Mix
 from train.data.token_store import HERE, Store, open_store
 from train.data.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
@@ -141,7 +142,9 @@ class Run:
         folder = self.work / "tokenizers" / digest(made_from)[:16]
         if not folder.is_dir():
             share = -(-backbone.tokenizer_texts // len(mixes))
-            texts = (text for mix in mixes.values() for text in mix.texts(share))
+            # A text's end that no model ever reads need not be in the vocabulary.
+            characters = CHARACTERS_A_TOKEN * length
+            texts = (text for mix in mixes.values() for text in mix.texts(share, characters=characters))
             trained = train_tokenizer(texts, vocab_size=backbone.vocab_size)
             with whole_folder(folder) as filled:
                 wrap(trained, max_length=length).save_pretrained(filled)

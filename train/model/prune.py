@@ -22,6 +22,7 @@ from torch import Tensor
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from train.config import Pretrained
+from train.data.long_texts import CHARACTERS_A_TOKEN
 from train.data.segments import Segments
 from train.data.tokenizer import encoder_of
 from train.loop.run import Run
@@ -158,6 +159,10 @@ def _kept(name: str, weight: Tensor, channels_h: Tensor, neurons_Li: list[Tensor
     return weight
 
 
+def _some_texts(run: Run, number: int) -> list[str]:
+    return list(run.mixes[0].texts(number, characters=CHARACTERS_A_TOKEN * run.settings.max_length))
+
+
 def write_pruned(run: Run, to: Path, *, size: str | None, sizes: dict[str, int | None], texts: int) -> Target:
     """Prune the backbone of a run and write it with its tokenizer, as a backbone for another run.
 
@@ -191,7 +196,7 @@ def write_pruned(run: Run, to: Path, *, size: str | None, sizes: dict[str, int |
     changed = {name: value for name, value in sizes.items() if value is not None}
     target = replace(SIZES[size] if size else whole, **changed)
     encoder = encoder_of(run.tokenizer, max_length=settings.max_length)
-    ids = [np.array(encoding.ids, np.int32) for encoding in encoder.encode_batch_fast(list(run.mixes[0].texts(texts)))]
+    ids = [np.array(encoding.ids, np.int32) for encoding in encoder.encode_batch_fast(_some_texts(run, texts))]
     pruned = prune(backbone, target, Segments(np.concatenate(ids), np.array([len(i) for i in ids], np.int32)))
     pruned.save_pretrained(to)
     run.tokenizer.save_pretrained(to)

@@ -24,6 +24,7 @@ class Sizes:
         layers: number of layers.
         vocabulary: rows of the token embedding; None: as many as the tokenizer has tokens.
         parameters: number of parameters, including the token embedding; None for a new model.
+        positions: maximum number of tokens of a text; None: no limit is known.
         embedding_rank: rank of the factors that the backbone's token embedding is stored as; None: no factors.
 
     """
@@ -32,6 +33,7 @@ class Sizes:
     layers: int
     vocabulary: int | None
     parameters: int | None
+    positions: int | None = None
     embedding_rank: int | None = None
 
 
@@ -56,7 +58,14 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     if rank is None:
         factors = stored_factors(backbone)
         rank = None if factors is None else factors.rank
-    return Sizes(config.hidden_size, config.num_hidden_layers, config.vocab_size, _parameters(config), rank)
+    return Sizes(
+        config.hidden_size,
+        config.num_hidden_layers,
+        config.vocab_size,
+        _parameters(config),
+        getattr(config, "max_position_embeddings", None),
+        rank,
+    )
 
 
 def _config(backbone: Pretrained) -> PretrainedConfig:

@@ -169,6 +169,11 @@ def test_tokenizing_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mi
         ("train", "family", None, "the loss family None"),
         ("train", "source", None, "source None"),
         ("train", "subset", None, "subset None"),
+        ("documents", "text", None, "values of the column text are null"),
+        ("documents", "cluster", None, "values of the column cluster are null"),
+        ("train", "query", None, "values of the column query are null"),
+        ("train", "positive_id", None, "values of the column positive_id are null"),
+        ("train", "negative_ids", [None], "values of the column negative_ids are null"),
     ],
 )
 def test_a_broken_mix_is_refused(run: Run, mix: Path, tmp_path: Path, kind, column, values, message) -> None:
