@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -223,7 +224,9 @@ def _restore_shards(
                 torch.zeros((), device=like.device) if key == "step" else torch.zeros_like(like.detach())
             )
     try:
-        load(state, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=not dist.is_initialized())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process is meant
+            load(state, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=not dist.is_initialized())
     except (RuntimeError, ValueError, OSError, CheckpointException) as error:
         raise StageError(
             f"cannot load the checkpoint: {error}", where=str(folder), remedy="run `train3d fit` again"

@@ -24,9 +24,16 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's 
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, meta: bool = False) -> None:
+        """Start at zero.
+
+        Args:
+            meta: count tensors on the device `meta`, and no others; otherwise all but these.
+
+        """
         super().__init__()  # type: ignore[no-untyped-call] # torch has no type for it
         self.live = self.peak = 0
+        self._meta = meta
         self._known: dict[int, weakref.ref[Any]] = {}
 
     def __torch_dispatch__(
@@ -41,7 +48,7 @@ class LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's 
         local: Tensor = getattr(tensor, "_local_tensor", tensor)
         storage = local.untyped_storage()
         key = storage._cdata
-        if key not in self._known:
+        if key not in self._known and local.is_meta == self._meta:
             size = storage.nbytes()
 
             def freed(_: object) -> None:

@@ -63,7 +63,7 @@ def _peak(form: Form, scored: int, queries: int, negatives: int, layers: int, hi
     taught = None
     if form.distillation is not None:
         taught = Taught(*(torch.empty(n, TEACHER_WIDTH, device="meta") for n in (queries, documents)))
-    with LiveMemory() as memory:
+    with LiveMemory(meta=True) as memory:
         states_LNH = torch.empty(layers, queries + documents, hidden, device="meta", requires_grad=True)
         loss = objective(states_LNH[:, :queries], states_LNH[:, queries:], targets, form, taught)
         loss.total.backward()  # type: ignore[no-untyped-call] # torch has no type for it
