@@ -178,6 +178,7 @@ def export(
     dtype: Annotated[StoredType, typer.Option(help="Type that the weights are stored in.")] = "float32",
     max_shard_gb: Annotated[float, typer.Option(help="Maximum size of a file of weights, in GB.")] = 5.0,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write onnx/model.onnx too.")] = False,
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write gguf/ too, which llama.cpp's converter reads.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Export the finished model, cut in depth, dimension or rank if asked, as a sentence-transformers folder."""
@@ -218,6 +219,10 @@ def export(
         from train.export.onnx import write_onnx
 
         write_onnx(to, dim=cut.dim)
+    if gguf:
+        from train.export.gguf import write_gguf_folder
+
+        write_gguf_folder(to, dim=cut.dim, hidden=embedder.config.hidden_size, mode=mode)
     say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
 
 

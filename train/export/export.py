@@ -35,8 +35,8 @@ Mode = Literal["compatible", "efficient"]
 Stored = Literal["float32", "bfloat16", "float16"]
 CODE = {"modeling_factorized.py": Path(modeling.__file__), "embedding.py": Path(embedding.__file__)}
 """Files of an export in efficient mode → where they are copied from; the file of the models comes first."""
-ONNX = "onnx"
-"""Folder of the ONNX graph, which belongs to the weights that it was made from."""
+MADE_FROM_WEIGHTS = ("onnx", "gguf")
+"""Folders that other steps make from the weights of an export, and that are stale when these change."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def export(
     """Write the model as a sentence-transformers folder; files of the same names are replaced, other files stay.
 
     Vectors have unit length at the exported dimension; vectors that are truncated further must be normalized again.
-    Both modes give the same vectors. One tensor is in memory at a time. An ONNX graph of an earlier export is deleted.
+    Both modes give the same vectors. One tensor is in memory at a time. An ONNX graph and a GGUF
+    folder of an earlier export are deleted.
 
     Args:
         model: the trained model. If it is sharded, all processes must call.
@@ -114,7 +115,8 @@ def export(
     tensors = {name: tensor.to(stored) for name, tensor in tensors.items()}
     if writes:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / ONNX, ignore_errors=True)
+        for stale in MADE_FROM_WEIGHTS:
+            shutil.rmtree(folder / stale, ignore_errors=True)
         (folder / FACTORS).unlink(missing_ok=True)
     write_model(folder, tensors, most=shard_bytes, writes=writes)
     if keep_factors and mode == "compatible" and isinstance(model.embedding, FactorizedEmbedding):

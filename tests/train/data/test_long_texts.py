@@ -12,10 +12,29 @@ from train.data import tokenize
 from train.data.long_texts import kept_prefixes
 from train.data.tokenizer import encoder_of, train_tokenizer, wrap
 
-PIECES = ["wo", "rd", " ", "  ", "\n", "\n\n", "\t", "é", "e\u0301", "猫が座った", "한국어", "🙂", "👩\u200d💻", "123456", ".", "...", "'s",
-          "\u00a0", "don't", "CamelCase", "_", "https://a.b/c?d=e", "ﬁ", "\u0b95\u0bbf"]  # fmt: skip
+PIECES = [
+    *(
+        "wo",
+        "rd",
+        " ",
+        "  ",
+        "\n",
+        "\n\n",
+        "\t",
+        "é",
+        "e\u0301",
+        "猫が座った",
+        "한국어",
+        "🙂",
+        "👩\u200d💻",
+        "123456",
+        ".",
+    ),
+    *("...", "'s", "\u00a0", "don't", "CamelCase", "_", "https://a.b/c?d=e", "ﬁ", "\u0b95\u0bbf"),
+]
 SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+    r"\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 

@@ -18,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoTokenizer, Qwen3Config, Qwen3Model
 from typer.testing import CliRunner
 
+from open_ml_embed.core.errors import SettingsError
 from tests.support.synthetic import params_for, write_mix, write_params
 from train.cli import app
 from train.config import TrainSettings
@@ -150,6 +151,23 @@ def test_a_graph_of_other_weights_does_not_stay(trained, tmp_path: Path) -> None
     (folder / "onnx").mkdir(parents=True)
     (folder / "onnx" / "model.onnx").write_bytes(b"that of an earlier export")
     assert not (export(trained, folder) / "onnx").exists()
+
+
+def test_a_converter_finds_the_backbones_tokenizer(trained, tmp_path: Path) -> None:
+    """llama.cpp hashes what AutoTokenizer makes of a text; special tokens belong to it."""
+    folder = export(trained, tmp_path / "m", "--gguf") / "gguf"
+    text = "Hello, y'all! How are you 😁 ?\n \n\t 3 33 333 នេះ"
+    ids, ended = (AutoTokenizer.from_pretrained(path).encode(text) for path in (folder, folder.parent))
+    assert ended == [*ids, 1]
+    tokenizer = read(folder / "tokenizer_config.json")
+    assert tokenizer["add_eos_token"] is True
+    assert tokenizer["eos_token"] == "<|endoftext|>"
+    assert (folder / "1_Pooling" / "config.json").is_file()
+    assert read(folder / "config.json")["architectures"] == ["Qwen3Model"]
+    assert (folder / "model.safetensors").samefile(folder.parent / "model.safetensors")
+    assert not (export(trained, folder.parent) / "gguf").exists(), "stale after another export"
+    with pytest.raises(SettingsError, match="full width only"):
+        export(trained, tmp_path / "n", "--gguf", "--dim", "8")
 
 
 def test_training_anew_into_a_folder_leaves_no_graph(trained, mix, tmp_path: Path) -> None:
