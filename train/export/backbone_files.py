@@ -63,5 +63,7 @@ def write_tokenizer(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
                 data: dict[str, Any] = json.loads(text)
                 data = {name: value for name, value in data.items() if name not in OF_THE_MACHINE}
                 data |= {"tokenizer_class": TOKENIZER_CLASS}
+                if isinstance(data.get("extra_special_tokens"), list):  # version 4 fails on it; 5 reads the older name
+                    data["additional_special_tokens"] = data.pop("extra_special_tokens")
                 text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
             write_whole(folder / path.name, text)

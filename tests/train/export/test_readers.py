@@ -23,6 +23,8 @@ from tests.support.synthetic import params_for, write_mix, write_params
 from train.cli import app
 from train.config import TrainSettings
 from train.config_file import load_settings
+from train.data.tokenizer import train_tokenizer, wrap
+from train.export.backbone_files import write_tokenizer
 from train.export.prompts import GENERAL
 from train.loop.fit import fit
 from train.loop.run import Run
@@ -101,6 +103,18 @@ def test_the_tokenizer_is_of_a_class_that_every_version_has_and_knows_no_machine
         assert not {"is_local", "local_files_only", "_name_or_path", "name_or_path"} & set(_keys(json.loads(text))), (
             path
         )
+
+
+def test_special_tokens_stand_where_both_versions_look(tmp_path: Path) -> None:
+    tokenizer = wrap(train_tokenizer(iter(["a b"] * 5), vocab_size=300), max_length=8)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|tool|>"]})
+    write_tokenizer(tmp_path, tokenizer)
+    config = read(tmp_path / "tokenizer_config.json")
+    assert config["additional_special_tokens"] == ["<|tool|>"]
+    assert "extra_special_tokens" not in config, "transformers 4 expects a mapping"
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    assert again.extra_special_tokens == ["<|tool|>"]
+    assert again("<|tool|> a").input_ids == tokenizer("<|tool|> a").input_ids
 
 
 def _keys(data: Any) -> Iterator[str]:
