@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,10 @@ app = typer.Typer(
     help="Train, evaluate and export 3D-ML embeddings.",
 )
 
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the section `train`: --set stages.0.steps=9."),
+]
 WorkOption = Annotated[Path | None, typer.Option("--work", help="Default: work/<profile>/train beside the settings.")]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Folder of the model. Default: out/<profile>/model.")]
 
@@ -49,6 +54,7 @@ def fit(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: out/<profile>/model.")] = None,
     work: WorkOption = None,
     resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
@@ -61,7 +67,7 @@ def fit(
 
     Over several GPUs: `torchrun --nproc-per-node N --no-python train3d fit …`.
     """
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     out, work = out or model_folder(build), work or work_folder(build)
     from train.loop.fit import fit as train
     from train.loop.preflight import outline
@@ -81,6 +87,7 @@ def tokenize(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     work: WorkOption = None,
     workers: Count = 0,
     engine: Engine = "local",
@@ -88,7 +95,7 @@ def tokenize(
     dry_run: DryRun = False,
 ) -> None:
     """Tokenize the mixes of all stages; `fit` does this too where it has not been done."""
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     from train.loop.run import Run
     from train.loop.upstream import check_mixes
 
@@ -107,6 +114,7 @@ def evaluate(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     model: ModelOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Default: out/<profile>/evaluation.json.")] = None,
     work: WorkOption = None,
@@ -123,7 +131,7 @@ def evaluate(
     dry_run: DryRun = False,
 ) -> None:
     """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB tasks on an export."""
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     folder, work = model or model_folder(build), work or work_folder(build)
     report = report or (build.out / "mteb.json" if mteb else _report(build))
     if dry_run:
@@ -170,6 +178,7 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     model: ModelOption = None,
     layers: Annotated[int | None, typer.Option(help="Number of layers to keep.")] = None,
     dim: Annotated[int | None, typer.Option(help="Number of dimensions to keep.")] = None,
@@ -182,7 +191,7 @@ def export(
     dry_run: DryRun = False,
 ) -> None:
     """Export the finished model, cut in depth, dimension or rank if asked, as a sentence-transformers folder."""
-    build, settings = _opened(profile, params)
+    build, settings = _opened(profile, params, overrides=changes or ())
     folder = model or model_folder(build)
     if dry_run:
         say(f"{folder} to {to}, {mode}")
@@ -232,6 +241,7 @@ def prune(
     to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     work: WorkOption = None,
     size: Annotated[str | None, typer.Option(help="80M, 160M or 330M; for Qwen3-0.6B.")] = None,
     layers: Annotated[int | None, typer.Option(help="Number of layers to keep, from the first on.")] = None,
@@ -244,7 +254,7 @@ def prune(
     dry_run: DryRun = False,
 ) -> None:
     """Prune the backbone of the profile structurally, and write the smaller backbone, to train on."""
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     if dry_run:
         say(f"the backbone of profile {build.name} to {to}")
         return
@@ -303,12 +313,17 @@ def _on_available_device(settings: TrainSettings) -> TrainSettings:
 
 
 def _opened(
-    profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray_address: str | None = None
+    profile: str | None,
+    params: Path,
+    workers: int = 0,
+    engine: str = "local",
+    ray_address: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> tuple[Build, TrainSettings]:
     """Return the build of the profile, after its names were checked, and its `train` settings."""
     check_packages("train3d")
     build = open_build(profile, params, workers, engine, ray_address)
-    return build, settings_of(build, f"{params}, profile {build.name}")
+    return build, settings_of(build, f"{params}, profile {build.name}", overrides)
 
 
 def _report(build: Build) -> Path:

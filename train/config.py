@@ -107,6 +107,18 @@ class Negatives(Section):
     classification: int = Field(default=1, ge=1)
 
 
+class Schedule(Section):
+    """How the learning rate of a stage goes on after its warm-up."""
+
+    kind: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """`cosine` and `linear` fall over the whole stage; `constant` stays at the peak; `wsd` (warm-up, stable, decay)
+    stays there and falls linearly at the end."""
+    floor: float = Field(default=0.0, ge=0, lt=1)
+    """Lowest rate that it falls to, as a share of the peak."""
+    decay: float = Field(default=0.1, gt=0, le=1)
+    """Share of the stage's steps over which `wsd` falls."""
+
+
 class Stage(Section):
     """A training stage: a mix, a length and a batch size, with its own learning-rate schedule and optimizer."""
 
@@ -123,7 +135,8 @@ class Stage(Section):
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak learning rate. Null: the published recipe's rate for the size of the pretrained backbone."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Optimizer steps of linear warm-up; cosine decay to zero follows."""
+    """Optimizer steps of linear warm-up."""
+    schedule: Schedule = Schedule()
     negatives: Negatives = Negatives()
     accumulate: int = Field(default=1, ge=1)
     """Gradient accumulation: batches per optimizer step, their gradients averaged. It adds no in-batch negatives: each
@@ -149,6 +162,21 @@ class Evaluation(Section):
     """Number of extra documents, drawn at random from those that are the positive of no held-out row."""
     seed: int = 0
     """Seed of the random choice of queries and documents."""
+
+
+class Validation(Section):
+    """Evaluation while training, on the held-out samples of the stage's mix: nDCG@10 of each dataset, and its mean."""
+
+    every: int = Field(ge=1)
+    """Batches between two evaluations; the end of a stage is evaluated too."""
+    queries: int = Field(default=100, ge=1)
+    """Maximum number of held-out queries of each dataset."""
+    seed: int = 0
+    """Seed of the random choice of queries."""
+    best: bool = True
+    """At the end of a stage, go back to the weights of its best evaluation, and export and train on with these."""
+    patience: int | None = Field(default=None, ge=1)
+    """End a stage after so many evaluations in a row without a better one. Null: never."""
 
 
 class Export(Section):
@@ -199,6 +227,7 @@ class TrainSettings(Section):
     backbone: Backbone
     stages: tuple[Stage, ...] = Field(min_length=1)
     evaluation: Evaluation
+    validation: Validation | None = None
     objective: Objective = Objective()
     optimizer: Optimizer = Optimizer()
     export: Export = Export()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.params import from_root
 from open_ml_embed.core.validation_errors import refusal
 from train.config import SMALLEST_DIM, Pretrained, TrainSettings
+from train.overrides import with_overrides
 
 LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
 SMALLEST_RANK, LARGEST_RANK = 64, 512
@@ -113,13 +114,13 @@ def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
     return name, settings_of(Build(name, settings, path.resolve().parent), f"{path}, profile {name}")
 
 
-def settings_of(build: Build, where: str) -> TrainSettings:
+def settings_of(build: Build, where: str, overrides: Sequence[str] = ()) -> TrainSettings:
     """Return the `train` settings of a profile; mixes and folders are resolved to paths.
 
     Args:
         build: the profile.
         where: the file and the profile, for error messages.
-        where: the file and the profile, for errors.
+        overrides: changes of single settings, as `key=value` (`train.overrides`).
 
     Raises:
         CorpusError: see `load_settings`.
@@ -127,7 +128,7 @@ def settings_of(build: Build, where: str) -> TrainSettings:
     """
     if not build.profile.train:
         raise SettingsError("this profile trains nothing", where=where, remedy=f"add `{build.name}.train`")
-    settings = check_section(build, where)
+    settings = check_section(build, where, overrides)
     evaluation = settings.evaluation.model_copy(update={"mix": str(mix_folder(build, settings.evaluation.mix))})
     stages = tuple(stage.model_copy(update={"mix": str(mix_folder(build, stage.mix))}) for stage in settings.stages)
     changed: dict[str, Any] = {"stages": stages, "evaluation": evaluation}
@@ -141,12 +142,13 @@ def settings_of(build: Build, where: str) -> TrainSettings:
     return settings.model_copy(update=changed)
 
 
-def check_section(build: Build, where: str) -> TrainSettings:
+def check_section(build: Build, where: str, overrides: Sequence[str] = ()) -> TrainSettings:
     """Return the `train` section of a profile as it is written, after validation.
 
     Args:
         build: the profile.
         where: the file and the profile, for error messages.
+        overrides: see `settings_of`.
 
     Raises:
         SettingsError: a value is invalid, or the profile does not build a mix that the section names.
@@ -154,7 +156,7 @@ def check_section(build: Build, where: str) -> TrainSettings:
 
     """
     try:
-        settings = TrainSettings.model_validate(build.profile.train)
+        settings = TrainSettings.model_validate(with_overrides(build.profile.train, overrides))
     except ValidationError as error:
         raise refusal(error, TrainSettings, SettingsError, where=where, section="train", what="setting") from None
     for setting, mix in named_mixes(settings):

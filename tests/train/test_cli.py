@@ -73,7 +73,7 @@ def test_a_lost_model_folder_comes_back_from_the_last_checkpoint(fitted: Path, p
 
 def test_progress_is_json_lines_where_there_is_no_terminal(mix: Path, tmp_path: Path, capfd) -> None:
     section = params_for(mix)
-    section["stages"] = [{**section["stages"][0], "steps": 2}]
+    section["stages"] = [{**section["stages"][0], "steps": 2, "warmup_steps": 1}]
     path = write_params(tmp_path / "params.yaml", section)
     arguments = ["fit", "--params", str(path), "--out", str(tmp_path / "m"), "--work", str(tmp_path / "w")]
     assert CliRunner().invoke(cli.app, arguments, catch_exceptions=False).exit_code == 0

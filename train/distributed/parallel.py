@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from train.model.tensor_files import LazyTensor
 from train.objective.gradcache import Encode
 
 PATIENCE = timedelta(hours=12)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,14 @@ class Group:
         yield
         if self.leads and self.size > 1:
             dist.barrier()
+
+    def from_leader(self, value: T) -> T:
+        """Return the value that the leading process gives, on every process; any object that can be pickled."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, 0)
+        return box[0]
 
     def total(self, values: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes."""

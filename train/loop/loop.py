@@ -17,6 +17,7 @@ import torch
 
 from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.devices import require
+from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.lock import NAME as LOCK
@@ -27,6 +28,7 @@ from train.data.plan import Draw, Plan, choose_rank, raw
 from train.data.segments import Segments
 from train.data.token_store import Store
 from train.distributed.parallel import join, spread, whole
+from train.evaluation.validation import METRIC, Validator, is_over, mean
 from train.loop import checkpoint
 from train.loop.checkpoint import Position
 from train.loop.finite import check_finite, check_weights
@@ -35,6 +37,7 @@ from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
 from train.loop.preflight import check, check_warmup, peak_rate
 from train.loop.run import ROUNDING, Run, Shape, configure
+from train.loop.schedule import learning_rate
 from train.loop.step import backward
 from train.model.embedder import Embedder
 from train.model.flops import Cost, measured_peak, memory_used
@@ -55,6 +58,7 @@ class StageState:
         batches: number of batches; `settings.accumulate` of them make one optimizer step.
         rate: peak learning rate.
         teacher: vectors for distillation; None: no teacher.
+        validator: evaluation while training; None: there is none, or no held-out sample.
 
     """
 
@@ -65,19 +69,7 @@ class StageState:
     batches: int
     rate: float
     teacher: TeacherVectors | None
-
-
-def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
-    """Return the learning rate of an optimizer step: linear warm-up to the peak, then cosine decay to zero.
-
-    >>> [round(learning_rate(s, peak=1.0, warmup=2, steps=6), 3) for s in (0, 1, 2, 4, 6, 100)]
-    [0.5, 1.0, 1.0, 0.5, 0.0, 0.0]
-
-    """
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    share = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return peak * 0.5 * (1 + math.cos(math.pi * share))
+    validator: Validator | None
 
 
 class Trainer:
@@ -125,6 +117,7 @@ class Trainer:
         self.memory = estimate(self.replica, settings.memory, self._loss_bytes())
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
+        self.history: list[float] = []
         self.at_end_of_stage: Callable[[StageState], None] | None = None
         self.position = Position(0, 0, 0)
         self.optimizer = self._optimizer()
@@ -132,6 +125,7 @@ class Trainer:
         if folder is not None:
             self.position = checkpoint.position_of(folder)
             checkpoint.restore(folder, self.model, self.optimizer)
+        self.history = self._history()
         if self.group.leads:
             self._note_rounding()
 
@@ -161,7 +155,14 @@ class Trainer:
         if distillation is not None:
             teacher = open_teacher(distillation, self.run.mixes[index], self.run.work, device=settings.device)
         rate = peak_rate(stage, self.run.sizes)
-        return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher)
+        validator = None if settings.validation is None else Validator(store, settings.validation)
+        if validator is not None and not validator.rows:
+            raise StageError(
+                "the mix has no held-out samples to evaluate on while training",
+                where=stage.mix,
+                remedy="raise the mix's `validation` share, or leave `train.validation` out",
+            )
+        return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher, validator)
 
     def _optimizer(self) -> torch.optim.AdamW:
         settings = self.run.settings.optimizer
@@ -227,6 +228,8 @@ class Trainer:
             while self.position.stage < len(self.stages):
                 stage = self.stages[self.position.stage]
                 entry = self._step(stage)
+                if self._is_due(stage):
+                    entry["validation"] = self._validate(stage)
                 log.write(json.dumps(entry) + "\n")
                 log.flush()
                 self._advance(stage)
@@ -257,7 +260,11 @@ class Trainer:
             taught=stage.teacher.of(batch, self.model.device) if stage.teacher is not None else None,
         )
         rate = learning_rate(
-            optimizer_step, peak=stage.rate, warmup=stage.settings.warmup_steps, steps=stage.batches // of
+            optimizer_step,
+            peak=stage.rate,
+            warmup=stage.settings.warmup_steps,
+            steps=stage.batches // of,
+            schedule=stage.settings.schedule,
         )
         self._check_finite(float(loss.total), "the loss", batch, stage, rank)
         norm = self._move(rate, batch, stage, rank) if (step + 1) % of == 0 else None
@@ -327,12 +334,15 @@ class Trainer:
         if self.position.step % of and self.position.step < stage.batches:
             return
         ended = self.interruption.agreed(self.group, self.model.device)
-        if self.position.step >= stage.batches:
+        stopped = self._stops(stage)
+        if stopped or self.position.step >= stage.batches:
             self._check_weights(stage)
+            self._take_best(stage, stopped=stopped)
             if self.at_end_of_stage is not None:
                 self.at_end_of_stage(stage)
             self.position = Position(at.stage + 1, 0, at.done + 1)
             self.optimizer = self._optimizer()
+            self.history = []
         elif self.position.step // every == (self.position.step - of) // every and not ended:
             return
         else:
@@ -342,6 +352,57 @@ class Trainer:
         if ended:
             self._tell(f"a checkpoint was saved after batch {self.position.done} of {self.total_steps}")
             raise SystemExit(128 + ended)
+
+    def _is_due(self, stage: StageState) -> bool:
+        """Return whether the model is evaluated after the present batch."""
+        if stage.validator is None:
+            return False
+        done, of, every = self.position.step + 1, stage.settings.accumulate, stage.validator.settings.every
+        return done % of == 0 and (done // every != (done - of) // every or done >= stage.batches)
+
+    def _validate(self, stage: StageState) -> dict[str, Any]:
+        """Evaluate the model, and keep its weights if they are the best of the stage; a collective call."""
+        assert stage.validator is not None
+        found = self.group.from_leader(stage.validator.evaluate(self.model))
+        value = mean(found)
+        best = not self.history or value > max(self.history)
+        self.history.append(value)
+        self._tell(
+            f"after batch {self.position.done + 1}: {METRIC} {value:.4f}" + (", the best so far" if best else "")
+        )
+        if best and stage.validator.settings.best:
+            at = Position(stage.index, self.position.step + 1, self.position.done + 1)
+            checkpoint.save(self._best(stage), at, self.model, self.optimizer, group=self.group, kept=1)
+        return {"mean": value, "sets": found, "best": best}
+
+    def _best(self, stage: StageState) -> Path:
+        return self.run.folder / "best" / stage.settings.name
+
+    def _stops(self, stage: StageState) -> bool:
+        """Return whether the stage ends early, because evaluations no longer become better."""
+        validator = stage.validator
+        return validator is not None and is_over(self.history, validator.settings.patience)
+
+    def _take_best(self, stage: StageState, *, stopped: bool) -> None:
+        """At the end of a stage, go back to its best weights if they are wanted."""
+        if stopped:
+            self._tell(f"{stage.settings.name} ends after batch {self.position.step}: no better evaluation any more")
+        if stage.validator is None or not stage.validator.settings.best:
+            return
+        folder = checkpoint.latest_whole(self._best(stage), self.group, self._tell)
+        if folder is not None:
+            self._tell(f"{stage.settings.name}: the weights after batch {int(folder.name)} are the best")
+            checkpoint.restore(folder, self.model, self.optimizer)
+
+    def _history(self) -> list[float]:
+        """Return the values of the stage's evaluations before the position, from the log."""
+        values: list[float] = []
+        if self.group.leads and self.log.is_file() and self.position.stage < len(self.stages):
+            name = self.stages[self.position.stage].settings.name
+            lines = self.log.read_text("utf-8").splitlines()[: self.position.done]
+            entries = [json.loads(line) for line in lines]
+            values = [e["validation"]["mean"] for e in entries if e["stage"] == name and e.get("validation")]
+        return self.group.from_leader(values)
 
     def _check_weights(self, stage: StageState) -> None:
         check_weights(self.model, self.position.done - 1, stage.settings.name, self.checkpoints)
