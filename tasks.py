@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 STAMP = VENV / "installed"
+OLD = ROOT / ".venv-matrix"
+OLD_PACKAGES = ("transformers==4.57.3", "sentence-transformers==5.1.2")
 QUICK = (
     "tests/sources/test_text.py",
     "tests/sources/shapes/test_shapes.py",
@@ -84,6 +86,18 @@ def bench(*arguments: str) -> None:
         run("python", "-m", f"benchmarks.{name}")
 
 
+def matrix() -> None:
+    """Load exports with transformers 4 and sentence-transformers 5, in an environment of their own, and compare."""
+    setup()
+    if not OLD.is_dir():
+        print("installing the older versions into .venv-matrix/: about 1 GB, once", flush=True)
+        venv.create(OLD, with_pip=True)
+        pin = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
+        subprocess.run([OLD / "bin" / "pip", "install", "--quiet", pin, *OLD_PACKAGES], check=True)
+    os.environ["EXPORT_MATRIX_PYTHON"] = str(OLD / "bin" / "python")
+    run("pytest", "-q", "tests/train/export/test_readers.py")
+
+
 def real(*arguments: str) -> None:
     """Run samples of real records through the normalizer: `tasks.py real FOLDER [SOURCE...]`."""
     setup()
@@ -112,7 +126,7 @@ def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([BIN / program, *arguments], cwd=ROOT, env=environment)
 
 
-TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, real, clean)}
+TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, matrix, real, clean)}
 
 
 def main() -> None:

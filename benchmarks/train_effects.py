@@ -121,8 +121,8 @@ def made_up(root: Path) -> Path:
     cipher = dict(zip(words, rng.sample([w[::-1] for w in words], len(words)), strict=True))
     texts = [rng.sample(words, rng.randint(2, 6)) for _ in range(12_000)]
     rows = [
-        {"source": "cipher", "family": "retrieval", "query": " ".join(text), "query_cluster": i, "positive_id": i,
-         "negative_ids": rng.sample(range(len(texts)), 4)}
+        {"source": "cipher", "subset": "all", "family": "retrieval", "query": " ".join(text), "query_cluster": i,
+         "positive_id": i, "negative_ids": rng.sample(range(len(texts)), 4)}
         for i, text in enumerate(texts)
     ]  # fmt: skip
     documents = [{"document_id": i, "text": " ".join(cipher[w] for w in t), "cluster": i} for i, t in enumerate(texts)]

@@ -119,7 +119,7 @@ def write(folder: Path, documents: int, samples: int) -> None:
         if kind != "documents":
             ends = (shares / shares[-1] * n).astype(int)
             runs[kind] = [[code, int(length)] for code, length in enumerate(np.diff(ends, prepend=0))]
-    names = [{"source": f"source-{i:03d}", "family": "retrieval"} for i in range(DATASETS)]
+    names = [{"source": f"source-{i:03d}", "subset": "all", "family": "retrieval"} for i in range(DATASETS)]
     (folder / INDEX).write_bytes(seal({"datasets": names, "files": files, "runs": runs}))
 
 

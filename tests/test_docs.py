@@ -60,6 +60,8 @@ def place(tmp_path_factory) -> Path:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for name in ("sample", "full"):  # the latter's backbone is on the Hub, and its device not everywhere
         params[name]["train"] |= {"backbone": {"kind": "random-qwen3"}, "device": "cpu", "ranks": None}
+        for stage in params[name]["train"]["stages"]:
+            stage.setdefault("learning_rate", 1e-4)  # a new model has no published one
         for mix in ("retrieval", "instruction"):
             write_mix(root / "out" / name / "mixes" / mix, rows=60)
     (root / "params.yaml").write_text(yaml.safe_dump(params))

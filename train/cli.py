@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,7 @@ from train.config_file import model_folder, settings_of, work_folder
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
+StoredType = Literal["float32", "bfloat16", "float16"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,6 +40,10 @@ app = typer.Typer(
     help="Train, evaluate and export 3D-ML embeddings.",
 )
 
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the section `train`: --set stages.0.steps=9."),
+]
 WorkOption = Annotated[Path | None, typer.Option("--work", help="Default: work/<profile>/train beside the settings.")]
 ModelOption = Annotated[Path | None, typer.Option("--model", help="Folder of the model. Default: out/<profile>/model.")]
 
@@ -47,6 +53,7 @@ def fit(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     out: Annotated[Path | None, typer.Option("--out", help="Default: out/<profile>/model.")] = None,
     work: WorkOption = None,
     resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
@@ -59,7 +66,7 @@ def fit(
 
     Over several GPUs: `torchrun --nproc-per-node N --no-python train3d fit …`.
     """
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     out, work = out or model_folder(build), work or work_folder(build)
     from train.loop.fit import fit as train
     from train.loop.preflight import outline
@@ -79,6 +86,7 @@ def tokenize(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     work: WorkOption = None,
     workers: Count = 0,
     engine: Engine = "local",
@@ -86,7 +94,7 @@ def tokenize(
     dry_run: DryRun = False,
 ) -> None:
     """Tokenize the mixes of all stages; `fit` does this too where it has not been done."""
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     from train.loop.run import Run
     from train.loop.upstream import check_mixes
 
@@ -105,6 +113,7 @@ def evaluate(
     *,
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     model: ModelOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Default: out/<profile>/evaluation.json.")] = None,
     work: WorkOption = None,
@@ -121,7 +130,7 @@ def evaluate(
     dry_run: DryRun = False,
 ) -> None:
     """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB tasks on an export."""
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     folder, work = model or model_folder(build), work or work_folder(build)
     report = report or (build.out / "mteb.json" if mteb else _report(build))
     if dry_run:
@@ -168,16 +177,20 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     model: ModelOption = None,
     layers: Annotated[int | None, typer.Option(help="Number of layers to keep.")] = None,
     dim: Annotated[int | None, typer.Option(help="Number of dimensions to keep.")] = None,
     rank: Annotated[int | None, typer.Option(help="Embedding rank to keep.")] = None,
     mode: Annotated[ExportMode, typer.Option(help="Token embedding as one table, or as two factors.")] = "compatible",
+    dtype: Annotated[StoredType, typer.Option(help="Type that the weights are stored in.")] = "float32",
+    max_shard_gb: Annotated[float, typer.Option(help="Maximum size of a file of weights, in GB.")] = 5.0,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write onnx/model.onnx too.")] = False,
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write gguf/ too, which llama.cpp's converter reads.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Export the finished model, cut in depth, dimension or rank if asked, as a sentence-transformers folder."""
-    build, settings = _opened(profile, params)
+    build, settings = _opened(profile, params, overrides=changes or ())
     folder = model or model_folder(build)
     if dry_run:
         say(f"{folder} to {to}, {mode}")
@@ -189,18 +202,35 @@ def export(
     from train.export.card import Card
     from train.export.export import choose, instructed_by
     from train.export.export import export as write
+    from train.export.prompts import prompts_for
     from train.loop.run import description, load
 
     embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
-    prompts, instructed = settings.export.prompts, bool(instructed_by(folder))
-    write(embedder, tokenizer, to, cut=cut, shape=shape, prompts=prompts, instructed=instructed, mode=mode)
+    instructed = bool(instructed_by(folder))
+    prompts = prompts_for(settings.export, instructed=instructed)
+    write(
+        embedder,
+        tokenizer,
+        to,
+        cut=cut,
+        shape=shape,
+        prompts=prompts,
+        instructed=instructed,
+        mode=mode,
+        dtype=dtype,
+        shard_bytes=max(1, int(max_shard_gb * 1e9)),
+    )
     card = Card.of(to.resolve().name, description(folder), cut, mode, prompts, evaluation)
     write_whole(to / "README.md", card.markdown())
     if onnx:
         from train.export.onnx import write_onnx
 
         write_onnx(to, dim=cut.dim)
+    if gguf:
+        from train.export.gguf import write_gguf_folder
+
+        write_gguf_folder(to, dim=cut.dim, hidden=embedder.config.hidden_size, mode=mode)
     say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
 
 
@@ -210,6 +240,7 @@ def prune(
     to: Annotated[Path, typer.Option("--to", help="Folder to write.")],
     params: Params = PARAMS,
     profile: ProfileName = None,
+    changes: Changes = None,
     work: WorkOption = None,
     size: Annotated[str | None, typer.Option(help="80M, 160M or 330M; for Qwen3-0.6B.")] = None,
     layers: Annotated[int | None, typer.Option(help="Number of layers to keep, from the first on.")] = None,
@@ -222,7 +253,7 @@ def prune(
     dry_run: DryRun = False,
 ) -> None:
     """Prune the backbone of the profile structurally, and write the smaller backbone, to train on."""
-    build, settings = _opened(profile, params, workers, engine, ray_address)
+    build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     if dry_run:
         say(f"the backbone of profile {build.name} to {to}")
         return
@@ -281,12 +312,17 @@ def _on_available_device(settings: TrainSettings) -> TrainSettings:
 
 
 def _opened(
-    profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray_address: str | None = None
+    profile: str | None,
+    params: Path,
+    workers: int = 0,
+    engine: str = "local",
+    ray_address: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> tuple[Build, TrainSettings]:
     """Return the build of the profile, after its names were checked, and its `train` settings."""
     check_packages("train3d")
     build = open_build(profile, params, workers, engine, ray_address)
-    return build, settings_of(build, f"{params}, profile {build.name}")
+    return build, settings_of(build, f"{params}, profile {build.name}", overrides)
 
 
 def _report(build: Build) -> Path:

@@ -36,6 +36,7 @@ class Pretrained(Section):
     """Revision of the repository; null: its default branch."""
 
 
+Precision = Literal["float32", "bfloat16"]
 Size = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(gt=0)]
 Sizes = Annotated[
@@ -106,6 +107,18 @@ class Negatives(Section):
     classification: int = Field(default=1, ge=1)
 
 
+class Schedule(Section):
+    """How the learning rate of a stage goes on after its warm-up."""
+
+    kind: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """`cosine` and `linear` fall over the whole stage; `constant` stays at the peak; `wsd` (warm-up, stable, decay)
+    stays there and falls linearly at the end."""
+    floor: float = Field(default=0.0, ge=0, lt=1)
+    """Lowest rate that it falls to, as a share of the peak."""
+    decay: float = Field(default=0.1, gt=0, le=1)
+    """Share of the stage's steps over which `wsd` falls."""
+
+
 class Stage(Section):
     """A training stage: a mix, a length and a batch size, with its own learning-rate schedule and optimizer."""
 
@@ -122,7 +135,8 @@ class Stage(Section):
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak learning rate. Null: the published recipe's rate for the size of the pretrained backbone."""
     warmup_steps: int = Field(default=0, ge=0)
-    """Optimizer steps of linear warm-up; cosine decay to zero follows."""
+    """Optimizer steps of linear warm-up."""
+    schedule: Schedule = Schedule()
     negatives: Negatives = Negatives()
     accumulate: int = Field(default=1, ge=1)
     """Gradient accumulation: batches per optimizer step, their gradients averaged. It adds no in-batch negatives: each
@@ -150,11 +164,30 @@ class Evaluation(Section):
     """Seed of the random choice of queries and documents."""
 
 
+class Validation(Section):
+    """Evaluation while training, on the held-out samples of the stage's mix: nDCG@10 of each dataset, and its mean."""
+
+    every: int = Field(ge=1)
+    """Batches between two evaluations; the end of a stage is evaluated too."""
+    queries: int = Field(default=100, ge=1)
+    """Maximum number of held-out queries of each dataset."""
+    seed: int = 0
+    """Seed of the random choice of queries."""
+    best: bool = True
+    """At the end of a stage, go back to the weights of its best evaluation, and export and train on with these."""
+    patience: int | None = Field(default=None, ge=1)
+    """End a stage after so many evaluations in a row without a better one. Null: never."""
+
+
 class Export(Section):
     """What is written into an exported folder besides the model."""
 
-    prompts: dict[str, str] = {"query": "", "document": ""}
-    """Prompts by name; the text is put before every text that is encoded under that name."""
+    prompts: dict[str, str] | None = None
+    """Prompts by name; the text is put before every text that is encoded under that name. Null: `document` is empty;
+    `query` is the layout of the mix, `Instruct: …` newline `Query: `, with a general instruction, if the model is
+    trained with instructions, and otherwise empty."""
+    stages: bool = True
+    """Also write the model after each stage but the last, into `model-stages/<stage>` beside the finished model."""
 
 
 class Memory(Section):
@@ -194,22 +227,25 @@ class TrainSettings(Section):
     backbone: Backbone
     stages: tuple[Stage, ...] = Field(min_length=1)
     evaluation: Evaluation
+    validation: Validation | None = None
     objective: Objective = Objective()
     optimizer: Optimizer = Optimizer()
     export: Export = Export()
     watching: Watching = Watching()
     ranks: tuple[int, ...] | None = None
-    """Ranks of the token embedding; the largest is stored. Null: 64, 128, … up to half the hidden size, at most 512.
-    An empty list, or the hidden size alone: a plain embedding, not nested."""
+    """Ranks of the token embedding; the largest is stored. Null: the published ones, which are 64, 128, 256, 512, or
+    below a hidden size of 512 the doublings of 64 and the hidden size. Each step draws one rank, with probability
+    proportional to it. An empty list, or the hidden size alone: a plain embedding, not nested."""
     max_length: int = Field(default=1024, ge=2)
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0
     threads: int = Field(default=2, ge=1)
-    """CPU threads. The number decides how sums are split, so results depend on it."""
+    """CPU threads. The number decides how sums are split, so the last bits of results depend on it."""
     device: str = "cpu"
     """`cpu`, `cuda`, or one GPU such as `cuda:1`."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the backbone's arithmetic; weights, their updates and the loss are float32 in both cases."""
+    precision: Precision | None = None
+    """Precision of the backbone's arithmetic, in training and evaluation; weights, their updates and the loss are
+    float32 in both cases. Null: bfloat16 on CUDA, where the attention kernel needs it, and float32 elsewhere."""
     chunk_tokens: int = Field(default=8192, ge=1)
     """Number of tokens that go through the backbone at once."""
     compile: bool = False
@@ -220,6 +256,15 @@ class TrainSettings(Section):
     lora: Lora | None = None
     checkpoint_every: int = Field(default=100, ge=1)
     """Batches between two checkpoints; a checkpoint is only written after a whole optimizer step."""
+    checkpoints_kept: int = Field(default=2, ge=1)
+    """Number of latest checkpoints that are kept."""
+
+    @property
+    def arithmetic(self) -> Precision:
+        """Precision of the backbone's arithmetic on the device of these settings."""
+        if self.precision is not None:
+            return self.precision
+        return "bfloat16" if self.device.startswith("cuda") else "float32"
 
     @model_validator(mode="after")
     def _distinct_stages(self) -> TrainSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.params import from_root
 from open_ml_embed.core.validation_errors import refusal
 from train.config import SMALLEST_DIM, Pretrained, TrainSettings
+from train.overrides import with_overrides
 
 LAYER_SET = (1, 2, 4, 8, 16, 24, 32, 40, 48)
-SMALLEST_RANK = 64
+SMALLEST_RANK, LARGEST_RANK = 64, 512
 
 
 def dims_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
@@ -47,22 +48,34 @@ def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
     return _nested("objective.layers", chosen, depth)
 
 
-def ranks_of(settings: TrainSettings, hidden_size: int) -> tuple[int, ...]:
+def ranks_of(settings: TrainSettings, hidden_size: int, stored: int | None = None) -> tuple[int, ...]:
     """Return the ranks of the token embedding, ascending; the last is the stored rank.
 
+    Args:
+        settings: the `train` section.
+        hidden_size: width of the backbone.
+        stored: rank of the factors that the backbone's token embedding is stored as; None: it is a table.
+
     Raises:
-        SettingsError: a given rank is below 1 or above the hidden size.
+        SettingsError: a given rank is below 1, above the hidden size, or above the stored rank.
 
     """
     if settings.ranks is None:
-        largest = max(min(512, hidden_size // 2), min(SMALLEST_RANK, hidden_size))
-        return (*range(SMALLEST_RANK, largest, SMALLEST_RANK), largest)
+        largest = min(LARGEST_RANK, hidden_size, stored or hidden_size)
+        doublings = [SMALLEST_RANK << i for i in range(largest.bit_length()) if SMALLEST_RANK << i < largest]
+        return (*doublings, largest)
     ranks = tuple(sorted(set(settings.ranks))) or (hidden_size,)
     if not 1 <= ranks[0] <= ranks[-1] <= hidden_size:
         raise SettingsError(
             f"{settings.ranks} are not all ranks of an embedding of width {hidden_size}",
             where="train.ranks",
             remedy=f"give ranks from 1 to {hidden_size}, or leave `ranks` out for the published ones",
+        )
+    if stored is not None and ranks != (hidden_size,) and ranks[-1] > stored:
+        raise SettingsError(
+            f"rank {ranks[-1]}, but the backbone's token embedding was trained at rank {stored} and below",
+            where="train.ranks",
+            remedy=f"give ranks up to {stored}, or leave `ranks` out",
         )
     return ranks
 
@@ -101,13 +114,13 @@ def load_settings(path: Path, profile: str | None) -> tuple[str, TrainSettings]:
     return name, settings_of(Build(name, settings, path.resolve().parent), f"{path}, profile {name}")
 
 
-def settings_of(build: Build, where: str) -> TrainSettings:
+def settings_of(build: Build, where: str, overrides: Sequence[str] = ()) -> TrainSettings:
     """Return the `train` settings of a profile; mixes and folders are resolved to paths.
 
     Args:
         build: the profile.
         where: the file and the profile, for error messages.
-        where: the file and the profile, for errors.
+        overrides: changes of single settings, as `key=value` (`train.overrides`).
 
     Raises:
         CorpusError: see `load_settings`.
@@ -115,7 +128,7 @@ def settings_of(build: Build, where: str) -> TrainSettings:
     """
     if not build.profile.train:
         raise SettingsError("this profile trains nothing", where=where, remedy=f"add `{build.name}.train`")
-    settings = check_section(build, where)
+    settings = check_section(build, where, overrides)
     evaluation = settings.evaluation.model_copy(update={"mix": str(mix_folder(build, settings.evaluation.mix))})
     stages = tuple(stage.model_copy(update={"mix": str(mix_folder(build, stage.mix))}) for stage in settings.stages)
     changed: dict[str, Any] = {"stages": stages, "evaluation": evaluation}
@@ -129,12 +142,13 @@ def settings_of(build: Build, where: str) -> TrainSettings:
     return settings.model_copy(update=changed)
 
 
-def check_section(build: Build, where: str) -> TrainSettings:
+def check_section(build: Build, where: str, overrides: Sequence[str] = ()) -> TrainSettings:
     """Return the `train` section of a profile as it is written, after validation.
 
     Args:
         build: the profile.
         where: the file and the profile, for error messages.
+        overrides: see `settings_of`.
 
     Raises:
         SettingsError: a value is invalid, or the profile does not build a mix that the section names.
@@ -142,7 +156,7 @@ def check_section(build: Build, where: str) -> TrainSettings:
 
     """
     try:
-        settings = TrainSettings.model_validate(build.profile.train)
+        settings = TrainSettings.model_validate(with_overrides(build.profile.train, overrides))
     except ValidationError as error:
         raise refusal(error, TrainSettings, SettingsError, where=where, section="train", what="setting") from None
     for setting, mix in named_mixes(settings):

@@ -62,7 +62,9 @@ def _of_mixes(tables: Tables) -> Iterator[tuple[str, int, int]]:
         yield f"ring of {mix}", tables["ring"].sum("rows", of=mix), samples
         for column, end in (("mix", "samples"), ("other", "other_samples")):
             pairs = tables["mix_pairs"]
-            for other in dict.fromkeys(row["other" if column == "mix" else "mix"] for row in pairs.rows if row[column] == mix):
+            for other in dict.fromkeys(
+                row["other" if column == "mix" else "mix"] for row in pairs.rows if row[column] == mix
+            ):
                 named = {column: mix, "other" if column == "mix" else "mix": other, "by": "source"}
                 yield f"sources of {mix} beside {other}", pairs.sum(end, **named), samples
         yield f"figure of {mix}", tables["figures"].sum("value", figure=f"{mix} mix"), samples

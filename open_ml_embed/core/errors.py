@@ -82,6 +82,14 @@ class StageError(CorpusError):
     """A step's input is missing or was not made by the step before it."""
 
 
+class StorageError(CorpusError):
+    """A file cannot be written, such as on a full disk."""
+
+
+class DivergenceError(CorpusError):
+    """Training gave a loss, a gradient or a weight that is not finite."""
+
+
 class UnknownNameError(InvalidInputError):
     """A name is not in a closed list; the remedy suggests the nearest valid names."""
 

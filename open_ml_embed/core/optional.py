@@ -23,7 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "s3": ("s3fs",),
     "report": ("jinja2", "markupsafe", "matplotlib"),
     "tensorboard": ("tensorboard",),
-    "train": ("sentence_transformers", "tokenizers", "torch", "transformers"),
+    "train": ("accelerate", "sentence_transformers", "tokenizers", "torch", "transformers"),
     "wandb": ("wandb",),
 }
 """Extra → modules that this project imports from the extra's packages."""

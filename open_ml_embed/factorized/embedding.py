@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+ROWS = 1 << 14
+"""Rows of an embedding that are decomposed at once."""
+
 
 class FactorizedEmbedding(nn.Module):
     """Token embedding U·V in which the first r columns of U and rows of V are an embedding for every rank r (MEL).
@@ -34,14 +37,19 @@ class FactorizedEmbedding(nn.Module):
             rank: largest rank.
 
         """
-        # V and S² of E are the eigenvectors and eigenvalues of EᵀE, which is only [hidden, hidden].
-        wide = weight.detach().double()
-        _, vectors = torch.linalg.eigh(wide.T @ wide)
+        # V and S² of E are the eigenvectors and eigenvalues of EᵀE, which is only [hidden, hidden]. Only some rows are
+        # in float64 at once.
+        rows = torch.split(weight.detach(), ROWS)
+        gram = torch.zeros((weight.shape[1],) * 2, dtype=torch.float64, device=weight.device)
+        for block in rows:
+            gram.addmm_(block.double().T, block.double())
+        _, vectors = torch.linalg.eigh(gram)
         right = vectors.T.flip(0)[:rank]
         # The sign of an eigenvector is arbitrary; fix it so that results are reproducible.
         signs = right.gather(1, right.abs().argmax(1, keepdim=True)).sign()
         right = right * signs
-        return cls((wide @ right.T).to(weight.dtype).contiguous(), right.to(weight.dtype).contiguous())
+        left = torch.cat([(block.double() @ right.T).to(weight.dtype) for block in rows])
+        return cls(left, right.to(weight.dtype).contiguous())
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the embeddings of token ids of any shape at the current rank: [..., hidden size]."""

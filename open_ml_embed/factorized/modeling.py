@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel
-from transformers.models.eurobert.configuration_eurobert import EuroBertConfig
-from transformers.models.eurobert.modeling_eurobert import EuroBertModel
 from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
 from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
 
@@ -23,13 +21,6 @@ class FactorizedQwen3Config(Qwen3Config):  # type: ignore[no-untyped-call] # tra
     """Qwen3's configuration with the rank of the token embedding."""
 
     model_type = "factorized_qwen3"
-    embedding_rank: int = 64
-
-
-class FactorizedEuroBertConfig(EuroBertConfig):  # type: ignore[no-untyped-call] # likewise
-    """EuroBERT's configuration with the rank of the token embedding."""
-
-    model_type = "factorized_eurobert"
     embedding_rank: int = 64
 
 
@@ -50,17 +41,28 @@ class FactorizedQwen3Model(_Factorized, Qwen3Model):  # type: ignore[misc,no-unt
     config_class = FactorizedQwen3Config
 
 
-class FactorizedEuroBertModel(_Factorized, EuroBertModel):  # type: ignore[misc,no-untyped-call] # likewise
-    """EuroBERT with a factorized token embedding."""
-
-    config_class = FactorizedEuroBertConfig
-
-
-MODELS: dict[str, tuple[Any, Any]] = {
-    "qwen3": (FactorizedQwen3Config, FactorizedQwen3Model),
-    "eurobert": (FactorizedEuroBertConfig, FactorizedEuroBertModel),
-}
+MODELS: dict[str, tuple[Any, Any]] = {"qwen3": (FactorizedQwen3Config, FactorizedQwen3Model)}
 """Model type of a backbone → configuration and model class with a factorized embedding."""
+
+try:
+    from transformers.models.eurobert.configuration_eurobert import EuroBertConfig
+    from transformers.models.eurobert.modeling_eurobert import EuroBertModel
+except ImportError:  # transformers 4 has no EuroBERT of its own
+    pass
+else:
+
+    class FactorizedEuroBertConfig(EuroBertConfig):  # type: ignore[no-untyped-call] # as for Qwen3
+        """EuroBERT's configuration with the rank of the token embedding."""
+
+        model_type = "factorized_eurobert"
+        embedding_rank: int = 64
+
+    class FactorizedEuroBertModel(_Factorized, EuroBertModel):  # type: ignore[misc,no-untyped-call] # as for Qwen3
+        """EuroBERT with a factorized token embedding."""
+
+        config_class = FactorizedEuroBertConfig
+
+    MODELS["eurobert"] = (FactorizedEuroBertConfig, FactorizedEuroBertModel)
 
 
 def register() -> None:

@@ -101,7 +101,7 @@ def batch_of(
     )
     lengths = rng.integers(1, 12, queries + len(rows)).tolist()
     family = "retrieval" if in_batch else "clustering"
-    return Batch("source", family, texts(lengths, seed=seed), targets, np.arange(queries), rows)
+    return Batch("source", "subset", family, texts(lengths, seed=seed), targets, np.arange(queries), rows)
 
 
 def form_of(model: Embedder, **settings: Any) -> Form:

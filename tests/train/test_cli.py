@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ from typer.testing import CliRunner
 
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from open_ml_embed.core.sealed import read_sealed
+from tests.support import ROOT
 from tests.support.synthetic import params_for, write_mix, write_params
 from train import cli
 from train.config_file import dims_of, layers_of, load_settings, ranks_of
+from train.data.plan import choose_rank
 from train.loop.loop import Trainer
+from train.loop.preflight import peak_rate
+from train.model.sizes import Sizes
 
 
 def test_a_complete_run_is_not_run_again(fitted: Path, params, work, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +74,7 @@ def test_a_lost_model_folder_comes_back_from_the_last_checkpoint(fitted: Path, p
 
 def test_progress_is_json_lines_where_there_is_no_terminal(mix: Path, tmp_path: Path, capfd) -> None:
     section = params_for(mix)
-    section["stages"] = [{**section["stages"][0], "steps": 2}]
+    section["stages"] = [{**section["stages"][0], "steps": 2, "warmup_steps": 1}]
     path = write_params(tmp_path / "params.yaml", section)
     arguments = ["fit", "--params", str(path), "--out", str(tmp_path / "m"), "--work", str(tmp_path / "w")]
     assert CliRunner().invoke(cli.app, arguments, catch_exceptions=False).exit_code == 0
@@ -142,8 +147,28 @@ def test_default_sizes_are_the_published_ones(mix: Path, tmp_path: Path) -> None
     settings = load_settings(write_params(tmp_path / "params.yaml", section), None)[1]
     assert dims_of(settings, 1024) == (8, 16, 32, 64, 128, 256, 512, 1024)
     assert layers_of(settings, 28) == (1, 2, 4, 8, 16, 24, 28)
-    assert ranks_of(settings, 1024) == tuple(range(64, 513, 64))
-    assert ranks_of(settings, 128) == (64,)
+    assert ranks_of(settings, 1024) == ranks_of(settings, 640) == (64, 128, 256, 512)
+    assert ranks_of(settings, 4096) == ranks_of(settings, 512) == (64, 128, 256, 512)
+    assert ranks_of(settings, 320) == (64, 128, 256, 320)
+    assert ranks_of(settings, 128) == (64, 128)
+    assert ranks_of(settings, 32) == (32,)
+
+
+def test_the_full_rank_is_drawn_as_often_as_in_the_public_trainer(mix: Path, tmp_path: Path) -> None:
+    section = params_for(mix)
+    del section["ranks"]
+    ranks = ranks_of(load_settings(write_params(tmp_path / "params.yaml", section), None)[1], 1024)
+    drawn = Counter(choose_rank(ranks, 0, 0, step) for step in range(4000))
+    for rank in ranks:
+        assert drawn[rank] / 4000 == pytest.approx(rank / 960, abs=0.025)  # the full rank: 0.533
+
+
+def test_the_full_profile_takes_the_rate_of_its_backbone(tmp_path: Path) -> None:
+    settings = load_settings(ROOT / "params.yaml", "full")[1]
+    for stage in settings.stages:
+        assert peak_rate(stage, Sizes(1024, 28, 151936, 596_000_000)) == 1e-5
+        assert peak_rate(stage, Sizes(4096, 36, 151936, 7_568_000_000)) == 6e-6
+        assert peak_rate(stage, Sizes(5120, 40, 151936, 13_990_000_000)) == 5e-6
 
 
 def test_sizes_beyond_the_backbone_are_refused(mix: Path, tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ class Batch:
 
     Attributes:
         source: the source of all queries.
-        family: loss family of the source.
+        subset: their subset.
+        family: loss family of the dataset.
         segments: token ids of the Q queries, followed by those of the N distinct documents.
         targets: which texts are scored against which.
         query_rows: int64 (Q), rows of the mix's training samples.
@@ -77,6 +78,7 @@ class Batch:
     """
 
     source: str
+    subset: str
     family: Family
     segments: Segments
     targets: Targets
@@ -127,7 +129,7 @@ def make_batch(
         in_batch=dataset.family == "retrieval",
     )
     segments = Segments.concatenate([samples.queries.gather(rows), store.documents.gather(documents)])
-    return Batch(dataset.source, dataset.family, segments, targets, samples.row[rows], documents)
+    return Batch(dataset.source, dataset.subset, dataset.family, segments, targets, samples.row[rows], documents)
 
 
 def make_targets(

@@ -18,17 +18,27 @@ from train.loop.keys import content_digest
 
 Family = Literal["retrieval", "clustering", "classification"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
-SAMPLE_COLUMNS = ["source", "family", "query", "query_cluster", "positive_id", "negative_ids"]
+SAMPLE_COLUMNS = ["source", "subset", "family", "query", "query_cluster", "positive_id", "negative_ids"]
 DOCUMENT_COLUMNS = ["document_id", "text", "cluster"]
 INSTRUCTION = "Instruct: "
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The rows of one source with one loss family; the batch of a step comes from one dataset."""
+    """The rows of one subset of a source with one loss family; the batch of a step comes from one dataset.
+
+    A subset is what a source releases as one set: a language of WebFAQ, a direction of a bitext. If a batch held texts
+    of several, a model could tell in-batch negatives apart by their language.
+    """
 
     source: str
+    subset: str
     family: Family
+
+    @property
+    def name(self) -> str:
+        """Source and subset."""
+        return f"{self.source}/{self.subset}"
 
 
 @dataclass(frozen=True)
@@ -50,37 +60,38 @@ class Mix(MixFiles):
         return content_digest(files, remembered=self.digests)
 
     def datasets(self) -> tuple[Dataset, ...]:
-        """Check the metadata of all samples, and return the datasets, sorted by source and family.
+        """Check the metadata of all samples, and return the datasets, sorted by source, subset and family.
 
         Raises:
-            StageError: a column is missing, a row has no source or an unknown family, or a clustering or classification
-                dataset has no negatives at all.
+            StageError: a column is missing, a row has no source, no subset or an unknown family, or a clustering or
+                classification dataset has no negatives at all.
 
         """
         for path in self.files("documents"):
             with_columns(path, DOCUMENT_COLUMNS)
-        rows: Counter[tuple[str, Family]] = Counter()
-        with_negatives: Counter[tuple[str, str]] = Counter()
+        rows: Counter[tuple[str, str, Family]] = Counter()
+        with_negatives: Counter[tuple[str, str, str]] = Counter()
         for split in SPLITS:
             for path in self.files(split):
                 with_columns(path, SAMPLE_COLUMNS)
-                for source, family, count, count_with_negatives in _survey(path):
-                    if source is None or family not in FAMILIES:
+                for source, subset, family, count, count_with_negatives in _survey(path):
+                    if source is None or subset is None or family not in FAMILIES:
                         raise StageError(
-                            f"{count} samples of source {source!r} have the loss family {family!r}",
+                            f"{count} samples of source {source!r}, subset {subset!r} have the loss family {family!r}",
                             where=str(path),
                             remedy=f"families are {', '.join(FAMILIES)}: correct the source's manifest, mix again",
                         )
-                    rows[source, family] += count
-                    with_negatives[source, family] += count_with_negatives
-        for (source, family), count in sorted(rows.items()):
-            if family != "retrieval" and not with_negatives[source, family]:
+                    rows[source, subset, family] += count
+                    with_negatives[source, subset, family] += count_with_negatives
+        for (source, subset, family), count in sorted(rows.items()):
+            if family != "retrieval" and not with_negatives[source, subset, family]:
                 raise StageError(
-                    f"none of the {count} samples of {source} has a negative, and {family} has no other contrast",
+                    f"none of the {count} samples of {source}/{subset} has a negative, "
+                    f"and {family} has no other contrast",
                     where=str(self.root),
                     remedy="run `curate mine` and `curate mix` again, or leave the source out of the mix",
                 )
-        return tuple(Dataset(source, family) for source, family in sorted(rows))
+        return tuple(Dataset(*key) for key in sorted(rows))
 
     def batches(self, kind: str) -> Iterator[pa.RecordBatch]:
         """Yield record batches of the columns that the trainer needs, in file order.
@@ -97,19 +108,29 @@ class Mix(MixFiles):
         first: str = next(batch for batch in self.batches("train") if batch.num_rows).column("query")[0].as_py()
         return first.startswith(INSTRUCTION)
 
-    def texts(self, limit: int) -> Iterator[str]:
-        """Yield about `limit` texts: documents and training queries, evenly spaced over the mix."""
+    def texts(self, limit: int, *, characters: int | None = None) -> Iterator[str]:
+        """Yield about `limit` texts: documents and training queries, evenly spaced over the mix.
+
+        Args:
+            limit: number of texts.
+            characters: maximum length of a text; the rest is cut off. None: whole texts.
+
+        """
         step = max(1, -(-(self.rows("documents") + self.rows("train")) // limit))
         for kind, column in (("documents", "text"), ("train", "query")):
             for batch in self.batches(kind):
-                yield from batch.column(column).to_pylist()[::step]
+                texts = batch.column(column)
+                if characters is not None:
+                    texts = pc.utf8_slice_codeunits(texts, 0, characters)
+                yield from texts.drop_null().to_pylist()[::step]
 
 
-def _survey(path: Path) -> Iterator[tuple[str | None, str | None, int, int]]:
-    """Yield (source, family, number of samples, number of samples with negatives) for every record batch."""
-    for batch in batches_of(path, ["source", "family", "negative_ids"], rows=1 << 16):
+def _survey(path: Path) -> Iterator[tuple[str | None, str | None, str | None, int, int]]:
+    """Yield (source, subset, family, number of samples, number of samples with negatives) for every record batch."""
+    keys = ["source", "subset", "family"]
+    for batch in batches_of(path, [*keys, "negative_ids"], rows=1 << 16):
         has_negatives = pc.greater(pc.fill_null(pc.list_value_length(batch["negative_ids"]), 0), 0)
-        table = pa.table({"source": batch["source"], "family": batch["family"], "has_negatives": has_negatives})
-        groups = table.group_by(["source", "family"]).aggregate([([], "count_all"), ("has_negatives", "sum")])
+        table = pa.table({name: batch[name] for name in keys} | {"has_negatives": has_negatives})
+        groups = table.group_by(keys).aggregate([([], "count_all"), ("has_negatives", "sum")])
         for group in groups.to_pylist():
-            yield group["source"], group["family"], group["count_all"], group["has_negatives_sum"]
+            yield *(group[name] for name in keys), group["count_all"], group["has_negatives_sum"]

@@ -24,12 +24,13 @@ from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.store import Store as Shards
 from open_ml_embed.core.task import Outputs, Task
+from train.data.long_texts import kept_prefixes
 from train.data.mix import DOCUMENT_COLUMNS, SAMPLE_COLUMNS, Dataset, Mix
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-VERSION = 3
+VERSION = 4
 INDEX, TOKENIZER = "store.json", "tokenizer.json"
 KINDS = ("documents", *SPLITS)
 PART_ROWS = 1 << 19
@@ -72,7 +73,7 @@ class Part:
 class TokenizeSettings(BaseModel, frozen=True):
     """What the content of a part depends on besides the mix and the tokenizer, which name the folder."""
 
-    datasets: tuple[tuple[str, str], ...]
+    datasets: tuple[tuple[str, str, str], ...]
     documents: int
 
 
@@ -126,7 +127,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     tasks = [Task(f"{kind}-{i:05d}", (mix.identity,), part) for kind in KINDS for i, part in enumerate(parts[kind])]
     rows = documents + sum(mix.rows(split) for split in SPLITS)
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
-    settings = TokenizeSettings(datasets=tuple((d.source, d.family) for d in datasets), documents=documents)
+    settings = TokenizeSettings(datasets=tuple((d.source, d.subset, d.family) for d in datasets), documents=documents)
     markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
     shards.write_bytes(INDEX, seal(_index(datasets, tasks, markers)))
 
@@ -184,11 +185,12 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
             if not np.array_equal(batch.column("document_id").to_numpy(zero_copy_only=False), expected):
                 raise StageError(f"document_id does not count up from {row}", where=path, remedy="make the mix again")
             row += batch.num_rows
+            _refuse_nulls(batch, path)
             columns = [_encode(tokenizer, batch.column("text")), batch.column("cluster").cast(pa.int64())]
             yield pa.record_batch(columns, schema=DOCUMENT_SCHEMA)
 
 
-def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table, I32]:
+def _ordered(part: Part, datasets: Sequence[tuple[str, str, str]]) -> tuple[pa.Table, I32]:
     """Return the samples of a part, stably sorted by dataset, and the dataset code of each."""
     table = pa.concat_tables(
         pa.Table.from_batches(
@@ -197,8 +199,8 @@ def _ordered(part: Part, datasets: Sequence[tuple[str, str]]) -> tuple[pa.Table,
         for path, groups in part.pieces
     )
     code_of = {dataset: code for code, dataset in enumerate(datasets)}
-    pairs = zip(table["source"].to_pylist(), table["family"].to_pylist(), strict=True)
-    codes = np.fromiter((code_of[pair] for pair in pairs), np.int32, len(table))
+    keys = zip(*(table[name].to_pylist() for name in ("source", "subset", "family")), strict=True)
+    codes = np.fromiter((code_of[key] for key in keys), np.int32, len(table))
     order = np.argsort(codes, kind="stable")
     rows = pa.array(part.first + order)
     return table.take(pa.array(order)).append_column("row", rows), codes[order]
@@ -208,6 +210,7 @@ def _samples(table: pa.Table, tokenizer: Tokenizer, documents: int, part: Part) 
     for first in range(0, len(table), BATCH_ROWS):
         batch = table.slice(first, BATCH_ROWS).combine_chunks()
         column = {name: batch[name].chunk(0) for name in batch.column_names}
+        _refuse_nulls(pa.record_batch(column), part.pieces[0][0])
         lists = column["negative_ids"].cast(pa.large_list(pa.int64()))
         for values in (column["positive_id"], lists.flatten()):
             numbers = values.to_numpy(zero_copy_only=False)
@@ -227,11 +230,33 @@ def _samples(table: pa.Table, tokenizer: Tokenizer, documents: int, part: Part) 
         yield pa.record_batch(columns, schema=SAMPLE_SCHEMA)
 
 
+def _refuse_nulls(batch: pa.RecordBatch, where: str) -> None:
+    """Raise an error if a value is missing.
+
+    Raises:
+        StageError: one is.
+
+    """
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        inner = values.flatten() if pa.types.is_list(values.type) or pa.types.is_large_list(values.type) else values
+        missing = values.null_count + (inner.null_count if inner is not values else 0)
+        if missing:
+            raise StageError(
+                f"{missing} values of the column {name} are null",
+                where=where,
+                remedy="a mix has a value in every row: remove these rows, or make the mix again with `curate mix`",
+            )
+
+
 def _encode(tokenizer: Tokenizer, texts: pa.StringArray) -> pa.LargeListArray:
     """Encode a column, few texts at a time, because an encoding takes far more memory than its ids."""
     parts: list[list[int]] = []
+    truncation = tokenizer.truncation
     for first in range(0, len(texts), ENCODED_AT_ONCE):
-        parts += [e.ids for e in tokenizer.encode_batch_fast(texts.slice(first, ENCODED_AT_ONCE).to_pylist())]
+        some = texts.slice(first, ENCODED_AT_ONCE).to_pylist()
+        if truncation is not None:
+            some = kept_prefixes(some, tokenizer, truncation["max_length"])
+        parts += [e.ids for e in tokenizer.encode_batch_fast(some)]
     offsets = offsets_of(list(map(len, parts)))
     values = np.fromiter(itertools.chain.from_iterable(parts), np.int32, int(offsets[-1]))
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))

@@ -9,24 +9,27 @@ multiplied by their number (`train.loop.step`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
 from train.model.embedder import Embedder
+from train.model.sharding import fill
+from train.model.tensor_files import LazyTensor
 from train.objective.gradcache import Encode
 
 PATIENCE = timedelta(hours=12)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ class Group:
         if self.leads and self.size > 1:
             dist.barrier()
 
+    def from_leader(self, value: T) -> T:
+        """Return the value that the leading process gives, on every process; any object that can be pickled."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, 0)
+        return box[0]
+
     def total(self, values: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes."""
         if self.size > 1:
@@ -86,6 +97,10 @@ class Group:
             values = values.clone()
             dist.all_reduce(values, dist.ReduceOp.MIN)
         return values
+
+
+ALONE = Group()
+"""A group of one process."""
 
 
 class _Gather(torch.autograd.Function):
@@ -168,26 +183,26 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def part_like(value: Tensor, like: Tensor) -> Tensor:
-    """Return `value` on the device of `like`, sharded in the same way if `like` is sharded."""
-    value = value.to(like.device)
-    return distribute_tensor(value, like.device_mesh, like.placements) if isinstance(like, DTensor) else value
-
-
 def spread(
     model: Embedder,
     group: Group,
     *,
     parallel: Literal["ddp", "fsdp"] = "ddp",
     precision: Literal["float32", "bfloat16"] = "float32",
+    device: torch.device | None = None,
+    weights: Callable[[], Mapping[str, LazyTensor]] | None = None,
 ) -> Replica:
     """Prepare a model for training by a group of processes. Create the optimizer afterwards.
 
+    All processes start from the weights of the leading one, whatever their own machine would compute.
+
     Args:
-        model: equal on every process, on its device; FSDP changes it in place.
+        model: on its device; FSDP changes it in place. With `weights`, FSDP takes a model on the device `meta`.
         group: the processes.
         parallel: `ddp` keeps the whole model on each process, `fsdp` a shard of every parameter.
         precision: precision of the backbone's arithmetic.
+        device: device of a model on `meta`.
+        weights: returns the weights of a model on `meta`; called by the leading process.
 
     Raises:
         SettingsError: FSDP with one process.
@@ -201,7 +216,14 @@ def spread(
                 where="train.parallel: fsdp",
                 remedy="start with torchrun, or use ddp",
             )
-        _shard(model, half)
+        device = device or model.device
+        if model.device.type != "meta":
+            for parameter in model.parameters():
+                dist.broadcast(parameter.data, 0)
+        _shard(model, half, device)
+        if model.device.type == "meta":
+            assert weights is not None
+            fill(model, weights() if group.leads else None, device)
         return Replica(model, group, model, nullcontext)
     model.autocast = half
     if group.size == 1:
@@ -210,14 +232,14 @@ def spread(
     return Replica(model, group, replicated, replicated.no_sync)
 
 
-def _shard(model: Embedder, half: torch.dtype | None) -> None:
+def _shard(model: Embedder, half: torch.dtype | None, device: torch.device) -> None:
     """Shard each layer as a unit; embedding and norm are one more unit."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32 if half else None)
     options: dict[str, Any] = {
-        "mesh": init_device_mesh(model.device.type, (dist.get_world_size(),)),
+        "mesh": init_device_mesh(device.type, (dist.get_world_size(),)),
         "mp_policy": policy,
     }
     for layer in model.backbone.layers:

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from open_ml_embed.core.array_types import I64
+from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
@@ -89,11 +89,13 @@ def cells(model: Embedder, shape: Shape, store: Store, pool: Pool) -> Iterator[t
 
 def _by_source(store: Store, pool: Pool, positive_ranks: I64) -> dict[str, dict[str, float]]:
     codes = store.validation.dataset[pool.queries]
-    sources = [(store.datasets[code].source, code) for code in np.unique(codes)]
-    return {
-        source: {"queries": int((codes == code).sum()), **metrics(positive_ranks[codes == code])}
-        for source, code in sorted(sources)
-    }
+    of = {source: [c for c, d in enumerate(store.datasets) if d.source == source] for source in _sources(store, codes)}
+    chosen = {source: np.isin(codes, some) for source, some in of.items()}
+    return {s: {"queries": int(rows.sum()), **metrics(positive_ranks[rows])} for s, rows in chosen.items()}
+
+
+def _sources(store: Store, codes: I32) -> list[str]:
+    return sorted({store.datasets[code].source for code in np.unique(codes)})
 
 
 def show(report: dict[str, Any], console: Console, metric: str = HEADLINE) -> None:

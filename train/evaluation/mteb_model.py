@@ -13,11 +13,11 @@ from rich.table import Table
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.optional import require
+from train.export.prompts import LAYOUT
 from train.loop.keys import content_digest
-from train.loop.run import DIGESTS, NATIVE
+from train.loop.run import DIGESTS
+from train.native import NATIVE
 
-LAYOUT = "Instruct: {instruction}\nQuery: "
-"""Prefix of queries in the instruction mix; documents have none."""
 BATCH = 64
 
 

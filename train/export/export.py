@@ -7,27 +7,36 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
 
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.factorized import embedding, modeling
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
+from train.export.backbone_files import write_config, write_tokenizer
 from train.export.model_folder import write_layout
-from train.loop.run import NATIVE, Shape, description
+from train.loop.run import Shape, description
 from train.model.embedder import Embedder
+from train.model.lora import plain_state
+from train.model.stored_weights import BACKBONE
+from train.model.tensor_files import SHARD_BYTES, LazyTensor, write_model, write_tensors
+from train.native import FACTORS, RECORD
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 Mode = Literal["compatible", "efficient"]
-PREFIX, TABLE = "backbone.", "embed_tokens."
-RECORD = f"{NATIVE}/export.json"
-"""File with facts about the export that sentence-transformers has no field for."""
+Stored = Literal["float32", "bfloat16", "float16"]
 CODE = {"modeling_factorized.py": Path(modeling.__file__), "embedding.py": Path(embedding.__file__)}
 """Files of an export in efficient mode → where they are copied from; the file of the models comes first."""
+MADE_FROM_WEIGHTS = ("onnx", "gguf")
+"""Folders that other steps make from the weights of an export, and that are stale when these change."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,19 @@ def export(
     prompts: Mapping[str, str],
     instructed: bool,
     mode: Mode = "compatible",
+    dtype: Stored = "float32",
+    shard_bytes: int = SHARD_BYTES,
+    keep_factors: bool = True,
+    writes: bool = True,
 ) -> None:
     """Write the model as a sentence-transformers folder; files of the same names are replaced, other files stay.
 
     Vectors have unit length at the exported dimension; vectors that are truncated further must be normalized again.
-    Both modes give the same vectors.
+    Both modes give the same vectors. One tensor is in memory at a time. An ONNX graph and a GGUF
+    folder of an earlier export are deleted.
 
     Args:
-        model: the trained model.
+        model: the trained model. If it is sharded, all processes must call.
         tokenizer: ends texts itself; its `model_max_length` becomes that of the export.
         folder: folder to write.
         cut: what is kept of the model.
@@ -86,21 +100,37 @@ def export(
         mode: `compatible` multiplies the factors of the token embedding, so that every program that knows the
             backbone's architecture loads the export. `efficient` keeps the factors; loading needs `import
             open_ml_embed.factorized`, or `trust_remote_code=True` with the code in the folder.
+        dtype: type that the weights are stored in.
+        shard_bytes: maximum size of a file of weights.
+        keep_factors: in mode `compatible`, also write the factors (`train3d/factors.safetensors`), so that training on
+            from the export keeps the nested ranks.
+        writes: whether this process writes.
 
     Raises:
         SettingsError: the efficient mode does not support the backbone's architecture, or the embedding has no factors.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    backbone = cut_backbone(model, cut, mode)
-    backbone.config.is_matryoshka = True
-    backbone.config.matryoshka_dimensions = [dim for dim in shape.dims if dim <= cut.dim]
-    _write_code(folder, backbone, mode)
-    backbone.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    hidden, length = backbone.config.hidden_size, tokenizer.model_max_length
-    write_layout(folder, hidden=hidden, dim=cut.dim, max_length=length, prompts=prompts)
-    (folder / NATIVE).mkdir(exist_ok=True)
+    plain, tensors = cut_tensors(model, cut, mode)
+    stored = getattr(torch, dtype)
+    tensors = {name: tensor.to(stored) for name, tensor in tensors.items()}
+    if writes:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in MADE_FROM_WEIGHTS:
+            shutil.rmtree(folder / stale, ignore_errors=True)
+        (folder / FACTORS).unlink(missing_ok=True)
+    write_model(folder, tensors, most=shard_bytes, writes=writes)
+    if keep_factors and mode == "compatible" and isinstance(model.embedding, FactorizedEmbedding):
+        write_tensors(folder / FACTORS, cut_factors(model, cut.rank), writes=writes)
+    if not writes:
+        return
+    config = plain.config
+    config.architectures, config.dtype = [type(plain).__name__], stored
+    config.is_matryoshka = True
+    config.matryoshka_dimensions = [dim for dim in shape.dims if dim <= cut.dim]
+    _write_code(folder, plain, mode)
+    write_config(folder, config)
+    write_tokenizer(folder, tokenizer)
+    write_layout(folder, hidden=config.hidden_size, dim=cut.dim, max_length=tokenizer.model_max_length, prompts=prompts)
     write_whole(folder / RECORD, canonical_json({"instructed": instructed}))
 
 
@@ -133,6 +163,19 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
         SettingsError: see `export`.
 
     """
+    plain, tensors = cut_tensors(model, cut, mode)
+    plain.load_state_dict({name: tensor.read().clone() for name, tensor in tensors.items()}, assign=True)
+    return plain.eval()
+
+
+def cut_tensors(model: Embedder, cut: Cut, mode: Mode) -> tuple[Any, dict[str, LazyTensor]]:
+    """Return a transformers model of the cut on the device `meta`, and its weights.
+
+    Raises:
+        SettingsError: see `export`.
+
+    """
+    from accelerate import init_empty_weights
     from transformers import AutoModel
 
     config = copy.deepcopy(model.config)
@@ -141,22 +184,43 @@ def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:
         # A configuration with more layer types than layers does not load.
         config.layer_types = config.layer_types[: cut.layers]
     auto: Any = AutoModel
-    # The trainer's attention works on packed streams only.
     make = auto.from_config if mode == "compatible" else _factorized(model, config, cut.rank)
-    plain = make(config, attn_implementation="sdpa")
-    wanted = plain.state_dict()
-    state = {
-        name.removeprefix(PREFIX): value
-        for name, value in model.state_dict().items()
-        if name.removeprefix(PREFIX) in wanted
+    with init_empty_weights(include_buffers=False):
+        # The trainer's attention works on packed streams only.
+        plain = make(config, attn_implementation="sdpa")
+    own = {name.removeprefix(BACKBONE): tensor for name, tensor in plain_state(model).items()}
+    table = next(name for name, module in plain.named_modules() if module is plain.get_input_embeddings()) + "."
+    factors = cut_factors(model, cut.rank)
+    tensors = {}
+    for name in plain.state_dict():
+        if not name.startswith(table):
+            tensors[name] = own[name]
+        elif not factors:
+            tensors[name] = own[table + "weight"]
+        elif mode == "efficient":
+            tensors[name] = factors[name.removeprefix(table)]
+        else:
+            left, right = factors["left"], factors["right"]
+            tensors[name] = LazyTensor((left.shape[0], right.shape[1]), left.dtype, partial(_product, left, right))
+    return plain, tensors
+
+
+def cut_factors(model: Embedder, rank: int) -> dict[str, LazyTensor]:
+    """Return the factors `left` and `right` of the token embedding at a rank; nothing if it is a plain table."""
+    if not isinstance(model.embedding, FactorizedEmbedding):
+        return {}
+    state = plain_state(model)
+    prefix = next(name for name, module in model.named_modules() if module is model.embedding) + "."
+    left, right = state[prefix + "left"], state[prefix + "right"]
+    return {
+        "left": left.then((left.shape[0], rank), lambda value: value[:, :rank].contiguous()),
+        "right": right.then((rank, right.shape[1]), lambda value: value[:rank].contiguous()),
     }
-    if mode == "compatible":
-        state[f"{TABLE}weight"] = model.embedding.product(cut.rank)
-    else:
-        state[f"{TABLE}left"] = state[f"{TABLE}left"][:, : cut.rank].contiguous()
-        state[f"{TABLE}right"] = state[f"{TABLE}right"][: cut.rank].contiguous()
-    plain.load_state_dict({name: value.cpu() for name, value in state.items()})
-    return plain.eval()
+
+
+@torch.no_grad()
+def _product(left: LazyTensor, right: LazyTensor) -> Tensor:
+    return left.read() @ right.read()
 
 
 def _factorized(model: Embedder, config: PretrainedConfig, rank: int) -> Any:

@@ -1,24 +1,42 @@
-"""Checkpoints: weights and optimizer state as safetensors, the position as JSON; a folder is written atomically."""
+"""Checkpoints: weights and optimizer state as safetensors, the position as JSON; a folder is written atomically.
+
+A model on one process, or replicated on several, is one file of weights and one of the optimizer. Of a sharded model,
+every process writes its own shards (torch.distributed.checkpoint, in its safetensors format), so that no process holds
+more. Either kind can be loaded into either kind of model, with any number of processes.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+import torch.distributed as dist
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.errors import StageError, StorageError
 from open_ml_embed.core.files import whole_folder
-from train.distributed.parallel import part_like, whole
+from open_ml_embed.core.hashing import hash_file
+from train.distributed.parallel import ALONE, Group, whole
+from train.model.sharding import part_like
+from train.model.tensor_files import LazyTensor, write_tensors
 
 KEPT = 2
 MODEL, OPTIMIZER, POSITION = "model.safetensors", "optimizer.safetensors", "position.json"
+SHARDS = "shards"
+"""Folder of the shards of a sharded model's checkpoint, in place of the two files."""
+MOMENTS = "optimizer/"
+"""What the names of the optimizer's tensors begin with among the shards."""
 
 
 @dataclass(frozen=True)
@@ -36,36 +54,72 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     *,
-    writes: bool = True,
+    group: Group = ALONE,
     kept: int = KEPT,
 ) -> None:
     """Write a checkpoint below `root`, and delete all but the latest `kept` checkpoints.
 
+    If the model is sharded, all processes must call; otherwise only the leading one writes.
+
     Args:
         root: folder of the checkpoints.
         position: the next step.
-        model: if it is sharded, all processes must call, and the file holds the whole model.
+        model: the model.
         optimizer: optimizer of the model.
-        writes: whether this process writes the files.
+        group: the processes.
         kept: number of checkpoints to keep.
 
+    Raises:
+        StorageError: the disk is full. Earlier checkpoints are kept.
+
     """
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    weights = _gathered(model.state_dict().items(), keep=writes)
-    moments = (
-        (f"{key}/{names[id(parameter)]}", value)
-        for parameter, values in optimizer.state.items()
-        for key, value in values.items()
-    )
-    state = _gathered(moments, keep=writes)
-    if not writes:
-        return
-    with whole_folder(root / f"{position.done:08d}") as filled:
-        _write(filled / MODEL, weights)
-        _write(filled / OPTIMIZER, state)
-        (filled / POSITION).write_text(json.dumps(asdict(position)) + "\n", "utf-8")
-    for old in _complete(root)[:-kept]:
-        shutil.rmtree(old)
+    try:
+        if isinstance(model, FSDPModule):
+            _save_shards(root / f"{position.done:08d}", position, model, optimizer, group)
+        elif group.leads:
+            with whole_folder(root / f"{position.done:08d}") as filled:
+                write_tensors(filled / MODEL, _lazy(model.state_dict()))
+                write_tensors(filled / OPTIMIZER, _lazy(_moments(model, optimizer)))
+                _write_position(filled, position)
+    except OSError as error:
+        raise _full(error, root, model) from error
+    if group.leads:
+        for old in _complete(root)[:-kept]:
+            shutil.rmtree(old)
+
+
+def _save_shards(
+    folder: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group
+) -> None:
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    partial_folder = folder.with_name(f".{folder.name}.partial")
+    if group.leads:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+        partial_folder.mkdir(parents=True)
+    dist.barrier()
+    state = dict(model.state_dict())
+    state |= {MOMENTS + name: value for name, value in _moments(model, optimizer).items()}
+    writer = HuggingFaceStorageWriter(str(partial_folder / SHARDS), save_distributed=True)
+    save(state, storage_writer=writer)
+    dist.barrier()
+    if group.leads:
+        with whole_folder(folder) as filled:
+            (partial_folder / SHARDS).rename(filled / SHARDS)
+            _write_position(filled, position)
+        shutil.rmtree(partial_folder)
+    dist.barrier()
+
+
+def _write_position(folder: Path, position: Position) -> None:
+    """Write the position, and sizes and hashes of all files beside it, by which damage is found later."""
+    files = {
+        str(path.relative_to(folder)): [path.stat().st_size, hash_file(path)]
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    (folder / POSITION).write_text(json.dumps(asdict(position) | {"files": files}) + "\n", "utf-8")
 
 
 def latest(root: Path) -> Path | None:
@@ -74,23 +128,76 @@ def latest(root: Path) -> Path | None:
     return complete[-1] if complete else None
 
 
+def latest_whole(root: Path, group: Group, say: Callable[[str], None]) -> Path | None:
+    """Return the folder of the latest checkpoint that is not damaged; None if there is no checkpoint.
+
+    A collective call. Files are compared with the hashes that were taken when they were written.
+
+    Args:
+        root: folder of the checkpoints.
+        group: the processes; each checks a share of the files.
+        say: receives a line about each damaged checkpoint.
+
+    Raises:
+        StageError: all checkpoints are damaged.
+
+    """
+    complete = _complete(root)
+    for folder in reversed(complete):
+        damage = _damage(folder, group)
+        if damage is None:
+            return folder
+        say(f"{folder} is damaged ({damage}); going back to the checkpoint before it")
+    if complete:
+        raise StageError(
+            "every checkpoint is damaged",
+            where=str(root),
+            remedy="check the disk; then start again from the first step with `train3d fit --no-resume`",
+        )
+    return None
+
+
+def _damage(folder: Path, group: Group) -> str | None:
+    """Return what is wrong with a checkpoint, the same on all processes; None if nothing is."""
+    wrong = ""
+    try:
+        files: dict[str, tuple[int, str]] = json.loads((folder / POSITION).read_text("utf-8"))["files"]
+        position_of(folder)
+        for name in sorted(files)[group.rank :: group.size]:
+            path = folder / name
+            if not path.is_file():
+                wrong = f"{name} is missing"
+            elif [path.stat().st_size, hash_file(path)] != list(files[name]):
+                wrong = f"{name} has changed since it was written"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        wrong = f"{POSITION}: {error}"
+    found = [wrong]
+    if group.size > 1:
+        found = [""] * group.size
+        dist.all_gather_object(found, wrong)
+    return next((one for one in found if one), None)
+
+
 def position_of(folder: Path) -> Position:
     """Return the position that a checkpoint was written at."""
-    return Position(**json.loads((folder / POSITION).read_text("utf-8")))
+    data = json.loads((folder / POSITION).read_text("utf-8"))
+    return Position(data["stage"], data["step"], data["done"])
 
 
 def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Load a checkpoint into a model and its optimizer, which may both be sharded.
+    """Load a checkpoint into a model and its optimizer, which may both be sharded, by any number of processes.
 
     Raises:
         StageError: a file is missing, or the checkpoint belongs to another model.
 
     """
-    load_weights(folder / MODEL, model)
-    state = load_file(folder / OPTIMIZER)
     parameters = dict(model.named_parameters())
+    if (folder / SHARDS).is_dir():
+        _restore_shards(folder / SHARDS, model, optimizer, parameters)
+        return
+    load_weights(folder / MODEL, model)
     values: dict[str, dict[str, Any]] = {}
-    for name, value in state.items():
+    for name, value in load_file(folder / OPTIMIZER).items():
         key, parameter = name.split("/", 1)
         like = parameters[parameter]
         values.setdefault(parameter, {})[key] = part_like(value, like) if value.ndim else value.to(like.device)
@@ -98,13 +205,38 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         optimizer.state[parameters[parameter]] = entry
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
-    """Write the state of a model as safetensors."""
-    _write(path, model.state_dict())
+def _restore_shards(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+) -> None:
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+    from torch.distributed.checkpoint.state_dict_loader import load
+
+    reader = HuggingFaceStorageReader(str(folder))
+    stored = reader.read_metadata().state_dict_metadata
+    state: dict[str, Any] = dict(model.state_dict())
+    values: dict[str, dict[str, Tensor]] = {}
+    for name in sorted(stored):
+        if name.startswith(MOMENTS):
+            key, parameter = name.removeprefix(MOMENTS).split("/", 1)
+            like = parameters[parameter]
+            values.setdefault(parameter, {})[key] = state[name] = (
+                torch.zeros((), device=like.device) if key == "step" else torch.zeros_like(like.detach())
+            )
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process is meant
+            load(state, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=not dist.is_initialized())
+    except (RuntimeError, ValueError, OSError, CheckpointException) as error:
+        raise StageError(
+            f"cannot load the checkpoint: {error}", where=str(folder), remedy="run `train3d fit` again"
+        ) from None
+    for parameter, entry in values.items():
+        optimizer.state[parameters[parameter]] = entry
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Load the state of a model from safetensors.
+    """Load the state of a model from safetensors; weights on the device `meta` are created.
 
     Raises:
         StageError: the file is missing, or belongs to another model.
@@ -112,24 +244,43 @@ def load_weights(path: Path, model: nn.Module) -> None:
     """
     try:
         current = model.state_dict()
-        state = {name: part_like(value, current.get(name, value)) for name, value in load_file(path).items()}
-        model.load_state_dict(state)
-    except (FileNotFoundError, RuntimeError) as error:
+        empty = any(value.is_meta for value in current.values())
+        loaded = load_file(path)
+        state = (
+            loaded if empty else {name: part_like(value, current.get(name, value)) for name, value in loaded.items()}
+        )
+        model.load_state_dict(state, assign=empty)
+    except (FileNotFoundError, RuntimeError, SafetensorError) as error:
         raise StageError(f"cannot load weights: {error}", where=str(path), remedy="run `train3d fit` again") from None
 
 
-def _gathered(tensors: Iterable[tuple[str, Tensor]], *, keep: bool) -> dict[str, Tensor]:
-    """Gather tensors one by one on the CPU; only the process that keeps them holds more than one whole tensor."""
-    gathered = {}
-    for name, tensor in tensors:
-        value = whole(tensor)
-        if keep:
-            gathered[name] = value.cpu()
-    return gathered
+def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimizer's tensors by `key/parameter`."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {
+        f"{key}/{names[id(parameter)]}": value
+        for parameter, values in optimizer.state.items()
+        for key, value in values.items()
+    }
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, path)
+def _lazy(tensors: Mapping[str, Tensor]) -> dict[str, LazyTensor]:
+    return {name: LazyTensor(tuple(value.shape), value.dtype, partial(whole, value)) for name, value in tensors.items()}
+
+
+def _full(error: OSError, root: Path, model: nn.Module) -> Exception:
+    """Return what to raise where a checkpoint cannot be written."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    parameters = list(model.parameters())
+    needed = sum(p.numel() * p.element_size() * (3 if p.requires_grad else 1) for p in parameters)
+    return StorageError(
+        f"no space left for a checkpoint: it takes {needed / 1e9:,.1f} GB, "
+        f"{shutil.disk_usage(root).free / 1e9:,.1f} GB are free",
+        where=str(root),
+        remedy="free space, or give a folder on another disk with --work, and run the same command again: it goes on "
+        "from the checkpoint before",
+    )
 
 
 def _complete(root: Path) -> list[Path]:

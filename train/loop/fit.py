@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.lock import locked
 from train.distributed.parallel import leads, leave
 from train.export.card import Card
 from train.export.export import choose, export
 from train.export.model_folder import prompts_of, write_prompts
-from train.loop.loop import Trainer
+from train.export.prompts import prompts_for
+from train.loop.loop import StageState, Trainer
 from train.loop.metrics import watched
-from train.loop.run import NATIVE, Run, describe, description, finished_key, shape_of
+from train.loop.run import Run, describe, description, finished_key, shape_of
+from train.model.lora import plain_state
+from train.model.tensor_files import write_tensors
+from train.native import RUN, TRAINED, UNTRAINED
+
+STAGES = "-stages"
+"""What the name of the folder beside the finished model ends with that holds the models after the earlier stages."""
 
 
 def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> bool:
@@ -39,7 +48,7 @@ def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> boo
 
 
 def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> None:
-    """Run the remaining steps, and write the model folder in the leading process.
+    """Run the remaining steps, and write the model folder.
 
     Args:
         run: the run.
@@ -48,33 +57,75 @@ def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> N
         say: receives lines to print.
 
     Raises:
-        CorpusError: see `train.loop.preflight.check`, or the device does not exist on this machine.
+        CorpusError: see `train.loop.preflight.check`; the device does not exist on this machine; another process trains
+            this run; numbers are no longer finite; or the disk is full.
 
     """
-    say("preparing tokenizer, token ids and model")
-    trainer = Trainer(run, resume=resume)
-    done, total = trainer.position.done, trainer.total_steps
-    entries = trainer.steps()
-    if trainer.group.leads:
-        say(str(trainer.memory))
-        if done:
-            say(f"resuming after step {done} of {total}")
-        entries = watched(entries, run.settings.watching, run.folder, done=done, total=total)
-    for _ in entries:
-        pass
-    model = trainer.finished()
-    leave()
-    if model is None:
+    busy = "another process is training this run"
+    with locked(run.folder, what=busy, remedy="wait for it, or end it") if leads() else nullcontext():
+        say("preparing tokenizer, token ids and model")
+        trainer = Trainer(run, resume=resume, say=say)
+        done, total = trainer.position.done, trainer.total_steps
+        if run.settings.export.stages:
+            trainer.at_end_of_stage = lambda stage: _write_stage(trainer, stage, out)
+        entries = trainer.steps()
+        if trainer.group.leads:
+            say(str(trainer.memory))
+            if done:
+                say(f"resuming after step {done} of {total}")
+            entries = watched(entries, run.settings.watching, run.folder, done=done, total=total)
+        try:
+            for _ in entries:
+                pass
+            _write_model(trainer, out)
+        except SystemExit:  # all processes end at the same step
+            leave()
+            raise
+        leave()
+        if leads():
+            say(f"written to {out}")
+
+
+def _write_model(trainer: Trainer, out: Path) -> None:
+    """Write the model folder, one tensor at a time; only the leading process writes."""
+    run, writes = trainer.run, trainer.group.leads
+    if writes:
+        (out / RUN).unlink(missing_ok=True)
+        write_tensors(out / UNTRAINED, run.first_weights())
+    write_tensors(out / TRAINED, plain_state(trainer.model), writes=writes)
+    _export(trainer, out, instructed=run.mixes[-1].instructed)
+    if writes:
+        describe(out, run, trainer.shape, trainer.model.config)
+        _write_card(out, run)
+
+
+def _write_stage(trainer: Trainer, stage: StageState, out: Path) -> None:
+    """Write the model as it is after a stage; after the last stage, the model folder holds it."""
+    run, number = trainer.run, stage.index + 1
+    if number == len(trainer.stages):
         return
-    (out / NATIVE).mkdir(parents=True, exist_ok=True)
-    (out / NATIVE / "run.json").unlink(missing_ok=True)
-    trainer.save_untrained(out)
-    trainer.save_trained(model, out)
-    shape, prompts, instructed = trainer.shape, run.settings.export.prompts, run.mixes[-1].instructed
-    export(model, run.tokenizer, out, cut=choose(shape), shape=shape, prompts=prompts, instructed=instructed)
-    describe(out, run, shape, model.config)
-    _write_card(out, run)
-    say(f"written to {out}")
+    folder = out.with_name(out.name + STAGES) / stage.settings.name
+    if trainer.group.leads:
+        (folder / RUN).unlink(missing_ok=True)
+    write_tensors(folder / TRAINED, plain_state(trainer.model), writes=trainer.group.leads)
+    _export(trainer, folder, instructed=run.mixes[stage.index].instructed)
+    if trainer.group.leads:
+        describe(folder, run, trainer.shape, trainer.model.config, until=number)
+        _write_card(folder, run)
+
+
+def _export(trainer: Trainer, folder: Path, *, instructed: bool) -> None:
+    export(
+        trainer.model,
+        trainer.run.tokenizer,
+        folder,
+        cut=choose(trainer.shape),
+        shape=trainer.shape,
+        prompts=prompts_for(trainer.run.settings.export, instructed=instructed),
+        instructed=instructed,
+        keep_factors=False,  # they are among the trained weights
+        writes=trainer.group.leads,
+    )
 
 
 def refresh(run: Run, out: Path) -> bool:
@@ -83,7 +134,7 @@ def refresh(run: Run, out: Path) -> bool:
     These are `export.prompts`, which are written beside the weights and into the model card. No weights are read.
 
     """
-    prompts = run.settings.export.prompts
+    prompts = prompts_for(run.settings.export, instructed=bool(description(out)["instructed"]))
     if prompts_of(out) == prompts:
         return False
     _write_card(out, run)
@@ -92,6 +143,7 @@ def refresh(run: Run, out: Path) -> bool:
 
 
 def _write_card(out: Path, run: Run) -> None:
-    cut, prompts = choose(shape_of(out)), run.settings.export.prompts
-    card = Card.of(out.resolve().name, description(out), cut, "compatible", prompts)
+    known = description(out)
+    prompts = prompts_for(run.settings.export, instructed=bool(known["instructed"]))
+    card = Card.of(out.resolve().name, known, choose(shape_of(out)), "compatible", prompts)
     write_whole(out / "README.md", card.markdown())

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +17,27 @@ import torch
 
 from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.devices import require
+from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.lock import NAME as LOCK
 from train.config import Stage
-from train.data.batch import make_batch
+from train.data.batch import Batch, make_batch
 from train.data.packing import imbalance, share_out
 from train.data.plan import Draw, Plan, choose_rank, raw
 from train.data.segments import Segments
 from train.data.token_store import Store
 from train.distributed.parallel import join, spread, whole
+from train.evaluation.validation import METRIC, Validator, is_over, mean
 from train.loop import checkpoint
 from train.loop.checkpoint import Position
+from train.loop.finite import check_finite, check_weights
+from train.loop.interruption import Interruption
+from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
-from train.loop.preflight import check, peak_rate
-from train.loop.run import NATIVE, Run, Shape, configure
+from train.loop.preflight import check, check_warmup, peak_rate
+from train.loop.run import ROUNDING, Run, Shape, configure
+from train.loop.schedule import learning_rate
 from train.loop.step import backward
 from train.model.embedder import Embedder
 from train.model.flops import Cost, measured_peak, memory_used
@@ -50,6 +58,7 @@ class StageState:
         batches: number of batches; `settings.accumulate` of them make one optimizer step.
         rate: peak learning rate.
         teacher: vectors for distillation; None: no teacher.
+        validator: evaluation while training; None: there is none, or no held-out sample.
 
     """
 
@@ -60,30 +69,19 @@ class StageState:
     batches: int
     rate: float
     teacher: TeacherVectors | None
-
-
-def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
-    """Return the learning rate of an optimizer step: linear warm-up to the peak, then cosine decay to zero.
-
-    >>> [round(learning_rate(s, peak=1.0, warmup=2, steps=6), 3) for s in (0, 1, 2, 4, 6, 100)]
-    [0.5, 1.0, 1.0, 0.5, 0.0, 0.0]
-
-    """
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    share = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return peak * 0.5 * (1 + math.cos(math.pi * share))
+    validator: Validator | None
 
 
 class Trainer:
     """Runs the remaining steps of a run, and writes checkpoints and a log to the work folder of the run."""
 
-    def __init__(self, run: Run, *, resume: bool = True) -> None:
+    def __init__(self, run: Run, *, resume: bool = True, say: Callable[[str], None] | None = None) -> None:
         """Check the run, and prepare stages, model, optimizer and the last checkpoint.
 
         Args:
             run: the run.
             resume: start from the last checkpoint; otherwise delete the files of the run, after all checks have passed.
+            say: receives lines to print, in the leading process.
 
         Raises:
             CorpusError: see `train.loop.preflight.check`, or the device does not exist on this machine.
@@ -91,29 +89,45 @@ class Trainer:
         """
         settings = run.settings
         require(settings.device)  # joining a process group needs the device
-        self.run, self.group = run, join(settings.device)
+        self.run, self.group, self.say = run, join(settings.device), say
+        self.interruption = Interruption()
         configure(settings)
         with self.group.leader_first():
             check(run)
             self.stages = [self._stage(i) for i in range(len(settings.stages))]
             if not resume and self.group.leads:
-                shutil.rmtree(run.folder, ignore_errors=True)
-        self.model, self.shape = run.model()
+                self._clear()
+        self.shape = run.shape
+        # A sharded model is never whole in any process. LoRA creates its matrices at random, so it needs real weights.
+        sharded = settings.parallel == "fsdp" and settings.lora is None and self.group.size > 1
+        self.model = run.empty_model() if sharded else run.model()[0]
         if settings.lora is not None:
             add_lora(self.model, settings.lora)
         if settings.compile:
             self.model.compile_layers()
         self.form = Form.of(settings.objective, dims=self.shape.dims, layers=self.shape.layers)
-        self.replica = spread(self.model, self.group, parallel=settings.parallel, precision=settings.precision)
-        self.memory = estimate(self.replica, settings.memory)
+        self.replica = spread(
+            self.model,
+            self.group,
+            parallel=settings.parallel,
+            precision=settings.arithmetic,
+            device=torch.device(settings.device),
+            weights=run.first_weights if sharded else None,
+        )
+        self.memory = estimate(self.replica, settings.memory, self._loss_bytes())
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
+        self.history: list[float] = []
+        self.at_end_of_stage: Callable[[StageState], None] | None = None
         self.position = Position(0, 0, 0)
         self.optimizer = self._optimizer()
-        folder = checkpoint.latest(self.checkpoints)
+        folder = checkpoint.latest_whole(self.checkpoints, self.group, self._tell)
         if folder is not None:
             self.position = checkpoint.position_of(folder)
             checkpoint.restore(folder, self.model, self.optimizer)
+        self.history = self._history()
+        if self.group.leads:
+            self._note_rounding()
 
     @property
     def checkpoints(self) -> Path:
@@ -136,11 +150,19 @@ class Trainer:
         rows = [store.train.dataset.of(code) for code in range(len(store.datasets))]
         plan = Plan(rows, stage.batch_size, settings.seed, index)
         optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
+        check_warmup(stage, optimizer_steps)
         distillation, teacher = settings.objective.distillation, None
         if distillation is not None:
             teacher = open_teacher(distillation, self.run.mixes[index], self.run.work, device=settings.device)
         rate = peak_rate(stage, self.run.sizes)
-        return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher)
+        validator = None if settings.validation is None else Validator(store, settings.validation)
+        if validator is not None and not validator.rows:
+            raise StageError(
+                "the mix has no held-out samples to evaluate on while training",
+                where=stage.mix,
+                remedy="raise the mix's `validation` share, or leave `train.validation` out",
+            )
+        return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher, validator)
 
     def _optimizer(self) -> torch.optim.AdamW:
         settings = self.run.settings.optimizer
@@ -154,28 +176,45 @@ class Trainer:
         ]
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
 
-    def save_untrained(self, out: Path) -> None:
-        """Write the untrained model, created again from the seed."""
-        checkpoint.save_weights(out / NATIVE / "untrained.safetensors", self.run.model()[0])
-
-    def save_trained(self, model: Embedder, out: Path) -> None:
-        """Write the finished model."""
-        checkpoint.save_weights(out / NATIVE / "trained.safetensors", model)
-
     def finished(self) -> Embedder | None:
-        """Return the current model, unsharded and without LoRA, on the leading process; a collective call."""
+        """Return the current model as a plain one, unsharded and without LoRA, on the leading process.
+
+        A collective call. The whole model is then in memory; model folders are written without that (`train.loop.fit`).
+
+        """
         if self.run.settings.lora is None and self.run.settings.parallel != "fsdp":
             return self.model if self.group.leads else None
-        state = {name: whole(value) for name, value in self.model.state_dict().items()}
+        state = folded_state(self.model)
         if not self.group.leads:
             return None
-        copy = self.run.model()[0]
-        if self.run.settings.lora is not None:
-            add_lora(copy, self.run.settings.lora)
-        copy.load_state_dict(state)
-        plain = self.run.model()[0]
-        plain.load_state_dict(folded_state(copy))
-        return plain
+        plain = self.run.empty_model()
+        plain.load_state_dict({name: value.cpu() for name, value in state.items()}, assign=True)
+        return plain.to(self.run.settings.device)
+
+    def _tell(self, line: str) -> None:
+        if self.group.leads and self.say is not None:
+            self.say(line)
+
+    def _clear(self) -> None:
+        """Delete the files of the run, but not the lock, which is held."""
+        for path in self.run.folder.glob("*"):
+            if path.name != LOCK:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _note_rounding(self) -> None:
+        """Say which settings that change the last bits differ from those that the run was started with."""
+        path = self.run.folder / "rounding.json"
+        now = {name: getattr(self.run.settings, name) for name in ROUNDING} | {"processes": self.group.size}
+        before = json.loads(path.read_text("utf-8")) if path.is_file() and self.position.done else now
+        changed = [f"{name} {now[name]} (was {before[name]})" for name in now if before.get(name) != now[name]]
+        if changed:
+            self._tell(f"resuming with {', '.join(changed)}: the same training up to rounding, not bit for bit")
+        write_whole(path, canonical_json(now))
+
+    def _loss_bytes(self) -> int:
+        """Return the memory of the largest loss of the run in one process."""
+        depths = len(self.shape.layers), self.shape.dims[-1]
+        return max(loss_bytes(self.form, stage.settings, *depths, processes=self.group.size) for stage in self.stages)
 
     def steps(self) -> Iterator[dict[str, Any]]:
         """Run the remaining steps, and yield the log entry of each.
@@ -185,10 +224,12 @@ class Trainer:
 
         """
         self.model.train()
-        with self._log() as log:
+        with self._log() as log, self.interruption.watched():
             while self.position.stage < len(self.stages):
                 stage = self.stages[self.position.stage]
                 entry = self._step(stage)
+                if self._is_due(stage):
+                    entry["validation"] = self._validate(stage)
                 log.write(json.dumps(entry) + "\n")
                 log.flush()
                 self._advance(stage)
@@ -219,13 +260,19 @@ class Trainer:
             taught=stage.teacher.of(batch, self.model.device) if stage.teacher is not None else None,
         )
         rate = learning_rate(
-            optimizer_step, peak=stage.rate, warmup=stage.settings.warmup_steps, steps=stage.batches // of
+            optimizer_step,
+            peak=stage.rate,
+            warmup=stage.settings.warmup_steps,
+            steps=stage.batches // of,
+            schedule=stage.settings.schedule,
         )
-        norm = self._move(rate) if (step + 1) % of == 0 else None
+        self._check_finite(float(loss.total), "the loss", batch, stage, rank)
+        norm = self._move(rate, batch, stage, rank) if (step + 1) % of == 0 else None
         return {
             "step": self.position.done,
             "stage": stage.settings.name,
             "source": batch.source,
+            "subset": batch.subset,
             "family": batch.family,
             "rank": rank,
             "learning_rate": rate,
@@ -237,20 +284,35 @@ class Trainer:
             **self._effort(batch.segments, time.monotonic() - began),
         }
 
-    def _move(self, rate: float) -> float:
+    def _check_finite(self, value: float, what: str, batch: Batch, stage: StageState, rank: int) -> None:
+        check_finite(
+            value,
+            what,
+            batch=batch,
+            step=self.position.done,
+            stage=stage.settings.name,
+            rank=rank,
+            checkpoints=self.checkpoints,
+        )
+
+    def _move(self, rate: float, batch: Batch, stage: StageState, rank: int) -> float:
         """Do one optimizer step; return the norm of the gradient before clipping."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["multiple"]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.run.settings.optimizer.clip)
+        norm_value = float(whole(norm))
+        self._check_finite(norm_value, "the norm of the gradient", batch, stage, rank)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return float(whole(norm))
+        return norm_value
 
     def _effort(self, segments: Segments, seconds: float) -> dict[str, Any]:
         """Return the figures of a step: time, tokens, MFU, imbalance between processes, memory."""
         settings, lengths = self.run.settings, segments.lengths
         peak_tflops = settings.watching.peak_tflops
-        peak = peak_tflops * 1e12 if peak_tflops else measured_peak(settings.device, getattr(torch, settings.precision))
+        peak = (
+            peak_tflops * 1e12 if peak_tflops else measured_peak(settings.device, getattr(torch, settings.arithmetic))
+        )
         tokens = len(segments.ids)
         return {
             "texts": len(lengths),
@@ -269,12 +331,81 @@ class Trainer:
     def _advance(self, stage: StageState) -> None:
         at, of, every = self.position, stage.settings.accumulate, self.run.settings.checkpoint_every
         self.position = Position(at.stage, at.step + 1, at.done + 1)
-        if self.position.step >= stage.batches:
+        if self.position.step % of and self.position.step < stage.batches:
+            return
+        ended = self.interruption.agreed(self.group, self.model.device)
+        stopped = self._stops(stage)
+        if stopped or self.position.step >= stage.batches:
+            self._check_weights(stage)
+            self._take_best(stage, stopped=stopped)
+            if self.at_end_of_stage is not None:
+                self.at_end_of_stage(stage)
             self.position = Position(at.stage + 1, 0, at.done + 1)
             self.optimizer = self._optimizer()
-        elif self.position.step % of or self.position.step // every == (self.position.step - of) // every:
+            self.history = []
+        elif self.position.step // every == (self.position.step - of) // every and not ended:
             return
-        checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, writes=self.group.leads)
+        else:
+            self._check_weights(stage)
+        kept = self.run.settings.checkpoints_kept
+        checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, group=self.group, kept=kept)
+        if ended:
+            self._tell(f"a checkpoint was saved after batch {self.position.done} of {self.total_steps}")
+            raise SystemExit(128 + ended)
+
+    def _is_due(self, stage: StageState) -> bool:
+        """Return whether the model is evaluated after the present batch."""
+        if stage.validator is None:
+            return False
+        done, of, every = self.position.step + 1, stage.settings.accumulate, stage.validator.settings.every
+        return done % of == 0 and (done // every != (done - of) // every or done >= stage.batches)
+
+    def _validate(self, stage: StageState) -> dict[str, Any]:
+        """Evaluate the model, and keep its weights if they are the best of the stage; a collective call."""
+        assert stage.validator is not None
+        found = self.group.from_leader(stage.validator.evaluate(self.model))
+        value = mean(found)
+        best = not self.history or value > max(self.history)
+        self.history.append(value)
+        self._tell(
+            f"after batch {self.position.done + 1}: {METRIC} {value:.4f}" + (", the best so far" if best else "")
+        )
+        if best and stage.validator.settings.best:
+            at = Position(stage.index, self.position.step + 1, self.position.done + 1)
+            checkpoint.save(self._best(stage), at, self.model, self.optimizer, group=self.group, kept=1)
+        return {"mean": value, "sets": found, "best": best}
+
+    def _best(self, stage: StageState) -> Path:
+        return self.run.folder / "best" / stage.settings.name
+
+    def _stops(self, stage: StageState) -> bool:
+        """Return whether the stage ends early, because evaluations no longer become better."""
+        validator = stage.validator
+        return validator is not None and is_over(self.history, validator.settings.patience)
+
+    def _take_best(self, stage: StageState, *, stopped: bool) -> None:
+        """At the end of a stage, go back to its best weights if they are wanted."""
+        if stopped:
+            self._tell(f"{stage.settings.name} ends after batch {self.position.step}: no better evaluation any more")
+        if stage.validator is None or not stage.validator.settings.best:
+            return
+        folder = checkpoint.latest_whole(self._best(stage), self.group, self._tell)
+        if folder is not None:
+            self._tell(f"{stage.settings.name}: the weights after batch {int(folder.name)} are the best")
+            checkpoint.restore(folder, self.model, self.optimizer)
+
+    def _history(self) -> list[float]:
+        """Return the values of the stage's evaluations before the position, from the log."""
+        values: list[float] = []
+        if self.group.leads and self.log.is_file() and self.position.stage < len(self.stages):
+            name = self.stages[self.position.stage].settings.name
+            lines = self.log.read_text("utf-8").splitlines()[: self.position.done]
+            entries = [json.loads(line) for line in lines]
+            values = [e["validation"]["mean"] for e in entries if e["stage"] == name and e.get("validation")]
+        return self.group.from_leader(values)
+
+    def _check_weights(self, stage: StageState) -> None:
+        check_weights(self.model, self.position.done - 1, stage.settings.name, self.checkpoints)
 
     @contextmanager
     def _log(self) -> Iterator[TextIO]:

@@ -22,6 +22,7 @@ from train.config import Memory
 from train.data.segments import Segments
 from train.distributed.parallel import Replica
 from train.model.embedder import Embedder
+from train.model.sharding import local_part
 
 PROBE_TEXTS, PROBE_TOKENS = (4, 12), 32
 SHARE = 0.9
@@ -34,7 +35,8 @@ class Estimate:
 
     Attributes:
         weights: weights of the model, or of the shard.
-        training: gradients and optimizer state, and what a step needs independent of its tokens.
+        training: gradients and optimizer state, and what a step needs independent of its tokens: the copies of the
+            weights that autocast makes, and states, scores and loss of the largest batch.
         per_token: what each token needs: saved for the backward pass, and created in it.
         available: memory that a process may use.
         chunk_tokens: number of tokens that go through the backbone at once.
@@ -87,15 +89,20 @@ class Estimate:
         )
 
 
-def estimate(replica: Replica, memory: Memory) -> Estimate:
+def estimate(replica: Replica, memory: Memory, loss: int = 0) -> Estimate:
     """Estimate the memory of training, by running the model on a few hundred tokens; the model is not changed.
 
     A collective call: all processes get the same figures, the worst over all of them. The figures decide whether a step
     is encoded once or twice, and processes that decided differently would wait for each other forever.
 
+    Args:
+        replica: the model.
+        memory: the setting.
+        loss: bytes that states, scores and loss of a step take (`train.loop.loss_memory.loss_bytes`).
+
     """
     model = replica.model
-    local = [(_local(parameter), parameter.requires_grad) for parameter in model.parameters()]
+    local = [(local_part(parameter), parameter.requires_grad) for parameter in model.parameters()]
     weights = sum(tensor.numel() * tensor.element_size() for tensor, _ in local)
     # One gradient and AdamW's two moments.
     updates = 3 * sum(tensor.numel() * tensor.element_size() for tensor, trained in local if trained)
@@ -109,7 +116,7 @@ def estimate(replica: Replica, memory: Memory) -> Estimate:
     # In the backward pass, a layer allocates about as much again as it saved.
     per_token *= 1 + 1 / len(model.backbone.layers)
     available = _available(memory, model.device, replica.group.size)
-    values = [available, -weights, -updates - fixed, -round(per_token)]
+    values = [available, -weights, -updates - fixed - loss, -round(per_token)]
     available, *negated = replica.group.least(torch.tensor(values, device=model.device)).tolist()
     weights, training, most_per_token = (-bytes_ for bytes_ in negated)
     return Estimate(
@@ -129,7 +136,7 @@ def probe(texts: int) -> Segments:
 
 def kept_bytes(model: Embedder, segments: Segments, chunks: Sequence[I64]) -> int:
     """Return the bytes that autograd saves in a forward pass over chunks of texts, without the parameters."""
-    parameters = {_local(parameter).untyped_storage().data_ptr() for parameter in model.parameters()}
+    parameters = {local_part(parameter).untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
     with _saved(kept):
         states = model(segments, chunks)
@@ -142,18 +149,12 @@ def _saved(kept: dict[int, int]) -> Iterator[None]:
     """Record the size of every storage that autograd saves, by its address, so that views count once."""
 
     def record(tensor: Tensor) -> Tensor:
-        storage = _local(tensor).untyped_storage()
+        storage = local_part(tensor).untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         yield
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """Return this process's part of a sharded tensor."""
-    local: Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
-    return local
 
 
 def _available(memory: Memory, device: torch.device, processes: int) -> int:

@@ -67,6 +67,9 @@ def scalars(entry: Entry) -> dict[str, float]:
         values[f"loss/layer/{layer}"] = sum(sum(t[layer].values()) / len(t[layer]) for t in terms)
         for dim in terms[0][layer]:
             values[f"loss/dim/{dim}"] = sum(sum(row[dim] for row in t.values()) / len(t) for t in terms)
+    if entry.get("validation"):
+        values["validation/mean"] = entry["validation"]["mean"]
+        values |= {f"validation/set/{name}": value for name, value in entry["validation"]["sets"].items()}
     return values | {name: entry[name] for name in EFFORT if entry.get(name) is not None}
 
 

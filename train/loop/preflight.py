@@ -13,7 +13,7 @@ from train.data.tokenizer import encoder_of
 from train.loop.run import Run
 from train.model.sizes import Sizes
 
-RATES = {80e6: 4e-5, 160e6: 3e-5, 330e6: 2e-5, 0.6e9: 1e-5, 1.7e9: 9e-6, 4e9: 7e-6, 8e9: 6e-6}
+RATES = {80e6: 4e-5, 160e6: 3e-5, 330e6: 2e-5, 0.6e9: 1e-5, 1.7e9: 9e-6, 4e9: 7e-6, 8e9: 6e-6, 14e9: 5e-6}
 """Peak learning rates of the published recipe by number of parameters, including the token embedding."""
 
 
@@ -40,8 +40,9 @@ def check(run: Run) -> None:
     """Check everything that can be checked before the backbone's weights are read, and tokenize the mixes.
 
     Raises:
-        SettingsError: a rank or a dimension above the hidden size, or a layer beyond the depth; a tokenizer whose texts
-            do not end with its end-of-text token, or with more tokens than the backbone's embedding has rows.
+        SettingsError: a rank or a dimension above the hidden size, or a layer beyond the depth; texts longer than the
+            backbone has positions; a warm-up longer than its stage; a tokenizer whose texts do not end with its
+            end-of-text token, or with more tokens than the backbone's embedding has rows.
         StageError: a mix is missing, has no training samples, or is invalid (see `train.data.tokenize.tokenize`).
 
     """
@@ -49,6 +50,9 @@ def check(run: Run) -> None:
     assert run.shape
     for stage in run.settings.stages:
         peak_rate(stage, sizes)
+        if stage.steps is not None:
+            check_warmup(stage, stage.steps)
+    check_length(run)
     for mix in run.mixes:
         _filled(mix)
     where = f"train.backbone.path: {backbone.path}" if isinstance(backbone, Pretrained) else "train.backbone"
@@ -70,6 +74,37 @@ def check(run: Run) -> None:
         run.store(mix)
 
 
+def check_length(run: Run) -> None:
+    """Raise an error if `max_length` is beyond what the backbone has positions for.
+
+    Raises:
+        SettingsError: it is.
+
+    """
+    length, positions = run.settings.max_length, run.sizes.positions
+    if positions is not None and length > positions:
+        raise SettingsError(
+            f"texts of {length} tokens, but the backbone has {positions} positions (`max_position_embeddings`)",
+            where="train.max_length",
+            remedy=f"set it to {positions} or less, or use another backbone",
+        )
+
+
+def check_warmup(stage: Stage, steps: int) -> None:
+    """Raise an error if the warm-up of a stage is longer than its number of optimizer steps.
+
+    Raises:
+        SettingsError: it is; the learning rate would never reach its peak.
+
+    """
+    if stage.warmup_steps > steps:
+        raise SettingsError(
+            f"a warm-up of {stage.warmup_steps} steps, but the stage has {steps}",
+            where=f"train.stages: {stage.name}: warmup_steps",
+            remedy=f"set it to {max(1, steps // 10)}, a tenth of the stage, or train for longer",
+        )
+
+
 def outline(run: Run) -> str:
     """Describe what a run would train, from configurations and parquet footers only.
 
@@ -80,6 +115,7 @@ def outline(run: Run) -> str:
 
     """
     shape, sizes = run.shape, run.sizes
+    check_length(run)
     size = f"{sizes.parameters / 1e6:,.0f} M parameters" if sizes.parameters else "a new model"
     lines = [
         f"backbone: {size}, {sizes.layers} layers, {sizes.hidden} wide",
@@ -88,6 +124,8 @@ def outline(run: Run) -> str:
     for stage, mix in zip(run.settings.stages, run.mixes, strict=True):
         rows, datasets = _filled(mix), mix.datasets()
         steps = stage.steps or math.ceil((stage.epochs or 0) * rows / stage.batch_size / stage.accumulate)
+        if stage.steps is not None:
+            check_warmup(stage, steps)
         lines.append(
             f"{stage.name}: {'' if stage.steps else 'about '}{steps:,} steps of {stage.batch_size} queries out of "
             f"{rows:,} from {counted(len(datasets), 'dataset')}, {mix.rows('documents'):,} documents; "

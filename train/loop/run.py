@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,25 +20,33 @@ from open_ml_embed.core.listing import LISTING, write_listing
 from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
+from train.data.long_texts import CHARACTERS_A_TOKEN
 from train.data.mix import Mix
 from train.data.token_store import HERE, Store, open_store
 from train.data.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
 from train.loop.checkpoint import load_weights
 from train.loop.keys import content_digest
-from train.model.embedder import Embedder, build_backbone, empty_embedder
+from train.model.embedder import Embedder, backbone_config, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
+from train.model.stored_weights import PAIRS, first_state, stored_factors
+from train.model.tensor_files import LazyTensor
+from train.native import NATIVE, RUN, TRAINED, UNTRAINED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 REFRESHED = ("README.md", "config_sentence_transformers.json", "train3d/run.json")
 """Files that are not in the listing of a model folder: `fit.refresh` writes them anew, and `run.json` has a digest."""
-VERSION = 2
-NOT_IN_KEY = {"evaluation", "export", "watching", "memory", "checkpoint_every"}
+VERSION = 3
+ROUNDING = ("chunk_tokens", "compile", "parallel", "threads", "device")
+"""Settings that change the order of sums, and so the last bits of the results."""
+NOT_IN_KEY = {
+    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoints_kept", "precision", *ROUNDING
+}  # fmt: skip
+"""Settings that a run may change without starting again. The precision is in the key as what it comes to."""
 DIGESTS = "digests.json"
-NATIVE = "train3d"
-"""Folder with the trainer's own files inside the model folder, next to the files that sentence-transformers loads."""
+WEIGHTS = {"trained": TRAINED, "untrained": UNTRAINED}
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,9 @@ class Run:
             SettingsError: a rank or dimension above the hidden size, or a layer beyond the depth.
 
         """
-        width, depth = self.sizes.hidden, self.sizes.layers
-        return Shape(layers_of(self.settings, depth), dims_of(self.settings, width), ranks_of(self.settings, width))
+        settings, sizes = self.settings, self.sizes
+        ranks = ranks_of(settings, sizes.hidden, sizes.embedding_rank)
+        return Shape(layers_of(settings, sizes.layers), dims_of(settings, sizes.hidden), ranks)
 
     @cached_property
     def key(self) -> str:
@@ -97,6 +106,7 @@ class Run:
 
         """
         settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
+        settings["precision"] = self.settings.arithmetic
         stages = {stage.pop("name"): stage for stage in settings.pop("stages")}
         before, mixes = then.get("mixes", {}), {}
         for name, mix in zip(stages, self.mixes, strict=True):
@@ -106,6 +116,7 @@ class Run:
         if isinstance(self.settings.backbone, Pretrained):
             folder = Path(self.settings.backbone.path)
             files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+            files += [folder / name for name in PAIRS if (folder / name).is_file()]
             backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
             if backbone is not None:  # the path of a folder differs between machines
                 del settings["backbone"]["path"]
@@ -134,7 +145,9 @@ class Run:
         folder = self.work / "tokenizers" / digest(made_from)[:16]
         if not folder.is_dir():
             share = -(-backbone.tokenizer_texts // len(mixes))
-            texts = (text for mix in mixes.values() for text in mix.texts(share))
+            # A text's end that no model ever reads need not be in the vocabulary.
+            characters = CHARACTERS_A_TOKEN * length
+            texts = (text for mix in mixes.values() for text in mix.texts(share, characters=characters))
             trained = train_tokenizer(texts, vocab_size=backbone.vocab_size)
             with whole_folder(folder) as filled:
                 wrap(trained, max_length=length).save_pretrained(filled)
@@ -149,9 +162,30 @@ class Run:
         """Create the untrained model on the device of the settings, and return it with its nested sizes."""
         settings = self.settings
         backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
-        nest(backbone, self.shape.ranks)
+        pretrained = settings.backbone if isinstance(settings.backbone, Pretrained) else None
+        nest(backbone, self.shape.ranks, None if pretrained is None else stored_factors(pretrained))
         model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens)
         return model.to(settings.device), self.shape
+
+    def empty_model(self) -> Embedder:
+        """Create the model on the device `meta`, without weights."""
+        settings, shape = self.settings, self.shape
+        config = backbone_config(settings.backbone, self.tokenizer, max_length=settings.max_length)
+        return empty_embedder(config, layers=shape.layers, ranks=shape.ranks, chunk_tokens=settings.chunk_tokens)
+
+    def first_weights(self) -> dict[str, LazyTensor]:
+        """Return the weights that training starts from, by the names of the model's state.
+
+        Those of a pretrained backbone are read from its files one by one, so that the whole model is never in memory.
+
+        """
+        backbone = self.settings.backbone
+        if isinstance(backbone, Pretrained):
+            state = first_state(backbone, self.empty_model(), self.shape.ranks)
+            if state is not None:
+                return state
+        model = replace(self, settings=self.settings.model_copy(update={"device": "cpu"})).model()[0]
+        return {name: LazyTensor.of(value) for name, value in model.state_dict().items()}
 
 
 def store_of(
@@ -174,26 +208,35 @@ def configure(settings: TrainSettings) -> None:
     quiet()
 
 
-def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig) -> None:
-    """Write the configuration of the model and then `run.json`, which marks the run as complete."""
+def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, until: int | None = None) -> None:
+    """Write the configuration of the model and then `run.json`, which marks the run as complete.
+
+    Args:
+        folder: the model folder.
+        run: the run.
+        shape: the nested sizes of the model.
+        config: configuration of the backbone.
+        until: number of stages that the model was trained in; None: all.
+
+    """
     config.save_pretrained(folder / NATIVE)
     settings, backbone = run.settings, run.settings.backbone
     # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
     data = {
-        "key": run.key,
+        "key": run.key if until is None else f"{run.key} after {until} stages",
         "made_from": run.made_from({}),
         "shape": asdict(shape),
         "max_length": settings.max_length,
         "backbone": hub,
-        "instructed": run.mixes[-1].instructed,
+        "instructed": run.mixes[:until][-1].instructed,
         "stages": [
             [stage.name, mix.root.name, len(run.store(mix).train.queries)]
-            for stage, mix in zip(settings.stages, run.mixes, strict=True)
+            for stage, mix in list(zip(settings.stages, run.mixes, strict=True))[:until]
         ],
     }
     write_listing(folder, f"{NATIVE}/{LISTING}", without=REFRESHED)
-    write_whole(folder / NATIVE / "run.json", seal(data))
+    write_whole(folder / RUN, seal(data))
 
 
 def description(folder: Path) -> dict[str, Any]:
@@ -203,7 +246,7 @@ def description(folder: Path) -> dict[str, Any]:
         DamagedRecordError: the file is damaged.
 
     """
-    return read_sealed(folder / NATIVE / "run.json", remedy="run `train3d fit` again") or {}
+    return read_sealed(folder / RUN, remedy="run `train3d fit` again") or {}
 
 
 def shape_of(folder: Path) -> Shape:
@@ -226,7 +269,7 @@ def load(
 
     Args:
         folder: the model folder that `fit` wrote.
-        settings: gives the device and the chunk size.
+        settings: gives the device, the precision and the chunk size.
         weights: `trained` or `untrained`.
 
     Returns:
@@ -240,15 +283,15 @@ def load(
     from transformers import AutoConfig
 
     require(settings.device)
-    native = folder / NATIVE
     if finished_key(folder) is None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
     shape = shape_of(folder)
     model = empty_embedder(
-        AutoConfig.from_pretrained(native),
+        AutoConfig.from_pretrained(folder / NATIVE),
         layers=shape.layers,
         ranks=shape.ranks,
         chunk_tokens=settings.chunk_tokens,
     )
-    load_weights(native / f"{weights}.safetensors", model)
+    load_weights(folder / WEIGHTS[weights], model)
+    model.autocast = torch.bfloat16 if settings.arithmetic == "bfloat16" else None
     return model.to(settings.device).eval(), shape, load_saved(folder)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.factorized.modeling import MODELS
 from train.config import Pretrained, RandomQwen3
 from train.data.packing import Packing, share_out
 from train.data.segments import Segments
@@ -76,7 +77,9 @@ class Embedder(nn.Module):
 
         """
         if chunks is not None:
-            return torch.cat([self._states(segments, rows) for rows in chunks], dim=1)
+            # One context for all chunks: autocast converts each weight once in it, and the chunks share the copy.
+            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+                return torch.cat([self._states(segments, rows) for rows in chunks], dim=1)
         (chunks,) = share_out(segments.lengths, tokens=self.chunk_tokens)
         order = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(self.device)
         return self.forward(segments, chunks).index_select(1, order)
@@ -85,15 +88,14 @@ class Embedder(nn.Module):
         # An empty chunk encodes one text and drops the result, because every process has to take part in every pass.
         part = segments.take(rows if len(rows) else np.zeros(1, np.int64))
         packing = Packing.of(part.lengths, self.device)
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            output = self.backbone(
-                inputs_embeds=self.embedding(torch.from_numpy(part.ids).to(self.device))[None],
-                output_hidden_states=list(self.layers),
-                use_cache=False,
-                **packing.arguments,
-            )
-            last_LNH = torch.stack([output.hidden_states[layer][0, packing.last] for layer in self.layers])
-            states_LNH: Tensor = self.norm(last_LNH.to(torch.promote_types(last_LNH.dtype, torch.float32)))
+        output = self.backbone(
+            inputs_embeds=self.embedding(torch.from_numpy(part.ids).to(self.device))[None],
+            output_hidden_states=list(self.layers),
+            use_cache=False,
+            **packing.arguments,
+        )
+        last_LNH = torch.stack([output.hidden_states[layer][0, packing.last] for layer in self.layers])
+        states_LNH: Tensor = self.norm(last_LNH.to(torch.promote_types(last_LNH.dtype, torch.float32)))
         return states_LNH[:, : len(rows)]
 
     def compile_layers(self, backend: str = "inductor") -> None:
@@ -105,19 +107,60 @@ class Embedder(nn.Module):
 def empty_embedder(
     config: PretrainedConfig, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int
 ) -> Embedder:
-    """Return a model of a transformers configuration; its weights still have to be loaded."""
+    """Return a model of a transformers configuration on the device `meta`; its weights still have to be loaded.
+
+    Buffers, such as the frequencies of position embeddings, are there.
+
+    """
+    from accelerate import init_empty_weights
     from transformers import AutoModel
 
     auto: Any = AutoModel
-    backbone = auto.from_config(config)
-    backbone.set_input_embeddings(empty_embedding(config.vocab_size, config.hidden_size, ranks))
-    return Embedder(backbone, layers=layers, chunk_tokens=chunk_tokens)
+    with init_empty_weights(include_buffers=False):
+        backbone = auto.from_config(config)
+        backbone.set_input_embeddings(empty_embedding(config.vocab_size, config.hidden_size, ranks))
+        return Embedder(checked(backbone, config.model_type), layers=layers, chunk_tokens=chunk_tokens)
+
+
+def plain_config(config: PretrainedConfig) -> PretrainedConfig:
+    """Return the configuration of the backbone's own architecture: that of a factorized model without its rank."""
+    if config.model_type not in {kind.model_type for kind, _ in MODELS.values()}:
+        return config
+    left_out = ("model_type", "architectures", "embedding_rank", "auto_map")
+    values = {name: value for name, value in config.to_dict().items() if name not in left_out}
+    kind: Any = next(base for base in type(config).__mro__ if base.__module__.startswith("transformers."))
+    plain: PretrainedConfig = kind(**values)
+    return plain
+
+
+def backbone_config(
+    backbone: RandomQwen3 | Pretrained, tokenizer: PreTrainedTokenizerFast, *, max_length: int
+) -> PretrainedConfig:
+    """Return the configuration of the backbone; arguments as for `build_backbone`."""
+    import transformers
+
+    if isinstance(backbone, Pretrained):
+        config: PretrainedConfig = transformers.AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)
+        return plain_config(config)
+    return transformers.Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=backbone.hidden_size,
+        intermediate_size=backbone.intermediate_size,
+        num_hidden_layers=backbone.layers,
+        num_attention_heads=backbone.heads,
+        num_key_value_heads=backbone.kv_heads,
+        head_dim=backbone.head_dim,
+        max_position_embeddings=max_length,
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
 
 
 def build_backbone(
     backbone: RandomQwen3 | Pretrained, tokenizer: PreTrainedTokenizerFast, *, max_length: int, seed: int
 ) -> Any:
-    """Create or load the backbone in float32 on the CPU.
+    """Create or load the backbone in float32 on the CPU; an export in efficient mode keeps its factorized embedding.
 
     Args:
         backbone: the setting `train.backbone`.
@@ -140,24 +183,28 @@ def build_backbone(
             )
         except (OSError, ValueError) as error:
             raise SettingsError(f"no model: {error}", where=f"train.backbone.path: {backbone.path}") from None
-        return checked(model, backbone.path)
-    config = transformers.Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=backbone.hidden_size,
-        intermediate_size=backbone.intermediate_size,
-        num_hidden_layers=backbone.layers,
-        num_attention_heads=backbone.heads,
-        num_key_value_heads=backbone.kv_heads,
-        head_dim=backbone.head_dim,
-        max_position_embeddings=max_length,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+        return checked(_plain(model), backbone.path)
+    config = backbone_config(backbone, tokenizer, max_length=max_length)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = auto.from_config(config)
     return _scaled(model)
+
+
+def _plain(model: Any) -> Any:
+    """Return a model of the backbone's own architecture with the weights of a possibly factorized model."""
+    from accelerate import init_empty_weights
+    from transformers import AutoModel
+
+    config = plain_config(model.config)
+    if config is model.config:
+        return model
+    auto: Any = AutoModel
+    with init_empty_weights(include_buffers=False):
+        plain = auto.from_config(config)
+    plain.set_input_embeddings(model.get_input_embeddings())
+    plain.load_state_dict(model.state_dict(), assign=True)
+    return plain
 
 
 @torch.no_grad()
@@ -182,8 +229,9 @@ def checked(model: Any, where: str) -> Any:
 
     """
     name, config = type(model).__name__, model.config
-    weight = getattr(model.get_input_embeddings(), "weight", None)
-    if weight is None or not isinstance(getattr(model, "norm", None), nn.Module) or not hasattr(model, "layers"):
+    embedding = model.get_input_embeddings()
+    embeds = isinstance(embedding, TokenEmbedding) or hasattr(embedding, "weight")
+    if not embeds or not isinstance(getattr(model, "norm", None), nn.Module) or not hasattr(model, "layers"):
         raise SettingsError(
             f"{name} lacks a token embedding, layers or a final norm at the usual place of a decoder",
             where=where,

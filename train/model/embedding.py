@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
+from train.model.stored_weights import Factors
 
 
 class PlainEmbedding(nn.Module):
@@ -41,20 +42,35 @@ class PlainEmbedding(nn.Module):
 TokenEmbedding = FactorizedEmbedding | PlainEmbedding
 
 
-def nest(backbone: Any, ranks: Sequence[int]) -> Any:
+def nest(backbone: Any, ranks: Sequence[int], factors: Factors | None = None) -> Any:
     """Replace the token embedding of a backbone by one that is nested in rank, and return the backbone.
 
     Args:
-        backbone: a transformers model with a vocabulary × hidden size embedding; changed in place.
+        backbone: a transformers model with a vocabulary × hidden size embedding, or with a factorized one; changed in
+            place.
         ranks: embedding ranks, ascending. With the hidden size as the only rank, the table is kept and nothing is
             nested.
+        factors: the factors that the backbone was trained with; None: the table is decomposed.
+
+    Raises:
+        StageError: the factors are not those of the table.
 
     """
-    weight = backbone.get_input_embeddings().weight
-    if tuple(ranks) == (weight.shape[1],):
-        backbone.set_input_embeddings(PlainEmbedding(weight.detach()))
+    embedding = backbone.get_input_embeddings()
+    hidden = backbone.config.hidden_size
+    if isinstance(embedding, FactorizedEmbedding):
+        if tuple(ranks) == (hidden,):
+            backbone.set_input_embeddings(PlainEmbedding(embedding.product(embedding.rank)))
+        elif embedding.rank != ranks[-1]:
+            left, right = embedding.left.detach()[:, : ranks[-1]], embedding.right.detach()[: ranks[-1]]
+            backbone.set_input_embeddings(FactorizedEmbedding(left.contiguous(), right.contiguous()))
+    elif tuple(ranks) == (hidden,):
+        backbone.set_input_embeddings(PlainEmbedding(embedding.weight.detach()))
+    elif factors is not None:
+        factors.check(embedding.weight.detach().__getitem__)
+        backbone.set_input_embeddings(FactorizedEmbedding(*factors.read(ranks[-1])))
     else:
-        backbone.set_input_embeddings(FactorizedEmbedding.from_weight(weight, ranks[-1]))
+        backbone.set_input_embeddings(FactorizedEmbedding.from_weight(embedding.weight, ranks[-1]))
     return backbone
 
 

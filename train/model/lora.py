@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from open_ml_embed.core.optional import require
 from train.config import Lora
+from train.distributed.parallel import whole
 from train.model.embedder import Embedder
+from train.model.tensor_files import LazyTensor
 
 ADAPTER = "default"
 BASE = ".base_layer."
@@ -39,15 +42,32 @@ def add_lora(model: Embedder, settings: Lora) -> None:
     model.embedding.requires_grad_(requires_grad=True)
 
 
-@torch.no_grad()
-def folded_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state of a model with its LoRA updates merged: names and weights are those of a model without LoRA."""
-    state: dict[str, Tensor] = {}
+def plain_state(model: nn.Module) -> dict[str, LazyTensor]:
+    """Return the state of a model, unsharded and with its LoRA updates merged, one tensor at a time.
+
+    Names and weights are those of a model without LoRA on one process. If the model is sharded, all processes must read
+    the tensors, in this order; each tensor is whole while it is used.
+
+    """
+    state: dict[str, LazyTensor] = {}
     for name, value in model.state_dict().items():
+        shape, dtype = tuple(value.shape), value.dtype
         if BASE in name:
             owner, _, kind = name.partition(BASE)
-            layer: Any = model.get_submodule(owner)
-            state[f"{owner}.{kind}"] = value + layer.get_delta_weight(ADAPTER) if kind == "weight" else value
+            read = partial(_merged, value, model.get_submodule(owner)) if kind == "weight" else partial(whole, value)
+            state[f"{owner}.{kind}"] = LazyTensor(shape, dtype, read)
         elif f".{ADAPTER}." not in name:
-            state[name] = value
+            state[name] = LazyTensor(shape, dtype, partial(whole, value))
     return state
+
+
+def folded_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return `plain_state` with all tensors read."""
+    return {name: tensor.read() for name, tensor in plain_state(model).items()}
+
+
+@torch.no_grad()
+def _merged(weight: Tensor, layer: Any) -> Tensor:
+    update = whole(layer.lora_B[ADAPTER].weight) @ whole(layer.lora_A[ADAPTER].weight)
+    merged: Tensor = whole(weight) + update * layer.scaling[ADAPTER]
+    return merged

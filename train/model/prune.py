@@ -22,6 +22,7 @@ from torch import Tensor
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from train.config import Pretrained
+from train.data.long_texts import CHARACTERS_A_TOKEN
 from train.data.segments import Segments
 from train.data.tokenizer import encoder_of
 from train.loop.run import Run
@@ -51,8 +52,8 @@ class Target:
     intermediate: int
 
 
-SIZES = {"80M": Target(8, 320, 2048), "160M": Target(8, 640, 2048), "330M": Target(16, 896, 2560)}
-"""Cuts of Qwen3-0.6B with the published numbers of parameters."""
+SIZES = {"80M": Target(8, 320, 2048), "160M": Target(9, 640, 1536), "330M": Target(16, 896, 2560)}
+"""Published cuts of Qwen3-0.6B (F2LLM-v2, arXiv:2603.19223, table 1). ML-Embed's 140M is the 160M at rank 512."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,10 @@ def _kept(name: str, weight: Tensor, channels_h: Tensor, neurons_Li: list[Tensor
     return weight
 
 
+def _some_texts(run: Run, number: int) -> list[str]:
+    return list(run.mixes[0].texts(number, characters=CHARACTERS_A_TOKEN * run.settings.max_length))
+
+
 def write_pruned(run: Run, to: Path, *, size: str | None, sizes: dict[str, int | None], texts: int) -> Target:
     """Prune the backbone of a run and write it with its tokenizer, as a backbone for another run.
 
@@ -191,7 +196,7 @@ def write_pruned(run: Run, to: Path, *, size: str | None, sizes: dict[str, int |
     changed = {name: value for name, value in sizes.items() if value is not None}
     target = replace(SIZES[size] if size else whole, **changed)
     encoder = encoder_of(run.tokenizer, max_length=settings.max_length)
-    ids = [np.array(encoding.ids, np.int32) for encoding in encoder.encode_batch_fast(list(run.mixes[0].texts(texts)))]
+    ids = [np.array(encoding.ids, np.int32) for encoding in encoder.encode_batch_fast(_some_texts(run, texts))]
     pruned = prune(backbone, target, Segments(np.concatenate(ids), np.array([len(i) for i in ids], np.int32)))
     pruned.save_pretrained(to)
     run.tokenizer.save_pretrained(to)

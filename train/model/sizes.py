@@ -9,6 +9,7 @@ import torch
 
 from open_ml_embed.core.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
+from train.model.stored_weights import stored_factors
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -23,6 +24,8 @@ class Sizes:
         layers: number of layers.
         vocabulary: rows of the token embedding; None: as many as the tokenizer has tokens.
         parameters: number of parameters, including the token embedding; None for a new model.
+        positions: maximum number of tokens of a text; None: no limit is known.
+        embedding_rank: rank of the factors that the backbone's token embedding is stored as; None: no factors.
 
     """
 
@@ -30,6 +33,8 @@ class Sizes:
     layers: int
     vocabulary: int | None
     parameters: int | None
+    positions: int | None = None
+    embedding_rank: int | None = None
 
 
 def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
@@ -49,11 +54,24 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
             where=f"train.backbone.path: {backbone.path}",
             remedy="use a text model such as Qwen3 or EuroBERT",
         )
-    return Sizes(config.hidden_size, config.num_hidden_layers, config.vocab_size, _parameters(config))
+    rank = getattr(config, "embedding_rank", None)
+    if rank is None:
+        factors = stored_factors(backbone)
+        rank = None if factors is None else factors.rank
+    return Sizes(
+        config.hidden_size,
+        config.num_hidden_layers,
+        config.vocab_size,
+        _parameters(config),
+        getattr(config, "max_position_embeddings", None),
+        rank,
+    )
 
 
 def _config(backbone: Pretrained) -> PretrainedConfig:
     from transformers import AutoConfig
+
+    import open_ml_embed.factorized  # noqa: F401 (the model types of exports in efficient mode)
 
     try:
         found: PretrainedConfig = AutoConfig.from_pretrained(backbone.path, revision=backbone.revision)

@@ -22,6 +22,7 @@ from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.progress import Progress
 from train.config import Distillation
 from train.data.batch import Batch
+from train.data.long_texts import kept_prefixes
 from train.data.mix import Mix
 from train.objective.loss import Taught
 
@@ -32,6 +33,8 @@ VERSION = 1
 FILES = {"train": "queries.npy", "documents": "documents.npy"}
 TEXTS = {"train": "query", "documents": "text"}
 BLOCK_ROWS = 1 << 16
+LONGEST = 1 << 20
+"""Tokenizers without a limit have one of more tokens than this."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
         for kind, name in FILES.items():
             vectors, at = None, 0
             for batch in mix.batches(kind):
-                texts = batch.column(TEXTS[kind]).to_pylist()
+                texts = _kept(teacher, batch.column(TEXTS[kind]).to_pylist(), prompts[kind])
                 embeddings = teacher.encode(texts, prompt=prompts[kind] or None, normalize_embeddings=True)
                 if vectors is None:
                     shape = (mix.rows(kind), embeddings.shape[1])
@@ -117,6 +120,16 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
     _, axes = np.linalg.eigh(second_moment)
     for name in FILES.values():
         _rotate(folder / name, axes[:, ::-1].astype(np.float32))
+
+
+def _kept(teacher: SentenceTransformer, texts: list[str], prompt: str) -> list[str]:
+    """Return the beginnings of texts that the teacher reads."""
+    tokenizer = getattr(teacher.tokenizer, "backend_tokenizer", None)
+    length = teacher.max_seq_length
+    if tokenizer is None or not length or length > LONGEST:
+        return texts
+    whole = [prompt + text for text in texts]
+    return [text[len(prompt) :] for text in kept_prefixes(whole, tokenizer, length)]
 
 
 def _rotate(path: Path, axes: F32) -> None:

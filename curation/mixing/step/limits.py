@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ from curation.mixing.step.pool import MixPool
 from curation.mixing.step.select import LEFT_OUT, OVER_CAP, TRAIN, TWIN, VALIDATION, selection_of
 from curation.tables.contamination import contaminated_clusters
 from open_ml_embed.core.array_types import I64, U8, U64
-from open_ml_embed.core.store import MARKER, Store, flat
+from open_ml_embed.core.store import MARKER, Store, flat, marker_of
 from open_ml_embed.core.task import NoSettings, Outputs, Task
 
 _CLUSTER = pa.schema([pa.field("sample_cluster", pa.int64(), nullable=False)])
@@ -95,11 +94,10 @@ def kept_ranks(store: Store, mix: str) -> dict[str, int] | None:
 
     The caller has checked that the mix is current.
     """
-    paths = [f"{Limits.name}/{mix}.held.arrow", f"{Limits.name}/{mix}{MARKER}"]
-    if any(size is None for size in store.sizes(paths).values()):
+    path, content = f"{Limits.name}/{mix}.held.arrow", store.files.read(f"{Limits.name}/{mix}{MARKER}")
+    if content is None or store.sizes([path])[path] is None:
         return None
-    stats = json.loads(store.fs.cat_file(store.full(paths[1])))["stats"]
-    return {source: int(rank) for source, rank in stats["ranks"].items()}
+    return {source: int(rank) for source, rank in marker_of(content).stats["ranks"].items()}
 
 
 def final_verdicts(store: Store, pool: MixPool, highest_rank: int | None) -> U8:

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from open_ml_embed.core.array_types import I64
 from train.data.batch import Targets, make_batch, make_targets
+from train.data.mix import Mix
+from train.data.plan import Plan
+from train.data.token_store import open_store
+from train.data.tokenizer import encoder_of
 from train.loop.loop import Trainer
 from train.loop.run import Run
 from train.model.presets import PRESETS
@@ -81,6 +89,25 @@ def test_upstream_scores_every_positive_as_it_comes() -> None:
     assert targets.columns_C.tolist() == [0, 0, 1]
     assert targets.columns_mask_BC.tolist() == [[False, True, True], [True, False, True], [True, True, False]]
     assert bool(targets.negatives_mask_BK.all())
+
+
+def test_a_batch_holds_one_direction_of_a_bitext(run: Run, mix: Path, tmp_path: Path) -> None:
+    shutil.copytree(mix, tmp_path / "mix")
+    for file in (tmp_path / "mix" / "samples").iterdir():
+        rows = [r | {"source": "unpc", "family": "retrieval"} for r in pq.read_table(file).to_pylist()]
+        rows = [r | {"subset": "ar2en" if i % 3 else "en2ar"} for i, r in enumerate(rows)]
+        pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(file)), file)
+    mixed = Mix(tmp_path / "mix")
+    store = open_store(mixed, encoder_of(run.tokenizer, max_length=24), tmp_path / "stores")
+    assert [d.name for d in store.datasets] == ["unpc/ar2en", "unpc/en2ar"]
+    subset = pa.concat_tables(map(pq.read_table, mixed.files("train")))["subset"].to_pylist()
+    plan = Plan([store.train.dataset.of(code) for code in range(2)], 24, 0, 0)
+    seen: list[int] = []
+    for step in range(plan.steps_per_epoch):
+        batch = make_batch(store, plan, step, wanted={"retrieval": 2}, preset=PRESETS["default"], stream=(0, 0))
+        assert {subset[row] for row in batch.query_rows} == {batch.subset}
+        seen += batch.query_rows.tolist()
+    assert sorted(seen) == list(range(204))
 
 
 @pytest.mark.parametrize("preset", PRESETS.values())

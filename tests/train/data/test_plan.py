@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import pairwise
 
@@ -19,17 +20,24 @@ def plan_of(sizes: list[int], batch_size: int, seed: int = 0) -> Plan:
 
 
 @given(SIZES, st.integers(1, 9), st.integers(0, 2**63))
-def test_an_epoch_takes_no_row_twice_and_only_whole_batches(sizes: list[int], batch_size: int, seed: int) -> None:
+def test_an_epoch_takes_every_row_once_in_batches_of_one_dataset(sizes: list[int], batch_size: int, seed: int) -> None:
     plan = plan_of(sizes, batch_size, seed)
     for epoch in range(2):
         steps = [plan.step(epoch * plan.steps_per_epoch + s) for s in range(plan.steps_per_epoch)]
         rows = np.concatenate([rows for _, rows in steps])
-        assert len(set(rows)) == len(rows)
+        assert sorted(rows) == list(range(sum(sizes)))
         for dataset, taken in steps:
-            assert len(taken) == min(batch_size, sizes[dataset])
+            batches = math.ceil(sizes[dataset] / batch_size)
+            assert len(taken) in (sizes[dataset] // batches, math.ceil(sizes[dataset] / batches))
             assert np.isin(taken, plan.rows[dataset]).all()
         counts = Counter(dataset for dataset, _ in steps)
-        assert counts == {d: max(1, n // batch_size) for d, n in enumerate(sizes) if n}
+        assert counts == {d: math.ceil(n / batch_size) for d, n in enumerate(sizes) if n}
+
+
+def test_a_remainder_leaves_no_query_alone() -> None:
+    plan = plan_of([1025, 3], 512)
+    sizes = Counter(len(plan.step(s)[1]) for s in range(plan.steps_per_epoch))
+    assert sizes == {342: 2, 341: 1, 3: 1}
 
 
 def test_a_step_depends_on_its_number_only() -> None:

@@ -72,10 +72,10 @@ def test_the_store_says_what_the_mix_says(run: Run, mix: Path) -> None:
         encoder.encode(d["text"]).ids for d in documents
     ]
     assert store.cluster[np.arange(len(documents))].tolist() == [d["cluster"] for d in documents]
-    assert [(d.source, d.family) for d in store.datasets] == [
-        ("alpha", "retrieval"),
-        ("beta", "retrieval"),
-        ("gamma", "clustering"),
+    assert [(d.source, d.subset, d.family) for d in store.datasets] == [
+        ("alpha", "all", "retrieval"),
+        ("beta", "all", "retrieval"),
+        ("gamma", "all", "clustering"),
     ]
     for name, split in (("train", store.train), ("validation", store.validation)):
         rows = pa.concat_tables(map(pq.read_table, sorted((mix / "samples").glob(f"{name}-*")))).to_pylist()
@@ -166,8 +166,14 @@ def test_tokenizing_goes_on_after_a_kill_and_workers_change_nothing(run: Run, mi
         ("train", "positive_id", 240, "outside 0 … 239"),
         ("train", "positive_id", -1, "outside 0 … 239"),
         ("train", "family", "regression", "the loss family 'regression'"),
-        ("train", "family", None, "the column family has nulls"),
-        ("train", "source", None, "the column source has nulls"),
+        ("train", "family", None, "the loss family None"),
+        ("train", "source", None, "source None"),
+        ("train", "subset", None, "subset None"),
+        ("documents", "text", None, "values of the column text are null"),
+        ("documents", "cluster", None, "values of the column cluster are null"),
+        ("train", "query", None, "values of the column query are null"),
+        ("train", "positive_id", None, "values of the column positive_id are null"),
+        ("train", "negative_ids", [None], "values of the column negative_ids are null"),
     ],
 )
 def test_a_broken_mix_is_refused(run: Run, mix: Path, tmp_path: Path, kind, column, values, message) -> None:
@@ -198,7 +204,7 @@ def test_a_family_that_lives_on_negatives_needs_some(mix: Path, tmp_path: Path, 
     if not refused:
         assert len(Mix(tmp_path / "mix").datasets()) == 3
         return
-    with pytest.raises(StageError, match="none of the 80 samples of gamma has a negative") as caught:
+    with pytest.raises(StageError, match="none of the 80 samples of gamma/all has a negative") as caught:
         Mix(tmp_path / "mix").datasets()
     assert "curate mine" in caught.value.remedy
 

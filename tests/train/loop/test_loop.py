@@ -11,8 +11,9 @@ import torch
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
 from train.loop import checkpoint
-from train.loop.loop import Trainer, learning_rate
+from train.loop.loop import Trainer
 from train.loop.run import Run
+from train.loop.schedule import learning_rate
 
 STEPS = 65  # 60 of the first stage, 5 of the second
 

@@ -123,6 +123,28 @@ def test_a_folder_without_a_configuration(mix: Path, tmp_path: Path) -> None:
     assert "no model" in error.what
 
 
+def test_texts_longer_than_the_backbone_has_positions(mix: Path, tmp_path: Path, backbone: Path) -> None:
+    config = json.loads((backbone / "config.json").read_text("utf-8"))
+    (backbone / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 23}), "utf-8")
+    section = params_for(mix, backbone={"kind": "pretrained", "path": str(backbone)})
+    error = start(tmp_path, section)
+    assert isinstance(error, SettingsError)
+    assert "texts of 24 tokens, but the backbone has 23 positions" in error.what
+    assert error.where == "train.max_length"
+    with pytest.raises(SettingsError, match="23 positions"):
+        outline(Run(load_settings(tmp_path / "params.yaml", None)[1], tmp_path / "work"))
+
+
+@pytest.mark.parametrize("length", [{"steps": 4}, {"epochs": 0.4, "steps": None}])
+def test_a_warm_up_longer_than_its_stage(mix: Path, tmp_path: Path, length: dict) -> None:
+    section = params_for(mix)
+    section["stages"][1] |= length | {"warmup_steps": 5}
+    error = start(tmp_path, section)
+    assert isinstance(error, SettingsError)
+    assert "a warm-up of 5 steps, but the stage has 4" in error.what
+    assert "instruction" in error.where
+
+
 def test_a_new_model_needs_a_rate_of_its_own(mix: Path, tmp_path: Path) -> None:
     section = params_for(mix)
     section["stages"][1]["learning_rate"] = None
@@ -139,7 +161,8 @@ def test_a_new_model_needs_a_rate_of_its_own(mix: Path, tmp_path: Path) -> None:
         (2560, 36, 32, 9728, True, 7e-6),
         (4096, 36, 32, 12288, False, 6e-6),
         (320, 8, 16, 2048, True, 4e-5),
-        (640, 8, 16, 2048, True, 3e-5),
+        (5120, 40, 40, 17408, False, 5e-6),
+        (640, 9, 16, 1536, True, 3e-5),
     ],
 )
 def test_the_recipes_rate_goes_by_the_published_sizes(tmp_path, width, depth, heads, mlp, tied, rate) -> None:

@@ -1,0 +1,76 @@
+"""A folder beside an export that llama.cpp's converter reads.
+
+`convert_hf_to_gguf.py` recognizes a tokenizer by the hash of what it makes of a fixed text. An export's tokenizer ends
+texts itself, so its hash is not that of the backbone, and the converter refuses it. In this folder the tokenizer is as
+the backbone has it, and a flag says that texts end with the end-of-text token, which the converter writes into the
+GGUF file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.files import whole_folder, write_whole
+
+FOLDER = "gguf"
+SHARED = ("config.json", "modules.json", "1_Pooling/config.json", "model*.safetensors", "model.safetensors.index.json")
+"""Files that are the export's own."""
+
+
+def write_gguf_folder(folder: Path, *, dim: int, hidden: int, mode: str) -> Path:
+    """Write `gguf/` into an export; weights are hard links where the file system has them.
+
+    Args:
+        folder: an export.
+        dim: dimensions of its vectors.
+        hidden: hidden size of the backbone.
+        mode: mode of the export.
+
+    Returns:
+        The folder, for `convert_hf_to_gguf.py`.
+
+    Raises:
+        SettingsError: a GGUF file cannot hold this export.
+
+    """
+    if mode != "compatible" or dim != hidden:
+        raise SettingsError(
+            "a GGUF file holds no factors of the token embedding, and vectors of the full width only",
+            where="--gguf",
+            remedy="export with --mode compatible and without --dim; vectors can be cut and normalized afterwards",
+        )
+    with whole_folder(folder / FOLDER) as filled:
+        for pattern in SHARED:
+            for path in folder.glob(pattern):
+                to = filled / path.relative_to(folder)
+                to.parent.mkdir(exist_ok=True)
+                _link(path, to)
+        tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        tokenizer["post_processor"] = _without_ending(tokenizer["post_processor"])
+        write_whole(filled / "tokenizer.json", json.dumps(tokenizer, ensure_ascii=False) + "\n")
+        config: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+        config |= {"add_eos_token": True, "add_bos_token": False}
+        write_whole(filled / "tokenizer_config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    return folder / FOLDER
+
+
+def _without_ending(processor: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a post-processor without the template that appends the end-of-text token."""
+    if processor is None or processor["type"] == "TemplateProcessing":
+        return None
+    if processor["type"] != "Sequence":
+        return processor
+    left = [part for part in processor["processors"] if part["type"] != "TemplateProcessing"]
+    return left[0] if len(left) == 1 else processor | {"processors": left}
+
+
+def _link(path: Path, to: Path) -> None:
+    try:
+        os.link(path, to)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(path, to)

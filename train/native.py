@@ -1,0 +1,14 @@
+"""The trainer's own files inside a model folder, next to those that sentence-transformers loads."""
+
+from __future__ import annotations
+
+NATIVE = "train3d"
+"""Folder of these files."""
+RUN = f"{NATIVE}/run.json"
+"""What a finished model was trained from; written last."""
+RECORD = f"{NATIVE}/export.json"
+"""Facts about an export that sentence-transformers has no field for."""
+TRAINED, UNTRAINED = (f"{NATIVE}/{kind}.safetensors" for kind in ("trained", "untrained"))
+"""The weights of a finished model under the trainer's own names, after training and before."""
+FACTORS = f"{NATIVE}/factors.safetensors"
+"""The two factors of the token embedding, beside an export whose table is their product."""
