@@ -19,9 +19,9 @@ RANGE = 4096
 """Documents of a range: their scores fit into the first-level cache, and a number in a range fits into uint16."""
 
 
-ROW = RANGE // 16
+ROW = RANGE // 8
 """A block with at least so many postings is a row: it holds an impact for every document of its range. Adding a row
-takes as long as adding about so many postings one by one."""
+takes less time than adding so many postings one by one."""
 
 
 class Index(NamedTuple):

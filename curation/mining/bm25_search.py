@@ -28,9 +28,9 @@ _FEW = RANGE // 16
 """With fewer postings than this, their documents are listed one by one; otherwise all scores of the range are read."""
 _PASS = RANGE // 32
 """Postings that are added in the time of one pass over the scores of a range."""
-_POSTINGS_A_LOOKUP = 24
+_POSTINGS_A_LOOKUP = 40
 """Postings that are scanned in about the time of one binary search."""
-_POSTINGS_A_ROW_LOOKUP = 8
+_POSTINGS_A_ROW_LOOKUP = 16
 """Postings that are scanned in about the time of reading one impact of a row that is not in the first-level cache."""
 _HALVINGS = 10
 """Steps of a search for a score that few documents have."""
