@@ -190,7 +190,9 @@ def _blocks_of_query(index: Index, blocks: I64, peaks: F32, place: I64, query: _
 
 
 @njit(nogil=True)
-def _candidates(index: Index, query: _Blocks, held: int, threshold: np.float64, many: int, space: _Space) -> int:
+def _candidates(  # noqa: PLR0912 (each part for lists and for rows)
+    index: Index, query: _Blocks, held: int, threshold: np.float64, many: int, space: _Space
+) -> int:
     """Score the documents of a range that may reach a threshold.
 
     Args:

@@ -11,7 +11,7 @@ whatever the sample is like.
 from __future__ import annotations
 
 from functools import cache
-from math import comb
+from math import exp, lgamma, log, log1p
 
 import numpy as np
 
@@ -64,7 +64,8 @@ def rank_in_sample(k: int, share: float) -> int:
     """
     tail = 0.0
     for r in range(k, 0, -1):
-        tail += comb(k, r) * share**r * (1 - share) ** (k - r)
+        ways = lgamma(k + 1) - lgamma(r + 1) - lgamma(k - r + 1)
+        tail += exp(ways + r * log(share) + (k - r) * log1p(-share))
         if tail > RISK:
             return min(r + 1, k)
     return 1
