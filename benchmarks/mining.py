@@ -269,7 +269,7 @@ def bm25(n: int) -> None:
     compare(f"BM25, {n:,} queries × {n:,} documents, top 100, one core, tokenizing included", contestants)
 
 
-def made_up(n: int, kind: str, seed: int) -> Tokens:
+def rehearsed(n: int, kind: str, seed: int) -> Tokens:
     """Return the tokens of n texts of a kind of the rehearsals: 20,000 words by Zipf's law, log-normal lengths."""
     rng = np.random.default_rng(seed)
     median, spread, least, most = LENGTHS[kind]
@@ -327,7 +327,7 @@ def scaling(sizes: list[int], queries: int) -> None:
     settings, k = MiningSettings(preset="none"), 100
     rates: dict[str, list[float]] = {}
     for n in (2_000, *sizes):  # the first one compiles
-        asked, searched = made_up(queries, "question", 1), made_up(n, "passage", 2)
+        asked, searched = rehearsed(queries, "question", 1), rehearsed(n, "passage", 2)
         masks = build_masks(Ragged.empty(queries), np.arange(n))
         pool = Pool(masks, Ragged.of([[]] * queries), np.arange(queries, dtype=np.uint64))
         retriever = lexical(asked, searched)
@@ -344,7 +344,7 @@ def scaling(sizes: list[int], queries: int) -> None:
         seconds = {"ours": ours, "every word": exhaustive}
         shown = f"index {built - begun:.1f} s"
         if (theirs := by_bm25s(asked, searched, k)) is not None:
-            np.testing.assert_allclose(theirs[0], scores, rtol=1e-3)
+            np.testing.assert_allclose(theirs[0], np.maximum(scores, 0), rtol=1e-3)  # bm25s fills up with scores of 0
             seconds["bm25s"], shown = theirs[2], f"{shown}, of bm25s {theirs[1]:.1f} s"
         if n in sizes:
             for name, value in seconds.items():
