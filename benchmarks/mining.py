@@ -30,17 +30,20 @@ from datasets import load_from_disk
 
 from benchmarks._mining_contestants import CONTESTANTS, read
 from benchmarks._timing import compare
+from benchmarks.rehearsal.words import LENGTHS, SIZE
 from curation.mining.api import mine_pool
-from curation.mining.bm25 import take_tokens
+from curation.mining.bm25 import RANGE, query_terms, take_tokens
+from curation.mining.bm25_build import build_index
+from curation.mining.bm25_search import search
 from curation.mining.lexical import LexicalRetriever
 from curation.mining.masks import Ragged, build_masks
 from curation.mining.negatives import Negatives
 from curation.mining.rules import Pool
 from curation.mining.settings import MiningSettings
-from curation.mining.topk.exact import exact_topk
+from curation.mining.topk.exact import TopK, exact_topk
+from curation.mining.topk.heap import empty_heaps
 from curation.mining.vectors import NpyVectors
 from open_ml_embed.core.ragged import offsets_of
-from open_ml_embed.core.splitmix import GOLDEN
 from open_ml_embed.core.text.tokens import Tokens, tokenize
 from tests.support.disguises import disguised, word_vectors
 
@@ -266,34 +269,92 @@ def bm25(n: int) -> None:
     compare(f"BM25, {n:,} queries × {n:,} documents, top 100, one core, tokenizing included", contestants)
 
 
-def long_texts(n: int, words: tuple[int, int], seed: int) -> Tokens:
-    """Return the tokens of n long texts with a vocabulary that follows Zipf's law (200,000 words, exponent 1)."""
+def rehearsed(n: int, kind: str, seed: int) -> Tokens:
+    """Return the tokens of n texts of a kind of the rehearsals: 20,000 words by Zipf's law, log-normal lengths."""
     rng = np.random.default_rng(seed)
-    share = np.cumsum(1 / np.arange(1, 200_001))
-    lengths = rng.integers(*words, n)
-    word = np.searchsorted(share, rng.random(lengths.sum()) * share[-1]).astype(np.uint64)
-    return Tokens((word + np.uint64(1)) * np.uint64(GOLDEN), offsets_of(lengths), np.zeros(n, np.uint64))
+    median, spread, least, most = LENGTHS[kind]
+    lengths = np.clip(np.exp(rng.normal(np.log(median), spread, n)), least, most).astype(np.int64)
+    word = (SIZE ** rng.random(int(lengths.sum())) - 1).astype(np.uint64)
+    return Tokens(word + np.uint64(1), offsets_of(lengths), np.zeros(n, np.uint64))
+
+
+def added_up(queries: Tokens, documents: Tokens, k: int) -> tuple[TopK, float]:
+    """Search without any pruning: each range by itself, with the threshold 0; return the results and CPU seconds."""
+    ranges = range(0, len(documents), RANGE)
+    chunks = (take_tokens(documents, np.arange(s, min(s + RANGE, len(documents)))) for s in ranges)
+    index = build_index(chunks, k1=1.5, b=0.75)
+    terms, starts = query_terms(index, queries)
+    n, numbers = len(queries), np.arange(len(documents), dtype=np.int32)
+    masks = build_masks(Ragged.empty(n), np.arange(len(documents)))
+    best, begun = empty_heaps(n, k), time.process_time()
+    for number in range(len(ranges)):
+        part, masked, thresholds = empty_heaps(n, k), empty_heaps(n, 1), np.zeros(n, np.float32)
+        search(np.arange(n), terms, starts, index, number, number + 1, numbers, masks, thresholds, part, masked)
+        ids, scores = np.concatenate([best.ids, part.ids], 1), np.concatenate([best.scores, part.scores], 1)
+        order = np.lexsort((ids, -scores), axis=1)[:, :k]
+        best = best._replace(ids=np.take_along_axis(ids, order, 1), scores=np.take_along_axis(scores, order, 1))
+    seconds = time.process_time() - begun
+    best.held[:] = (best.ids >= 0).sum(1)
+    nothing = np.zeros((n, 0))
+    return TopK(best.scores, best.ids, nothing.astype(np.float32), nothing.astype(np.int32)), seconds
+
+
+def by_bm25s(queries: Tokens, documents: Tokens, k: int) -> tuple[np.ndarray, float, float] | None:
+    """Return the scores that bm25s finds, float32[n, k], and its CPU seconds: of the index, and of the search."""
+    try:
+        import bm25s
+        from bm25s.tokenization import Tokenized
+    except ModuleNotFoundError:
+        return None
+    vocabulary = {str(word): word for word in range(SIZE + 1)}
+
+    def tokenized(tokens: Tokens, *, once: bool) -> Tokenized:
+        parts = np.split(tokens.hashes.astype(np.int64), tokens.offsets[1:-1])
+        return Tokenized([(np.unique(part) if once else part).tolist() for part in parts], vocabulary)
+
+    given, asked = tokenized(documents, once=False), tokenized(queries, once=True)
+    index = bm25s.BM25(k1=1.5, b=0.75, method="lucene", backend="numba")
+    begun = time.process_time()
+    index.index(given, show_progress=False)
+    built = time.process_time()
+    _, scores = index.retrieve(asked, k=k, show_progress=False, n_threads=1)
+    return scores * 2.5, built - begun, time.process_time() - built  # Lucene leaves the factor k1 + 1 out
 
 
 def scaling(sizes: list[int], queries: int) -> None:
-    """Print how the CPU time of a search grows with the documents; documents and queries are long, as code is."""
-    print(f"BM25, queries of 60 to 120 words, documents of 60 to 300, {queries:,} queries, one thread, CPU time")
-    rates = []
-    for n in sizes:
-        asked, searched = long_texts(queries, (60, 120), 1), long_texts(n, (60, 300), 2)
-        masks = build_masks(Ragged.of([[i % n] for i in range(queries)]), np.arange(n))
+    """Print how the CPU time of a search grows with the documents: ours, adding every word up, and bm25s."""
+    print(f"BM25, {queries:,} questions, passages, 20,000 words, top 100, one thread, CPU time; index in brackets")
+    settings, k = MiningSettings(preset="none"), 100
+    rates: dict[str, list[float]] = {}
+    for n in (2_000, *sizes):  # the first one compiles
+        asked, searched = rehearsed(queries, "question", 1), rehearsed(n, "passage", 2)
+        masks = build_masks(Ragged.empty(queries), np.arange(n))
         pool = Pool(masks, Ragged.of([[]] * queries), np.arange(queries, dtype=np.uint64))
-        retriever, settings = lexical(asked, searched), MiningSettings()
+        retriever = lexical(asked, searched)
         begun = time.process_time()
         list(retriever.blocks(pool, settings, np.arange(1)))
         built = time.process_time()
-        list(retriever.blocks(pool, settings))
-        rates.append((time.process_time() - built) / queries)
-        whole = f"{rates[-1] * n:7.1f} s for as many queries as documents"
-        print(f"  {n:9,} documents: index {built - begun:5.1f} s, {rates[-1] * 1e3:6.3f} ms a query, {whole}")
-    for (n, rate), (more, slower) in pairwise(zip(sizes, rates, strict=True)):
-        exponent = np.log(slower * more / rate / n) / np.log(more / n)
-        print(f"  from {n:,} to {more:,}: exponent {exponent:.2f}, of as many queries as documents")
+        found = list(retriever.blocks(pool, settings))
+        ours = time.process_time() - built
+        whole, exhaustive = added_up(asked, searched, k)
+        ids = np.concatenate([part.candidates.ids for part in found])
+        scores = np.concatenate([part.candidates.scores for part in found])
+        assert ids.tobytes() == whole.ids.tobytes(), "not the documents of adding every word up"
+        assert scores.tobytes() == whole.scores.tobytes(), "not the scores of adding every word up"
+        seconds = {"ours": ours, "every word": exhaustive}
+        shown = f"index {built - begun:.1f} s"
+        if (theirs := by_bm25s(asked, searched, k)) is not None:
+            np.testing.assert_allclose(theirs[0], np.maximum(scores, 0), rtol=1e-3)  # bm25s fills up with scores of 0
+            seconds["bm25s"], shown = theirs[2], f"{shown}, of bm25s {theirs[1]:.1f} s"
+        if n in sizes:
+            for name, value in seconds.items():
+                rates.setdefault(name, []).append(value / queries)
+            each = ", ".join(f"{name} {value / queries * 1e3:.3f}" for name, value in seconds.items())
+            print(f"  {n:9,} documents: ms a query: {each} ({shown})")
+    for name, values in rates.items():
+        for (n, rate), (more, slower) in pairwise(zip(sizes, values, strict=True)):
+            exponent = np.log(slower * more / rate / n) / np.log(more / n)
+            print(f"  {name}, from {n:,} to {more:,}: exponent {exponent:.2f}, of as many queries as documents")
 
 
 def main() -> None:
@@ -301,6 +362,9 @@ def main() -> None:
     parser.add_argument("--peers", default="work/peers", help="folder of packages to compare with")
     parser.add_argument("--size", type=int, default=100_000, help="queries, and documents")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument(
+        "--pools", type=int, default=4, help="pool sizes of `scaling`, from 10,000 on, each 4 times as large"
+    )
     parser.add_argument("--only", choices=["disguises", "search", "job", "bm25", "scaling"])
     chosen = parser.parse_args()
     parts = {
@@ -308,7 +372,7 @@ def main() -> None:
         "search": lambda: search_rate(chosen.size),
         "job": lambda: whole_job(chosen.size, chosen.peers, chosen.rounds),
         "bm25": lambda: bm25(min(chosen.size, 20_000)),
-        "scaling": lambda: scaling([5_000, 20_000, 80_000], 1000),
+        "scaling": lambda: scaling([10_000, 40_000, 160_000, 640_000][: chosen.pools], 500),
     }
     for name, part in parts.items():
         if chosen.only in (None, name):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from curation.mining.bm25 import RANGE, Index
+from curation.mining.bm25 import RANGE, ROW, Index
 from open_ml_embed.core.array_types import F32, F64, I32, I64, U16, U64, Array
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.ragged import offsets_of
@@ -125,25 +125,46 @@ def build_index(chunks: Iterable[Tokens], *, k1: float, b: float) -> Index:
     mean = sum(int(chunk.lengths.sum()) for chunk in on_disk) / max(n, 1)
     idf = np.log1p((n - holding + 0.5) / (holding + 0.5))
     counts = np.zeros(-(-n // RANGE), np.int64)
-    block_terms, block_starts, peaks = _FileArray(np.int32), _FileArray(np.int64), _FileArray(np.float32)
-    documents, impacts = _FileArray(np.uint16), _FileArray(np.float32)
+    block_terms, block_starts, block_rows = _FileArray(np.int32), _FileArray(np.int64), _FileArray(np.int32)
+    peaks, documents, impacts = _FileArray(np.float32), _FileArray(np.uint16), _FileArray(np.float32)
+    rows = _FileArray(np.float32)
     first = 0
     while on_disk:
         chunk = on_disk.popleft()  # its files are deleted when it is replaced
         norm: F64 = (k1 * (1 - b + b * chunk.lengths / max(mean, 1e-9))).astype(np.float64)
         term = np.searchsorted(terms, chunk.hashes)
-        impact, peak = _impacts(chunk, idf[term].astype(np.float64), norm, k1)
-        of_chunk = np.bincount(chunk.ranges)
-        counts[first : first + len(of_chunk)] = of_chunk
+        numbers, offsets = _rows_and_lists(chunk.offsets)
+        of_chunk = _impacts(chunk, numbers, offsets, idf[term].astype(np.float64), norm, k1)
+        of_range = np.bincount(chunk.ranges)
+        counts[first : first + len(of_range)] = of_range
         first += len(chunk.lengths) // RANGE
-        block_starts.append(impacts.size + chunk.offsets[:-1])
-        for array, values in ((block_terms, term), (peaks, peak), (documents, chunk.documents), (impacts, impact)):
+        block_starts.append(impacts.size + offsets[:-1])
+        block_rows.append(np.where(numbers < 0, -1, numbers + rows.size // RANGE))
+        block_terms.append(term)
+        for array, values in zip((peaks, documents, impacts, rows), of_chunk, strict=True):
             array.append(values)
     block_starts.append(np.array([impacts.size]))
     return Index(
         terms, holding.astype(np.int32), offsets_of(counts), block_terms.mapped(), block_starts.mapped(),
-        peaks.mapped(), documents.mapped(), impacts.mapped(),
+        block_rows.mapped(), peaks.mapped(), documents.mapped(), impacts.mapped(), rows.mapped().reshape(-1, RANGE),
     )  # fmt: skip
+
+
+def _rows_and_lists(offsets: I64) -> tuple[I32, I64]:
+    """Decide which blocks of a chunk are rows.
+
+    Args:
+        offsets: int64[blocks + 1], offset of each block's postings.
+
+    Returns:
+        int32[blocks], the number of each row in the chunk, -1 for lists; and int64[blocks + 1], offset of each block's
+        postings among those of lists.
+
+    """
+    sizes = np.diff(offsets)
+    is_row = sizes >= ROW
+    numbers = np.where(is_row, np.cumsum(is_row) - 1, -1).astype(np.int32)
+    return numbers, offsets_of(np.where(is_row, 0, sizes))
 
 
 def _sorted_chunk(tokens: Tokens) -> _Chunk:
@@ -177,13 +198,35 @@ def _on_disk(values: Array) -> Any:
 
 
 @njit
-def _impacts(chunk: _Chunk, idf: F64, norm: F64, k1: float) -> tuple[F32, F32]:
-    """Return the impact of each posting, and the largest impact of each block."""
-    impacts, peaks = np.empty(len(chunk.documents), np.float32), np.zeros(len(chunk.hashes), np.float32)
+def _impacts(chunk: _Chunk, numbers: I32, offsets: I64, idf: F64, norm: F64, k1: float) -> tuple[F32, U16, F32, F32]:
+    """Compute the impacts of a chunk's postings.
+
+    Args:
+        chunk: the postings.
+        numbers: int32[blocks], the number of each row, -1 for lists.
+        offsets: int64[blocks + 1], offset of each block's postings among those of lists.
+        idf: float64[blocks], of the block's term.
+        norm: float64[documents], what is added to the frequency of a term.
+        k1: term-frequency saturation.
+
+    Returns:
+        float32[blocks], the largest impact of each block; uint16 and float32, documents and impacts of lists; and
+        float32[rows * RANGE].
+
+    """
+    peaks = np.zeros(len(chunk.hashes), np.float32)
+    documents, impacts = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.float32)
+    rows = np.zeros((np.max(numbers) + 1 if len(numbers) else 0) * RANGE, np.float32)
     for block in range(len(peaks)):
+        target = offsets[block]
         for i in range(chunk.offsets[block], chunk.offsets[block + 1]):
-            frequency = chunk.frequencies[i]
-            document = chunk.ranges[block] * RANGE + np.int64(chunk.documents[i])
-            impacts[i] = idf[block] * frequency * (k1 + 1) / (frequency + norm[document])
-            peaks[block] = max(peaks[block], impacts[i])
-    return impacts, peaks
+            frequency, inside = chunk.frequencies[i], np.int64(chunk.documents[i])
+            document = chunk.ranges[block] * RANGE + inside
+            impact = np.float32(idf[block] * frequency * (k1 + 1) / (frequency + norm[document]))
+            peaks[block] = max(peaks[block], impact)
+            if numbers[block] >= 0:
+                rows[numbers[block] * RANGE + inside] = impact
+            else:
+                documents[target], impacts[target] = chunk.documents[i], impact
+                target += 1
+    return peaks, documents, impacts, rows

@@ -11,13 +11,12 @@ import numpy as np
 
 from curation.mining.bm25 import Index, query_terms, score_of
 from curation.mining.bm25_build import build_index
-from curation.mining.bm25_search import search
+from curation.mining.bm25_threshold import sample_first, top_k
 from curation.mining.masks import Ragged, by_language
 from curation.mining.retrievers import MASKED
 from curation.mining.rules import Pool, Scored
 from curation.mining.settings import MiningSettings
 from curation.mining.topk.exact import to_topk
-from curation.mining.topk.heap import empty_heaps
 from open_ml_embed.core.array_types import F32, I32, I64, Integers
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import Tokens
@@ -27,7 +26,7 @@ ROWS_AT_ONCE = 1024
 QUERIES_AT_ONCE, DOCUMENTS_AT_ONCE = 32_768, 16_384
 """Texts whose tokens are in memory at once."""
 TokensOf = Callable[[Integers], Tokens]
-"""Returns the tokens of the texts with these numbers, ascending, from `tokenize(…, for_search=True)`."""
+"""Returns the tokens of the texts with these numbers, in their order, from `tokenize(…, for_search=True)`."""
 
 
 class _Part(NamedTuple):
@@ -35,12 +34,17 @@ class _Part(NamedTuple):
 
     Attributes:
         postings: index of the documents in that language, and of the positives and given negatives of these queries.
-        documents: int32, ascending numbers of the indexed documents in the pool.
+        sample: how many ranges of the index hold a sample of its documents, from the first on.
+        documents: int32[n], numbers of the indexed documents in the pool, in the order of the index.
+        ascending, places: int32[n], the same numbers in ascending order, and the place of each in the index.
 
     """
 
     postings: Index
+    sample: int
     documents: I32
+    ascending: I32
+    places: I32
 
 
 class LexicalRetriever:
@@ -91,17 +95,20 @@ class LexicalRetriever:
             masks, n = pool.masks, len(pool.masks.group)
             queries = np.flatnonzero(masks.query_language == language) if masks.language == 1 else np.arange(n)
             linked = [lists.take(queries).values for lists in (masks.positives, pool.given)]
-            documents = np.unique(np.concatenate([language_documents, *linked]))
+            ascending = np.unique(np.concatenate([language_documents, *linked]))
+            order, sample = sample_first(len(ascending))
+            documents, places = ascending[order], np.empty(len(order), np.int32)
+            places[order] = np.arange(len(order), dtype=np.int32)
             starts = range(0, len(documents), DOCUMENTS_AT_ONCE)
             chunks = (self._documents(documents[start : start + DOCUMENTS_AT_ONCE]) for start in starts)
-            self._parts[language] = _Part(build_index(chunks, k1=self._k1, b=self._b), documents)
+            postings = build_index(chunks, k1=self._k1, b=self._b)
+            self._parts[language] = _Part(postings, sample, documents, ascending, places)
         return self._parts[language]
 
 
 def _block(rows: I64, terms: I64, starts: I64, part: _Part, pool: Pool, k: int) -> Scored:
     terms, starts = terms[starts[0] : starts[-1]], starts - starts[0]
-    best, kept_out = empty_heaps(len(rows), k), empty_heaps(len(rows), MASKED)
-    search(rows, terms, starts, part.postings, part.documents, pool.masks, best, kept_out)
+    best, kept_out = top_k(rows, terms, starts, part.postings, part.sample, part.documents, pool.masks, k, MASKED)
     linked = (pool.masks.positives, pool.given)
     positives, given = (_scores(terms, starts, part.postings, _within(lists.take(rows), part)) for lists in linked)
     positives[positives == 0] = np.nan
@@ -110,7 +117,7 @@ def _block(rows: I64, terms: I64, starts: I64, part: _Part, pool: Pool, k: int) 
 
 def _within(lists: Ragged, part: _Part) -> Ragged:
     """Convert document numbers of the pool to those of the part's index."""
-    return Ragged(lists.offsets, np.searchsorted(part.documents, lists.values).astype(np.int32))
+    return Ragged(lists.offsets, part.places[np.searchsorted(part.ascending, lists.values)])
 
 
 @njit(nogil=True)

@@ -16,6 +16,7 @@ from curation.mining.step.mined_pool import MinedPool
 from curation.mining.step.pools import Chunk, Collect
 from curation.mining.step.row_alignment import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
 from curation.mining.step.search import BLOCK_QUERIES, BlockRef, Search
+from curation.mining.step.task_memory import Sizes, to_collect, to_search
 from curation.mining.teachers.loading import load_teacher
 from curation.tables.pools import pools_of
 from open_ml_embed.core import engine
@@ -48,8 +49,9 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
         for reference in pools_of(rows, build).values()
     ]
     inputs.begin()
-    answers = _collect(build, inputs, pools)
-    _search(build, [pool for pool in pools if pool.family == "retrieval"])
+    sizes = Sizes(rows, inputs["dedup"])
+    answers = _collect(build, inputs, pools, sizes)
+    _search(build, [pool for pool in pools if pool.family == "retrieval"], sizes)
     _draw(build, [pool for pool in pools if pool.family != "retrieval"])
     markers = [marker for pool in pools for marker in pool.aligned]
     written = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
@@ -61,7 +63,7 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
     return result
 
 
-def _collect(build: Build, inputs: Inputs, pools: list[MinedPool]) -> list[Marker]:
+def _collect(build: Build, inputs: Inputs, pools: list[MinedPool], sizes: Sizes) -> list[Marker]:
     """Collect the texts of all pools; return the marker of operation `answers`, or nothing if there are no rows."""
     other_steps = [inputs["dedup"], inputs.get("decontaminate")]
     hashes_of_steps = [{s.path: s.xxh3 for s in step.shards} for step in other_steps if step and step.shards]
@@ -76,7 +78,8 @@ def _collect(build: Build, inputs: Inputs, pools: list[MinedPool]) -> list[Marke
         hashes_of_shards = [of[s.path] for of in hashes_of_steps for s in pool.shards]
         answer_hash = [answers[pool.name]] if pool.name in answers else []
         reference = replace(pool.reference, decontaminated=len(hashes_of_steps) > 1, answered=bool(answer_hash))
-        tasks.append(Task(pool.name, (*reference.hashes, *hashes_of_shards, *answer_hash), reference))
+        task_inputs = (*reference.hashes, *hashes_of_shards, *answer_hash)
+        tasks.append(Task(pool.name, task_inputs, reference, to_collect(sizes.of(pool.shards))))
     markers = engine.run(Collect(), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
@@ -91,7 +94,7 @@ def _find_answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]
     return {pool.name: output.xxh3 for pool, output in zip(pools, marker.outputs, strict=True)}, marker
 
 
-def _search(build: Build, pools: list[MinedPool]) -> None:
+def _search(build: Build, pools: list[MinedPool], sizes: Sizes) -> None:
     settings, store = build.profile.mining, build.store
     vectors: Sequence[Any] = [None] * len(pools)
     if settings.teacher.dense:
@@ -111,10 +114,11 @@ def _search(build: Build, pools: list[MinedPool]) -> None:
         search_identity = digest(
             [pool.identity, [reader.hashes for reader in pair or ()], _reranker_identity(settings)]
         )
+        memory = 0 if settings.teacher.dense else to_search(sizes.of(pool.shards))
         for number, start in enumerate(range(0, pool.collected.stats["queries"], BLOCK_QUERIES)):
             stop = min(start + BLOCK_QUERIES, pool.collected.stats["queries"])
             ref = BlockRef(pool.reference, start, stop, pair, threads=0 if is_local else 1)
-            tasks.append(Task(block_path(pool.name, number), (search_identity, f"{start}-{stop}"), ref))
+            tasks.append(Task(block_path(pool.name, number), (search_identity, f"{start}-{stop}"), ref, memory))
     markers = iter(engine.run(Search(settings), tasks, store, workers))
     align_tasks = []
     for pool in pools:

@@ -139,41 +139,59 @@ def test_each_language_is_searched_as_if_it_were_alone(seed, m):
         assert alone == {row: together[row] for row in q}
 
 
-@pytest.mark.parametrize(("vocabulary", "words"), [(300, 60), (3000, 200), (30_000, 3)])
-def test_many_ranges_of_documents_equal_adding_everything_up(monkeypatch, vocabulary, words):
-    """Long and short queries, common and rare words; the index is built in several chunks."""
+@pytest.mark.parametrize(
+    ("vocabulary", "words", "length", "contaminated", "k"),
+    [
+        pytest.param(300, 60, 30, 0.3, 50, id="long queries of common words"),
+        pytest.param(3000, 200, 30, 0.3, 50, id="very long queries"),
+        pytest.param(30_000, 3, 30, 0.3, 50, id="short queries of rare words"),
+        pytest.param(4, 2, 2, 0.3, 50, id="ties"),
+        pytest.param(300, 10, 30, 0.998, 50, id="fewer than k are not masked"),
+        pytest.param(300, 10, 30, 0.3, 10_000, id="k larger than the pool"),
+        pytest.param(300, 10, 30, 0.3, 1, id="the best one"),
+    ],
+)
+def test_many_ranges_of_documents_equal_adding_everything_up(monkeypatch, vocabulary, words, length, contaminated, k):
+    """Long, short and empty queries, lists and rows of postings; the index is built in several chunks."""
     monkeypatch.setattr(lexical, "DOCUMENTS_AT_ONCE", RANGE)
     numbers = np.random.default_rng(vocabulary)
-    n, m, k = 20, 2 * RANGE + 700, 50
+    n, m = 20, 2 * RANGE + 700
 
     def texts(count: int, length: int) -> Tokens:
         lengths = numbers.integers(0, 2 * length, count)
+        lengths[:2] = 0
         word = (vocabulary ** numbers.random(lengths.sum())).astype(np.uint64)
         return Tokens(word << np.uint64(40), offsets_of(lengths), np.zeros(count, np.uint64))
 
-    queries, documents = texts(n, words), texts(m, 30)
-    contaminated = numbers.random(m) < 0.3
-    masks = build_masks(Ragged.of([[i] for i in range(n)]), np.arange(m), contaminated=contaminated)
+    queries, documents = texts(n, words), texts(m, length)
+    masked_for_all = numbers.random(m) < contaminated
+    masks = build_masks(Ragged.of([[i] for i in range(n)]), np.arange(m), contaminated=masked_for_all)
     pool = Pool(masks, Ragged.of([[]] * n), np.arange(n, dtype=np.uint64))
     retriever = LexicalRetriever(
         partial(take_tokens, queries), partial(take_tokens, documents), k1=1.5, b=0.75, threads=1
     )
     (scored,) = retriever.blocks(pool, MiningSettings(preset="none", range_max=k, num_negatives=1))
-    frequency = np.zeros((vocabulary + 1, m), np.int64)
+    postings = retriever._parts[0].postings
+    assert len(postings.rows) > 0
     document_of = np.repeat(np.arange(m), np.diff(documents.offsets))
-    np.add.at(frequency, ((documents.hashes >> np.uint64(40)).astype(np.int64), document_of), 1)
-    holding, length = (frequency > 0).sum(1), frequency.sum(0)
-    norm = 1.5 * (1 - 0.75 + 0.75 * length / length.mean())
+    word_of = (documents.hashes >> np.uint64(40)).astype(np.int64)
+    frequencies = {
+        word: np.bincount(document_of[word_of == word], minlength=m)
+        for word in np.unique(queries.hashes >> np.uint64(40)).tolist()
+    }
+    holding = {word: int((f > 0).sum()) for word, f in frequencies.items()}
+    lengths = np.diff(documents.offsets)
+    norm = 1.5 * (1 - 0.75 + 0.75 * lengths / lengths.mean())
     for q, words_of_query in enumerate(np.split(queries.hashes >> np.uint64(40), queries.offsets[1:-1])):
         scores = np.zeros(m, np.float32)
         for term in sorted(set(words_of_query.tolist()), key=lambda term: (holding[term], term)):
-            f = frequency[term]
+            f = frequencies[term]
             idf = np.log1p((m - holding[term] + 0.5) / (holding[term] + 0.5))
             scores += (idf * f * (1.5 + 1) / (f + norm)).astype(np.float32)
         by_score = [d for d in np.lexsort((np.arange(m), -scores)).tolist() if scores[d] > 0]
-        admitted = [d for d in by_score if not contaminated[d] and d != q][:k]
+        admitted = [d for d in by_score if not masked_for_all[d] and d != q][:k]
         last = scores[admitted[-1]] if len(admitted) == k else 0
-        masked = [d for d in by_score if (contaminated[d] or d == q) and scores[d] >= last][:MASKED]
+        masked = [d for d in by_score if (masked_for_all[d] or d == q) and scores[d] >= last][:MASKED]
         assert scored.candidates.ids[q].tolist() == admitted + [-1] * (k - len(admitted))
         assert scored.candidates.scores[q, : len(admitted)].tobytes() == scores[admitted].tobytes()
         assert [d for d in scored.candidates.masked_ids[q].tolist() if d >= 0] == masked
