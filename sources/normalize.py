@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -51,7 +51,12 @@ def parts(manifest: Manifest, subset: str, files: list[RawFile]) -> list[Part]:
 
 
 def normalize(
-    part: Part, manifest: Manifest, quarantine: Quarantine, filtered: Counter[str], tally: Tally | None = None
+    part: Part,
+    manifest: Manifest,
+    quarantine: Quarantine,
+    filtered: Counter[str],
+    tally: Tally | None = None,
+    read: Read | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Stream the rows of a part.
 
@@ -61,6 +66,7 @@ def normalize(
         quarantine: receives the records that cannot become rows.
         filtered: receives the counts of filtered records, by reason.
         tally: receives the counts by file; None if they are not needed.
+        read: reads a file; None reads it from the disk.
 
     Yields:
         Non-empty batches in `ROW_SCHEMA` of at most 65,536 rows, in the order of the raw records.
@@ -78,7 +84,7 @@ def normalize(
     def read_table(table: str) -> Iterator[RawBatch]:
         for file in part.files:
             if file.table == table:
-                for batch in _counted(file, bound.tables[table], quarantine, tally):
+                for batch in _counted(file, bound.tables[table], quarantine, tally, read or read_file):
                     admitted = _where(batch, bound, filtered)
                     if left_out := batch.columns.num_rows - admitted.columns.num_rows:
                         tally.where.setdefault(file.name, Counter())["where"] += left_out
@@ -95,9 +101,18 @@ def normalize(
     tally.beyond_limit += context.beyond_limit
 
 
-def _counted(file: RawFile, table: RawTable, quarantine: Quarantine, tally: Tally) -> Iterator[RawBatch]:
+Read = Callable[[RawFile, RawTable, Quarantine], Iterator[RawBatch]]
+"""Streams the records of a raw file; what cannot be read goes to the quarantine."""
+
+
+def read_file(file: RawFile, table: RawTable, quarantine: Quarantine) -> Iterator[RawBatch]:
+    """Stream the records of a raw file of this machine; see `sources.renaming.read_renamed`."""
+    return read_renamed(file.path, file.name, table, quarantine)
+
+
+def _counted(file: RawFile, table: RawTable, quarantine: Quarantine, tally: Tally, read: Read) -> Iterator[RawBatch]:
     """Read a file and report its numbers of records to the tally: all, and those that the reader quarantined."""
-    batches = read_renamed(file.path, file.name, table, quarantine)
+    batches = read(file, table, quarantine)
     records = unread = 0
     while True:
         before = quarantine.total

@@ -15,6 +15,7 @@ from curation.failures import Failures
 from curation.normalize.identity import identity_of
 from curation.normalize.pilot_rows import limited
 from curation.normalize.settings import NormalizeSettings
+from curation.normalize.shared_tables import parse_shared, remove_shared
 from curation.normalize.yields import MOST_FILES, Example, Shortfall, explained, shortfalls
 from curation.raw_copies import RawCopies
 from curation.raw_files import raw_files
@@ -24,7 +25,7 @@ from open_ml_embed.core.store import Marker, Store
 from open_ml_embed.core.task import Outputs, Task
 from sources.checks import RowChecks
 from sources.manifest import Manifest
-from sources.normalize import normalize, parts
+from sources.normalize import Read, normalize, parts
 from sources.parts import Part, RawFile
 from sources.quarantine import OTHERS, Quarantine
 from sources.record_counts import Tally
@@ -43,16 +44,19 @@ class Normalize:
         self.settings = settings.model_copy(update={"least_yield": 0.0, "allow": []})
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Convert one part as a stream; `task.payload` is (part, manifest, copies of raw files)."""
-        part, manifest, copies = task.payload
-        with copies.here(part.files) as files:
-            return self._convert(replace(part, files=files), manifest, out)
+        """Convert one part as a stream; `task.payload` is (part, manifest, copies of raw files, shared tables)."""
+        part, manifest, copies, shared = task.payload
+        parsed = shared.of(part, manifest)
+        with copies.here([file for file in part.files if file not in parsed]) as here:
+            files = iter(here)
+            readable = tuple(file if file in parsed else next(files) for file in part.files)
+            return self._convert(replace(part, files=readable), manifest, out, shared.reader(parsed))
 
-    def _convert(self, part: Part, manifest: Manifest, out: Outputs) -> dict[str, Any]:
+    def _convert(self, part: Part, manifest: Manifest, out: Outputs, read: Read) -> dict[str, Any]:
         quarantine = Quarantine(part.source, part.subset)
         filtered: Counter[str] = Counter()
         tally = Tally(part)
-        row_batches = normalize(part, manifest, quarantine, filtered, tally)
+        row_batches = normalize(part, manifest, quarantine, filtered, tally, read)
         batches = limited(row_batches, part, manifest, self.settings.rows_per_part, tally)
         checks = RowChecks(manifest.family)
         rows = 0
@@ -132,9 +136,13 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
                 task for subset, raw in of_source.items() for task in _tasks(manifest, subset, raw, build.raw_copies)
             ]
             files[manifest.name] = of_source
-    _check_raw(build, engine.unfinished(operation, tasks, build.store))
+    todo = engine.unfinished(operation, tasks, build.store)
+    _check_raw(build, todo)
     read.begin()
+    shared = parse_shared([task.payload[:2] for task in todo], build.raw_copies, build.store, build.workers)
+    tasks = [replace(task, payload=(*task.payload, shared)) for task in tasks]
     outcomes = engine.run_all(operation, tasks, build.store, build.workers)
+    remove_shared(build.store)
     result = read.result(skipped=fetched.skipped)
     markers: dict[str, list[Marker]] = {source: [] for source in files}
     subsets = {source: {subset: _no_counts() for subset in of_source} for source, of_source in files.items()}

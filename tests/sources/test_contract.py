@@ -1,6 +1,7 @@
 """What holds for every source without exception: run on the raw rows that `tests.sources.raw` invents for it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 
 from sources import registry
 from sources.languages import check_tag
-from sources.manifest import Manifest
-from sources.normalize import normalize, parts
-from sources.parts import RawFile
+from sources.manifest import Manifest, RawTable
+from sources.normalize import Read, normalize, parts, read_file
+from sources.parts import RawBatch, RawFile
 from sources.quarantine import Quarantine
+from sources.read_once import Keeper, replay
 from sources.record_counts import FileCounts, Tally
 from sources.schema import ROW_SCHEMA
 from sources.shapes import arguments, kinds, shape
@@ -45,22 +47,28 @@ class Result:
 
 
 def normalized_fixture(name: str) -> tuple[Result, Result]:
-    """Fetch a source's fixture, and normalize it twice."""
+    """Fetch a source's fixture, and normalize it twice: from its files, and from what was kept of reading them once."""
     manifest = registry.load(name)
     with TemporaryDirectory() as folder:
         files = {subset: raw_files(name, subset, Path(folder)) for subset in FIXTURES[name].SUBSETS}
-        first, second = (_normalized(manifest, files) for _ in range(2))
-    return first, second
+        return _normalized(manifest, files, read_file), _normalized(manifest, files, _kept)
 
 
-def _normalized(manifest: Manifest, files: dict[str, list[RawFile]]) -> Result:
+def _kept(file: RawFile, table: RawTable, quarantine: Quarantine) -> Iterator[RawBatch]:
+    """Read a file once, then again from what `sources.read_once` keeps of it."""
+    keeper = Keeper(file, table)
+    pieces = [batch.slice(start, 3) for batch in keeper.batches() for start in range(0, batch.num_rows, 3)]
+    yield from replay(iter(pieces), keeper.schema, keeper.listing(), keeper.events(), quarantine)
+
+
+def _normalized(manifest: Manifest, files: dict[str, list[RawFile]], read: Read) -> Result:
     result = Result(manifest, {}, {}, Counter(), [])
     per_file = shape(manifest.shape.kind).PER_FILE
     for subset, raw in files.items():
         batches, bad = [], []
         for part in parts(manifest, subset, raw):
             quarantine, filtered, tally = Quarantine(manifest.name, subset), Counter[str](), Tally(part)
-            batches += normalize(part, manifest, quarantine, filtered, tally)
+            batches += normalize(part, manifest, quarantine, filtered, tally, read)
             bad.append(quarantine.table())
             result.filtered.update(filtered)
             result.files.append(tally.files(quarantine, filtered, per_file=per_file))
