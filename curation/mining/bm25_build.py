@@ -134,7 +134,7 @@ def build_index(chunks: Iterable[Tokens], *, k1: float, b: float) -> Index:
         norm: F64 = (k1 * (1 - b + b * chunk.lengths / max(mean, 1e-9))).astype(np.float64)
         term = np.searchsorted(terms, chunk.hashes)
         numbers, offsets = _rows_and_lists(chunk.offsets)
-        of_chunk = _impacts(chunk, numbers, offsets, idf[term].astype(np.float64), norm, k1)
+        of_chunk: tuple[Array, ...] = _impacts(chunk, numbers, offsets, idf[term].astype(np.float64), norm, k1)
         of_range = np.bincount(chunk.ranges)
         counts[first : first + len(of_range)] = of_range
         first += len(chunk.lengths) // RANGE

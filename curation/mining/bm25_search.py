@@ -429,7 +429,7 @@ def _offer_many(
     if threshold < cut:
         for document in found[:count]:
             scores[document] = 0.0
-        _mark(scores, _bound(threshold), space.marks, space.words)
+        _mark(scores, _bound(np.float64(threshold)), space.marks, space.words)
         count = _gather(scores, space.marks, space.words, found, kept)
         threshold = _offer(query, row, numbers, masks, threshold, found[:count], kept[:count], best, kept_out)
     _zero(scores)
