@@ -62,6 +62,11 @@ def check_file(store: Store, path: str) -> None:
     _checked[full] = state
 
 
+def forget() -> None:
+    """Check every file again when it is read next."""
+    _checked.clear()
+
+
 def record_of(store: Store, path: str) -> Output | None:
     """Return what was recorded about a file when it was written; None if there is no record.
 
