@@ -25,14 +25,14 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from open_ml_embed.core import recorded
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import HOST, is_alive
 from open_ml_embed.core.os_errors import naming
-from open_ml_embed.core.recorded import check_file
 from open_ml_embed.core.sealed import seal, unseal
 
-MARKER, WRITER = ".done.json", ".writer"
+MARKER, WRITER = recorded.MARKER, recorded.WRITER
 """Suffix of a task's marker, and suffix of the file beside a table that holds its hash and the key of its task."""
 TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
@@ -175,7 +175,7 @@ class Store:
     @contextmanager
     def _reading(self, path: str) -> Iterator[pa.NativeFile | IO[bytes]]:
         if self._local:
-            check_file(self, path)
+            recorded.check_file(self._base, path)
         with pa.memory_map(self.full(path)) if self._local else self.fs.open(self.full(path), "rb") as source:
             yield source
 
