@@ -98,7 +98,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
     if way == 3:
         return rng.choice(ODD).encode("utf-8", "surrogatepass")
     if way == 4:
-        return b"x: " + b"[" * rng.choice([50, 500, 5000]) + b"\n" + data
+        return b"x: " + b"[" * rng.choice([50, 500, 5000, 200_000]) + b"\n" + data
     tree = yaml.safe_load(data)
     for _ in range(rng.randint(1, 2)):
         _replace(tree, rng)

@@ -65,7 +65,7 @@ def _growth(stages: verbs.Stages, number: int, place: str) -> int:
         return 1 << 20
     before = _size(stages.root / place)
     wanted = sum(-(-len(data) // 4096) * 4096 for name, data in stages.after[number].items() if name.startswith(place))
-    return max(4096, wanted - before) + 65_536
+    return max(4096, wanted - before)
 
 
 def _size(folder: Path) -> int:
@@ -91,7 +91,7 @@ def _small_disk(place: str, room: int, held: Path, *, read_only: bool) -> None:
     before = held.with_name("before")
     shutil.rmtree(before, ignore_errors=True)
     shutil.copytree(folder, before)
-    size = _size(folder) + 4096 * (2 + sum(1 for _ in folder.rglob("*"))) + room
+    size = _size(folder) + 4096 + room
     _mount(libc, "tmpfs", str(folder), "tmpfs", 0, f"size={size}")
     shutil.copytree(before, folder, dirs_exist_ok=True)
     if read_only:

@@ -116,6 +116,13 @@ def row(count: int, seed: int) -> Row:
     return result
 
 
+def fault_with(name: str, *, times: int, number: int) -> str:
+    """Fetch a file from a server that misbehaves some times, in a process of its own; return what is wrong."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = faults_of(lambda case: _fault(Path(folder) / str(case), name, times), number, number + 1)
+    return found.get(number, "")
+
+
 def _fault(root: Path, name: str, times: int) -> str:
     """Fetch a file from a server that misbehaves some times; return what is wrong with the result."""
     from sources.fetch import FetchOptions, fetch, url

@@ -136,7 +136,12 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_work, args=(other, os.getpid()), daemon=True)
-        self._process.start()
+        # A process inherits the mask, so that Ctrl-C meets no worker before it has come to ignore it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other.close()  # so that reading fails once the process has ended
         self.resident = 0
 
@@ -168,6 +173,7 @@ class _Worker:
 def _work(connection: Connection, parent: int) -> None:
     """Run tasks until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     end_with_parent(parent)
     while True:
         try:

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.sealed import DamagedRecordError, unseal
 
-if TYPE_CHECKING:
-    from open_ml_embed.core.store import Output, Store
-
+MARKER, WRITER = ".done.json", ".writer"
+"""Suffix of a task's marker, and suffix of the file beside a table that holds its hash and the key of its task."""
 REPAIR = "`curate verify --repair` makes it again"
 _State = tuple[int, int, int]
 _checked: dict[str, _State] = {}
@@ -31,73 +30,90 @@ class DamagedFileError(StageError):
     """A file does not have the bytes that were written."""
 
 
-def check_file(store: Store, path: str) -> None:
+class Recorded(NamedTuple):
+    """Size in bytes and xxh3-128 of a file, as they were when it was written."""
+
+    bytes: int
+    xxh3: str
+
+
+def check_file(base: str, path: str) -> None:
     """Check a local file against its record, unless this process has done so.
 
     A file without a record is not checked: it was written by hand, or by the task that is reading it.
 
     Args:
-        store: on a local disk.
-        path: below the store's root.
+        base: folder of a store, on a local disk.
+        path: of the file, below that folder.
 
     Raises:
         DamagedFileError: the size or the hash differs from the record.
         DamagedRecordError: the record itself is damaged.
 
     """
-    full = store.full(path)
+    full = f"{base}/{path}"
     try:
         state = _state(full)
     except OSError:
         return  # whoever opens it says what is wrong
     if _checked.get(full) == state:
         return
-    output = record_of(store, path)
-    if output is None:
+    wanted = record_of(base, path)
+    if wanted is None:
         return
-    if state[0] != output.bytes:
-        raise DamagedFileError(f"it has {state[0]} bytes, and {output.bytes} were written", where=full, remedy=REPAIR)
-    if hash_file(Path(full)) != output.xxh3:
+    if state[0] != wanted.bytes:
+        raise DamagedFileError(f"it has {state[0]} bytes, and {wanted.bytes} were written", where=full, remedy=REPAIR)
+    if hash_file(Path(full)) != wanted.xxh3:
         raise DamagedFileError("it does not have the bytes that were written", where=full, remedy=REPAIR)
     _checked[full] = state
 
 
-def record_of(store: Store, path: str) -> Output | None:
+def forget() -> None:
+    """Check every file again when it is read next."""
+    _checked.clear()
+
+
+def record_of(base: str, path: str) -> Recorded | None:
     """Return what was recorded about a file when it was written; None if there is no record.
+
+    Args:
+        base: folder of a store, on a local disk.
+        path: of the file, below that folder.
 
     Raises:
         DamagedRecordError: the record is damaged.
 
     """
-    from open_ml_embed.core.store import MARKER, WRITER, Output, marker_of
-
-    beside = _bytes(store, path + WRITER)
+    beside = _read(f"{base}/{path}{WRITER}")
     if beside is not None:
-        return Output(**unseal(beside, where=store.full(path + WRITER), remedy=REPAIR)["output"])
+        return _matching([beside.get("output")], path, f"{base}/{path}{WRITER}")
     folder, _, name = path.rpartition("/")
     # The name of a task may have dots: all that the file's name can begin with are looked up.
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
-        stem = "/".join(filter(None, (folder, ".".join(parts[:length]))))
-        raw = _bytes(store, stem + MARKER)
-        if raw is not None:
-            try:
-                marker = marker_of(raw)
-            except (ValueError, KeyError, TypeError) as error:
-                raise DamagedRecordError(
-                    "the marker is damaged", where=store.full(stem + MARKER), remedy=REPAIR
-                ) from error
-            found = next((output for output in marker.outputs if output.path == path), None)
+        marker = f"{base}/{folder}/{'.'.join(parts[:length])}{MARKER}"
+        record = _read(marker)
+        if record is not None:
+            found = _matching(record.get("outputs"), path, marker)
             if found is not None:
                 return found
     return None
 
 
-def _bytes(store: Store, path: str) -> bytes | None:
+def _matching(outputs: Any, path: str, where: str) -> Recorded | None:
+    """Return the entry of a path among the outputs that a record holds."""
     try:
-        return Path(store.full(path)).read_bytes()
+        return next((Recorded(int(o["bytes"]), str(o["xxh3"])) for o in outputs if o["path"] == path), None)
+    except (KeyError, TypeError, ValueError):
+        raise DamagedRecordError("the file is no record of outputs", where=where, remedy=REPAIR) from None
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    try:
+        data = Path(path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    return unseal(data, where=path, remedy=REPAIR)
 
 
 def _state(path: str) -> _State:

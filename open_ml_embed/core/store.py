@@ -20,14 +20,14 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from open_ml_embed.core import recorded
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.local_disk import LocalDisk
 from open_ml_embed.core.object_store import SEPARATOR, ObjectStore
-from open_ml_embed.core.recorded import check_file
 from open_ml_embed.core.sealed import seal, unseal
 
-MARKER, WRITER = ".done.json", ".writer"
+MARKER, WRITER = recorded.MARKER, recorded.WRITER
 """Suffix of a task's marker, and suffix of the file beside a table that holds its hash and the key of its task."""
 IPC_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -152,7 +152,7 @@ class Store:
 
     def _check(self, path: str) -> None:
         if isinstance(self.files, LocalDisk):
-            check_file(self, path)
+            recorded.check_file(self.files.root, path)
 
     def sizes(self, paths: Iterable[str]) -> dict[str, int | None]:
         """Return the sizes of files in bytes, by path; None for a missing file."""

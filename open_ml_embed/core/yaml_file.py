@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ else:
     _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+MOST_LEVELS = 100
+"""Levels of nesting; the deepest manifest has nine."""
+_INDENTATION = re.compile(rb"^[\s?:-]+", re.MULTILINE)
 MOST_VALUES = 1_000_000
 """Values of a file, each alias counted with what it stands for; the largest manifest has a few thousand."""
 
@@ -49,8 +53,7 @@ def read_yaml(path: Path, kind: type[CorpusError], *, remedy: str = "") -> Any:
 
     """
     try:
-        data = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (derived from the safe one)
-        _check_size(data)
+        return parse_yaml(path.read_bytes())
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         what = "no such file" if missing else f"cannot be read: {error.strerror}"
@@ -64,7 +67,38 @@ def read_yaml(path: Path, kind: type[CorpusError], *, remedy: str = "") -> Any:
         raise kind("nested too deeply", where=str(path), remedy="correct the brackets and the indentation") from None
     except (ValueError, TypeError, OverflowError) as error:  # as a date that is none: 2024-13-45
         raise kind(f"a value is impossible: {error}", where=str(path), remedy="correct it, or quote it") from None
+
+
+def parse_yaml(text: bytes) -> Any:
+    """Parse YAML of anyone.
+
+    Raises:
+        yaml.YAMLError: it is none, or a mapping has a key twice.
+        RecursionError: it is nested too deeply.
+        ValueError, TypeError, OverflowError: a value is impossible, or aliases make the data endless or huge.
+
+    """
+    _check_depth(text)
+    data = yaml.load(text, _Loader)  # noqa: S506 (derived from the safe one)
+    _check_size(data)
     return data
+
+
+def _check_depth(text: bytes) -> None:
+    """Raise a RecursionError if a file is nested too deeply; libyaml would crash the process.
+
+    Nesting needs brackets, or an indentation that grows by a character a level. Most files have too few of both, and
+    are not parsed a second time.
+    """
+    brackets = text.count(b"[") + text.count(b"{")
+    indented = max((len(found[0]) for found in _INDENTATION.finditer(text)), default=0)
+    if brackets + indented <= MOST_LEVELS:
+        return
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_LEVELS:
+            raise RecursionError
 
 
 def _check_size(data: Any) -> None:

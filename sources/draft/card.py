@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from open_ml_embed.core.yaml_file import parse_yaml
+
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _ENTRY = re.compile(r"@(?!misc\{?\s*$)\w+\s*\{\s*[^,\s]+\s*,(.*?)\n\s*\}", re.DOTALL)
 _FIELD = re.compile(r"^\s*(\w+)\s*=\s*[{\"]+(.*?)[}\"]+\s*,?\s*$", re.MULTILINE)
@@ -131,8 +133,8 @@ def read_card(text: str) -> Card:
     if match is None:
         return Card({}, text)
     front: object = None
-    with suppress(yaml.YAMLError, ValueError, RecursionError):
-        front = yaml.load(match[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
+    with suppress(yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError):
+        front = parse_yaml(match[1].encode("utf-8", "replace"))
     return Card(front if isinstance(front, dict) else {}, text[match.end() :])
 
 

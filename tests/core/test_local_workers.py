@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from open_ml_embed.core import memory
+from open_ml_embed.core import local_workers, memory
 from open_ml_embed.core.engine import Workers, kept_workers, run, run_all
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.local_workers import LocalWorkers
@@ -201,3 +201,18 @@ def test_resident_memory_follows_what_is_held():
     held = bytearray(os.urandom(1 << 16) * 1024)
     assert memory.resident() - before > 50 << 20
     assert held
+
+
+def test_a_worker_that_is_still_starting_is_not_ended_by_ctrl_c(tmp_path, capfd):
+    """Ctrl-C reaches all processes of a terminal; one that was importing printed a traceback."""
+    worker, task = local_workers._Worker(), Task("a", (), 0)
+    try:
+        for _ in range(30):
+            os.kill(worker._process.pid, signal.SIGINT)
+            time.sleep(0.02)
+        worker.start((Says(), task, key_of(Says(), task), str(tmp_path)))
+        outcome = worker.outcome()
+    finally:
+        worker.stop(kill=True)
+    assert isinstance(outcome, Marker)
+    assert "Traceback" not in capfd.readouterr().err

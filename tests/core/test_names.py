@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from open_ml_embed.core.errors import SettingsError
-from open_ml_embed.core.names import check_inside, check_name, check_path, check_value
+from open_ml_embed.core.errors import InvalidInputError, SettingsError
+from open_ml_embed.core.names import check_inside, check_name, check_path, check_value, inside
 from open_ml_embed.core.params import read_profiles
 from sources import registry
 from sources.manifest import Manifest
@@ -37,6 +37,15 @@ def test_a_path_that_passes_is_below_its_folder(tmp_path_factory, path):
     except ValueError:
         return
     assert (root / checked).resolve().is_relative_to(root.resolve())
+
+
+@pytest.mark.parametrize("part", [*UP, "x" * 256, "é" * 128])
+def test_what_leaves_a_folder_or_fits_no_file_system_is_not_joined_to_it(tmp_path, part):
+    for parts in ((part,), ("a", part), (part, "a")):
+        with pytest.raises(InvalidInputError) as caught:
+            inside(tmp_path, *parts)
+        assert caught.value.where == str(tmp_path)
+    assert inside(tmp_path, "a/b", "c" * 255) == tmp_path / "a/b" / ("c" * 255)
 
 
 def test_a_folder_may_be_absolute_and_never_goes_up():

@@ -81,6 +81,7 @@ def test_a_users_error_comes_through_whole(tmp_path, cluster):
     (error,) = run_all(Does(), [Task("a", (), "raise")], Store(str(tmp_path)), RAY)
     assert isinstance(error, CorpusError)
     assert (error.what, error.where, error.remedy) == ("negative", "a", "positive")
+    assert str(error) == "a: negative\n  remedy: positive"  # not the remote traceback, which Ray puts there
 
 
 def test_a_task_that_ends_its_process_is_named(tmp_path, cluster, monkeypatch):

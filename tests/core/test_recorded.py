@@ -50,7 +50,7 @@ def test_what_was_written_is_read_and_what_was_damaged_is_not(store, tmp_path, p
     for seed in range(5):
         whole = (tmp_path / path).read_bytes()
         corrupt(tmp_path / path, random.Random(seed))
-        recorded._checked.clear()  # a file of the same size, times and inode is checked once a process
+        recorded.forget()  # a file of the same size, times and inode is checked once a process
         for reading in (
             lambda: store.read_table(path),
             lambda: store.read_rows(path, pa.array([1]).to_numpy()),
@@ -85,12 +85,12 @@ def test_a_damaged_record_is_an_error_and_a_file_without_one_is_read(store, tmp_
     marker = tmp_path / "numbers/a" / f"part.0{MARKER}"
     whole = marker.read_bytes()
     marker.write_bytes(whole.replace(b"5000", b"5001"))
-    recorded._checked.clear()
+    recorded.forget()
     with pytest.raises(DamagedRecordError):
         store.read_table(OWN)
     assert store.read_marker(f"numbers/a/part.0{MARKER}", "key") is None
     marker.unlink()
-    assert record_of(store, OWN) is None
+    assert record_of(str(tmp_path), OWN) is None
     assert store.read_table(OWN).num_rows == 5000
     (tmp_path / (SHARED + WRITER)).write_text("key")  # of an older version
     with pytest.raises(DamagedRecordError):

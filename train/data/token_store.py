@@ -104,7 +104,7 @@ def _is_whole(folder: Path) -> bool:
             if shards.sizes([name])[name] is None:
                 whole = False
             else:
-                check_file(shards, name)
+                check_file(str(folder), name)
         except (DamagedFileError, DamagedRecordError) as error:
             say(f"{error.where}: {error.what}; it is made again")
             shards.remove(name)

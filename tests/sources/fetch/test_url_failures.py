@@ -1,13 +1,17 @@
 """Fetching over plain HTTP from a server that is busy, cuts off, redirects or refuses."""
 
 import os
+import socket
+import threading
 import time
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 
 import pytest
 
 from open_ml_embed.core.errors import FetchError, TransientError
 from sources.fetch import FetchOptions, fetch, retry, url
+from sources.fetch.http_validators import Version
 from tests.support.hub.server import Failure
 from tests.support.url_set import LARGE, PLAIN, content, getting, manifest, placed, ranges, serving_set, sha256
 
@@ -182,3 +186,77 @@ def test_no_server(monkeypatch, tmp_path, pauses):
 
     with pytest.raises(TransientError, match="the connection failed"):
         fetch(manifest(Nobody, ["a.jsonl"]), "en", FetchOptions(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "page", [b"<!DOCTYPE html><title>Log in</title>", b"\xef\xbb\xbf \n<HTML><script>x()</script>"]
+)
+def test_a_page_in_place_of_a_file_is_never_taken_for_it(get, server, tmp_path, page):
+    server.files["v1/a.jsonl"] = page
+    with pytest.raises(FetchError, match="a web page came in place of the file") as caught:
+        get("a.jsonl")
+    assert "browser" in caught.value.remedy
+    assert placed(tmp_path) == []
+    server.files["v1/a.jsonl"] = PLAIN
+    assert content(get("a.jsonl")) == [PLAIN]
+
+
+def test_a_page_that_is_stated_is_a_file(get, server):
+    page = b"<!DOCTYPE html>"
+    server.files["v1/a.jsonl"] = page
+    assert content(get("a.jsonl", sums={"a.jsonl": sha256(page)})) == [page]
+
+
+def test_a_server_that_drips_is_left_in_time(tmp_path, monkeypatch, pauses):
+    """A byte now and then meets no timeout of a single read, in the headers as little as in the body."""
+    monkeypatch.setattr(url, "_fresh", {})
+    monkeypatch.setattr(url, "SLOW_S", 0.3)
+    monkeypatch.setattr(url, "ANSWER_S", 0.5)
+    monkeypatch.setattr(url, "TRIES", 2)
+    body = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+    for start, says in ((body, "sends too slowly"), (b"HTTP/1.1 200 OK\r\nX: ", "the connection failed")):
+        with dripping(start) as server, pytest.raises(TransientError, match=says):
+            fetch(manifest(server, ["a.jsonl"]), "en", FetchOptions(str(tmp_path)))
+
+
+class Dripping:
+    def __init__(self, listening: socket.socket) -> None:
+        self.endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def dripping(start: bytes):
+    """A server that answers every request with the same start, and then a byte every now and then."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listening.accept()[0],), daemon=True).start()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(start)
+            while not over.wait(0.02):
+                connection.sendall(b"x")
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield Dripping(listening)
+        over.set()
+
+
+@pytest.mark.parametrize("damage", [b"", b"[", b'{"key": 3}'])
+def test_a_damaged_listing_is_made_again(get, server, tmp_path, damage):
+    get("a.jsonl")
+    (listing,) = (tmp_path / "raw/url/example/.listing").iterdir()
+    listing.write_bytes(damage)
+    assert content(get("a.jsonl")) == [PLAIN]
+    assert placed(tmp_path) == ["a.jsonl"]
+
+
+def test_lengths_that_are_no_numbers_are_none():
+    for said in ("²", "-5", "9" * 30, "1e3", ""):
+        assert Version.of({"content-length": said}).size is None
+    assert Version.of({"content-length": "12"}).size == 12
