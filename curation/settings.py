@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from curation.decontamination.settings import DecontaminationSettings
 from curation.dedup.settings import DedupSettings
@@ -22,6 +22,15 @@ from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.params import read_section
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
+
+
+class ReportSettings(Section):
+    """Settings of step `report`."""
+
+    tokenizer: str | None = None
+    """A `tokenizer.json`, or a folder that holds one, relative to params.yaml: the report has lengths in its tokens."""
+    token_rows: int = Field(default=500, ge=1, le=100_000)
+    """Rows of each source that are tokenized for it: those with the lowest ids."""
 
 
 class Profile(Section):
@@ -38,6 +47,7 @@ class Profile(Section):
     mining: MiningSettings = MiningSettings()
     mixes: dict[str, MixSettings] = {"retrieval": MixSettings(), "instruction": MixSettings()}
     """The mixes that the profile builds: a mapping from names to settings, which may be empty, or a list of names."""
+    report: ReportSettings = ReportSettings()
     train: dict[str, Any] = {}
     """Settings of the trainer, which `train.config` validates."""
 

@@ -18,6 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from curation.build import STEPS, Build, Facts, StepResult
 from curation.settings import Profile
 from open_ml_embed.core.errors import CorpusError
@@ -198,15 +200,19 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
 
 
+SHOWN_NOWHERE: dict[str, Any] = {"train": True, "sources": {"local_root", "hub_connections", "url_connections"}}
+"""Settings that the report does not show: those of training, and how raw files are come by on this machine."""
+_PATHS: dict[str, Any] = {"languages": {"model"}, "mining": {"teacher": {"model"}, "second_opinion": True}}
+"""Settings that may hold a path, relative to the current directory; the results of their steps tell of a change."""
+
+
 def _declared_report(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     from curation.mixing.recipe import built_mixes, load_recipe
 
-    settings = _sections(build.profile, "dedup")
-    settings["mining"] = build.profile.mining.model_dump(mode="json", include={"pools"})
     mixes = built_mixes(build.profile, build.root)
     return {
-        "settings": settings,
-        "recipes": {name: load_recipe(name, build.root).title for name in mixes},
+        "settings": build.profile.model_dump(mode="json", exclude=SHOWN_NOWHERE | _PATHS),
+        "recipes": {name: load_recipe(name, build.root).model_dump(mode="json") for name in mixes},
         "sources": {m.name: digest(m.model_dump(mode="json")) for m in manifests},
     }
 
@@ -369,7 +375,16 @@ def _report(context: Context, stated: Facts) -> Facts:
         "recipes": {name: stated["recipes"][name] for name in made},
         "results": {step: digest([r.identity, r.stats, r.skipped]) for step, r in context.inputs.items()},
         "evaluation.json": _json_digest(context.build.out / "evaluation.json"),
+        "tokenizer": _tokenizer_digest(context.build),
     }
+
+
+def _tokenizer_digest(build: Build) -> str | None:
+    """Hash the file of the tokenizer that the report uses; null if there is none."""
+    named = build.profile.report.tokenizer
+    path = build.root / named if named else None
+    path = path / "tokenizer.json" if path and path.is_dir() else path
+    return xxhash.xxh3_128_hexdigest(path.read_bytes()) if path and path.is_file() else None
 
 
 def _json_digest(path: Path) -> str | None:

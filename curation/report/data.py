@@ -28,6 +28,7 @@ from curation.report.tables import (
     negatives,
     sources,
     texts,
+    tokens,
     totals,
 )
 from curation.report.tables import (
@@ -42,6 +43,7 @@ _MODULES = (
     sources,
     languages,
     texts,
+    tokens,
     agreement,
     duplicates,
     contamination,
@@ -117,7 +119,7 @@ def collect(build: Build, read: StepInputs) -> ReportData:
 def collect_from(inputs: Inputs) -> ReportData:
     """Make the tables from the results of the steps."""
     verdicts = MixVerdicts(inputs.build, inputs)
-    surveys = survey(inputs.build.store, inputs.rows, verdicts)
+    surveys = survey(inputs.build.store, inputs.rows, verdicts, tokens.drawn_rows(inputs))
     tables: dict[str, ReportTable] = {}
 
     def add(filled: Iterator[ReportTable]) -> None:
@@ -126,6 +128,7 @@ def collect_from(inputs: Inputs) -> ReportData:
     add(sources.fill(inputs))
     add(languages.fill(inputs, surveys))
     add(texts.fill(inputs, surveys))
+    add(tokens.fill(inputs, surveys))
     add(agreement.fill(inputs))
     add(duplicates.fill(inputs))
     add(contamination.fill(inputs))

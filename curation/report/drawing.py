@@ -21,7 +21,9 @@ _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", CAR
 
 _NUMBERS = re.compile(r'\b(?:d|transform|x|y|points|width|height)="[^"]*"')
 """Attributes of coordinates, in points."""
-_LONG = re.compile(r"-?\d+\.\d{3,}")
+_LONG = re.compile(r"-?\d+\.\d+")
+_EMPTY = re.compile(r'<path [^>]*style="fill: none; stroke: #fdfcfb[^>]*/>')
+"""Cells of a heat map that have no value."""
 WIDTH = 9.0
 """Width in inches of a chart that takes the whole page width."""
 _STYLE: dict[Any, Any] = {
@@ -71,7 +73,10 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub(r"font-family: [^;\"]*; ?", "", body)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    body = _NUMBERS.sub(lambda found: _LONG.sub(lambda number: f"{float(number[0]):.2f}", found[0]), body)
+    body = _EMPTY.sub("", re.sub(r' transform="rotate\(-0 [^"]*"', "", body))
+    body = re.sub(r"<g>\s*(<text[^>]*>[^<]*</text>)\s*</g>", r"\1", body)
+    body = _NUMBERS.sub(lambda found: _LONG.sub(lambda number: _short(float(number[0])), found[0]), body)
+    body = re.sub(r'\bd="([^"]*)"', lambda found: f'd="{straightened(found[1])}"', body)
     body = re.sub(r"\s*\n\s*", " ", body)
     for color, variable in _VARIABLES.items():
         body = body.replace(color, variable)
@@ -80,3 +85,32 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
         f'<svg class="chart" role="img" aria-label="{escape(description)}" viewBox="{view[1]}" '
         f'style="--wide: {wide:.3g}" xmlns:xlink="http://www.w3.org/1999/xlink">{body}'
     )
+
+
+def _short(number: float) -> str:
+    """Return a number with one digit after the point, which is a 700th of a chart's width.
+
+    >>> _short(12.345), _short(12.0), _short(-0.01)
+    ('12.3', '12', '0')
+    """
+    text = f"{number:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def straightened(path: str) -> str:
+    """Return the data of an SVG path without the points that lie between two others on a level or an upright line.
+
+    >>> straightened("M 0 0 L 1 0 L 2 0 L 2 1 L 2 5 z")
+    'M 0 0 L 2 0 L 2 5 z'
+    >>> straightened("M 0 0 L 1 0 M 2 0 L 3 0 C 1 2 3 4 5 6")
+    'M 0 0 L 1 0 M 2 0 L 3 0 C 1 2 3 4 5 6'
+    """
+    kept: list[tuple[str, list[str]]] = []
+    for command, rest in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        numbers = rest.split()
+        if command == "L" and len(kept) > 1 and kept[-1][0] == "L" and kept[-2][0] in "ML":
+            before, last = kept[-2][1], kept[-1][1]
+            if any(before[axis] == last[axis] == numbers[axis] for axis in (0, 1)):
+                kept.pop()
+        kept.append((command, numbers))
+    return " ".join(" ".join([command, *numbers]) for command, numbers in kept)

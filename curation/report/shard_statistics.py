@@ -85,13 +85,16 @@ class SourceSurvey:
     """(mix, verdict) → example rows, sorted by row id."""
 
 
-def survey(store: Store, rows: StepResult, verdicts_of: VerdictsOf | None = None) -> dict[str, SourceSurvey]:
+def survey(
+    store: Store, rows: StepResult, verdicts_of: VerdictsOf | None = None, drawn: int = 0
+) -> dict[str, SourceSurvey]:
     """Read every rows shard once and return source → statistics; memory is bounded by the largest shard.
 
     Args:
         store: of the build.
         rows: result of step `normalize`.
         verdicts_of: the verdicts of the mixes on the rows of a pool; null: no row is drawn by verdict.
+        drawn: example rows of each source; `DRAWN_PER_SOURCE` at least.
 
     """
     surveys: dict[str, SourceSurvey] = {}
@@ -101,12 +104,12 @@ def survey(store: Store, rows: StepResult, verdicts_of: VerdictsOf | None = None
         of_source = surveys.setdefault(source, SourceSurvey())
         for shard in shards:
             here = {mix: array[start : start + shard.rows] for mix, array in verdicts.items()}
-            _add(of_source, store, shard, here)
+            _add(of_source, store, shard, here, max(drawn, DRAWN_PER_SOURCE))
             start += shard.rows
     return dict(sorted(surveys.items()))
 
 
-def _add(of_source: SourceSurvey, store: Store, shard: Shard, verdicts: Mapping[str, U8]) -> None:
+def _add(of_source: SourceSurvey, store: Store, shard: Shard, verdicts: Mapping[str, U8], drawn: int) -> None:
     columns = ["row_id", "query", "positive", "query_lang", "positive_lang"]
     table = store.read_table(f"rows/{shard.path}.rows.arrow", columns)
     of_source.rows += table.num_rows
@@ -115,7 +118,7 @@ def _add(of_source: SourceSurvey, store: Store, shard: Shard, verdicts: Mapping[
     keys = row_keys(table)
     numbers, pairs = tag_pairs(table)
     of_source.tags.update(dict(zip(pairs, np.bincount(numbers, minlength=len(pairs)).tolist(), strict=True)))
-    of_source.drawn = _lowest(of_source.drawn + lowest(keys, shard), DRAWN_PER_SOURCE)
+    of_source.drawn = _lowest(of_source.drawn + lowest(keys, shard, most=drawn), drawn)
     for number, place in _first_of_each(keys, numbers, shard):
         label = label_of(*pairs[number])
         of_source.of_label[label] = min(of_source.of_label.get(label, place), place)

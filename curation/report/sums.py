@@ -60,14 +60,15 @@ def _of_mixes(tables: Tables) -> Iterator[tuple[str, int, int]]:
         for name in ("mix_tasks", "mix_sources", "mix_licenses", "mix_languages"):
             yield f"{name} of {mix}", tables[name].sum("samples", mix=mix), samples
         yield f"ring of {mix}", tables["ring"].sum("rows", of=mix), samples
-        for column, end in (("mix", "samples"), ("other", "other_samples")):
-            pairs = tables["mix_pairs"]
-            for other in dict.fromkeys(
-                row["other" if column == "mix" else "mix"] for row in pairs.rows if row[column] == mix
-            ):
-                named = {column: mix, "other" if column == "mix" else "mix": other, "by": "source"}
-                yield f"sources of {mix} beside {other}", pairs.sum(end, **named), samples
         yield f"figure of {mix}", tables["figures"].sum("value", figure=f"{mix} mix"), samples
+
+    pairs = tables["mix_pairs"]
+    for mix, other in dict.fromkeys((row["mix"], row["other"]) for row in pairs.rows):
+        for column, name in (("samples", mix), ("other_samples", other)):
+            samples = funnel.sum("samples", mix=name)
+            for by in ("source", "task", "license"):
+                what = f"{column} of {mix} and {other} by {by}"
+                yield what, pairs.sum(column, mix=mix, other=other, by=by), samples
 
 
 def _of_texts(tables: Tables) -> Iterator[tuple[str, int, int]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.build import title
+from curation.pipeline.dependencies import SHOWN_NOWHERE
 from curation.pipeline.overrides import overridden
 from curation.report.inputs import Inputs
 from curation.report.model import METRICS, Evaluation, Point, read_evaluation
@@ -59,7 +60,8 @@ STEPS = Form(
 SETTINGS = Form(
     "settings",
     "report",
-    "All settings of the profile, defaults included, and the recipes of its mixes.",
+    "All settings of the profile, defaults included, and the recipes of its mixes; not those of training, nor where "
+    "raw files are on this machine.",
     ("setting",),
     (
         Column("setting", "tag", "Section and name, as in params.yaml."),
@@ -103,6 +105,8 @@ EVALUATION = Form(
         Column("ratio", "number", "nDCG@10 of the whole model, trained divided by untrained; null: unknown."),
     ),
 )
+_PATHS = ("languages.model", "mining.teacher.model", "mining.second_opinion")
+"""Settings that may hold a path, which the build has relative to the current directory."""
 FORMS = (FIGURES, BUILD, STEPS, SETTINGS, MODEL, MODEL_SOURCES, EVALUATION)
 
 
@@ -149,7 +153,7 @@ def _figures(
             "contaminated",
             tables["contaminated"].sum("contaminated"),
             None,
-            "evaluation sets, by which rows are",
+            "evaluation sets looked for",
             sets,
             None,
         )
@@ -202,15 +206,28 @@ def _steps(inputs: Inputs) -> Iterator[tuple[object, ...]]:
 
 
 def _settings(inputs: Inputs) -> Iterator[tuple[str, str, bool | None]]:
-    profile, root = inputs.build.profile, f"{inputs.build.root.resolve().as_posix()}/"
+    profile = inputs.build.profile
     for step, result in (("decontaminate", inputs.decontaminated), ("mine", inputs.mined)):
         profile = overridden(replace(inputs.build, profile=profile), step, result.overrides if result else {}).profile
-    defaults = dict(_flat(type(profile)().model_dump(mode="json", exclude={"train"})))
-    for setting, value in _flat(profile.model_dump(mode="json", exclude={"train"})):
-        yield setting, value.replace(root, ""), defaults[setting] == value if setting in defaults else None
+    defaults = dict(_flat(type(profile)().model_dump(mode="json", exclude=SHOWN_NOWHERE)))
+    for setting, value in _flat(profile.model_dump(mode="json", exclude=SHOWN_NOWHERE)):
+        shown = _from_root(value, inputs.build.root) if setting in _PATHS else value
+        yield setting, shown, defaults[setting] == value if setting in defaults else None
     for name, recipe in inputs.recipes.items():
         for setting, value in _flat(recipe.model_dump(mode="json", exclude={"name"}), f"recipe.{name}"):
             yield setting, value, None
+
+
+def _from_root(value: str, root: Path) -> str:
+    """Return a setting as JSON, with a path below the folder of the settings file relative to that folder."""
+    named = json.loads(value)
+    if named is None:
+        return value
+    kind, separator, folder = named.rpartition("vectors:")
+    path = Path(folder).resolve()
+    if not path.exists() or not path.is_relative_to(root.resolve()):
+        return value
+    return json.dumps(kind + separator + path.relative_to(root.resolve()).as_posix(), ensure_ascii=False)
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,12 @@ import pytest
 
 from curation.mixing.files import MixFiles
 from curation.pipeline.freshness import inputs_of, load
-from curation.report.data import FORMATS, FORMS, INDEX, ReportData, collect, read_folder
+from curation.report.data import FORMATS, FORMS, INDEX, ReportData, collect, collect_from, read_folder
+from curation.report.inputs import load_inputs
 from curation.report.sums import check, sums
 from curation.report.tables.form import Column, Form
-from open_ml_embed.core.errors import StageError
+from curation.settings import ReportSettings
+from open_ml_embed.core.errors import SettingsError, StageError
 from tests.support import project
 from tests.support.hostile import make_corpus, run_every_step
 from tests.support.workshop import Workshop
@@ -269,3 +272,35 @@ def test_the_command_writes_what_python_gives(tmp_path):
     whole = build.tables()
     assert isinstance(whole["funnel"].arrow, pa.Table)
     assert {name: t.rows for name, t in read_folder(tmp_path / "data").items()} == {n: t.rows for n, t in whole.items()}
+
+
+def test_lengths_in_tokens_are_those_of_the_tokenizer(whole, tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"river": 0, "?": 1}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    inputs = load_inputs(whole, inputs_of(whole, "report"))
+    settings = ReportSettings(tokenizer=str(tmp_path), token_rows=10)
+    profile = whole.profile.model_copy(update={"report": settings})
+    table = collect_from(replace(inputs, build=replace(whole, profile=profile)))["token_lengths"]
+    lowest = {}
+    for shard, row in rows_of(whole):
+        lowest.setdefault(shard.source, []).append(row)
+    for row in table.rows:
+        drawn = sorted(lowest[row["source"]], key=lambda r: r["row_id"])[:10]
+        words = [len(r[row["side"]].split()) for r in drawn]
+        assert (row["texts"], row["tokens"], row["longest"]) == (10, sum(words), max(words))
+        assert row["median"] == pytest.approx(np.median(words), abs=0.06)
+    assert len(table) == 6
+    assert len(collect_from(inputs)["token_lengths"]) == 0
+
+
+@pytest.mark.parametrize(("content", "word"), [(None, "no such tokenizer"), ("{}", "not a tokenizer")])
+def test_what_is_no_tokenizer_is_refused(whole, tmp_path, content, word):
+    if content:
+        (tmp_path / "tokenizer.json").write_text(content)
+    profile = whole.profile.model_copy(update={"report": ReportSettings(tokenizer=str(tmp_path))})
+    inputs = load_inputs(whole, inputs_of(whole, "report"))
+    with pytest.raises(SettingsError, match=word):
+        collect_from(replace(inputs, build=replace(whole, profile=profile)))
