@@ -226,7 +226,7 @@ def export(
     if onnx:
         from train.export.onnx import write_onnx
 
-        write_onnx(to, dim=cut.dim)
+        write_onnx(to, dim=cut.dim, pooling=embedder.pooling)
     if gguf:
         from train.export.gguf import write_gguf_folder
 

@@ -37,6 +37,7 @@ class Pretrained(Section):
 
 
 Precision = Literal["float32", "bfloat16"]
+PoolingMode = Literal["last", "mean", "cls"]
 Size = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(gt=0)]
 Sizes = Annotated[
@@ -107,6 +108,16 @@ class Negatives(Section):
     classification: int = Field(default=1, ge=1)
 
 
+class Sampling(Section):
+    """How often datasets are drawn. By default every sample is trained on once an epoch."""
+
+    temperature: float = Field(default=1.0, ge=1)
+    """A dataset's share of the batches is proportional to the `1 / temperature` power of its size: 1 is by size, and
+    the higher it is, the more alike are large and small datasets."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Factors of the shares by source, or by `source/subset`; others have 1, and 0 leaves a dataset out."""
+
+
 class Schedule(Section):
     """How the learning rate of a stage goes on after its warm-up."""
 
@@ -138,6 +149,7 @@ class Stage(Section):
     """Optimizer steps of linear warm-up."""
     schedule: Schedule = Schedule()
     negatives: Negatives = Negatives()
+    sampling: Sampling = Sampling()
     accumulate: int = Field(default=1, ge=1)
     """Gradient accumulation: batches per optimizer step, their gradients averaged. It adds no in-batch negatives: each
     batch is scored by itself. A larger `batch_size` adds them and needs no more memory."""
@@ -236,6 +248,9 @@ class TrainSettings(Section):
     """Ranks of the token embedding; the largest is stored. Null: the published ones, which are 64, 128, 256, 512, or
     below a hidden size of 512 the doublings of 64 and the hidden size. Each step draws one rank, with probability
     proportional to it. An empty list, or the hidden size alone: a plain embedding, not nested."""
+    pooling: PoolingMode = "last"
+    """What becomes the vector of a text: the state of its `last` token (end of text), the `mean` of the states of all
+    its tokens, or the state of its first token (`cls`), for bidirectional backbones whose tokenizer adds one."""
     max_length: int = Field(default=1024, ge=2)
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0
@@ -258,6 +273,9 @@ class TrainSettings(Section):
     """Batches between two checkpoints; a checkpoint is only written after a whole optimizer step."""
     checkpoints_kept: int = Field(default=2, ge=1)
     """Number of latest checkpoints that are kept."""
+    checkpoints_averaged: int | None = Field(default=None, ge=2)
+    """Export the mean of the weights of so many latest checkpoints of the last stage, at most `checkpoints_kept`.
+    Null: the last weights."""
 
     @property
     def arithmetic(self) -> Precision:
@@ -271,4 +289,10 @@ class TrainSettings(Section):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError("stages must have different names")
+        return self
+
+    @model_validator(mode="after")
+    def _enough_checkpoints(self) -> TrainSettings:
+        if (self.checkpoints_averaged or 0) > self.checkpoints_kept:
+            raise ValueError("checkpoints_averaged is more than checkpoints_kept; raise the latter")
         return self

@@ -89,6 +89,13 @@ class Packing:
         position_ids, cuts, last = (torch.from_numpy(a).to(device) for a in (positions[None], starts, ends - 1))
         return cls(position_ids, cuts, last, int(lengths.max()))
 
+    def means(self, states_TH: Tensor) -> Tensor:
+        """Return the mean over the tokens of each text (texts × hidden size)."""
+        lengths_N = self.cu_seq_lens.diff()
+        text_T = torch.repeat_interleave(torch.arange(len(self.last), device=states_TH.device), lengths_N)
+        sums_NH = states_TH.new_zeros(len(self.last), states_TH.shape[1]).index_add(0, text_T, states_TH)
+        return sums_NH / lengths_N[:, None]
+
     @property
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of a transformers model that uses the attention of `train.model.attention`."""

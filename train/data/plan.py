@@ -134,6 +134,8 @@ class Plan:
         batch_size: maximum number of queries per step.
         seed: seed of the run.
         stage: index of the stage, from 0.
+        chosen: number of batches of each dataset in an epoch (int64), where it is not that of its rows
+            (`train.data.shares`). A dataset then goes through its rows at its own pace. None: all rows, once.
 
     """
 
@@ -141,10 +143,16 @@ class Plan:
     batch_size: int
     seed: int
     stage: int
+    chosen: I64 | None = None
 
     @cached_property
     def batches(self) -> I64:
         """Number of batches of each dataset in an epoch (int64)."""
+        return self.own if self.chosen is None else self.chosen
+
+    @cached_property
+    def own(self) -> I64:
+        """Number of batches that the rows of each dataset make (int64)."""
         return np.array([-(-len(rows) // self.batch_size) for rows in self.rows], np.int64)
 
     @property
@@ -158,7 +166,9 @@ class Plan:
         pair = int(shuffled(Draw.ORDER, self.steps_per_epoch, np.array([at]), self.seed, self.stage, epoch)[0])
         ends = np.cumsum(self.batches)
         dataset = int(np.searchsorted(ends, pair, side="right"))
-        batches, rows = int(self.batches[dataset]), self.rows[dataset]
-        batch = pair - int(ends[dataset]) + batches
+        batches, rows = int(self.own[dataset]), self.rows[dataset]
+        among = pair - int(ends[dataset]) + int(self.batches[dataset])
+        # The passes over the dataset's own rows, which are the epochs unless another number of batches was chosen.
+        epoch, batch = divmod(epoch * int(self.batches[dataset]) + among, batches)
         positions = np.arange(len(rows) * batch // batches, len(rows) * (batch + 1) // batches)
         return dataset, rows[shuffled(Draw.ROWS, len(rows), positions, self.seed, self.stage, epoch, dataset)]

@@ -13,6 +13,9 @@ from train.export.export import Cut, Mode
 TAGS = ["sentence-transformers", "feature-extraction", "sentence-similarity", "matryoshka", "3d-ml"]
 
 
+POOLED = {"last": "last token (end of text)", "mean": "mean of all tokens", "cls": "first token"}
+
+
 @dataclass(frozen=True)
 class Card:
     """The data of a model card.
@@ -25,6 +28,7 @@ class Card:
         dims: prefix dimensions that vectors may be truncated to; the last is that of the export.
         rank: rank of the token embedding.
         max_length: maximum number of tokens per text.
+        pooling: what becomes the vector of a text.
         efficient: whether the token embedding is stored as two factors.
         prompts: prompts by name.
         evaluation: the report of `train3d evaluate` for the model, if there is one.
@@ -38,6 +42,7 @@ class Card:
     dims: Sequence[int]
     rank: int
     max_length: int
+    pooling: str
     efficient: bool
     prompts: Mapping[str, str]
     evaluation: Mapping[str, Any] | None = None
@@ -61,6 +66,7 @@ class Card:
             dims=[dim for dim in description["shape"]["dims"] if dim <= cut.dim],
             rank=cut.rank,
             max_length=description["max_length"],
+            pooling=description["pooling"],
             efficient=mode == "efficient",
             prompts=prompts,
             evaluation=evaluation,
@@ -82,7 +88,7 @@ class Card:
             ("may be cut to", ", ".join(map(str, self.dims[:-1])) or "nothing smaller"),
             ("rank of the token embedding", f"{self.rank}{', stored as two factors' if self.efficient else ''}"),
             ("tokens a text", self.max_length),
-            ("pooling", "last token (end of text), unit length"),
+            ("pooling", f"{POOLED[self.pooling]}, unit length"),
             ("similarity", "cosine"),
             *((f"prompt `{name}`", f"`{prompt!r}`") for name, prompt in self.prompts.items() if prompt),
         ]

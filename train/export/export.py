@@ -130,7 +130,14 @@ def export(
     _write_code(folder, plain, mode)
     write_config(folder, config)
     write_tokenizer(folder, tokenizer)
-    write_layout(folder, hidden=config.hidden_size, dim=cut.dim, max_length=tokenizer.model_max_length, prompts=prompts)
+    write_layout(
+        folder,
+        hidden=config.hidden_size,
+        dim=cut.dim,
+        max_length=tokenizer.model_max_length,
+        prompts=prompts,
+        pooling=model.pooling,
+    )
     write_whole(folder / RECORD, canonical_json({"instructed": instructed}))
 
 

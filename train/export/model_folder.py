@@ -13,14 +13,24 @@ from safetensors.torch import save_file
 
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from train.config import PoolingMode
 
 MODULES = "sentence_transformers.models"
 """Module path that all versions of sentence-transformers and the common servers know."""
 PROMPTS = "config_sentence_transformers.json"
+POOLING: dict[PoolingMode, str] = {"last": "lasttoken", "mean": "mean_tokens", "cls": "cls_token"}
 POOLING_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
 
-def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompts: Mapping[str, str]) -> None:
+def write_layout(
+    folder: Path,
+    *,
+    hidden: int,
+    dim: int,
+    max_length: int,
+    prompts: Mapping[str, str],
+    pooling: PoolingMode = "last",
+) -> None:
     """Write all files besides those of the backbone and the tokenizer.
 
     Args:
@@ -29,6 +39,7 @@ def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompt
         dim: number of dimensions that are kept.
         max_length: maximum number of tokens per text.
         prompts: by name, text that is put before a text.
+        pooling: what becomes the vector of a text.
 
     """
     modules = ["Transformer", "Pooling", "Normalize"]
@@ -47,9 +58,9 @@ def write_layout(folder: Path, *, hidden: int, dim: int, max_length: int, prompt
     _write(folder / "modules.json", listing)
     _write(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
     write_prompts(folder, prompts)
-    pooling: dict[str, Any] = {f"pooling_mode_{mode}": mode == "lasttoken" for mode in POOLING_MODES}
-    pooling |= {"word_embedding_dimension": hidden, "include_prompt": True}
-    _write(folder / "1_Pooling" / "config.json", pooling)
+    modes: dict[str, Any] = {f"pooling_mode_{mode}": mode == POOLING[pooling] for mode in POOLING_MODES}
+    modes |= {"word_embedding_dimension": hidden, "include_prompt": True}
+    _write(folder / "1_Pooling" / "config.json", modes)
     if dim < hidden:
         _write_dense(folder / "2_Dense", hidden, dim)
 

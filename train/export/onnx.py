@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from open_ml_embed.core.optional import check_installed
+from train.config import PoolingMode
 
 OPSET = 18
 MOST_INLINE = 1 << 30
@@ -19,26 +20,33 @@ MOST_INLINE = 1 << 30
 class _Vectors(nn.Module):
     """The modules of the folder as one graph, for texts padded on the right."""
 
-    def __init__(self, backbone: Any, dim: int) -> None:
+    def __init__(self, backbone: Any, dim: int, pooling: PoolingMode) -> None:
         super().__init__()
-        self.backbone, self.dim = backbone, dim
+        self.backbone, self.dim, self.pooling = backbone, dim, pooling
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states_BTH = self.backbone(
             input_ids=input_ids, attention_mask=attention_mask, use_cache=False
         ).last_hidden_state
-        last_B = attention_mask.sum(1) - 1
-        index = last_B[:, None, None].expand(-1, 1, states_BTH.shape[2])
-        pooled_BH = states_BTH.gather(1, index).squeeze(1)
-        return functional.normalize(pooled_BH[:, : self.dim], dim=1)
+        return functional.normalize(self._pooled(states_BTH, attention_mask)[:, : self.dim], dim=1)
+
+    def _pooled(self, states_BTH: Tensor, mask_BT: Tensor) -> Tensor:
+        if self.pooling == "cls":
+            return states_BTH[:, 0]
+        if self.pooling == "mean":
+            counts_BT1 = mask_BT[:, :, None].to(states_BTH.dtype)
+            return (states_BTH * counts_BT1).sum(1) / counts_BT1.sum(1)
+        last_B = mask_BT.sum(1) - 1
+        return states_BTH.gather(1, last_B[:, None, None].expand(-1, 1, states_BTH.shape[2])).squeeze(1)
 
 
-def write_onnx(folder: Path, *, dim: int) -> Path:
+def write_onnx(folder: Path, *, dim: int, pooling: PoolingMode = "last") -> Path:
     """Write `onnx/model.onnx` into an export: `input_ids` and `attention_mask` in, `sentence_embedding` out.
 
     Args:
         folder: an export, in either mode.
         dim: dimensions of its vectors.
+        pooling: what becomes the vector of a text.
 
     Returns:
         Path of the file. Texts must be padded on the right, as the exported tokenizer does.
@@ -51,7 +59,7 @@ def write_onnx(folder: Path, *, dim: int) -> Path:
     from transformers import AutoModel
 
     auto: Any = AutoModel
-    model = _Vectors(auto.from_pretrained(folder, attn_implementation="eager"), dim).eval()
+    model = _Vectors(auto.from_pretrained(folder, attn_implementation="eager"), dim, pooling).eval()
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3])

@@ -11,7 +11,7 @@ import errno
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from open_ml_embed.core.errors import StageError, StorageError
 from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import hash_file
 from train.distributed.parallel import ALONE, Group, whole
-from train.model.sharding import part_like
+from train.model.sharding import local_part, part_like
 from train.model.tensor_files import LazyTensor, write_tensors
 
 KEPT = 2
@@ -84,7 +84,7 @@ def save(
     except OSError as error:
         raise _full(error, root, model) from error
     if group.leads:
-        for old in _complete(root)[:-kept]:
+        for old in complete(root)[:-kept]:
             shutil.rmtree(old)
 
 
@@ -124,8 +124,8 @@ def _write_position(folder: Path, position: Position) -> None:
 
 def latest(root: Path) -> Path | None:
     """Return the folder of the latest complete checkpoint below `root`; None if there is none."""
-    complete = _complete(root)
-    return complete[-1] if complete else None
+    folders = complete(root)
+    return folders[-1] if folders else None
 
 
 def latest_whole(root: Path, group: Group, say: Callable[[str], None]) -> Path | None:
@@ -142,13 +142,13 @@ def latest_whole(root: Path, group: Group, say: Callable[[str], None]) -> Path |
         StageError: all checkpoints are damaged.
 
     """
-    complete = _complete(root)
-    for folder in reversed(complete):
+    folders = complete(root)
+    for folder in reversed(folders):
         damage = _damage(folder, group)
         if damage is None:
             return folder
         say(f"{folder} is damaged ({damage}); going back to the checkpoint before it")
-    if complete:
+    if folders:
         raise StageError(
             "every checkpoint is damaged",
             where=str(root),
@@ -208,9 +208,7 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
 def _restore_shards(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
 ) -> None:
-    from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
-    from torch.distributed.checkpoint.state_dict_loader import load
 
     reader = HuggingFaceStorageReader(str(folder))
     stored = reader.read_metadata().state_dict_metadata
@@ -223,6 +221,22 @@ def _restore_shards(
             values.setdefault(parameter, {})[key] = state[name] = (
                 torch.zeros((), device=like.device) if key == "step" else torch.zeros_like(like.detach())
             )
+    _load_shards(folder, state)
+    for parameter, entry in values.items():
+        optimizer.state[parameters[parameter]] = entry
+
+
+def _load_shards(folder: Path, state: dict[str, Any]) -> None:
+    """Read tensors from the shards of a checkpoint, in place.
+
+    Raises:
+        StageError: a tensor is missing or has another shape.
+
+    """
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+    from torch.distributed.checkpoint.state_dict_loader import load
+
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process is meant
@@ -231,8 +245,37 @@ def _restore_shards(
         raise StageError(
             f"cannot load the checkpoint: {error}", where=str(folder), remedy="run `train3d fit` again"
         ) from None
-    for parameter, entry in values.items():
-        optimizer.state[parameters[parameter]] = entry
+
+
+@torch.no_grad()
+def average(folders: Sequence[Path], model: nn.Module) -> None:
+    """Set the weights of a model, which may be sharded, to the mean of those of some checkpoints.
+
+    Raises:
+        StageError: see `restore`.
+
+    """
+    sums: dict[str, Tensor] = {}
+    for folder in folders:
+        restore_weights(folder, model)
+        for name, value in model.state_dict().items():
+            local = local_part(value).double()
+            sums[name] = sums[name] + local if name in sums else local
+    for name, value in model.state_dict().items():
+        local_part(value).copy_(sums[name] / len(folders))
+
+
+def restore_weights(folder: Path, model: nn.Module) -> None:
+    """Load the weights of a checkpoint into a model, which may be sharded.
+
+    Raises:
+        StageError: see `restore`.
+
+    """
+    if (folder / SHARDS).is_dir():
+        _load_shards(folder / SHARDS, dict(model.state_dict()))
+    else:
+        load_weights(folder / MODEL, model)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -283,5 +326,6 @@ def _full(error: OSError, root: Path, model: nn.Module) -> Exception:
     )
 
 
-def _complete(root: Path) -> list[Path]:
+def complete(root: Path) -> list[Path]:
+    """Return the folders of all complete checkpoints below `root`, the latest last."""
     return sorted(path for path in root.glob("[0-9]*") if (path / POSITION).is_file())

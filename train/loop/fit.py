@@ -77,6 +77,7 @@ def train(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> N
         try:
             for _ in entries:
                 pass
+            trainer.average()
             _write_model(trainer, out)
         except SystemExit:  # all processes end at the same step
             leave()

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,6 +26,7 @@ from train.data.batch import Batch, make_batch
 from train.data.packing import imbalance, share_out
 from train.data.plan import Draw, Plan, choose_rank, raw
 from train.data.segments import Segments
+from train.data.shares import batches_of
 from train.data.token_store import Store
 from train.distributed.parallel import join, spread, whole
 from train.evaluation.validation import METRIC, Validator, is_over, mean
@@ -148,7 +149,8 @@ class Trainer:
         stage, settings = self.run.settings.stages[index], self.run.settings
         store = self.run.store(self.run.mixes[index])
         rows = [store.train.dataset.of(code) for code in range(len(store.datasets))]
-        plan = Plan(rows, stage.batch_size, settings.seed, index)
+        by_size = Plan(rows, stage.batch_size, settings.seed, index)
+        plan = replace(by_size, chosen=batches_of(stage.sampling, store.datasets, by_size.own))
         optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
         check_warmup(stage, optimizer_steps)
         distillation, teacher = settings.objective.distillation, None
@@ -175,6 +177,18 @@ class Trainer:
             {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
+
+    def average(self) -> None:
+        """Set the weights to the mean of the last checkpoints, if the settings want that; a collective call."""
+        wanted = self.run.settings.checkpoints_averaged
+        if wanted is None:
+            return
+        last = len(self.stages) - 1
+        folders = [
+            folder for folder in checkpoint.complete(self.checkpoints) if checkpoint.position_of(folder).stage >= last
+        ][-wanted:]
+        self._tell(f"averaging the checkpoints after batches {', '.join(str(int(f.name)) for f in folders)}")
+        checkpoint.average(folders, self.model)
 
     def finished(self) -> Embedder | None:
         """Return the current model as a plain one, unsharded and without LoRA, on the leading process.

@@ -9,6 +9,7 @@ from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.words import counted
 from train.config import Pretrained, Stage
 from train.data.mix import Mix
+from train.data.shares import check_names
 from train.data.tokenizer import encoder_of
 from train.loop.run import Run
 from train.model.sizes import Sizes
@@ -53,8 +54,10 @@ def check(run: Run) -> None:
         if stage.steps is not None:
             check_warmup(stage, stage.steps)
     check_length(run)
-    for mix in run.mixes:
+    for stage, mix in zip(run.settings.stages, run.mixes, strict=True):
         _filled(mix)
+        if stage.sampling.weights:
+            check_names(stage.sampling, mix.datasets(), f"train.stages: {stage.name}")
     where = f"train.backbone.path: {backbone.path}" if isinstance(backbone, Pretrained) else "train.backbone"
     tokenizer = run.tokenizer
     ids = encoder_of(tokenizer, max_length=run.settings.max_length).encode("a").ids
@@ -64,6 +67,7 @@ def check(run: Run) -> None:
             where=where,
             remedy="set `eos_token` in tokenizer_config.json to a token that its tokenizer.json knows",
         )
+    _check_first_token(run, ids, where)
     if sizes.vocabulary is not None and len(tokenizer) > sizes.vocabulary:
         raise SettingsError(
             f"the tokenizer has {len(tokenizer)} tokens, the backbone's embedding {sizes.vocabulary} rows",
@@ -72,6 +76,21 @@ def check(run: Run) -> None:
         )
     for mix in run.mixes:
         run.store(mix)
+
+
+def _check_first_token(run: Run, ids: list[int], where: str) -> None:
+    """Raise an error if the first token cannot stand for a text."""
+    if run.settings.pooling != "cls":
+        return
+    backbone, tokenizer = run.settings.backbone, run.tokenizer
+    causal = not isinstance(backbone, Pretrained) or run.sizes.causal
+    if causal or ids[0] not in (tokenizer.cls_token_id, tokenizer.bos_token_id):
+        reason = "in a causal backbone it sees no other" if causal else "the tokenizer begins texts with no such token"
+        raise SettingsError(
+            f"the first token cannot stand for a text: {reason}",
+            where=f"train.pooling: cls; {where}",
+            remedy="set `pooling` to mean or last",
+        )
 
 
 def check_length(run: Run) -> None:
@@ -123,6 +142,7 @@ def outline(run: Run) -> str:
     ]
     for stage, mix in zip(run.settings.stages, run.mixes, strict=True):
         rows, datasets = _filled(mix), mix.datasets()
+        check_names(stage.sampling, datasets, f"train.stages: {stage.name}")
         steps = stage.steps or math.ceil((stage.epochs or 0) * rows / stage.batch_size / stage.accumulate)
         if stage.steps is not None:
             check_warmup(stage, steps)

@@ -107,6 +107,8 @@ class Run:
         """
         settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
         settings["precision"] = self.settings.arithmetic
+        if self.settings.checkpoints_averaged is not None:
+            settings["checkpoint_every"] = self.settings.checkpoint_every
         stages = {stage.pop("name"): stage for stage in settings.pop("stages")}
         before, mixes = then.get("mixes", {}), {}
         for name, mix in zip(stages, self.mixes, strict=True):
@@ -164,14 +166,21 @@ class Run:
         backbone = build_backbone(settings.backbone, self.tokenizer, max_length=settings.max_length, seed=settings.seed)
         pretrained = settings.backbone if isinstance(settings.backbone, Pretrained) else None
         nest(backbone, self.shape.ranks, None if pretrained is None else stored_factors(pretrained))
-        model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens)
+        pooling = settings.pooling
+        model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens, pooling=pooling)
         return model.to(settings.device), self.shape
 
     def empty_model(self) -> Embedder:
         """Create the model on the device `meta`, without weights."""
         settings, shape = self.settings, self.shape
         config = backbone_config(settings.backbone, self.tokenizer, max_length=settings.max_length)
-        return empty_embedder(config, layers=shape.layers, ranks=shape.ranks, chunk_tokens=settings.chunk_tokens)
+        return empty_embedder(
+            config,
+            layers=shape.layers,
+            ranks=shape.ranks,
+            chunk_tokens=settings.chunk_tokens,
+            pooling=settings.pooling,
+        )
 
     def first_weights(self) -> dict[str, LazyTensor]:
         """Return the weights that training starts from, by the names of the model's state.
@@ -228,6 +237,7 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, 
         "made_from": run.made_from({}),
         "shape": asdict(shape),
         "max_length": settings.max_length,
+        "pooling": settings.pooling,
         "backbone": hub,
         "instructed": run.mixes[:until][-1].instructed,
         "stages": [
@@ -291,6 +301,7 @@ def load(
         layers=shape.layers,
         ranks=shape.ranks,
         chunk_tokens=settings.chunk_tokens,
+        pooling=description(folder)["pooling"],
     )
     load_weights(folder / WEIGHTS[weights], model)
     model.autocast = torch.bfloat16 if settings.arithmetic == "bfloat16" else None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.factorized.modeling import MODELS
-from train.config import Pretrained, RandomQwen3
+from train.config import PoolingMode, Pretrained, RandomQwen3
 from train.data.packing import Packing, share_out
 from train.data.segments import Segments
 from train.model import attention
@@ -32,11 +32,14 @@ class Embedder(nn.Module):
     Attributes:
         layers: depths whose states are returned, ascending.
         chunk_tokens: number of tokens that go through the backbone at once.
+        pooling: what becomes the vector of a text: its last token, the mean of its tokens, or its first token.
         autocast: half-precision type of the backbone's arithmetic; None: the type of the weights.
 
     """
 
-    def __init__(self, backbone: Any, *, layers: Sequence[int], chunk_tokens: int) -> None:
+    def __init__(
+        self, backbone: Any, *, layers: Sequence[int], chunk_tokens: int, pooling: PoolingMode = "last"
+    ) -> None:
         super().__init__()
         assert isinstance(backbone.get_input_embeddings(), TokenEmbedding)
         attention.register()
@@ -44,7 +47,7 @@ class Embedder(nn.Module):
         self.norm = backbone.norm
         backbone.norm = nn.Identity()
         self.backbone = backbone
-        self.layers, self.chunk_tokens = tuple(layers), chunk_tokens
+        self.layers, self.chunk_tokens, self.pooling = tuple(layers), chunk_tokens, pooling
         self.autocast: torch.dtype | None = None
 
     @property
@@ -72,7 +75,7 @@ class Embedder(nn.Module):
             chunks: indices of the texts to encode (see `share_out`); None: all texts, in chunks of `chunk_tokens`.
 
         Returns:
-            The normed states of the last tokens, layers × texts × hidden size: in the order of the chunks, or with
+            The pooled normed states, layers × texts × hidden size: in the order of the chunks, or with
             `chunks=None` in the order of `segments`.
 
         """
@@ -94,9 +97,18 @@ class Embedder(nn.Module):
             use_cache=False,
             **packing.arguments,
         )
-        last_LNH = torch.stack([output.hidden_states[layer][0, packing.last] for layer in self.layers])
-        states_LNH: Tensor = self.norm(last_LNH.to(torch.promote_types(last_LNH.dtype, torch.float32)))
+        states_LNH = self._pooled([output.hidden_states[layer][0] for layer in self.layers], packing)
         return states_LNH[:, : len(rows)]
+
+    def _pooled(self, states_TH: Sequence[Tensor], packing: Packing) -> Tensor:
+        """Return the pooled normed states of texts (layers × texts × hidden size) from those of all tokens by layer."""
+        wide = torch.promote_types(states_TH[0].dtype, torch.float32)
+        if self.pooling == "mean":
+            # As in an export, every token is normed before the mean.
+            return torch.stack([packing.means(self.norm(states.to(wide))) for states in states_TH])
+        at = packing.last if self.pooling == "last" else packing.cu_seq_lens[:-1]
+        pooled_LNH: Tensor = self.norm(torch.stack([states[at] for states in states_TH]).to(wide))
+        return pooled_LNH
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile each layer separately, with dynamic lengths, so that one short compilation serves all."""
@@ -105,7 +117,12 @@ class Embedder(nn.Module):
 
 
 def empty_embedder(
-    config: PretrainedConfig, *, layers: Sequence[int], ranks: Sequence[int], chunk_tokens: int
+    config: PretrainedConfig,
+    *,
+    layers: Sequence[int],
+    ranks: Sequence[int],
+    chunk_tokens: int,
+    pooling: PoolingMode = "last",
 ) -> Embedder:
     """Return a model of a transformers configuration on the device `meta`; its weights still have to be loaded.
 
@@ -119,7 +136,7 @@ def empty_embedder(
     with init_empty_weights(include_buffers=False):
         backbone = auto.from_config(config)
         backbone.set_input_embeddings(empty_embedding(config.vocab_size, config.hidden_size, ranks))
-        return Embedder(checked(backbone, config.model_type), layers=layers, chunk_tokens=chunk_tokens)
+        return Embedder(checked(backbone, config.model_type), layers=layers, chunk_tokens=chunk_tokens, pooling=pooling)
 
 
 def plain_config(config: PretrainedConfig) -> PretrainedConfig:

@@ -25,6 +25,7 @@ class Sizes:
         vocabulary: rows of the token embedding; None: as many as the tokenizer has tokens.
         parameters: number of parameters, including the token embedding; None for a new model.
         positions: maximum number of tokens of a text; None: no limit is known.
+        causal: whether a token attends to those before it only.
         embedding_rank: rank of the factors that the backbone's token embedding is stored as; None: no factors.
 
     """
@@ -35,6 +36,7 @@ class Sizes:
     parameters: int | None
     positions: int | None = None
     embedding_rank: int | None = None
+    causal: bool = True
 
 
 def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
@@ -58,13 +60,15 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     if rank is None:
         factors = stored_factors(backbone)
         rank = None if factors is None else factors.rank
+    parameters, causal = _meta(config)
     return Sizes(
         config.hidden_size,
         config.num_hidden_layers,
         config.vocab_size,
-        _parameters(config),
+        parameters,
         getattr(config, "max_position_embeddings", None),
         rank,
+        causal,
     )
 
 
@@ -84,9 +88,12 @@ def _config(backbone: Pretrained) -> PretrainedConfig:
     return found
 
 
-def _parameters(config: PretrainedConfig) -> int:
+def _meta(config: PretrainedConfig) -> tuple[int, bool]:
+    """Return the number of parameters, and whether attention is causal."""
     from transformers import AutoModel
 
     auto: Any = AutoModel
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in auto.from_config(config).parameters())
+        model = auto.from_config(config)
+    causal = all(getattr(module, "is_causal", True) for module in model.modules())
+    return sum(parameter.numel() for parameter in model.parameters()), causal

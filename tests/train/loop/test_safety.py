@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from open_ml_embed.core.errors import DivergenceError, StageError, StorageError
 from tests.support.synthetic import params_for, write_params
@@ -198,3 +199,23 @@ def test_a_signal_saves_and_a_second_process_is_refused(started) -> None:
                    for path in [checkpoint.latest(folder / "checkpoints")]]  # fmt: skip
     assert position == steps, "the checkpoint is that of the last step"
     assert f"a checkpoint was saved after batch {steps} of 20000" in said
+
+
+def test_the_mean_of_the_last_checkpoints_is_exported(settings, work, tmp_path) -> None:
+    settings = changed(settings, stages=settings.stages[1:], checkpoint_every=2, checkpoints_kept=3)
+    plain = fresh(settings, work, tmp_path / "plain")
+    fit(plain, tmp_path / "plain" / "model", resume=True, say=print)
+    run = fresh(changed(settings, checkpoints_averaged=3), work, tmp_path / "mean")
+    said: list[str] = []
+    fit(run, tmp_path / "mean" / "model", resume=True, say=said.append)
+    folders = checkpoint.complete(run.folder / "checkpoints")
+    assert [folder.name for folder in folders] == ["00000002", "00000004", "00000005"]
+    assert any("averaging the checkpoints after batches 2, 4, 5" in line for line in said)
+    parts = [load_file(folder / checkpoint.MODEL) for folder in folders]
+    found = load_file(tmp_path / "mean" / "model" / "train3d" / "trained.safetensors")
+    last = load_file(tmp_path / "plain" / "model" / "train3d" / "trained.safetensors")
+    for name, value in found.items():
+        torch.testing.assert_close(value, sum(part[name].double() for part in parts).div(3).float())
+        assert torch.equal(last[name], parts[-1][name])
+    with pytest.raises(ValueError, match="more than checkpoints_kept"):
+        type(settings).model_validate(settings.model_dump() | {"checkpoints_averaged": 4})
