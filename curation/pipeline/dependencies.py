@@ -200,8 +200,10 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
 
 
-SHOWN_NOWHERE: dict[str, Any] = {"train": True, "sources": {"local_root", "hub_connections", "url_connections"}}
-"""Settings that the report does not show: those of training, and how raw files are come by on this machine."""
+SHOWN_NOWHERE: dict[str, Any] = {
+    "train": True, "work": True, "sources": {"local_root", "hub_connections", "url_connections"}
+}  # fmt: skip
+"""Settings that the report does not show: those of training, where shards lie, and how this machine gets raw files."""
 _PATHS: dict[str, Any] = {"languages": {"model"}, "mining": {"teacher": {"model"}, "second_opinion": True}}
 """Settings that may hold a path, relative to the current directory; the results of their steps tell of a change."""
 
