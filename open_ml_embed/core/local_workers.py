@@ -137,8 +137,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_work, args=(other, os.getpid()), daemon=True)
-        # A process inherits the mask, so that Ctrl-C meets no worker before it has come to ignore it. The tracker, which
-        # the first start would start too, unblocks the signal.
+        # A process inherits the mask, so that Ctrl-C meets no worker before it has come to ignore it. The tracker
+        # unblocks the signal when it is started, which the first worker would do.
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
