@@ -7,6 +7,7 @@ paths in the settings start there, whatever the current directory is. docs/outco
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 SIGNALED = 128
 """Exit codes above are those of signals."""
+STOPPED = "stopped; what is finished is kept: run the same command again to go on"
 
 
 def run_program(app: typer.Typer) -> None:
@@ -55,7 +57,10 @@ def run_program(app: typer.Typer) -> None:
         terminal.print("error", style="bold red", end=" ")
         terminal.print(str(error))
         sys.exit(exit_code(error))
+    except KeyboardInterrupt:  # before typer has begun to handle it
+        say(STOPPED)
+        sys.exit(SIGNALED + signal.SIGINT)
     except SystemExit as end:  # typer exits with 2 for a wrong option, but here 2 means "try again later"
         if isinstance(end.code, int) and end.code > SIGNALED:
-            say("stopped; what is finished is kept: run the same command again to go on")
+            say(STOPPED)
         sys.exit(1 if end.code == 2 else end.code)

@@ -8,6 +8,7 @@ import pickle
 import signal
 import traceback
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Self
 
@@ -136,7 +137,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_work, args=(other, os.getpid()), daemon=True)
-        # A process inherits the mask, so that Ctrl-C meets no worker before it has come to ignore it.
+        # A process inherits the mask, so that Ctrl-C meets no worker before it has come to ignore it. The tracker
+        # unblocks the signal when it is started, which the first worker would do.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
