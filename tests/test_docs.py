@@ -41,8 +41,8 @@ APPS = {"curate": "curation.cli.app", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",
          "langid evaluate"}  # fmt: skip
 """Verbs that only print: they are run."""
-PARSED = {"evaluations enumerate"}
-"""Verbs without `--dry-run` that are not run: they take hours, or write into the checkout."""
+PARSED = {"diff", "evaluations enumerate"}
+"""Verbs without `--dry-run` that are not run: they take hours, write into the checkout, or need two builds."""
 NEEDS_A_BUILD = {"show"}
 """Verbs that have nothing to print in a project where nothing is built, and say so."""
 PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad"}

@@ -35,8 +35,7 @@ equal bytes, whatever the number of workers.
 A profile chooses a tokenizer for lengths in tokens:
 
 ```yaml
-mine:
-  report: {tokenizer: out/mine/model, token_rows: 1000} # a tokenizer.json, or a folder that holds one
+report: {tokenizer: out/sample/model, token_rows: 1000} # a tokenizer.json, or a folder that holds one
 ```
 
 ## From Python
@@ -65,7 +64,7 @@ sources.
 ## Two builds
 
 `curate diff` takes two profiles, `FILE:PROFILE` for one of another settings file, or folders that `--data` wrote.
-Such a folder is small enough to commit, so that `git diff` shows what a change of settings did; from folders alone,
+Such a folder is small enough to commit, so that a diff shows what a change of settings did; from folders alone,
 counts are compared, not rows. Rows are known by their ids, so a row that ends elsewhere in a mix is told from one
 that came or went.
 

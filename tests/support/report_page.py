@@ -83,4 +83,5 @@ class ReportPage(HTMLParser):
             self.prose.append(text)
 
     def in_card(self):
-        return any("card" in (attrs.get("class") or "") for _, attrs in self.stack)
+        """Tell whether a text is in an example, or names a column."""
+        return any("card" in (attrs.get("class") or "") or "data-column" in attrs for _, attrs in self.stack)
