@@ -177,7 +177,7 @@ def float32(place: Place) -> str:
 
 
 def memory(place: Place) -> str:
-    """The memory estimate against what a step takes, with 1, 4 and 16 chunks, and a large batch with cached gradients."""
+    """The memory estimate against what a step takes: 1, 4 and 16 chunks, and a large batch with cached gradients."""
     model = place.model(layers=2 if place.tiny else 8)
     replica, form = replica_of(place, model), form_of(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, fused=True)
@@ -237,16 +237,16 @@ def compiled(place: Place) -> str:
     """Compiled layers give the same losses, and other ranks of the embedding compile nothing anew."""
     from torch._dynamo.utils import counters
 
-    wanted = steps(place, place.model(layers=2), 4)
+    wanted = steps(place, place.model(layers=2), 2)
     torch._dynamo.reset()
     counters.clear()
     model = place.model(layers=2)
-    model.compile_layers("inductor" if place.on_gpu else "aot_eager")
+    model.compile_layers("inductor" if place.on_gpu else "eager")
     found = steps(place, model, 2)  # both ranks
     graphs = counters["stats"]["unique_graphs"]
-    found += steps(place, model, 4)[:0]
+    steps(place, model, 4)
     assert counters["stats"]["unique_graphs"] == graphs, "compiled again for a rank"
-    error = max(abs(a - b) / b for a, b in zip(found, wanted, strict=False))
+    error = max(abs(a - b) / b for a, b in zip(found, wanted, strict=True))
     assert error < (2e-2 if place.on_gpu else 1e-4), (found, wanted)
     return f"relative error {error:.1e}, {graphs} graphs, none for a rank"
 
@@ -311,18 +311,18 @@ def peers(place: Place) -> str:
     """A step beside sentence-transformers' losses and a rewrite of the public trainer's, at equal weights and texts."""
     queries = 8 if place.tiny else 32
     nested, plain = training.Texts(queries, 2 if place.tiny else 7), training.Texts(4 * queries, 0)
-    device, told = place.device, []
+    device, half, told = place.device, place.on_gpu, []
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
         races = [
             (
                 "public trainer",
-                training.ours(nested, layers=training.LAYERS, nested=True, device=device, half=place.on_gpu),
+                training.ours(nested, layers=training.LAYERS, nested=True, device=device, half=half),
                 training.rewrite(nested, torch.bfloat16, device),
             ),
             (
                 "Matryoshka2d",
-                training.ours(plain, layers=training.LAYERS, nested=False, device=device, half=place.on_gpu),
+                training.ours(plain, layers=training.LAYERS, nested=False, device=device, half=half),
                 training.sentence_transformers(plain, folder / "2d", cached=False, device=device),
             ),
             (
@@ -336,7 +336,8 @@ def peers(place: Place) -> str:
         for name, own, other in races:
             losses = own(), other()
             assert abs(losses[0] - losses[1]) < 0.05 * losses[1], (name, losses)
-            speed = seconds(place, other, 2) / seconds(place, own, 2)
+            repeats = 1 if place.tiny else 3
+            speed = seconds(place, other, repeats) / seconds(place, own, repeats)
             told.append((name, speed))
     if place.on_gpu:
         assert min(speed for _, speed in told) >= GOAL_SPEED, told

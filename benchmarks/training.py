@@ -208,13 +208,7 @@ def sentence_transformers(texts: Texts, folder: Path, *, cached: bool, device: s
             kl_temperature=0,  # no self-distillation
             layer_weighting=lambda layer: float(layer > 0),  # its layer 0 is the token embedding
         )
-    features = [
-        {
-            name: value.to(device) if isinstance(value, Tensor) else value
-            for name, value in model.tokenize(column).items()
-        }
-        for column in texts.columns
-    ]
+    features = [_on(model.tokenize(column), device) for column in texts.columns]
 
     def loss() -> float:
         value = objective([dict(column) for column in features], torch.empty(0))
@@ -222,6 +216,10 @@ def sentence_transformers(texts: Texts, folder: Path, *, cached: bool, device: s
         return float(value)
 
     return Stepper(objective, loss)
+
+
+def _on(features: dict[str, Any], device: str) -> dict[str, Any]:
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in features.items()}
 
 
 def race(title: str, texts: Texts, steppers: dict[str, Stepper], tolerances: dict[str, float]) -> None:
