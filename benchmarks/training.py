@@ -80,7 +80,7 @@ class Texts:
         )
         lengths = np.array([len(text) for text in self.ids], np.int32)
         stream = Segments(np.concatenate(self.ids), lengths)
-        self.batch = Batch("docstrings", "retrieval", stream, targets, np.arange(queries), order)
+        self.batch = Batch("docstrings", "all", "retrieval", stream, targets, np.arange(queries), order)
 
     def padding(self, *, by_column: bool) -> float:
         """Return the share of padding if all texts are padded to the longest one, or to the longest of their column."""
@@ -121,11 +121,13 @@ class Stepper:
         return value
 
 
-def ours(texts: Texts, *, layers: Sequence[int], nested: bool, cached: bool = False) -> Stepper:
+def ours(
+    texts: Texts, *, layers: Sequence[int], nested: bool, cached: bool = False, device: str = "cpu", half: bool = False
+) -> Stepper:
     ranks = (RANK,) if nested else (WIDTH,)
-    model = Embedder(nest(backbone(texts), ranks), layers=layers, chunk_tokens=4096)
+    model = Embedder(nest(backbone(texts), ranks), layers=layers, chunk_tokens=4096).to(device)
     form = Form.of(Objective(temperature=TEMPERATURE), dims=DIMS, layers=layers)
-    replica = spread(model, Group())
+    replica = spread(model, Group(), precision="bfloat16" if half else "float32")
     tokens = 0 if cached else WHOLE
     return Stepper(model, lambda: float(backward(replica, texts.batch, form, whole_tokens=tokens).total))
 
@@ -133,15 +135,16 @@ def ours(texts: Texts, *, layers: Sequence[int], nested: bool, cached: bool = Fa
 class Rewrite(torch.nn.Module):
     """The training step of the public trainer, as specified."""
 
-    def __init__(self, texts: Texts, dtype: torch.dtype) -> None:
+    def __init__(self, texts: Texts, dtype: torch.dtype, device: str) -> None:
         super().__init__()
         self.model = backbone(texts)
         nested = nest(backbone(texts), (RANK,)).get_input_embeddings()
         self.left, self.right = torch.nn.Embedding.from_pretrained(nested.left.detach(), freeze=False), nested.right
         self.dtype, self.queries, self.pad = dtype, texts.batch.queries, texts.tokenizer.pad_token_id
         ids = [torch.from_numpy(text.astype(np.int64)) for text in texts.ids]
-        self.ids = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad)
+        self.ids = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.pad).to(device)
         self.norm, self.model.norm = self.model.norm, torch.nn.Identity()
+        self.to(device)
 
     def forward(self) -> Tensor:
         mask = self.ids != self.pad
@@ -151,8 +154,8 @@ class Rewrite(torch.nn.Module):
             output_hidden_states=True,
             use_cache=False,
         )
-        last, row = mask.sum(1) - 1, torch.arange(len(mask))
-        total = torch.zeros(())
+        last, row = mask.sum(1) - 1, torch.arange(len(mask), device=mask.device)
+        total = torch.zeros((), device=mask.device)
         for layer in LAYERS:
             pooled = self.norm(output.hidden_states[layer][row, last])
             for k, dim in enumerate(reversed(DIMS), 1):
@@ -165,12 +168,12 @@ class Rewrite(torch.nn.Module):
         candidates = torch.stack([positives, *negatives], dim=1)
         hard = torch.bmm(candidates, queries[:, :, None]).squeeze(2) / TEMPERATURE
         in_batch = queries @ positives.detach().T / TEMPERATURE
-        zeros = torch.zeros(len(queries), dtype=torch.int64)
-        return functional.cross_entropy(hard, zeros) + functional.cross_entropy(in_batch, torch.arange(len(queries)))
+        own = torch.arange(len(queries), device=hard.device)
+        return functional.cross_entropy(hard, torch.zeros_like(own)) + functional.cross_entropy(in_batch, own)
 
 
-def rewrite(texts: Texts, dtype: torch.dtype) -> Stepper:
-    module = Rewrite(texts, dtype)
+def rewrite(texts: Texts, dtype: torch.dtype, device: str = "cpu") -> Stepper:
+    module = Rewrite(texts, dtype, device)
 
     def loss() -> float:
         value = module()
@@ -180,7 +183,7 @@ def rewrite(texts: Texts, dtype: torch.dtype) -> Stepper:
     return Stepper(module, loss)
 
 
-def sentence_transformers(texts: Texts, folder: Path, *, cached: bool) -> Stepper:
+def sentence_transformers(texts: Texts, folder: Path, *, cached: bool, device: str = "cpu") -> Stepper:
     """Return Matryoshka2dLoss with the ranking loss, or MatryoshkaLoss with the cached one (for one layer only)."""
     from sentence_transformers import SentenceTransformer, models
     from sentence_transformers.sentence_transformer import losses
@@ -189,7 +192,7 @@ def sentence_transformers(texts: Texts, folder: Path, *, cached: bool) -> Steppe
     texts.tokenizer.save_pretrained(folder)
     transformer = models.Transformer(str(folder), max_seq_length=LENGTH)
     pooling = models.Pooling(WIDTH, pooling_mode="lasttoken")
-    model = SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device="cpu")
+    model = SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device=device)
     weights = {"matryoshka_dims": list(DIMS), "matryoshka_weights": list(dim_weights(DIMS)), "n_dims_per_step": -1}
     scale = 1 / TEMPERATURE
     if cached:
@@ -205,7 +208,7 @@ def sentence_transformers(texts: Texts, folder: Path, *, cached: bool) -> Steppe
             kl_temperature=0,  # no self-distillation
             layer_weighting=lambda layer: float(layer > 0),  # its layer 0 is the token embedding
         )
-    features = [model.tokenize(column) for column in texts.columns]
+    features = [_on(model.tokenize(column), device) for column in texts.columns]
 
     def loss() -> float:
         value = objective([dict(column) for column in features], torch.empty(0))
@@ -213,6 +216,10 @@ def sentence_transformers(texts: Texts, folder: Path, *, cached: bool) -> Steppe
         return float(value)
 
     return Stepper(objective, loss)
+
+
+def _on(features: dict[str, Any], device: str) -> dict[str, Any]:
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in features.items()}
 
 
 def race(title: str, texts: Texts, steppers: dict[str, Stepper], tolerances: dict[str, float]) -> None:

@@ -37,3 +37,28 @@ def test_the_store_of_the_scale_benchmark_opens_and_trains(scale: Any, tmp_path:
         assert {len(split.negatives[i]) for i in own} == {scale.NEGATIVES}
     scale.child(tmp_path)
     assert json.loads(capsys.readouterr().out)["steps"] > scale.STEPS
+
+
+CHECKS = ("attention", "float32", "memory", "deterministic", "compiled", "adamw", "utilization", "search", "embedding")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("checks", [CHECKS, ("peers",)], ids=["own", "peers"])
+def test_the_checks_for_a_gpu_run_whole_in_small(checks: tuple[str, ...], tmp_path: Path) -> None:
+    gpu = importlib.import_module("benchmarks.gpu")
+    assert {check.__name__ for check in gpu.CHECKS} == {*CHECKS, "peers"}
+    failed = gpu.main(["--device", "cpu", "--tiny", "--json", str(tmp_path / "lines.json"), "--only", *checks])
+    lines = json.loads((tmp_path / "lines.json").read_text())
+    assert failed == 0, lines
+    assert lines.keys() == set(checks)
+    assert all(line.startswith("ok ") for line in lines.values())
+
+
+def test_a_check_that_fails_is_told_and_the_others_run(monkeypatch, capsys) -> None:
+    gpu = importlib.import_module("benchmarks.gpu")
+    monkeypatch.setattr(gpu, "attention_error", lambda *_, **__: 1.0)
+    assert gpu.main(["--device", "cpu", "--tiny", "--only", "attention", "adamw"]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("FAILED  attention: AssertionError")
+    assert printed[1].startswith("ok      adamw")
