@@ -10,6 +10,7 @@ Paths go through fsspec. No database or server is needed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import itertools
 import os
@@ -270,8 +271,14 @@ def marker_of(data: bytes) -> Marker:
 def _local_size(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if error.errno in (
+            errno.ENOENT,
+            errno.ENOTDIR,
+            errno.ELOOP,
+        ):  # the last: a link in its place that leads nowhere
+            return None
+        raise
 
 
 class HashingSink(io.RawIOBase):
