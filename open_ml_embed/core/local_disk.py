@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -21,6 +22,8 @@ TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
 share one."""
 _LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""Errors of a path where no file is; the last one is a link that leads nowhere."""
 _written = itertools.count()
 
 
@@ -123,5 +126,7 @@ class LocalDisk:
 def _size(path: str) -> int | None:
     try:
         return os.stat(path).st_size  # noqa: PTH116 (a status of 50,000 shards asks for each size: twice as fast)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if error.errno in _MISSING:
+            return None
+        raise

@@ -94,7 +94,9 @@ def test_a_file_that_cannot_be_read_ends_fetch_for_its_source_alone(tmp_path, mo
 
     monkeypatch.setattr(fetching, "begin", failing)
     build = workshop.build(sources={"collection": "offline", "local_root": str(tmp_path)})
-    with pytest.raises(RefusedError, match=r"pears: Permission denied: pears/a.jsonl\n.*can be read") as caught:
+    with pytest.raises(
+        RefusedError, match=r"pears/a.jsonl: this user may not do that: permission denied\n.*ls -ld"
+    ) as caught:
         run_step(build, "fetch")
     assert list(caught.value.result.stats["files"]) == ["plums"]
 

@@ -193,3 +193,15 @@ def test_a_marker_that_names_a_file_outside_deletes_nothing(built):
     with pytest.raises(InvalidInputError, match="does not stay in its folder"):
         project.run(built, "verify", "--repair")
     assert kept.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+@pytest.mark.parametrize("name", ["out/tiny/mixes/retrieval/README.md", "out/tiny/steps/mix-retrieval.json"])
+def test_a_broken_link_or_a_folder_in_the_place_of_a_file_is_replaced(built, name, kind):
+    before, path = written(built), built / name
+    path.unlink()
+    path.mkdir() if kind == "folder" else path.symlink_to(path.name)
+    found = faults(built)["findings"]  # what a file of a step listed is unknown without it
+    assert [finding["path"] for finding in found if finding["kind"] != "unknown"] == [name]
+    project.run(built, "verify", "--repair")
+    assert written(built) == before
