@@ -9,6 +9,9 @@ from contextlib import contextmanager
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+
+from open_ml_embed.core import object_store
 
 BUCKET = "corpus"
 
@@ -30,10 +33,18 @@ def serving_bucket() -> Iterator[str]:
         for name, value in settings.items():
             patch.setenv(name, value)
         bucket().create()
+        _forget()
         try:
             yield f"s3://{BUCKET}"
         finally:
+            _forget()
             server.stop()
+
+
+def _forget() -> None:
+    """Let this process connect anew: another server has another address."""
+    object_store._connected.cache_clear()
+    S3FileSystem.clear_instance_cache()
 
 
 def bucket():
