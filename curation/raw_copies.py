@@ -6,13 +6,13 @@ reads it there; otherwise it downloads a copy, which it removes at its end.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.scratch import scratch_folder
 from open_ml_embed.core.store import Store
 from sources.parts import RawFile
 
@@ -58,7 +58,7 @@ class RawCopies:
             yield tuple(files)
             return
         store = Store(self.url)
-        with tempfile.TemporaryDirectory(prefix="raw-files-") as folder:
+        with scratch_folder("raw") as folder:
             readable = []
             for number, file in enumerate(files):
                 name = None if _is_here(file) else self._name(file)
