@@ -185,7 +185,6 @@ def _documents(part: Part, tokenizer: Tokenizer) -> Iterator[pa.RecordBatch]:
             if not np.array_equal(batch.column("document_id").to_numpy(zero_copy_only=False), expected):
                 raise StageError(f"document_id does not count up from {row}", where=path, remedy="make the mix again")
             row += batch.num_rows
-            _refuse_nulls(batch, path)
             columns = [_encode(tokenizer, batch.column("text")), batch.column("cluster").cast(pa.int64())]
             yield pa.record_batch(columns, schema=DOCUMENT_SCHEMA)
 
@@ -210,7 +209,6 @@ def _samples(table: pa.Table, tokenizer: Tokenizer, documents: int, part: Part) 
     for first in range(0, len(table), BATCH_ROWS):
         batch = table.slice(first, BATCH_ROWS).combine_chunks()
         column = {name: batch[name].chunk(0) for name in batch.column_names}
-        _refuse_nulls(pa.record_batch(column), part.pieces[0][0])
         lists = column["negative_ids"].cast(pa.large_list(pa.int64()))
         for values in (column["positive_id"], lists.flatten()):
             numbers = values.to_numpy(zero_copy_only=False)
@@ -228,24 +226,6 @@ def _samples(table: pa.Table, tokenizer: Tokenizer, documents: int, part: Part) 
             column["row"],
         ]
         yield pa.record_batch(columns, schema=SAMPLE_SCHEMA)
-
-
-def _refuse_nulls(batch: pa.RecordBatch, where: str) -> None:
-    """Raise an error if a value is missing.
-
-    Raises:
-        StageError: one is.
-
-    """
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
-        inner = values.flatten() if pa.types.is_list(values.type) or pa.types.is_large_list(values.type) else values
-        missing = values.null_count + (inner.null_count if inner is not values else 0)
-        if missing:
-            raise StageError(
-                f"{missing} values of the column {name} are null",
-                where=where,
-                remedy="a mix has a value in every row: remove these rows, or make the mix again with `curate mix`",
-            )
 
 
 def _encode(tokenizer: Tokenizer, texts: pa.StringArray) -> pa.LargeListArray:
