@@ -61,13 +61,15 @@ def test_a_name_that_there_is_not_is_refused_as_by_any_module():
 def test_the_version_is_the_distributions_and_says_so_where_nobody_installed_it(monkeypatch):
     from importlib import metadata
 
+    from open_ml_embed.core.version import version
+
     assert ome.__version__ == metadata.version("open-ml-embed")
 
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert ome._version() == "0+unknown"
+    assert version() == "0+unknown"
 
 
 def test_every_package_of_the_wheel_says_that_it_is_typed():
