@@ -32,7 +32,7 @@ def ended(tmp_path_factory):
 def step_file(root, step):
     raw = json.loads((root / f"out/tiny/steps/{step}.json").read_text())
     records = {"shards": Records.of_columns(Shard, raw["shards"]), "files": Records.of_columns(Output, raw["files"])}
-    del raw["identity"]
+    del raw["identity"], raw["digest"]
     return StepResult(**raw | records)
 
 
