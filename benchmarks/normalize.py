@@ -23,7 +23,9 @@ import xxhash
 
 from benchmarks._timing import compare
 from curation.normalize.settings import NormalizeSettings
+from curation.normalize.shared_tables import SharedTables
 from curation.normalize.step import Normalize
+from curation.raw_copies import RawCopies
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import Outputs, Task
 from sources.manifest import Manifest
@@ -81,7 +83,8 @@ def ours(kind: str, path: Path, out: Path) -> tuple[Store, str]:
     """Run the step as a worker does: read, clean, validate, assign row ids, write a shard."""
     store = Store(str(out))
     raw = RawFile("records", path.name, str(path), path.stat().st_size, "xxh3:0")
-    task = Task("bench/en/00000", ("0",), (Part("bench", "en", 0, (raw,)), manifest(kind)))
+    payload = (Part("bench", "en", 0, (raw,)), manifest(kind), RawCopies(""), SharedTables("", {}))
+    task = Task("bench/en/00000", ("0",), payload)
     outputs = Outputs(store, "rows", task.path)
     Normalize(NormalizeSettings(shard_rows=500_000)).run(task, store, outputs)
     return store, outputs.written[0].path

@@ -10,6 +10,7 @@ import yaml
 from curation.decontamination.evaluation_sets import EvaluationTask
 from curation.decontamination.origins import EvaluationSet, fetch_set
 from curation.decontamination.step.texts import Gather, TextSettings, path_of, read_texts
+from curation.raw_copies import RawCopies
 from open_ml_embed.core.errors import FetchError, SchemaError
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import Outputs, Task
@@ -58,7 +59,7 @@ class Shelf:
         store = Store(str(self.root / "work"))
         path = path_of(raw.which)
         self.stats = Gather(TextSettings(documents=documents)).run(
-            Task(path, (), raw), store, Outputs(store, Gather.name, path)
+            Task(path, (), (raw, RawCopies(str(self.root)))), store, Outputs(store, Gather.name, path)
         )
         columns = read_texts(store, path).to_pylist()
         return [(r["subset"], r["role"], r["text_id"], r["text"]) for r in columns]
