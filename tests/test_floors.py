@@ -22,7 +22,7 @@ FLOORS = {
 """Package → its floor: it imports from its own and from those below."""
 WHOLE_BUILD = {"verify", "pipeline", "cli", "report", "probe"}
 """Packages of `curation` that know all steps."""
-SHARED = {"build", "settings", "failures", "raw_files", "tables"}
+SHARED = {"build", "settings", "failures", "raw_copies", "raw_files", "tables"}
 """What steps share: modules and packages of `curation` that know no step."""
 OF_ONE_STEP = {"fetch", "normalize"}
 """Packages of `curation` that are a step and nothing else."""

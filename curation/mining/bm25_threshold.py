@@ -59,7 +59,7 @@ def rank_in_sample(k: int, share: float) -> int:
         share: of the documents that is in the sample, above 0 and below 1.
 
     >>> rank_in_sample(100, 1 / 8)
-    24
+    25
 
     """
     tail = 0.0

@@ -77,4 +77,4 @@ def test_mkqa_and_sib200_are_found_to_be_their_own_test_sets(tmp_path, monkeypat
     assert result.stats["sources"]["squad"]["contaminated"] == 0
     html = written_report(build)
     assert "Sources to distrust" in html
-    assert "of SIB200ClusteringS2S" in html
+    assert "SIB200ClusteringS2S" in html[html.index("Sources to distrust") :]

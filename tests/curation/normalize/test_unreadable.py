@@ -1,7 +1,9 @@
 """What a step says of files that could not be read."""
 
 from curation.normalize.settings import NormalizeSettings
+from curation.normalize.shared_tables import SharedTables
 from curation.normalize.step import Normalize, _add, _no_counts, _summed
+from curation.raw_copies import RawCopies
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import Outputs, Task
 from sources.parts import Part, RawFile
@@ -17,7 +19,7 @@ def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
         path = tmp_path / f"{number}.jsonl"
         path.write_bytes(data)
         part = Part("example", "t", number, (RawFile("records", path.name, str(path), len(data), "x"),))
-        task = Task(f"example/t/{number:05d}", ("0",), (part, manifest()))
+        task = Task(f"example/t/{number:05d}", ("0",), (part, manifest(), RawCopies(""), SharedTables("", {})))
         counts = Normalize(NormalizeSettings()).run(task, store, Outputs(store, "rows", task.path))
         _add(stats, counts)
     assert _summed([stats, _no_counts()])["unread_bytes"] == 2 * len(POINTER)
