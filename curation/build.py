@@ -116,7 +116,7 @@ class Build:
     @property
     def work(self) -> str:
         """Folder or address of the shards of all profiles, from the setting `work`."""
-        return self.profile.work if self.is_remote else str(self.root / self.profile.work)
+        return self.profile.work if self.is_remote else str(self.local_work)
 
     @property
     def is_remote(self) -> bool:

@@ -17,6 +17,12 @@ UNREADABLE_KEPT = 1000
 OTHERS = "(further files)"
 
 
+def plain(excerpt: object) -> str:
+    """Return an excerpt as a text that Arrow can hold: surrogates are escaped, other objects as Python shows them."""
+    text = excerpt if isinstance(excerpt, str) else repr(excerpt)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @dataclass
 class Quarantine:
     """Collects the records of one part that cannot become rows."""
@@ -44,9 +50,7 @@ class Quarantine:
         self.counts[reason] += count
         self.by_file.setdefault(file, Counter())[reason] += count
         if self.counts[reason] <= KEPT_PER_REASON:
-            text = excerpt if isinstance(excerpt, str) else repr(excerpt)
-            text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-            self._rows.append((file, record, reason, text[:EXCERPT_CHARS]))
+            self._rows.append((file, record, reason, plain(excerpt)[:EXCERPT_CHARS]))
 
     def add_unreadable(
         self,

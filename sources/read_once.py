@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sources.manifest import RawTable
 from sources.parts import RawBatch, RawFile
-from sources.quarantine import KEPT_PER_REASON, Quarantine
+from sources.quarantine import KEPT_PER_REASON, Quarantine, plain
 from sources.renaming import read_renamed
 
 RECORD = "\0record"
@@ -48,12 +48,11 @@ class _Recorder(Quarantine):
     def add(self, file: str, record: int, reason: str, excerpt: object = "", *, count: int = 1) -> None:
         super().add(file, record, reason, excerpt, count=count)
         self._seen[reason] = self._seen.get(reason, 0) + 1
-        text = excerpt if isinstance(excerpt, str) else repr(excerpt)
         last = self.events[-1] if self.events else None
         if self._seen[reason] > KEPT_PER_REASON and last is not None and _place(last) == (self.batch, file, reason):
             self.events[-1] = (*last[:5], last[5] + count, None)  # the entry would not be kept: only count it
             return
-        self.events.append((self.batch, file, record, reason, _plain(text), count, None))
+        self.events.append((self.batch, file, record, reason, plain(excerpt), count, None))
 
     def add_unreadable(
         self,
@@ -65,17 +64,12 @@ class _Recorder(Quarantine):
         reason: str = "unreadable-file",
         count: int = 1,
     ) -> None:
-        self.events.append((self.batch, file, record, reason, _plain(why), count, bytes_not_read))
+        self.events.append((self.batch, file, record, reason, plain(why), count, bytes_not_read))
 
 
 def _place(event: _Event) -> tuple[int, str, str] | None:
     """Return batch, file and reason of a quarantined record; None for an unreadable file."""
     return (event[0], event[1], event[3]) if event[6] is None else None
-
-
-def _plain(text: str) -> str:
-    """Return a text that Arrow can hold, as the quarantine writes it."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Keeper:

@@ -174,15 +174,18 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
 
 def _check_raw(build: Build, tasks: list[Task]) -> None:
     """Refuse to start if a raw file of these tasks is missing or truncated; it may have been deleted after use."""
+    source_of: dict[RawFile, str] = {}
     for task in tasks:
         part: Part = task.payload[0]
-        file = build.raw_copies.missing(part.files)
-        if file is not None:
-            raise StageError(
-                f"raw file {file.name} of {part.source} is not there as it was fetched",
-                where=f"profile {build.name}: {file.path}",
-                remedy=build.command("curate fetch"),
-            )
+        for file in part.files:
+            source_of.setdefault(file, part.source)
+    missing = build.raw_copies.missing(source_of)  # one question for all: several parts may read one file
+    if missing is not None:
+        raise StageError(
+            f"raw file {missing.name} of {source_of[missing]} is not there as it was fetched",
+            where=f"profile {build.name}: {missing.path}",
+            remedy=build.command("curate fetch"),
+        )
 
 
 def _tasks(manifest: Manifest, subset: str, files: list[RawFile], copies: RawCopies) -> list[Task]:

@@ -185,7 +185,9 @@ class Checker:
         paths = result.files.column("path")
         sizes = store.sizes(paths)
         missing = [path for path in paths if sizes[path] is None]
-        folder = f"{store.root}/" if "://" in store.root else f"{'work' if is_work else 'out'}/{self.build.name}/"
+        folder = f"{'work' if is_work else 'out'}/{self.build.name}/"
+        if is_work and self.build.is_remote:
+            folder = f"{store.root}/"
         if missing:
             noun = "shards are" if is_work else "files are"
             return f"{len(missing)} of its {len(result.files)} {noun} missing from {folder} (the first: {missing[0]})"

@@ -47,7 +47,7 @@ class ObjectStore:
         with shard_cache.spooled() as local:
             with local.open("wb") as sink:
                 yield sink
-            self._upload(local, path)
+            self.put(local, path)
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a small file; None if it does not exist."""
@@ -108,7 +108,8 @@ class ObjectStore:
 
     def put(self, local: Path, path: str) -> None:
         """Upload a file of this machine to `path`."""
-        self._upload(local, path)
+        with _in_words(self.root):
+            self.fs.put_file(str(local), self.full(path))
 
     def get(self, path: str, target: Path) -> None:
         """Download a file to a path of this machine."""
@@ -122,10 +123,6 @@ class ObjectStore:
 
     def sweep(self, folder: str) -> None:
         """Do nothing: an upload that did not end leaves no file."""
-
-    def _upload(self, local: Path, path: str) -> None:
-        with _in_words(self.root):
-            self.fs.put_file(str(local), self.full(path))
 
     def _local(self, path: str, open_file: Any) -> pa.NativeFile:
         with _in_words(self.root):
@@ -155,7 +152,6 @@ class ObjectStore:
         return int(info["size"]) if info["type"] == "file" else None
 
     def _listed(self, folder: str) -> list[dict[str, Any]]:
-        self.fs.invalidate_cache(folder)
         try:
             with _in_words(self.root):
                 listed: list[dict[str, Any]] = self.fs.ls(folder, detail=True)

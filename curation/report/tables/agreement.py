@@ -24,7 +24,7 @@ AGREEMENT = Form(
         Column("agreement", "share", "Share of the texts that agree; null without texts."),
         Column("disagreement", "share", "Share of the texts that disagree."),
         Column("declared_only", "count", "Further texts whose language the identifier does not know."),
-        Column("policy", "name", "Whose word counts, by `languages.trust`."),
+        Column("policy", "name", "Which language counts if they disagree, by `languages.trust`."),
         Column("confidence", "score", "From which confidence a disagreement counts."),
         Column("overruled", "count", "Texts whose identified language counts."),
         Column("dropped", "count", "Rows that the mixes leave out."),
