@@ -120,7 +120,7 @@ def write(folder: Path, documents: int, samples: int) -> None:
             ends = (shares / shares[-1] * n).astype(int)
             runs[kind] = [[code, int(length)] for code, length in enumerate(np.diff(ends, prepend=0))]
     names = [{"source": f"source-{i:03d}", "subset": "all", "family": "retrieval"} for i in range(DATASETS)]
-    (folder / INDEX).write_bytes(seal({"datasets": names, "files": files, "runs": runs}))
+    (folder / INDEX).write_bytes(seal({"datasets": names, "files": files, "runs": runs}, INDEX))
 
 
 def drop_from_cache(folder: Path) -> None:
@@ -153,7 +153,7 @@ def child(folder: Path) -> None:
     peak = status("VmHWM")
     documents = len(store.documents)
     assert len(first[1]) == BATCH_SIZE
-    steps = np.random.default_rng(os.getpid()).integers(0, plan.steps_per_epoch, STEPS).tolist()
+    steps = np.random.default_rng(0).integers(0, plan.steps_per_epoch, STEPS).tolist()
     took = []
     for step in steps:
         began = time.perf_counter()
@@ -165,7 +165,7 @@ def child(folder: Path) -> None:
         assert np.array_equal(store.train.query_cluster[rows], cluster_of(rows))
         assert np.array_equal(store.train.positive[rows], positive_of(rows, documents))
         assert np.array_equal(store.cluster[store.train.positive[rows]], cluster_of(positive_of(rows, documents)))
-        assert len(batch.segments.ids) == BATCH_SIZE * QUERY_TOKENS + DOCUMENT_TOKENS * len(batch.document_rows)
+        assert len(batch.segments.ids) == len(rows) * QUERY_TOKENS + DOCUMENT_TOKENS * len(batch.document_rows)
     figures = {
         "open_seconds": opened, "imports_bytes": imported, "peak_bytes_open": peak,
         "anonymous_bytes": status("RssAnon"), "peak_bytes": status("VmHWM"),

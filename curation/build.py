@@ -196,7 +196,8 @@ class Build:
         assert result.made_from, "a result must record what it was made from, or it would never count as current"
         store = Store(str(self.out))
         store.sweep("steps")
-        store.write_bytes(f"steps/{result.step}.json", seal(result.as_json()))
+        name = f"{result.step}.json"
+        store.write_bytes(f"steps/{name}", seal(result.as_json(), name))
 
     def discard(self, step: str) -> None:
         """Remove a step's file, before its tables are written again one by one."""
@@ -211,7 +212,7 @@ class Build:
         """
         path = self.out / "steps" / f"{step}.json"
         try:
-            raw = unseal(path.read_bytes())
+            raw = unseal(path.read_bytes(), path.name)
             raw["shards"] = Records.of_columns(Shard, raw["shards"])
             raw["files"] = Records.of_columns(Output, raw["files"])
             identity = raw.pop("identity")

@@ -165,7 +165,7 @@ def evaluate(
         if picture is not None:
             draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(report, seal(result))
+    write_whole(report, seal(result, report.name))
     if as_json:
         print_json(result)
     say(f"written to {report}")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from curation.verify.findings import Checked, Fault, Finding
 from curation.verify.hashed import fault_of
 from open_ml_embed.core.local_disk import TEMPORARY
-from open_ml_embed.core.sealed import unseal
-from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store, marker_of
+from open_ml_embed.core.store import MARKER, WRITER, Marker, Output, Store, marker_of, writer_of
 
 _SUFFIXES = (".arrow", ".parquet")
 
@@ -57,9 +56,9 @@ def check_shards(place: Place, checked: Checked, *, deep: bool) -> set[str]:
     for path, size in sizes.items():
         try:
             if path.endswith(MARKER):
-                markers[path] = marker_of(_read(place, path))
+                markers[path] = marker_of(_read(place, path), path)
             elif path.endswith(WRITER):
-                writers[path] = str(unseal(_read(place, path))["key"])
+                writers[path] = writer_of(_read(place, path), path)
             else:
                 continue
         except (ValueError, KeyError, TypeError, OSError):

@@ -31,7 +31,7 @@ def write_listing(folder: Path, name: str = LISTING, *, without: Collection[str]
         for relative, path in files.items()
         if relative != name and relative not in without
     }
-    write_whole(folder / name, seal({"files": listed}))
+    write_whole(folder / name, seal({"files": listed}, Path(name).name))
 
 
 def damaged_in(folder: Path, name: str = LISTING, *, deep: bool = True) -> dict[str, str] | None:

@@ -84,17 +84,17 @@ def record_of(base: str, path: str) -> Recorded | None:
         DamagedRecordError: the record is damaged.
 
     """
-    beside = _read(f"{base}/{path}{WRITER}")
+    beside = _read(base, path + WRITER)
     if beside is not None:
         return _matching([beside.get("output")], path, f"{base}/{path}{WRITER}")
     folder, _, name = path.rpartition("/")
     # The name of a task may have dots: all that the file's name can begin with are looked up.
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
-        marker = f"{base}/{folder}/{'.'.join(parts[:length])}{MARKER}"
-        record = _read(marker)
+        marker = f"{folder}/{'.'.join(parts[:length])}{MARKER}"
+        record = _read(base, marker)
         if record is not None:
-            found = _matching(record.get("outputs"), path, marker)
+            found = _matching(record.get("outputs"), path, f"{base}/{marker}")
             if found is not None:
                 return found
     return None
@@ -108,12 +108,13 @@ def _matching(outputs: Any, path: str, where: str) -> Recorded | None:
         raise DamagedRecordError("the file is no record of outputs", where=where, remedy=REPAIR) from None
 
 
-def _read(path: str) -> dict[str, Any] | None:
+def _read(base: str, path: str) -> dict[str, Any] | None:
+    full = f"{base}/{path}"
     try:
-        data = Path(path).read_bytes()
+        data = Path(full).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return unseal(data, where=path, remedy=REPAIR)
+    return unseal(data, path, where=full, remedy=REPAIR)
 
 
 def _state(path: str) -> _State:

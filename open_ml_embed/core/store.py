@@ -191,68 +191,75 @@ class Store:
 
         """
         contents = self.files.read_all([path for path, _ in wanted])
-        markers = [_marker(content, key) for content, (_, key) in zip(contents, wanted, strict=True)]
+        markers = [_marker(content, path, key) for content, (path, key) in zip(contents, wanted, strict=True)]
         sizes = self.sizes([output.path for marker in markers if marker for output in marker.outputs])
         for i, marker in enumerate(markers):
             if marker and any(sizes[output.path] != output.bytes for output in marker.outputs):
                 markers[i] = None
-        written_by = self._writers(markers, [path.removesuffix(MARKER) for path, _ in wanted])
-        for i, path in written_by:
-            marker = markers[i]
-            if marker and written_by[i, path] != marker.key:
+        shared = [
+            (i, marker.key, output.path + WRITER)
+            for i, (marker, (path, _)) in enumerate(zip(markers, wanted, strict=True))
+            if marker
+            for output in marker.outputs
+            if not output.path.startswith(f"{path.removesuffix(MARKER)}.")
+        ]
+        beside = self.files.read_all([path for _, _, path in shared])
+        for (i, key, path), content in zip(shared, beside, strict=True):
+            if _writer(content, path) != key:
                 markers[i] = None
         return markers
 
-    def _writers(self, markers: Sequence[Marker | None], stems: Sequence[str]) -> dict[tuple[int, str], str | None]:
-        """Return the keys of the tasks that last wrote the tables which several tasks may write; None if unknown."""
-        shared = [
-            (i, output.path)
-            for i, (marker, stem) in enumerate(zip(markers, stems, strict=True))
-            for output in (marker.outputs if marker else ())
-            if not output.path.startswith(f"{stem}.")
-        ]
-        contents = self.files.read_all([path + WRITER for _, path in shared])
-        return {key: _key(content) for key, content in zip(shared, contents, strict=True)}
-
     def write_writer(self, output: Output, key: str) -> None:
         """Write the file beside a table which several tasks may write: what it is, and the key of its task."""
-        self.write_bytes(output.path + WRITER, seal({"key": key, "output": asdict(output)}))
+        path = output.path + WRITER
+        self.write_bytes(path, seal({"key": key, "output": asdict(output)}, path))
 
     def write_marker(self, path: str, marker: Marker) -> None:
         """Write the marker; from then on the task counts as done."""
         data = {"key": marker.key, "outputs": [asdict(o) for o in marker.outputs], "stats": marker.stats}
-        self.write_bytes(path, seal(data))
+        self.write_bytes(path, seal(data, path))
 
 
-def marker_of(data: bytes) -> Marker:
+def marker_of(data: bytes, path: str) -> Marker:
     """Return the marker that a file holds.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or the marker of another path.
         KeyError, TypeError: it is no marker.
 
     """
-    raw = unseal(data)
+    raw = unseal(data, path)
     return Marker(str(raw["key"]), tuple(Output(**output) for output in raw["outputs"]), dict(raw["stats"]))
 
 
-def _marker(content: bytes | None, key: str) -> Marker | None:
-    """Return a marker that was written for this key; None if there is none."""
+def _marker(content: bytes | None, path: str, key: str) -> Marker | None:
+    """Return a marker that was written for this path and key; None if there is none."""
     if content is None:
         return None
     try:
-        marker = marker_of(content)
+        marker = marker_of(content, path)
     except (ValueError, KeyError, TypeError):
         return None
     return marker if marker.key == key else None
 
 
-def _key(content: bytes | None) -> str | None:
+def writer_of(data: bytes, path: str) -> str:
+    """Return the key in the file beside a table: that of the task that wrote the table last.
+
+    Raises:
+        ValueError: the file is damaged, or lies beside another table than it was written for.
+        KeyError: it is no such file.
+
+    """
+    return str(unseal(data, path)["key"])
+
+
+def _writer(content: bytes | None, path: str) -> str | None:
     """Return the key in the file beside a table; None if there is no such file, or it is damaged."""
     if content is None:
         return None
     try:
-        return str(unseal(content)["key"])
+        return writer_of(content, path)
     except (ValueError, KeyError):
         return None
 

@@ -322,7 +322,7 @@ def _list_remote(repo: str, ref: str, options: FetchOptions, saved: Path) -> Lis
 
     with options.transfers.slot("hub", _host(options)):
         listing = tried_on_hub(list_files, f"{repo} at {ref}", repo, ref, options)
-    write_whole(saved, seal(asdict(listing)))
+    write_whole(saved, seal(asdict(listing), saved.name))
     return listing
 
 

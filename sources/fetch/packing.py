@@ -40,7 +40,7 @@ def _entry(path: Path) -> dict[str, str | int]:
 
 def save(path: Path, listing: Listing) -> None:
     """Write a listing; its existence means that all its files are complete."""
-    write_whole(path, seal(listing))
+    write_whole(path, seal(listing, path.name))
 
 
 def load(path: Path) -> Listing | None:

@@ -322,4 +322,4 @@ def _page(where: str) -> FetchError:
 
 
 def _written(path: Path, data: dict[str, object]) -> None:
-    write_whole(path, seal(data))
+    write_whole(path, seal(data, path.name))

@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -95,6 +96,18 @@ def test_a_damaged_record_is_an_error_and_a_file_without_one_is_read(store, tmp_
     (tmp_path / (SHARED + WRITER)).write_text("key")  # of an older version
     with pytest.raises(DamagedRecordError):
         store.read_table(SHARED)
+
+
+def test_a_record_of_another_file_is_an_error(store, tmp_path):
+    """The record of a sibling, whole and of the same task, was taken for no record: the table was not checked."""
+    execute(Numbers(), Task("a/part.1", (), None), "key", str(tmp_path))
+    output = store.read_marker(f"numbers/a/part.0{MARKER}", "key").outputs[1]
+    store.write_writer(replace(output, path="numbers/elsewhere/part.1.shared.arrow"), "key")
+    (tmp_path / "numbers/elsewhere/part.1.shared.arrow.writer").rename(tmp_path / (SHARED + WRITER))
+    recorded.forget()
+    with pytest.raises(DamagedRecordError, match="another one's"):
+        store.read_table(SHARED)
+    assert store.read_marker(f"numbers/a/part.0{MARKER}", "key") is None
 
 
 def test_a_listing_finds_what_is_damaged_missing_or_cut(tmp_path):

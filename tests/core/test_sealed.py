@@ -12,24 +12,30 @@ RECORD = {"key": "k", "files": [{"rows": 3, "path": "a/b"}], "digest of it": {"d
 
 
 def test_a_record_comes_back_and_equal_records_give_equal_bytes():
-    assert unseal(seal(RECORD)) == RECORD
-    assert seal(dict(reversed(RECORD.items()))) == seal(RECORD)
-    assert json.loads(seal(RECORD))["text"] == RECORD["text"]
+    assert unseal(seal(RECORD, "a"), "a") == RECORD
+    assert seal(dict(reversed(RECORD.items())), "a") == seal(RECORD, "a")
+    assert json.loads(seal(RECORD, "a"))["text"] == RECORD["text"]
 
 
 @pytest.mark.parametrize("bit", range(8))
 def test_every_flipped_bit_is_seen(bit):
-    data = seal(RECORD)
+    data = seal(RECORD, "a")
     for at in range(len(data)):
         damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
         with pytest.raises(DamagedRecordError):
-            unseal(damaged)
+            unseal(damaged, "a")
+
+
+def test_a_record_in_the_place_of_another_is_no_record():
+    assert seal(RECORD, "a") != seal(RECORD, "b")
+    with pytest.raises(DamagedRecordError, match="another one's"):
+        unseal(seal(RECORD, "a"), "b")
 
 
 @given(st.binary(max_size=200))
 def test_bytes_of_any_kind_are_no_record(data):
     with pytest.raises(DamagedRecordError):
-        unseal(data)
+        unseal(data, "a")
 
 
 @pytest.mark.parametrize("data", [b"", b"null", b"[]", b"{}", b'{"key": 3}', b"[" * 100_000, b"\xff"])
@@ -45,6 +51,6 @@ def test_a_record_of_another_program_may_lack_the_digest_and_may_not_contradict_
     assert read_record(path) is None
     path.write_text('{"queries": 3}')
     assert read_record(path) == {"queries": 3}
-    path.write_bytes(seal({"queries": 3}).replace(b"3", b"4", 1))
+    path.write_bytes(seal({"queries": 3}, path.name).replace(b"3", b"4", 1))
     with pytest.raises(DamagedRecordError):
         read_record(path)

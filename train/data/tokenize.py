@@ -129,7 +129,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     number = min(workers.number, 1 + rows // ROWS_WORTH_A_PROCESS)
     settings = TokenizeSettings(datasets=tuple((d.source, d.subset, d.family) for d in datasets), documents=documents)
     markers = run(Tokenize(settings), tasks, shards, Workers(workers.kind, number, workers.ray_address))
-    shards.write_bytes(INDEX, seal(_index(datasets, tasks, markers)))
+    shards.write_bytes(INDEX, seal(_index(datasets, tasks, markers), INDEX))
 
 
 def _index(datasets: Sequence[Dataset], tasks: list[Task], markers: list[Marker]) -> dict[str, Any]:

@@ -246,7 +246,7 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, 
         ],
     }
     write_listing(folder, f"{NATIVE}/{LISTING}", without=REFRESHED)
-    write_whole(folder / RUN, seal(data))
+    write_whole(folder / RUN, seal(data, Path(RUN).name))
 
 
 def description(folder: Path) -> dict[str, Any]:

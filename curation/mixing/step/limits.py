@@ -94,10 +94,11 @@ def kept_ranks(store: Store, mix: str) -> dict[str, int] | None:
 
     The caller has checked that the mix is current.
     """
-    path, content = f"{Limits.name}/{mix}.held.arrow", store.files.read(f"{Limits.name}/{mix}{MARKER}")
+    path, marker = f"{Limits.name}/{mix}.held.arrow", f"{Limits.name}/{mix}{MARKER}"
+    content = store.files.read(marker)
     if content is None or store.sizes([path])[path] is None:
         return None
-    return {source: int(rank) for source, rank in marker_of(content).stats["ranks"].items()}
+    return {source: int(rank) for source, rank in marker_of(content, marker).stats["ranks"].items()}
 
 
 def final_verdicts(store: Store, pool: MixPool, highest_rank: int | None) -> U8:

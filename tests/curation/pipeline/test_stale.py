@@ -268,7 +268,7 @@ def test_a_step_file_that_nobody_can_read_is_named(built):
     said = refused(built, "mine")
     assert "step dedup: the file is unreadable: it has no digest of itself" in said
     assert "curate dedup" in said
-    path.write_bytes(seal({"step": "dedup", "files": 3}))
+    path.write_bytes(seal({"step": "dedup", "files": 3}, path.name))
     assert "step dedup: the file is not a step's" in refused(built, "mine")
 
 
@@ -521,7 +521,7 @@ def test_an_evaluation_counts_only_for_the_mix_and_the_model_it_was_measured_on(
     (built / "out/tiny/evaluation.json").write_text(json.dumps(data))
     (built / "out/tiny/model/train3d").mkdir(parents=True)
     record = {"key": "j" if other == "model" else "k", "made_from": {"mixes": {"retrieval": identity}}}
-    (built / "out/tiny/model/train3d/run.json").write_bytes(seal(record))
+    (built / "out/tiny/model/train3d/run.json").write_bytes(seal(record, "run.json"))
     if other is None:
         project.run(built, "report")
         assert status(built)["stages"]["evaluate"] == "done"

@@ -88,6 +88,29 @@ def test_two_hundred_corruptions_are_found_and_repaired_to_the_same_bytes(whole)
         planted += AT_ONCE
 
 
+@pytest.mark.slow
+def test_files_that_took_the_place_of_others_are_found_and_repaired_to_the_same_bytes(whole):
+    """A record of another file, whole and of the same task, passed as the record of this one."""
+    before, rng = written(whole), random.Random(18)
+    kinds: dict[str, list[str]] = {}
+    for name in before:
+        if not name.startswith("out/tiny/mixes/"):
+            kinds.setdefault("".join(Path(name).suffixes[-3:]), []).append(name)
+    swapped = {}
+    for names in kinds.values():
+        for name in rng.sample(names, min(3, len(names))):
+            others = [other for other in names if before[other] != before[name]]
+            if others:
+                swapped[name] = rng.choice(others)
+                (whole / name).unlink()  # a hard link of it stays as it is
+                (whole / name).write_bytes(before[swapped[name]])
+    data = json.loads(project.run(whole, "verify", "--deep", "--repair", "--json"))
+    named = {finding["path"] for finding in data["findings"]}
+    assert {name: other for name, other in swapped.items() if name not in named} == {}
+    assert data["left"] == []
+    assert written(whole) == before
+
+
 def test_without_deep_sizes_and_records_are_checked(built, capsys):
     rows = next((built / "work/tiny/rows").rglob("*.rows.arrow"))
     data = rows.read_bytes()
@@ -141,8 +164,8 @@ def test_what_the_trainer_wrote_is_checked_and_not_trained_again(built):
     (model / "train3d").mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"weights" * 100)
     write_listing(model, "train3d/files.json", without=("train3d/run.json",))
-    (model / "train3d/run.json").write_bytes(seal({"key": "k", "made_from": {"mixes": {}}}))
-    (built / "out/tiny/evaluation.json").write_bytes(seal({"queries": 3}))
+    (model / "train3d/run.json").write_bytes(seal({"key": "k", "made_from": {"mixes": {}}}, "run.json"))
+    (built / "out/tiny/evaluation.json").write_bytes(seal({"queries": 3}, "evaluation.json"))
     checkpoint = built / "work/tiny/train/runs/0123/checkpoints/00000010"
     checkpoint.mkdir(parents=True)
     (checkpoint / "model.safetensors").write_bytes(b"state" * 100)
@@ -186,10 +209,11 @@ def test_a_marker_that_names_a_file_outside_deletes_nothing(built):
     kept = built.parent / "kept.arrow"
     kept.write_bytes(b"kept")
     marker = next((built / "work/tiny/languages").rglob(f"*{MARKER}"))
-    record = unseal(marker.read_bytes())
+    path = str(marker.relative_to(built / "work/tiny"))
+    record = unseal(marker.read_bytes(), path)
     stem = f"languages/{marker.relative_to(built / 'work/tiny/languages')}".removesuffix(MARKER)
     record["outputs"].append(record["outputs"][0] | {"path": f"{stem}./../../../../../../../kept.arrow"})
-    marker.write_bytes(seal(record))
+    marker.write_bytes(seal(record, path))
     with pytest.raises(InvalidInputError, match="does not stay in its folder"):
         project.run(built, "verify", "--repair")
     assert kept.read_bytes() == b"kept"
