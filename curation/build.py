@@ -19,11 +19,11 @@ from typing import Any
 
 from curation.raw_copies import RawCopies
 from curation.settings import Profile
+from open_ml_embed.core.address import is_remote
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import FileHashes, digest
 from open_ml_embed.core.names import inside
-from open_ml_embed.core.object_store import SEPARATOR
 from open_ml_embed.core.records import Records
 from open_ml_embed.core.sealed import DamagedRecordError, seal, unseal
 from open_ml_embed.core.store import Marker, Output, Store
@@ -121,7 +121,7 @@ class Build:
     @property
     def is_remote(self) -> bool:
         """Tell whether shards lie in an object store."""
-        return SEPARATOR in self.profile.work
+        return is_remote(self.profile.work)
 
     @property
     def local_work(self) -> Path:

@@ -23,12 +23,13 @@ from sources.batching import BATCH_BYTES, halved
 from sources.cleaning.texts import clean
 from sources.languages import is_tag
 from sources.manifest import Manifest, RawTable
+from sources.manifest_checks import check_where
 from sources.parts import Context, Part, RawBatch, RawFile
 from sources.quarantine import Quarantine
 from sources.record_counts import Tally
 from sources.renaming import read_renamed
 from sources.schema import ORIGIN, ROW_SCHEMA
-from sources.shapes import arguments, check_shape, shape
+from sources.shapes import arguments, shape
 from sources.shapes.fields import column
 
 BATCH_ROWS = 65_536
@@ -79,7 +80,7 @@ def normalize(
     bound = manifest.bound(part.subset)
     module = shape(bound.shape.kind, bound.name)
     tally = tally or Tally(part)
-    _check_where(bound)
+    check_where(bound)
 
     def read_table(table: str) -> Iterator[RawBatch]:
         for file in part.files:
@@ -123,55 +124,6 @@ def _counted(file: RawFile, table: RawTable, quarantine: Quarantine, tally: Tall
         if batch is None:
             return
         yield batch
-
-
-def check_manifest(manifest: Manifest) -> None:
-    """Check a manifest's shape, its arguments and `where`, before any file is fetched.
-
-    Raises:
-        UnknownNameError: there is no such shape, or it has no such argument; the message suggests the nearest names.
-        ManifestError: an argument is invalid, or `where` names an undeclared field.
-
-    """
-    for subset in manifest.subsets:
-        bound = manifest.bound(subset)
-        check_shape(bound)
-        _check_where(bound)
-
-
-def _check_where(manifest: Manifest) -> None:
-    """Check that the columns of `where` are declared, and that their types can hold the accepted values.
-
-    Raises:
-        ManifestError: a column is not declared, or its declared type cannot hold a value.
-
-    """
-    for path, admitted in manifest.where.items():
-        kinds = [
-            table.fields.get(path, "any")
-            for table in manifest.tables.values()
-            if path in table.fields or path.split(".")[0] in table.fields
-        ]
-        if not kinds:
-            raise ManifestError(
-                f"`where` names {path!r}, which no table declares", where=manifest.name, remedy="add it to `fields`"
-            )
-        for kind in kinds:
-            odd = [value for value in admitted if kind != "any" and type(value) not in _HELD[kind]]
-            if odd:
-                raise ManifestError(
-                    f"`where` admits {odd[0]!r} in {path!r}, which is declared {kind}",
-                    where=manifest.name,
-                    remedy="state values of that type, or correct the type in `fields`; of lists and objects, name a "
-                    f"column below (`{path}.…`)",
-                )
-
-
-_HELD: dict[str, tuple[type, ...]] = {
-    "string": (str,), "bool": (bool,), "int64": (int,), "float64": (int, float),
-    "list<string>": (), "struct": (), "list<struct>": (),
-}  # fmt: skip
-"""Declared type → Python types of its values under `where`; lists and objects cannot be compared."""
 
 
 def _where(batch: RawBatch, manifest: Manifest, filtered: Counter[str]) -> RawBatch:

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from curation.langid.deciding import ANSWERED
+from curation.langid.identity import TABLE
 from open_ml_embed.core.array_types import F32, F64, I16, I32
 
 Floats = F64
 
-TABLE = Path(__file__).parent / "data" / "confidence.tsv"
 COEFFICIENTS = ("level", "slope", "length", "reach")
 FIELDS = ("backend", "scripts", *COEFFICIENTS, "answers")
 ENOUGH = 64

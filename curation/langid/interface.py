@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
 from curation.langid.codes import NO_LANGUAGE, UNDETERMINED, Policy, fold
-from curation.langid.confidence import LEAST, SHORT, TABLE, confidence
+from curation.langid.confidence import LEAST, SHORT, confidence
 from curation.langid.deciding import ANSWERED, Decided, decide, own_script
 from curation.langid.identifier import ALTERNATIVE, ALTERNATIVES, Identifier
 from curation.langid.scripts import look, own_letters
@@ -48,27 +46,6 @@ def backend(settings: LanguageSettings) -> Identifier:
 @cache
 def _loaded(name: str, model: str | None) -> Identifier:
     return BACKENDS.get(name, where="languages.backend")(model)
-
-
-def identity(settings: LanguageSettings) -> str:
-    """Return a string that identifies everything that answers depend on in addition to the settings.
-
-    It contains the hash of the model file, if there is one, the hash of the table of confidences, and the distribution
-    and version of a backend from a plug-in.
-    """
-    path: Path | None
-    if settings.backend == "bundled":
-        from curation.langid.model import BUNDLED
-
-        path = Path(settings.model) if settings.model else BUNDLED
-    elif settings.model:
-        path = Path(settings.model)
-    else:
-        path = None
-    model = xxhash.xxh3_128_hexdigest(path.read_bytes()) if path and path.is_file() else str(settings.model)
-    origin = BACKENDS.origin(settings.backend)
-    backend = settings.backend if origin is None else f"{settings.backend} of {origin}"
-    return f"{backend} {model} {xxhash.xxh3_128_hexdigest(TABLE.read_bytes())}"
 
 
 def identify(texts: Texts, settings: LanguageSettings | None = None, *, top_k: int | None = None) -> pa.Table:

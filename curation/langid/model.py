@@ -19,6 +19,7 @@ from curation.langid.codes import Label, corpus_languages, usual_members
 from curation.langid.confidence import SHORT
 from curation.langid.features import CHARACTERS, MOST, folding, hashed, read
 from curation.langid.identifier import Ranked
+from curation.langid.identity import BUNDLED
 from curation.langid.model_file import read_model, write_model
 from curation.langid.scripts import NAMES, Scripts
 from curation.langid.written import scripts_of_label
@@ -26,7 +27,6 @@ from open_ml_embed.core.array_types import F32, F64, I8, I16, I32, I64, U8, U32,
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.text.tokens import string_buffers
 
-BUNDLED = Path(__file__).parent / "data" / "bundled.lid"
 VERSION = 1
 TENSORS = ("embedding", "scale", "output", "bias", "threshold")
 PRIOR = 7.0

@@ -14,13 +14,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
 from curation.build import STEPS, Build, Facts, StepResult
+from curation.pipeline.operations import versions_of
 from curation.settings import Profile
 from open_ml_embed.core.errors import CorpusError
 from open_ml_embed.core.hashing import FileHashes, digest
@@ -309,7 +309,7 @@ def _identify(context: Context, _stated: Facts) -> Facts:
 
 
 def _language_model(context: Context) -> str:
-    from curation.langid.interface import identity
+    from curation.langid.identity import identity
 
     settings = context.build.profile.languages
     if settings.model is None or settings.backend not in ("bundled", "fasttext"):
@@ -407,75 +407,3 @@ _MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
     "mix": _mix,
     "report": _report,
 }
-
-
-def versions_of(kind: str) -> dict[str, int]:
-    """Return operation → version for a kind of step."""
-    return {operation.__name__.strip("_"): operation.version for operation in operations_of(kind)}
-
-
-_OPERATIONS: dict[str, tuple[str, ...]] = {
-    "fetch": (),
-    "normalize": ("curation.normalize.step:Normalize",),
-    "identify": ("curation.langid.step.run:Identify", "curation.langid.step.verdicts:Judge"),
-    "dedup": (
-        "curation.dedup.step.signatures:Sign",
-        "curation.dedup.step.ranks:Order",
-        "curation.dedup.step.candidates:Fold",
-        "curation.dedup.step.candidates:Candidates",
-        "curation.dedup.step.candidates:Pairs",
-        "curation.dedup.step.shingles:Shingle",
-        "curation.dedup.step.components:Components",
-        "curation.dedup.step.sample_pairs:Match",
-        "curation.dedup.step.clusters:Cluster",
-        "curation.dedup.step.merge:Merge",
-    ),
-    "decontaminate": (
-        "curation.decontamination.step.texts:Gather",
-        "curation.decontamination.step.index:BuildIndex",
-        "curation.decontamination.step.rows:Contaminate",
-    ),
-    "mine": (
-        "curation.mining.step.cross_pool_positives:Answers",
-        "curation.mining.step.pools:Collect",
-        "curation.mining.step.embeddings:Embed",
-        "curation.mining.step.search:Search",
-        "curation.mining.step.row_alignment:Align",
-        "curation.mining.step.row_alignment:DrawClasses",
-    ),
-    "mix": (
-        "curation.mixing.step.limits:Contaminated",
-        "curation.mixing.step.select:Select",
-        "curation.mixing.step.limits:Limits",
-        "curation.mixing.step.numbering:Number",
-        "curation.mixing.step.write:WriteFile",
-    ),
-    "report": (),
-}
-"""Kind of step → its operations, as module:class."""
-
-
-def operations_of(kind: str) -> tuple[Any, ...]:
-    """Return the operations of a kind of step: classes with `name` and `version`.
-
-    A step without operations has one that stands for it, so that it has a version as well.
-
-    >>> [operation.name for operation in operations_of("normalize")]
-    ['rows']
-
-    """
-    named = (place.split(":") for place in _OPERATIONS[kind])
-    return tuple(getattr(import_module(module), name) for module, name in named) or _WITHOUT_OPERATIONS[kind]
-
-
-class _Fetching:
-    name = "fetch"
-    version = 1
-
-
-class _Reporting:
-    name = "report"
-    version = 1
-
-
-_WITHOUT_OPERATIONS: dict[str, tuple[Any, ...]] = {"fetch": (_Fetching,), "report": (_Reporting,)}

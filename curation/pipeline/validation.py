@@ -23,7 +23,7 @@ from curation.settings import Profile
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from sources import registry
 from sources.manifest import Manifest
-from sources.normalize import check_manifest
+from sources.manifest_checks import check_manifest
 
 _OWNED = {"train": "train.config_file"}
 """Section → the module whose `check_section` checks it. The module is in a package that depends on this one, so it is

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curation.build import STEPS, Build, StepResult
 from curation.mixing.recipe import built_mixes
-from curation.pipeline.dependencies import operations_of
+from curation.pipeline.operations import operations_of
 from curation.pipeline.overrides import overridden
 from curation.pipeline.run import run_step
 from curation.verify.findings import Checked

@@ -75,7 +75,16 @@ class LocalDisk:
 
     def sizes(self, paths: Iterable[str]) -> dict[str, int | None]:
         """Return the sizes of files in bytes, by path; None for a missing file."""
-        return {path: _size(self.full(path)) for path in paths}
+        found: dict[str, int | None] = {}
+        start, stat = f"{self.root}/", os.stat
+        for path in paths:  # a status of 50,000 shards asks for 300,000 sizes: no call per path but one
+            try:
+                found[path] = stat(start + path).st_size
+            except OSError as error:
+                if error.errno not in _MISSING:
+                    raise
+                found[path] = None
+        return found
 
     def paths(self, folder: str) -> Iterator[str]:
         """Yield the paths of all files in a folder and below it, in any order; an empty name is the root."""
@@ -84,6 +93,18 @@ class LocalDisk:
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the paths of all folders below a folder, in any order; an empty name is the root."""
         return (path for path, is_folder in self._below(folder) if is_folder)
+
+    def count(self, folder: str, suffix: str) -> int:
+        """Return how many files in a folder and below it have names that end in `suffix`."""
+        number, folders = 0, [self.full(folder)]
+        while folders:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.name.endswith(suffix):
+                        number += 1
+                    elif entry.is_dir():
+                        folders.append(entry.path)
+        return number
 
     def _below(self, folder: str) -> Iterator[tuple[str, bool]]:
         folders = [self.full(folder) if folder else self.root]
@@ -121,12 +142,3 @@ class LocalDisk:
             match = _LEFT.search(left.name)
             if match and match["host"] == HOST and not is_alive(int(match["pid"])):
                 left.unlink(missing_ok=True)
-
-
-def _size(path: str) -> int | None:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 (a status of 50,000 shards asks for each size: twice as fast)
-    except OSError as error:
-        if error.errno in _MISSING:
-            return None
-        raise

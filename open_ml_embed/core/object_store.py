@@ -19,10 +19,10 @@ import pyarrow as pa
 import xxhash
 
 from open_ml_embed.core import shard_cache
+from open_ml_embed.core.address import SEPARATOR
 from open_ml_embed.core.errors import MissingPackageError, SettingsError, StageError, UnknownNameError
 from open_ml_embed.core.optional import EXTRAS, install_command
 
-SEPARATOR = "://"
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _AT_ONCE = 256
 """Small files that are requested in one call."""
@@ -93,6 +93,10 @@ class ObjectStore:
                 if path_of_entry is not None and entry["type"] == "file":
                     sizes[path_of_entry] = int(entry["size"])
         return sizes
+
+    def count(self, folder: str, suffix: str) -> int:
+        """Return how many files in a folder and below it have names that end in `suffix`."""
+        return sum(path.endswith(suffix) for path in self.paths(folder))
 
     def paths(self, folder: str) -> Iterator[str]:
         """Yield the paths of all files in a folder and below it, in any order; an empty name is the root."""

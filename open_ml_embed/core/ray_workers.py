@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from open_ml_embed.core.errors import CorpusError, StageError
 from open_ml_embed.core.optional import require
+from open_ml_embed.core.ray_guard import guarded
 from open_ml_embed.core.store import Marker
 from open_ml_embed.core.task import Job, Outcomes, execute
 
@@ -62,7 +63,17 @@ def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address:
         _check_answers(address)
-    local = {} if address else {"num_cpus": count or len(os.sched_getaffinity(0)), "include_dashboard": False}
+    with ExitStack() as stack:
+        if address:
+            _start(ray, address, {})
+        else:
+            local = {"num_cpus": count or len(os.sched_getaffinity(0)), "include_dashboard": False}
+            stack.enter_context(guarded(lambda: _start(ray, None, local)))
+        stack.callback(ray.shutdown)
+        yield
+
+
+def _start(ray: Any, address: str | None, local: dict[str, Any]) -> None:
     try:
         ray.init(address=address or "local", log_to_driver=False, **local)
     except (ConnectionError, ValueError, OSError, RuntimeError) as error:
@@ -73,10 +84,6 @@ def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
             if address
             else "see that HOME and the temporary folder can be written, or take --engine local",
         ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _check_answers(address: str) -> None:

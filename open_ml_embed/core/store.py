@@ -14,18 +14,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 import xxhash
 
 from open_ml_embed.core import recorded
+from open_ml_embed.core.address import is_remote
 from open_ml_embed.core.array_types import Array, Integers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.local_disk import LocalDisk
-from open_ml_embed.core.object_store import SEPARATOR, ObjectStore
 from open_ml_embed.core.sealed import seal, unseal
+
+if TYPE_CHECKING:
+    from open_ml_embed.core.object_store import ObjectStore
 
 MARKER, WRITER = recorded.MARKER, recorded.WRITER
 """Suffix of a task's marker, and suffix of the file beside a table that holds its hash and the key of its task."""
@@ -56,7 +59,7 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.files: LocalDisk | ObjectStore = ObjectStore(root) if SEPARATOR in root else LocalDisk(root)
+        self.files = _files(root)
 
     def full(self, path: str) -> str:
         """Return the path of a file of this machine, or its path in the object store."""
@@ -160,7 +163,7 @@ class Store:
 
     def count(self, folder: str, suffix: str) -> int:
         """Return how many files in a folder and below it have names that end in `suffix`."""
-        return sum(path.endswith(suffix) for path in self.files.paths(folder))
+        return self.files.count(folder, suffix)
 
     def put(self, local: Path, path: str) -> None:
         """Copy a file of this machine into the store, atomically."""
@@ -218,6 +221,14 @@ class Store:
         """Write the marker; from then on the task counts as done."""
         data = {"key": marker.key, "outputs": [asdict(o) for o in marker.outputs], "stats": marker.stats}
         self.write_bytes(path, seal(data, path))
+
+
+def _files(root: str) -> LocalDisk | ObjectStore:
+    if not is_remote(root):
+        return LocalDisk(root)
+    from open_ml_embed.core.object_store import ObjectStore  # it loads fsspec, which a local disk does without
+
+    return ObjectStore(root)
 
 
 def marker_of(data: bytes, path: str) -> Marker:

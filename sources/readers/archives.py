@@ -23,9 +23,12 @@ from sources.quarantine import Quarantine
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
 
 MAX_RATIO = 1000
-"""Largest ratio of unpacked to packed bytes; text stays below 50."""
+"""Largest ratio of a member's unpacked bytes to the packed bytes of the archive; text stays below 50."""
 SAFE_BYTES = 64 << 20
-"""Unpacked size that is allowed at any ratio."""
+"""Unpacked size of a member that is allowed at any ratio."""
+MOST_ROOMS = 4
+"""How many times the most that one member may have is unpacked of an archive, all members together. Members that share
+the same packed bytes would otherwise unpack without end."""
 _CHUNK = 1 << 13
 """Bytes to copy at a time; if an archive is cut, the data of the failing read are lost, so this is small."""
 _CUT = (BrokenStreamError, EOFError, tarfile.ReadError)
@@ -99,7 +102,7 @@ def unpacked(path: Path, name: str, quarantine: Quarantine) -> Iterator[Path | N
         target = folder / "file"
         try:
             with open_binary(path, name) as source:
-                _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
+                _copy(source, target, limit=_room(path))
         except (_BombError, BrokenStreamError) as error:
             why = str(error) or "it unpacks to more than a thousand times its size"
             quarantine.add_unreadable(name, why, path.stat().st_size)
@@ -126,6 +129,7 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
         target = folder / "member"
         archive: _Zip | _Tar | None = None
         reached = False
+        room, spent = _room(path), 0
         try:
             with path.open("rb") as file:
                 archive = _Zip(path, globs) if file.read(4) in _ZIP else _Tar(path, name, globs)
@@ -134,10 +138,15 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
                 if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
                     quarantine.add(full, 0, "unsafe-member", member)
                     continue
+                if spent >= MOST_ROOMS * room:
+                    what = f"its members unpack to more than {spent:,} bytes: those from {member!r} on are not read"
+                    quarantine.add_unreadable(name, what, path.stat().st_size, reason="decompression-bomb")
+                    return
                 try:
                     with damage_of_streams(), stream as source:
-                        _copy(source, target, limit=max(SAFE_BYTES, MAX_RATIO * path.stat().st_size))
+                        spent += _copy(source, target, limit=room)
                 except _BombError:
+                    spent += room
                     quarantine.add_unreadable(
                         full, "it unpacks to far more than the archive holds", size, reason="decompression-bomb"
                     )
@@ -272,7 +281,13 @@ def _admitted(name: str, globs: list[str] | None) -> bool:
     return globs is None or any_match(name, globs)
 
 
-def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
+def _room(path: Path) -> int:
+    """Return how many bytes a packed file may unpack to."""
+    return max(SAFE_BYTES, MAX_RATIO * path.stat().st_size)
+
+
+def _copy(source: IO[bytes], target: Path, *, limit: int) -> int:
+    """Copy a stream into a file, and return its size in bytes."""
     size = 0
     target.unlink(missing_ok=True)  # overwriting a file would make ext4 flush it to the disk
     with target.open("wb") as out:
@@ -281,3 +296,4 @@ def _copy(source: IO[bytes], target: Path, *, limit: int) -> None:
             if size > limit:
                 raise _BombError
             out.write(chunk)
+    return size

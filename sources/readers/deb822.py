@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +19,13 @@ from sources.parts import RawBatch
 from sources.readers.cast import Casting
 from sources.readers.sniff import BrokenStreamError, open_text
 
+BLOCK_BYTES = 4 << 20
+MAX_PARAGRAPH_BYTES = 64 << 20
+"""Longest paragraph; longer ones are quarantined, since they are damage, and are not held in memory."""
 _CONTINUED = re.compile(rb"\n(?![ \t])")
 _STRAY = re.compile(rb"\n(?![ \t]|[!-9;-~]+:)")
 """Start of a line that neither continues a value nor begins a field."""
 _LONE_DOT = re.compile(rb"\n[ \t]\.(?=\n|$)")
-_PIECE = 65_536
 _FIELD_NAMES = re.compile(rb"(?m)^([!-9;-~]+):")
 
 
@@ -35,78 +36,90 @@ def read(path: Path, name: str, table: RawTable, casting: Casting, *, batch_rows
         SchemaError: a declared field occurs nowhere in the file.
 
     """
-    state = path.stat()
-    version = (state.st_mtime_ns, state.st_size, state.st_ino)
-    parsed = _parsed(path, name, version, tuple(table.fields), table.encoding)
-    for number, reason, excerpt in parsed.bad:
-        casting.quarantine.add(name, number, reason, excerpt)
-    if parsed.broken is not None:
-        why, left = parsed.broken
-        record = len(parsed.records) + len(parsed.bad)
-        casting.quarantine.add_unreadable(name, why, left, record=record, reason="truncated-file")
-    casting.has_seen(parsed.names)
-    for first in range(0, len(parsed.records), batch_rows):
-        rows = parsed.columns.slice(first, batch_rows)
-        yield casting.columns(rows, name, parsed.records[first : first + batch_rows])
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    columns: pa.Table
-    """Declared fields, string; not validated as UTF-8."""
-    records: np.ndarray
-    bad: list[tuple[int, str, str]]
-    names: set[str]
-    """Declared fields that occur in paragraphs; all field names of the file if a declared field does not occur."""
-    broken: tuple[str, int] | None
-    """Why a compressed file ended early, and the bytes not read."""
-
-
-@lru_cache(maxsize=3)
-def _parsed(path: Path, name: str, _version: tuple[int, ...], fields: tuple[str, ...], encoding: str) -> _Parsed:
-    """Parse a file; the last three results are cached, since the same indexes are read for many subsets."""
-    bad: list[tuple[int, str, str]] = []
-    data, broken = _content(path, name, encoding)
-    if broken is not None:
-        data = data[: data.rfind(b"\n\n") + 1]  # the last paragraph is incomplete
-    values: dict[str, list[bytes | None]] = {field: [] for field in fields}
-    wanted = [(f"\n{field}:".encode(), values[field]) for field in fields]
-    records: list[int] = []
     number = 0
-    for text in data.split(b"\n\n"):
+    with open_text(path, name, table.encoding) as stream:
+        blocks = _blocks(stream)
+        while True:
+            try:
+                found = next(blocks, None)
+            except BrokenStreamError as error:  # the last paragraph is incomplete
+                casting.quarantine.add_unreadable(name, str(error), error.left, record=number, reason="truncated-file")
+                return
+            if found is None:
+                return
+            block, is_whole = found
+            if not is_whole:
+                casting.quarantine.add(
+                    name, number, "oversized-record", block[:200].decode("utf-8", "backslashreplace")
+                )
+                number += 1
+                continue
+            columns, records, number = _parsed(block, number, name, table, casting)
+            for first in range(0, len(records), batch_rows):
+                yield casting.columns(
+                    columns.slice(first, batch_rows), name, np.asarray(records[first : first + batch_rows], np.int64)
+                )
+
+
+def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """Yield the file in blocks of whole paragraphs, each with true; or the head of a paragraph too long, with false.
+
+    Raises:
+        BrokenStreamError: the file is compressed and damaged or cut; the paragraphs before have been yielded.
+
+    """
+    carry, skipping = b"", False
+    while piece := stream.read(BLOCK_BYTES):
+        data = carry + piece
+        held = b"\r" if data.endswith(b"\r") else b""  # its line feed may be in the next piece
+        data = data[: len(data) - len(held)].replace(b"\r\n", b"\n")
+        end = data.rfind(b"\n\n")
+        if skipping and end >= 0:
+            begin = data.index(b"\n\n")
+            data, end, skipping = data[begin:], end - begin, False
+        if end >= 0:
+            yield data[:end], True
+            carry = data[end:].lstrip(b"\n") + held
+        elif skipping:
+            carry = data[-1:] + held
+        elif len(data) > MAX_PARAGRAPH_BYTES:
+            yield data, False
+            carry, skipping = data[-1:] + held, True
+        else:
+            carry = data + held
+    if not skipping:
+        yield carry, True
+
+
+def _parsed(block: bytes, number: int, name: str, table: RawTable, casting: Casting) -> tuple[pa.Table, list[int], int]:
+    """Parse whole paragraphs, and quarantine the malformed.
+
+    Returns:
+        The declared fields (string, not validated as UTF-8), the number of each row's paragraph, and the number of the
+        paragraph after the last.
+
+    """
+    values: dict[str, list[bytes | None]] = {field: [] for field in table.fields}
+    wanted = [(f"\n{field}:".encode(), column) for field, column in values.items()]
+    records: list[int] = []
+    for text in block.split(b"\n\n"):
         if not text.strip():
             continue
         paragraph = b"\n" + text.strip(b"\n")
         if _STRAY.search(paragraph) or paragraph[1:2] in b" \t":
-            bad.append((number, "malformed-paragraph", text.decode("utf-8", "backslashreplace").strip()))
+            excerpt = text.decode("utf-8", "backslashreplace").strip()
+            casting.quarantine.add(name, number, "malformed-paragraph", excerpt)
         else:
             records.append(number)
             for key, column in wanted:
                 start = paragraph.find(key)
                 column.append(None if start < 0 else _value(paragraph, start + len(key)))
         number += 1
-    names = {field for field, column in values.items() if any(value is not None for value in column)}
-    if len(names) < len(values):
-        names |= {key.decode() for key in _FIELD_NAMES.findall(data)}
-    columns = {field: _texts(column) for field, column in values.items()}
-    return _Parsed(pa.table(columns), np.asarray(records, np.int64), bad, names, broken)
-
-
-def _texts(values: list[bytes | None]) -> pa.ChunkedArray:
-    pieces = [pa.array(values[at : at + _PIECE], pa.binary()).view(pa.string()) for at in range(0, len(values), _PIECE)]
-    return pa.chunked_array(pieces, pa.string())
-
-
-def _content(path: Path, name: str, encoding: str) -> tuple[bytes, tuple[str, int] | None]:
-    pieces, broken = [], None
-    with open_text(path, name, encoding) as stream:
-        try:
-            while piece := stream.read(1 << 24):
-                pieces.append(piece)
-        except BrokenStreamError as error:
-            broken = str(error), error.left
-    data = b"".join(pieces)
-    return data.replace(b"\r\n", b"\n") if b"\r\n" in data else data, broken
+    casting.has_seen(field for field, column in values.items() if any(value is not None for value in column))
+    if casting.lacking:
+        casting.has_seen(key.decode() for key in _FIELD_NAMES.findall(block))
+    columns = {field: pa.array(column, pa.binary()).view(pa.string()) for field, column in values.items()}
+    return pa.table(columns), records, number
 
 
 def _value(paragraph: bytes, start: int) -> bytes:

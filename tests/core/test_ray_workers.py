@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,9 @@ class Does:
         match task.payload:
             case "exit":
                 os._exit(3)
+            case "sleep":
+                Path(store.root, "begun").touch()
+                time.sleep(600)
             case "raise":
                 raise CorpusError("negative", where=task.path, remedy="positive")
         return {"process": os.getpid()}
@@ -41,6 +45,18 @@ from tests.core.test_ray_workers import Does
 
 if __name__ == "__main__":
     print(len(run(Does(), [Task(str(i), (), "") for i in range(2)], Store(sys.argv[1]), Workers("ray", 1))))
+"""
+
+
+SLEEPS = """
+import sys, time
+from open_ml_embed.core.engine import Workers, run
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Task
+from tests.core.test_ray_workers import Does
+
+if __name__ == "__main__":
+    run(Does(), [Task("0", (), "sleep")], Store(sys.argv[1]), Workers("ray", 1))
 """
 
 
@@ -106,3 +122,26 @@ def test_without_an_address_ray_is_started_here_beside_any_other_cluster(tmp_pat
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) == 2
+
+
+def test_a_driver_that_is_killed_leaves_no_process_of_its_cluster(tmp_path):
+    """Two agents of Ray were left: they wait for minutes for a server that is gone."""
+    pytest.importorskip("ray")
+    psutil = pytest.importorskip("psutil")
+    script = tmp_path / "sleeps.py"
+    script.write_text(SLEEPS)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    driver = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
+    try:
+        until = time.monotonic() + 120
+        while not (tmp_path / "begun").exists():
+            assert driver.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        of_cluster = psutil.Process(driver.pid).children(recursive=True)
+        assert len(of_cluster) >= 5
+    finally:
+        driver.kill()
+        driver.wait()
+    _, left = psutil.wait_procs(of_cluster, timeout=10)
+    assert left == []

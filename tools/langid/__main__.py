@@ -36,7 +36,7 @@ def train(
     docs: Annotated[Path | None, typer.Option("--card", help="Folder to write the model card to.")] = None,
 ) -> None:
     """Train an identifier on the collected texts, calibrate it, and write its model card."""
-    from curation.langid.model import BUNDLED
+    from curation.langid.identity import BUNDLED
     from tools.langid.card import write_card
     from tools.langid.run import load, train_model
     from tools.langid.train import Recipe
@@ -58,7 +58,7 @@ def calibrate(
     model: Model = None,
 ) -> None:
     """Measure the accuracy of a backend by score and number of letters, and write the table of confidences."""
-    from curation.langid.confidence import TABLE
+    from curation.langid.identity import TABLE
     from tools.langid.calibrate import calibrate as run
     from tools.langid.calibrate import report
 
@@ -77,7 +77,8 @@ def card(
     docs: Annotated[Path, typer.Option("--card", help="Folder to write the model card to.")] = Path("docs"),
 ) -> None:
     """Write the model card of a model that was trained with the default recipe on the collected texts."""
-    from curation.langid.model import BUNDLED, load_weights
+    from curation.langid.identity import BUNDLED
+    from curation.langid.model import load_weights
     from tools.langid.card import write_card
     from tools.langid.run import load
     from tools.langid.train import Recipe

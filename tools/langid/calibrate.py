@@ -14,9 +14,10 @@ import xxhash
 from scipy.optimize import minimize
 
 from curation.langid.codes import corpus_languages, fold
-from curation.langid.confidence import FIELDS, GROUP_NAMES, GROUP_OF, TABLE, Curve, coefficients, on_curve
+from curation.langid.confidence import FIELDS, GROUP_NAMES, GROUP_OF, Curve, coefficients, on_curve
 from curation.langid.deciding import decide
 from curation.langid.identifier import Identifier
+from curation.langid.identity import TABLE
 from curation.langid.interface import backend
 from curation.langid.scripts import look, own_letters
 from curation.langid.settings import LanguageSettings

@@ -7,6 +7,7 @@ A student that matches a teacher's vectors prefix by prefix needs that.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from open_ml_embed.core.array_types import F16, F32
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.os_errors import naming
 from open_ml_embed.core.progress import Progress
 from train.config import Distillation
 from train.data.batch import Batch
@@ -110,7 +112,7 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
                 embeddings = teacher.encode(texts, prompt=prompts[kind] or None, normalize_embeddings=True)
                 if vectors is None:
                     shape = (mix.rows(kind), embeddings.shape[1])
-                    vectors = np.lib.format.open_memmap(folder / name, "w+", np.float16, shape)
+                    vectors = _new_file(folder / name, shape)
                 vectors[at : at + len(texts)] = embeddings
                 at += len(texts)
                 second_moment = second_moment + embeddings.T.astype(np.float64) @ embeddings
@@ -120,6 +122,23 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
     _, axes = np.linalg.eigh(second_moment)
     for name in FILES.values():
         _rotate(folder / name, axes[:, ::-1].astype(np.float32))
+
+
+def _new_file(path: Path, shape: tuple[int, int]) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+    """Make a file for float16 vectors, and map it for writing.
+
+    Its room on the disk is taken at once: a page that is written to a map of a file with holes, on a disk that is full,
+    ends the process with SIGBUS.
+
+    Raises:
+        OSError: the disk has too little room.
+
+    """
+    vectors = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with naming(path), path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return vectors
 
 
 def _kept(teacher: SentenceTransformer, texts: list[str], prompt: str) -> list[str]:

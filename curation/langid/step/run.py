@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Build, Inputs, Shard, StepResult, shards_of
-from curation.langid.interface import identify, identity
+from curation.langid.identity import identity
+from curation.langid.interface import identify
 from curation.langid.settings import LanguageSettings, SourceTrust, TrustSettings
 from curation.langid.step.verdicts import SIDES, VERDICTS, Judge, strongest
 from open_ml_embed.core import engine

@@ -24,7 +24,6 @@ from curation.mining.teachers.protocol import Side
 from open_ml_embed.core.array_types import F32, I32, I64, Array
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.hashing import digest, hash_file
-from open_ml_embed.core.text.tokens import string_buffers
 
 FOLDERS: dict[Side, str] = {"query": "queries", "document": "documents"}
 
@@ -150,6 +149,8 @@ def _read_arrow(path: Path) -> tuple[Ids, Array]:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         vector = table["vector"].combine_chunks()
+        from open_ml_embed.core.text.tokens import string_buffers  # numba: a command that only asks never needs it
+
         ids = _ids(string_buffers(table["id"])[1].tobytes().decode())
     except (ValueError, KeyError) as error:
         raise SettingsError(

@@ -12,8 +12,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from open_ml_embed.core.array_types import U8, Mask, Offsets
-from open_ml_embed.core.compiled import int64, njit
+from open_ml_embed.core.array_types import Mask, Offsets
 
 DEFAULT_IGNORABLE = (
     (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
@@ -42,13 +41,15 @@ def blank(texts: pa.Array) -> pa.BooleanArray:
     [True, True, True, True, False]
 
     """
+    from open_ml_embed.core.text.blank_kernel import find_blank  # numba: a command that only asks never needs it
+
     result = np.ones(len(texts), bool)
     _, offsets, data = texts.buffers()
     if len(texts) and data is not None:
         large = pa.types.is_large_string(texts.type)
         starts: Offsets = np.frombuffer(offsets, np.int64) if large else np.frombuffer(offsets, np.int32)
         window = slice(texts.offset, texts.offset + len(texts) + 1)
-        _find_blank(starts[window], np.frombuffer(data, np.uint8), _invisible(), result)
+        find_blank(starts[window], np.frombuffer(data, np.uint8), _invisible(), result)
         if texts.null_count:
             result |= texts.is_null().to_numpy(zero_copy_only=False)
     return pa.array(result)
@@ -69,21 +70,3 @@ def _invisible() -> Mask:
     table[list(_OTHER_INVISIBLE)] = True
     table[[p for p in range(_TABLE) if chr(p).isspace() or unicodedata.category(chr(p)) == "Cc"]] = True
     return table
-
-
-@njit(nogil=True)
-def _find_blank(offsets: Offsets, data: U8, invisible: Mask, result: Mask) -> None:
-    """Set `result` to false for texts with a visible character; the texts are valid UTF-8, as Arrow's strings are."""
-    for row in range(len(result)):
-        i, end = offsets[row], offsets[row + 1]
-        while i < end:
-            point, width = int64(data[i]), 1
-            if point >= 0x80:
-                width = 2 if point < 0xE0 else 3 if point < 0xF0 else 4
-                point &= 0x7F >> width
-                for k in range(1, width):
-                    point = (point << 6) | (int64(data[i + k]) & 63)
-            if not (invisible[point] if point < len(invisible) else 0xE0000 <= point < 0xE1000):
-                result[row] = False
-                break
-            i += width

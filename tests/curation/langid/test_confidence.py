@@ -16,7 +16,6 @@ from curation.langid.confidence import (
     LEAST,
     SHORT,
     SUREST,
-    TABLE,
     Curve,
     coefficients,
     confidence,
@@ -24,7 +23,7 @@ from curation.langid.confidence import (
 )
 from curation.langid.deciding import ANSWERED
 from curation.langid.identifier import as_ranked
-from curation.langid.interface import identity
+from curation.langid.identity import TABLE, identity
 from curation.langid.settings import LanguageSettings
 from tools.langid import calibrate as measuring
 from tools.langid.calibrate import Answers, cut, evaluate, fitted, report, write
@@ -105,7 +104,7 @@ def test_another_table_of_confidences_is_another_identity(tmp_path, monkeypatch)
     before = identity(LanguageSettings()), identity(LanguageSettings(backend="cld2"))
     other = tmp_path / "confidence.tsv"
     other.write_bytes(TABLE.read_bytes() + b"\n")
-    monkeypatch.setattr("curation.langid.interface.TABLE", other)
+    monkeypatch.setattr("curation.langid.identity.TABLE", other)
     after = identity(LanguageSettings()), identity(LanguageSettings(backend="cld2"))
     assert len({*before, *after}) == 4
 

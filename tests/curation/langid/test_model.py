@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from curation.langid.codes import corpus_languages
 from curation.langid.confidence import SHORT
 from curation.langid.features import CHARACTERS, MOST, ORDERS, folding, hashed, read
+from curation.langid.identity import BUNDLED
 from curation.langid.interface import answer
-from curation.langid.model import BUNDLED, FEWEST, PRIOR, Bundled, Weights, load_weights
+from curation.langid.model import FEWEST, PRIOR, Bundled, Weights, load_weights
 from curation.langid.scripts import NAMES, look
 from open_ml_embed.core.errors import SettingsError, StageError
 from tools.langid.card import coverage, write_card

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from curation.build import Build
-from curation.pipeline.dependencies import operations_of
 from curation.pipeline.freshness import Checker, differences, load
 from curation.pipeline.model_state import mix_identity
+from curation.pipeline.operations import operations_of
 from curation.pipeline.run import run_step
 from curation.raw_files import lock_path
 from curation.settings import load_profile
@@ -472,6 +472,18 @@ def test_asking_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_versions_are_those_of_the_operations():
+    """They are read from the source files, so that a status imports no operation."""
+    kinds = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix")
+    code = (
+        "import json, sys; from curation.pipeline.operations import *; kinds = json.loads(sys.argv[1]);"
+        "print(json.dumps({kind: versions_of(kind) for kind in kinds})); assert 'numba' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(kinds)], capture_output=True, text=True, check=True)
+    wanted = {kind: {o.__name__: o.version for o in operations_of(kind)} for kind in kinds}
+    assert json.loads(done.stdout) == wanted | {"fetch": {"Fetching": 1}}
 
 
 def test_a_mix_has_one_identity_for_its_step_and_for_the_trainer(whole, monkeypatch):

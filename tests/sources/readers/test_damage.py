@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks import fuzz_readers
 from sources.manifest import RawTable
 from sources.quarantine import Quarantine
-from sources.readers import delimited, line_blocks, nested_json, read
+from sources.readers import deb822, delimited, line_blocks, nested_json, read
 from tests.support.reading import AB, numbers, reading, write
 
 
@@ -277,6 +277,30 @@ def test_deb822_with_returns_and_cut_short(tmp_path):
     rows, bad = reading(write(tmp_path, "y.gz", packed[: len(packed) // 2]), format="deb822", fields=fields)
     assert [row["B"] for row in rows.values()] == [str(i) for i in range(len(rows))]
     assert [reason for *_, reason in bad] == ["truncated-file"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_deb822_is_the_same_in_blocks_of_any_size(tmp_path, monkeypatch, end):
+    paragraphs = ["A: 1\nB: x\n more\n .\n last", "no field", "", "A: 2", "\nB: y\nC: ü", " A: 3", "A: 4\nB:\n z"]
+    data = "\n\n".join([*paragraphs, *paragraphs]).replace("\n", end)
+    path = write(tmp_path, "x", data)
+    fields = {"A": "string", "B": "string"}
+    rows, bad = reading(path, format="deb822", fields=fields)
+    assert [row["A"] for row in rows.values()] == ["1", "2", None, "4"] * 2
+    assert [record for _, record, _ in bad] == [1, 4, 7, 10]
+    for size in range(1, 30):
+        monkeypatch.setattr(deb822, "BLOCK_BYTES", size)
+        assert reading(path, format="deb822", fields=fields) == (rows, bad)
+
+
+def test_a_paragraph_of_deb822_that_is_too_long_is_one_bad_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(deb822, "MAX_PARAGRAPH_BYTES", 50)
+    path = write(tmp_path, "x", "A: 1\n\nA: 2\n" + " more\n" * 100 + "\nA: 3\n\nA: 4\n")
+    for size in (7, 20, 49):
+        monkeypatch.setattr(deb822, "BLOCK_BYTES", size)
+        rows, bad = reading(path, format="deb822", fields={"A": "string"})
+        assert [(record, row["A"]) for (_, record), row in rows.items()] == [(0, "1"), (2, "3"), (3, "4")]
+        assert bad == [("raw/x", 1, "oversized-record")]
 
 
 def test_python_in_an_encoding_that_is_none_of_text(tmp_path):

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from open_ml_embed.core.errors import SchemaError
+from sources.quarantine import Quarantine
 from sources.readers import archives, line_blocks
 from tests.support.reading import numbers, reading, write
 
@@ -171,6 +172,28 @@ def test_archive_bomb(tmp_path, monkeypatch):
     rows, bad = reading(path, format="jsonl")
     assert bad == [("raw/x.zip!bomb.jsonl", 0, "decompression-bomb")]
     assert list(rows) == [("raw/x.zip!ok.jsonl", 0)]
+
+
+def test_archive_whose_members_share_their_bytes(tmp_path, monkeypatch):
+    """Each is small enough; together they would unpack for days."""
+    monkeypatch.setattr(archives, "SAFE_BYTES", 1000)
+    monkeypatch.setattr(archives, "MAX_RATIO", 1)
+    text = LINE * (900 // len(LINE))
+    data = bytearray(zip_of({f"{i:03d}.jsonl": text for i in range(50)}))
+    directory = data.index(b"PK\x01\x02")
+    entries = data[directory:].split(b"PK\x01\x02")[1:]
+    for entry in entries:
+        entry[38:42] = bytes(4)  # the offset of the first member
+        entry[42:45] = b"000"
+    shared = data[: data.index(b"PK\x03\x04", 4)]
+    end = entries[-1].index(b"PK\x05\x06")
+    entries[-1][end + 16 : end + 20] = len(shared).to_bytes(4, "little")
+    path = write(tmp_path, "x.zip", bytes(shared) + b"".join(b"PK\x01\x02" + bytes(entry) for entry in entries))
+    quarantine = Quarantine("s", "t")
+    read_members = [p.read_text() for _, p in archives.members(path, "x.zip", None, quarantine)]
+    assert 0 < len(read_members) < 20
+    assert set(read_members) == {text if isinstance(text, str) else text.decode()}
+    assert [q["reason"] for q in quarantine.table().to_pylist()] == ["decompression-bomb"]
 
 
 def test_archive_damaged_member(tmp_path):

@@ -17,6 +17,7 @@ from train.distributed.parallel import Group, spread
 from train.loop.run import Run
 from train.loop.step import backward
 from train.model.presets import PRESETS
+from train.objective import distill
 from train.objective.distill import TeacherVectors, open_teacher
 from train.objective.loss import Taught
 
@@ -73,6 +74,13 @@ def test_vectors_are_made_once_for_a_teacher_and_a_mix(teacher, mix: Path, tmp_p
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == before
     open_teacher(teacher.model_copy(update={"query_prompt": ""}), Mix(mix), tmp_path, device="cpu")
     assert len(list(tmp_path.rglob("*.npy"))) == 4
+
+
+def test_the_room_for_vectors_is_taken_before_they_are_written(tmp_path: Path) -> None:
+    """A map of a file with holes ends the process with SIGBUS once the disk is full."""
+    vectors = distill._new_file(tmp_path / "v.npy", (1 << 12, 1 << 8))
+    assert vectors.nbytes == 1 << 21
+    assert (tmp_path / "v.npy").stat().st_blocks * 512 >= vectors.nbytes
 
 
 def test_vectors_made_elsewhere_are_taken_as_they_are_if_they_fit(mix: Path, tmp_path: Path) -> None:
