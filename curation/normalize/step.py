@@ -37,7 +37,7 @@ class Normalize:
     """Operation: convert one part of a source to rows shards and a table of quarantined records."""
 
     name: ClassVar[str] = "rows"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
 
     def __init__(self, settings: NormalizeSettings) -> None:
         # the yield limits do not change rows
