@@ -21,7 +21,7 @@ from curation.raw_copies import RawCopies
 from curation.settings import Profile
 from open_ml_embed.core.address import is_remote
 from open_ml_embed.core.engine import Workers
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.hashing import FileHashes, digest
 from open_ml_embed.core.names import inside
 from open_ml_embed.core.records import Records
@@ -29,6 +29,7 @@ from open_ml_embed.core.sealed import DamagedRecordError, seal, unseal
 from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
+from sources.spoken import speaks, within
 
 Facts = dict[str, Any]
 """The inputs that a result depends on, by name: see `curation.pipeline.dependencies`."""
@@ -171,8 +172,9 @@ class Build:
         """Return the manifests of the profile's sources, sorted by name.
 
         Raises:
-            StageError: the profile selects no source.
+            StageError: the profile selects no source, or none with a subset in `sources.languages`.
             UnknownNameError: `sources.include` or `sources.exclude` names a source that does not exist.
+            SettingsError: no chosen source has a text in one of `sources.languages`.
 
         """
         settings = self.profile.sources
@@ -185,7 +187,23 @@ class Build:
             raise StageError(
                 "no source is chosen", where=f"profile {self.name}", remedy="set sources.collection or include"
             )
-        return [selected[name] for name in sorted(selected)]
+        chosen = [selected[name] for name in sorted(selected)]
+        return self._in_languages(chosen) if settings.languages else chosen
+
+    def _in_languages(self, manifests: list[Manifest]) -> list[Manifest]:
+        """Return the parts of the sources that are in `sources.languages`."""
+        languages, where = self.profile.sources.languages, f"profile {self.name}: sources.languages"
+        for language in languages:
+            if not any(speaks(manifest, language) for manifest in manifests):
+                remedy = (
+                    "codes as `deu`, `de` or `srp-Cyrl`, or a programming language; `curate sources --language` tells"
+                )
+                raise SettingsError(f"no chosen source has a text in {language!r}", where=where, remedy=remedy)
+        parts = [part for manifest in manifests if (part := within(manifest, languages)) is not None]
+        if not parts:
+            what = f"no subset of the chosen sources is all in {', '.join(languages)}"
+            raise StageError(what, where=where, remedy="add the language of the other side of the pairs, such as `eng`")
+        return parts
 
     def place(self, step: str) -> Store:
         """Return the store with the files of a step: `out/` for mixes and the report, `work/` for all others."""

@@ -17,6 +17,10 @@ class SourceSettings(Section):
     """Names of additional sources."""
     exclude: list[str] = []
     """Names of sources that are left out."""
+    languages: list[str] = []
+    """Use only the subsets of which every text is in one of these languages; empty: all. Codes (`deu`, `de`,
+    `srp-Cyrl`) and programming languages (`python`). A subset whose rows state their language counts with all the
+    languages that its manifest lists. A source without such a subset is not part of the build."""
     files_per_table: int | None = Field(default=None, ge=1)
     """Use only this many files of each raw table, the first ones, for a pilot; null: all. Tables to which the records
     of others refer (queries and documents of judgements, translations) are used whole."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import get_args
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
-from sources.languages import LanguageCodeError, code_tag, is_tag, tag_of
+from sources.languages import is_tag, tag_of
 from sources.manifest import Family, Manifest, Task
+from sources.spoken import speaks
 
 ACCESS = ("open", "gated", "manual", "dead")
 LICENSE = ("commercial", "redistribution")
@@ -88,26 +89,6 @@ class Filter:
 
     def _access(self) -> list[str]:
         return [] if self.access is None else [kind.strip() for kind in self.access.split(",")]
-
-
-def speaks(manifest: Manifest, language: str) -> bool:
-    """Tell whether a source declares a language.
-
-    Args:
-        manifest: of the source. If a raw column holds the language, only the languages that the manifest lists count.
-        language: a tag, a code or the name of a programming language; without a script it matches all scripts.
-
-    """
-    tags = set(manifest.languages())
-    if is_tag(language) or code_tag(language) in tags:
-        return bool(tags & {language, code_tag(language)})
-    try:
-        wanted = tag_of(language)
-    except LanguageCodeError:
-        return False
-    if "-" in language or "_" in language:
-        return wanted in tags
-    return wanted.partition("-")[0] in {tag.partition("-")[0] for tag in tags}
 
 
 def _check_known(kind: str, value: str | None, valid: Iterable[str]) -> None:

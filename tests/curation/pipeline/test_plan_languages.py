@@ -3,8 +3,8 @@
 import pytest
 
 from curation.langid.codes import corpus_languages
-from curation.pipeline.source_filter import speaks
 from sources import registry
+from sources.spoken import speaks
 
 MANIFESTS = list(registry.load_all("ml-embed"))
 
