@@ -18,7 +18,7 @@ from open_ml_embed.core.array_types import I32, I64, Mask
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.arrays import numbers_of
 from sources.manifest import Manifest
-from sources.normalize import normalize
+from sources.normalize import Read, normalize
 from sources.parts import Part
 from sources.quarantine import Quarantine
 from sources.record_counts import Tally
@@ -28,7 +28,7 @@ LEAST_CLASSES = 2
 
 
 def limited(
-    batches: Iterator[pa.RecordBatch], part: Part, manifest: Manifest, limit: int | None, tally: Tally
+    batches: Iterator[pa.RecordBatch], part: Part, manifest: Manifest, limit: int | None, tally: Tally, read: Read
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a part that a pilot keeps, in order.
 
@@ -38,13 +38,14 @@ def limited(
         manifest: of the source.
         limit: most rows; null: all. Classes are kept whole, so the last one may exceed it.
         tally: receives the rows that are left out.
+        read: reads a file of the part, as it was read for `batches`.
 
     """
     if limit is None:
         return batches
     if manifest.family == "retrieval":
         return _first(batches, limit, tally)
-    return _chosen(batches, _kept(part, manifest, limit), tally)
+    return _chosen(batches, _kept(part, manifest, limit, read), tally)
 
 
 def _first(batches: Iterator[pa.RecordBatch], limit: int, tally: Tally) -> Iterator[pa.RecordBatch]:
@@ -71,7 +72,7 @@ def _chosen(batches: Iterator[pa.RecordBatch], kept: Mask, tally: Tally) -> Iter
             yield rows
 
 
-def _kept(part: Part, manifest: Manifest, limit: int) -> Mask:
+def _kept(part: Part, manifest: Manifest, limit: int, read: Read) -> Mask:
     """Return which rows of a part are kept: those of the first classes, by hash of their names, until there are enough.
 
     Returns:
@@ -80,7 +81,7 @@ def _kept(part: Part, manifest: Manifest, limit: int) -> Mask:
     """
     numbers: dict[str, int] = {}
     parts = [np.zeros(0, np.int32)]
-    for batch in normalize(part, manifest, Quarantine(part.source, part.subset), Counter()):
+    for batch in normalize(part, manifest, Quarantine(part.source, part.subset), Counter(), read=read):
         parts.append(numbers_of(batch["label"], numbers))
     class_of = np.concatenate(parts)
     quotas = _quotas(list(numbers), np.bincount(class_of, minlength=len(numbers)), limit)

@@ -57,7 +57,7 @@ class Normalize:
         filtered: Counter[str] = Counter()
         tally = Tally(part)
         row_batches = normalize(part, manifest, quarantine, filtered, tally, read)
-        batches = limited(row_batches, part, manifest, self.settings.rows_per_part, tally)
+        batches = limited(row_batches, part, manifest, self.settings.rows_per_part, tally, read)
         checks = RowChecks(manifest.family)
         rows = 0
         for number, shard in enumerate(_cut(batches, self.settings.shard_rows)):

@@ -6,7 +6,7 @@ import pytest
 
 from curation.normalize import shared_tables, step
 from open_ml_embed.core.errors import CorpusError
-from sources import read_once
+from sources import normalize, read_once
 from tests.support import project
 
 SUBSETS = ("aa", "bb", "cc", "dd")
@@ -79,6 +79,35 @@ def test_it_is_parsed_once_with_the_same_rows_and_counts(tmp_path, parsed, monke
     counts = json.loads(once["out/tiny/steps/normalize.json"])["stats"]["sources"]["shelf"]
     assert counts["rows"] > 60
     assert counts["quarantined"] == {"invalid-json": len(SUBSETS), "missing-document": 1}
+
+
+def test_a_pilot_that_counts_classes_first_reads_what_is_kept(tmp_path, parsed, monkeypatch):
+    """Labeled rows are read twice in a pilot; the second reading went past what was kept, to the raw file."""
+    root = project.make(
+        tmp_path,
+        rows=30,
+        sources={"include": ["racks"], "local_root": str(tmp_path / "raw")},
+        normalize={"rows_per_part": 20},
+    )
+    (root / "raw/racks").mkdir()
+    lines = [{"kind": f"kind {i % 5}", **{name: f"text {name} {i}" for name in SUBSETS}} for i in range(100)]
+    (root / "raw/racks/all.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    fields = dict.fromkeys(("kind", *SUBSETS), "string")
+    project.manifest(
+        root,
+        "racks",
+        family="clustering",
+        task="topic-classification",
+        tables={"texts": {"files": ["all.jsonl"], "format": "jsonl", "fields": fields}},
+        shape={"kind": "label", "args": {"mode": "clustering", "text": "{to}", "label": "kind"}},
+        subsets={name: {"query_lang": "eng-Latn", "vars": {"to": name}} for name in SUBSETS},
+    )
+    read_again = []
+    monkeypatch.setattr(normalize, "read_renamed", lambda *given: read_again.append(given) or iter(()))
+    tree = normalized(root)
+    assert (parsed, read_again) == (["all.jsonl"], [])
+    counts = json.loads(tree["out/tiny/steps/normalize.json"])["stats"]["sources"]["racks"]
+    assert counts["rows"] == 20 * len(SUBSETS)
 
 
 def test_only_what_is_left_to_do_counts(tmp_path, parsed):
