@@ -99,9 +99,15 @@ class Rows:
         """Return the most negatives a row of a family; null: there is no limit."""
         return self._most[family]
 
-    def batches(self, family: str) -> Iterator[Batch]:
-        """Yield the samples of a family in order, at most `BATCH_ROWS` at a time."""
-        rows = self.selection.of(family)
+    def batches(self, family: str, chosen: I64 | None = None) -> Iterator[Batch]:
+        """Yield the samples of a family in order, at most `BATCH_ROWS` at a time.
+
+        Args:
+            family: of the samples.
+            chosen: int64[m], places of some of them in `selection.rows`, in the order to yield; null: all.
+
+        """
+        rows = self.selection.of(family) if chosen is None else self.selection.rows[chosen]
         for first in range(0, len(rows), BATCH_ROWS):
             places = np.searchsorted(self._numbers, rows[first : first + BATCH_ROWS])
             taken = {name: column.take(places) for name, column in self._samples.items()}
