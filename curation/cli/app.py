@@ -12,6 +12,7 @@ from curation.build import Build
 from curation.cli.diff import diff
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.export import export
+from curation.cli.import_release import import_release
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
     Address,
@@ -167,6 +168,7 @@ def mix(
 
 
 app.command()(export)
+app.command("import-release")(import_release)
 app.command()(verify)
 
 

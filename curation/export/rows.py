@@ -17,10 +17,10 @@ from open_ml_embed.core.array_types import I64, Mask
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.arrays import list_starts
+from open_ml_embed.core.text.instructed import instructed, split_instructed
 
 BATCH_ROWS = 1024
 """Samples whose texts are in memory at once."""
-_INSTRUCTED = r"(?s)^Instruct: (?P<instruction>[^\n]*)\nQuery: (?P<query>.*)$"
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,7 @@ class Rows:
             taken = {name: column.take(places) for name, column in self._samples.items()}
             queries, instructions, bare = taken["query"], None, taken["query"]
             if self._instructed:
-                parts = pc.extract_regex(queries, _INSTRUCTED)
-                instructions, bare = parts.field("instruction"), parts.field("query")
+                instructions, bare = split_instructed(queries)
             negatives = first_of(taken["negatives"], self._most[family], same=self._same)
             yield Batch(taken["row_id"], queries, instructions, bare, taken["positives"], negatives)
 
@@ -161,9 +160,7 @@ class Rows:
             first += batch.num_rows
             if not chosen.num_rows:
                 continue
-            self._instructed = (
-                self._instructed and pc.all(pc.match_substring_regex(chosen["query"], _INSTRUCTED)).as_py()
-            )
+            self._instructed = self._instructed and pc.all(instructed(chosen["query"])).as_py()
             positives = _with_first(chosen["positive_id"], chosen["other_positive_ids"])
             self._note(positives)
             for family, most in self._most.items():
