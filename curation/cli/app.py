@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from curation.build import Build
+from curation.cli.build_own import build_own
 from curation.cli.diff import diff
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.export import export
@@ -167,6 +168,7 @@ def mix(
     _run(f"mix-{name}", build, as_json=as_json)
 
 
+app.command("build")(build_own)
 app.command()(export)
 app.command("import-release")(import_release)
 app.command()(verify)

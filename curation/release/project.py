@@ -179,7 +179,9 @@ def settings(
     if compared:
         profile["decontaminate"] = compared
     most = max((int(s.vars["negatives"]) for m in made for s in m.subsets.values()), default=1)
-    profile |= {"mining": {"teacher": "bm25", "num_negatives": most}, "mixes": {name: {} for name in MIXES}}
+    # a release's own negatives may be in any language, so they stay
+    mining = {"teacher": "bm25", "language": "any", "num_negatives": most}
+    profile |= {"mining": mining, "mixes": {name: {} for name in MIXES}}
     return {"profile": PROFILE, PROFILE: profile}
 
 

@@ -81,7 +81,7 @@ def make(folder: Path, *, seed: int = 0) -> list[Row]:
             if width == 1:
                 passage, negatives = classes[i % 2], [classes[1 - i % 2]]
             else:
-                others = [j for j in range(count) if j != i and (file != "europarl" or (j - i) % 2 == 0)]
+                others = [j for j in range(count) if j != i]
                 passage, negatives = passages[i], [passages[j] for j in rng.sample(others, 24)]
             made.append(Row(file, i, source, say(rng, 12), TOLD.get(file), passage, list(negatives)))
         rows += made
