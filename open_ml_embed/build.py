@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation.build import STEPS, StepResult, title
 from curation.build import Build as ProfileBuild
+from curation.build import StepResult, title
 from curation.mixing.recipe import built_mixes
-from curation.pipeline.freshness import Checker, State, load
+from curation.pipeline.chain import named_step, run_one, run_steps, steps_of, steps_until
+from curation.pipeline.freshness import State, load
 from curation.pipeline.lock import alone
 from curation.pipeline.opening import PARAMS, open_build
-from curation.pipeline.outcome_printing import ended
-from curation.pipeline.overrides import overridden
 from curation.pipeline.plan import make_plan
 from curation.pipeline.report_tables import report_tables
 from curation.pipeline.run import run_step
 from curation.pipeline.source_filter import Filter
 from curation.pipeline.status import make_status
 from open_ml_embed.build_results import BuildRun, Plan, Statistics, Status, StepRun
-from open_ml_embed.core.errors import StageError, UnknownNameError
+from open_ml_embed.core.errors import UnknownNameError
 from open_ml_embed.mix import Mix
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class Build:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps of this profile in the order they run, as the command names them."""
-        return tuple(map(title, self._steps()))
+        return tuple(map(title, steps_of(self._build)))
 
     def plan(
         self,
@@ -133,18 +132,9 @@ class Build:
             ValueError: (a `CorpusError`) there is no such step.
 
         """
-        wanted = self._until(until)
-        runs: dict[str, StepRun] = {}
+        wanted = steps_until(self._build, until)
         with alone(self._build), _without_main():
-            while True:
-                states = Checker(self._build).states()
-                todo = next((step for step in wanted if states[step].kind != "done"), None)
-                if todo is None:
-                    break
-                if todo in runs:
-                    why = f"{states[todo].why}, just after it ran"
-                    raise StageError(why, where=f"profile {self.name}", remedy="let nothing else change its inputs")
-                runs[todo] = self._ran(todo, states[todo], quiet=quiet)
+            runs, states = run_steps(self._build, wanted, lambda step, state: self._ran(step, state, quiet=quiet))
         done = (
             runs.get(step) or StepRun(title(step), "current", 0.0, self._statistics(states[step])) for step in wanted
         )
@@ -161,8 +151,8 @@ class Build:
             ValueError: (a `CorpusError`) there is no such step, or it counts nothing.
 
         """
-        known = [name for name in self._steps() if name != "report"]
-        return self._of(load(self._build, self._named(step, known)))
+        known = [name for name in steps_of(self._build) if name != "report"]
+        return self._of(load(self._build, named_step(self._build, step, known)))
 
     def tables(self) -> ReportData:
         """Return every table of the report: a mapping of names to tables, each typed and documented.
@@ -207,33 +197,9 @@ class Build:
         mixes = ", ".join(built_mixes(self._build.profile, self.root))
         return f"Build(profile {self.name} of {self.params}; mixes: {mixes or 'none'})"
 
-    def _steps(self) -> list[str]:
-        mixes = built_mixes(self._build.profile, self.root)
-        return [*STEPS, *(f"mix-{name}" for name in mixes), "report"]
-
-    def _named(self, step: str, known: list[str]) -> str:
-        named = step.replace("mix ", "mix-", 1)
-        if named not in known:
-            raise UnknownNameError("step", step, map(title, known), where=f"profile {self.name}")
-        return named
-
-    def _until(self, until: str | None) -> list[str]:
-        steps = self._steps()
-        if until is None:
-            return steps
-        mixes = [step for step in steps if step.startswith("mix-")]
-        if until == "mix" and mixes:
-            return [*STEPS, *mixes]
-        last = self._named(until, steps)
-        return [*STEPS, last] if last in mixes else steps[: steps.index(last) + 1]
-
     def _ran(self, step: str, state: State, *, quiet: bool) -> StepRun:
-        build = overridden(self._build, step, state.result.overrides) if state.result else self._build
         begun = time.monotonic()
-        if quiet or step == "report":
-            result = run_step(build, step)
-        else:
-            result = ended(lambda: run_step(build, step), build, as_json=False)
+        result = run_one(self._build, step, state, quiet=quiet)
         statistics = None if step == "report" else self._of(result)
         return StepRun(title(step), "ran", time.monotonic() - begun, statistics)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from curation.export.options import Options, Shortage, Split, Terms
+from curation.export.options import Kind, Options, Shortage, Split, Terms
 from curation.export.run import Exported
 from curation.export.run import export as write_export
 from curation.mixing.files import SPLITS, MixFiles, with_columns
@@ -18,7 +18,7 @@ from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 from open_ml_embed.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from datasets import Dataset, DatasetDict
@@ -148,13 +148,17 @@ class Mix:
         shortage: Shortage = "drop",
         seed: int = 1,
         shard_rows: int = 100_000,
+        temperature: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        files: Kind | None = None,
+        tokenizer: str | PathLike[str] | None = None,
         dry_run: bool = False,
     ) -> Exported:
         """Write the mix, or a part of it, in the format of another trainer (docs/formats.md).
 
         Args:
-            format_name: `sentence-transformers`, `flagembedding`, `tevatron`, `ms-swift`, `nemotron`, `triplets`,
-                `beir`, or one of a plugin.
+            format_name: `sentence-transformers`, `flagembedding`, `tevatron`, `ms-swift`, `nemotron`, `kalm`,
+                `triplets`, `beir`, `upstream`, `upstream-tokenized`, or one of a plugin.
             to: the folder to write: new, empty, or one that holds an earlier export and nothing else.
             split: `train` or `validation`; null: `train`, and of `beir` `validation`.
             languages: only samples with one of these on either side; none: all.
@@ -166,6 +170,10 @@ class Mix:
                 again.
             seed: of the order, and of what `limit` draws.
             shard_rows: rows a file.
+            temperature: with `limit`: the shares of sources are their rows ** (1 / `temperature`).
+            weights: with `limit`: source → factor of its share; 0 leaves it out.
+            files: `parquet`, `jsonl` or `jsonl.zst`, where the format's reader takes several.
+            tokenizer: for formats of token ids: the folder of the model that will be trained.
             dry_run: count only.
 
         Returns:
@@ -178,8 +186,9 @@ class Mix:
 
         """
         options = Options(
-            split, tuple(languages), tuple(sources), license, limit, negatives, shortage, seed, shard_rows
-        )
+            split, tuple(languages), tuple(sources), license, limit, negatives, shortage, seed, shard_rows,
+            temperature, dict(weights or {}), files, None if tokenizer is None else Path(tokenizer),
+        )  # fmt: skip
         return write_export(self.path, format_name, Path(to), options, dry_run=dry_run)
 
     def __repr__(self) -> str:

@@ -113,6 +113,8 @@ class RawTable(Section):
     other_names: dict[str, list[str]] = {}
     """Field → names of its column in other revisions or copies; a column with any of these names is read as the
     field."""
+    optional: list[str] = []
+    """Fields that a file may lack; they are then null."""
     header: list[str] | None = None
     """Column names of a csv or tsv file without a header line, in file order."""
     encoding: str = "utf-8"
@@ -127,6 +129,10 @@ class RawTable(Section):
     def _names_of_fields(self) -> RawTable:
         if unknown := sorted(set(self.other_names) - set(self.fields)):
             raise ValueError(f"other_names has {', '.join(unknown)}, which `fields` does not declare")
+        if unknown := sorted(set(self.optional) - set(self.fields)):
+            raise ValueError(f"optional has {', '.join(unknown)}, which `fields` does not declare")
+        if unknown := sorted(set(self.optional) & set(self.other_names)):
+            raise ValueError(f"{', '.join(unknown)} has other names, so it cannot be optional")
         return self
 
     @field_validator("encoding")
@@ -159,8 +165,27 @@ class Subset(Section):
     """Null: the language of the query."""
     samples: int | None = Field(default=None, ge=0)
     """Rows of this subset in the published corpus, if known."""
+    instruction: str | None = Field(default=None, min_length=1)
+    """Task instruction of this subset, in one line; null: that of the source."""
     vars: dict[str, Annotated[str, AfterValidator(check_value)]] = {}
     """Placeholder → value, for the strings under `tables` and `shape`."""
+
+    @field_validator("instruction")
+    @classmethod
+    def _of_one_line(cls, value: str | None) -> str | None:
+        return value if value is None else one_line(value)
+
+
+def one_line(instruction: str) -> str:
+    """Return an instruction without blanks around it.
+
+    Raises:
+        ValueError: it has several lines.
+
+    """
+    if "\n" in instruction.strip():
+        raise ValueError("an instruction is one line")
+    return instruction.strip()
 
 
 class ShapeSpec(Section):
@@ -219,9 +244,11 @@ class Manifest(Section):
     @field_validator("instruction")
     @classmethod
     def _one_line(cls, value: str) -> str:
-        if "\n" in value.strip():
-            raise ValueError("an instruction is one line")
-        return value.strip()
+        return one_line(value)
+
+    def instruction_of(self, subset: str) -> str:
+        """Return the instruction of the queries of a subset."""
+        return self.subsets[subset].instruction or self.instruction
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:

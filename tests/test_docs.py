@@ -20,6 +20,8 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from dvc.cli import DvcParserError, parse_args
@@ -45,6 +47,8 @@ PARSED = {"diff", "evaluations enumerate"}
 """Verbs without `--dry-run` that are not run: they take hours, write into the checkout, or need two builds."""
 NEEDS_A_BUILD = {"show"}
 """Verbs that have nothing to print in a project where nothing is built, and say so."""
+FETCHES = {"codefuse-ai/F2LLM-v2"}
+"""Arguments for which also a dry run needs a network: the command is parsed."""
 PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad"}
 """What a page has in place of a name."""
 
@@ -73,6 +77,9 @@ def place(tmp_path_factory) -> Path:
     for name in ("queries.jsonl", "corpus.jsonl"):
         (root / "my/held-out-set" / name).write_text('{"_id": "1", "text": "a text"}\n')
     (root / "my/held-out-set/qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\n1\t1\t1\n")
+    released = {name: ["a text"] for name in ("query", "passage", "negative_1")}
+    (root / "F2LLM-v2").mkdir()
+    pq.write_table(pa.table(released), root / "F2LLM-v2/imdb.parquet")
     return root
 
 
@@ -114,6 +121,9 @@ def try_ours(printed: Printed) -> str:
     if "--help" in words or verb in READS:
         invoke(program, words)
         return "run"
+    if FETCHES & {*words}:
+        parse(leaf, words[len(path) :])
+        return "parsed"
     if "dry_run" in options:
         invoke(program, [*words, *(() if "--dry-run" in words else ("--dry-run",))])
         return "dry"

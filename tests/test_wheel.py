@@ -108,6 +108,26 @@ print(identify(["save page", "salvesta see leht siia"])["code"].to_pylist())
     assert not list(site.rglob("*lock.json"))
 
 
+def test_it_builds_a_mix_from_a_file_in_an_empty_folder(site, tmp_path):
+    lines = [
+        {"question": f"what is in box {i}", "answer": f"there is a {i * 7919} in the box of {i}"} for i in range(30)
+    ]
+    (tmp_path / "boxes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    program = """
+# CHECK
+from typer.testing import CliRunner
+from curation.cli.app import app
+from curation.export.formats.upstream import read_release
+done = CliRunner().invoke(app, ["build", "boxes.jsonl", "--to", "mix", "--workers", "1"])
+assert done.exception is None, done.exception
+from open_ml_embed import Mix
+print(len(Mix("out/own/mixes/own").samples.to_table()))
+print(len(read_release().by_file))
+"""
+    assert run(site, tmp_path, program).splitlines()[-2:] == ["30", "500"]
+    assert (tmp_path / "out/own/report.html").is_file()
+
+
 def test_an_export_in_efficient_mode_loads_beside_files_of_the_users_own(site, tmp_path):
     config, model = MODELS["qwen3"]
     sizes = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "head_dim": 8,

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from curation.build import Build
+from curation.cli.build_own import build_own
 from curation.cli.diff import diff
 from curation.cli.evaluations import app as evaluations_app
 from curation.cli.export import export
+from curation.cli.import_release import import_release
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
     Address,
@@ -166,7 +168,9 @@ def mix(
     _run(f"mix-{name}", build, as_json=as_json)
 
 
+app.command("build")(build_own)
 app.command()(export)
+app.command("import-release")(import_release)
 app.command()(verify)
 
 

@@ -42,16 +42,28 @@ def export(
     ] = _DEFAULT.shortage,
     seed: Annotated[int, typer.Option(help="Of the order, and of what --limit draws.")] = _DEFAULT.seed,
     shard_rows: Annotated[int, typer.Option(help="Rows a file.")] = _DEFAULT.shard_rows,
+    temperature: Annotated[
+        float | None, typer.Option(help="With --limit: shares of sources are their rows ** (1 / temperature).")
+    ] = None,
+    weight: Annotated[
+        list[str] | None, typer.Option(help="With --limit: SOURCE=FACTOR of its share, 0 for none; can be repeated.")
+    ] = None,
+    files: Annotated[
+        str | None, typer.Option(help="parquet, jsonl or jsonl.zst, where the format's reader takes several.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="Of formats of token ids: the folder of the model that will be trained.")
+    ] = None,
     *, dry_run: DryRun = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Write a mix in the format of another trainer; docs/formats.md says which there are."""
     from curation.export.readme import REASONS
     from curation.export.run import export as write
 
-    chosen: dict[str, Any] = {"split": split, "license": license, "shortage": shortage}
+    chosen: dict[str, Any] = {"split": split, "license": license, "shortage": shortage, "files": files}
     options = Options(
         languages=tuple(language or ()), sources=tuple(source or ()), limit=limit, negatives=negatives, seed=seed,
-        shard_rows=shard_rows, **chosen,
+        shard_rows=shard_rows, temperature=temperature, weights=_weights(weight or []), tokenizer=tokenizer, **chosen,
     )  # fmt: skip
     done = write(_folder(mix, profile, params), format_name, to, options, dry_run=dry_run)
     if as_json:
@@ -64,6 +76,22 @@ def export(
         print_text(f"  left out: {count:,} {REASONS[reason]}")
     if done.repeated:
         print_text(f"  repeated negatives: {done.repeated:,} samples")
+    for note in done.notes:
+        print_text(f"  {note}")
+
+
+def _weights(words: list[str]) -> dict[str, float]:
+    """Return source → factor, from words such as `squad=2`."""
+    found = {}
+    for word in words:
+        source, mark, number = word.rpartition("=")
+        try:
+            found[source] = float(number)
+        except ValueError:
+            mark = ""
+        if not mark:
+            raise SettingsError(f"{word!r} is no factor", where="--weight", remedy="write SOURCE=FACTOR, as squad=2")
+    return found
 
 
 def _folder(mix: str, profile: str | None, params: Path) -> Path:

@@ -40,6 +40,7 @@ def readme(exporter: Exporter, done: Exported, groups: Mapping[str, int], option
         f"```sh\n{command(done, options)}\n```\n",
         f"| column | what it holds |\n| --- | --- |\n{columns}\n",
         exporter.usage,
+        "\n".join(f"- {note}" for note in done.notes) + "\n" if done.notes else "",
         f"| files | rows |\n| --- | ---: |\n{files}\n",
         f"| left out | samples |\n| --- | ---: |\n{lost}\n" if lost else "No sample was left out.\n",
         repeated.lstrip() if done.repeated else "",
@@ -56,7 +57,11 @@ def command(done: Exported, options: Options) -> str:
     for name, value in (("language", options.languages), ("source", options.sources)):
         for one in value:
             words += [f"--{name}", one]
-    for name in ("split", "license", "limit", "negatives", "shortage", "seed", "shard_rows"):
+    for source, weight in options.weights.items():
+        words += ["--weight", f"{source}={weight:g}"]
+    for name in (
+        "split", "license", "limit", "temperature", "negatives", "shortage", "seed", "shard_rows", "files", "tokenizer",
+    ):  # fmt: skip
         value = getattr(options, name)
         if value != getattr(default, name):
             words += [f"--{name.replace('_', '-')}", str(value)]
@@ -65,7 +70,13 @@ def command(done: Exported, options: Options) -> str:
 
 def _configs(done: Exported, groups: Mapping[str, int]) -> list[dict[str, object]]:
     return [
-        {"config_name": pattern.split("/")[0].split(".")[0], "data_files": [{"split": done.split, "path": pattern}]}
+        {"config_name": _config_name(pattern), "data_files": [{"split": done.split, "path": pattern}]}
         for pattern, rows in groups.items()
-        if rows and pattern.endswith((".parquet", ".jsonl", ".tsv"))
+        if rows and pattern.endswith((".parquet", ".jsonl", ".jsonl.zst", ".tsv"))
     ]
+
+
+def _config_name(pattern: str) -> str:
+    """Return the folder of shards; the name of a file that is alone."""
+    folder, _, name = pattern.rpartition("/")
+    return folder.partition("/")[0] if folder and ("*" in name or name.endswith(".tsv")) else name.partition(".")[0]

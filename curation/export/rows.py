@@ -17,10 +17,10 @@ from open_ml_embed.core.array_types import I64, Mask
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.arrays import list_starts
+from open_ml_embed.core.text.instructed import instructed, split_instructed
 
 BATCH_ROWS = 1024
 """Samples whose texts are in memory at once."""
-_INSTRUCTED = r"(?s)^Instruct: (?P<instruction>[^\n]*)\nQuery: (?P<query>.*)$"
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,21 @@ class Rows:
         """Return the most negatives a row of a family; null: there is no limit."""
         return self._most[family]
 
-    def batches(self, family: str) -> Iterator[Batch]:
-        """Yield the samples of a family in order, at most `BATCH_ROWS` at a time."""
-        rows = self.selection.of(family)
+    def batches(self, family: str, chosen: I64 | None = None) -> Iterator[Batch]:
+        """Yield the samples of a family in order, at most `BATCH_ROWS` at a time.
+
+        Args:
+            family: of the samples.
+            chosen: int64[m], places of some of them in `selection.rows`, in the order to yield; null: all.
+
+        """
+        rows = self.selection.of(family) if chosen is None else self.selection.rows[chosen]
         for first in range(0, len(rows), BATCH_ROWS):
             places = np.searchsorted(self._numbers, rows[first : first + BATCH_ROWS])
             taken = {name: column.take(places) for name, column in self._samples.items()}
             queries, instructions, bare = taken["query"], None, taken["query"]
             if self._instructed:
-                parts = pc.extract_regex(queries, _INSTRUCTED)
-                instructions, bare = parts.field("instruction"), parts.field("query")
+                instructions, bare = split_instructed(queries)
             negatives = first_of(taken["negatives"], self._most[family], same=self._same)
             yield Batch(taken["row_id"], queries, instructions, bare, taken["positives"], negatives)
 
@@ -155,9 +160,7 @@ class Rows:
             first += batch.num_rows
             if not chosen.num_rows:
                 continue
-            self._instructed = (
-                self._instructed and pc.all(pc.match_substring_regex(chosen["query"], _INSTRUCTED)).as_py()
-            )
+            self._instructed = self._instructed and pc.all(instructed(chosen["query"])).as_py()
             positives = _with_first(chosen["positive_id"], chosen["other_positive_ids"])
             self._note(positives)
             for family, most in self._most.items():

@@ -41,6 +41,7 @@ class Exported:
         families: loss family → samples taken.
         sources: source → samples taken.
         files: file → rows; empty where nothing was written.
+        notes: sentences on what the format's reader does with some of the files; empty where nothing was written.
 
     """
 
@@ -54,6 +55,7 @@ class Exported:
     families: dict[str, int]
     sources: dict[str, int]
     files: dict[str, int]
+    notes: list[str]
 
 
 def export(
@@ -86,12 +88,7 @@ def export(
     """
     options = options or Options()
     exporter = EXPORTERS.get(format_name, where="--format")
-    if options.negatives is not None and options.negatives < exporter.least:
-        raise SettingsError(
-            f"{format_name} needs {exporter.least} or more negatives in every row, not {options.negatives}",
-            where="--negatives",
-            remedy="ask for more, or for another format",
-        )
+    exporter.check(format_name, options)
     _check_target(to)
     files = MixFiles(mix)
     selection = select(
@@ -103,10 +100,10 @@ def export(
         license_of=license_of or licenses_beside(mix),
     )
     if dry_run:
-        return _exported(mix, format_name, selection, {})
+        return _exported(mix, format_name, selection, {}, [])
     with whole_folder(to) as folder:
         writer = _written(files, exporter, selection, options, folder)
-        done = _exported(mix, format_name, selection, dict(sorted(writer.files.items())))
+        done = _exported(mix, format_name, selection, dict(sorted(writer.files.items())), writer.notes)
         (folder / README).write_text(readme(exporter, done, writer.groups, options), "utf-8")
         (folder / RECORD).write_text(json.dumps(asdict(done), ensure_ascii=False, indent=1) + "\n", "utf-8")
     return done
@@ -115,14 +112,14 @@ def export(
 def _written(files: MixFiles, exporter: Exporter, selection: Selection, options: Options, folder: Path) -> Writer:
     scratch = folder / _SCRATCH
     rows = Rows(files, selection, scratch, most=exporter.most(options.negatives), same=exporter.same)
-    writer = Writer(folder, options.shard_rows)
+    writer = Writer(folder, options, *exporter.kinds[:1])
     exporter.write(rows, writer)
     del rows
     shutil.rmtree(scratch)
     return writer
 
 
-def _exported(mix: Path, format_name: str, selection: Selection, files: dict[str, int]) -> Exported:
+def _exported(mix: Path, format_name: str, selection: Selection, files: dict[str, int], notes: list[str]) -> Exported:
     return Exported(
         mix.resolve().name,
         format_name,
@@ -134,6 +131,7 @@ def _exported(mix: Path, format_name: str, selection: Selection, files: dict[str
         selection.families,
         selection.sources,
         files,
+        notes,
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from curation.export.options import Options, Split
 from curation.mixing.files import MixFiles
-from open_ml_embed.core.array_types import I64, Array, Mask
+from open_ml_embed.core.array_types import F64, I64, Array, Mask
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.splitmix import mixed
@@ -22,7 +22,7 @@ from sources.manifest import License
 FAMILIES = ("retrieval", "clustering", "classification")
 LicenseOf = Callable[[str], License]
 """Returns a source's license; raises `UnknownNameError` where there is no such source."""
-_COLUMNS = ["source", "family", "language", "positive_language", "negative_ids"]
+_COLUMNS = ["source", "subset", "family", "language", "positive_language", "negative_ids"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Selection:
         left_out: reason → samples; with n they add up to `total`.
         repeated: how many of the n have fewer negatives than they get, so that some are there twice.
         sources: source → samples of it among the n.
+        pools: source and subset, of every pool that has samples in the split.
+        pool: int32[n], their pools, as numbers in `pools`.
 
     """
 
@@ -47,11 +49,18 @@ class Selection:
     left_out: dict[str, int]
     repeated: int
     sources: dict[str, int]
+    pools: list[tuple[str, str]]
+    pool: Array
 
     def of(self, family: str) -> I64:
         """Return the rows of one family, in the order to write."""
-        chosen: I64 = self.rows[self.family == FAMILIES.index(family)]
+        chosen: I64 = self.rows[self.in_family(family)]
         return chosen
+
+    def in_family(self, family: str) -> Mask:
+        """Tell which rows are of a family, bool[n]."""
+        found: Mask = self.family == FAMILIES.index(family)
+        return found
 
     @property
     def families(self) -> dict[str, int]:
@@ -90,14 +99,17 @@ def select(
     sources = sorted({name for part in parts for name in part.sources})
     languages = sorted({code for part in parts for code in part.languages})
     wanted = {_language(code, languages) for code in options.languages}
-    for source in options.sources:
-        if source not in sources:
-            raise UnknownNameError("source", source, sources, where="--source")
+    for option, names in (("--source", options.sources), ("--weight", options.weights)):
+        for source in names:
+            if source not in sources:
+                raise UnknownNameError("source", source, sources, where=option)
     allowed = _allowed(parts, options, license_of)
     wished = np.array([least.get(name, 0) for name in FAMILIES])
     need = np.minimum(wished, 1) if options.shortage == "repeat" else wished
     left_out: Counter[str] = Counter()
-    kept, family, short, source_codes = [], [], [], []
+    pools = sorted({pool for part in parts for pool in part.pools})
+    numbers = {pool: number for number, pool in enumerate(pools)}
+    kept, family, short, pool_codes = [], [], [], []
     first = 0
     for part in parts:
         reasons = {
@@ -116,15 +128,21 @@ def select(
         kept.append(places + first)
         family.append(part.family[places])
         short.append((part.negatives < wished[part.family])[places])
-        source_codes.append(part.source_codes(sources)[places])
+        pool_codes.append(part.pool_codes(numbers)[places])
         first += len(part.family)
     rows = np.concatenate(kept) if kept else np.zeros(0, np.int64)
+    pool = np.concatenate(pool_codes) if pool_codes else np.zeros(0, np.int32)
+    source_of_pool = np.array([sources.index(source) for source, _ in pools], np.int64)
+    source_codes = source_of_pool[pool]
     order = np.argsort(
         mixed(mixed(rows.astype(np.uint64)) ^ mixed(np.array([options.seed + 1], np.uint64))), kind="stable"
     )
-    if options.limit is not None and len(order) > options.limit:
-        left_out["limit"] = len(order) - options.limit
-        order = order[: options.limit]
+    if options.limit is not None:
+        drawn = _shared_out(source_codes[order], sources, options) if options.shared else order[: options.limit]
+        if options.shared:
+            drawn = order[drawn]
+        left_out["limit"] = len(order) - len(drawn)
+        order = drawn
     if not len(order):
         said = ", ".join(f"{reason} {count:,}" for reason, count in left_out.items() if count)
         raise SettingsError(
@@ -132,7 +150,7 @@ def select(
             where=str(mix.root),
             remedy="ask for fewer negatives, for --shortage repeat, or for more sources or languages",
         )
-    counts = np.bincount(np.concatenate(source_codes)[order], minlength=len(sources))
+    counts = np.bincount(source_codes[order], minlength=len(sources))
     return Selection(
         split,
         first,
@@ -141,7 +159,64 @@ def select(
         {reason: count for reason, count in left_out.items() if count},
         int(np.concatenate(short)[order].sum()) if same else 0,
         {source: int(count) for source, count in zip(sources, counts, strict=True) if count},
+        pools,
+        pool[order],
     )
+
+
+def _shared_out(codes: I64, sources: list[str], options: Options) -> I64:
+    """Return the places of the samples that are drawn, ascending: of each source its first ones.
+
+    Args:
+        codes: int64[n], sources of the samples as numbers, in the drawn order.
+        sources: names of the sources.
+        options: with the limit and how it is shared out.
+
+    """
+    assert options.limit is not None, "it is what is shared out"
+    sizes = np.bincount(codes, minlength=len(sources))
+    weights = np.array([options.weights.get(source, 1.0) for source in sources])
+    quotas = shares(sizes, weights * sizes.astype(np.float64) ** (1 / (options.temperature or 1.0)), options.limit)
+    by_source = np.argsort(codes, kind="stable")
+    within = np.empty(len(codes), np.int64)
+    within[by_source] = np.arange(len(codes)) - np.repeat(offsets_of(sizes)[:-1], sizes)
+    chosen: I64 = np.flatnonzero(within < quotas[codes])
+    return chosen
+
+
+def shares(sizes: I64, weights: F64, total: int) -> I64:
+    """Share a total out in proportion to weights; nobody gets more than its size, and what is left over goes on.
+
+    Args:
+        sizes: int64[n].
+        weights: float64[n], at least 0.
+        total: to share out.
+
+    Returns:
+        int64[n]; its sum is the smaller of `total` and the sizes that have a weight. Fractions are rounded by largest
+        remainder, of equal ones the first.
+
+    >>> shares(np.array([1000, 100, 4]), np.array([10.0, 10.0, 10.0]), 90).tolist()
+    [43, 43, 4]
+
+    """
+    open_ = (weights > 0) & (sizes > 0)
+    quotas = np.zeros(len(sizes), np.int64)
+    left = min(total, int(sizes[open_].sum()))
+    while open_.any() and left:
+        wished = np.where(open_, weights / weights[open_].sum() * left, 0.0)
+        full = open_ & (wished >= sizes)
+        if not full.any():
+            break
+        quotas[full] = sizes[full]
+        left -= int(sizes[full].sum())
+        open_ &= ~full
+    if left and open_.any():
+        wished = np.where(open_, weights / weights[open_].sum() * left, 0.0)
+        quotas += np.where(open_, np.floor(wished).astype(np.int64), 0)
+        rest = left - int(np.floor(wished[open_]).sum())
+        quotas[np.argsort(np.where(open_, np.floor(wished) - wished, 1.0), kind="stable")[:rest]] += 1
+    return quotas
 
 
 def _columns(options: Options) -> list[str]:
@@ -180,7 +255,9 @@ class _Part:
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> _Part:
-        columns = {name: batch[name].dictionary_encode() for name in ("source", "language", "positive_language")}
+        columns = {
+            name: batch[name].dictionary_encode() for name in ("source", "subset", "language", "positive_language")
+        }
         family = pc.index_in(batch["family"], pa.array(FAMILIES))
         if family.null_count:
             strange = batch["family"].filter(pc.is_null(family))[0]
@@ -223,8 +300,22 @@ class _Part:
         found: Mask = (bad[starts[1:]] == bad[starts[:-1]]) & self.has("source", allowed)
         return found
 
-    def source_codes(self, sources: list[str]) -> Array:
-        column = self.columns["source"]
-        numbers = np.array([sources.index(name) for name in column.dictionary.to_pylist()], np.int64)
-        codes: Array = numbers[column.indices.to_numpy()]
+    @property
+    def pools(self) -> set[tuple[str, str]]:
+        """Source and subset of the pools of the samples."""
+        sources, subsets = (self.columns[name].dictionary.to_pylist() for name in ("source", "subset"))
+        return {(sources[key // len(subsets)], subsets[key % len(subsets)]) for key in np.unique(self._keys).tolist()}
+
+    def pool_codes(self, numbers: Mapping[tuple[str, str], int]) -> Array:
+        """Return int32[n], the number of each sample's pool."""
+        sources, subsets = (self.columns[name].dictionary.to_pylist() for name in ("source", "subset"))
+        keys, places = np.unique(self._keys, return_inverse=True)
+        of_key = [numbers[sources[key // len(subsets)], subsets[key % len(subsets)]] for key in keys.tolist()]
+        codes: Array = np.array(of_key, np.int32)[places]
         return codes
+
+    @property
+    def _keys(self) -> I64:
+        source, subset = (self.columns[name].indices.to_numpy().astype(np.int64) for name in ("source", "subset"))
+        keys: I64 = source * max(len(self.columns["subset"].dictionary), 1) + subset
+        return keys

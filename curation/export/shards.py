@@ -6,13 +6,13 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Kind = Literal["parquet", "jsonl"]
+from curation.export.options import Kind, Options
 
 
 class Sink(Protocol):
@@ -28,19 +28,45 @@ class Writer:
     Attributes:
         files: file, from the folder → its rows.
         groups: pattern of files → their rows, those of one schema.
+        kind: of files, in formats whose reader takes several.
+        notes: sentences for whoever reads the export, which the README and the command print.
 
     """
 
-    def __init__(self, root: Path, shard_rows: int) -> None:
-        """Start with no file."""
-        self.root, self.shard_rows = root, shard_rows
+    def __init__(self, root: Path, options: Options, kind: Kind = "parquet") -> None:
+        """Start with no file.
+
+        Args:
+            root: the folder.
+            options: of the export.
+            kind: of files, where the options name none.
+
+        """
+        self.root, self.options, self.shard_rows = root, options, options.shard_rows
+        self.kind: Kind = options.files or kind
+        self.notes: list[str] = []
         self.files: dict[str, int] = {}
         self.groups: dict[str, int] = {}
 
     @contextmanager
-    def shards(self, stem: str, kind: Kind) -> Iterator[Sink]:
-        """Yield what takes tables, and writes them as `<stem>-00000.<kind>` and so on; none where there is no row."""
-        sink = _Shards(self, stem, kind)
+    def shards(self, stem: str, kind: Kind | None = None) -> Iterator[Sink]:
+        """Yield what takes tables, and writes them as `<stem>-00000.<kind>` and so on; none where there is no row.
+
+        Args:
+            stem: path below the root.
+            kind: of the files; null: the writer's.
+
+        """
+        sink = _Shards(self, f"{stem}-{{:05d}}", f"{stem}-*", kind or self.kind, self.shard_rows)
+        try:
+            yield sink
+        finally:
+            sink.close()
+
+    @contextmanager
+    def one_file(self, stem: str, kind: Kind) -> Iterator[Sink]:
+        """Yield what takes tables, and writes them as one file `<stem>.<kind>`; none where there is no row."""
+        sink = _Shards(self, stem, stem, kind, None)
         try:
             yield sink
         finally:
@@ -72,18 +98,20 @@ class Writer:
 
 
 class _Shards:
-    def __init__(self, writer: Writer, stem: str, kind: Kind) -> None:
-        self._writer, self._stem, self._kind = writer, stem, kind
+    """The files of one schema: their names with a place for the number, and the pattern that fits them all."""
+
+    def __init__(self, writer: Writer, name: str, pattern: str, kind: Kind, most: int | None) -> None:
+        self._writer, self._name, self._pattern, self._kind, self._most = writer, name, pattern, kind, most
         self._waiting: list[pa.Table] = []
         self._rows, self._number, self._inside = 0, 0, 0
-        self._open: pq.ParquetWriter | io.BufferedWriter | None = None
+        self._open: pq.ParquetWriter | io.BufferedWriter | pa.CompressedOutputStream | None = None
 
     def write(self, table: pa.Table) -> None:
         while table.num_rows:
-            room = self._writer.shard_rows - self._inside
+            room = table.num_rows if self._most is None else self._most - self._inside
             self._put(table.slice(0, room))
             table = table.slice(room)
-            if self._inside == self._writer.shard_rows:
+            if self._inside == self._most:
                 self._end()
 
     def close(self) -> None:
@@ -91,7 +119,7 @@ class _Shards:
             self._end()
 
     def _put(self, table: pa.Table) -> None:
-        path = self._writer.path(f"{self._stem}-{self._number:05d}.{self._kind}")
+        path = self._writer.path(f"{self._name.format(self._number)}.{self._kind}")
         if self._kind == "parquet":
             if self._open is None:
                 self._open = pq.ParquetWriter(path, table.schema, compression="zstd")
@@ -100,11 +128,12 @@ class _Shards:
                 self._flush()
         else:
             if self._open is None:
-                self._open = path.open("wb")
+                packed = self._kind == "jsonl.zst"
+                self._open = pa.CompressedOutputStream(str(path), "zstd") if packed else path.open("wb")
             self._open.write(json_lines(table))
         self._inside += table.num_rows
         name = path.relative_to(self._writer.root).as_posix()
-        self._writer.count(name, f"{self._stem}-*.{self._kind}", table.num_rows)
+        self._writer.count(name, f"{self._pattern}.{self._kind}", table.num_rows)
 
     def _flush(self) -> None:
         if self._waiting and isinstance(self._open, pq.ParquetWriter):

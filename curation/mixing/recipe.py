@@ -104,9 +104,9 @@ def _check_sources(recipe: Recipe, path: Path, root: Path) -> None:
         raise UnknownNameError("source", unknown[0], known, where=f"{path}: sources")
 
 
-def instructed(manifest: Manifest, text: str = "") -> str:
-    """Return `text` with the source's instruction before it, in the prompt format of Qwen3-Embedding and F2LLM."""
-    return f"Instruct: {manifest.instruction}\nQuery: {text}"
+def instructed(manifest: Manifest, subset: str, text: str = "") -> str:
+    """Return `text` with the subset's instruction before it, in the prompt format of Qwen3-Embedding and F2LLM."""
+    return f"Instruct: {manifest.instruction_of(subset)}\nQuery: {text}"
 
 
 def symmetric(manifest: Manifest) -> bool:

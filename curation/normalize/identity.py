@@ -16,7 +16,7 @@ def identity_of(manifest: Manifest) -> str:
     fields = {"name", "clean", "family", "tables", "where", "shape", "subsets"}
     data = manifest.model_dump(mode="json", include=fields)
     for subset in data["subsets"].values():
-        del subset["samples"]
+        del subset["samples"], subset["instruction"]
         for lang in (subset["query_lang"], subset["positive_lang"]):
             if isinstance(lang, dict):
                 del lang["count"]

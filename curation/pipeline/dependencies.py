@@ -184,6 +184,11 @@ def _declared_mine(build: Build, _step: str, manifests: list[Manifest]) -> Facts
     }
 
 
+def _subset_instructions(manifest: Manifest) -> Facts:
+    stated = {name: subset.instruction for name, subset in manifest.subsets.items() if subset.instruction}
+    return {"subset_instructions": stated} if stated else {}
+
+
 def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     from curation.mixing.recipe import load_recipe
     from curation.mixing.settings import MixSettings
@@ -195,7 +200,9 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     settings["mining"] = profile.mining.model_dump(mode="json", include={"num_negatives", "pools"})
     kept = {"title", "task", "family", "symmetric", "license", "citation", "instruction"}
     sources = {  # for sources outside the mix only the license, which duplicates need
-        m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"license"}) for m in manifests
+        m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"license"})
+        | (_subset_instructions(m) if recipe.holds(m.name) else {})
+        for m in manifests
     }
     return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
 

@@ -402,6 +402,8 @@ def _pair(sample: Sample) -> Guess | None:
     args: dict[str, Any] = {"query": query, "positive": path}
     if negatives:
         args["negatives"] = [one for _, one in negatives]
+    if path == positive and any(isinstance(value, list) and len(value) > 1 for value in sample.values(positive)):
+        args["positives"] = "all"
     names = (query.lower(), positive.lower())
     if "question" in names[0] or "answer" in names[1]:
         task, line = "question-answering", "Given a question, find the passage that answers it."

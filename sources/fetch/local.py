@@ -36,6 +36,12 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
     origin = manifest.origin
     assert isinstance(origin, ManualOrigin)
     folder = Path(options.local_root or "") / origin.folder
+    if options.local_root is not None and not folder.is_relative_to(options.local_root):
+        raise FetchError(
+            f"{folder} is not below the local_root {options.local_root}",
+            where=f"{manifest.name}/{subset}",
+            remedy="set `sources.local_root` to a folder above it, and `folder` in the manifest to the path from there",
+        )
     names = known_names(folder, options)
     if not names:
         return []

@@ -56,8 +56,8 @@ class Casting:
 
     def __init__(self, file: str, table: RawTable, quarantine: Quarantine) -> None:
         self.file, self.table, self.quarantine = file, table, quarantine
-        self.lacking: set[str] = set(table.fields)
-        """Declared fields that no record has had so far."""
+        self.lacking: set[str] = set(table.fields) - set(table.optional)
+        """Declared fields, but for the optional ones, that no record has had so far."""
         self._names: dict[str, None] = {}
         self._fitting: Counter[str] = Counter()
         self._unfit: dict[str, Counter[str]] = {field: Counter() for field in table.fields}
@@ -172,6 +172,9 @@ class Casting:
         """
         arrays, good = [], np.ones(columns.num_rows, bool)
         for field, kind in self.table.fields.items():
+            if field in self.table.optional and field not in columns.column_names:
+                arrays.append(pa.nulls(columns.num_rows, SIMPLE.get(kind, pa.null())))
+                continue
             column = _joined(columns.column(field))
             array, bad = self._cast(column, kind, field)
             fitting = len(array) - array.null_count

@@ -94,7 +94,7 @@ class _File:
 
     def records(self, names: list[str], batch_rows: int) -> Iterator[tuple[pa.Table, I64]]:
         """Yield (declared fields as text, record numbers) of the valid records; quarantine the others."""
-        fields = list(self._casting.table.fields)
+        fields = [field for field in self._casting.table.fields if field in names]  # the others are optional
         slots = np.array([fields.index(name) if name in fields else -1 for name in names], np.int64)
         scanned = _Scanned(min(_AT_ONCE, batch_rows), slots)
         judged = False

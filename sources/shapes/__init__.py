@@ -40,7 +40,7 @@ _SHAPES = (
 )  # fmt: skip
 _ADAPTERS = (
     "across_languages", "bitexts", "by_file", "clirmatrix", "debian", "debian_classes", "docstrings", "huatuo",
-    "mediawiki", "message_tree", "problem_solutions", "python_answers", "transcript", "xcodeeval",
+    "mediawiki", "message_tree", "problem_solutions", "python_answers", "released", "transcript", "xcodeeval",
 )  # fmt: skip
 """Shapes for one or a few unusual datasets."""
 SHAPES: Registry[Shape] = Registry(

@@ -13,7 +13,7 @@ def write(rows: Rows, writer: Writer) -> None:
     """Write a folder of parquet files for each family."""
     for family in rows.families:
         width = rows.width(family) or 0
-        with writer.shards(f"{family}/{rows.split}", "parquet") as sink:
+        with writer.shards(f"{family}/{rows.split}") as sink:
             for batch in rows.batches(family):
                 columns = {"anchor": batch.queries, "positive": rows.texts(batch.first_positives)}
                 numbers = batch.negatives.flatten().to_numpy().reshape(len(batch), width)
@@ -39,6 +39,7 @@ retrieval = load_dataset("parquet", data_files="retrieval/*.parquet", split="tra
 ```
 """,
     write=write,
+    kinds=("parquet", "jsonl", "jsonl.zst"),
     negatives={"retrieval": 7, "clustering": 9, "classification": 1},
     least=0,
     same=True,

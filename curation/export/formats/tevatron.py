@@ -13,7 +13,7 @@ from curation.export.shards import Writer
 def write(rows: Rows, writer: Writer) -> None:
     """Write the queries of each family, and the documents that they name."""
     for family in rows.families:
-        with writer.shards(f"{family}/{rows.split}", "jsonl") as sink:
+        with writer.shards(f"{family}/{rows.split}") as sink:
             for batch in rows.batches(family):
                 columns = {
                     "query_id": batch.ids,
@@ -23,7 +23,7 @@ def write(rows: Rows, writer: Writer) -> None:
                     "negative_document_ids": as_text(batch.negatives),
                 }
                 sink.write(pa.table(columns))
-    with writer.shards("corpus/corpus", "jsonl") as sink:
+    with writer.shards("corpus/corpus") as sink:
         for documents in rows.documents():
             ids = documents["document_id"].cast(pa.string())
             sink.write(pa.table({"docid": ids, "text": documents["text"], "image": pa.nulls(len(ids))}))
@@ -51,4 +51,5 @@ TEVATRON = Exporter(
 `--corpus_name json --corpus_path corpus/*.jsonl`.
 """,
     write=write,
+    kinds=("jsonl", "jsonl.zst", "parquet"),
 )

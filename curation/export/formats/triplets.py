@@ -14,7 +14,7 @@ from open_ml_embed.core.text.arrays import list_starts
 def write(rows: Rows, writer: Writer) -> None:
     """Write a folder of parquet files for each family."""
     for family in rows.families:
-        with writer.shards(f"{family}/{rows.split}", "parquet") as sink:
+        with writer.shards(f"{family}/{rows.split}") as sink:
             for batch in rows.batches(family):
                 sample = np.repeat(np.arange(len(batch)), np.diff(list_starts(batch.negatives)))
                 columns = {
@@ -34,4 +34,5 @@ TRIPLETS = Exporter(
         "negative": "text that does not",
     },
     write=write,
+    kinds=("parquet", "jsonl", "jsonl.zst"),
 )

@@ -150,7 +150,7 @@ class _Assembly:
         manifests = tuple(self._manifests[ref.pool.source] for ref in refs)
         local = tuple(part._replace(pool=used.index(part.pool)) for part in slices)
         stated = [
-            [m.title, m.task, m.family, m.instruction, m.symmetric, str(ref.pool.judged)]
+            [m.title, m.task, m.family, m.instruction_of(ref.pool.subset), m.symmetric, str(ref.pool.judged)]
             for m, ref in zip(manifests, refs, strict=True)
         ]
         inputs = (

@@ -22,6 +22,7 @@ from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import Outputs, Task
 from open_ml_embed.core.text.arrays import one_array
+from open_ml_embed.core.text.instructed import instructed as has_instruction
 from open_ml_embed.core.text.tokens import mix_all, tokenize
 from sources.manifest import License, Manifest
 
@@ -157,7 +158,7 @@ class _Pool:
         self._store, self._manifest, self._settings = store, manifest, settings
         self._pool: MixPool = ref.pool
         self._stem = f"{Number.name}/{ref.pool.path}"
-        self._instruction = pa.scalar(instructed(manifest), pa.large_string())
+        self._instruction = pa.scalar(instructed(manifest, ref.pool.subset), pa.large_string())
         self._offered = ref.documents(store)
 
     def samples(self, kind: str, start: int, stop: int, first_id: int, licenses: Mapping[str, License]) -> pa.Table:
@@ -244,7 +245,10 @@ class _Pool:
         return pa.chunked_array([piece.cast(pa.list_(pa.string())) for piece in pieces], pa.list_(pa.string()))
 
     def _with_instruction(self, texts: pa.Array) -> pa.Array:
-        return pc.binary_join_element_wise(self._instruction, texts, _NOTHING)
+        """Put the instruction before texts; one that carries an instruction of its own keeps that."""
+        joined = pc.binary_join_element_wise(self._instruction, texts, _NOTHING)
+        has_one = has_instruction(texts)
+        return pc.if_else(has_one, texts, joined) if has_one.true_count else joined
 
     def _instruct_some(self, texts: pa.Array) -> pa.Array:
         """Prefix a share of the documents with the instruction; which ones depends only on seed and text."""

@@ -12,13 +12,11 @@ from curation.report.inputs import Inputs
 from curation.report.rows_at import read_rows
 from curation.report.shard_statistics import SourceSurvey
 from curation.report.tables.form import Column, Form, ReportTable
-from open_ml_embed.core.errors import SettingsError
-from open_ml_embed.core.optional import require
+from open_ml_embed.core.tokenizer_file import load_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-FILE = "tokenizer.json"
 SIDES = ("query", "positive")
 TOKENS = Form(
     "token_lengths",
@@ -41,22 +39,6 @@ TOKENS = Form(
 FORMS = (TOKENS,)
 
 
-def tokenizer_file(inputs_root: Path, named: str) -> Path:
-    """Return the file of a tokenizer: the one named, or that in the folder named.
-
-    Raises:
-        SettingsError: there is none.
-
-    """
-    path = inputs_root / named
-    path = path / FILE if path.is_dir() else path
-    if not path.is_file():
-        raise SettingsError(
-            "no such tokenizer", where=f"report.tokenizer: {named}", remedy=f"name a {FILE}, or a folder that holds one"
-        )
-    return path
-
-
 def drawn_rows(inputs: Inputs) -> int:
     """Return how many rows of each source are tokenized."""
     settings = inputs.build.profile.report
@@ -76,19 +58,7 @@ def fill(inputs: Inputs, surveys: Mapping[str, SourceSurvey]) -> Iterator[Report
 
 
 def _load(root: Path, named: str) -> Tokenizer:
-    path = tokenizer_file(root, named)
-    require("tokenizers", what="lengths in tokens", where="report.tokenizer")
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the package raises this class itself
-        raise SettingsError(
-            f"not a tokenizer: {error}", where=str(path), remedy=f"name the {FILE} of a fast tokenizer"
-        ) from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    return load_tokenizer(root / named, what="lengths in tokens", where=f"report.tokenizer: {named}")
 
 
 def _lengths(inputs: Inputs, surveys: Mapping[str, SourceSurvey], tokenizer: Tokenizer) -> Iterator[tuple[object, ...]]:

@@ -52,6 +52,11 @@ def make(root: Path, *, rows: int = 120, instructed: bool = True) -> Made:
             "negative_ids": [2 * rows + (i * 7 + k * 11) % rows for k in range(i % 6)],
         }  # fmt: skip
         splits["validation" if i % 10 > 7 else "train"].append(sample)
+    return write(root, splits, texts)
+
+
+def write(root: Path, splits: dict[str, list[dict]], texts: list[str]) -> Made:
+    """Write samples, in two files a split, and documents, a hundred a file."""
     (root / "samples").mkdir(parents=True)
     (root / "documents").mkdir()
     for split, samples in splits.items():

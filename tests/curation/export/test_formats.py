@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, load_dataset
 
@@ -13,7 +15,8 @@ from curation.export.options import Options
 from curation.export.run import export
 from tests.curation.export.mixes import FAMILY, make
 
-ALL = EXPORTERS.names()
+ALL = [name for name in EXPORTERS.names() if not EXPORTERS.get(name).tokens]
+"""Those without a tokenizer; the others are in test_upstream.py."""
 TEXTS = {"sentence-transformers", "flagembedding", "ms-swift", "triplets"}
 FOLDERS = ("retrieval", "clustering", "classification")
 
@@ -123,6 +126,38 @@ def test_without_instructions_there_is_no_prompt(tmp_path, cache):
     assert message["role"] == "user"
 
 
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_kalm_has_a_folder_for_each_source(made, tmp_path, cache, kind):
+    done = export(made.root, "kalm", tmp_path / "to", Options(negatives=3, files=kind))
+    for source, count in done.sources.items():
+        rows = loaded(kind.replace("jsonl", "json"), (tmp_path / "to" / source).glob(f"*.{kind}"), cache)
+        assert rows.column_names == ["query", "pos", "neg"]
+        samples = {s["query"]: s for s in with_negatives(made.train) if s["source"] == source}
+        assert {row["query"]: (row["pos"], row["neg"]) for row in rows} == {
+            query: (made.positives(s), made.negatives(s)[:3]) for query, s in samples.items()
+        }
+        assert len(rows) == count
+    assert done.sources.keys() == FAMILY.keys()
+
+
+@pytest.mark.parametrize("name", ["sentence-transformers", "tevatron", "triplets", "kalm"])
+def test_each_kind_of_files_has_the_same_rows(made, tmp_path, name):
+    rows = {}
+    for kind in EXPORTERS.get(name).kinds:
+        done = export(made.root, name, tmp_path / kind, Options(negatives=2, files=kind, shard_rows=9))
+        assert all(path.endswith(f".{kind}") for path in done.files)
+        rows[kind] = [row for path in done.files for row in read_back(tmp_path / kind / path, kind)]
+        assert len(rows[kind]) == sum(done.files.values())
+    assert rows["parquet"] == rows["jsonl"] == rows["jsonl.zst"]
+
+
+def read_back(path, kind: str) -> list[dict]:
+    if kind == "parquet":
+        return pq.read_table(path).to_pylist()
+    content = pa.input_stream(str(path), compression="zstd").read() if kind == "jsonl.zst" else path.read_bytes()
+    return [json.loads(line) for line in content.decode().split("\n")[:-1]]
+
+
 def test_tevatron_reads_ids_and_a_corpus(made, tmp_path, cache):
     export(made.root, "tevatron", tmp_path / "to", Options(shard_rows=40))
     rows = loaded("json", (p for f in FOLDERS for p in (tmp_path / "to" / f).glob("*.jsonl")), cache)
@@ -207,10 +242,12 @@ def test_beir_has_queries_corpus_and_judgements_that_agree(made, tmp_path):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_readme_has_every_column_and_configurations_that_load(made, tmp_path, cache, name):
-    done = export(made.root, name, tmp_path / "to", Options(negatives=2))
+    asked = Options(shortage="repeat") if EXPORTERS.get(name).fixed else Options(negatives=2)
+    done = export(made.root, name, tmp_path / "to", asked)
     text = (tmp_path / "to/README.md").read_text("utf-8")
     assert all(f"| `{column}` |" in text for column in EXPORTERS.get(name).columns)
-    assert f"curate export two --format {name} --to FOLDER --negatives 2" in text
+    said = "--shortage repeat" if EXPORTERS.get(name).fixed else "--negatives 2"
+    assert f"curate export two --format {name} --to FOLDER {said}" in text
     assert f"{done.samples:,} of the {done.total:,} samples" in text
     if name in TEXTS:
         rows = load_dataset(str(tmp_path / "to"), "retrieval", split="train", cache_dir=cache)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,11 +18,13 @@ from curation.export import rows as reading
 from curation.export.exporters import EXPORTERS, Exporter
 from curation.export.options import Options
 from curation.export.run import export
+from curation.export.selection import shares
 from open_ml_embed import Mix
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from sources.manifest import License
 from tests.curation.export.mixes import FAMILY, LANGUAGES, make
 
+TEXTS = [name for name in EXPORTERS.names() if not EXPORTERS.get(name).tokens]
 FREE = ("squad", "topics", "moods")
 
 
@@ -50,18 +54,21 @@ def bare(sample: dict) -> str:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    name=st.sampled_from(EXPORTERS.names()),
+    name=st.sampled_from(TEXTS),
     languages=st.sets(st.sampled_from(LANGUAGES), max_size=2),
     sources=st.sets(st.sampled_from(["squad", "topics"]), max_size=1),
     license=st.sampled_from([None, "commercial"]),
     limit=st.sampled_from([None, 1, 20]),
     negatives=st.sampled_from([None, 1, 4]),
     shortage=st.sampled_from(["drop", "repeat"]),
+    temperature=st.sampled_from([None, 1.0, 3.0]),
 )
-def test_nothing_is_lost_uncounted(made, tmp_path, name, languages, sources, license, limit, negatives, shortage):
+def test_nothing_is_lost_uncounted(
+    made, tmp_path, name, languages, sources, license, limit, negatives, shortage, temperature
+):
     options = Options(
-        languages=tuple(languages), sources=tuple(sources), license=license, limit=limit, negatives=negatives,
-        shortage=shortage,
+        languages=tuple(languages), sources=tuple(sources), license=license, limit=limit, shortage=shortage,
+        negatives=None if EXPORTERS.get(name).fixed else negatives, temperature=temperature if limit else None,
     )  # fmt: skip
     try:
         done = export(made.root, name, tmp_path / "to", options, license_of=license_of, dry_run=True)
@@ -88,10 +95,12 @@ def test_the_order_is_drawn_and_the_set_stays(made, tmp_path, monkeypatch, batch
     assert {"squad", "fever"} == set(order[:12]), "sources are mixed from the start"
 
 
-@pytest.mark.parametrize("name", EXPORTERS.names())
-def test_the_bytes_are_the_same_however_they_are_read(made, tmp_path, monkeypatch, name):
-    export(made.root, name, tmp_path / "a", Options(negatives=2, shard_rows=9))
-    export(made.root, name, tmp_path / "b", Options(negatives=2, shard_rows=9))
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_bytes_are_the_same_however_they_are_read(made, tmp_path, name):
+    negatives = None if EXPORTERS.get(name).fixed else 2
+    asked = Options(negatives=negatives, shard_rows=9, shortage="repeat")
+    export(made.root, name, tmp_path / "a", asked)
+    export(made.root, name, tmp_path / "b", asked)
     found = tree(tmp_path / "a")
     assert found == tree(tmp_path / "b")
     record = json.loads(found.pop(".export.json"))
@@ -112,12 +121,86 @@ def test_languages_sources_and_licenses_choose_samples(made, tmp_path):
     assert len(set(asked(tmp_path / "d"))) == 5 == done.samples
 
 
+def test_a_temperature_shares_the_limit_out_among_sources(made, tmp_path):
+    of_each = Counter(s["source"] for s in made.train)
+    few = {"squad": 1.0, "fever": 1.0, "topics": 0.0, "moods": 0.5}
+    done = export(made.root, "ms-swift", tmp_path / "a", Options(limit=20, weights=few, temperature=1e9))
+    assert done.sources == {"squad": 8, "fever": 8, "moods": 4}
+    assert done.left_out == {"limit": len(made.train) - 20}
+    flat = export(made.root, "ms-swift", tmp_path / "b", Options(limit=20, temperature=1.0))
+    assert flat.sources == dict.fromkeys(of_each, 5), "all four are of one size"
+    most = export(made.root, "ms-swift", tmp_path / "c", Options(limit=50, weights={"squad": 1000.0}))
+    assert most.sources["squad"] == of_each["squad"], "no sample twice; what is left over goes to the others"
+    assert most.samples == 50
+    everything = export(made.root, "ms-swift", tmp_path / "d", Options(seed=3))
+    some = export(made.root, "ms-swift", tmp_path / "e", Options(seed=3, limit=20, temperature=2.0))
+    order = [query for query in asked(tmp_path / "d") if query in set(asked(tmp_path / "e"))]
+    assert order == asked(tmp_path / "e"), "the drawn order stays"
+    assert everything.samples > some.samples
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 50), min_size=1, max_size=8),
+    weights=st.lists(st.floats(0, 10, allow_subnormal=False), min_size=8, max_size=8),
+    total=st.integers(1, 300),
+)
+def test_shares_are_what_filling_one_by_one_gives(sizes, weights, total):
+    weights = weights[: len(sizes)]
+    got = shares(np.array(sizes), np.array(weights), total).tolist()
+    usable = sum(size for size, weight in zip(sizes, weights, strict=True) if weight > 0)
+    assert sum(got) == min(total, usable)
+    exact = filled(sizes, weights, min(total, usable))
+    assert all(abs(a - b) < 1 + 1e-6 for a, b in zip(got, exact, strict=True))
+    assert all(0 <= a <= size for a, size in zip(got, sizes, strict=True))
+
+
+def filled(sizes: list[int], weights: list[float], total: int) -> list[float]:
+    """Return the shares as real numbers: each is weight times a level, or its size; the level by bisection."""
+    low, high = 0.0, 1e308
+    for _ in range(3000):
+        level = (low + high) / 2
+        if sum(min(size, weight * level) for size, weight in zip(sizes, weights, strict=True)) < total:
+            low = level
+        else:
+            high = level
+    return [min(size, weight * high) for size, weight in zip(sizes, weights, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": 2.0}, "add --limit"),
+        ({"temperature": 0.5, "limit": 3}, "cannot be"),
+        ({"weights": {"squad": -1.0}, "limit": 3}, "cannot be"),
+    ],
+)
+def test_shares_that_cannot_be(options, message):
+    with pytest.raises(SettingsError, match=message):
+        Options(**options)
+
+
+def test_a_factor_is_read_from_the_command_line(made, tmp_path):
+    words = ["export", str(made.root), "--format", "ms-swift", "--to", str(tmp_path / "a"), "--limit", "10", "--json"]
+    said = CliRunner().invoke(app, [*words, "--weight", "topics=0", "--weight", "moods=0", "--temperature", "2"])
+    assert said.exit_code == 0, said.exception
+    assert json.loads(said.stdout)["sources"] == {"squad": 5, "fever": 5}
+    again = "--limit 10 --temperature 2.0"
+    text = (tmp_path / "a/README.md").read_text("utf-8")
+    assert "--weight topics=0 --weight moods=0" in text
+    assert again in text
+    wrong = CliRunner().invoke(app, [*words, "--weight", "topics"])
+    assert "'topics' is no factor" in str(wrong.exception)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "nearest"),
     [
         ("flagembeding", {}, "flagembedding"),
         ("tevatron", {"sources": ("squat",)}, "squad"),
         ("tevatron", {"languages": ("swe",)}, "swa"),
+        ("tevatron", {"weights": {"squat": 2.0}, "limit": 5}, "squad"),
+        ("triplets", {"files": "jsonl.zts"}, "jsonl.zst"),
     ],
 )
 def test_a_name_that_there_is_not_is_refused_with_the_nearest(made, tmp_path, name, options, nearest):

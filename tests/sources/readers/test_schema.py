@@ -281,3 +281,25 @@ def test_conditions_on_nested_columns_that_are_null_at_first(tmp_path):
         rows_of(tmp_path, records, tables=tables, where={"m.ok": [7]})
     rows, _, filtered = rows_of(tmp_path, [{"m": None}], tables=tables, where={"m.ok": ["yes"]})
     assert filtered == {"where": 1}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_an_optional_field_that_a_file_lacks_is_null(tmp_path, format_):
+    path = written(tmp_path, format_, ["one", "two"])
+    stated = {"files": ["*"], "format": format_, "fields": {"n": "string", "lang": "string"}}
+
+    def read_with(**more):
+        table = RawTable.model_validate(stated | more)
+        return [
+            row for batch in read(path, path.name, table, Quarantine("s", "t")) for row in batch.columns.to_pylist()
+        ]
+
+    assert read_with(optional=["lang"]) == [{"n": "one", "lang": None}, {"n": "two", "lang": None}]
+    with pytest.raises(SchemaError, match="no column 'lang'"):
+        read_with()
+    with pytest.raises(ValueError, match="optional has code, which `fields` does not declare"):
+        RawTable.model_validate(stated | {"optional": ["code"]})
+    both = written(tmp_path, format_, ["one", "two"], "lang")
+    table = RawTable.model_validate(stated | {"fields": {"lang": "string"}, "optional": ["lang"]})
+    (batch,) = read(both, both.name, table, Quarantine("s", "t"))
+    assert batch.columns["lang"].to_pylist() == ["one", "two"], "one that is there is read"
