@@ -8,6 +8,7 @@ from pathlib import Path
 from curation.report import compare, moved
 from curation.report.data import FORMS
 from curation.report.tables.form import Form
+from curation.report.tables.runs import RUNS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "report.md"
 HEAD = """# The report and its tables
@@ -18,6 +19,7 @@ them.
 ```sh
 curate report                  # out/<profile>/report.html, and contamination.html beside it
 curate report --data FOLDER    # every table as JSON, CSV and Parquet, and tables.json, which lists them
+curate report --data FOLDER --runs  # also what each run of a step took on this machine
 curate diff A B                # two builds: settings, versions, rows gained, lost and changed, every figure
 ```
 
@@ -70,6 +72,15 @@ that came or went.
 
 ![Duplicates between sources](report-duplicates.png)
 
+## Time and memory of the steps
+
+Two equal builds take different times, so no table above and no page holds one. Each run of a step adds a line to
+`work/<profile>/.runs.jsonl`: when it began, how it ended, seconds by the clock, CPU seconds of all processes, bytes of
+the largest process, workers, tasks, and the version and commit of the program. The file stays on the machine, also if
+`work` is an object store; `curate verify` passes it over, and it may be deleted. `curate status` shows the last run of
+each step (`last_runs` with `--json`), and `--runs` writes all as the table [`runs`](#runs). From Python:
+`build.tables(with_runs=True)["runs"]`.
+
 ## Measured
 
 The rehearsed corpus ([scale](scale.md)) at 10 %, 5.1 million rows of 121 sources in 246 languages: `/usr/bin/time -v
@@ -80,6 +91,8 @@ opens it in 0.5 s (1.0 s at 390 px). The pictures on this page are of that build
 
 Types are those of Arrow: string, int64, float64 (`share`s are from 0 to 1) and bool.
 """
+ON_REQUEST = """## Table of runs
+"""
 DIFF = """## Tables of `curate diff`
 
 As `curate diff A B --json` has them.
@@ -88,7 +101,16 @@ As `curate diff A B --json` has them.
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([HEAD, *_described(FORMS.values()), DIFF, *_described((*compare.FORMS, moved.MOVED))])
+    return "\n".join(
+        [
+            HEAD,
+            *_described(FORMS.values()),
+            ON_REQUEST,
+            *_described([RUNS]),
+            DIFF,
+            *_described((*compare.FORMS, moved.MOVED)),
+        ]
+    )
 
 
 def _described(forms: Iterable[Form]) -> list[str]:

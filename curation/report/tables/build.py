@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from curation.pipeline.overrides import overridden
 from curation.report.inputs import Inputs
 from curation.report.model import METRICS, Evaluation, Point, read_evaluation
 from curation.report.tables.form import Column, Form, ReportTable
-from open_ml_embed.core.version import version
+from open_ml_embed.core.version import code_commit, git, version
 
 FIGURES = Form(
     "figures",
@@ -40,7 +39,8 @@ BUILD = Form(
         Column(
             "what",
             "name",
-            "profile, version (of this program), commit and committed (of the project's folder, in git).",
+            "profile; version of this program; code: the git commit of the program, with -dirty if its files have "
+            "changed since; commit and committed: that of the project's folder, and its date.",
         ),
         Column("value", "text", "Its value; null: unknown."),
     ),
@@ -165,26 +165,17 @@ def _figures(
 
 
 def _build(inputs: Inputs) -> Iterator[tuple[str, str | None]]:
-    commit, committed = commit_of(inputs.build.root)
+    commit, committed = _commit_of(inputs.build.root)
     yield "profile", inputs.build.name
     yield "version", version()
+    yield "code", code_commit()
     yield "commit", commit
     yield "committed", committed
 
 
-def commit_of(folder: Path) -> tuple[str | None, str | None]:
+def _commit_of(folder: Path) -> tuple[str | None, str | None]:
     """Return the git commit of a folder and its date (ISO 8601); nulls if the folder is in no repository."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "log", "-1", "--format=%H %cI"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    commit, _, date = done.stdout.strip().partition(" ")
+    commit, _, date = (git(folder, "log", "-1", "--format=%H %cI") or "").partition(" ")
     return commit or None, date or None
 
 
