@@ -142,7 +142,7 @@ def _figures(
         yield name, count, None, "declared by the sources", None, None
     for name, mix in inputs.made_mixes.items():
         counts = mix.stats["counts"]
-        yield f"{name} mix", counts["samples"], None, "documents, beside these samples", counts["documents"], None
+        yield f"{name} mix", counts["samples"], None, "documents", counts["documents"], None
     if inputs.dedup:
         sample = tables["duplicates"].rows[0]
         near = sample["near_duplicates"]
@@ -153,7 +153,7 @@ def _figures(
             "contaminated",
             tables["contaminated"].sum("contaminated"),
             None,
-            "evaluation sets looked for",
+            "evaluation set looked for" if sets == 1 else "evaluation sets looked for",
             sets,
             None,
         )
