@@ -342,7 +342,8 @@ def score_chart(rows: Sequence[Row]) -> Markup:
     by_side = {name: sides for name, sides in by_side.items() if "positive" in sides}
     scored = {name: sum(row["texts"] for row in sides["positive"]) for name, sides in by_side.items()}
     names = sorted(scored, key=lambda name: (-scored[name], name))[:MOST_BARS]
-    rightmost = max(_reached(rows, SHOWN_SCORES) for name in names for rows in by_side[name].values())
+    shown = [bins for name in names for bins in by_side[name].values()]
+    lowest, highest = min(bins[0]["at_least"] for bins in shown), max(_reached(bins, SHOWN_SCORES) for bins in shown)
     with style():
         figure, axes = _figure(0.42 * len(names) + 0.5)
         for position, name in enumerate(names):
@@ -359,7 +360,7 @@ def score_chart(rows: Sequence[Row]) -> Markup:
                 axes.fill_between(edges, position + 0.3, top, step="post", color=color, alpha=0.6, linewidth=0)
         _label_rows(axes, names)
         axes.set_ylim(len(names) - 0.45, -1.1)
-        axes.set_xlim(right=rightmost)
+        axes.set_xlim(lowest - 0.02 * (highest - lowest), highest)
         axes.set_xlabel("score")
         axes.spines["bottom"].set_visible(False)
         return to_svg(figure, "scores", "Distribution of the teacher's scores by source, positives and negatives")
