@@ -154,17 +154,21 @@ class Build:
         known = [name for name in steps_of(self._build) if name != "report"]
         return self._of(load(self._build, named_step(self._build, step, known)))
 
-    def tables(self) -> ReportData:
+    def tables(self, *, with_runs: bool = False) -> ReportData:
         """Return every table of the report: a mapping of names to tables, each typed and documented.
 
         It reads all rows once; `write` puts the tables into a folder as JSON, CSV and Parquet, as
         `curate report --data FOLDER` does. docs/report.md lists the tables.
 
+        Args:
+            with_runs: add the table `runs`: seconds, CPU seconds and memory of the runs on this machine. Equal builds
+                differ in it, and in no other.
+
         Raises:
             StageError: nothing is normalized yet, or the result of a step that has run is not current.
 
         """
-        return report_tables(self._build)
+        return report_tables(self._build, with_runs=with_runs)
 
     def mix(self, name: str) -> Mix:
         """Return one of the profile's mixes.

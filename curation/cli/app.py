@@ -183,10 +183,20 @@ def report(
         typer.Option(help="Write every table of the report to this folder instead, as JSON, CSV and Parquet."),
     ] = None,
     *,
+    with_runs: Annotated[
+        bool,
+        typer.Option("--runs", help="With --data: also the table of runs, what each step took on this machine."),
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the statistics report: one self-contained HTML file; or its tables as data."""
+    if with_runs and data is None:
+        raise SettingsError(
+            "the runs are no part of the page",
+            where="curate report --runs",
+            remedy="give --data FOLDER with it; `curate status` shows the last run of each step",
+        )
     build = open_build(profile, params)
     path = str(data or build.out / "report.html")
     if dry_run:
@@ -197,7 +207,7 @@ def report(
     else:
         from curation.pipeline.report_tables import report_tables
 
-        report_tables(build).write(data)
+        report_tables(build, with_runs=with_runs).write(data)
     print_json({"step": "report", "profile": build.name, "path": path}, indent=None) if as_json else print_text(path)
 
 

@@ -1,4 +1,4 @@
-"""Run a step: check that the results it reads are current, then call its function with them."""
+"""Run a step: check that the results it reads are current, call its function with them, and record the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from importlib import import_module
 
 from curation.build import Build, StepResult
 from curation.pipeline.freshness import inputs_of
+from curation.pipeline.runs import recorded
 from open_ml_embed.core.engine import kept_workers
+from open_ml_embed.core.metering import metered
 from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.os_errors import in_words
 
@@ -27,7 +29,7 @@ NEEDED = {"report": ("jinja2", "markupsafe", "matplotlib")}
 
 
 def run_step(build: Build, step: str) -> StepResult:
-    """Run one step and return its result.
+    """Run one step, return its result, and record what the run took (`curation.pipeline.runs`).
 
     Args:
         build: the profile.
@@ -43,7 +45,7 @@ def run_step(build: Build, step: str) -> StepResult:
     check_installed(*NEEDED.get(kind, ()), what=f"curate {kind}")
     module, function = RUNS[kind].split(":")
     run: Callable[..., StepResult] = getattr(import_module(module), function)
-    with in_words():
+    with in_words(), metered() as meter:
         inputs = inputs_of(build, step)
-        with kept_workers():
+        with recorded(build, step, meter), kept_workers():
             return run(build, inputs, *([name] if name else []))

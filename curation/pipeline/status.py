@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +11,7 @@ from curation.build import Build, StepResult
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.freshness import Checker
 from curation.pipeline.model_state import evaluation_state, model_state
+from curation.pipeline.runs import last_runs
 from open_ml_embed.core.sealed import DamagedRecordError, read_record
 from open_ml_embed.core.store import MARKER
 from open_ml_embed.core.terminal import Terminal
@@ -27,7 +29,8 @@ def make_status(build: Build) -> dict[str, Any]:
     ``stages`` holds the state of each stage: ``done``; ``stale``: made from other inputs than the current ones;
     ``missing``: not run; ``lost``: its files are missing; ``refused``: some of its sources failed. For every state
     except ``done``, ``problems`` holds the reason and the first command to run again. Figures are those of the last
-    run. ``tasks_done`` counts finished tasks by operation, also while a step is running.
+    run. ``tasks_done`` counts finished tasks by operation, also while a step is running. ``last_runs`` holds what the
+    last run of each step took on this machine (`curation.pipeline.runs.Run`).
     """
     checker = Checker(build)
     states = checker.states()
@@ -54,6 +57,7 @@ def make_status(build: Build) -> dict[str, Any]:
         "problems": {
             name: {"why": state.why, "remedy": state.remedy} for name, state in stages.items() if state.kind != "done"
         },
+        "last_runs": {step: asdict(run) for step, run in last_runs(build).items() if step in stages},
         "tasks_done": {name: build.store.count(name, MARKER) for name in OPERATIONS},
         "model": _model(build),
     }
@@ -79,6 +83,25 @@ def _model(build: Build) -> dict[str, Any] | None:
     return {key: data[key] for key in ("queries", "documents", "ratio_full_size") if key in data}
 
 
+def _runs_table(status: dict[str, Any]) -> Table:
+    """Return the last runs of the steps as a table, in the order of the stages."""
+    table = Table(title="last runs on this machine")
+    table.add_column("step")
+    table.add_column("started (UTC)")
+    table.add_column("end")
+    for name in ("s", "CPU s", "MiB", "workers", "tasks", "resumed"):
+        table.add_column(name, justify="right")
+    for stage in status["stages"]:
+        run = status["last_runs"].get(stage)
+        if run:
+            counts = (run["seconds"], run["cpu_seconds"], run["peak_memory"] / 2**20)
+            workers = "-" if run["workers"] is None else str(run["workers"])
+            tasks = (f"{run[key]:,}" for key in ("tasks_done", "tasks_resumed"))
+            started = run["started"][:16].replace("T", " ")
+            table.add_row(stage, started, run["end"], *(f"{count:,.0f}" for count in counts), workers, *tasks)
+    return table
+
+
 def print_status(status: dict[str, Any]) -> None:
     """Print the status as a table."""
     console = Terminal()
@@ -95,6 +118,8 @@ def print_status(status: dict[str, Any]) -> None:
         f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "
         f"{status['programming_languages']} programming languages"
     )
+    if status["last_runs"]:
+        console.print(_runs_table(status))
     for name, count in status["mixes"].items():
         console.print(f"mix {name}: {'not built' if count is None else f'{count:,} samples'}")
     for name, why in status["skipped"].items():

@@ -41,6 +41,8 @@ MOST_BARS = 40
 """Sources that a chart shows."""
 MOST_CONFUSED = 20
 """Languages of the confusion matrix."""
+SHOWN_SCORES = 0.95
+"""The axis of scores ends where this share of the scores of every source is reached: few far ones would squeeze it."""
 MOST_LANGUAGES = {"natural": 100, "programming": 10}
 """Languages that a chart shows, as the papers do."""
 
@@ -149,6 +151,10 @@ def heat_map(
 
     """
     lines, columns = _largest(rows, line, value, most), _largest(rows, column, value, most)
+    both = [name for name in lines if name in columns]
+    if both:  # the same names on both axes: the same order, so that the diagonal is one
+        lines = both + [name for name in lines if name not in both]
+        columns = both + [name for name in columns if name not in both]
     table = np.zeros((len(lines), len(columns)))
     for row in rows:
         if row[line] in lines and row[column] in columns:
@@ -317,6 +323,12 @@ def length_chart(sources: Sequence[Row], bins: Sequence[Row]) -> Markup:
         return to_svg(figure, "lengths", "Distribution of text lengths by source, log scale, queries and positives")
 
 
+def _reached(bins: Sequence[Row], share: float) -> float:
+    """Return the upper edge of the bin with which a share of the texts is reached."""
+    reached = np.cumsum([row["texts"] for row in bins])
+    return float(bins[int(np.searchsorted(reached, share * reached[-1]))]["below"])
+
+
 def score_chart(rows: Sequence[Row]) -> Markup:
     """Draw the distributions of the teacher's scores of positives and negatives, one line for each source.
 
@@ -328,7 +340,10 @@ def score_chart(rows: Sequence[Row]) -> Markup:
     for row in rows:
         by_side.setdefault(row["source"], {}).setdefault(row["side"], []).append(row)
     by_side = {name: sides for name, sides in by_side.items() if "positive" in sides}
-    names = list(by_side)[:MOST_BARS]
+    scored = {name: sum(row["texts"] for row in sides["positive"]) for name, sides in by_side.items()}
+    names = sorted(scored, key=lambda name: (-scored[name], name))[:MOST_BARS]
+    shown = [bins for name in names for bins in by_side[name].values()]
+    lowest, highest = min(bins[0]["at_least"] for bins in shown), max(_reached(bins, SHOWN_SCORES) for bins in shown)
     with style():
         figure, axes = _figure(0.42 * len(names) + 0.5)
         for position, name in enumerate(names):
@@ -345,6 +360,7 @@ def score_chart(rows: Sequence[Row]) -> Markup:
                 axes.fill_between(edges, position + 0.3, top, step="post", color=color, alpha=0.6, linewidth=0)
         _label_rows(axes, names)
         axes.set_ylim(len(names) - 0.45, -1.1)
+        axes.set_xlim(lowest - 0.02 * (highest - lowest), highest)
         axes.set_xlabel("score")
         axes.spines["bottom"].set_visible(False)
         return to_svg(figure, "scores", "Distribution of the teacher's scores by source, positives and negatives")

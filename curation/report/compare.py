@@ -12,7 +12,8 @@ Tables = Mapping[str, ReportTable]
 SETTINGS = Form(
     "changed_settings",
     "report",
-    "A row for each setting that differs.",
+    "A row for each setting that differs. Those that follow from another one that differs are left out: `dedup.bands` "
+    "follows from `dedup.threshold`, the rules of a preset from `mining.preset`.",
     ("setting",),
     (
         Column("setting", "tag", "Section and name, as in params.yaml."),
@@ -96,7 +97,7 @@ _APART = _DRAWN | {"settings", "steps", "build", "totals"}
 def compare(before: Tables, after: Tables) -> dict[str, ReportTable]:
     """Return what differs between the tables of two builds, as the tables of `FORMS`."""
     filled = (
-        SETTINGS.fill(_changed(before, after, "settings", ("setting",), "value")),
+        SETTINGS.fill(_settings(before, after)),
         VERSIONS.fill(row for row in _changed(before, after, "steps", ("step", "operation"), "version") if row[1]),
         ROWS.fill(_counted(before, after, "sources", ("source",), "rows")),
         LANGUAGES.fill(_counted(before, after, "languages", ("code", "kind"), "rows")),
@@ -104,6 +105,21 @@ def compare(before: Tables, after: Tables) -> dict[str, ReportTable]:
         FIGURES.fill(_figures(before, after)),
     )
     return {table.form.name: table for table in filled}
+
+
+def _settings(before: Tables, after: Tables) -> Iterator[tuple[Any, ...]]:
+    """Yield (setting, value before, value after) of the settings that differ.
+
+    A setting that neither profile has to state follows from another one of its section, as `dedup.bands` does from
+    `dedup.threshold`: it is left out if one of those differs.
+    """
+    old, new = (_by_key(tables["settings"], ("setting",)) for tables in (before, after))
+    changed = list(_changed(before, after, "settings", ("setting",), "value"))
+    stated = [row for row in changed if not all(row[:1] in rows and rows[row[:1]]["default"] for rows in (old, new))]
+    sections = {str(row[0]).partition(".")[0] for row in stated}
+    for row in changed:
+        if row in stated or str(row[0]).partition(".")[0] not in sections:
+            yield row
 
 
 def _by_key(table: ReportTable, key: tuple[str, ...]) -> dict[tuple[Any, ...], dict[str, Any]]:

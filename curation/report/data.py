@@ -65,7 +65,7 @@ class ReportData(Mapping[str, ReportTable]):
     """The tables of a build's report by name.
 
     Attributes:
-        tables: all of `FORMS`; a table of a step that has not run is empty.
+        tables: all of `FORMS`; a table of a step that has not run is empty. Beside them `runs`, if it was asked for.
 
     """
 
@@ -83,6 +83,10 @@ class ReportData(Mapping[str, ReportTable]):
     def of_step(self, step: str) -> dict[str, pa.Table]:
         """Return the tables that count the work of a step (`mix`: of all mixes), as Arrow tables by name."""
         return {name: table.arrow for name, table in self.tables.items() if table.form.step == step}
+
+    def beside(self, *more: ReportTable) -> ReportData:
+        """Return these tables and more, which the page does not show."""
+        return ReportData({**self.tables, **{table.form.name: table for table in more}})
 
     def write(self, folder: Path) -> list[Path]:
         """Write every table as JSON, CSV and Parquet, and the list of them; equal tables give equal bytes.

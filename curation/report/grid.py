@@ -77,15 +77,21 @@ class Grids:
         return Markup("<details{}><summary>{}<small>{}</small></summary>{}</details>").format(
             is_open,
             title,
-            self.counted(name, count),
+            self.counted(name, count, cut=numbers is not None and "group" not in more),
             grid,
         )
 
-    def counted(self, name: str, count: int) -> Markup:
-        """Return the number of rows that are shown, and of how many."""
-        of = len(self.data[name])
+    def counted(self, name: str, count: int, *, cut: bool) -> Markup:
+        """Return the number of rows that are shown, and of how many where rows are left out.
+
+        Args:
+            name: of the table.
+            count: rows that are shown.
+            cut: others are left out; not where the rows are all those of a group.
+
+        """
         shown = Markup('<span data-shown="{}">{}</span>').format(name, f"{count:,}")
-        return shown if count == of else Markup("{} of {}").format(shown, self.total(name))
+        return Markup("{} of {}").format(shown, self.total(name)) if cut and count < len(self.data[name]) else shown
 
     def value(self, name: str, number: int, column: str) -> Markup:
         """Return a value of a table, marked with its place."""

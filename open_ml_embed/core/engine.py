@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
-from open_ml_embed.core import ray_workers
+from open_ml_embed.core import metering, ray_workers
 from open_ml_embed.core.local_workers import LocalWorkers
 from open_ml_embed.core.optional import installed
 from open_ml_embed.core.progress import Progress
@@ -97,12 +97,14 @@ def _outcomes(operation: Operation, tasks: list[Task], store: Store, workers: Wo
     jobs: list[tuple[int, Job]] = [(i, (operation, tasks[i], keys[i], store.root)) for i in todo]
     if todo:
         store.sweep(operation.name)
+    metering.count_tasks(resumed=len(tasks) - len(todo))
     with (
         Progress(operation.name, total=len(tasks), done=len(tasks) - len(todo)) as progress,
         closing(_run(jobs, workers)) as outcomes,
     ):
         for i, outcome in outcomes:
             progress.advance(tasks[i].path, outcome.stats if isinstance(outcome, Marker) else None)
+            metering.count_tasks(done=isinstance(outcome, Marker))
             yield i, outcome
 
 

@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Self
 
-from open_ml_embed.core import memory
+from open_ml_embed.core import memory, metering
 from open_ml_embed.core.errors import CorpusError, StageError
 from open_ml_embed.core.printing import say
 from open_ml_embed.core.processes import end_with_parent
@@ -155,10 +155,11 @@ class _Worker:
     def outcome(self) -> Marker | Exception | None:
         """Return the outcome of its task, or null if the process has died."""
         try:
-            outcome, self.resident = self.connection.recv()
+            outcome, self.resident, peak = self.connection.recv()
         except (EOFError, ConnectionResetError):
             return None
         assert isinstance(outcome, Marker | Exception)
+        metering.saw_worker(peak)
         return outcome
 
     def exit_code(self) -> int:
@@ -188,7 +189,7 @@ def _work(connection: Connection, parent: int) -> None:
             outcome = execute(*job)
         except Exception as error:
             outcome = _picklable(error)
-        connection.send((outcome, memory.resident()))
+        connection.send((outcome, memory.resident(), memory.peak()))
 
 
 def _picklable(error: Exception) -> Exception:

@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
 OWN_GROUP = Path("/proc/self/cgroup")
 STATM = Path("/proc/self/statm")
+STATUS = Path("/proc/self/status")
+CLEAR_PEAK = Path("/proc/self/clear_refs")
 
 
 def give_back() -> None:
@@ -30,8 +33,31 @@ def resident() -> int:
     try:
         return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except FileNotFoundError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return _peak_of_usage()
+
+
+def peak() -> int:
+    """Return the most bytes of memory that this process has held, since `restart_peak` where the kernel can do that.
+
+    Not `getrusage` where `/proc` has it: for a program that a larger one started, that has the peak of the larger one.
+    """
+    try:
+        lines = STATUS.read_text().splitlines()
+    except FileNotFoundError:
+        return _peak_of_usage()
+    found = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+    return _peak_of_usage() if found is None else found
+
+
+def restart_peak() -> None:
+    """Let `peak` count from now on (Linux: proc(5), clear_refs); elsewhere it goes on from the start of the process."""
+    with suppress(OSError):
+        CLEAR_PEAK.write_text("5")
+
+
+def _peak_of_usage() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def available() -> int:

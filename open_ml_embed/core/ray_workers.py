@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from open_ml_embed.core import metering
 from open_ml_embed.core.errors import CorpusError, StageError
+from open_ml_embed.core.metering import Meter, Usage
 from open_ml_embed.core.optional import require
 from open_ml_embed.core.ray_guard import guarded
 from open_ml_embed.core.store import Marker
@@ -116,7 +118,7 @@ class _Cluster:
             return
         # A task that asks for more memory than any node has would wait for ever.
         self._largest = max((node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"]), default=0)
-        self._task = ray.remote(num_cpus=1, max_retries=MOST_RETRIES)(execute)
+        self._task = ray.remote(num_cpus=1, max_retries=MOST_RETRIES)(_execute)
         self.submits = [self._submit] * (count or max(1, int(resources.get("CPU", 1))))
 
     def _submit(self, job: Job) -> Any:
@@ -129,8 +131,14 @@ def _to_actor(actor: Any) -> _Submit:
 
 
 class _Actor:
-    def execute(self, *job: Any) -> Marker:
-        return execute(*job)
+    def execute(self, *job: Any) -> tuple[Marker, Usage]:
+        return _execute(*job)
+
+
+def _execute(*job: Any) -> tuple[Marker, Usage]:
+    """Run a task in a process of the cluster; return its marker and what it took."""
+    meter = Meter()
+    return execute(*job), Usage(meter.cpu_seconds, meter.peak_memory)
 
 
 def _cause(error: Any) -> Exception:
@@ -144,7 +152,7 @@ def _cause(error: Any) -> Exception:
 
 def _outcome(ray: Any, done: Any, job: Job) -> Marker | Exception:
     try:
-        marker = ray.get(done)
+        marker, usage = ray.get(done)
     except ray.exceptions.RayTaskError as error:
         return _cause(error)
     except ray.exceptions.RayError as error:
@@ -155,4 +163,5 @@ def _outcome(ray: Any, done: Any, job: Job) -> Marker | Exception:
             remedy="run the same command again: finished shards are kept; `ray status` shows the nodes",
         ) from error
     assert isinstance(marker, Marker)
+    metering.saw_elsewhere(usage)
     return marker

@@ -8,7 +8,10 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
+AXE = os.environ.get("AXE_CORE")
+"""Path of an `axe.min.js` of axe-core 4, which is not part of this project: CONTRIBUTING.md says how to get it."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -64,6 +67,15 @@ class Page:
         done = self.send("Runtime.evaluate", expression=f"({script})()", returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
+
+    def axe(self):
+        """Run axe-core on the page; return [rule, impact, elements] of what it finds wrong."""
+        done = self.send("Runtime.evaluate", expression=Path(AXE).read_text("utf-8"))
+        assert "exceptionDetails" not in done, done["exceptionDetails"]
+        return self.run("""async () => {
+          const found = await axe.run(document, {resultTypes: ["violations"]});
+          return found.violations.map((v) => [v.id, v.impact, v.nodes.map((node) => node.html)]);
+        }""")
 
     def press(self, key, **more):
         for kind in ("keyDown", "keyUp"):

@@ -188,10 +188,10 @@ def build_killed(root: Path, rng: random.Random, kills: int) -> int:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """All that a build leaves, by name; the lock file and the unfinished are not part of it."""
+    """All that a build leaves, by name; hidden files are not part of it: locks, the record of runs, the unfinished."""
     found = {}
     for top in ("work/tiny", "out/tiny"):
         for path in sorted((root / top).rglob("*")):
-            if path.is_file() and path.name != ".lock" and not path.name.endswith(".tmp"):
+            if path.is_file() and not path.name.startswith(".") and not path.name.endswith(".tmp"):
                 found[str(path.relative_to(root))] = path.read_bytes()
     return found

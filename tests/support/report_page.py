@@ -14,13 +14,15 @@ class ReportPage(HTMLParser):
         values: (table, row, column) → the text of a marked value; of a value shown twice the last.
         shown: (table, number of rows that a summary states, rows that its table has).
         prose: texts outside of tables, marked values, cards and `UNREAD`.
-        charts: texts inside of charts.
+        cards: (attributes, text without those of the data) of each example.
+        charts: label of a chart → its texts.
 
     """
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.cells, self.values, self.shown, self.prose, self.charts = {}, {}, [], [], []
+        self.cells, self.values, self.shown, self.prose, self.charts = {}, {}, [], [], {}
+        self.cards = []
         self.stack, self.table, self.columns, self.row, self.column = [], None, [], None, 0
         self.stated = self.counted = self.value = None
         self.cell = ""
@@ -31,6 +33,8 @@ class ReportPage(HTMLParser):
         if tag in ("meta", "link", "br", "path", "use", "rect", "input"):
             return
         self.stack.append((tag, attrs))
+        if tag == "article":
+            self.cards.append((attrs, []))
         if tag == "table":
             self.table, self.columns, rows = attrs.get("data-table"), [], 0
             self.counted = [self.table, rows]
@@ -74,11 +78,14 @@ class ReportPage(HTMLParser):
         if self.value:
             self.values[self.value] += text
         elif "svg" in inside:
-            self.charts.append(text.strip())
+            label = next(attrs["aria-label"] for tag, attrs in self.stack if tag == "svg")
+            self.charts.setdefault(label, []).append(text.strip())
         elif self.table and self.row is not None:
             self.cell += text
         elif self.stated and inside[-1:] == ["span"]:
             self.stated[1] += text
+        elif "article" in inside and "bdi" not in inside:
+            self.cards[-1][1].append(text)
         elif not {*inside} & UNREAD and not self.in_card():
             self.prose.append(text)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from curation.build import title
 from curation.pipeline.dependencies import SHOWN_NOWHERE
@@ -15,7 +17,8 @@ from curation.pipeline.overrides import overridden
 from curation.report.inputs import Inputs
 from curation.report.model import METRICS, Evaluation, Point, read_evaluation
 from curation.report.tables.form import Column, Form, ReportTable
-from open_ml_embed.core.version import version
+from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.version import code_commit, git, version
 
 FIGURES = Form(
     "figures",
@@ -40,7 +43,8 @@ BUILD = Form(
         Column(
             "what",
             "name",
-            "profile, version (of this program), commit and committed (of the project's folder, in git).",
+            "profile; version of this program; code: the git commit of the program, with -dirty if its files have "
+            "changed since; commit and committed: that of the project's folder, and its date.",
         ),
         Column("value", "text", "Its value; null: unknown."),
     ),
@@ -66,7 +70,12 @@ SETTINGS = Form(
     (
         Column("setting", "tag", "Section and name, as in params.yaml."),
         Column("value", "text", "Its value as JSON."),
-        Column("default", "flag", "Whether the default has this value; null: it has no default."),
+        Column(
+            "default",
+            "flag",
+            "Whether a profile that leaves it out has this value, by default or because of another setting; null: it "
+            "cannot be left out.",
+        ),
     ),
 )
 MODEL = Form(
@@ -142,7 +151,7 @@ def _figures(
         yield name, count, None, "declared by the sources", None, None
     for name, mix in inputs.made_mixes.items():
         counts = mix.stats["counts"]
-        yield f"{name} mix", counts["samples"], None, "documents, beside these samples", counts["documents"], None
+        yield f"{name} mix", counts["samples"], None, "documents", counts["documents"], None
     if inputs.dedup:
         sample = tables["duplicates"].rows[0]
         near = sample["near_duplicates"]
@@ -153,7 +162,7 @@ def _figures(
             "contaminated",
             tables["contaminated"].sum("contaminated"),
             None,
-            "evaluation sets looked for",
+            "evaluation set looked for" if sets == 1 else "evaluation sets looked for",
             sets,
             None,
         )
@@ -165,26 +174,17 @@ def _figures(
 
 
 def _build(inputs: Inputs) -> Iterator[tuple[str, str | None]]:
-    commit, committed = commit_of(inputs.build.root)
+    commit, committed = _commit_of(inputs.build.root)
     yield "profile", inputs.build.name
     yield "version", version()
+    yield "code", code_commit()
     yield "commit", commit
     yield "committed", committed
 
 
-def commit_of(folder: Path) -> tuple[str | None, str | None]:
+def _commit_of(folder: Path) -> tuple[str | None, str | None]:
     """Return the git commit of a folder and its date (ISO 8601); nulls if the folder is in no repository."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "log", "-1", "--format=%H %cI"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    commit, _, date = done.stdout.strip().partition(" ")
+    commit, _, date = (git(folder, "log", "-1", "--format=%H %cI") or "").partition(" ")
     return commit or None, date or None
 
 
@@ -209,13 +209,30 @@ def _settings(inputs: Inputs) -> Iterator[tuple[str, str, bool | None]]:
     profile = inputs.build.profile
     for step, result in (("decontaminate", inputs.decontaminated), ("mine", inputs.mined)):
         profile = overridden(replace(inputs.build, profile=profile), step, result.overrides if result else {}).profile
-    defaults = dict(_flat(type(profile)().model_dump(mode="json", exclude=SHOWN_NOWHERE)))
-    for setting, value in _flat(profile.model_dump(mode="json", exclude=SHOWN_NOWHERE)):
-        shown = _from_root(value, inputs.build.root) if setting in _PATHS else value
-        yield setting, shown, defaults[setting] == value if setting in defaults else None
+    dumped = profile.model_dump(mode="json", exclude=SHOWN_NOWHERE)
+    for path, value in _leaves(dumped):
+        setting = ".".join(path)
+        shown = _from_root(_json(value), inputs.build.root) if setting in _PATHS else _json(value)
+        yield setting, shown, _is_default(type(profile), dumped, path, value)
     for name, recipe in inputs.recipes.items():
-        for setting, value in _flat(recipe.model_dump(mode="json", exclude={"name"}), f"recipe.{name}"):
-            yield setting, value, None
+        for path, value in _leaves(recipe.model_dump(mode="json", exclude={"name"})):
+            yield ".".join(("recipe", name, *path)), _json(value), None
+
+
+def _is_default(model: type[BaseModel], settings: dict[str, Any], path: tuple[str, ...], value: Any) -> bool | None:
+    """Tell whether settings without this one would have the value too; null if they must have it."""
+    without = copy.deepcopy(settings)
+    inner = without
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    try:
+        found = model.model_validate(without).model_dump(mode="json")
+        for key in path:
+            found = found[key]
+    except (ValidationError, CorpusError, KeyError):
+        return None
+    return bool(found == value)
 
 
 def _from_root(value: str, root: Path) -> str:
@@ -230,13 +247,17 @@ def _from_root(value: str, root: Path) -> str:
     return json.dumps(kind + separator + path.relative_to(root.resolve()).as_posix(), ensure_ascii=False)
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (dotted name, JSON) of everything that is no mapping, in order."""
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield (keys that lead to it, value) of everything that is no mapping, in order."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+            yield from _leaves(inner, (*path, str(key)))
     else:
-        yield name, json.dumps(value, ensure_ascii=False)
+        yield path, value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _points(evaluation: Evaluation | None) -> Iterator[tuple[object, ...]]:

@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
 
     def results(self, *patterns: str) -> list[Path]:
         found = (path for pattern in patterns for path in self.root.glob(pattern))
-        return sorted(path for path in found if path.is_file() and path.name != ".lock")
+        return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
     @precondition(lambda self: (self.root / "work/tiny").is_dir())
     @rule(pick=st.integers(0, 10**6), kind=st.sampled_from(["shard", "marker", "step", "mix", "any"]))

@@ -85,7 +85,11 @@ def test_the_same_bytes_as_on_a_disk(built):
 
 def test_status_and_show_see_what_is_in_the_bucket(built):
     here, there = built
-    assert json.loads(project.run(there, "status", "--json")) == json.loads(project.run(here, "status", "--json"))
+    ours, theirs = (json.loads(project.run(root, "status", "--json")) for root in (here, there))
+    times = [status.pop("last_runs") for status in (ours, theirs)]
+    assert ours == theirs
+    assert [sorted(runs) for runs in times] == [sorted("-".join(step) for step in project.STEPS)] * 2
+    assert (there / "work/tiny/.runs.jsonl").is_file()
     for verb in (
         ("show", "letters", "--json"),
         ("show", "pairs", "all", "-n", "3", "--json"),

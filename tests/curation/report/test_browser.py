@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from curation.pipeline.run import run_step
-from tests.support.browser import AUDIT, CHROMIUM, WIDE, opened
+from tests.support.browser import AUDIT, AXE, CHROMIUM, WIDE, opened
 from tests.support.hostile import make_corpus, run_every_step
 from tests.support.workshop import Workshop
 
@@ -46,7 +46,8 @@ def test_it_fits_is_quiet_and_is_readable(out, page, name, width, scheme):
     assert page.complaints() == []
 
 
-def test_the_audit_finds_what_is_wrong(page, tmp_path):
+@pytest.fixture
+def bad(tmp_path):
     """A page with one fault of each kind, so that an audit without findings means something."""
     bad = tmp_path / "bad.html"
     bad.write_text(
@@ -54,12 +55,35 @@ def test_the_audit_finds_what_is_wrong(page, tmp_path):
         "<button></button><table><tr><th>x</th></tr></table><i id=q></i><i id=q></i><nav></nav>"
         "<div style='width:3000px;height:1px'></div></main><script>console.log('said')</script>"
     )
+    return bad
+
+
+def test_the_audit_finds_what_is_wrong(page, bad):
     page.events.clear()
     page.open(bad, 1200)
     kinds = {kind.split(" 2")[0] for kind, _ in page.run(AUDIT)}
     assert kinds == {"contrast", "no name", "no scope", "id twice", "heading skips a level"}
     assert page.run(WIDE)[0] == ["page", 3008]
     assert len(page.complaints()) == 1
+
+
+needs_axe = pytest.mark.skipif(AXE is None, reason="AXE_CORE names no axe.min.js; see CONTRIBUTING.md")
+
+
+@needs_axe
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200, 2000])
+def test_axe_finds_nothing_wrong(out, page, name, width, scheme):
+    page.open(out / name, width, scheme=scheme)
+    page.run("() => { for (const d of document.querySelectorAll('details')) d.open = true; }")
+    assert page.axe() == []
+
+
+@needs_axe
+def test_axe_finds_what_is_wrong(page, bad):
+    page.open(bad, 1200)
+    assert {"button-name", "color-contrast"} <= {rule for rule, *_ in page.axe()}
 
 
 @pytest.mark.parametrize("name", PAGES)

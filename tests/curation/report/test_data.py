@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from curation.report.sums import check, sums
 from curation.report.tables.form import Column, Form
 from curation.settings import ReportSettings
 from open_ml_embed.core.errors import SettingsError, StageError
+from open_ml_embed.core.version import code_commit
 from tests.support import project
 from tests.support.hostile import make_corpus, run_every_step
 from tests.support.workshop import Workshop
@@ -239,6 +241,12 @@ def test_settings_and_versions_are_those_of_the_build(whole, data):
     assert settings["mining.num_negatives"] == ("4", False)
     assert settings["dedup.threshold"][1] is True
     assert settings["recipe.everything.cap"] == ("40", None)
+    assert settings["mixes.everything.validation"] == ("0.2", False)
+    assert settings["mixes.some.validation"] == ("0.01", True)
+    build = {row["what"]: row["value"] for row in data["build"].rows}
+    assert build["code"] == code_commit()
+    assert build["code"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", build["code"])
+    assert (build["commit"], build["committed"]) == (None, None), "the project's folder is in no repository"
     assert str(whole.root) not in json.dumps(settings)
     versions = {row["operation"]: row["version"] for row in data["steps"].rows if row["step"] == "dedup"}
     assert versions == load(whole, "dedup").made_from["operations"]

@@ -3,15 +3,19 @@
 import base64
 import csv
 import hashlib
+import json
 import re
+from collections import Counter
 
 import pytest
 
 from curation.build import StepResult
 from curation.pipeline.freshness import inputs_of, load, save_as_made
 from curation.pipeline.run import run_step
-from curation.report.data import collect
+from curation.report import charts
+from curation.report.data import FORMS, collect, read_folder
 from open_ml_embed.core.errors import StageError
+from tests.support import project
 from tests.support.hostile import EVIL, Page, read
 from tests.support.report_page import ReportPage
 
@@ -60,18 +64,60 @@ def test_equal_inputs_give_equal_bytes(whole):
     assert {file.path for file in load(whole, "report").files} == {"report.html", "contamination.html"}
 
 
-@pytest.mark.parametrize("name", ["report.html", "contamination.html"])
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    """A build of a project by commands, with evaluation sets and damaged texts, which `whole` does not have."""
+    root = project.make(tmp_path_factory.mktemp("pages"), rows=60)
+    with (root / "raw/pairs/part-0.jsonl").open("a") as file:
+        file.write(
+            json.dumps({"q": "what is <b>bold</b> &amp; plain", "d": "<p>a text with tags &nbsp; in it</p>"}) + "\n"
+        )
+    for step in (*project.STEPS, ("report",)):
+        project.run(root, *step)
+    project.run(root, "report", "--data", str(root / "data"))
+    return root
+
+
+PAGES = ("report.html", "contamination.html")
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_every_number_on_a_page_is_in_the_data_files(whole, tmp_path, name):
     run_step(whole, "report")
+    collect(whole, inputs_of(whole, "report")).write(tmp_path)
     page = ReportPage((whole.out / name).read_text("utf-8"))
-    data = collect(whole, inputs_of(whole, "report"))
-    data.write(tmp_path)
+    assert check_numbers(page, tmp_path) > (500 if name == "report.html" else 20)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_so_is_every_number_of_evaluation_sets_and_text_quality(projects, name):
+    page = ReportPage((projects / "out/tiny" / name).read_text("utf-8"))
+    assert check_numbers(page, projects / "data") > (500 if name == "report.html" else 20)
+
+
+def test_every_table_is_shown(whole, projects, tmp_path):
+    """A table without rows in both builds shows nothing: each that has rows in neither is named here."""
+    run_step(whole, "report")
+    collect(whole, inputs_of(whole, "report")).write(tmp_path)
+    in_cards = {"examples", "example_verdicts", "example_negatives", "near_duplicates", "overlap_examples"}
+    in_charts = {"length_histogram", "scores"}
+    filled = set()
+    for folder, out in ((tmp_path, whole.out), (projects / "data", projects / "out/tiny")):
+        page = ReportPage((out / "report.html").read_text("utf-8"))
+        shown = {table for table, *_ in (*page.cells, *page.values)}
+        rows = {name: len(table) for name, table in read_folder(folder).items()}
+        assert {name for name in rows if rows[name]} <= shown | in_cards | in_charts | {"skipped"}
+        filled |= {name for name in rows if rows[name]}
+    assert set(FORMS) - filled == {"token_lengths", "distrusted"} - filled
+
+
+def check_numbers(page, folder):
+    """Check all numbers of a page against the files of its tables; return how many cells and values it has."""
     files = {
-        table: list(csv.DictReader((tmp_path / f"{table}.csv").read_text("utf-8").splitlines(keepends=True)))
-        for table in data
+        path.stem: list(csv.DictReader(path.read_text("utf-8").splitlines(keepends=True)))
+        for path in folder.glob("*.csv")
     }
     shown = page.cells | {(table, int(row), column): text for (table, row, column), text in page.values.items()}
-    assert len(shown) > (500 if name == "report.html" else 20)
     for (table, row, column), text in shown.items():
         assert agrees(text, files[table][row][column]), (table, row, column, text)
     for table, stated, counted_table, counted in page.shown:
@@ -81,6 +127,37 @@ def test_every_number_on_a_page_is_in_the_data_files(whole, tmp_path, name):
     ranks = {row["rank"] for row in files["model"]}
     prose = re.sub(r"embedding rank (\d+)", lambda found: "" if found[1] in ranks else found[0], prose)
     assert re.findall(r"\d[\d.,]*", prose) == []
+    check_cards(page, files)
+    return len(shown)
+
+
+def check_cards(page, files):
+    """Check that a number of an example, but for the texts of the data, is one of its own rows."""
+    pairs = {}
+    for row in files["near_duplicates"]:
+        pairs.setdefault(row["pair"], []).append(row)
+    waiting = list(pairs.values())
+    for attributes, parts in page.cards:
+        text = " ".join(parts)
+        if "pair" in attributes["class"].split():
+            rows = waiting.pop(0)
+        elif "data-language" in attributes:
+            of_row = [files[name] for name in ("examples", "example_negatives", "example_verdicts")]
+            rows = [row for table in of_row for row in table if row["row_id"] in text]
+        else:
+            rows = [row for row in files["overlap_examples"] if row["row_id"] in text and row["evaluation_id"] in text]
+        assert rows
+        values = sorted({value for row in rows for value in row.values()}, key=len, reverse=True)
+        for value in values:
+            if value and not is_number(value):
+                text = text.replace(value, " ")
+        for number in re.findall(r"\d[\d.,]*\d|\d", text):
+            assert any(is_number(value) and agrees(number, value) for value in values), (number, text)
+    assert waiting == [] or not any("pair" in attributes["class"].split() for attributes, _ in page.cards)
+
+
+def is_number(text):
+    return re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", text) is not None
 
 
 def agrees(text, value):
@@ -104,10 +181,35 @@ def agrees(text, value):
 def test_the_numbers_of_charts_are_in_the_data(whole):
     data = collect(whole, inputs_of(whole, "report"))
     known = {f"{v:,}" for table in data.values() for row in table.rows for v in row.values() if isinstance(v, int)}
-    labels = [re.fullmatch(r"([\d,]+) of ([\d,]+)", text) for text in ReportPage(read(whole)).charts]
+    drawn = ReportPage(read(whole)).charts
+    labels = [re.fullmatch(r"([\d,]+) of ([\d,]+)", text) for texts in drawn.values() for text in texts]
     counted = [number for found in labels if found for number in found.groups()]
     assert len(counted) == 2 * (3 + 2), "sources of two mixes"
     assert set(counted) <= known
+    assert {f"{row['rows']:,}" for row in data["tasks"].rows} <= set(drawn["Rows of each task"])
+
+
+def test_a_heat_map_has_the_counts_of_its_pairs_and_one_order_where_both_axes_have_the_same_names():
+    counts = {("a", "a"): 950, ("b", "b"): 30, ("b", "a"): 2, ("a", "c"): 12_000, ("c", "b"): 4, ("d", "a"): 1}
+    rows = [{"line": line, "column": column, "rows": n} for (line, column), n in counts.items()]
+    svg = charts.heat_map("test", rows, "line", "column", "rows", ("one", "other"), 3)
+    (texts,) = ReportPage(str(svg) + "</svg>").charts.values()
+    numbers = Counter(text for text in texts if re.fullmatch(r"[\d.]+k?", text))
+    assert numbers == Counter(["950", "30", "2", "12k", "4"]), "the three largest lines; d is left out"
+    names = [text for text in texts if text in ("a", "b", "c", "d")]
+    assert names == ["a", "b", "c"] * 2
+
+
+def test_scores_are_charted_by_the_number_of_rows_and_a_far_one_does_not_squeeze_the_axis():
+    def bins(source, side, counts):
+        return [{"source": source, "side": side, "at_least": i, "below": i + 1, "texts": n} for i, n in counts]
+
+    rows = [*bins("few", "positive", [(0, 5)]), *bins("many", "positive", [(3, 99), (900, 1)]),
+            *bins("many", "negative", [(2, 50)]), *bins("unscored", "negative", [(1, 5)])]  # fmt: skip
+    (texts,) = ReportPage(str(charts.score_chart(rows)) + "</svg>").charts.values()
+    assert [text for text in texts if text in ("few", "many", "unscored")] == ["many", "few"]
+    ticks = [float(text) for text in texts if re.fullmatch(r"\d+(\.\d+)?", text)]
+    assert 3 <= max(ticks) <= 5
 
 
 def test_the_style_of_other_charts_is_left_alone(whole):
