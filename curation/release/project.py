@@ -17,7 +17,7 @@ from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.validation_errors import refusal
 from sources import registry
 from sources.manifest import Manifest
-from sources.normalize import check_manifest
+from sources.manifest_checks import check_manifest
 from sources.released import PREFIX
 
 PROFILE = "release"
