@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import pyarrow as pa
 from pydantic import Field
@@ -77,7 +78,7 @@ def _pair(key: str, source: str | None, value: str, args: Args) -> tuple[str, st
         return "no-english-message"
     if _CODE_PAGE.search(key):
         return "not-language"
-    query, positive = cleaned(source), cleaned(value)
+    query, positive = _cleaned_english(source), cleaned(value)
     if query is None or positive is None:
         return "markup"
     if len(query) < args.min_chars and len(query.split()) < args.min_words:
@@ -129,6 +130,12 @@ def cleaned(message: str) -> str | None:
     text = _BEFORE_POINT.sub(r"\1", " ".join(text.split()))
     text = _DOUBLED.sub("", text).strip(" -–—:,;|/")
     return text if 3 * len(text) >= whole else None
+
+
+@lru_cache(maxsize=1 << 15)
+def _cleaned_english(message: str) -> str | None:
+    """Return what `cleaned` does: every language is paired with the same English messages."""
+    return cleaned(message)
 
 
 def _resolved(match: re.Match[str]) -> str:
