@@ -29,11 +29,12 @@ def build_own(
     as_json: AsJson = False,
 ) -> None:
     """Build a mix from your own queries and answers, without a manifest; docs/import.md has the columns."""
-    from curation.pipeline.chain import run_one, run_steps, steps_until
+    from curation.pipeline.chain import check_step, run_one, run_steps, steps_until
     from curation.pipeline.lock import alone
     from curation.pipeline.own_data import MIX, own_project
     from curation.pipeline.run import run_step
 
+    check_step(to, [MIX], "--to")
     if dry_run:
         print_text(f"build: {', '.join(map(str, files))} up to {to}, in {project}")
         return

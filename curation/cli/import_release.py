@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from curation.cli.options import AsJson, Count, DryRun
 from open_ml_embed.core.printing import print_json, print_text
+from open_ml_embed.core.words import counted
 
 MOST_LINES = 20
 
@@ -35,11 +36,14 @@ def import_release(
     as_json: AsJson = False,
 ) -> None:
     """Make a project of a released corpus in the layout of F2LLM-v2, run its steps, and write its report."""
-    from curation.pipeline.chain import run_one, run_steps, steps_until
+    from curation.pipeline.chain import check_step, run_one, run_steps, steps_until
     from curation.pipeline.lock import alone
     from curation.pipeline.run import run_step
+    from curation.release.project import MIXES
     from curation.release.run import import_release as write
 
+    if until != "none":
+        check_step(until, list(MIXES), "--until")
     done, build = write(
         release, to, table=table, evaluations=evaluation or [], benchmarks=benchmark or [], endpoint=endpoint,
         workers=workers, dry_run=dry_run,
@@ -51,7 +55,7 @@ def import_release(
         print_text(f"{said['origin']} → {to}: {said['rows']:,} rows of {said['sources']} sources")
         _print_files(said["files"])
         if said["absent"]:
-            print_text(f"  {len(said['absent'])} files of the table are not there")
+            print_text(f"  not there: {counted(len(said['absent']), 'file')} of the table")
     if build is None or until == "none":
         return
     wanted = [*steps_until(build, until)]
@@ -63,12 +67,13 @@ def import_release(
     print_json({"step": "report", "profile": build.name, "path": path}, indent=None) if as_json else print_text(path)
 
 
-def _print_files(files: list[dict[str, object]]) -> None:
+def _print_files(files: list[dict[str, Any]]) -> None:
     for one in files[:MOST_LINES]:
         told = f"{one['instructed']:,} with an instruction" if one["instructed"] else "no instruction"
         table = "" if one["in_table"] else "; not in the table"
         print_text(
-            f"  {one['file']}: {one['rows']:,} rows of {one['source']}, {one['family']}, {one['negatives']} negatives, "
+            f"  {one['file']}: {one['rows']:,} rows of {one['source']}, {one['family']}, "
+            f"{counted(int(one['negatives']), 'negative')}, "
             f"{told}{table}"
         )
     if len(files) > MOST_LINES:

@@ -52,6 +52,23 @@ def steps_until(build: Build, until: str | None) -> list[str]:
     return [*STEPS, last] if last in mixes else steps[: steps.index(last) + 1]
 
 
+def check_step(until: str, mixes: list[str], where: str) -> None:
+    """Check the name of a step before the project that it is run in is written.
+
+    Args:
+        until: the name.
+        mixes: that the project will have.
+        where: the option that names it.
+
+    Raises:
+        UnknownNameError: there will be no such step; the message has the nearest.
+
+    """
+    known = [*STEPS, "mix", *(f"mix {name}" for name in mixes), "report"]
+    if until not in known:
+        raise UnknownNameError("step", until, known, where=where)
+
+
 def run_steps(
     build: Build, wanted: list[str], run: Callable[[str, State], Done]
 ) -> tuple[dict[str, Done], dict[str, State]]:

@@ -18,7 +18,7 @@ from curation.pipeline.opening import open_build
 from curation.release.look import look_at
 from curation.release.run import import_release
 from open_ml_embed import Build, Mix
-from open_ml_embed.core.errors import ManifestError, SchemaError, SettingsError
+from open_ml_embed.core.errors import ManifestError, SchemaError, SettingsError, UnknownNameError
 from sources.fetch import hub
 from sources.released import unknown_rows
 from tests.curation.release.releases import TABLE, TOLD, make, write
@@ -246,3 +246,14 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_written(tmp_path)
     (project / "thesis.tex").write_text("")
     with pytest.raises(SettingsError, match=r"has other files: thesis\.tex"):
         import_release(str(tmp_path / "files"), project)
+
+
+def test_a_step_that_there_is_not_is_refused_before_anything_is_written(tmp_path):
+    make(tmp_path / "files")
+    words = ["import-release", str(tmp_path / "files"), "--to", str(tmp_path / "project"), "--until", "dedupp"]
+    said = CliRunner().invoke(app, words)
+    assert isinstance(said.exception, UnknownNameError)
+    assert "dedup" in said.exception.remedy
+    assert not (tmp_path / "project").exists()
+    said = CliRunner().invoke(app, ["build", str(tmp_path / "files/squad.parquet"), "--to", "mixx"])
+    assert isinstance(said.exception, UnknownNameError)
