@@ -85,20 +85,18 @@ def _model(build: Build) -> dict[str, Any] | None:
 
 def _runs_table(status: dict[str, Any]) -> Table:
     """Return the last runs of the steps as a table, in the order of the stages."""
-    table = Table(title="last runs on this machine")
-    table.add_column("step")
-    table.add_column("started (UTC)")
-    table.add_column("end")
-    for name in ("s", "CPU s", "MiB", "workers", "tasks", "resumed"):
-        table.add_column(name, justify="right")
+    table = Table(title="last runs on this machine", title_justify="left", box=None, pad_edge=False)
+    for name in ("step", "started (UTC)", "end"):
+        table.add_column(name, no_wrap=True)
+    for name in ("s", "CPU s", "MiB", "tasks", "resumed"):
+        table.add_column(name, justify="right", no_wrap=True)
     for stage in status["stages"]:
         run = status["last_runs"].get(stage)
         if run:
             counts = (run["seconds"], run["cpu_seconds"], run["peak_memory"] / 2**20)
-            workers = "-" if run["workers"] is None else str(run["workers"])
             tasks = (f"{run[key]:,}" for key in ("tasks_done", "tasks_resumed"))
             started = run["started"][:16].replace("T", " ")
-            table.add_row(stage, started, run["end"], *(f"{count:,.0f}" for count in counts), workers, *tasks)
+            table.add_row(stage, started, run["end"], *(f"{count:,.0f}" for count in counts), *tasks)
     return table
 
 
