@@ -204,7 +204,8 @@ def shares(sizes: I64, weights: F64, total: int) -> I64:
     quotas = np.zeros(len(sizes), np.int64)
     left = min(total, int(sizes[open_].sum()))
     while open_.any() and left:
-        wished = np.where(open_, weights / weights[open_].sum() * left, 0.0)
+        wished = np.zeros(len(sizes))
+        wished[open_] = weights[open_] / weights[open_].sum() * left
         full = open_ & (wished >= sizes)
         if not full.any():
             break
@@ -212,7 +213,8 @@ def shares(sizes: I64, weights: F64, total: int) -> I64:
         left -= int(sizes[full].sum())
         open_ &= ~full
     if left and open_.any():
-        wished = np.where(open_, weights / weights[open_].sum() * left, 0.0)
+        wished = np.zeros(len(sizes))
+        wished[open_] = weights[open_] / weights[open_].sum() * left
         quotas += np.where(open_, np.floor(wished).astype(np.int64), 0)
         rest = left - int(np.floor(wished[open_]).sum())
         quotas[np.argsort(np.where(open_, np.floor(wished) - wished, 1.0), kind="stable")[:rest]] += 1

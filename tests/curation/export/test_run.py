@@ -145,6 +145,7 @@ def test_a_temperature_shares_the_limit_out_among_sources(made, tmp_path):
     weights=st.lists(st.floats(0, 10, allow_subnormal=False), min_size=8, max_size=8),
     total=st.integers(1, 300),
 )
+@example(sizes=[0, 0, 0, 10], weights=[0.0, 0.0, 10.0, 5e-307, 0.0, 0.0, 0.0, 0.0], total=10)
 def test_shares_are_what_filling_one_by_one_gives(sizes, weights, total):
     weights = weights[: len(sizes)]
     got = shares(np.array(sizes), np.array(weights), total).tolist()
