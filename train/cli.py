@@ -10,6 +10,7 @@ import typer
 
 from curation.build import Build
 from curation.cli.options import (
+    HELP,
     Address,
     AsJson,
     Count,
@@ -18,6 +19,7 @@ from curation.cli.options import (
     Params,
     ProfileName,
     run_program,
+    with_version,
 )
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
@@ -38,7 +40,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Train, evaluate and export 3D-ML embeddings.",
+    context_settings=HELP,
 )
+with_version(app)
 
 Changes = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ from curation.cli.export import export
 from curation.cli.import_release import import_release
 from curation.cli.langid import app as langid_app
 from curation.cli.options import (
+    HELP,
     Address,
     AsJson,
     Count,
@@ -24,7 +25,9 @@ from curation.cli.options import (
     Params,
     ProfileName,
     run_program,
+    with_version,
 )
+from curation.cli.run import run
 from curation.cli.verify import verify
 from curation.pipeline.lock import alone
 from curation.pipeline.opening import PARAMS, open_build
@@ -33,7 +36,10 @@ from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.printing import print_json, print_text
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings=HELP
+)
+with_version(app)
 
 sources_app = typer.Typer(no_args_is_help=False)
 app.add_typer(sources_app, name="sources")
@@ -168,6 +174,7 @@ def mix(
     _run(f"mix-{name}", build, as_json=as_json)
 
 
+app.command("run")(run)
 app.command("build")(build_own)
 app.command()(export)
 app.command("import-release")(import_release)

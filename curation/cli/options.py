@@ -16,9 +16,10 @@ import typer
 
 from open_ml_embed.core.errors import CorpusError, exit_code
 from open_ml_embed.core.os_errors import in_words
-from open_ml_embed.core.printing import say
+from open_ml_embed.core.printing import print_text, say
 from open_ml_embed.core.processes import ended_by_signals
 from open_ml_embed.core.terminal import Terminal
+from open_ml_embed.core.version import code_commit, version
 
 ProfileName = Annotated[
     str | None,
@@ -39,6 +40,31 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 SIGNALED = 128
 """Exit codes above are those of signals."""
 STOPPED = "stopped; what is finished is kept: run the same command again to go on"
+
+
+HELP = {"help_option_names": ["-h", "--help"]}
+"""Settings of a command's context."""
+
+
+def _show_version(context: typer.Context, asked: bool) -> None:  # noqa: FBT001 (as typer calls it)
+    if asked:
+        commit = code_commit()
+        print_text(f"{context.info_name} {version()}{f', commit {commit}' if commit else ''}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
+]
+
+
+def with_version(app: typer.Typer) -> None:
+    """Give a program the option `--version`."""
+
+    def about(*, show_version: Version = False) -> None:
+        del show_version  # the callback has done it
+
+    app.callback(help=app.info.help)(about)
 
 
 def run_program(app: typer.Typer) -> None:
