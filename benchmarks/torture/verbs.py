@@ -17,8 +17,8 @@ VERBS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("export", "retrieval", "--format", "triplets", "--to", "out/tiny/exported"),
 )
-PRIVATE = (".lock", "hashes.json")
-"""Files that hold times and paths of a machine."""
+PRIVATE = ("hashes.json",)
+"""Files that hold times and paths of a machine; so do hidden ones: locks, the record of runs."""
 _WORKERS = {step[0] for step in project.STEPS}
 
 
@@ -123,7 +123,7 @@ def tree(root: Path) -> dict[str, bytes]:
         str(path.relative_to(root)): path.read_bytes()
         for top in ("work", "out")
         for path in sorted((root / top).rglob("*"))
-        if path.is_file() and path.name not in PRIVATE
+        if path.is_file() and path.name not in PRIVATE and not path.name.startswith(".")
     }
 
 
