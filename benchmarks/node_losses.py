@@ -155,7 +155,7 @@ def tree(project: Path) -> dict[str, str]:
         str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
         for part in ("work", "out")
         for path in sorted((project / part).rglob("*"))
-        if path.is_file() and path.name not in PRIVATE
+        if path.is_file() and path.name not in PRIVATE and not path.name.startswith(".")
     }
 
 
