@@ -99,7 +99,10 @@ def watch(mark: str) -> None:
     while watched.look() and time.monotonic() < until:
         time.sleep(0.1)
     for _ in range(_ROUNDS):
-        for process in watched.look():
+        left = watched.look()
+        if not left:
+            return
+        for process in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.2)
