@@ -169,7 +169,7 @@ def evaluate(
         if picture is not None:
             draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(report, seal(result, report.name))
+    write_whole(report, seal(result, _report(build).name))  # a report of another name is the same record
     if as_json:
         print_json(result)
     say(f"written to {report}")
