@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from open_ml_embed.core.array_types import U64, Mask
 from sources.checkscan import EXACT, KINDS, hashes_of, hints_of
 from sources.cleaning import scan
+from sources.cleaning.marks import MOJIBAKE
 
 _PATTERNS = {
     "entities": r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|amp|lt|gt|quot|apos|nbsp);",
@@ -135,7 +136,7 @@ def _damage(texts: pa.StringArray, langs: pa.StringArray | None) -> dict[str, in
 def _is_so(kind: str, texts: pa.StringArray) -> Mask:
     """Verify which of the suspected texts show a kind of damage (bool, one per text)."""
     if kind == "mojibake":
-        marked: Mask = (scan.marks_of(texts, spaced=False) & scan.MOJIBAKE) != 0
+        marked: Mask = (scan.marks_of(texts, spaced=False) & MOJIBAKE) != 0
         return marked
     return _flags(pc.match_substring_regex(texts, _PATTERNS[kind]))
 

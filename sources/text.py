@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 
 from open_ml_embed.core.ragged import offsets_of
 from sources.cleaning.encoding import repaired
-from sources.textscan import COMPOSING, SUSPECT, scanned
+from sources.textkinds import COMPOSING, SUSPECT
+from sources.textscan import scanned
 
 _CONTROL = r"[\x00-\x08\x0e-\x1f\x7f\x{80}-\x{84}\x{86}-\x{9f}\x{feff}]"
 _LINE_END = r"\r\n?|[\x0b\x0c\x{85}]"

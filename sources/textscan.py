@@ -9,12 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from open_ml_embed.core.array_types import U8
+from sources.textkinds import BLANK, MARK, ODD, TABLE
 
-CLEAN, COMPOSING, SUSPECT = 0, 1, 2
-"""Verdicts on a text: nothing to do; only NFC may change it; other rules may change it."""
-
-TABLE = 0x20000
-PLAIN, MARK, BLANK, ODD = 0, 1, 2, 3
 _OTHER_SPACES = (0x2000, 0x2001)
 """EN QUAD and EM QUAD, white space that NFC replaces by EN SPACE and EM SPACE."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from open_ml_embed.core.array_types import I32, U8, Flag
 from open_ml_embed.core.compiled import int64, njit
-from sources.textscan import CLEAN, COMPOSING, MARK, ODD, PLAIN, SUSPECT, TABLE
+from sources.textkinds import CLEAN, COMPOSING, MARK, ODD, PLAIN, SUSPECT, TABLE
 
 
 @njit(nogil=True)

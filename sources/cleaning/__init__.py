@@ -21,6 +21,18 @@ from sources.cleaning.detokenize import detokenized
 from sources.cleaning.encoding import repaired
 from sources.cleaning.invisible import without_invisible
 from sources.cleaning.line_layout import items_of, unwrapped
+from sources.cleaning.marks import (
+    AMPERSAND,
+    BACKSLASH,
+    BRACKET,
+    INVISIBLE,
+    LESS_THAN,
+    LINE_END,
+    MOJIBAKE,
+    SPACED,
+    TREEBANK,
+    UNDERSCORE,
+)
 from sources.cleaning.markup import line_ends, plain, unescaped
 from sources.cleaning.remnants import without_jats, without_placeholders, without_treebank
 
@@ -39,17 +51,17 @@ class Operation(NamedTuple):
 
 
 OPERATIONS: dict[str, Operation] = {
-    "encoding": Operation(scan.MOJIBAKE, lambda text, _: repaired(text)),
-    "escapes": Operation(scan.BACKSLASH, lambda text, _: line_ends(text)),
-    "list": Operation(scan.BRACKET, lambda text, _: items_of(text)),
-    "entities": Operation(scan.AMPERSAND, lambda text, _: unescaped(text)),
-    "tags": Operation(scan.LESS_THAN, lambda text, _: plain(text)),
-    "jats": Operation(scan.UNDERSCORE | scan.LESS_THAN, lambda text, _: without_jats(text)),
-    "placeholders": Operation(scan.UNDERSCORE, lambda text, _: without_placeholders(text)),
-    "treebank": Operation(scan.TREEBANK, lambda text, _: without_treebank(text)),
-    "invisible": Operation(scan.INVISIBLE, lambda text, _: without_invisible(text)),
-    "hard-wraps": Operation(scan.LINE_END, lambda text, _: unwrapped(text)),
-    "detokenize": Operation(scan.SPACED, detokenized),
+    "encoding": Operation(MOJIBAKE, lambda text, _: repaired(text)),
+    "escapes": Operation(BACKSLASH, lambda text, _: line_ends(text)),
+    "list": Operation(BRACKET, lambda text, _: items_of(text)),
+    "entities": Operation(AMPERSAND, lambda text, _: unescaped(text)),
+    "tags": Operation(LESS_THAN, lambda text, _: plain(text)),
+    "jats": Operation(UNDERSCORE | LESS_THAN, lambda text, _: without_jats(text)),
+    "placeholders": Operation(UNDERSCORE, lambda text, _: without_placeholders(text)),
+    "treebank": Operation(TREEBANK, lambda text, _: without_treebank(text)),
+    "invisible": Operation(INVISIBLE, lambda text, _: without_invisible(text)),
+    "hard-wraps": Operation(LINE_END, lambda text, _: unwrapped(text)),
+    "detokenize": Operation(SPACED, detokenized),
 }
 """Operations by name (`sources.manifest.CleanName`), in the order in which they are applied.
 
@@ -83,7 +95,7 @@ def cleaned(texts: pa.StringArray, langs: pa.StringArray, names: Sequence[str]) 
     """
     if not names or not len(texts):
         return texts
-    spaced = any(OPERATIONS[name].marks & scan.SPACED for name in names)
+    spaced = any(OPERATIONS[name].marks & SPACED for name in names)
     marks = scan.marks_of(texts, spaced=spaced)
     natural = ~_flags(pc.ends_with(langs, "-Code"))
     for name in sorted(names, key=list(OPERATIONS).index):

@@ -9,23 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from open_ml_embed.core.array_types import U32
-
-AMPERSAND = 1
-LESS_THAN = 2
-BACKSLASH = 4
-UNDERSCORE = 8
-BRACKET = 16
-"""The text begins with an opening bracket."""
-LINE_END = 32
-TREEBANK = 64
-"""Two consecutive grave accents, apostrophes or hyphens, or `-L` or `-R`."""
-MOJIBAKE = 128
-"""A C1 control, or a sequence of characters that looks like the wrongly decoded bytes of one UTF-8 character."""
-INVISIBLE = 256
-REPLACEMENT = 512
-"""U+FFFD."""
-SPACED = 1024
-"""A blank before possible punctuation or a combining sign, or after an opening mark; or a joined hyphen (`@-@`)."""
+from sources.cleaning.marks import AMPERSAND, BACKSLASH, LESS_THAN, LINE_END, LOOK, SPACED, UNDERSCORE
 
 _BYTES = np.zeros(256, np.uint32)
 for _char, _bit in (
@@ -33,8 +17,6 @@ for _char, _bit in (
     ("\r", LINE_END), ("@", SPACED),
 ):  # fmt: skip
     _BYTES[ord(_char)] = _bit
-LOOK = 1 << 31
-"""Not a mark: the byte may begin a marked sequence, so the next bytes have to be checked."""
 for _char in "`'-":
     _BYTES[ord(_char)] = LOOK
 _SPACED_BYTES = _BYTES.copy()

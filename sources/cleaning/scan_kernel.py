@@ -6,7 +6,7 @@ import numpy as np
 
 from open_ml_embed.core.array_types import I32, U8, U32, Mask
 from open_ml_embed.core.compiled import int64, njit, uint32
-from sources.cleaning.scan import BRACKET, INVISIBLE, LOOK, MOJIBAKE, REPLACEMENT, SPACED, TREEBANK
+from sources.cleaning.marks import BRACKET, INVISIBLE, LOOK, MOJIBAKE, REPLACEMENT, SPACED, TREEBANK
 
 
 @njit(nogil=True)

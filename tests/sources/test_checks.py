@@ -10,6 +10,7 @@ import pytest
 from sources.checks import _PATTERNS, RowChecks, seen, under_both
 from sources.checkscan import EXACT, KINDS
 from sources.cleaning import scan
+from sources.cleaning.marks import MOJIBAKE
 from sources.schema import ROW_SCHEMA
 
 DIRTY = {
@@ -69,7 +70,7 @@ def test_the_quick_look_at_the_bytes_misses_nothing():
     counts = seen(texts.slice(7))
     for kind, pattern in _PATTERNS.items():
         assert counts[kind] == pc.match_substring_regex(texts.slice(7), pattern).true_count > 0, kind
-    assert counts["mojibake"] == np.count_nonzero(scan.marks_of(texts.slice(7)) & scan.MOJIBAKE) > 0
+    assert counts["mojibake"] == np.count_nonzero(scan.marks_of(texts.slice(7)) & MOJIBAKE) > 0
     for kind, pattern in (
         ("invisible", r"[\x{ad}\x{200b}\x{2060}\x{feff}\x{e000}-\x{f8ff}]"),
         ("replacement", "\ufffd"),
