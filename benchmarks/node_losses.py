@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks._results import results
 from benchmarks.rehearsal import steps
 from benchmarks.rehearsal.generate import generate
 from sources import registry
@@ -30,8 +31,6 @@ from sources import registry
 STEPS = steps.STEPS[:-1]
 """All but the report."""
 SOURCES = ("gooaq", "snli", "banking77", "ocgi", "sib200", "massive_intent", "xnli")
-PRIVATE = {"hashes.json", ".lock"}
-"""Names of files that hold times and paths of a machine."""
 
 
 def main() -> None:
@@ -151,12 +150,7 @@ def _running(node: Any) -> list[int]:
 
 def tree(project: Path) -> dict[str, str]:
     """Return path → hash of each file of `work/` and `out/`."""
-    return {
-        str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for part in ("work", "out")
-        for path in sorted((project / part).rglob("*"))
-        if path.is_file() and path.name not in PRIVATE and not path.name.startswith(".")
-    }
+    return {str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest() for path in results(project)}
 
 
 if __name__ == "__main__":

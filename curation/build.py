@@ -281,6 +281,11 @@ def title(step: str) -> str:
     return step.replace("mix-", "mix ", 1) if step.startswith("mix-") else step
 
 
+def named(step: str) -> str:
+    """Return a step by the name of its file, from that of the command line; see `title`."""
+    return step.replace("mix ", "mix-", 1)
+
+
 def shards_of(source: str, subset: str, marker: Marker, operation: str, suffix: str) -> list[Shard]:
     """Return a marker's outputs whose names end in `.<suffix>.arrow`, as shards."""
     shards = []

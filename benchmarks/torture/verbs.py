@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks._results import results
 from tests.support import project
 
 VERBS: tuple[tuple[str, ...], ...] = (
@@ -17,8 +18,6 @@ VERBS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("export", "retrieval", "--format", "triplets", "--to", "out/tiny/exported"),
 )
-PRIVATE = ("hashes.json",)
-"""Files that hold times and paths of a machine; so do hidden ones: locks, the record of runs."""
 _WORKERS = {step[0] for step in project.STEPS}
 
 
@@ -119,12 +118,7 @@ def fault_in(log: Path, code: int, *, expected: tuple[int, ...] = ()) -> str:
 
 def tree(root: Path) -> dict[str, bytes]:
     """Return path → content of all that a build has written."""
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for top in ("work", "out")
-        for path in sorted((root / top).rglob("*"))
-        if path.is_file() and path.name not in PRIVATE and not path.name.startswith(".")
-    }
+    return {str(path.relative_to(root)): path.read_bytes() for path in results(root)}
 
 
 def differing(root: Path, wanted: dict[str, bytes]) -> list[str]:

@@ -58,7 +58,7 @@ def import_release(
             print_text(f"  not there: {counted(len(said['absent']), 'file')} of the table")
     if build is None or until == "none":
         return
-    wanted = [*steps_until(build, until)]
+    wanted = steps_until(build, until)
     with alone(build):
         run_steps(build, wanted, lambda step, state: run_one(build, step, state, as_json=as_json))
         if "report" not in wanted:

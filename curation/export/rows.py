@@ -53,6 +53,11 @@ class Batch:
         numbers: I64 = self.positives.flatten().to_numpy()[list_starts(self.positives)[:-1]]
         return numbers
 
+    def negatives_by_column(self, width: int) -> I64:
+        """Return int64[n, width], the numbers of the negatives, where every sample has `width` of them."""
+        numbers: I64 = self.negatives.flatten().to_numpy().reshape(len(self), width)
+        return numbers
+
 
 class Rows:
     """What an exporter reads: the chosen samples and the documents that they name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from curation.build import STEPS, Build, StepResult, title
+from curation.build import STEPS, Build, StepResult, named, title
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.freshness import Checker, State
 from curation.pipeline.outcome_printing import ended
@@ -29,10 +29,10 @@ def named_step(build: Build, step: str, known: list[str]) -> str:
         UnknownNameError: it is not among the known ones; the message has the nearest.
 
     """
-    named = step.replace("mix ", "mix-", 1)
-    if named not in known:
+    name = named(step)
+    if name not in known:
         raise UnknownNameError("step", step, map(title, known), where=f"profile {build.name}")
-    return named
+    return name
 
 
 def steps_until(build: Build, until: str | None) -> list[str]:

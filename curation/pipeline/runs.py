@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from curation.build import Build, title
+from curation.build import Build, named, title
 from curation.failures import RefusedError, RefusedForNowError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.lock import waiting
@@ -116,7 +116,7 @@ def read_runs(build: Build) -> list[Run]:
 
 def last_runs(build: Build) -> dict[str, Run]:
     """Return the last run of each step that has one, by the name of the step's file."""
-    return {run.step.replace("mix ", "mix-", 1): run for run in read_runs(build)}
+    return {named(run.step): run for run in read_runs(build)}
 
 
 def _run(build: Build, step: str, meter: Meter, end: End) -> Run:

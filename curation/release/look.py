@@ -50,14 +50,17 @@ class Found:
     @property
     def instruction(self) -> str | None:
         """The instruction that most of the instructed queries carry, of equals the first by alphabet; null: none."""
-        if not self.instructions:
-            return None
-        return min(self.instructions, key=lambda text: (-self.instructions[text], text))
+        return most_frequent(self.instructions)
 
     @property
     def instructed(self) -> int:
         """Rows whose query carries some instruction."""
         return self.instructions.total()
+
+
+def most_frequent(counts: Counter[str]) -> str | None:
+    """Return the text that is counted most, of equals the first by alphabet; null if there is none."""
+    return min(counts, key=lambda text: (-counts[text], text), default=None)
 
 
 def expected(name: str, line: ReleasedRows, *, listed: bool) -> Found:

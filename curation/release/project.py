@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from curation.release.look import LANG, UNDETERMINED, Found
+from curation.release.look import LANG, UNDETERMINED, Found, most_frequent
 from open_ml_embed.core.errors import ManifestError, UnknownNameError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.validation_errors import refusal
@@ -72,7 +72,7 @@ def _manifest(name: str, found: list[Found], origin: Origin) -> Manifest:
             raise ManifestError(f"both are {one.line.file}", where=where, remedy="leave one of the files out")
         subsets[one.line.subset] = _subset(one)
     told = sum((one.instructions for one in found), Counter[str]())
-    instruction = min(told, key=lambda text: (-told[text], text), default="")
+    instruction = most_frequent(told) or ""
     rows = sum(one.rows for one in found)
     data = {
         "name": name,

@@ -16,7 +16,7 @@ def write(rows: Rows, writer: Writer) -> None:
         with writer.shards(f"{family}/{rows.split}") as sink:
             for batch in rows.batches(family):
                 columns = {"anchor": batch.queries, "positive": rows.texts(batch.first_positives)}
-                numbers = batch.negatives.flatten().to_numpy().reshape(len(batch), width)
+                numbers = batch.negatives_by_column(width)
                 columns |= {f"negative_{i + 1}": rows.texts(numbers[:, i]) for i in range(width)}
                 sink.write(pa.table({name: column.cast(pa.string()) for name, column in columns.items()}))
 

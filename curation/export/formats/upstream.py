@@ -87,27 +87,36 @@ def write(rows: Rows, writer: Writer) -> None:
             for batch in rows.batches(file.family, file.places):
                 sink.write(_table(rows, batch, NEGATIVES[file.family]))
     writer.text(TABLE, written(_lines(files)))
-    writer.notes += notes(files)
+    writer.notes += [*unlisted_notes(files, LISTED), *_drawn_notes(files)]
 
 
-def notes(files: list[UpstreamFile]) -> list[str]:
-    """Return what upstream's trainer does with some of the files, a sentence each."""
-    said = [
-        f"{UNLISTED}/{file.name}.parquet, {len(file.places):,} rows: upstream's trainer does not know the name, and "
-        f"stops at it; add {file.name!r} to its list of {file.family} data, and move the file to {LISTED}/"
+def unlisted_notes(files: list[UpstreamFile], folder: str, ending: str = "") -> list[str]:
+    """Return a sentence for each file whose name upstream's trainer does not know.
+
+    Args:
+        files: of the export.
+        folder: that the trainer reads.
+        ending: of the names of the written files, before `.parquet`.
+
+    """
+    return [
+        f"{UNLISTED}/{file.name}{ending}.parquet, {len(file.places):,} rows: upstream's trainer does not know the "
+        f"name, and stops at it; add {file.name!r} to its list of {file.family} data, and move the file to {folder}/"
         for file in files
         if not file.listed
     ]
-    said += [
+
+
+def _drawn_notes(files: list[UpstreamFile]) -> list[str]:
+    return [
         f"{file.name}.parquet has {len(file.places):,} rows: of these, step 1 of upstream's trainer draws {DRAWN:,}"
         for file in files
         if len(file.places) > DRAWN
     ]
-    return said
 
 
 def _table(rows: Rows, batch: Batch, width: int) -> pa.Table:
-    numbers = batch.negatives.flatten().to_numpy().reshape(len(batch), width)
+    numbers = batch.negatives_by_column(width)
     columns = {"query": batch.queries, "passage": rows.texts(batch.first_positives)}
     columns |= {f"negative_{i + 1}": rows.texts(numbers[:, i]) for i in range(width)}
     return pa.table({name: column.cast(pa.string()) for name, column in columns.items()})

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.export.exporters import Exporter
-from curation.export.formats.upstream import UNLISTED, upstream_files
+from curation.export.formats.upstream import UNLISTED, unlisted_notes, upstream_files
 from curation.export.rows import Batch, Rows
 from curation.export.shards import Writer
 from open_ml_embed.core.ragged import offsets_of
@@ -30,12 +30,7 @@ def write(rows: Rows, writer: Writer) -> None:
         with writer.one_file(f"{folder}/{file.name}_query", "parquet") as sink:
             for batch in rows.batches(file.family, file.places):
                 sink.write(_queries(batch, tokenizer, NEGATIVES[file.family]))
-        if not file.listed:
-            writer.notes.append(
-                f"{UNLISTED}/{file.name}_query.parquet, {len(file.places):,} rows: upstream's trainer does not know "
-                f"the name, and stops at it; add {file.name!r} to its list of {file.family} data, and move the file "
-                f"to {FOLDER}/"
-            )
+    writer.notes += unlisted_notes(files, FOLDER, "_query")
     with writer.one_file(f"{FOLDER}/corpus", "parquet") as sink:
         for documents in rows.documents():
             for start in range(0, documents.num_rows, _AT_ONCE):
@@ -45,7 +40,7 @@ def write(rows: Rows, writer: Writer) -> None:
 
 
 def _queries(batch: Batch, tokenizer: TextTokenizer, width: int) -> pa.Table:
-    numbers = batch.negatives.flatten().to_numpy().reshape(len(batch), width)
+    numbers = batch.negatives_by_column(width)
     columns = {
         "query_input_ids": _ids(batch.queries, tokenizer),
         "passage_input_ids": _as_text(batch.first_positives),
