@@ -12,6 +12,7 @@ from curation.pipeline.outcome_printing import ended
 from curation.pipeline.overrides import overridden
 from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import StageError, UnknownNameError
+from open_ml_embed.core.ray_workers import kept_connection
 
 Done = TypeVar("Done")
 
@@ -87,15 +88,16 @@ def run_steps(
 
     """
     runs: dict[str, Done] = {}
-    while True:
-        states = Checker(build).states()
-        todo = next((step for step in wanted if states[step].kind != "done"), None)
-        if todo is None:
-            return runs, states
-        if todo in runs:
-            why = f"{states[todo].why}, just after it ran"
-            raise StageError(why, where=f"profile {build.name}", remedy="let nothing else change its inputs")
-        runs[todo] = run(todo, states[todo])
+    with kept_connection():
+        while True:
+            states = Checker(build).states()
+            todo = next((step for step in wanted if states[step].kind != "done"), None)
+            if todo is None:
+                return runs, states
+            if todo in runs:
+                why = f"{states[todo].why}, just after it ran"
+                raise StageError(why, where=f"profile {build.name}", remedy="let nothing else change its inputs")
+            runs[todo] = run(todo, states[todo])
 
 
 def run_one(build: Build, step: str, state: State, *, quiet: bool = False, as_json: bool = False) -> StepResult:

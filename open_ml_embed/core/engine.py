@@ -45,12 +45,12 @@ _kept: ContextVar[LocalWorkers | None] = ContextVar("kept workers", default=None
 
 @contextmanager
 def kept_workers() -> Iterator[LocalWorkers]:
-    """Let all operations in the block share their local worker processes, which it yields."""
+    """Let all operations in the block share their local worker processes, which it yields, and their Ray cluster."""
     kept = _kept.get()
     if kept is not None:
         yield kept
         return
-    with LocalWorkers() as workers:
+    with ray_workers.kept_connection(), LocalWorkers() as workers:
         token = _kept.set(workers)
         try:
             yield workers

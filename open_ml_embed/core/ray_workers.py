@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from open_ml_embed.core import metering
@@ -39,7 +40,8 @@ def run(jobs: list[tuple[int, Job]], *, address: str | None, count: int, gpus: f
     require("ray", what="the engine ray", where="--engine ray", instead="take the engine local")
     import ray
 
-    with _connected(ray, address, count):
+    with kept_connection() as connection:
+        connection.ensure(ray, address, count)
         cluster = _Cluster(ray, count, gpus)
         free = cluster.submits * IN_FLIGHT_PER_WORKER
         waiting = iter(sorted(jobs, key=lambda job: -job[1][1].memory))
@@ -56,23 +58,56 @@ def run(jobs: list[tuple[int, Job]], *, address: str | None, count: int, gpus: f
             yield index, _outcome(ray, done, job)
 
 
-@contextmanager
-def _connected(ray: Any, address: str | None, count: int) -> Iterator[None]:
-    """Connect to the cluster, or start one, unless the caller has done so."""
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address:
-        _check_answers(address)
-    with ExitStack() as stack:
+class Connection:
+    """A connection to a cluster, made when it is first needed: to start one takes seconds."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._to: tuple[str | None, int] | None = None
+
+    def ensure(self, ray: Any, address: str | None, count: int) -> None:
+        """Connect to a cluster, or start one on this machine, unless that is done, or was done by the caller.
+
+        Raises:
+            StageError: the cluster does not answer, or Ray does not start.
+
+        """
+        if ray.is_initialized() and self._to in (None, (address, count)):
+            return
+        self.close()
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if address:
+            _check_answers(address)
             _start(ray, address, {})
         else:
             local = {"num_cpus": count or len(os.sched_getaffinity(0)), "include_dashboard": False}
-            stack.enter_context(guarded(lambda: _start(ray, None, local)))
-        stack.callback(ray.shutdown)
-        yield
+            self._held.enter_context(guarded(lambda: _start(ray, None, local)))
+        self._held.callback(ray.shutdown)
+        self._to = (address, count)
+
+    def close(self) -> None:
+        """Disconnect, and end the cluster if it was started here."""
+        self._to = None
+        self._held.close()
+
+
+_kept: ContextVar[Connection | None] = ContextVar("kept connection", default=None)
+
+
+@contextmanager
+def kept_connection() -> Iterator[Connection]:
+    """Let all operations in the block share their connection to a cluster."""
+    kept = _kept.get()
+    if kept is not None:
+        yield kept
+        return
+    connection = Connection()
+    token = _kept.set(connection)
+    try:
+        yield connection
+    finally:
+        _kept.reset(token)
+        connection.close()
 
 
 def _start(ray: Any, address: str | None, local: dict[str, Any]) -> None:

@@ -48,6 +48,30 @@ if __name__ == "__main__":
 """
 
 
+SHARES = """
+import sys
+import ray
+from open_ml_embed.core.engine import Workers, kept_workers, run
+from open_ml_embed.core.ray_workers import kept_connection
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Task
+from tests.core.test_ray_workers import Does
+
+def cluster(name, count):
+    (marker,) = run(Does(), [Task("0", (), "")], Store(f"{sys.argv[1]}/{name}"), Workers("ray", count))
+    return ray.get_runtime_context().get_node_id(), marker.stats["process"]
+
+if __name__ == "__main__":
+    with kept_connection():
+        with kept_workers():
+            found = [cluster("a", 1), cluster("b", 1)]
+        found += [cluster("c", 1), cluster("d", 2)]
+    assert not ray.is_initialized()
+    nodes, processes = zip(*found)
+    print(len(set(nodes[:3])), len(set(processes[:3])), nodes[3] in nodes[:3])
+"""
+
+
 SLEEPS = """
 import sys, time
 from open_ml_embed.core.engine import Workers, run
@@ -108,20 +132,26 @@ def test_a_task_that_ends_its_process_is_named(tmp_path, cluster, monkeypatch):
     assert "finished shards are kept" in caught.value.remedy
 
 
+def printed_by(program, folder):
+    """Return the words that a program of its own process prints."""
+    script = folder / "program.py"
+    script.write_text(program)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script), str(folder / "store")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.split()
+
+
 def test_without_an_address_ray_is_started_here_beside_any_other_cluster(tmp_path, cluster):
     """`ray.init()` would connect to the other one, and refuse the number of cores."""
-    script = tmp_path / "beside.py"
-    script.write_text(BESIDE)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "store")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout.split()[-1]) == 2
+    assert printed_by(BESIDE, tmp_path)[-1] == "2"
+
+
+def test_the_operations_of_a_step_and_the_steps_of_a_run_share_a_cluster(tmp_path):
+    """To start one takes seconds, and dedup has ten operations. Another number of cores is another cluster."""
+    pytest.importorskip("ray")
+    assert printed_by(SHARES, tmp_path)[-3:] == ["1", "1", "False"]
 
 
 def test_a_driver_that_is_killed_leaves_no_process_of_its_cluster(tmp_path):
