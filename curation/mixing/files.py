@@ -113,12 +113,17 @@ def batches_of(
     """
     file, schema = with_columns(path, columns), schema_of(columns)
     with _in_words(path):
+        groups = range(file.num_row_groups) if row_groups is None else row_groups
+        left = sum(file.metadata.row_group(group).num_rows for group in groups)
         batches = file.iter_batches(rows, row_groups=row_groups, columns=list(columns))
     while True:
         with _in_words(path):
             batch = next(batches, None)
             if batch is None:
+                if left:  # a page of a column that holds fewer values ends the iteration without an error
+                    raise _unusable(f"{left:,} rows fewer than its footer says", path)
                 return
+            left -= batch.num_rows
             batch.validate(full=True)
         for name in columns:
             column = batch.column(name)

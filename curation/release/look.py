@@ -150,6 +150,8 @@ def _counted(
                 languages[k] |= set(values.drop_null().unique().to_pylist())
                 nulls[k] += values.null_count
         start = stop
+    if start < file.metadata.num_rows:  # a page of a column that holds fewer values ends the iteration without an error
+        raise pa.ArrowInvalid(f"{file.metadata.num_rows - start:,} rows fewer than its footer says")
     return counts, languages, nulls
 
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from open_ml_embed.core.scratch import scratch_folder
 from sources.globs import any_match
-from sources.quarantine import Quarantine
+from sources.quarantine import Quarantine, plain
 from sources.readers.sniff import BrokenStreamError, compression_of, head_of, open_binary
 
 MAX_RATIO = 1000
@@ -121,8 +121,8 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
         quarantine: receives members that are damaged, encrypted, unsafe or decompression bombs.
 
     Yields:
-        (``name!member``, path of a temporary file that exists until the next iteration). For the last member of a cut
-        archive, the file holds the part before the cut.
+        (``name!member``, path of a temporary file that exists until the next iteration). Bytes of a member's name that
+        are no UTF-8 are escaped. For the last member of a cut archive, the file holds the part before the cut.
 
     """
     with scratch_folder("member") as folder:
@@ -134,7 +134,7 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
             with path.open("rb") as file:
                 archive = _Zip(path, globs) if file.read(4) in _ZIP else _Tar(path, name, globs)
             for member, size, stream in archive:
-                full, reached = f"{name}!{member}", True
+                full, reached = f"{name}!{plain(member)}", True
                 if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
                     quarantine.add(full, 0, "unsafe-member", member)
                     continue
@@ -166,7 +166,7 @@ def members(path: Path, name: str, globs: list[str] | None, quarantine: Quaranti
             quarantine.add_unreadable(name, str(error), left, reason="unreadable-archive")
             return
         for link in archive.links:
-            quarantine.add(f"{name}!{link}", 0, "link-member", link)
+            quarantine.add(f"{name}!{plain(link)}", 0, "link-member", link)
         if archive.damage:
             quarantine.add_unreadable(name, archive.damage, archive.skipped, reason="unreadable-archive")
         elif not reached and not archive.links:

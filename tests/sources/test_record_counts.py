@@ -1,5 +1,6 @@
 """What became of each file's records: exact where a record makes a row, whatever is cut, joined, filtered or broken."""
 
+import io
 import json
 import tarfile
 from collections import Counter
@@ -83,6 +84,26 @@ def test_members_count_for_their_archive(tmp_path):
     found, rows, _ = counted(tmp_path, {"all.tar": None}, manifest())
     assert (found["all.tar"].records, found["all.tar"].rows, rows) == (6, 5, 5)
     assert found["all.tar"].quarantined == {"invalid-json": 1}
+
+
+def test_bytes_of_a_members_name_that_are_no_text_are_escaped(tmp_path):
+    """Arrow cannot hold them: the rows, and the bad records, of such a member ended the task."""
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        data = ("no json\n" + lines(records(2))).encode()
+        info = tarfile.TarInfo("caf\udce9.jsonl")
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+        link = tarfile.TarInfo("l\udce9.jsonl")
+        link.type, link.linkname = tarfile.SYMTYPE, "x"
+        archive.addfile(link)
+    quarantine = Quarantine("made", "t")
+    parts_ = parts(manifest(), "t", [RawFile("records", "all.tar", str(tmp_path / "all.tar"), 1, "x")])
+    batches = [batch for part in parts_ for batch in normalize(part, manifest(), quarantine, Counter())]
+    assert sum(batch.num_rows for batch in batches) == 2
+    assert [(entry["file"], entry["reason"]) for entry in quarantine.table().to_pylist()] == [
+        ("all.tar!caf\\udce9.jsonl", "invalid-json"),
+        ("all.tar!l\\udce9.jsonl", "link-member"),
+    ]
 
 
 def test_a_lost_row_group_counts_its_rows(tmp_path):

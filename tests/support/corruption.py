@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 
 def _flipped(data: bytes, rng: random.Random) -> bytes:
     at = rng.randrange(len(data))
@@ -63,3 +65,16 @@ def corrupt(path: Path, rng: random.Random) -> str:
 
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     return way.__name__.strip("_")
+
+
+def without_values(path: Path, column: str) -> None:
+    """Write a Parquet file again so that a page of a column says that it has no values, though its footer does."""
+    pq.write_table(pq.read_table(path), path, compression="none", use_dictionary=False)
+    about = pq.ParquetFile(path)
+    chunk = about.metadata.row_group(0).column(about.schema_arrow.names.index(column))
+    data = bytearray(path.read_bytes())
+    assert chunk.num_values < 64, "the number takes one byte"
+    said = bytes([0x15, 2 * chunk.num_values])  # a field of type int32, zigzag
+    at = data.index(said, data.index(b"\x2c", chunk.data_page_offset))
+    data[at + 1] = 0
+    path.write_bytes(data)

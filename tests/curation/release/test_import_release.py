@@ -22,6 +22,7 @@ from open_ml_embed.core.errors import ManifestError, SchemaError, SettingsError,
 from sources.fetch import hub
 from sources.released import unknown_rows
 from tests.curation.release.releases import TABLE, TOLD, make, write
+from tests.support.corruption import without_values
 from tests.support.hub.server import serving
 
 
@@ -237,6 +238,10 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_written(tmp_path)
         import_release(str(tmp_path / "files"), project)
     (tmp_path / "files/more/paq.parquet").write_bytes(b"no parquet")
     with pytest.raises(SchemaError, match="cannot be read"):
+        import_release(str(tmp_path / "files"), project)
+    pq.write_table(table, tmp_path / "files/more/paq.parquet")
+    without_values(tmp_path / "files/more/paq.parquet", "query")
+    with pytest.raises(SchemaError, match="rows fewer than its footer says"):
         import_release(str(tmp_path / "files"), project)
     (tmp_path / "files/more/paq.parquet").unlink()
     assert not project.exists()
