@@ -24,7 +24,7 @@ from open_ml_embed.core.scratch import scratch_folder
 from sources.draft.card import Card, read_card
 from sources.fetch import FetchOptions, hub
 from sources.fetch.file_selection import CONVERTED
-from sources.fetch.local import names_below
+from sources.fetch.local import check_name, names_below
 from sources.globs import any_match
 from sources.languages import LanguageCodeError, tag_of
 from sources.manifest import RawTable
@@ -145,6 +145,7 @@ def proposed_name(dataset: str) -> str:
 
 def _local(path: Path, local_root: str | None) -> tuple[_Dataset, Sample]:
     folder = path if path.is_dir() else path.parent
+    check_name(path.name, str(folder))
     names = names_below(folder) if path.is_dir() else [path.name]
     cards = ["README.md"] if not path.is_dir() and (folder / "README.md").is_file() else []
     sizes = {name: (folder / name).stat().st_size for name in [*names, *cards]}

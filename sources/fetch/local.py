@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError
@@ -55,11 +56,34 @@ def in_place(manifest: Manifest, subset: str, options: FetchOptions) -> list[Raw
 
 
 def names_below(folder: Path) -> list[str]:
-    """Return the files below a folder as slash-separated relative names, sorted, without hidden ones."""
+    """Return the files below a folder as slash-separated relative names, sorted, without hidden ones.
+
+    Raises:
+        FetchError: a name is no UTF-8.
+
+    """
     if not folder.is_dir():
         return []
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    for name in names:
+        check_name(name, str(folder))
+    return names
+
+
+def check_name(name: str, where: str) -> None:
+    """Check that records can hold the name of a file: a name on a disk is bytes, and need not be text.
+
+    Raises:
+        FetchError: it is no UTF-8.
+
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        remedy = "rename the file, or move it out of the folder"
+        what = f"the name of a file is no UTF-8: {os.fsencode(name)!r}"
+        raise FetchError(what, where=where, remedy=remedy) from None
 
 
 def known_names(folder: Path, options: FetchOptions) -> Names:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from open_ml_embed.core.errors import FetchError
+from sources.draft.sample import look_at
 from sources.fetch import FetchOptions, fetch
 from sources.fetch.file_selection import matching
 from sources.globs import any_match
@@ -26,6 +27,23 @@ def test_by_hand(tmp_path):
     files = fetch(by_hand(), "en", FetchOptions(str(tmp_path / "raw"), local_root=str(tmp_path / "local")))
     assert [(file.name, Path(file.path).read_text()) for file in files] == [("a.jsonl", "a"), ("b.jsonl", "b")]
     assert files[0].identity != files[1].identity
+
+
+def test_a_name_that_is_no_text_is_refused_in_words(tmp_path):
+    """No record could hold it: a draft ended in a traceback."""
+    folder = tmp_path / "local/example-1.0"
+    folder.mkdir(parents=True)
+    (folder / "a.jsonl").write_text("a")
+    odd = folder / "caf\udce9.jsonl"
+    odd.write_text('{"q": "what", "p": "that"}')
+    options = FetchOptions(str(tmp_path / "raw"), local_root=str(tmp_path / "local"))
+    for read in (
+        lambda: fetch(by_hand(), "en", options),
+        *(lambda p=p: look_at(str(p), options) for p in (folder, odd)),
+    ):
+        with pytest.raises(FetchError, match=r"is no UTF-8: b'caf\\xe9\.jsonl'") as caught:
+            read()
+        assert "rename" in caught.value.remedy
 
 
 @pytest.mark.parametrize("local_root", [None, "nowhere"])
