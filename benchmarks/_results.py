@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-PRIVATE = ("hashes.json",)
+PRIVATE = ("hashes.json", "digests.json")
 """Files that hold times and paths of a machine; so do hidden ones: locks, the record of runs."""
 
 

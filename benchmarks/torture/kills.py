@@ -66,9 +66,6 @@ def _watch(happened: Callable[[], None]) -> None:
 
 
 def _count(target: Path) -> None:
-    import atexit
-
-    del atexit
     descriptor = os.open(target, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     seen = [0]
 
@@ -97,9 +94,9 @@ def at_times(count: int, seed: int) -> Row:
     verbs.load()
     with tempfile.TemporaryDirectory() as folder:
         stages = verbs.Stages(Path(folder))
-        workers = [i for i, verb in enumerate(verbs.VERBS) if verb in verbs.project.STEPS]
+        signaled = [i for i, verb in enumerate(verbs.VERBS) if verb in (*verbs.project.STEPS, *verbs.TRAINING)]
         for _ in range(count):
-            number, way = rng.choice(workers), rng.choice(list(WAYS))
+            number, way = rng.choice(signaled), rng.choice(list(WAYS))
             stages.restore(number)
             child = verbs.start(stages.root, verbs.VERBS[number], stages.log, workers=2)
             pause = rng.uniform(0.0, 4.0)

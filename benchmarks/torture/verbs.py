@@ -1,4 +1,4 @@
-"""Runs `curate` in forked processes of this one, which has imported it: a verb costs no start of an interpreter."""
+"""Runs `curate` and `train3d` in forked processes of this one, which has imported them: no interpreter is started."""
 
 from __future__ import annotations
 
@@ -13,12 +13,36 @@ from pathlib import Path
 from benchmarks._results import results
 from tests.support import project
 
+TRAINING: tuple[tuple[str, ...], ...] = (
+    ("train3d", "tokenize"),
+    ("train3d", "fit"),
+    ("train3d", "evaluate"),
+    ("train3d", "export", "--to", "out/tiny/small", "--layers", "1", "--dim", "8", "--mode", "efficient"),
+)
 VERBS: tuple[tuple[str, ...], ...] = (
     *project.STEPS,
     ("report",),
     ("export", "retrieval", "--format", "triplets", "--to", "out/tiny/exported"),
+    *TRAINING,
 )
-_WORKERS = {step[0] for step in project.STEPS}
+"""In the order they run. `train3d` comes first in those that are not of `curate`."""
+_WORKERS = {step[0] for step in project.STEPS} | {"tokenize"}
+_OF_THIS_RUN = ("log.jsonl",)
+"""Files that hold seconds."""
+_STAGE = {"batch_size": 8, "learning_rate": 1e-3, "steps": 4}
+_TRAIN = {
+    "backbone": {
+        "kind": "random-qwen3", "vocab_size": 512, "hidden_size": 16, "layers": 2, "heads": 2, "kv_heads": 1,
+        "head_dim": 8, "intermediate_size": 32,
+    },
+    "device": "cpu", "threads": 1, "max_length": 24, "checkpoint_every": 2, "ranks": [4, 8],
+    "objective": {"layers": [1, 2], "dims": [8, 16]},
+    "stages": [
+        _STAGE | {"name": "retrieval", "mix": "retrieval", "negatives": {"retrieval": 2}},
+        _STAGE | {"name": "instruction", "mix": "instruction"},
+    ],
+    "evaluation": {"mix": "instruction", "queries": 20},
+}  # fmt: skip
 
 
 def load() -> None:
@@ -34,7 +58,11 @@ def load() -> None:
     import curation.mixing.step.run
     import curation.normalize.step
     import curation.report.step
-    import curation.verify.run  # noqa: F401
+    import curation.verify.run
+    import train.cli
+    import train.evaluation.evaluate
+    import train.export.export
+    import train.loop.fit  # noqa: F401
 
 
 def start(
@@ -64,10 +92,13 @@ def start(
         os.dup2(output, 2)
         os.chdir(root)
         os.environ.update({"CORPUS_MANIFESTS": str(root / "manifests"), "COLUMNS": "120"})
-        sys.argv = ["curate", *verb, *(["--workers", str(workers)] if verb[0] in _WORKERS else [])]
+        program, *words = verb if verb[0] == "train3d" else ("curate", *verb)
+        sys.argv = [program, *words, *(["--workers", str(workers)] if words[0] in _WORKERS else [])]
         before()
-        from curation.cli.app import main
-
+        if program == "train3d":
+            from train.cli import main
+        else:
+            from curation.cli.app import main
         main()
         code = 0
     except SystemExit as end:
@@ -117,8 +148,9 @@ def fault_in(log: Path, code: int, *, expected: tuple[int, ...] = ()) -> str:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """Return path → content of all that a build has written."""
-    return {str(path.relative_to(root)): path.read_bytes() for path in results(root)}
+    """Return path → content of all that a build and its training have written."""
+    files = [path for path in results(root) if path.name not in _OF_THIS_RUN]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def differing(root: Path, wanted: dict[str, bytes]) -> list[str]:
@@ -134,7 +166,8 @@ class Stages:
         """Make the project and run all verbs once, undisturbed."""
         self.folder, self.root = folder, folder / "project"
         self.root.mkdir(parents=True)
-        project.make(self.root, rows=rows, sources={"include": ["pairs", "classes", "opinions"], "local_root": "raw"})
+        sources = {"include": ["pairs", "classes", "opinions"], "local_root": "raw"}
+        project.make(self.root, rows=rows, sources=sources, train=_TRAIN)
         self.log = folder / "log"
         self.after: list[dict[str, bytes]] = []
         for number, verb in enumerate(VERBS):
