@@ -104,7 +104,7 @@ def rows_of(rng: random.Random, count: int) -> list[dict[str, Any]]:
 
 def apart(rng: random.Random, count: int) -> list[int]:
     """Choose some records such that no two are adjacent."""
-    chosen = sorted(rng.sample(range(count), rng.randint(0, max(count // 5, 1))))
+    chosen = sorted(rng.sample(range(count), min(count, rng.randint(0, max(count // 5, 1)))))
     return [at for place, at in enumerate(chosen) if not place or at > chosen[place - 1] + 1]
 
 

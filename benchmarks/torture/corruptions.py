@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -70,7 +71,7 @@ WAYS: tuple[Callable[[Path, list[Path], random.Random], None], ...] = (
 def row(count: int, seed: int) -> Row:
     """Try `count` corruptions."""
     result = Row(
-        "corruption: bytes, other files, folders, links, foreign JSON, in work/ and out/; then a verb, verify, repair"
+        "corruption: bytes, other files, folders, links, foreign JSON, of builds and trainings; then the repair"
     )
     rng = random.Random(seed)
     verbs.load()
@@ -85,19 +86,84 @@ def row(count: int, seed: int) -> Row:
             files = [
                 path for top in ("work", "out") for path in sorted((stages.root / top).rglob("*")) if path.is_file()
             ]
-            # An export holds no record of what it should be.
-            files = [path for path in files if "exported" not in path.parts]
+            files = [path for path in files if _has_record(path.relative_to(stages.root))]
             path, way = rng.choice(files), rng.choice(WAYS)
             name = str(path.relative_to(stages.root))
             way(path, files, rng)
-            verb = rng.choice([*verbs.VERBS, ("status",), ("show", "pairs"), ("status", "--json")])
-            fault = _fault(stages, name, verb, whole)
+            if _is_trained(name):
+                verb = rng.choice([*verbs.TRAINING, ("status",)])
+                fault = _trained_fault(stages, name, verb, whole)
+            else:
+                verb = rng.choice([*verbs.VERBS, ("status",), ("show", "pairs"), ("status", "--json")])
+                fault = _fault(stages, name, verb, whole)
             result.count(f"{name}, {way.__name__.strip('_')}, then {' '.join(verb)}: {fault}" if fault else "")
     return result
 
 
+def _is_trained(name: str) -> bool:
+    """Tell whether the trainer wrote a file: `verify` names it, and the trainer makes it again."""
+    return name.startswith(("work/tiny/train/", "out/tiny/model", "out/tiny/evaluation"))
+
+
 def _fault(stages: verbs.Stages, name: str, verb: tuple[str, ...], whole: dict[str, bytes]) -> str:
     """Run a verb, `verify` and the repair; return what is wrong."""
+    fault = _believed(stages, name, verb, whole)
+    if fault:
+        return fault
+    code = verbs.run(stages.root, REPAIR, stages.log)
+    fault = verbs.fault_in(stages.log, code)
+    if fault or code:
+        return f"the repair ended with {code}: {fault or stages.log.read_text()[-300:]}"
+    code = verbs.run(stages.root, VERIFY, stages.log)
+    if code:
+        return f"after the repair: {stages.log.read_text()[-300:]}"
+    # What is no fault to `verify`, such as a file of a step that is gone.
+    code = verbs.run(stages.root, ("run",), stages.log)
+    if code:
+        return f"after the repair, `run` ended with {code}: {stages.log.read_text()[-300:]}"
+    left = _differing(stages, whole)
+    return f"after the repair {left[:3]} differ" if left else ""
+
+
+def _trained_fault(stages: verbs.Stages, name: str, verb: tuple[str, ...], whole: dict[str, bytes]) -> str:
+    """Run a verb and `verify`; do what the findings say, and train; return what is wrong."""
+    fault = _believed(stages, name, verb, whole)
+    if fault:
+        return fault
+    before = _differing(stages, whole)
+    code = verbs.run(stages.root, (*VERIFY, "--json"), stages.log)
+    fault = verbs.fault_in(stages.log, code)
+    if fault:
+        return f"verify: {fault}"
+    for named in re.findall(r"delete the folder (\S+):", stages.log.read_text("utf-8", "replace")):
+        shutil.rmtree(stages.root / named, ignore_errors=True)
+    for step in verbs.TRAINING[:3]:
+        fault = _with_remedy(stages, step)
+        if fault:
+            return f"after the remedy, {' '.join(step)} {fault}"
+    code = verbs.run(stages.root, VERIFY, stages.log)
+    if code:
+        return f"after the remedy: {stages.log.read_text()[-300:]}"
+    left = _differing(stages, whole)
+    return f"{before[:3]} differed, and after the remedy {left[:3]}" if left else ""
+
+
+def _with_remedy(stages: verbs.Stages, step: tuple[str, ...]) -> str:
+    """Run a command of the trainer; if it ends with an error, do what that says and run it again."""
+    code = verbs.run(stages.root, step, stages.log)
+    said = stages.log.read_text("utf-8", "replace")
+    if code == 1 and (named := re.search(r"error (\S+): something else stands there", said)):
+        path = Path(named[1])
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        code = verbs.run(stages.root, step, stages.log)
+    elif code == 1 and "--no-resume` trains again" in said:
+        code = verbs.run(stages.root, ("train3d", "fit", "--no-resume"), stages.log)
+    fault = verbs.fault_in(stages.log, code)
+    return f"ended with {code}: {fault or stages.log.read_text()[-300:]}" if fault or code else ""
+
+
+def _believed(stages: verbs.Stages, name: str, verb: tuple[str, ...], whole: dict[str, bytes]) -> str:
+    """Run a verb; return what is wrong with its end, or with what it made of the file."""
     code = verbs.run(stages.root, verb, stages.log)
     fault = verbs.fault_in(stages.log, code)
     if fault:
@@ -106,17 +172,17 @@ def _fault(stages: verbs.Stages, name: str, verb: tuple[str, ...], whole: dict[s
     discarded = [other for other in believed if not (stages.root / other).exists()]
     if code == 0 and set(believed) - set(discarded):
         return f"it ended well, and {believed[:3]} differ"
-    code = verbs.run(stages.root, REPAIR, stages.log)
-    fault = verbs.fault_in(stages.log, code)
-    if fault or code:
-        return f"the repair ended with {code}: {fault or stages.log.read_text()[-300:]}"
-    code = verbs.run(stages.root, VERIFY, stages.log)
-    if code:
-        return f"after the repair: {stages.log.read_text()[-300:]}"
-    for step in verbs.VERBS:  # what is not a fault to `verify`, such as a file of a step that is gone
-        verbs.run(stages.root, step, stages.log)
-    left = [other for other in verbs.differing(stages.root, whole) if "exported" not in other]
-    return f"after the repair {left[:3]} differ" if left else ""
+    return ""
+
+
+def _differing(stages: verbs.Stages, whole: dict[str, bytes]) -> list[str]:
+    return [name for name in verbs.differing(stages.root, whole) if _has_record(Path(name))]
+
+
+def _has_record(path: Path) -> bool:
+    """Tell whether a record says what a file should hold: none does for exports, and for a model's card."""
+    in_model = any(part.startswith("model") for part in path.parts)
+    return not {"exported", "small"} & set(path.parts) and not (in_model and path.name == "README.md")
 
 
 os.environ.setdefault("COLUMNS", "120")

@@ -58,7 +58,7 @@ def load() -> None:
     import curation.mixing.step.run
     import curation.normalize.step
     import curation.report.step
-    import curation.verify.run
+    import curation.verify.run  # noqa: F401
     import train.cli
     import train.evaluation.evaluate
     import train.export.export

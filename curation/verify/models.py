@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from curation.build import Build
@@ -24,16 +23,18 @@ def check_models(build: Build, checked: Checked, *, deep: bool) -> None:
     work, model = build.local_work / build.name / "train", build.out / "model"
     again = f"`{build.command(FIT)}`"
     for folder in sorted((work / "stores").glob("*/")):
-        _check_store(build, folder, checked, f"delete it; {again} makes it again", deep=deep)
+        _check_store(build, folder, checked, f"{again} makes it again", deep=deep)
     for folder in sorted((work / "tokenizers").glob("*/")):
-        _check_listed(build, folder, LISTING, checked, f"delete the folder; {again} makes it again", deep=deep)
+        _check_listed(build, folder, LISTING, checked, f"{again} makes it again", deep=deep)
     for folder in sorted((work / "runs").glob("*/checkpoints/*/")):
-        remedy = f"nothing needs to be done: {again} goes on from the checkpoint before"
+        name = folder.relative_to(build.root).as_posix()
+        remedy = f"delete the folder {name}: {again} goes on from the checkpoint before, if it has to"
         _check_checkpoint(build, folder, checked, remedy, deep=deep)
-    if model.is_dir():
-        remedy = f"{again} writes it again from the last checkpoint, once the file is deleted"
-        _check_listed(build, model, f"train3d/{LISTING}", checked, remedy, deep=deep)
-        _check_record(build, model / "train3d" / "run.json", checked, remedy, strict=True)
+    for folder in (model, *sorted(model.with_name(f"{model.name}-stages").glob("*/"))):
+        if folder.is_dir():
+            remedy = f"{again} writes it again from the weights in the folder, or from the last checkpoint"
+            _check_listed(build, folder, f"train3d/{LISTING}", checked, remedy, deep=deep)
+            _check_record(build, folder / "train3d" / "run.json", checked, remedy, strict=True)
     _check_record(
         build, build.out / "evaluation.json", checked, f"`{build.command(EVALUATE)}` makes it again", strict=False
     )
@@ -64,17 +65,14 @@ def _check_checkpoint(build: Build, folder: Path, checked: Checked, remedy: str,
     """Check a checkpoint against its `position.json`, which lists the size and hash of every other file."""
     name = folder.relative_to(build.root).as_posix()
     try:
-        listed = json.loads((folder / POSITION).read_bytes())["files"]
-        files = {path: Output(path, 0, int(size), str(xxh3)) for path, (size, xxh3) in listed.items()}
-    except FileNotFoundError:
+        record = read_sealed(folder / POSITION)
+    except DamagedRecordError as error:
+        checked.add([Finding(f"{name}/{POSITION}", "damaged", f"is damaged: {error.what}", remedy=remedy)])
+        return
+    if record is None:
         checked.add([Finding(name, "unknown", f"has no {POSITION}: it was not finished")])
         return
-    except KeyError:
-        checked.add([Finding(name, "unknown", f"has a {POSITION} that lists no files")])
-        return
-    except (ValueError, TypeError, AttributeError):
-        checked.add([Finding(f"{name}/{POSITION}", "damaged", "is damaged", remedy=remedy)])
-        return
+    files = {path: Output(path, 0, int(size), str(xxh3)) for path, (size, xxh3) in record["files"].items()}
     store = Store(str(folder))
     sizes = store.sizes(files)
     for path, output in files.items():

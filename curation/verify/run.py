@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from curation.build import STEPS, Build, StepResult
 from curation.mixing.recipe import built_mixes
@@ -17,6 +15,7 @@ from curation.verify.raw import check_hashes, check_raw
 from curation.verify.results import check_results, steps_of
 from curation.verify.shards import Place, check_shards
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import remove
 from open_ml_embed.core.names import inside
 from open_ml_embed.core.printing import say
 from open_ml_embed.core.store import Store
@@ -82,19 +81,11 @@ def _remove(build: Build, path: str) -> None:
     """Remove what a finding names: `work/…`, wherever the setting `work` puts it, or `out/…`."""
     top, _, below = path.partition("/")
     if top != "work":
-        _delete(inside(build.root, path))
+        remove(inside(build.root, path))
         return
     if build.is_remote:
         Store(build.work).remove(below)
-    _delete(inside(build.local_work, below))  # if remote: downloads and caches
-
-
-def _delete(path: Path) -> None:
-    """Delete whatever stands in the place of a file."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    remove(inside(build.local_work, below))  # if remote: downloads and caches
 
 
 def _damaged_results(found: Checked) -> set[str]:

@@ -73,6 +73,14 @@ def put_folder(filled: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, or whatever stands in its place: a folder, a link to nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _temporary(path: Path) -> Path:
     """Return a temporary path beside `path`, unique to this thread; remove those that dead processes left for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,14 +92,18 @@ def _temporary(path: Path) -> Path:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process of this machine runs."""
+    """Tell whether a process of this machine runs; one that has ended and that nobody has waited for does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # the process exists and belongs to another user
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:  # no Linux, or it has just ended: the next run finds out
+        return True
+    return state not in (b"Z", b"X")
 
 
 def _flush(path: Path) -> None:

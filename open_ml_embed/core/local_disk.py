@@ -58,7 +58,9 @@ class LocalDisk:
         """Return the content of a small file; None if it does not exist."""
         try:
             return Path(self.full(path)).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _MISSING:
+                raise
             return None
 
     def read_all(self, paths: Iterable[str]) -> list[bytes | None]:
@@ -102,7 +104,7 @@ class LocalDisk:
                 for entry in entries:
                     if entry.name.endswith(suffix):
                         number += 1
-                    elif entry.is_dir():
+                    elif _is_folder(entry):
                         folders.append(entry.path)
         return number
 
@@ -111,7 +113,7 @@ class LocalDisk:
         while folders:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
                 for entry in entries:
-                    is_folder = entry.is_dir()
+                    is_folder = _is_folder(entry)
                     if is_folder:
                         folders.append(entry.path)
                     yield entry.path[len(self.root) + 1 :], is_folder
@@ -142,3 +144,13 @@ class LocalDisk:
             match = _LEFT.search(left.name)
             if match and match["host"] == HOST and not is_alive(int(match["pid"])):
                 left.unlink(missing_ok=True)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno not in _MISSING:
+            raise
+        return False

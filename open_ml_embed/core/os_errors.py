@@ -65,7 +65,7 @@ _KINDS = (
         "put work/ on a file system with locks (flock), such as a local disk",
     ),
     _Kind(
-        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY),
+        (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
         "something else stands there: {reason}",
         "move it away, then run the command again",
     ),
@@ -87,7 +87,7 @@ _KINDS = (
     _Kind((errno.ENOMEM,), "the memory of this machine is not enough", f"use fewer --workers; {KEPT}"),
     _Kind((errno.EFBIG,), "the file is larger than the file system or `ulimit -f` allows", "allow larger files"),
     _Kind(
-        (errno.ELOOP, errno.EBUSY, errno.ETXTBSY, errno.EXDEV, errno.ETIMEDOUT),
+        (errno.EBUSY, errno.ETXTBSY, errno.EXDEV, errno.ETIMEDOUT),
         "the system refuses: {reason}",
         f"see what else uses it; {KEPT}",
     ),

@@ -7,6 +7,7 @@ that lies in the place of another is seen too.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Mapping
@@ -97,6 +98,10 @@ def read_sealed(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP):
+            raise
+        raise DamagedRecordError("a folder or a link stands in its place", where=str(path), remedy=remedy) from None
     return unseal(data, path.name, where=str(path), remedy=remedy)
 
 

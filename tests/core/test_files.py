@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from open_ml_embed.core.files import whole_file, whole_folder, write_whole
+from open_ml_embed.core.files import is_alive, whole_file, whole_folder, write_whole
 
 
 def test_a_file_appears_when_its_block_ends_and_folders_are_made(tmp_path):
@@ -80,3 +80,17 @@ def test_two_names_of_which_one_begins_with_the_other_do_not_disturb_each_other(
         one.write_text("1")
         two.write_text("2")
     assert (tmp_path / "a").read_text() + (tmp_path / "a.b").read_text() == "12"
+
+
+def test_a_process_that_has_ended_does_not_run_though_nobody_has_waited_for_it():
+    """A container's first process may never wait: what such a process left would stay for good."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert is_alive(child.pid)
+        child.kill()
+        until = time.monotonic() + 20
+        while is_alive(child.pid) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not is_alive(child.pid)
+    finally:
+        child.communicate()

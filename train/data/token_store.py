@@ -14,12 +14,12 @@ from curation.mixing.files import SPLITS
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.printing import say
-from open_ml_embed.core.recorded import DamagedFileError, check_file
+from open_ml_embed.core.recorded import DamagedFileError, check_file, record_of
 from open_ml_embed.core.sealed import DamagedRecordError
 from open_ml_embed.core.store import Store as Shards
 from train.data.memmap_columns import Column, Ragged, Runs
 from train.data.mix import Dataset, Mix
-from train.data.tokenize import KINDS, VERSION, read_index, tokenize
+from train.data.tokenize import KINDS, TOKENIZER, VERSION, read_index, tokenize
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -83,12 +83,12 @@ def open_store(mix: Mix, tokenizer: Tokenizer, root: Path, workers: Workers = HE
 
     """
     folder = root / digest([VERSION, mix.identity, tokenizer.to_str()])[:16]
-    if not _is_whole(folder):
+    if not _is_whole(folder, tokenizer):
         tokenize(mix, tokenizer, folder, workers)
     return map_store(folder)
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_whole(folder: Path, tokenizer: Tokenizer) -> bool:
     """Tell whether a store is complete and has the bytes that were written; remove a damaged part.
 
     Every file is read once per process and compared with its hash, since training on other tokens than those of the mix
@@ -98,10 +98,10 @@ def _is_whole(folder: Path) -> bool:
     if index is None:
         return False
     shards = Shards(str(folder))
-    whole = True
+    whole = shards.files.read(TOKENIZER) == tokenizer.to_str().encode()
     for name in (file for kind in KINDS for file in index["files"][kind]):
         try:
-            if shards.sizes([name])[name] is None:
+            if shards.sizes([name])[name] is None or record_of(str(folder), name) is None:
                 whole = False
             else:
                 check_file(str(folder), name)

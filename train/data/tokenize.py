@@ -122,6 +122,7 @@ def tokenize(mix: Mix, tokenizer: Tokenizer, folder: Path, workers: Workers) -> 
     if documents >= MOST_DOCUMENTS:
         raise StageError(f"{documents} documents are more than {MOST_DOCUMENTS}", where=str(mix.root))
     shards = Shards(str(folder))
+    shards.sweep("")
     shards.write_bytes(TOKENIZER, tokenizer.to_str().encode())
     parts = {kind: list(_parts(mix, kind)) for kind in KINDS}
     tasks = [Task(f"{kind}-{i:05d}", (mix.identity,), part) for kind in KINDS for i, part in enumerate(parts[kind])]

@@ -72,9 +72,12 @@ def write_prompts(folder: Path, prompts: Mapping[str, str]) -> None:
 
 
 def prompts_of(folder: Path) -> dict[str, str] | None:
-    """Return the prompts of a folder; None if it has no file of prompts."""
+    """Return the prompts of a folder; None if it has no file of prompts, or one that cannot be read."""
     path = folder / PROMPTS
-    return dict(json.loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
+    try:
+        return dict(json.loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _write_dense(folder: Path, hidden: int, dim: int) -> None:

@@ -8,7 +8,6 @@ more. Either kind can be loaded into either kind of model, with any number of pr
 from __future__ import annotations
 
 import errno
-import json
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +26,14 @@ from torch.distributed.fsdp import FSDPModule
 from open_ml_embed.core.errors import StageError, StorageError
 from open_ml_embed.core.files import whole_folder
 from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from train.distributed.parallel import ALONE, Group, whole
 from train.model.sharding import local_part, part_like
 from train.model.tensor_files import LazyTensor, write_tensors
 
 KEPT = 2
+FOLDER = "checkpoints"
+"""Folder of the checkpoints in the folder of a run."""
 MODEL, OPTIMIZER, POSITION = "model.safetensors", "optimizer.safetensors", "position.json"
 SHARDS = "shards"
 """Folder of the shards of a sharded model's checkpoint, in place of the two files."""
@@ -119,7 +121,7 @@ def _write_position(folder: Path, position: Position) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    (folder / POSITION).write_text(json.dumps(asdict(position) | {"files": files}) + "\n", "utf-8")
+    (folder / POSITION).write_bytes(seal(asdict(position) | {"files": files}, POSITION))
 
 
 def latest(root: Path) -> Path | None:
@@ -157,20 +159,35 @@ def latest_whole(root: Path, group: Group, say: Callable[[str], None]) -> Path |
     return None
 
 
+def check_whole(folders: Sequence[Path], group: Group) -> None:
+    """Check that checkpoints have the bytes that were written; a collective call.
+
+    Raises:
+        StageError: one is damaged.
+
+    """
+    for folder in folders:
+        damage = _damage(folder, group)
+        if damage is not None:
+            remedy = "set a smaller `checkpoints_averaged`, or train again with `train3d fit --no-resume`"
+            raise StageError(f"the checkpoint is damaged: {damage}", where=str(folder), remedy=remedy)
+
+
 def _damage(folder: Path, group: Group) -> str | None:
     """Return what is wrong with a checkpoint, the same on all processes; None if nothing is."""
     wrong = ""
     try:
-        files: dict[str, tuple[int, str]] = json.loads((folder / POSITION).read_text("utf-8"))["files"]
-        position_of(folder)
+        files: dict[str, tuple[int, str]] = _record_of(folder)["files"]
         for name in sorted(files)[group.rank :: group.size]:
             path = folder / name
             if not path.is_file():
                 wrong = f"{name} is missing"
             elif [path.stat().st_size, hash_file(path)] != list(files[name]):
                 wrong = f"{name} has changed since it was written"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        wrong = f"{POSITION}: {error}"
+    except DamagedRecordError as error:
+        wrong = f"{POSITION}: {error.what}"
+    except OSError as error:
+        wrong = str(error)
     found = [wrong]
     if group.size > 1:
         found = [""] * group.size
@@ -179,9 +196,22 @@ def _damage(folder: Path, group: Group) -> str | None:
 
 
 def position_of(folder: Path) -> Position:
-    """Return the position that a checkpoint was written at."""
-    data = json.loads((folder / POSITION).read_text("utf-8"))
+    """Return the position that a checkpoint was written at.
+
+    Raises:
+        DamagedRecordError: the record of it is damaged.
+
+    """
+    data = _record_of(folder)
     return Position(data["stage"], data["step"], data["done"])
+
+
+def _record_of(folder: Path) -> dict[str, Any]:
+    record = read_sealed(
+        folder / POSITION, remedy="delete the folder: `train3d fit` goes on from the checkpoint before"
+    )
+    assert record is not None, "a folder without it is no checkpoint"
+    return record
 
 
 def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -6,26 +6,25 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.files import remove
 from open_ml_embed.core.lock import locked
 from train.distributed.parallel import leads, leave
-from train.export.card import Card
-from train.export.export import choose, export
 from train.export.model_folder import prompts_of, write_prompts
 from train.export.prompts import prompts_for
+from train.loop.finished import stage_folder, write_card, write_folder
 from train.loop.loop import StageState, Trainer
 from train.loop.metrics import watched
-from train.loop.run import Run, describe, description, finished_key, shape_of
+from train.loop.repair import has_weights, mend
+from train.loop.run import Run, description, finished_key
 from train.model.lora import plain_state
 from train.model.tensor_files import write_tensors
 from train.native import RUN, TRAINED, UNTRAINED
 
-STAGES = "-stages"
-"""What the name of the folder beside the finished model ends with that holds the models after the earlier stages."""
-
 
 def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> bool:
     """Train what is left to train; returns false where the model was complete for these settings and mixes.
+
+    What is damaged of a complete model is written again from its weights, or from the last checkpoint.
 
     Args:
         run: what to train.
@@ -34,15 +33,16 @@ def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> boo
         say: takes a line for whoever is watching.
 
     Raises:
-        CorpusError: see `train`.
+        CorpusError: see `train` and `train.loop.repair`.
 
     """
-    if not resume or finished_key(out) != run.key:
+    if not resume or finished_key(out) != run.key or not has_weights(run, out):
         train(run, out, resume=resume, say=say)
         return True
     if leads():
-        anew = refresh(run, out)
-        done = "its prompts are now those of `export.prompts`" if anew else "nothing to do"
+        done = "what was damaged is written again" if mend(run, out, say) else "nothing to do"
+        if refresh(run, out):
+            done = "its prompts are now those of `export.prompts`"
         say(f"{out} is complete for these settings and inputs; {done}")
     return False
 
@@ -91,42 +91,22 @@ def _write_model(trainer: Trainer, out: Path) -> None:
     """Write the model folder, one tensor at a time; only the leading process writes."""
     run, writes = trainer.run, trainer.group.leads
     if writes:
-        (out / RUN).unlink(missing_ok=True)
+        remove(out / RUN)
         write_tensors(out / UNTRAINED, run.first_weights())
     write_tensors(out / TRAINED, plain_state(trainer.model), writes=writes)
-    _export(trainer, out, instructed=run.mixes[-1].instructed)
-    if writes:
-        describe(out, run, trainer.shape, trainer.model.config)
-        _write_card(out, run)
+    write_folder(run, trainer.model, out, writes=writes)
 
 
 def _write_stage(trainer: Trainer, stage: StageState, out: Path) -> None:
     """Write the model as it is after a stage; after the last stage, the model folder holds it."""
-    run, number = trainer.run, stage.index + 1
+    number, writes = stage.index + 1, trainer.group.leads
     if number == len(trainer.stages):
         return
-    folder = out.with_name(out.name + STAGES) / stage.settings.name
-    if trainer.group.leads:
-        (folder / RUN).unlink(missing_ok=True)
-    write_tensors(folder / TRAINED, plain_state(trainer.model), writes=trainer.group.leads)
-    _export(trainer, folder, instructed=run.mixes[stage.index].instructed)
-    if trainer.group.leads:
-        describe(folder, run, trainer.shape, trainer.model.config, until=number)
-        _write_card(folder, run)
-
-
-def _export(trainer: Trainer, folder: Path, *, instructed: bool) -> None:
-    export(
-        trainer.model,
-        trainer.run.tokenizer,
-        folder,
-        cut=choose(trainer.shape),
-        shape=trainer.shape,
-        prompts=prompts_for(trainer.run.settings.export, instructed=instructed),
-        instructed=instructed,
-        keep_factors=False,  # they are among the trained weights
-        writes=trainer.group.leads,
-    )
+    folder = stage_folder(out, stage.settings.name)
+    if writes:
+        remove(folder / RUN)
+    write_tensors(folder / TRAINED, plain_state(trainer.model), writes=writes)
+    write_folder(trainer.run, trainer.model, folder, until=number, writes=writes)
 
 
 def refresh(run: Run, out: Path) -> bool:
@@ -138,13 +118,6 @@ def refresh(run: Run, out: Path) -> bool:
     prompts = prompts_for(run.settings.export, instructed=bool(description(out)["instructed"]))
     if prompts_of(out) == prompts:
         return False
-    _write_card(out, run)
+    write_card(run, out)
     write_prompts(out, prompts)  # last, because this file is what the check above reads
     return True
-
-
-def _write_card(out: Path, run: Run) -> None:
-    known = description(out)
-    prompts = prompts_for(run.settings.export, instructed=bool(known["instructed"]))
-    card = Card.of(out.resolve().name, known, choose(shape_of(out)), "compatible", prompts)
-    write_whole(out / "README.md", card.markdown())

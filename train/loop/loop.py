@@ -133,7 +133,7 @@ class Trainer:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
-        return self.run.folder / "checkpoints"
+        return self.run.folder / checkpoint.FOLDER
 
     @property
     def log(self) -> Path:
@@ -187,6 +187,7 @@ class Trainer:
         folders = [
             folder for folder in checkpoint.complete(self.checkpoints) if checkpoint.position_of(folder).stage >= last
         ][-wanted:]
+        checkpoint.check_whole(folders, self.group)
         self._tell(f"averaging the checkpoints after batches {', '.join(str(int(f.name)) for f in folders)}")
         checkpoint.average(folders, self.model)
 

@@ -16,7 +16,7 @@ from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder, write_whole
 from open_ml_embed.core.hashing import digest
-from open_ml_embed.core.listing import LISTING, write_listing
+from open_ml_embed.core.listing import LISTING, check_listed, hash_of, is_as_listed, write_listing
 from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
@@ -46,6 +46,8 @@ NOT_IN_KEY = {
 }  # fmt: skip
 """Settings that a run may change without starting again. The precision is in the key as what it comes to."""
 DIGESTS = "digests.json"
+FILES = f"{NATIVE}/{LISTING}"
+"""The listing of a model folder."""
 WEIGHTS = {"trained": TRAINED, "untrained": UNTRAINED}
 
 
@@ -93,6 +95,10 @@ class Run:
     def key(self) -> str:
         """Hash of the settings that training depends on and of all its inputs."""
         return digest(self.made_from({}))
+
+    def key_after(self, stages: int) -> str:
+        """Return what is recorded as the key of the model after some of the stages."""
+        return f"{self.key} after {stages} stages"
 
     def made_from(self, then: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that training depends on, and hashes of all its inputs.
@@ -145,7 +151,7 @@ class Run:
         mixes = {mix.identity: mix for mix in self.mixes}
         made_from = [VERSION, list(mixes), backbone.vocab_size, backbone.tokenizer_texts, length]
         folder = self.work / "tokenizers" / digest(made_from)[:16]
-        if not folder.is_dir():
+        if not is_as_listed(folder):
             share = -(-backbone.tokenizer_texts // len(mixes))
             # A text's end that no model ever reads need not be in the vocabulary.
             characters = CHARACTERS_A_TOKEN * length
@@ -229,23 +235,24 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, 
 
     """
     config.save_pretrained(folder / NATIVE)
+    write_listing(folder, FILES, without=REFRESHED)
     settings, backbone = run.settings, run.settings.backbone
     # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
     data = {
-        "key": run.key if until is None else f"{run.key} after {until} stages",
+        "key": run.key if until is None else run.key_after(until),
         "made_from": run.made_from({}),
         "shape": asdict(shape),
         "max_length": settings.max_length,
         "pooling": settings.pooling,
         "backbone": hub,
         "instructed": run.mixes[:until][-1].instructed,
+        "weights": hash_of(folder, TRAINED, FILES),
         "stages": [
             [stage.name, mix.root.name, len(run.store(mix).train.queries)]
             for stage, mix in list(zip(settings.stages, run.mixes, strict=True))[:until]
         ],
     }
-    write_listing(folder, f"{NATIVE}/{LISTING}", without=REFRESHED)
     write_whole(folder / RUN, seal(data, Path(RUN).name))
 
 
@@ -286,7 +293,7 @@ def load(
         The model in evaluation mode, its nested sizes, and its tokenizer.
 
     Raises:
-        StageError: there is no finished run in the folder.
+        StageError: there is no finished run in the folder, or a file of it is damaged.
         SettingsError: the device does not exist on this machine.
 
     """
@@ -295,6 +302,7 @@ def load(
     require(settings.device)
     if finished_key(folder) is None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
+    check_listed(folder, FILES, remedy="run `train3d fit` again: it writes what is damaged")
     shape = shape_of(folder)
     model = empty_embedder(
         AutoConfig.from_pretrained(folder / NATIVE),

@@ -170,10 +170,13 @@ def test_what_the_trainer_wrote_is_checked_and_not_trained_again(built):
     checkpoint.mkdir(parents=True)
     (checkpoint / "model.safetensors").write_bytes(b"state" * 100)
     listed = {"model.safetensors": [500, hash_file(checkpoint / "model.safetensors")]}
-    (checkpoint / "position.json").write_text(json.dumps({"stage": 0, "step": 10, "done": 10, "files": listed}))
+    position = {"stage": 0, "step": 10, "done": 10, "files": listed}
+    (checkpoint / "position.json").write_bytes(seal(position, "position.json"))
+    stage = built / "out/tiny/model-stages/first"
+    shutil.copytree(model, stage)
     assert json.loads(project.run(built, "verify", "--deep", "--json"))["findings"] == []
     before = json.loads(project.run(built, "status", "--json"))["stages"]["train"]
-    for path in (model / "model.safetensors", checkpoint / "model.safetensors"):
+    for path in (model / "model.safetensors", stage / "model.safetensors", checkpoint / "model.safetensors"):
         data = bytearray(path.read_bytes())
         data[7] ^= 4
         path.write_bytes(data)
@@ -182,6 +185,7 @@ def test_what_the_trainer_wrote_is_checked_and_not_trained_again(built):
     left = faults(built, "--deep", "--repair")["left"]
     assert {finding["path"] for finding in left} == {
         "out/tiny/model/model.safetensors",
+        "out/tiny/model-stages/first/model.safetensors",
         "out/tiny/model/train3d/run.json",
         "out/tiny/evaluation.json",
         "work/tiny/train/runs/0123/checkpoints/00000010/model.safetensors",
@@ -189,6 +193,9 @@ def test_what_the_trainer_wrote_is_checked_and_not_trained_again(built):
     remedies = {finding["path"].rpartition("/")[2]: finding["remedy"] for finding in left}
     assert "train3d evaluate" in remedies["evaluation.json"]
     assert "train3d fit" in remedies["run.json"]
+    (checkpoint / "position.json").write_text(json.dumps(position | {"done": 11}))
+    found = {finding["path"]: finding["remedy"] for finding in faults(built, "--deep")["findings"]}
+    assert "delete the folder" in found["work/tiny/train/runs/0123/checkpoints/00000010/position.json"]
     status = json.loads(project.run(built, "status", "--json"))
     assert (before, status["stages"]["train"], status["stages"]["evaluate"]) == ("done", "stale", "stale")
     assert status["problems"]["train"]["remedy"] == "train3d fit"

@@ -1,0 +1,109 @@
+"""Finds what is damaged of a complete model and of the models after its earlier stages, and writes it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.files import remove
+from open_ml_embed.core.hashing import hash_file
+from open_ml_embed.core.listing import damaged_in
+from open_ml_embed.core.sealed import DamagedRecordError
+from train.distributed.parallel import leads
+from train.export.model_folder import PROMPTS, prompts_of
+from train.loop import checkpoint
+from train.loop.finished import CARD, stage_folder, write_folder
+from train.loop.run import FILES, Run, description, finished_key
+from train.model.tensor_files import write_tensors
+from train.native import RUN, TRAINED, UNTRAINED
+
+AGAIN = "`train3d fit --no-resume` trains again"
+
+
+def damage(folder: Path) -> dict[str, str]:
+    """Return the files of a model's folder that are not as they were written: path below the folder → what is wrong.
+
+    If the listing itself is damaged, only the weights are believed, of which `run.json` has the hash too.
+    """
+    wrong = "is missing"
+    try:
+        found = damaged_in(folder, FILES)
+    except DamagedRecordError as error:
+        found, wrong = None, error.what
+    if found is not None:
+        return found
+    weights = folder / TRAINED
+    try:
+        whole = weights.is_file() and description(folder).get("weights") == hash_file(weights)
+    except DamagedRecordError:
+        whole = False
+    return {FILES: wrong} if whole else {FILES: wrong, TRAINED: "cannot be checked"}
+
+
+def has_weights(run: Run, out: Path) -> bool:
+    """Tell whether the weights of a complete model are whole; if not, they are in the last checkpoint.
+
+    Raises:
+        StageError: they are not, and there is no checkpoint.
+
+    """
+    found = damage(out)
+    if TRAINED not in found:
+        return True
+    if checkpoint.latest(run.folder / checkpoint.FOLDER) is None:
+        what = f"the weights of the finished model are damaged: {TRAINED} {found[TRAINED]}, and there is no checkpoint"
+        raise StageError(what, where=str(out), remedy=AGAIN)
+    if leads():
+        for name in found:
+            remove(out / name)
+    return False
+
+
+def mend(run: Run, out: Path, say: Callable[[str], None]) -> bool:
+    """Write again what is damaged of a complete model whose weights are whole, and of the models after earlier stages.
+
+    Args:
+        run: the run.
+        out: the model folder.
+        say: takes a line for whoever is watching.
+
+    Returns:
+        Whether anything was damaged.
+
+    Raises:
+        StageError: the weights after an earlier stage are damaged; no checkpoint keeps them.
+
+    """
+    names = [stage.name for stage in run.settings.stages[:-1]]
+    folders = {stage_folder(out, name): number for number, name in enumerate(names, 1)}
+    mended = _mended(run, out, None, say)
+    for folder, number in folders.items():
+        if folder.is_dir() and run.settings.export.stages:
+            mended = _mended(run, folder, number, say) or mended
+    return mended
+
+
+def _mended(run: Run, folder: Path, until: int | None, say: Callable[[str], None]) -> bool:
+    wrong = damage(folder)
+    if not (folder / CARD).is_file():
+        wrong[CARD] = "is missing"
+    if prompts_of(folder) is None:
+        wrong[PROMPTS] = "cannot be read"
+    key = run.key if until is None else run.key_after(until)
+    if not wrong and finished_key(folder) == key:
+        return False
+    if TRAINED in wrong:
+        what = f"the weights of the model after an earlier stage are damaged: {TRAINED} {wrong[TRAINED]}"
+        raise StageError(what, where=str(folder), remedy=f"delete the folder {folder}, or {AGAIN}")
+    say(
+        f"{folder}: {', '.join(f'{name} {what}' for name, what in wrong.items()) or f'{RUN} is damaged'}; written again"
+    )
+    for name in (*wrong, RUN):
+        remove(folder / name)
+    model = run.empty_model()
+    checkpoint.load_weights(folder / TRAINED, model)
+    if until is None and not wrong.keys().isdisjoint((UNTRAINED, FILES)):
+        write_tensors(folder / UNTRAINED, run.first_weights())
+    write_folder(run, model, folder, until=until)
+    return True
