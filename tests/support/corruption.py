@@ -55,7 +55,9 @@ def corrupt(path: Path, rng: random.Random) -> str:
     The times of the file are kept where its size is, as no program has written to it.
     """
     before, state = path.read_bytes(), path.stat()
-    while (after := (way := rng.choice(WAYS))(before, rng)) == before:
+    way = _other
+    after = b"no longer empty"
+    while before and (after := (way := rng.choice(WAYS))(before, rng)) == before:
         pass
     with path.open("r+b") as file:
         file.write(after)
