@@ -20,7 +20,7 @@ FLOORS = {
     "tools": 6,
 }
 """Package → its floor: it imports from its own and from those below."""
-WHOLE_BUILD = {"verify", "pipeline", "cli", "report", "probe", "release"}
+WHOLE_BUILD = {"verify", "pipeline", "cli", "report", "probe", "release", "publish"}
 """Packages of `curation` that know all steps."""
 SHARED = {"build", "settings", "failures", "raw_copies", "raw_files", "tables"}
 """What steps share: modules and packages of `curation` that know no step."""

@@ -75,8 +75,7 @@ def row(count: int, seed: int) -> Row:
     )
     rng = random.Random(seed)
     verbs.load()
-    with tempfile.TemporaryDirectory() as folder:
-        stages = verbs.Stages(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
         last = len(verbs.VERBS) - 1
         whole = stages.after[last]
         shutil.copytree(stages.root / "work", stages.folder / str(last + 1) / "work")

@@ -26,8 +26,7 @@ def row(count: int, seed: int) -> Row:
     result = Row("disks: full while a verb writes, or read-only; work/, out/ and the temporary folder")
     rng = random.Random(seed)
     verbs.load()
-    with tempfile.TemporaryDirectory() as folder:
-        stages = verbs.Stages(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
         held, stopped = Path(folder) / "held", 0
         for _ in range(count):
             number = rng.randrange(len(verbs.VERBS))

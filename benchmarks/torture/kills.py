@@ -25,8 +25,7 @@ def at_operations(count: int, seed: int) -> Row:
     result = Row("kills at a file operation (open for writing, rename, remove, link, mkdir), over all verbs")
     rng = random.Random(seed)
     verbs.load()
-    with tempfile.TemporaryDirectory() as folder:
-        stages = verbs.Stages(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
         totals = [_operations(stages, number) for number in range(len(verbs.VERBS))]
         for _ in range(count):
             number = rng.choices(range(len(totals)), [total + 20 for total in totals])[0]
@@ -92,9 +91,10 @@ def at_times(count: int, seed: int) -> Row:
     result = Row("signals at random times: KILL of the parent, of a worker, of all; TERM, INT, HUP")
     rng = random.Random(seed)
     verbs.load()
-    with tempfile.TemporaryDirectory() as folder:
-        stages = verbs.Stages(Path(folder))
-        signaled = [i for i, verb in enumerate(verbs.VERBS) if verb in (*verbs.project.STEPS, *verbs.TRAINING)]
+    with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
+        signaled = [
+            i for i, verb in enumerate(verbs.VERBS) if verb in (*verbs.project.STEPS, verbs.PUBLISH, *verbs.TRAINING)
+        ]
         for _ in range(count):
             number, way = rng.choice(signaled), rng.choice(list(WAYS))
             stages.restore(number)

@@ -25,8 +25,7 @@ def row(count: int, seed: int) -> Row:
     """Try `count` kills of a driver, of a worker, or two builds at once; half as many nodes are lost besides."""
     result = Row("Ray: drivers and workers killed, two builds at once, nodes lost while tasks run")
     rng = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        stages = verbs.Stages(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
         for number in range(count):
             way = ("the driver killed", "a worker killed", "two builds at once")[number % 3]
             step = rng.choice([1, 2, 3])

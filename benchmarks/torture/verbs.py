@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from benchmarks._results import results
 from tests.support import project
@@ -19,10 +22,12 @@ TRAINING: tuple[tuple[str, ...], ...] = (
     ("train3d", "evaluate"),
     ("train3d", "export", "--to", "out/tiny/small", "--layers", "1", "--dim", "8", "--mode", "efficient"),
 )
+PUBLISH = ("publish", "instruction", "--to", "someone/ours", "--without", "opinions")
 VERBS: tuple[tuple[str, ...], ...] = (
     *project.STEPS,
     ("report",),
     ("export", "retrieval", "--format", "triplets", "--to", "out/tiny/exported"),
+    PUBLISH,
     *TRAINING,
 )
 """In the order they run. `train3d` comes first in those that are not of `curate`."""
@@ -47,6 +52,8 @@ _TRAIN = {
 
 def load() -> None:
     """Import what the verbs need, before processes are forked. Nothing is run, so no thread has started."""
+    os.environ |= {"HF_TOKEN": "hf_local_writer", "HF_HUB_DISABLE_XET": "1"}
+
     import curation.cli.app
     import curation.cli.export
     import curation.decontamination.step.run
@@ -57,6 +64,7 @@ def load() -> None:
     import curation.mining.step.run
     import curation.mixing.step.run
     import curation.normalize.step
+    import curation.publish.run
     import curation.report.step
     import curation.verify.run  # noqa: F401
     import train.cli
@@ -148,8 +156,9 @@ def fault_in(log: Path, code: int, *, expected: tuple[int, ...] = ()) -> str:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """Return path → content of all that a build and its training have written."""
+    """Return path → content of all that a build and its training have written and published."""
     files = [path for path in results(root) if path.name not in _OF_THIS_RUN]
+    files += sorted(path for path in (root / "hub").rglob("*") if path.is_file())
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
@@ -166,7 +175,16 @@ class Stages:
         """Make the project and run all verbs once, undisturbed."""
         self.folder, self.root = folder, folder / "project"
         self.root.mkdir(parents=True)
-        sources = {"include": ["pairs", "classes", "opinions"], "local_root": "raw"}
+        # A process of its own: this one forks, and must have no threads.
+        command = [sys.executable, "-m", "tests.support.hub.uploads", str(self.root / "hub")]
+        self._hub = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._hub.stdout is not None
+        self._endpoint = self._hub.stdout.readline().strip()
+        sources = {
+            "include": ["pairs", "classes", "opinions"],
+            "local_root": "raw",
+            "endpoint": self._endpoint,
+        }
         project.make(self.root, rows=rows, sources=sources, train=_TRAIN)
         self.log = folder / "log"
         self.after: list[dict[str, bytes]] = []
@@ -181,8 +199,18 @@ class Stages:
             if (self.root / top).is_dir():
                 shutil.copytree(self.root / top, self.folder / str(number) / top)
 
+    def __enter__(self) -> Self:
+        """Return the stages."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the local Hub."""
+        self._hub.communicate("")
+
     def restore(self, number: int) -> None:
         """Put the project into the state before a verb."""
+        if VERBS[number : number + 1] == (PUBLISH,):
+            urllib.request.urlopen(urllib.request.Request(f"{self._endpoint}/reset", method="POST")).close()
         for top in ("work", "out"):
             shutil.rmtree(self.root / top, ignore_errors=True)
             if (self.folder / str(number) / top).is_dir():

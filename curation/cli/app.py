@@ -27,6 +27,7 @@ from curation.cli.options import (
     run_program,
     with_version,
 )
+from curation.cli.publish import publish
 from curation.cli.run import run
 from curation.cli.verify import verify
 from curation.pipeline.lock import alone
@@ -177,6 +178,7 @@ def mix(
 app.command("run")(run)
 app.command("build")(build_own)
 app.command()(export)
+app.command()(publish)
 app.command("import-release")(import_release)
 app.command()(verify)
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from curation.cli.mixes import find_mix
 from curation.cli.options import AsJson, DryRun, Params, ProfileName
 from curation.export.exporters import EXPORTERS
 from curation.export.options import Options
-from curation.pipeline.opening import PARAMS, open_build
-from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from curation.pipeline.opening import PARAMS
+from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.printing import print_json, print_text
 
 _DEFAULT = Options()
@@ -65,7 +66,7 @@ def export(
         languages=tuple(language or ()), sources=tuple(source or ()), limit=limit, negatives=negatives, seed=seed,
         shard_rows=shard_rows, temperature=temperature, weights=_weights(weight or []), tokenizer=tokenizer, **chosen,
     )  # fmt: skip
-    done = write(_folder(mix, profile, params), format_name, to, options, dry_run=dry_run)
+    done = write(find_mix(mix, profile, params)[0], format_name, to, options, dry_run=dry_run)
     if as_json:
         print_json({**asdict(done), "to": str(to), "dry_run": dry_run})
         return
@@ -92,21 +93,3 @@ def _weights(words: list[str]) -> dict[str, float]:
         if not mark:
             raise SettingsError(f"{word!r} is no factor", where="--weight", remedy="write SOURCE=FACTOR, as squad=2")
     return found
-
-
-def _folder(mix: str, profile: str | None, params: Path) -> Path:
-    """Return the folder of a mix: itself, or that of the profile's mix of this name, which must be current."""
-    from curation.mixing.recipe import built_mixes
-    from curation.pipeline.freshness import Checker
-
-    if (Path(mix) / "samples").is_dir():
-        return Path(mix)
-    build = open_build(profile, params)
-    names = built_mixes(build.profile, build.root)
-    if mix not in names:
-        if Path(mix).exists() or len(Path(mix).parts) > 1:
-            raise SettingsError("no mix: there is no folder samples/", where=mix, remedy=f"a mix: {', '.join(names)}")
-        raise UnknownNameError("mix", mix, names, where=f"profile {build.name}")
-    if any((build.out / "steps").glob("*.json")):  # a mix folder alone, copied here, is enough
-        Checker(build, away=True).require(f"mix-{mix}")
-    return build.mix(mix)

@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from curation.mixing.recipe import Recipe
 from open_ml_embed.core.markdown import markdown_text
 from sources.manifest import Manifest
 
@@ -43,20 +42,24 @@ Rows that share a query are on one side of the split; training rows whose docume
 """
 
 
-def dataset_card(recipe: Recipe, stats: dict[str, Any], manifests: list[Manifest]) -> str:
+def dataset_card(
+    title: str, stats: dict[str, Any], manifests: list[Manifest], *, license_link: str | None = None
+) -> str:
     """Return the card as Markdown with YAML front matter.
 
     Args:
-        recipe: the mix file.
-        stats: statistics of the step `mix`.
+        title: of the mix.
+        stats: statistics of the step `mix`: its `counts`, `languages`, and `train` and `validation` of its `sources`.
         manifests: of the sources in the mix.
+        license_link: file of the repository that has all licenses; null: there is none.
 
     """
     counts = stats["counts"]
     front = {
-        "pretty_name": recipe.title,
+        "pretty_name": title,
         "license": "other",
         "license_name": "see-the-table-of-sources",
+        **({"license_link": license_link} if license_link else {}),
         "language": sorted(code for code in stats["languages"] if len(code) == 3 and code.isalpha()),
         "multilinguality": "multilingual",
         "size_categories": [next((name for most, name in _SIZES if counts["samples"] < most), "n>100M")],
@@ -79,7 +82,7 @@ def dataset_card(recipe: Recipe, stats: dict[str, Any], manifests: list[Manifest
         for m in manifests
     )
     body = _BODY.format(
-        title=markdown_text(recipe.title),
+        title=markdown_text(title),
         languages=len(stats["languages"]),
         rows=rows,
         citations="\n".join(f"- {markdown_text(m.title)}: {markdown_text(m.citation)}" for m in manifests),

@@ -74,6 +74,10 @@ class FetchError(CorpusError):
     """Raw files cannot be fetched from the origin that the manifest names."""
 
 
+class PublishError(CorpusError):
+    """The Hub does not take what is published, or it must not leave this machine."""
+
+
 class MissingToolError(CorpusError):
     """A program that the source needs is not on this machine; the source is skipped, not the run."""
 

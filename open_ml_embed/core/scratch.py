@@ -18,14 +18,15 @@ _LEFT = re.compile(rf"{_PREFIX}[a-z]+-(?P<host>[^./-]+)-(?P<pid>[0-9]+)-")
 
 
 @contextmanager
-def scratch_folder(what: str) -> Iterator[Path]:
+def scratch_folder(what: str, root: Path | None = None) -> Iterator[Path]:
     """Yield a new temporary folder; those that killed processes of this machine left are removed first.
 
     Args:
         what: lower-case word in the folder's name that says what it is for.
+        root: the folder to make it in, for what is large; null: that for temporary files.
 
     """
-    folder = make_scratch_folder(what)
+    folder = make_scratch_folder(what, root)
     try:
         with naming(folder):
             yield folder
@@ -33,9 +34,9 @@ def scratch_folder(what: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_scratch_folder(what: str) -> Path:
+def make_scratch_folder(what: str, root: Path | None = None) -> Path:
     """Make a temporary folder, which the caller removes; see `scratch_folder`."""
-    root = Path(tempfile.gettempdir())
+    root = root or Path(tempfile.gettempdir())
     _sweep(root)
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{what}-{HOST}-{os.getpid()}-", dir=root))
 

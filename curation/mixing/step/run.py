@@ -70,7 +70,7 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     result = inputs.result()
     result.stats = _statistics(pools, numbered, files)
     inputs.begin()
-    card = dataset_card(recipe, result.stats, [manifests[source] for source in sorted({p.source for p in pools})])
+    card = dataset_card(recipe.title, result.stats, [manifests[source] for source in sorted({p.source for p in pools})])
     result.files += _published(build, name, card, files)
     build.save(result)
     return result
