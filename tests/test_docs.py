@@ -38,6 +38,7 @@ from sources.formats import READERS
 from sources.shapes import SHAPES
 from tests.support.printed import PAGES, ROOT, Block, Printed, blocks, commands
 from tests.support.synthetic import write_mix
+from tests.support.workshop import MANIFEST
 
 APPS = {"curate": "curation.cli.app", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",
@@ -49,7 +50,8 @@ NEEDS_A_BUILD = {"show"}
 """Verbs that have nothing to print in a project where nothing is built, and say so."""
 FETCHES = {"codefuse-ai/F2LLM-v2"}
 """Arguments for which also a dry run needs a network: the command is parsed."""
-PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad"}
+PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad",
+          "--without SOURCE": "alpha"}  # fmt: skip
 """What a page has in place of a name."""
 
 
@@ -71,6 +73,11 @@ def place(tmp_path_factory) -> Path:
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     shutil.copy(ROOT / "dvc.yaml", root)
     shutil.copytree(ROOT / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("dvc.lock"))
+    for name in ("alpha", "beta", "gamma"):  # the sources of those mixes
+        told = MANIFEST | {"name": name, "collection": "community", "subsets": {"all": {"query_lang": "eng-Latn"}}}
+        path = root / "manifests/sources" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(told))
     (root / "texts.txt").write_text("save page\nsalvesta leht\n")
     (root / "labeled.tsv").write_text("eng\tsave this page\nest\tsalvesta see leht\n")
     (root / "my/held-out-set/qrels").mkdir(parents=True)
