@@ -1,8 +1,9 @@
-"""The `train3d` command: tokenize, fit, evaluate, export, prune."""
+"""The `train3d` command: tokenize, fit, evaluate, export, prune, publish."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from curation.cli.options import (
     run_program,
     with_version,
 )
+from curation.cli.publish import Branch, Endpoint, Public
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
@@ -271,6 +273,49 @@ def prune(
         Run(settings, work or work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
     )
     say(f"{to}: {target.layers} layers, {target.hidden} wide, {target.intermediate} neurons a layer")
+
+
+@app.command()
+def publish(
+    to: Annotated[str, typer.Option("--to", help="The repository, owner/name; made if it is not there.")],
+    license: Annotated[str, typer.Option("--license", help="The model's license, as the Hub names it: apache-2.0.")],
+    params: Params = PARAMS,
+    profile: ProfileName = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="An export, or a model folder. Default: out/<profile>/model.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Repository of a mix that it was trained on; can be repeated.")
+    ] = None,
+    branch: Branch = "main",
+    endpoint: Endpoint = None,
+    *,
+    public: Public = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a model on the Hub, with what the Hub reads of a card; private unless --public."""
+    build, settings = _opened(profile, params)
+    folder = model or model_folder(build)
+    if model is None:
+        _check_is_current(params, settings, folder, work_folder(build))
+    from curation.publish.upload import Repository
+    from train.publish import Facts, languages_of, publish_model
+
+    languages = languages_of([Path(stage.mix) for stage in settings.stages if Path(stage.mix).is_dir()])
+    evaluation = _evaluation_of(build, folder) if model is None else None
+    facts = Facts(license, tuple(dataset or ()), languages, evaluation, Path(settings.evaluation.mix).name)
+    repository = Repository(to, "model", public, branch, endpoint or build.profile.sources.endpoint)
+    done = publish_model(folder, repository, facts, root=build.root, dry_run=dry_run)
+    if as_json:
+        print_json({**asdict(done), "public": public, "dry_run": dry_run})
+        return
+    if dry_run:
+        for name, size in done.files.items():
+            say(f"  {name}: {size:,} bytes")
+    state = "would be uploaded" if dry_run else f"at {done.commit}"
+    seen = "everybody can read it" if public else "private"
+    say(f"{folder} to {to} ({seen}): {len(done.files)} files, {sum(done.files.values()):,} bytes, {state}")
 
 
 def _check_is_current(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:

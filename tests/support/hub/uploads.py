@@ -114,6 +114,8 @@ class UploadHandler(HubHandler):
                 return route(**match.groupdict())
         # What is read is read as on a Hub of data sets.
         self.path = self.path.replace("/api/models/", "/api/datasets/", 1)
+        if re.match(rf"/(?!datasets/|lfs/){_REPO}/resolve/", self.path):
+            self.path = f"/datasets{self.path}"
         return super().routed(urlsplit(self.path))
 
     def _json(self, data):
