@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -14,11 +14,13 @@ from curation.export.options import Kind, Options, Shortage, Split, Terms
 from curation.export.run import Exported
 from curation.export.run import export as write_export
 from curation.mixing.files import SPLITS, MixFiles, with_columns
+from curation.mixing.from_records import Kind as Records
+from curation.mixing.from_records import write_mix
 from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 from open_ml_embed.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from os import PathLike
 
     from datasets import Dataset, DatasetDict
@@ -84,6 +86,43 @@ class Mix:
                 remedy="give the folder of a mix, as out/<profile>/mixes/<name>, or build one with `Build.run`",
             )
         object.__setattr__(self, "path", folder)
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Mapping[str, Any]],
+        to: str | PathLike[str],
+        *,
+        source: str = "own",
+        family: Literal["retrieval", "clustering", "classification"] = "retrieval",
+        language: str = "und",
+        instruction: str | None = None,
+        validation: float = 0.0,
+        seed: int = 1,
+    ) -> Mix:
+        """Write records of your own as a mix, to train on at once; each text becomes one document.
+
+        Equal texts are found, nothing else: `curate build FILE --to mix` also finds near-duplicates and contamination,
+        and mines negatives. A negative that is one of the record's positives is left out.
+
+        Args:
+            records: with `query`, `anchor` or `question`; `positive`, `pos`, `answer` or `passage`, a text or a list of
+                texts; and any of `negative`, `negatives`, `neg`, `negative_1` and so on. A `datasets.Dataset` does.
+            to: the folder, which is not there yet.
+            source: name of their source.
+            family: what negatives mean: in `retrieval` those of other records count too.
+            language: of all texts, ISO 639-3.
+            instruction: for all queries, which then carry it as mixes with instructions do; null: none.
+            validation: share of the queries that are held out.
+            seed: of what is held out.
+
+        Raises:
+            SchemaError: a record lacks a query or a positive.
+            ValueError: (a `CorpusError`) a value that cannot be, or the folder is there.
+
+        """
+        write_mix(records, Path(to), Records(source, family, language, instruction, validation, seed))
+        return cls(to)
 
     @property
     def samples(self) -> pads.Dataset:

@@ -79,6 +79,8 @@ def place(tmp_path_factory) -> Path:
         path = root / "manifests/sources" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(told))
+    pairs = [f'{{"query": "query {i}", "positive": "what answers {i}"}}\n' for i in range(300)]
+    (root / "pairs.jsonl").write_text("".join(pairs))
     (root / "texts.txt").write_text("save page\nsalvesta leht\n")
     (root / "labeled.tsv").write_text("eng\tsave this page\nest\tsalvesta see leht\n")
     (root / "my/held-out-set/qrels").mkdir(parents=True)

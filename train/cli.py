@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,7 @@ from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.printing import print_json, say
+from open_ml_embed.core.scratch import scratch_folder
 from open_ml_embed.core.sealed import read_record, seal
 from open_ml_embed.core.terminal import Terminal
 from train import check_packages
@@ -60,7 +62,13 @@ def fit(
     params: Params = PARAMS,
     profile: ProfileName = None,
     changes: Changes = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Default: out/<profile>/model.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Train on a file of your own in place of the mixes: queries and positives."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Default: out/<profile>/model, or model-of-<file> with --data.")
+    ] = None,
     work: WorkOption = None,
     resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
     workers: Count = 0,
@@ -73,18 +81,25 @@ def fit(
     Over several GPUs: `torchrun --nproc-per-node N --no-python train3d fit …`.
     """
     build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
-    out, work = out or model_folder(build), work or work_folder(build)
+    work, model = work or work_folder(build), model_folder(build)
     from train.loop.fit import fit as train
     from train.loop.preflight import outline
     from train.loop.run import Run
     from train.loop.upstream import check_mixes
 
-    check_mixes(params, [stage.mix for stage in settings.stages])
-    run = Run(settings, work, build.workers)
-    if dry_run:
-        say(outline(run))
-        return
-    train(run, out, resume=resume, say=say)
+    with ExitStack() as stack:
+        if data is not None:
+            from train.own_data import mix_of, trained_on
+
+            made = stack.enter_context(scratch_folder("own")) if dry_run else work
+            settings = trained_on(settings, mix_of(data, made))
+            model = model.with_name(f"{model.name}-of-{data.name.partition('.')[0]}")
+        check_mixes(params, [stage.mix for stage in settings.stages])
+        run = Run(settings, work, build.workers)
+        if dry_run:
+            say(outline(run))
+            return
+        train(run, out or model, resume=resume, say=say)
 
 
 @app.command()

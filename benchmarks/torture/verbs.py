@@ -25,12 +25,12 @@ TRAINING: tuple[tuple[str, ...], ...] = (
 PUBLISH = ("publish", "instruction", "--to", "someone/ours", "--without", "opinions")
 VERBS: tuple[tuple[str, ...], ...] = (
     *project.STEPS,
-    ("report",),
     ("export", "retrieval", "--format", "triplets", "--to", "out/tiny/exported"),
     PUBLISH,
     *TRAINING,
+    ("report",),
 )
-"""In the order they run. `train3d` comes first in those that are not of `curate`."""
+"""In the order they run: the report has the model too. `train3d` comes first in those that are not of `curate`."""
 _WORKERS = {step[0] for step in project.STEPS} | {"tokenize"}
 _OF_THIS_RUN = ("log.jsonl",)
 """Files that hold seconds."""
