@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,7 +22,7 @@ from curation.cli.options import (
     with_version,
 )
 from curation.pipeline.opening import PARAMS, open_build
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.printing import print_json, say
 from open_ml_embed.core.sealed import read_record, seal
@@ -30,6 +30,9 @@ from open_ml_embed.core.terminal import Terminal
 from train import check_packages
 from train.config import TrainSettings
 from train.config_file import model_folder, settings_of, work_folder
+
+if TYPE_CHECKING:
+    from train.evaluation.mteb.evaluate import Request
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
 ExportMode = Literal["compatible", "efficient"]
@@ -124,50 +127,85 @@ def evaluate(
     picture: Annotated[Path | None, typer.Option("--picture", help="Write a heat map too: .svg or .png.")] = None,
     metric: Annotated[Metric, typer.Option(help="Metric to show; the report has all.")] = "ndcg@10",
     mteb: Annotated[list[str] | None, typer.Option("--mteb", metavar="TASK", help="Run an MTEB task instead.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option("--benchmark", metavar="NAME", help="Run an MTEB benchmark: `German`, `MTEB(deu, v1)`, `all17`."),
+    ] = None,
     instructions: Annotated[
         bool | None, typer.Option(help="MTEB: use the tasks' instructions. Default: if the model was trained with any.")
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(metavar="N[,N]", help="MTEB: numbers of layers, all combinations of sizes in one pass."),
+    ] = None,
+    dim: Annotated[str | None, typer.Option(metavar="N[,N]", help="MTEB: numbers of dimensions.")] = None,
+    rank: Annotated[str | None, typer.Option(metavar="N[,N]", help="MTEB: embedding ranks.")] = None,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="MTEB: folder of mteb's results. Default: out/<profile>/mteb.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="ORG/MODEL", help="MTEB: name to file results as.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="MTEB: revision to file results as. Default: a hash of the files.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option("--beside", metavar="MODEL", help="MTEB: published model to show beside.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="MTEB: only data that are on this machine.")] = False,
     workers: Count = 0,
     engine: Engine = "local",
     ray_address: Address = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB tasks on an export."""
+    """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB on an export.
+
+    With MTEB, results are mteb's own files, in folders that can be submitted; a slot with a result is not run again.
+    """
     build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     folder, work = model or model_folder(build), work or work_folder(build)
-    report = report or (build.out / "mteb.json" if mteb else _report(build))
+    on_mteb = bool(mteb or benchmark)
+    report = report or (build.out / "mteb.json" if on_mteb else _report(build))
+    if on_mteb:
+        from train.evaluation.mteb.evaluate import Request
+
+        request = Request(
+            folder=folder,
+            params=params,
+            work=work,
+            results=results or build.out / "mteb",
+            benchmarks=tuple(benchmark or ()),
+            tasks=tuple(mteb or ()),
+            sizes={"layers": layers, "dim": dim, "rank": rank},
+            instructed=instructions,
+            name=name,
+            revision=revision,
+            beside=tuple(beside or ()),
+            offline=offline,
+        )
+        if model is None and not dry_run:
+            _check_is_current(params, settings, folder, work)
+        _evaluate_on_mteb(request, settings, report, as_json=as_json, dry_run=dry_run)
+        return
+    _only_with_mteb(layers=layers, dim=dim, rank=rank, results=results, name=name, revision=revision, beside=beside)
     if dry_run:
-        say(f"{folder} on {', '.join(mteb) if mteb else settings.evaluation.mix}, to {report}")
+        say(f"{folder} on {settings.evaluation.mix}, to {report}")
         return
     if model is None:
         _check_is_current(params, settings, folder, work)
     settings = _on_available_device(settings)
-    if mteb:
-        from train.evaluation import mteb_model
-        from train.export.export import instructed_by
+    from train.evaluation.evaluate import evaluate as measure
+    from train.evaluation.evaluate import show
+    from train.evaluation.heatmap import draw
+    from train.loop.upstream import check_mixes
 
-        stated = instructed_by(folder) if instructions is None else instructions
-        instructed = bool(stated)
-        encoder = mteb_model.open_model(folder, instructed=instructed, device=settings.device)
-        if stated is None:
-            say(f"{folder} does not say whether it was trained with instructions; it gets none (see --instructions)")
-        results = mteb_model.results_of(folder, work, instructed=instructed)
-        result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), results)
-        if not as_json:
-            mteb_model.show(result, Terminal())
-    else:
-        from train.evaluation.evaluate import evaluate as measure
-        from train.evaluation.evaluate import show
-        from train.evaluation.heatmap import draw
-        from train.loop.upstream import check_mixes
-
-        check_mixes(params, [settings.evaluation.mix])
-        result = measure(settings, folder, work, build.workers, named=model is not None)
-        if not as_json:
-            show(result, Terminal(), metric)
-        if picture is not None:
-            draw(result, picture, metric=metric)
+    check_mixes(params, [settings.evaluation.mix])
+    result = measure(settings, folder, work, build.workers, named=model is not None)
+    if not as_json:
+        show(result, Terminal(), metric)
+    if picture is not None:
+        draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
     write_whole(report, seal(result, _report(build).name))  # a report of another name is the same record
     if as_json:
@@ -271,6 +309,46 @@ def prune(
         Run(settings, work or work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
     )
     say(f"{to}: {target.layers} layers, {target.hidden} wide, {target.intermediate} neurons a layer")
+
+
+def _evaluate_on_mteb(request: Request, settings: TrainSettings, report: Path, *, as_json: bool, dry_run: bool) -> None:
+    """Run what is asked for of MTEB, and write and show the report.
+
+    Raises:
+        CorpusError: a name is unknown, or some tasks have no result; the others have.
+
+    """
+    from train.evaluation.mteb import report as reports
+    from train.evaluation.mteb.evaluate import evaluate as measure
+    from train.evaluation.mteb.evaluate import outline, shortfall
+
+    if dry_run:
+        say(outline(request, report))
+        return
+    result, outcome = measure(request, _on_available_device(settings), say)
+    shown = request.beside or reports.BESIDE
+    report.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(report, seal(result, report.name))
+    write_whole(report.with_suffix(".md"), reports.markdown(result, shown))
+    if as_json:
+        print_json(result)
+    else:
+        reports.show(result, Terminal(), shown)
+    say(f"written to {report} and {report.with_suffix('.md')}; mteb's results are in {request.results}")
+    error = shortfall(outcome, result)
+    if error is not None:
+        raise error
+
+
+def _only_with_mteb(**options: object) -> None:
+    """Raise a SettingsError if an option is given that needs --mteb or --benchmark."""
+    for name, value in options.items():
+        if value:
+            raise SettingsError(
+                "this option is for MTEB",
+                where=f"--{name}",
+                remedy="add --benchmark NAME or --mteb TASK; held-out pairs are evaluated at every size",
+            )
 
 
 def _check_is_current(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:
