@@ -321,13 +321,22 @@ def test_offline_a_task_of_the_hub_is_missing_at_once(fitted, command, tmp_path,
 
 
 @needs_mteb
-def test_a_dry_run_counts_slots_and_names_data_that_are_not_here(command, monkeypatch) -> None:
+def test_a_dry_run_counts_slots_and_names_data_that_are_not_here(command, tmp_path, monkeypatch) -> None:
+    import huggingface_hub.constants
+    import mteb
+
     monkeypatch.setattr(evaluation, "open_model", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    at_hand = mteb.get_task("SciFact").metadata.dataset
+    folder = tmp_path / "hub" / f"datasets--{at_hand['path'].replace('/', '--')}" / "snapshots" / at_hand["revision"]
+    folder.mkdir(parents=True)
     result, report = command("--benchmark", "all17", "--dry-run")
     assert report is None
     assert "430 distinct tasks in 608 places" in result.stderr
     assert "German: MTEB(deu, v1), 19 tasks" in result.stderr
-    assert "NFCorpus" in result.stderr
+    absent = result.stderr.partition("not in the cache of the Hub's client, ")[2]
+    assert " NFCorpus," in absent
+    assert " SciFact," not in absent
 
 
 @needs_mteb

@@ -39,7 +39,8 @@ def report_of(
         ``tasks``: by name the metric, type, benchmarks, contamination, and for each cut the main score of each
         `split/subset`, 0 to 1; ``benchmarks``: by label mteb's name, the number of tasks, of tasks with all scores, and
         of contaminated tasks, and for each cut ``mean`` (of all tasks, null while one is missing), ``mean_of_done``,
-        and ``mean_unseen`` (of the done tasks that are not contaminated), in percent; ``missing`` and ``failed``: why, by task.
+        and ``mean_unseen`` (of the done tasks that are not contaminated), in percent;
+        ``missing`` and ``failed``: why, by task.
 
     """
     tasks: dict[str, dict[str, Any]] = {}
@@ -232,14 +233,26 @@ def markdown(report: Mapping[str, Any], beside: Sequence[str] = BESIDE) -> str:
 
 
 def show(report: Mapping[str, Any], console: Console, beside: Sequence[str] = BESIDE) -> None:
-    """Print the table of benchmarks, or of tasks if there are no benchmarks."""
+    """Print the table of benchmarks, or of tasks if there are no benchmarks; in several parts on a narrow terminal."""
     rows = benchmark_table(report, beside) if report["benchmarks"] else task_table(report)
-    table = Table(*rows[0])
-    for row in rows[1:]:
-        table.add_row(*row)
-    console.print(table)
+    for columns in _parts(rows, console.width):
+        table = Table(*[rows[0][column] for column in columns])
+        for row in rows[1:]:
+            table.add_row(*[row[column] for column in columns])
+        console.print(table)
     for note in notes(report):
         console.print(note)
+
+
+def _parts(rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Return the columns of each part of a table that is at most `width` wide; every part has the first column."""
+    widths = [max(len(row[column]) for row in rows) + 3 for column in range(len(rows[0]))]
+    parts = [[0]]
+    for column in range(1, len(widths)):
+        if len(parts[-1]) > 1 and 1 + sum(widths[c] for c in [*parts[-1], column]) > width:
+            parts.append([0])
+        parts[-1].append(column)
+    return parts
 
 
 def _row(cells: Sequence[str]) -> str:

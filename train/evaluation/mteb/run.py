@@ -284,21 +284,19 @@ def _explained(task: Any, error: Exception) -> CorpusError:
 
 
 def is_local(task: Any) -> bool | None:
-    """Return whether the data of a task are in the cache of the Hub's client; None if they are not from the Hub."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    """Return whether the cache of the Hub's client has data of a task at its revision; None if it names a folder."""
+    from huggingface_hub import constants
 
     if task.is_aggregate:
         parts = [is_local(part) for part in task.metadata.tasks]
         return None if None in parts else all(parts)
     data = task.metadata.dataset
-    try:
-        snapshot_download(data["path"], repo_type="dataset", revision=data["revision"], local_files_only=True)
-    except LocalEntryNotFoundError:
-        return False
-    except HFValidationError:
+    if Path(data["path"]).exists():
         return None
-    return True
+    folder = Path(constants.HF_HUB_CACHE) / f"datasets--{data['path'].replace('/', '--')}"
+    ref = folder / "refs" / data["revision"]
+    commit = ref.read_text("utf-8").strip() if ref.is_file() else data["revision"]
+    return (folder / "snapshots" / commit).is_dir()
 
 
 @contextlib.contextmanager
