@@ -1,4 +1,4 @@
-"""The `train3d` command: tokenize, fit, evaluate, export, prune."""
+"""The `train3d` command: tokenize, fit, evaluate, export, prune, experiment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from curation.cli.options import (
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import write_whole
-from open_ml_embed.core.printing import print_json, say
+from open_ml_embed.core.printing import print_json, print_text, say
 from open_ml_embed.core.sealed import read_record, seal
 from open_ml_embed.core.terminal import Terminal
 from train import check_packages
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from train.evaluation.mteb.evaluate import Request
 
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
+ExperimentPreset = Literal["small", "full"]
 ExportMode = Literal["compatible", "efficient"]
 StoredType = Literal["float32", "bfloat16", "float16"]
 
@@ -309,6 +310,83 @@ def prune(
         Run(settings, work or work_folder(build), build.workers), to, size=size, sizes=sizes, texts=texts
     )
     say(f"{to}: {target.layers} layers, {target.hidden} wide, {target.intermediate} neurons a layer")
+
+
+@app.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="An experiment of `train3d experiment --list`.")] = None,
+    *,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
+    preset: Annotated[ExperimentPreset, typer.Option(help="small: two cores; full: as published.")] = "small",
+    mix: Annotated[
+        list[str] | None, typer.Option("--mix", metavar="NAME=FOLDER", help="Folder of a mix of the experiment.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="N[,N]", help="Other seeds than the preset's.")] = None,
+    work: Annotated[Path | None, typer.Option("--work", help="Default: work/experiments beside the settings.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of the results. Default: out/experiments.")] = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Print the `train3d fit` of each training, to be run elsewhere.")
+    ] = False,
+    workers: Count = 0,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run trainings that differ in one thing, over several seeds, and compare them; finished ones are kept."""
+    from train.experiments import plan, report
+
+    if list_all or name is None:
+        for known in map(plan.load_experiment, plan.names()):
+            say(f"{known.name}: {known.question}")
+            for preset_name, described in known.presets.items():
+                runs = f"{len(described.trainings)} trainings × {len(described.seeds)} seeds"
+                say(f"    {preset_name}: {runs}. {described.needs}")
+        return
+    chosen = plan.load_experiment(name)
+    numbers = [int(seed) for seed in _separated("--seeds", seeds)]
+    wanted = plan.preset_of(chosen, preset, numbers)
+    given = {key: Path(folder) for key, folder in map(_named_folder, mix or ())}
+    check_packages("train3d")
+    build = open_build(profile, params, workers)
+    work = (work or build.local_work / "experiments") / name / preset
+    folders = plan.folders_of(wanted, given, {key: build.mix(key) for key in build.profile.mixes})
+    from train.experiments import run as running
+    from train.loop.upstream import check_mixes
+
+    check_mixes(params, [str(folder) for folder in folders.values()])
+    if dry_run:
+        at_hand = {key: path for key in wanted.mixes if (path := plan.origin_of(wanted, key, folders)) is not None}
+        say(running.outline(running.Bench(wanted, work, at_hand)))
+        return
+    bench = running.Bench(wanted, work, running.prepare_mixes(wanted, folders, work), build.workers)
+    if commands:
+        for line in running.commands(bench):
+            print_text(line)
+        return
+    result = report.result_of(chosen, preset, wanted, running.run(bench, say), bench.left_out())
+    paths = report.write(result, to or build.root / "out" / "experiments")
+    if as_json:
+        print_json(result)
+    else:
+        print_text(report.markdown(result))
+    say(f"written to {', '.join(map(str, paths))}")
+
+
+def _separated(option: str, text: str | None) -> list[str]:
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"{text!r} is no list of numbers", where=option, remedy=f"as {option} 0,1,2")
+    return parts
+
+
+def _named_folder(text: str) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise SettingsError(
+            f"{text!r} is no NAME=FOLDER", where="--mix", remedy="as --mix main=out/sample/mixes/retrieval"
+        )
+    return name, folder
 
 
 def _evaluate_on_mteb(request: Request, settings: TrainSettings, report: Path, *, as_json: bool, dry_run: bool) -> None:

@@ -296,7 +296,7 @@ def is_local(task: Any) -> bool | None:
     folder = Path(constants.HF_HUB_CACHE) / f"datasets--{data['path'].replace('/', '--')}"
     ref = folder / "refs" / data["revision"]
     commit = ref.read_text("utf-8").strip() if ref.is_file() else data["revision"]
-    return (folder / "snapshots" / commit).is_dir()
+    return bool((folder / "snapshots" / commit).is_dir())
 
 
 @contextlib.contextmanager
