@@ -144,9 +144,9 @@ class Preset(Section):
                 if point.evaluate is not None and point.evaluate not in self.mixes:
                     raise ValueError(f"arm {label} at {x}: there is no mix {point.evaluate}")
         for effect in self.effects:
-            for arm, at in ((effect.better, effect.at), (effect.worse, effect.against or effect.at)):
-                if arm not in self.arms or at not in self.arms[arm].measured:
-                    raise ValueError(f"an effect names arm {arm!r} at {at!r}, which is not measured")
+            for side, at in ((effect.better, effect.at), (effect.worse, effect.against or effect.at)):
+                if side not in self.arms or at not in self.arms[side].measured:
+                    raise ValueError(f"an effect names arm {side!r} at {at!r}, which is not measured")
         for name, mix in self.mixes.items():
             if mix.of is not None and mix.of not in self.mixes:
                 raise ValueError(f"mix {name} is made from {mix.of}, which is not there")

@@ -27,9 +27,10 @@ def result_of(
     """Return the content of the result's JSON file.
 
     Returns:
-        ``labels`` and ``order`` (of the arms), as in tables; ``arms``: by arm and label, ``mean``, ``least``, ``most`` over seeds, ``parameters`` and the score of each seed;
-        ``effects``: each with the mean difference, its least and most over seeds (of the same seed), and ``shows``;
-        ``left_out``: arm → the mixes that are not at hand.
+        ``labels`` and ``order`` (of the arms) as in tables; ``arms``: by arm and label, ``mean``, ``least``, ``most``
+        over seeds, ``parameters`` and the score of each seed; ``effects``: each with the mean difference, its least and
+        most over seeds (of the same seed), and ``shows``; ``left_out``: arm → the mixes that are not at hand;
+        ``values``: everything measured.
 
     """
     by_cell: dict[tuple[str, str], dict[int, Measured]] = {}
@@ -54,13 +55,19 @@ def result_of(
         "metric": METRIC,
         "axis": experiment.axis,
         "seeds": list(preset.seeds),
-        "labels": list(dict.fromkeys(label for cells in arms.values() for label in cells)),
+        "labels": _labels(arms),
         "order": list(arms),
         "arms": arms,
         "effects": effects,
         "left_out": dict(left_out),
         "values": [asdict(value) for value in values],
     }
+
+
+def _labels(arms: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return all labels: numbers ascending, others in the order of the arms."""
+    labels = list(dict.fromkeys(label for cells in arms.values() for label in cells))
+    return sorted(labels, key=int) if all(label.isdecimal() for label in labels) else labels
 
 
 def _summary(cell: Mapping[int, Measured]) -> dict[str, Any]:

@@ -361,5 +361,5 @@ def parameters(model: Embedder, size: Shape) -> int:
     hidden, vocabulary = int(model.config.hidden_size), int(model.config.vocab_size)
     nested = isinstance(model.embedding, FactorizedEmbedding) and rank < hidden
     embedding = rank * (vocabulary + hidden) if nested else vocabulary * hidden
-    blocks = sum(p.numel() for layer in model.backbone.layers[:layers] for p in layer.parameters())
-    return embedding + blocks + sum(p.numel() for p in model.norm.parameters())
+    counted = [*model.backbone.layers[:layers], model.norm]
+    return embedding + sum(int(p.numel()) for module in counted for p in module.parameters())
