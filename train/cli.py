@@ -338,10 +338,10 @@ def experiment(
 
     if list_all or name is None:
         for known in map(plan.load_experiment, plan.names()):
-            say(f"{known.name}: {known.question}")
+            print_text(f"{known.name}: {known.question}")
             for preset_name, described in known.presets.items():
                 runs = f"{len(described.trainings)} trainings × {len(described.seeds)} seeds"
-                say(f"    {preset_name}: {runs}. {described.needs}")
+                print_text(f"    {preset_name}: {runs}. {described.needs}")
         return
     chosen = plan.load_experiment(name)
     numbers = [int(seed) for seed in _separated("--seeds", seeds)]

@@ -30,7 +30,10 @@ class MixVariant(Section):
     of: str | None = None
     """Name of a mix of the experiment that this one is made from."""
     negatives: Literal["as-mined", "random", "none"] = "as-mined"
-    """`random`: as many documents of the same source and subset, drawn at random; `none`: in-batch negatives only."""
+    """`random`: as many documents of the same source and subset, drawn at random; `none`: in-batch negatives only, in
+    the retrieval family."""
+    subsets: int | None = Field(default=None, ge=1)
+    """Take the samples of so many largest subsets only: a batch holds one subset, and is small in a small one."""
     rows: int | None = Field(default=None, ge=1)
     """Take at most so many training samples, evenly spaced, and the documents that the samples refer to."""
     masks: bool = True
@@ -39,9 +42,14 @@ class MixVariant(Section):
     """Whether the experiment is refused without this mix; otherwise its arms are left out, and the result says so."""
 
     @property
+    def is_smaller(self) -> bool:
+        """Whether it has a part of the samples."""
+        return self.rows is not None or self.subsets is not None
+
+    @property
     def changed(self) -> bool:
         """Whether this is not the mix itself."""
-        return self.rows is not None or self.negatives != "as-mined" or not self.masks
+        return self.is_smaller or self.negatives != "as-mined" or not self.masks
 
     @model_validator(mode="after")
     def _one_origin(self) -> MixVariant:

@@ -25,7 +25,7 @@ OWN = 1 << 40
 def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
     """Write a changed copy of a mix below a folder, unless it is there, and return its folder.
 
-    Samples and documents keep their order. Held-out samples are those of the mix.
+    Samples and documents keep their order. Held-out samples are those of the mix, or of its subsets that are taken.
 
     Args:
         mix: the mix.
@@ -33,12 +33,15 @@ def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
         folder: folder for all variants.
 
     """
-    changes = variant.model_dump(include={"negatives", "masks", "rows"})
+    changes = variant.model_dump(include={"negatives", "masks", "rows", "subsets"})
     to = folder / digest([mix.identity, changes, SEED])[:16]
     if to.is_dir():
         return to
     samples = {path: pq.read_table(path) for split in SPLITS for path in mix.files(split)}
     train = mix.files("train")
+    if variant.subsets is not None:
+        largest = _largest([samples[path] for path in train], variant.subsets)
+        samples = {path: table.filter(pc.is_in(_subset_of(table), largest)) for path, table in samples.items()}
     if variant.rows is not None:
         step = max(1, -(-sum(samples[path].num_rows for path in train) // variant.rows))
         samples |= {path: samples[path].take(pa.array(np.arange(0, samples[path].num_rows, step))) for path in train}
@@ -46,7 +49,7 @@ def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
     if variant.negatives != "as-mined":
         pools = _Pools(documents)
         samples |= {path: _with_negatives(samples[path], variant, pools) for path in train}
-    if variant.rows is not None:
+    if variant.is_smaller:
         kept = _referred(list(samples.values()))
         samples = {path: _renumbered(table, kept) for path, table in samples.items()}
         documents = _put(documents.take(pa.array(kept)), "document_id", pa.array(np.arange(len(kept))))
@@ -64,12 +67,23 @@ def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
     return to
 
 
+def _subset_of(table: pa.Table) -> pa.ChunkedArray:
+    """Return the source and the subset of each row, joined."""
+    return pc.binary_join_element_wise(table["source"], table["subset"], "\0")
+
+
+def _largest(tables: list[pa.Table], number: int) -> pa.Array:
+    """Return the names of the subsets with the most samples; of equally large ones the first by name."""
+    counts = pc.value_counts(pa.chunked_array([c for table in tables for c in _subset_of(table).chunks])).to_pylist()
+    ordered = sorted(counts, key=lambda entry: (-entry["counts"], entry["values"]))
+    return pa.array([entry["values"] for entry in ordered[:number]])
+
+
 class _Pools:
     """The documents of each source and subset."""
 
     def __init__(self, documents: pa.Table) -> None:
-        names = pc.binary_join_element_wise(documents["source"], documents["subset"], "\0")
-        encoded = names.combine_chunks().dictionary_encode()
+        encoded = _subset_of(documents).combine_chunks().dictionary_encode()
         self.code = {name: code for code, name in enumerate(encoded.dictionary.to_pylist())}
         codes: I32 = encoded.indices.to_numpy()
         self.order: I64 = np.argsort(codes, kind="stable")
@@ -83,11 +97,17 @@ class _Pools:
 
 
 def _with_negatives(table: pa.Table, variant: MixVariant, pools: _Pools) -> pa.Table:
-    columns = ("source", "subset", "row_id", "positive_id", "other_positive_ids", "negative_ids")
-    drawn = []
-    for source, subset, row_id, positive, others, mined in zip(*(table[c].to_pylist() for c in columns), strict=True):
-        wanted = len(mined) if variant.negatives == "random" else 0
-        drawn.append(_draw(pools.of(source, subset), wanted, row_id, {positive, *others}) if wanted else [])
+    mined = table["negative_ids"].to_pylist()
+    if variant.negatives == "none":
+        families = table["family"].to_pylist()
+        drawn = [[] if family == "retrieval" else own for family, own in zip(families, mined, strict=True)]
+    else:
+        columns = ("source", "subset", "row_id", "positive_id", "other_positive_ids")
+        rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
+        drawn = [
+            _draw(pools.of(source, subset), len(own), row_id, {positive, *others})
+            for (source, subset, row_id, positive, others), own in zip(rows, mined, strict=True)
+        ]
     return _put(table, "negative_ids", pa.array(drawn, table.schema.field("negative_ids").type))
 
 

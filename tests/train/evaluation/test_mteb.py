@@ -448,3 +448,58 @@ def test_published_scores_name_the_benchmarks_and_what_is_unconfirmed() -> None:
     for model in ("F2LLM-v2-80M", "F2LLM-v2-0.6B", "F2LLM-v2-14B"):
         own = [s.score for s in catalog.published() if s.model == model and s.benchmark != catalog.MEAN]
         assert by["f2llm-v2-table-2", model, catalog.MEAN].score == pytest.approx(np.mean(own), abs=0.006)
+
+
+def mocks():
+    """Return mteb's own toy tasks of texts, one or more of every kind of task in the 17 benchmarks."""
+    from mteb.mocks import mock_tasks
+
+    kinds = [kind for name, kind in vars(mock_tasks).items() if name.startswith(("Mock", "LegacyMock"))]
+    tasks = [kind() for kind in kinds]
+    return [task for task in tasks if set(task.metadata.modalities) == {"text"} and not task.is_aggregate]
+
+
+@needs_mteb
+def test_an_aggregate_task_combines_its_parts_and_waits_for_them(command, monkeypatch) -> None:
+    from mteb.mocks.mock_tasks import MockAggregatedTask
+
+    whole = MockAggregatedTask()
+    names = [part.metadata.name for part in whole.metadata.tasks]
+    use(monkeypatch, [whole])
+    loads = whole.metadata.tasks[1].load_data
+    monkeypatch.setattr(type(whole.metadata.tasks[1]), "load_data", lambda *_, **__: 1 / 0)
+    _, report = command("--mteb", whole.metadata.name, fails=StageError)
+    assert report["missing"].keys() == {names[1], whole.metadata.name}
+    assert names[1] in report["missing"][whole.metadata.name]
+    monkeypatch.setattr(type(whole.metadata.tasks[1]), "load_data", loads.__func__)
+    _, report = command("--mteb", whole.metadata.name)
+    parts = [report["tasks"][name]["scores"][0]["test/default"] for name in names]
+    assert report["tasks"][whole.metadata.name]["scores"][0] == {
+        "test/default": pytest.approx(np.mean(parts), abs=1e-5)
+    }
+
+
+@needs_mteb
+@pytest.mark.slow
+def test_every_kind_of_task_scores_as_mteb_alone_scores_it(fitted: Path, tmp_path, command, monkeypatch) -> None:
+    import mteb
+
+    tasks = mocks()
+    kinds = {task.metadata.type for task in tasks}
+    assert {row["type"] for row in catalog.listed_tasks().values()} <= kinds
+    use(monkeypatch, tasks)
+    named = [option for task in tasks for option in ("--mteb", task.metadata.name)]
+    _, report = command(*named, "--layers", "1,3")
+    assert not report["missing"] | report["failed"]
+    identity = encoder.identify(fitted, tmp_path / "work")
+    model = encoder.open_model(fitted, identity)
+    for task in mocks():
+        alone = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False).task_results[0]
+        expected = {f"{split}/{s['hf_subset']}": s["main_score"] for split, some in alone.scores.items() for s in some}
+        scores = report["tasks"][task.metadata.name]["scores"][1]
+        assert scores.keys() == expected.keys(), task.metadata.name
+        # mteb goes on drawing samples from subset to subset, and we draw them anew for each.
+        drawn = {"Clustering", "MultilabelClassification"} & {task.metadata.type}
+        slots = list(expected)[:1] if drawn else list(expected)
+        for slot in slots:
+            assert scores[slot] == pytest.approx(expected[slot], abs=1e-3, nan_ok=True), (task.metadata.name, slot)

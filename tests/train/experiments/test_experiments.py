@@ -118,7 +118,7 @@ def test_the_experiments_are_there() -> None:
     wanted = {"nesting", "mel-robustness", "mll-mel", "eurobert-prune", "scaling", "data-comparison", "curation-value"}
     assert set(plan.names()) == wanted
     result = CliRunner().invoke(app, ["experiment", "--list"], catch_exceptions=False)
-    assert all(f"{name}: " in result.stderr for name in wanted)
+    assert all(f"{name}: " in result.stdout for name in wanted)
     for name in wanted:
         assert plan.load_experiment(name).presets["small"].seeds == (0, 1, 2)
 
@@ -238,7 +238,8 @@ def test_variants_change_one_thing(mix: Path, tmp_path: Path, negatives: str) ->
     for before, after in zip(rows_of(source, "train"), rows_of(other, "train"), strict=True):
         assert before | {"negative_ids": []} == after | {"negative_ids": []}
         drawn = after["negative_ids"]
-        assert len(drawn) == (len(before["negative_ids"]) if negatives == "random" else 0)
+        gone = negatives == "none" and before["family"] == "retrieval"
+        assert len(drawn) == (0 if gone else len(before["negative_ids"]))
         assert len(set(drawn)) == len(drawn)
         assert before["positive_id"] not in drawn
         assert all(place[number] == (before["source"], before["subset"]) for number in drawn)
@@ -250,6 +251,22 @@ def test_variants_change_one_thing(mix: Path, tmp_path: Path, negatives: str) ->
 
 def rows_of(mix: Mix, kind: str) -> list[dict]:
     return [row for path in mix.files(kind) for row in pq.read_table(path).to_pylist()]
+
+
+def test_variants_are_trained_on(project: Path) -> None:
+    mixes = {
+        "main": {"mix": "./mix"},
+        "none": {"of": "main", "negatives": "none"},
+        "no-masks": {"of": "main", "masks": False},
+    }
+    trainings = {name: {"train": {"stages": [STAGE | {"mix": name}]}} for name in mixes}
+    arms = {name: {"training": name, "points": {"x": {"evaluate": "main"}}} for name in mixes}
+    values = run.run(bench_of(project, seeds=[0], mixes=mixes, trainings=trainings, arms=arms, effects=[]))
+    assert [value.arm for value in values] == list(mixes)
+    main, none, no_masks = (value.score for value in values)
+    assert none != main
+    assert no_masks == main, "this mix has no near-duplicates"
+    assert len({(value.queries, value.documents) for value in values}) == 1
 
 
 def test_a_mix_of_fewer_rows_has_the_same_texts(mix: Path, tmp_path: Path) -> None:
@@ -265,6 +282,15 @@ def test_a_mix_of_fewer_rows_has_the_same_texts(mix: Path, tmp_path: Path) -> No
         own = whole[row["row_id"]]
         assert after[row["positive_id"]] == before[own["positive_id"]] == row["positive"]
         assert [after[n] for n in row["negative_ids"]] == [before[n] for n in own["negative_ids"]]
+
+
+def test_a_mix_of_fewer_subsets_has_the_largest(mix: Path, tmp_path: Path) -> None:
+    source = Mix(mix)
+    smaller = Mix(write_variant(source, MixVariant(mix="./mix", subsets=2), tmp_path))
+    for kind in ("train", "validation"):
+        rows, own = rows_of(source, kind), rows_of(smaller, kind)
+        assert [row["row_id"] for row in own] == [row["row_id"] for row in rows if row["source"] in ("alpha", "beta")]
+    assert {d["source"] for d in rows_of(smaller, "documents")} == {"alpha", "beta"}
 
 
 def test_without_masks_nothing_is_a_near_duplicate(mix: Path, tmp_path: Path) -> None:
