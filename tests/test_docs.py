@@ -38,6 +38,7 @@ from sources.formats import READERS
 from sources.shapes import SHAPES
 from tests.support.printed import PAGES, ROOT, Block, Printed, blocks, commands
 from tests.support.synthetic import write_mix
+from train.experiments.plan import Preset
 
 APPS = {"curate": "curation.cli.app", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",
@@ -49,7 +50,8 @@ NEEDS_A_BUILD = {"show"}
 """Verbs that have nothing to print in a project where nothing is built, and say so."""
 FETCHES = {"codefuse-ai/F2LLM-v2"}
 """Arguments for which also a dry run needs a network: the command is parsed."""
-PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad"}
+PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad",
+          "experiment NAME": "nesting"}  # fmt: skip
 """What a page has in place of a name."""
 
 
@@ -369,6 +371,11 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
     data = yaml.safe_load(block.text)
     if data.keys() <= Profile.model_fields.keys():
         Profile.model_validate(data)
+    elif data.keys() <= Preset.model_fields.keys():  # a part of an experiment
+        Preset.model_validate({"seeds": [0], "mixes": {}, "train": {}} | data)
+    elif block.page == "docs/experiments.md":  # profiles by name
+        for section in data.values():
+            Profile.model_validate(section)
     else:
         assert block.page in ("README.md", "CONTRIBUTING.md", SESSION), "another test looks at those"
 

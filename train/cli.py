@@ -350,7 +350,7 @@ def experiment(
     check_packages("train3d")
     build = open_build(profile, params, workers)
     work = (work or build.local_work / "experiments") / name / preset
-    folders = plan.folders_of(wanted, given, {key: build.mix(key) for key in build.profile.mixes})
+    folders = plan.folders_of(wanted, given, {key: build.mix(key) for key in build.profile.mixes}, needed=not dry_run)
     from train.experiments import run as running
     from train.loop.upstream import check_mixes
 

@@ -230,13 +230,16 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def folders_of(preset: Preset, given: Mapping[str, Path], named: Mapping[str, Path]) -> dict[str, Path]:
+def folders_of(
+    preset: Preset, given: Mapping[str, Path], named: Mapping[str, Path], *, needed: bool = True
+) -> dict[str, Path]:
     """Return the folders of the mixes that are not made from others; of those that are not needed, only what is there.
 
     Args:
         preset: the preset.
         given: name of a mix of the experiment → folder, from the command line.
         named: name of a mix of the profile → folder.
+        needed: refuse an experiment without a mix that it needs.
 
     Raises:
         UnknownNameError: the experiment has no mix of a given name.
@@ -253,7 +256,7 @@ def folders_of(preset: Preset, given: Mapping[str, Path], named: Mapping[str, Pa
             continue
         if (folder / "samples").is_dir():
             folders[name] = folder
-        elif mix.needed or name in given:
+        elif needed and (mix.needed or name in given):
             raise SettingsError(
                 f"there is no mix at {folder}",
                 where=f"mix {name} of the experiment",

@@ -375,6 +375,8 @@ def test_a_dry_run_writes_nothing(project: Path) -> None:
     assert "4 trainings for each of the seeds 0, 1" in said
     assert "pruned: on main, from base, pruned" in said
     assert sorted(project.rglob("*")) == files
+    (project / "mix").rename(project / "moved")
+    assert "MEL is left out: no mix main at hand" in call(project, "--dry-run").stderr
 
 
 def test_names_are_looked_up(project: Path) -> None:
