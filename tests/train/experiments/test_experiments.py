@@ -421,3 +421,25 @@ def test_settings_of_a_training_load_as_those_of_a_profile(project: Path) -> Non
     assert load_settings(bench.folder("base", 1) / "params.yaml", None)[1] == settings
     with pytest.raises(StageError):
         load(bench.folder("base", 1) / "model", settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", plan.names())
+def test_every_small_preset_runs_to_its_result_in_few_steps(mix: Path, tmp_path: Path, name: str) -> None:
+    experiment = plan.load_experiment(name)
+    text = json.dumps(experiment.presets["small"].model_dump(mode="json", by_alias=True))
+    for setting, whole, few in (("steps", 120, 2), ("warmup_steps", 10, 1), ("vocab_size", 8192, 400)):
+        assert f'"{setting}": {whole}' in text
+        text = text.replace(f'"{setting}": {whole}', f'"{setting}": {few}')
+    data = json.loads(text)
+    preset = plan.Preset.model_validate(data | {"seeds": [0]})
+    mixes = {key: mix for key, variant in preset.mixes.items() if variant.needed and variant.of is None}
+    bench = run.Bench(preset, tmp_path, run.prepare_mixes(preset, mixes, tmp_path))
+    result = report.result_of(experiment, "small", preset, run.run(bench), bench.left_out())
+    assert result["arms"].keys() | result["left_out"].keys() == preset.arms.keys()
+    assert result["effects"]
+    for path in report.write(result, tmp_path / "out"):
+        assert path.stat().st_size > 100
+    if name == "mll-mel":
+        counts = {arm: cells["same parameters"]["parameters"] for arm, cells in result["arms"].items()}
+        assert counts["four layers, MLL + MEL"] == counts["four layers, plain, cut by SVD"]
