@@ -25,12 +25,11 @@ MARKS = ("<!-- experiments -->\n", "<!-- /experiments -->\n")
 def section(results: Path, name: str) -> str:
     """Return the section of an experiment for the page, and copy its picture beside the page."""
     result = json.loads((results / f"{name}-small.json").read_text("utf-8"))
-    ordered = result | {"arms": {arm: result["arms"][arm] for arm in result["order"]}}
     picture = f"experiment-{name}.svg"
     shutil.copyfile(results / f"{name}-small.svg", PAGE.parent / picture)
     command = f"`train3d experiment {name}`"
     title = f"### {result['title']}\n\n{result['question']}\n\n"
-    return f"{title}{report.markdown(ordered)}\n![{result['title']}]({picture})\n\n{command}\n"
+    return f"{title}{report.markdown(result)}\n![{result['title']}]({picture})\n\n{command}\n"
 
 
 def write_docs(results: Path) -> None:

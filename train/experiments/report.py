@@ -101,20 +101,27 @@ def markdown(result: Mapping[str, Any]) -> str:
     """Return the result as Markdown: the table, the effects, and what was left out."""
     labels = result["labels"]
     lines = [f"| {result['axis']} | {' | '.join(labels)} |", "|" + " --- |" * (len(labels) + 1)]
-    for arm, cells in result["arms"].items():
+    for arm in result["order"]:
+        cells = result["arms"][arm]
         shown = [_shown(cells[label]) if label in cells else "" for label in labels]
         lines.append(f"| {arm} | {' | '.join(shown)} |")
-    first = next((cell for cells in result["arms"].values() for cell in cells.values()), None)
-    if first is not None:
-        lines += [
-            "",
-            f"nDCG@10, mean and half the range of {len(result['seeds'])} seeds; {first['queries']:,} held-out queries "
-            f"in {first['documents']:,} documents.",
-            "",
-        ]
+    lines += ["", f"nDCG@10, mean and half the range over seeds ({len(result['seeds'])}); {_searched(result)}.", ""]
     lines += [f"- {effect_line(effect)}" for effect in result["effects"]]
     lines += [f"- {arm} was left out: no mix {', '.join(mixes)} at hand." for arm, mixes in result["left_out"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _searched(result: Mapping[str, Any]) -> str:
+    """Return how many held-out queries are searched in how many documents, for each label if that differs."""
+    counts = {
+        label: f"{cell['queries']:,} held-out queries in {cell['documents']:,} documents"
+        for label in result["labels"]
+        for cells in result["arms"].values()
+        if (cell := cells.get(label))
+    }
+    if len(set(counts.values())) <= 1:
+        return next(iter(counts.values()), "nothing was measured")
+    return ", ".join(f"{label}: {count}" for label, count in counts.items())
 
 
 def effect_line(effect: Mapping[str, Any]) -> str:
@@ -151,10 +158,11 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "experiment", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(max(4.0, 1.0 + 0.8 * len(labels)), 3.2), layout="constrained")
         plot = figure.subplots()
-        for number, (arm, cells) in enumerate(result["arms"].items()):
-            color = COLORS[number % len(COLORS)]
-            at = [labels.index(label) for label in cells]
-            mean, least, most = (np.array([cell[key] for cell in cells.values()]) for key in ("mean", "least", "most"))
+        for number, arm in enumerate(result["order"]):
+            color, cells = COLORS[number % len(COLORS)], result["arms"][arm]
+            at = [position for position, label in enumerate(labels) if label in cells]
+            own = [cells[labels[position]] for position in at]
+            mean, least, most = (np.array([cell[key] for cell in own]) for key in ("mean", "least", "most"))
             if len(at) > 1:
                 plot.fill_between(at, least, most, color=color, alpha=0.2, linewidth=0)
                 plot.plot(at, mean, "o-", color=color, markersize=3, label=arm)

@@ -164,6 +164,11 @@ def test_an_experiment_runs_resumes_and_writes_its_result(project: Path, monkeyp
     assert "Published: Never." in done.stdout
     assert (project / "out" / "experiments" / "tiny-small.svg").read_text("utf-8").startswith("<?xml")
     files = {path: path.read_bytes() for path in (project / "out" / "experiments").iterdir()}
+    # The JSON has all that the table and the picture are made from, whatever the order of its keys.
+    again = report.write(result, project / "again")
+    assert [path.read_bytes() for path in again] == [
+        files[project / "out" / "experiments" / path.name] for path in again
+    ]
     monkeypatch.setattr(run, "fit", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(run, "_measured", lambda *_: pytest.fail("measured again"))
     call(project)
@@ -349,7 +354,13 @@ def test_queries_that_another_mix_trains_on_are_not_searched(project: Path) -> N
     result = report.result_of(plan.Experiment.model_validate(described()), "small", preset, values, bench.left_out())
     assert result["left_out"] == {"C": ["third"]}
     assert result["effects"] == []
-    assert "C was left out: no mix third at hand." in report.markdown(result)
+    page = report.markdown(result)
+    assert "C was left out: no mix third at hand." in page
+    assert f"{values[0].queries} held-out queries in {values[0].documents} documents." in page
+    other = report.result_of(
+        plan.Experiment.model_validate(described()), "small", preset, [replace(values[0], queries=7), values[1]], {}
+    )
+    assert "over seeds (1)" in report.markdown(other)
 
 
 def test_an_effect_shows_only_if_every_seed_has_it() -> None:
