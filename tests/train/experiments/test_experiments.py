@@ -175,6 +175,26 @@ def test_an_experiment_runs_resumes_and_writes_its_result(project: Path, monkeyp
     assert {path: path.read_bytes() for path in (project / "out" / "experiments").iterdir()} == files
 
 
+def test_results_are_written_into_the_page(project: Path, monkeypatch) -> None:
+    from benchmarks import experiments
+
+    page = project / "docs" / "experiments.md"
+    page.parent.mkdir()
+    page.write_text(f"# Before\n\n{experiments.MARKS[0]}old\n{experiments.MARKS[1]}\nAfter.\n")
+    monkeypatch.setattr(experiments, "PAGE", page)
+    call(project, "--seeds", "0")
+    experiments.write_docs(project / "out" / "experiments")
+    text = page.read_text("utf-8")
+    assert text.startswith("# Before\n")
+    assert text.endswith("\nAfter.\n")
+    assert "old" not in text
+    assert report.markdown(result_in(project)) in text
+    assert "`train3d experiment tiny`" in text
+    assert (page.parent / "experiment-tiny.svg").is_file()
+    experiments.write_docs(project / "out" / "experiments")
+    assert page.read_text("utf-8") == text
+
+
 def test_a_changed_training_is_run_again_with_those_that_start_from_it(project: Path, monkeypatch) -> None:
     run.run(bench_of(project, seeds=[0]))
     ended, trained = run.fit, []
