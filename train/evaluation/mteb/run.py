@@ -148,7 +148,8 @@ def run(
             _drop_if_stale(job, cache, meta)
         try:
             _run_job(job, left, model, metas, cache, nested)
-            say(f"{here}: {sum(map(len, left[0].values()))} of {len(job.slots)} slots run")
+            ran = sum(len(subsets) for of_cut in left.values() for subsets in of_cut.values())
+            say(f"{here}: {ran} of {len(job.slots) * len(metas)} results")
         except CorpusError as failure:
             outcome.failed[job.name] = failure
             say(f"{here}: failed: {failure.what}")
