@@ -40,6 +40,7 @@ from sources.shapes import SHAPES
 from tests.support.printed import PAGES, ROOT, Block, Printed, blocks, commands
 from tests.support.synthetic import write_mix
 from tests.support.workshop import MANIFEST
+from train.experiments.plan import Preset
 
 APPS = {"curate": "curation.cli.app", "train3d": "train.cli"}
 READS = {"plan", "sources", "sources show", "status", "show", "evaluations", "evaluations show", "langid predict",
@@ -52,7 +53,7 @@ NEEDS_A_BUILD = {("curate", "show"): "has not been run", ("train3d", "publish"):
 FETCHES = {"codefuse-ai/F2LLM-v2"}
 """Arguments for which also a dry run needs a network: the command is parsed."""
 PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad", "check NAME": "squad",
-          "--without SOURCE": "alpha"}  # fmt: skip
+          "--without SOURCE": "alpha", "experiment NAME": "nesting"}  # fmt: skip
 """What a page has in place of a name."""
 
 
@@ -380,6 +381,11 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
     data = yaml.safe_load(block.text)
     if data.keys() <= Profile.model_fields.keys():
         Profile.model_validate(data)
+    elif data.keys() <= Preset.model_fields.keys():  # a part of an experiment
+        Preset.model_validate({"seeds": [0], "mixes": {}, "train": {}} | data)
+    elif block.page == "docs/experiments.md":  # profiles by name
+        for section in data.values():
+            Profile.model_validate(section)
     else:
         assert block.page in ("README.md", "CONTRIBUTING.md", SESSION), "another test looks at those"
 

@@ -22,6 +22,8 @@ from train.export.export import CODE
 PACKAGED = ("open_ml_embed", "sources", "curation", "train", "manifests")
 DATA = {"curation/report/report.html", "curation/report/report.css", "curation/report/report.js",
         "curation/report/published/languages.tsv", "curation/langid/data/bundled.lid",
+        "train/evaluation/mteb/benchmarks.tsv", "train/evaluation/mteb/tasks.tsv",
+        "train/evaluation/mteb/published.tsv",
         "curation/langid/data/code.lid", "curation/langid/data/scripts.tsv", "curation/langid/data/labels/lid.176.txt",
         "curation/pipeline/template/params.yaml", "curation/pipeline/template/gitignore",
         "curation/pipeline/template/raw/example_questions/questions.jsonl"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The `train3d` command: tokenize, fit, evaluate, export, prune, publish."""
+"""The `train3d` command: tokenize, fit, evaluate, export, prune, publish, experiment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,9 +25,9 @@ from curation.cli.options import (
 )
 from curation.cli.publish import Branch, Endpoint, Public
 from curation.pipeline.opening import PARAMS, open_build
-from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import write_whole
-from open_ml_embed.core.printing import print_json, say
+from open_ml_embed.core.printing import print_json, print_text, say
 from open_ml_embed.core.scratch import scratch_folder
 from open_ml_embed.core.sealed import read_record, seal
 from open_ml_embed.core.terminal import Terminal
@@ -35,7 +35,11 @@ from train import check_packages
 from train.config import TrainSettings
 from train.config_file import model_folder, settings_of, work_folder
 
+if TYPE_CHECKING:
+    from train.evaluation.mteb.evaluate import Request
+
 Metric = Literal["ndcg@10", "mrr@10", "accuracy@1"]
+ExperimentPreset = Literal["small", "full"]
 ExportMode = Literal["compatible", "efficient"]
 StoredType = Literal["float32", "bfloat16", "float16"]
 
@@ -141,50 +145,85 @@ def evaluate(
     picture: Annotated[Path | None, typer.Option("--picture", help="Write a heat map too: .svg or .png.")] = None,
     metric: Annotated[Metric, typer.Option(help="Metric to show; the report has all.")] = "ndcg@10",
     mteb: Annotated[list[str] | None, typer.Option("--mteb", metavar="TASK", help="Run an MTEB task instead.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option("--benchmark", metavar="NAME", help="Run an MTEB benchmark: `German`, `MTEB(deu, v1)`, `all17`."),
+    ] = None,
     instructions: Annotated[
         bool | None, typer.Option(help="MTEB: use the tasks' instructions. Default: if the model was trained with any.")
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(metavar="N[,N]", help="MTEB: numbers of layers, all combinations of sizes in one pass."),
+    ] = None,
+    dim: Annotated[str | None, typer.Option(metavar="N[,N]", help="MTEB: numbers of dimensions.")] = None,
+    rank: Annotated[str | None, typer.Option(metavar="N[,N]", help="MTEB: embedding ranks.")] = None,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="MTEB: folder of mteb's results. Default: out/<profile>/mteb.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="ORG/MODEL", help="MTEB: name to file results as.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="MTEB: revision to file results as. Default: a hash of the files.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option("--beside", metavar="MODEL", help="MTEB: published model to show beside.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="MTEB: only data that are on this machine.")] = False,
     workers: Count = 0,
     engine: Engine = "local",
     ray_address: Address = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB tasks on an export."""
+    """Evaluate retrieval on held-out pairs at every depth, dimension and rank, or run MTEB on an export.
+
+    With MTEB, results are mteb's own files, in folders that can be submitted; a slot with a result is not run again.
+    """
     build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     folder, work = model or model_folder(build), work or work_folder(build)
-    report = report or (build.out / "mteb.json" if mteb else _report(build))
+    on_mteb = bool(mteb or benchmark)
+    report = report or (build.out / "mteb.json" if on_mteb else _report(build))
+    if on_mteb:
+        from train.evaluation.mteb.evaluate import Request
+
+        request = Request(
+            folder=folder,
+            params=params,
+            work=work,
+            results=results or build.out / "mteb",
+            benchmarks=tuple(benchmark or ()),
+            tasks=tuple(mteb or ()),
+            sizes={"layers": layers, "dim": dim, "rank": rank},
+            instructed=instructions,
+            name=name,
+            revision=revision,
+            beside=tuple(beside or ()),
+            offline=offline,
+        )
+        if model is None and not dry_run:
+            _check_is_current(params, settings, folder, work)
+        _evaluate_on_mteb(request, settings, report, as_json=as_json, dry_run=dry_run)
+        return
+    _only_with_mteb(layers=layers, dim=dim, rank=rank, results=results, name=name, revision=revision, beside=beside)
     if dry_run:
-        say(f"{folder} on {', '.join(mteb) if mteb else settings.evaluation.mix}, to {report}")
+        say(f"{folder} on {settings.evaluation.mix}, to {report}")
         return
     if model is None:
         _check_is_current(params, settings, folder, work)
     settings = _on_available_device(settings)
-    if mteb:
-        from train.evaluation import mteb_model
-        from train.export.export import instructed_by
+    from train.evaluation.evaluate import evaluate as measure
+    from train.evaluation.evaluate import show
+    from train.evaluation.heatmap import draw
+    from train.loop.upstream import check_mixes
 
-        stated = instructed_by(folder) if instructions is None else instructions
-        instructed = bool(stated)
-        encoder = mteb_model.open_model(folder, instructed=instructed, device=settings.device)
-        if stated is None:
-            say(f"{folder} does not say whether it was trained with instructions; it gets none (see --instructions)")
-        results = mteb_model.results_of(folder, work, instructed=instructed)
-        result = mteb_model.evaluate_tasks(encoder, mteb_model.tasks_named(mteb), results)
-        if not as_json:
-            mteb_model.show(result, Terminal())
-    else:
-        from train.evaluation.evaluate import evaluate as measure
-        from train.evaluation.evaluate import show
-        from train.evaluation.heatmap import draw
-        from train.loop.upstream import check_mixes
-
-        check_mixes(params, [settings.evaluation.mix])
-        result = measure(settings, folder, work, build.workers, named=model is not None)
-        if not as_json:
-            show(result, Terminal(), metric)
-        if picture is not None:
-            draw(result, picture, metric=metric)
+    check_mixes(params, [settings.evaluation.mix])
+    result = measure(settings, folder, work, build.workers, named=model is not None)
+    if not as_json:
+        show(result, Terminal(), metric)
+    if picture is not None:
+        draw(result, picture, metric=metric)
     report.parent.mkdir(parents=True, exist_ok=True)
     write_whole(report, seal(result, _report(build).name))  # a report of another name is the same record
     if as_json:
@@ -331,6 +370,123 @@ def publish(
     state = "would be uploaded" if dry_run else f"at {done.commit}"
     seen = "everybody can read it" if public else "private"
     say(f"{folder} to {to} ({seen}): {len(done.files)} files, {sum(done.files.values()):,} bytes, {state}")
+
+
+@app.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="An experiment of `train3d experiment --list`.")] = None,
+    *,
+    params: Params = PARAMS,
+    profile: ProfileName = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
+    preset: Annotated[ExperimentPreset, typer.Option(help="small: two cores; full: as published.")] = "small",
+    mix: Annotated[
+        list[str] | None, typer.Option("--mix", metavar="NAME=FOLDER", help="Folder of a mix of the experiment.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="N[,N]", help="Other seeds than the preset's.")] = None,
+    work: Annotated[Path | None, typer.Option("--work", help="Default: work/experiments beside the settings.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of the results. Default: out/experiments.")] = None,
+    commands: Annotated[
+        bool, typer.Option("--commands", help="Print the `train3d fit` of each training, to be run elsewhere.")
+    ] = False,
+    workers: Count = 0,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run trainings that differ in one thing, over several seeds, and compare them; finished ones are kept."""
+    from train.experiments import plan, report
+
+    if list_all or name is None:
+        for known in map(plan.load_experiment, plan.names()):
+            print_text(f"{known.name}: {known.question}")
+            for preset_name, described in known.presets.items():
+                runs = f"{len(described.trainings)} trainings × {len(described.seeds)} seeds"
+                print_text(f"    {preset_name}: {runs}. {described.needs}")
+        return
+    chosen = plan.load_experiment(name)
+    numbers = [int(seed) for seed in _separated("--seeds", seeds)]
+    wanted = plan.preset_of(chosen, preset, numbers)
+    given = {key: Path(folder) for key, folder in map(_named_folder, mix or ())}
+    check_packages("train3d")
+    build = open_build(profile, params, workers)
+    work = (work or build.local_work / "experiments") / name / preset
+    folders = plan.folders_of(wanted, given, {key: build.mix(key) for key in build.profile.mixes}, needed=not dry_run)
+    from train.experiments import run as running
+    from train.loop.upstream import check_mixes
+
+    check_mixes(params, [str(folder) for folder in folders.values()])
+    if dry_run:
+        at_hand = {key: path for key in wanted.mixes if (path := plan.origin_of(wanted, key, folders)) is not None}
+        say(running.outline(running.Bench(wanted, work, at_hand)))
+        return
+    bench = running.Bench(wanted, work, running.prepare_mixes(wanted, folders, work), build.workers)
+    if commands:
+        for line in running.commands(bench):
+            print_text(line)
+        return
+    result = report.result_of(chosen, preset, wanted, running.run(bench, say), bench.left_out())
+    paths = report.write(result, to or build.root / "out" / "experiments")
+    if as_json:
+        print_json(result)
+    else:
+        print_text(report.markdown(result))
+    say(f"written to {', '.join(map(str, paths))}")
+
+
+def _separated(option: str, text: str | None) -> list[str]:
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise SettingsError(f"{text!r} is no list of numbers", where=option, remedy=f"as {option} 0,1,2")
+    return parts
+
+
+def _named_folder(text: str) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise SettingsError(
+            f"{text!r} is no NAME=FOLDER", where="--mix", remedy="as --mix main=out/sample/mixes/retrieval"
+        )
+    return name, folder
+
+
+def _evaluate_on_mteb(request: Request, settings: TrainSettings, report: Path, *, as_json: bool, dry_run: bool) -> None:
+    """Run what is asked for of MTEB, and write and show the report.
+
+    Raises:
+        CorpusError: a name is unknown, or some tasks have no result; the others have.
+
+    """
+    from train.evaluation.mteb import report as reports
+    from train.evaluation.mteb.evaluate import evaluate as measure
+    from train.evaluation.mteb.evaluate import outline, shortfall
+
+    if dry_run:
+        say(outline(request, report))
+        return
+    result, outcome = measure(request, _on_available_device(settings), say)
+    shown = request.beside or reports.BESIDE
+    report.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(report, seal(result, report.name))
+    write_whole(report.with_suffix(".md"), reports.markdown(result, shown))
+    if as_json:
+        print_json(result)
+    else:
+        reports.show(result, Terminal(), shown)
+    say(f"written to {report} and {report.with_suffix('.md')}; mteb's results are in {request.results}")
+    error = shortfall(outcome, result)
+    if error is not None:
+        raise error
+
+
+def _only_with_mteb(**options: object) -> None:
+    """Raise a SettingsError if an option is given that needs --mteb or --benchmark."""
+    for name, value in options.items():
+        if value:
+            raise SettingsError(
+                "this option is for MTEB",
+                where=f"--{name}",
+                remedy="add --benchmark NAME or --mteb TASK; held-out pairs are evaluated at every size",
+            )
 
 
 def _check_is_current(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:

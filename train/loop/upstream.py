@@ -27,13 +27,25 @@ def check_mixes(params: Path, mixes: Iterable[str]) -> None:
             run.
 
     """
-    root = params.resolve().parent
     for folder in sorted({Path(mix).resolve() for mix in mixes}):
-        out = folder.parent.parent
-        if folder.parent.name != "mixes" or out.parent != root / "out" or not any((out / "steps").glob("*.json")):
-            continue
-        build = open_build(out.name, params)
-        Checker(build, away=True).require(f"mix-{folder.name}")
+        profile = steps_beside(params, folder)
+        if profile is not None:
+            Checker(open_build(profile, params), away=True).require(f"mix-{folder.name}")
+
+
+def steps_beside(params: Path, mix: Path) -> str | None:
+    """Return the profile whose build a mix belongs to; None if the step files of a build are not next to it.
+
+    Args:
+        params: the settings file; only builds in its folder are known.
+        mix: folder of the mix.
+
+    """
+    folder = mix.resolve()
+    out = folder.parent.parent
+    if folder.parent.name != "mixes" or out.parent != params.resolve().parent / "out":
+        return None
+    return out.name if any((out / "steps").glob("*.json")) else None
 
 
 def check_model(run: Run, folder: Path) -> None:
