@@ -27,13 +27,19 @@ class RandomQwen3(Section):
 
 
 class Pretrained(Section):
-    """A model that transformers' AutoModel loads, such as Qwen3 or EuroBERT: a folder, or a Hub repository."""
+    """A model that transformers' AutoModel loads: a folder, or a Hub repository.
+
+    Qwen3 and EuroBERT, or a BERT-like encoder: ModernBERT (mmBERT is one), BERT, RoBERTa, XLM-RoBERTa.
+    """
 
     kind: Literal["pretrained"]
     path: str
     """A folder, or a repository of the Hub."""
     revision: str | None = None
     """Revision of the repository; null: its default branch."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout of hidden states while training, in backbones that have some (BERT, RoBERTa, XLM-RoBERTa, ModernBERT).
+    It replaces what the backbone's configuration says. Attention weights get none."""
 
 
 Precision = Literal["float32", "bfloat16"]
@@ -250,7 +256,8 @@ class TrainSettings(Section):
     proportional to it. An empty list, or the hidden size alone: a plain embedding, not nested."""
     pooling: PoolingMode = "last"
     """What becomes the vector of a text: the state of its `last` token (end of text), the `mean` of the states of all
-    its tokens, or the state of its first token (`cls`), for bidirectional backbones whose tokenizer adds one."""
+    its tokens, or the state of its first token (`cls`), for bidirectional backbones whose tokenizer adds one, such as
+    BERT-like encoders."""
     max_length: int = Field(default=1024, ge=2)
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0

@@ -21,6 +21,7 @@ from open_ml_embed.core.errors import SettingsError
 from train.config import Memory
 from train.data.segments import Segments
 from train.distributed.parallel import Replica
+from train.model.architectures import layers_of
 from train.model.embedder import Embedder
 from train.model.sharding import local_part
 
@@ -114,7 +115,7 @@ def estimate(replica: Replica, memory: Memory, loss: int = 0) -> Estimate:
     per_token = (many - few) / (PROBE_TOKENS * (PROBE_TEXTS[1] - PROBE_TEXTS[0]))
     fixed = max(0, few - round(per_token * PROBE_TOKENS * PROBE_TEXTS[0]))
     # In the backward pass, a layer allocates about as much again as it saved.
-    per_token *= 1 + 1 / len(model.backbone.layers)
+    per_token *= 1 + 1 / len(layers_of(model.backbone))
     available = _available(memory, model.device, replica.group.size)
     values = [available, -weights, -updates - fixed - loss, -round(per_token)]
     available, *negated = replica.group.least(torch.tensor(values, device=model.device)).tolist()

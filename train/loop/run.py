@@ -29,7 +29,7 @@ from train.loop.keys import content_digest
 from train.model.embedder import Embedder, backbone_config, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
-from train.model.stored_weights import PAIRS, first_state, stored_factors
+from train.model.stored_weights import FILES, first_state, stored_factors
 from train.model.tensor_files import LazyTensor
 from train.native import NATIVE, RUN, TRAINED, UNTRAINED
 
@@ -118,7 +118,7 @@ class Run:
         if isinstance(self.settings.backbone, Pretrained):
             folder = Path(self.settings.backbone.path)
             files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-            files += [folder / name for name in PAIRS if (folder / name).is_file()]
+            files += [folder / name for name in FILES if (folder / name).is_file()]
             backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
             if backbone is not None:  # the path of a folder differs between machines
                 del settings["backbone"]["path"]
@@ -156,6 +156,12 @@ class Run:
                 write_listing(filled)
         return load_saved(folder)
 
+    @property
+    def dropout(self) -> float:
+        """Dropout of the backbone's hidden states while training."""
+        backbone = self.settings.backbone
+        return backbone.dropout if isinstance(backbone, Pretrained) else 0.0
+
     def store(self, mix: Mix) -> Store:
         """Return a mix, tokenized for this run."""
         return store_of(mix, self.tokenizer, self.settings, self.work, self.workers)
@@ -167,7 +173,13 @@ class Run:
         pretrained = settings.backbone if isinstance(settings.backbone, Pretrained) else None
         nest(backbone, self.shape.ranks, None if pretrained is None else stored_factors(pretrained))
         pooling = settings.pooling
-        model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens, pooling=pooling)
+        model = Embedder(
+            backbone,
+            layers=self.shape.layers,
+            chunk_tokens=settings.chunk_tokens,
+            pooling=pooling,
+            dropout=self.dropout,
+        )
         return model.to(settings.device), self.shape
 
     def empty_model(self) -> Embedder:
@@ -180,6 +192,7 @@ class Run:
             ranks=shape.ranks,
             chunk_tokens=settings.chunk_tokens,
             pooling=settings.pooling,
+            dropout=self.dropout,
         )
 
     def first_weights(self) -> dict[str, LazyTensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from open_ml_embed.core.optional import require
 from train.config import Lora
 from train.distributed.parallel import whole
+from train.model.architectures import architecture_of, layers_of
 from train.model.embedder import Embedder
 from train.model.tensor_files import LazyTensor
 
@@ -32,10 +33,10 @@ def add_lora(model: Embedder, settings: Lora) -> None:
 
     """
     peft = require("peft", what="LoRA", where="train.lora")
-    layers = model.backbone.layers
-    linear = {name.rpartition(".")[2] for name, part in layers.named_modules() if isinstance(part, nn.Linear)}
+    path, layers = architecture_of(model.config).layers, layers_of(model.backbone)
+    linear = [f"{path}.{name}" for name, part in layers.named_modules() if isinstance(part, nn.Linear)]
     config = peft.LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=sorted(linear)
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=linear
     )
     model.requires_grad_(requires_grad=False)
     peft.inject_adapter_in_model(config, model.backbone, adapter_name=ADAPTER)
