@@ -270,6 +270,8 @@ class TrainSettings(Section):
     float32 in both cases. Null: bfloat16 on CUDA, where the attention kernel needs it, and float32 elsewhere."""
     chunk_tokens: int = Field(default=8192, ge=1)
     """Number of tokens that go through the backbone at once."""
+    prefetch: int = Field(default=2, ge=0)
+    """Batches that a thread reads ahead of the step that needs them; 0: none. It changes no number."""
     compile: bool = False
     """Compile each layer with `torch.compile`; takes about a minute and pays off on CUDA."""
     parallel: Literal["ddp", "fsdp"] = "ddp"

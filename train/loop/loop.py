@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import torch
 
@@ -23,6 +23,7 @@ from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.lock import NAME as LOCK
 from train.config import Stage
 from train.data.batch import Batch, make_batch
+from train.data.feed import Feed
 from train.data.packing import imbalance, share_out
 from train.data.plan import Draw, Plan, choose_rank, raw
 from train.data.segments import Segments
@@ -45,6 +46,7 @@ from train.model.flops import Cost, measured_peak, memory_used
 from train.model.lora import add_lora, folded_state
 from train.model.presets import Form
 from train.objective.distill import TeacherVectors, open_teacher
+from train.objective.loss import Taught
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,19 @@ class StageState:
     rate: float
     teacher: TeacherVectors | None
     validator: Validator | None
+
+
+class Material(NamedTuple):
+    """What a step needs from the disk: its batch, and the teacher's vectors if there is a teacher."""
+
+    batch: Batch
+    taught: Taught | None
+
+    def pinned(self, device: torch.device) -> Material:
+        """Return it in memory that the GPU of this process can copy from by itself."""
+        torch.cuda.set_device(device)  # a thread has a device of its own
+        taught = None if self.taught is None else self.taught.pinned()
+        return Material(replace(self.batch, targets=self.batch.targets.pinned()), taught)
 
 
 class Trainer:
@@ -241,26 +256,34 @@ class Trainer:
         with self._log() as log, self.interruption.watched():
             while self.position.stage < len(self.stages):
                 stage = self.stages[self.position.stage]
-                entry = self._step(stage)
-                if self._is_due(stage):
-                    entry["validation"] = self._validate(stage)
-                log.write(json.dumps(entry) + "\n")
-                log.flush()
-                self._advance(stage)
-                yield entry
+                with self._feed(stage) as feed:
+                    while self.position.stage == stage.index:
+                        entry = self._step(stage, feed)
+                        if self._is_due(stage):
+                            entry["validation"] = self._validate(stage)
+                        log.write(json.dumps(entry) + "\n")
+                        log.flush()
+                        self._advance(stage)
+                        yield entry
 
-    def _step(self, stage: StageState) -> dict[str, Any]:
+    def _feed(self, stage: StageState) -> Feed[Material]:
+        """Return the batches of the remaining steps of a stage, made ahead."""
+        settings, device = self.run.settings, self.model.device
+        wanted, stream = stage.settings.negatives.model_dump(), (settings.seed, stage.index)
+        store, plan, teacher, preset = stage.store, stage.plan, stage.teacher, self.form.preset
+
+        def make(step: int) -> Material:
+            batch = make_batch(store, plan, step, wanted=wanted, preset=preset, stream=stream)
+            made = Material(batch, None if teacher is None else teacher.of(batch))
+            return made.pinned(device) if device.type == "cuda" else made
+
+        return Feed(make, self.position.step, stage.batches, ahead=settings.prefetch)
+
+    def _step(self, stage: StageState, feed: Feed[Material]) -> dict[str, Any]:
         began, step, settings = time.monotonic(), self.position.step, self.run.settings
         optimizer_step, of = step // stage.settings.accumulate, stage.settings.accumulate
         rank = choose_rank(self.shape.ranks, settings.seed, stage.index, optimizer_step)
-        batch = make_batch(
-            stage.store,
-            stage.plan,
-            step,
-            wanted=stage.settings.negatives.model_dump(),
-            preset=self.form.preset,
-            stream=(settings.seed, stage.index),
-        )
+        batch, taught = feed.take(step)
         # Dropout depends on the step and the process only, so that a run that resumes repeats it.
         draws = raw(Draw.DROPOUT, self.group.size, settings.seed, stage.index, step)
         torch.manual_seed(int(draws[self.group.rank]))
@@ -271,7 +294,7 @@ class Trainer:
             self.form,
             whole_tokens=self.memory.whole_tokens,
             weight=1 / of,
-            taught=stage.teacher.of(batch, self.model.device) if stage.teacher is not None else None,
+            taught=None if taught is None else taught.to(self.model.device),
         )
         rate = learning_rate(
             optimizer_step,
@@ -295,6 +318,7 @@ class Trainer:
             "hard": _table(loss.hard_LM, self.shape),
             "in_batch": _table(loss.in_batch_LM, self.shape) if batch.targets.in_batch else None,
             "distilled": _table(loss.distilled_LM, self.shape) if settings.objective.distillation else None,
+            "data_wait_seconds": round(feed.waited, 4),
             **self._effort(batch.segments, time.monotonic() - began),
         }
 

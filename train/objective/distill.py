@@ -52,10 +52,10 @@ class TeacherVectors:
     queries: F16
     documents: F16
 
-    def of(self, batch: Batch, device: torch.device) -> Taught:
-        """Return the vectors of a batch, float32, on a device."""
+    def of(self, batch: Batch) -> Taught:
+        """Return the vectors of a batch, float32, on the CPU."""
         rows = ((self.queries, batch.query_rows), (self.documents, batch.document_rows))
-        return Taught(*(torch.from_numpy(np.asarray(v[r], np.float32)).to(device) for v, r in rows))
+        return Taught(*(torch.from_numpy(np.asarray(v[r], np.float32)) for v, r in rows))
 
 
 def open_teacher(settings: Distillation, mix: Mix, work: Path, *, device: str) -> TeacherVectors:

@@ -49,6 +49,14 @@ class Taught(NamedTuple):
     queries_QW: Tensor
     documents_NW: Tensor
 
+    def to(self, device: torch.device) -> Taught:
+        """Return the vectors on a device; from pinned memory without waiting for the copy."""
+        return Taught(*(vectors.to(device, non_blocking=vectors.is_pinned()) for vectors in self))
+
+    def pinned(self) -> Taught:
+        """Return the vectors in memory that a GPU can copy from by itself."""
+        return Taught(*(vectors.pin_memory() for vectors in self))
+
 
 class _Side(NamedTuple):
     """States of texts and the L2 norms of all their prefixes."""
