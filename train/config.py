@@ -57,17 +57,30 @@ Backbone = Annotated[RandomQwen3 | Pretrained, Field(discriminator="kind")]
 class Distillation(Section):
     """Knowledge distillation, added to the contrastive loss. The teacher may have any width, depth and tokenizer."""
 
-    on: Literal["scores", "embeddings"]
-    """`scores`: match its softmax over a query's candidates. `embeddings`: match its vectors, prefix by prefix."""
+    on: Literal["scores", "embeddings", "states"]
+    """`scores`: match its softmax over a query's candidates. `embeddings`: match its vectors, prefix by prefix.
+    `states`: match its hidden states, depth by depth, as published; the teacher then has the student's tokenizer."""
     teacher: str
-    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors of the mix's texts."""
+    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors of the mix's texts. For
+    `states`: a backbone, such as an export of this project."""
     revision: str | None = None
     query_prompt: str = ""
-    """Text put before every query that the teacher encodes."""
+    """Text put before every query that the teacher encodes; not for `states`, where it reads the student's tokens."""
     weight: float = Field(default=1.0, gt=0)
     """Weight of the distillation loss."""
     temperature: float = Field(default=0.05, gt=0)
     """Temperature that the teacher's scores are divided by."""
+    live: bool = True
+    """`states` only: the teacher reads every batch, as published. False: the states of all texts are computed once and
+    kept as float16, 2 bytes for each text, depth and dimension. Vectors and scores are always computed once."""
+    stages: tuple[str, ...] | None = None
+    """Names of the stages that have the teacher; published: the second one. Null: all."""
+
+    @model_validator(mode="after")
+    def _no_prompt_for_states(self) -> Distillation:
+        if self.on == "states" and self.query_prompt:
+            raise ValueError("with `on: states` the teacher reads the student's tokens, without a query_prompt")
+        return self
 
 
 class Objective(Section):
@@ -298,6 +311,15 @@ class TrainSettings(Section):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError("stages must have different names")
+        return self
+
+    @model_validator(mode="after")
+    def _known_stages(self) -> TrainSettings:
+        distillation = self.objective.distillation
+        unknown = sorted(set((distillation and distillation.stages) or ()) - {stage.name for stage in self.stages})
+        if unknown:
+            names = ", ".join(stage.name for stage in self.stages)
+            raise ValueError(f"objective.distillation.stages: there is no stage {unknown[0]}; there are {names}")
         return self
 
     @model_validator(mode="after")

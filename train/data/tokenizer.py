@@ -113,13 +113,16 @@ def wrap(tokenizer: Tokenizer, *, max_length: int) -> PreTrainedTokenizerFast:
     return wrapped
 
 
-def load_pretrained(path: str, *, revision: str | None, max_length: int) -> PreTrainedTokenizerFast:
+def load_pretrained(
+    path: str, *, revision: str | None, max_length: int, where: str = "train.backbone.path"
+) -> PreTrainedTokenizerFast:
     """Load a fast tokenizer with AutoTokenizer and make it end texts with its end-of-text token (`end_token`).
 
     Args:
         path: a folder or a Hub repository.
         revision: revision on the Hub; None: the default branch.
         max_length: `model_max_length` of the result, in tokens.
+        where: the setting that names the path, for messages.
 
     Raises:
         SettingsError: the tokenizer cannot be loaded, is not a fast one, or has no end-of-text token.
@@ -130,12 +133,12 @@ def load_pretrained(path: str, *, revision: str | None, max_length: int) -> PreT
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"no tokenizer: {error}", where=f"train.backbone.path: {path}") from None
+        raise SettingsError(f"no tokenizer: {error}", where=f"{where}: {path}") from None
     end = end_token(tokenizer)
     if not tokenizer.is_fast or end is None:
         raise SettingsError(
             "this is not a fast tokenizer, or it has no end-of-text token",
-            where=f"train.backbone.path: {path}",
+            where=f"{where}: {path}",
             remedy="set `eos_token` (or `sep_token`) in tokenizer_config.json; convert a slow tokenizer to a fast one",
         )
     append_token(tokenizer.backend_tokenizer, end)

@@ -46,7 +46,15 @@ from train.model.flops import Cost, measured_peak, memory_used
 from train.model.lora import add_lora, folded_state
 from train.model.presets import Form
 from train.objective.distill import TeacherVectors, open_teacher
-from train.objective.loss import Taught
+from train.objective.loss import Taught, TaughtStates
+from train.objective.state_teacher import (
+    StateTeacher,
+    StoredStates,
+    check_state_teacher,
+    load_state_teacher,
+    open_stored_states,
+    stages_taught,
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class StageState:
         plan: plan of the batches.
         batches: number of batches; `settings.accumulate` of them make one optimizer step.
         rate: peak learning rate.
-        teacher: vectors for distillation; None: no teacher.
+        teacher: vectors or states for distillation; None: no teacher, or one that reads every batch.
         validator: evaluation while training; None: there is none, or no held-out sample.
 
     """
@@ -71,7 +79,7 @@ class StageState:
     plan: Plan
     batches: int
     rate: float
-    teacher: TeacherVectors | None
+    teacher: TeacherVectors | StoredStates | None
     validator: Validator | None
 
 
@@ -79,7 +87,7 @@ class Material(NamedTuple):
     """What a step needs from the disk: its batch, and the teacher's vectors if there is a teacher."""
 
     batch: Batch
-    taught: Taught | None
+    taught: Taught | TaughtStates | None
 
     def pinned(self, device: torch.device) -> Material:
         """Return it in memory that the GPU of this process can copy from by itself."""
@@ -110,6 +118,8 @@ class Trainer:
         configure(settings)
         with self.group.leader_first():
             check(run)
+            if settings.objective.distillation is not None and settings.objective.distillation.on == "states":
+                check_state_teacher(run)
             self.stages = [self._stage(i) for i in range(len(settings.stages))]
             if not resume and self.group.leads:
                 self._clear()
@@ -130,7 +140,12 @@ class Trainer:
             device=torch.device(settings.device),
             weights=run.first_weights if sharded else None,
         )
-        self.memory = estimate(self.replica, settings.memory, self._loss_bytes())
+        distillation = settings.objective.distillation
+        self.taught = stages_taught(distillation, [stage.name for stage in settings.stages])
+        live = distillation is not None and distillation.on == "states" and distillation.live
+        self.teacher: StateTeacher | None = load_state_teacher(run) if live else None
+        teacher_bytes = 0 if self.teacher is None else self.teacher.bytes
+        self.memory = estimate(self.replica, settings.memory, self._loss_bytes() + teacher_bytes)
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
         self.history: list[float] = []
@@ -168,9 +183,14 @@ class Trainer:
         plan = replace(by_size, chosen=batches_of(stage.sampling, store.datasets, by_size.own))
         optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
         check_warmup(stage, optimizer_steps)
-        distillation, teacher = settings.objective.distillation, None
-        if distillation is not None:
-            teacher = open_teacher(distillation, self.run.mixes[index], self.run.work, device=settings.device)
+        distillation = settings.objective.distillation
+        teacher: TeacherVectors | StoredStates | None = None
+        if distillation is not None and stage.name in stages_taught(distillation, [s.name for s in settings.stages]):
+            mix = self.run.mixes[index]
+            if distillation.on != "states":
+                teacher = open_teacher(distillation, mix, self.run.work, device=settings.device)
+            elif not distillation.live:
+                teacher = open_stored_states(self.run, store, mix.identity)
         rate = peak_rate(stage, self.run.sizes)
         validator = None if settings.validation is None else Validator(store, settings.validation)
         if validator is not None and not validator.rows:
@@ -274,7 +294,7 @@ class Trainer:
 
         def make(step: int) -> Material:
             batch = make_batch(store, plan, step, wanted=wanted, preset=preset, stream=stream)
-            made = Material(batch, None if teacher is None else teacher.of(batch))
+            made = Material(batch, None if teacher is None else teacher.of(batch, torch.device("cpu")))
             return made.pinned(device) if device.type == "cuda" else made
 
         return Feed(make, self.position.step, stage.batches, ahead=settings.prefetch)
@@ -284,6 +304,11 @@ class Trainer:
         optimizer_step, of = step // stage.settings.accumulate, stage.settings.accumulate
         rank = choose_rank(self.shape.ranks, settings.seed, stage.index, optimizer_step)
         batch, taught = feed.take(step)
+        form = self.form
+        if stage.settings.name not in self.taught:
+            form = replace(form, distillation=None)
+        elif self.teacher is not None:
+            taught = self.teacher.read(batch, self.group)
         # Dropout depends on the step and the process only, so that a run that resumes repeats it.
         draws = raw(Draw.DROPOUT, self.group.size, settings.seed, stage.index, step)
         torch.manual_seed(int(draws[self.group.rank]))
@@ -291,7 +316,7 @@ class Trainer:
         loss = backward(
             self.replica,
             batch,
-            self.form,
+            form,
             whole_tokens=self.memory.whole_tokens,
             weight=1 / of,
             taught=None if taught is None else taught.to(self.model.device),
@@ -317,7 +342,7 @@ class Trainer:
             "gradient_norm": norm,
             "hard": _table(loss.hard_LM, self.shape),
             "in_batch": _table(loss.in_batch_LM, self.shape) if batch.targets.in_batch else None,
-            "distilled": _table(loss.distilled_LM, self.shape) if settings.objective.distillation else None,
+            "distilled": _table(loss.distilled_LM, self.shape) if form.distillation else None,
             "data_wait_seconds": round(feed.waited, 4),
             **self._effort(batch.segments, time.monotonic() - began),
         }

@@ -40,8 +40,8 @@ class Sizes:
     causal: bool = True
 
 
-def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
-    """Read a backbone's sizes from its configuration alone.
+def sizes_of(backbone: RandomQwen3 | Pretrained, setting: str = "train.backbone") -> Sizes:
+    """Read a backbone's sizes from its configuration alone; `setting` names it in messages.
 
     Raises:
         SettingsError: there is no configuration, or not that of a text model that the trainer can use.
@@ -49,7 +49,8 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     """
     if isinstance(backbone, RandomQwen3):
         return Sizes(backbone.hidden_size, backbone.layers, None, None)
-    config, where = _config(backbone), f"train.backbone.path: {backbone.path}"
+    where = f"{setting}.path: {backbone.path}" if setting == "train.backbone" else f"{setting}: {backbone.path}"
+    config = _config(backbone, where)
     missing = [name for name in ("hidden_size", "num_hidden_layers", "vocab_size") if not hasattr(config, name)]
     if missing:
         raise SettingsError(
@@ -73,7 +74,7 @@ def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
     )
 
 
-def _config(backbone: Pretrained) -> PretrainedConfig:
+def _config(backbone: Pretrained, where: str) -> PretrainedConfig:
     from transformers import AutoConfig
 
     import open_ml_embed.factorized  # noqa: F401 (the model types of exports in efficient mode)
@@ -83,7 +84,7 @@ def _config(backbone: Pretrained) -> PretrainedConfig:
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"no model: {error}",
-            where=f"train.backbone.path: {backbone.path}",
+            where=where,
             remedy="give a folder with config.json and safetensors, or a Hub repository",
         ) from None
     return found
