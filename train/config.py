@@ -233,6 +233,10 @@ class Memory(Section):
 class Lora(Section):
     """LoRA: train low-rank updates of the layers' matrices, and the token embedding; freeze all other weights."""
 
+    dora: bool = False
+    """DoRA: also train the length of each row of the matrices (Liu et al. 2024, arXiv:2402.09353)."""
+    embedding: bool = True
+    """Train the token embedding. False is for a plain one (`ranks: []`): ranks become nested only by training."""
     rank: int = Field(default=16, ge=1)
     """Rank of the updates."""
     alpha: float = Field(default=32, gt=0)
@@ -311,6 +315,12 @@ class TrainSettings(Section):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError("stages must have different names")
+        return self
+
+    @model_validator(mode="after")
+    def _nested_ranks_are_trained(self) -> TrainSettings:
+        if self.lora is not None and not self.lora.embedding and self.ranks != ():
+            raise ValueError("lora.embedding: false needs a plain token embedding; set `ranks: []` beside it")
         return self
 
     @model_validator(mode="after")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.lock import locked
+from train.config import Pretrained
 from train.distributed.parallel import leads, leave
+from train.export.adapter import FOLDER as ADAPTER
+from train.export.adapter import write_adapter
 from train.export.card import Card
 from train.export.export import choose, export
 from train.export.model_folder import prompts_of, write_prompts
@@ -95,9 +99,22 @@ def _write_model(trainer: Trainer, out: Path) -> None:
         write_tensors(out / UNTRAINED, run.first_weights())
     write_tensors(out / TRAINED, plain_state(trainer.model), writes=writes)
     _export(trainer, out, instructed=run.mixes[-1].instructed)
+    _write_adapter(trainer, out / ADAPTER)
     if writes:
         describe(out, run, trainer.shape, trainer.model.config)
         _write_card(out, run)
+
+
+def _write_adapter(trainer: Trainer, folder: Path) -> None:
+    """Write the low-rank updates alone if there are some, and a backbone that they belong to."""
+    settings, backbone = trainer.run.settings.lora, trainer.run.settings.backbone
+    if settings is None or not isinstance(backbone, Pretrained):
+        if trainer.group.leads:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    hub = None if Path(backbone.path).is_dir() else backbone.path
+    cut, writes = choose(trainer.shape), trainer.group.leads
+    write_adapter(trainer.model, settings, folder, backbone=hub, cut=cut, writes=writes)
 
 
 def _write_stage(trainer: Trainer, stage: StageState, out: Path) -> None:

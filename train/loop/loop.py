@@ -203,7 +203,7 @@ class Trainer:
 
     def _optimizer(self) -> torch.optim.AdamW:
         settings = self.run.settings.optimizer
-        tokens = list(self.model.embedding.parameters())
+        tokens = [p for p in self.model.embedding.parameters() if p.requires_grad]
         trained = [p for p in self.model.parameters() if p.requires_grad]
         others = [p for p in trained if all(p is not token for token in tokens)]
         groups = [
@@ -211,6 +211,7 @@ class Trainer:
             {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.weight_decay, "multiple": 1.0},
             {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
+        groups = [group for group in groups if group["params"]]
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
 
     def average(self) -> None:
