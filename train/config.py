@@ -107,9 +107,22 @@ class Objective(Section):
     distillation: Distillation | None = None
 
 
-class Optimizer(Section):
-    """AdamW and gradient clipping."""
+OptimizerName = Literal[
+    "adamw",
+    "torchao.AdamW8bit",
+    "torchao.AdamW4bit",
+    "torchao.AdamWFp8",
+    "bitsandbytes.AdamW8bit",
+    "bitsandbytes.PagedAdamW8bit",
+]
 
+
+class Optimizer(Section):
+    """The optimizer and gradient clipping."""
+
+    name: OptimizerName = "adamw"
+    """`adamw` is torch's, with moments in float32. The others keep them in 4 or 8 bits, and are classes of the package
+    that their name begins with (`pip install 'open-ml-embed[torchao]'` or `[bitsandbytes]`)."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=0.01, ge=0)
     embedding_rate: float = Field(default=1.0, gt=0)

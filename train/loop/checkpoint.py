@@ -11,7 +11,7 @@ import errno
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from open_ml_embed.core.errors import StageError, StorageError
 from open_ml_embed.core.files import whole_folder
@@ -35,6 +36,8 @@ KEPT = 2
 MODEL, OPTIMIZER, POSITION = "model.safetensors", "optimizer.safetensors", "position.json"
 SHARDS = "shards"
 """Folder of the shards of a sharded model's checkpoint, in place of the two files."""
+PART, NUMBER = ":", "number"
+"""What stands between the name of a moment and that of a part of it; and the name of a part that is a number."""
 MOMENTS = "optimizer/"
 """What the names of the optimizer's tensors begin with among the shards."""
 
@@ -196,6 +199,9 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         _restore_shards(folder / SHARDS, model, optimizer, parameters)
         return
     load_weights(folder / MODEL, model)
+    if not isinstance(optimizer, torch.optim.AdamW):
+        _restore_packed(load_file(folder / OPTIMIZER), optimizer, parameters)
+        return
     values: dict[str, dict[str, Any]] = {}
     for name, value in load_file(folder / OPTIMIZER).items():
         key, parameter = name.split("/", 1)
@@ -203,6 +209,28 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         values.setdefault(parameter, {})[key] = part_like(value, like) if value.ndim else value.to(like.device)
     for parameter, entry in values.items():
         optimizer.state[parameters[parameter]] = entry
+
+
+def _restore_packed(
+    stored: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+) -> None:
+    """Fill the state of another package's optimizer, which makes its moments itself, in a step that moves nothing."""
+    names = {name.split("/", 1)[1] for name in stored}
+    if not names:
+        return
+    for name in names:
+        parameters[name].grad = torch.zeros_like(parameters[name])
+    assert not any(float(group["lr"]) for group in optimizer.param_groups)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    for name, value in stored.items():
+        key, parameter = name.split("/", 1)
+        key, _, part = key.partition(PART)
+        entry = optimizer.state[parameters[parameter]]
+        if part == NUMBER:
+            entry[key] = type(entry[key])(value.item())
+        else:
+            (getattr(entry[key], part) if part else entry[key]).copy_(value)
 
 
 def _restore_shards(
@@ -301,10 +329,24 @@ def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Te
     """Return the optimizer's tensors by `key/parameter`."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {
-        f"{key}/{names[id(parameter)]}": value
+        f"{key}/{names[id(parameter)]}": tensor
         for parameter, values in optimizer.state.items()
-        for key, value in values.items()
+        for name, value in values.items()
+        for key, tensor in _flat(name, value)
     }
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield the plain tensors of a value in an optimizer's state: numbers, and tensors that are made of several."""
+    if not isinstance(value, Tensor):
+        yield f"{name}{PART}{NUMBER}", torch.tensor(float(value), dtype=torch.float64)
+        return
+    flatten = None if isinstance(value, DTensor) else getattr(value, "__tensor_flatten__", None)
+    if flatten is None:
+        yield name, value
+    else:
+        for part in flatten()[0]:
+            yield f"{name}{PART}{part}", getattr(value, part)
 
 
 def _lazy(tensors: Mapping[str, Tensor]) -> dict[str, LazyTensor]:

@@ -37,6 +37,7 @@ from train.loop.finite import check_finite, check_weights
 from train.loop.interruption import Interruption
 from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
+from train.loop.optimizers import check_optimizer, make_optimizer, moments_of, set_rate
 from train.loop.preflight import check, check_warmup, peak_rate
 from train.loop.run import ROUNDING, Run, Shape, configure
 from train.loop.schedule import learning_rate
@@ -113,6 +114,7 @@ class Trainer:
         """
         settings = run.settings
         require(settings.device)  # joining a process group needs the device
+        check_optimizer(settings)
         self.run, self.group, self.say = run, join(settings.device), say
         self.interruption = Interruption()
         configure(settings)
@@ -145,7 +147,8 @@ class Trainer:
         live = distillation is not None and distillation.on == "states" and distillation.live
         self.teacher: StateTeacher | None = load_state_teacher(run) if live else None
         teacher_bytes = 0 if self.teacher is None else self.teacher.bytes
-        self.memory = estimate(self.replica, settings.memory, self._loss_bytes() + teacher_bytes)
+        other = self._loss_bytes() + teacher_bytes
+        self.memory = estimate(self.replica, settings.memory, other, moments=moments_of(settings.optimizer))
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
         self.history: list[float] = []
@@ -201,7 +204,7 @@ class Trainer:
             )
         return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher, validator)
 
-    def _optimizer(self) -> torch.optim.AdamW:
+    def _optimizer(self) -> torch.optim.Optimizer:
         settings = self.run.settings.optimizer
         tokens = [p for p in self.model.embedding.parameters() if p.requires_grad]
         trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -212,7 +215,7 @@ class Trainer:
             {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
         groups = [group for group in groups if group["params"]]
-        return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
+        return make_optimizer(settings, groups)
 
     def average(self) -> None:
         """Set the weights to the mean of the last checkpoints, if the settings want that; a collective call."""
@@ -361,8 +364,7 @@ class Trainer:
 
     def _move(self, rate: float, batch: Batch, stage: StageState, rank: int) -> float:
         """Do one optimizer step; return the norm of the gradient before clipping."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["multiple"]
+        set_rate(self.optimizer, rate)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.run.settings.optimizer.clip)
         norm_value = float(whole(norm))
         self._check_finite(norm_value, "the norm of the gradient", batch, stage, rank)
