@@ -310,6 +310,9 @@ class TrainSettings(Section):
     lora: Lora | None = None
     checkpoint_every: int = Field(default=100, ge=1)
     """Batches between two checkpoints; a checkpoint is only written after a whole optimizer step."""
+    checkpoint_async: bool = False
+    """Write checkpoints in a thread while training goes on. A copy of weights and moments is in the host's memory
+    meanwhile: three times the trained weights, with `fsdp` divided by the processes."""
     checkpoints_kept: int = Field(default=2, ge=1)
     """Number of latest checkpoints that are kept."""
     checkpoints_averaged: int | None = Field(default=None, ge=2)

@@ -80,39 +80,71 @@ def save(
         if isinstance(model, FSDPModule):
             _save_shards(root / f"{position.done:08d}", position, model, optimizer, group)
         elif group.leads:
-            with whole_folder(root / f"{position.done:08d}") as filled:
-                write_tensors(filled / MODEL, _lazy(model.state_dict()))
-                write_tensors(filled / OPTIMIZER, _lazy(_moments(model, optimizer)))
-                _write_position(filled, position)
+            moments = moments_by_name(model, optimizer)
+            write_folder(root / f"{position.done:08d}", position, model.state_dict(), moments)
     except OSError as error:
-        raise _full(error, root, model) from error
+        raise refusal(error, root, model) from error
     if group.leads:
-        for old in complete(root)[:-kept]:
-            shutil.rmtree(old)
+        drop_old(root, kept)
+
+
+def write_folder(
+    folder: Path, position: Position, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
+) -> None:
+    """Write the checkpoint of a model that is not sharded; the folder appears when it is whole."""
+    with whole_folder(folder) as filled:
+        write_tensors(filled / MODEL, _lazy(weights))
+        write_tensors(filled / OPTIMIZER, _lazy(moments))
+        _write_position(filled, position)
+
+
+def drop_old(root: Path, kept: int) -> None:
+    """Delete all but the latest checkpoints."""
+    for old in complete(root)[:-kept]:
+        shutil.rmtree(old)
 
 
 def _save_shards(
     folder: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group
 ) -> None:
-    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
-    partial_folder = folder.with_name(f".{folder.name}.partial")
+    writer = shard_writer(folder, group)
+    save(sharded_state(model, optimizer), storage_writer=writer)
+    dist.barrier()
+    if group.leads:
+        put_shards(folder, position)
+    dist.barrier()
+
+
+def sharded_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return the weights and moments of a sharded model by their names in a checkpoint."""
+    state: dict[str, Any] = dict(model.state_dict())
+    return state | {MOMENTS + name: value for name, value in moments_by_name(model, optimizer).items()}
+
+
+def shard_writer(folder: Path, group: Group) -> Any:
+    """Return what writes shards into a folder beside the checkpoint's; a collective call."""
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+
+    partial_folder = _partial(folder)
     if group.leads:
         shutil.rmtree(partial_folder, ignore_errors=True)
         partial_folder.mkdir(parents=True)
     dist.barrier()
-    state = dict(model.state_dict())
-    state |= {MOMENTS + name: value for name, value in _moments(model, optimizer).items()}
-    writer = HuggingFaceStorageWriter(str(partial_folder / SHARDS), save_distributed=True)
-    save(state, storage_writer=writer)
-    dist.barrier()
-    if group.leads:
-        with whole_folder(folder) as filled:
-            (partial_folder / SHARDS).rename(filled / SHARDS)
-            _write_position(filled, position)
-        shutil.rmtree(partial_folder)
-    dist.barrier()
+    return HuggingFaceStorageWriter(str(partial_folder / SHARDS), save_distributed=True)
+
+
+def put_shards(folder: Path, position: Position) -> None:
+    """Make a checkpoint of the shards that all processes have written; the folder appears when it is whole."""
+    with whole_folder(folder) as filled:
+        (_partial(folder) / SHARDS).rename(filled / SHARDS)
+        _write_position(filled, position)
+    shutil.rmtree(_partial(folder))
+
+
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _write_position(folder: Path, position: Position) -> None:
@@ -325,7 +357,7 @@ def load_weights(path: Path, model: nn.Module) -> None:
         raise StageError(f"cannot load weights: {error}", where=str(path), remedy="run `train3d fit` again") from None
 
 
-def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def moments_by_name(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's tensors by `key/parameter`."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {
@@ -353,7 +385,7 @@ def _lazy(tensors: Mapping[str, Tensor]) -> dict[str, LazyTensor]:
     return {name: LazyTensor(tuple(value.shape), value.dtype, partial(whole, value)) for name, value in tensors.items()}
 
 
-def _full(error: OSError, root: Path, model: nn.Module) -> Exception:
+def refusal(error: OSError, root: Path, model: nn.Module) -> Exception:
     """Return what to raise where a checkpoint cannot be written."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error

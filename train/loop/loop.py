@@ -32,6 +32,7 @@ from train.data.token_store import Store
 from train.distributed.parallel import join, spread, whole
 from train.evaluation.validation import METRIC, Validator, is_over, mean
 from train.loop import checkpoint
+from train.loop.background import BackgroundWriter, staged_bytes
 from train.loop.checkpoint import Position
 from train.loop.finite import check_finite, check_weights
 from train.loop.interruption import Interruption
@@ -148,9 +149,12 @@ class Trainer:
         self.teacher: StateTeacher | None = load_state_teacher(run) if live else None
         teacher_bytes = 0 if self.teacher is None else self.teacher.bytes
         other = self._loss_bytes() + teacher_bytes
+        if settings.checkpoint_async and not settings.device.startswith("cuda"):
+            other += staged_bytes(self.model)
         self.memory = estimate(self.replica, settings.memory, other, moments=moments_of(settings.optimizer))
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
+        self.background = BackgroundWriter(self.group) if settings.checkpoint_async else None
         self.history: list[float] = []
         self.at_end_of_stage: Callable[[StageState], None] | None = None
         self.position = Position(0, 0, 0)
@@ -280,7 +284,7 @@ class Trainer:
         with self._log() as log, self.interruption.watched():
             while self.position.stage < len(self.stages):
                 stage = self.stages[self.position.stage]
-                with self._feed(stage) as feed:
+                with self._writing(), self._feed(stage) as feed:
                     while self.position.stage == stage.index:
                         entry = self._step(stage, feed)
                         if self._is_due(stage):
@@ -289,6 +293,18 @@ class Trainer:
                         log.flush()
                         self._advance(stage)
                         yield entry
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Wait at the end for the checkpoint that a thread writes, also where an error ends the block."""
+        try:
+            yield
+        except BaseException:
+            if self.background is not None:
+                self.background.join()
+            raise
+        if self.background is not None:
+            self.background.finish()
 
     def _feed(self, stage: StageState) -> Feed[Material]:
         """Return the batches of the remaining steps of a stage, made ahead."""
@@ -399,6 +415,8 @@ class Trainer:
         self.position = Position(at.stage, at.step + 1, at.done + 1)
         if self.position.step % of and self.position.step < stage.batches:
             return
+        if self.background is not None:
+            self.background.check()
         ended = self.interruption.agreed(self.group, self.model.device)
         stopped = self._stops(stage)
         if stopped or self.position.step >= stage.batches:
@@ -414,8 +432,13 @@ class Trainer:
         else:
             self._check_weights(stage)
         kept = self.run.settings.checkpoints_kept
-        checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, group=self.group, kept=kept)
+        if self.background is not None:
+            self.background.save(self.checkpoints, self.position, self.model, self.optimizer, kept=kept)
+        else:
+            checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, group=self.group, kept=kept)
         if ended:
+            if self.background is not None:
+                self.background.finish()
             self._tell(f"a checkpoint was saved after batch {self.position.done} of {self.total_steps}")
             raise SystemExit(128 + ended)
 

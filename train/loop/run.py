@@ -42,8 +42,8 @@ VERSION = 3
 ROUNDING = ("chunk_tokens", "compile", "parallel", "threads", "device")
 """Settings that change the order of sums, and so the last bits of the results."""
 NOT_IN_KEY = {
-    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoints_kept", "prefetch",
-    "precision", *ROUNDING
+    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoint_async", "checkpoints_kept",
+    "prefetch", "precision", *ROUNDING
 }  # fmt: skip
 """Settings that a run may change without starting again. The precision is in the key as what it comes to."""
 DIGESTS = "digests.json"
