@@ -124,7 +124,9 @@ def replica_of(place: Place, model: Embedder) -> Replica:
     return spread(model, Group(), precision="bfloat16" if place.on_gpu else "float32")
 
 
-def explicit(query: Tensor, key: Tensor, value: Tensor, lengths: np.ndarray[Any, Any], *, causal: bool) -> Tensor:
+def explicit(
+    query: Tensor, key: Tensor, value: Tensor, lengths: np.ndarray[Any, Any], *, causal: bool, window: int | None
+) -> Tensor:
     """Attend text by text with a written-out softmax, float32; heads × tokens × size in, tokens × heads × size out."""
     key, value = (t.repeat_interleave(query.shape[0] // key.shape[0], dim=0) for t in (key, value))
     parts = []
@@ -133,11 +135,14 @@ def explicit(query: Tensor, key: Tensor, value: Tensor, lengths: np.ndarray[Any,
         if causal:
             ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
             scores = scores.masked_fill(ahead, float("-inf"))
+        if window is not None:
+            at = torch.arange(scores.shape[-1], device=q.device)
+            scores = scores.masked_fill((at[:, None] - at).abs() >= window, float("-inf"))
         parts.append((scores.softmax(-1) @ v).transpose(0, 1))
     return torch.cat(parts)
 
 
-def attention_error(place: Place, dtype: torch.dtype, *, causal: bool) -> float:
+def attention_error(place: Place, dtype: torch.dtype, *, causal: bool, window: int | None = None) -> float:
     """Return the largest relative error of output and gradients of packed attention, with grouped key heads."""
     rng = np.random.default_rng(1)
     lengths = rng.integers(1, 20 if place.tiny else 500, 6 if place.tiny else 40).astype(np.int32)
@@ -153,18 +158,24 @@ def attention_error(place: Place, dtype: torch.dtype, *, causal: bool) -> float:
         own = [t.detach().clone().requires_grad_() for t in inputs]
         if packed:
             output = packed_attention(
-                module, *(t[None] for t in own), None, cu_seq_lens_q=cuts, max_length_q=int(lengths.max())
+                module,
+                *(t[None] for t in own),
+                None,
+                cu_seq_lens_q=cuts,
+                max_length_q=int(lengths.max()),
+                sliding_window=window,
             )[0][0]
         else:
-            output = explicit(*(t.float() for t in own), lengths, causal=causal)
+            output = explicit(*(t.float() for t in own), lengths, causal=causal, window=window)
         (output.float() * weights).sum().backward()
         results.append([output.detach().float(), *(t.grad.float() for t in own)])
     return max(float((a - b).norm() / b.norm()) for a, b in zip(*results, strict=True))
 
 
 def attention(place: Place) -> str:
-    """The kernel for texts of any length against a written-out softmax: grouped heads, causal and not, gradients."""
+    """The kernel for texts of any length against a written-out softmax: grouped heads, causal and not, in a window."""
     errors = {name: attention_error(place, place.half, causal=name == "causal") for name in ("causal", "bidirectional")}
+    errors["window"] = attention_error(place, place.half, causal=False, window=5 if place.tiny else 65)
     assert max(errors.values()) < (2e-2 if place.on_gpu else 1e-5), errors
     return ", ".join(f"{name}: relative error {error:.1e}" for name, error in errors.items())
 

@@ -81,17 +81,29 @@ def lists(n: int, of: int, values: np.ndarray[Any, Any] | None = None) -> pa.Lar
     return pa.LargeListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int64) * of), pa.array(flat))
 
 
-def batches(kind: str, first: int, rows: int, documents: int) -> Iterator[pa.RecordBatch]:
+def tokens_of(rows: np.ndarray[Any, Any], of: int, vocabulary: int | None) -> pa.LargeListArray:
+    """Return the token ids of rows: hashes of their places, or zeros without a vocabulary."""
+    if vocabulary is None:
+        return lists(len(rows), of)
+    places = rows.astype(np.uint64)[:, None] * np.uint64(of) + np.arange(of, dtype=np.uint64)
+    return lists(len(rows), of, (mixed(places) % np.uint64(vocabulary)).ravel())
+
+
+def batches(
+    kind: str, first: int, rows: int, documents: int, vocabulary: int | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of a part of the store."""
     for start in range(first, first + rows, BATCH):
         at = np.arange(start, min(start + BATCH, first + rows))
         if kind == "documents":
-            yield pa.record_batch([lists(len(at), DOCUMENT_TOKENS), pa.array(cluster_of(at))], schema=DOCUMENT_SCHEMA)
+            yield pa.record_batch(
+                [tokens_of(at, DOCUMENT_TOKENS, vocabulary), pa.array(cluster_of(at))], schema=DOCUMENT_SCHEMA
+            )
             continue
         negatives = (positive_of(at, documents)[:, None] + np.arange(1, NEGATIVES + 1)) % documents
         yield pa.record_batch(
             [
-                lists(len(at), QUERY_TOKENS),
+                tokens_of(at, QUERY_TOKENS, vocabulary),
                 pa.array(cluster_of(at)),
                 pa.array(positive_of(at, documents).astype(np.int32)),
                 lists(len(at), NEGATIVES, negatives.ravel()),
@@ -101,8 +113,8 @@ def batches(kind: str, first: int, rows: int, documents: int) -> Iterator[pa.Rec
         )
 
 
-def write(folder: Path, documents: int, samples: int) -> None:
-    """Write the store."""
+def write(folder: Path, documents: int, samples: int, vocabulary: int | None = None) -> None:
+    """Write the store; with a vocabulary, its token ids take room on the disk."""
     sizes = {"documents": documents, "train": samples, "validation": samples // 100}
     files: dict[str, list[str]] = {}
     runs: dict[str, list[list[int]]] = {}
@@ -113,7 +125,7 @@ def write(folder: Path, documents: int, samples: int) -> None:
         for first in range(0, n, PART):
             name = f"{kind}-{first // PART:05d}.ids.arrow"
             with Holes(folder / name) as sink, pa.ipc.new_file(pa.PythonFile(sink, "w"), schema) as writer:
-                for batch in batches(kind, first, min(PART, n - first), documents):
+                for batch in batches(kind, first, min(PART, n - first), documents, vocabulary):
                     writer.write_batch(batch)
             files[kind].append(name)
         if kind != "documents":

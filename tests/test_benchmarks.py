@@ -62,3 +62,14 @@ def test_a_check_that_fails_is_told_and_the_others_run(monkeypatch, capsys) -> N
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("FAILED  attention: AssertionError")
     assert printed[1].startswith("ok      adamw")
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_feeding_runs_in_small(tmp_path: Path, monkeypatch) -> None:
+    """On a machine with other work the wait of so short a run means nothing; the steps must be the same."""
+    feeding = importlib.import_module("benchmarks.feeding")
+    monkeypatch.setattr(feeding, "MOST_SHARE", 2.0)
+    monkeypatch.setattr(feeding, "QUERIES", 2)
+    figures = feeding.main(["--documents", "0.003", "--steps", "3", "--folder", str(tmp_path)])
+    assert figures["waited_share"].keys() == {0, 2}
+    assert not list(tmp_path.iterdir())

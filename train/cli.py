@@ -290,7 +290,7 @@ def export(
     if gguf:
         from train.export.gguf import write_gguf_folder
 
-        write_gguf_folder(to, dim=cut.dim, hidden=embedder.config.hidden_size, mode=mode)
+        write_gguf_folder(to, dim=cut.dim, config=embedder.config, mode=mode)
     say(f"{to}: {cut.layers} layers, {cut.dim} dimensions, embedding rank {cut.rank}, {mode}")
 
 

@@ -27,13 +27,19 @@ class RandomQwen3(Section):
 
 
 class Pretrained(Section):
-    """A model that transformers' AutoModel loads, such as Qwen3 or EuroBERT: a folder, or a Hub repository."""
+    """A model that transformers' AutoModel loads: a folder, or a Hub repository.
+
+    Qwen3 and EuroBERT, or a BERT-like encoder: ModernBERT (mmBERT is one), BERT, RoBERTa, XLM-RoBERTa.
+    """
 
     kind: Literal["pretrained"]
     path: str
     """A folder, or a repository of the Hub."""
     revision: str | None = None
     """Revision of the repository; null: its default branch."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout of hidden states while training, in backbones that have some (BERT, RoBERTa, XLM-RoBERTa, ModernBERT).
+    It replaces what the backbone's configuration says. Attention weights get none."""
 
 
 Precision = Literal["float32", "bfloat16"]
@@ -51,17 +57,30 @@ Backbone = Annotated[RandomQwen3 | Pretrained, Field(discriminator="kind")]
 class Distillation(Section):
     """Knowledge distillation, added to the contrastive loss. The teacher may have any width, depth and tokenizer."""
 
-    on: Literal["scores", "embeddings"]
-    """`scores`: match its softmax over a query's candidates. `embeddings`: match its vectors, prefix by prefix."""
+    on: Literal["scores", "embeddings", "states"]
+    """`scores`: match its softmax over a query's candidates. `embeddings`: match its vectors, prefix by prefix.
+    `states`: match its hidden states, depth by depth, as published; the teacher then has the student's tokenizer."""
     teacher: str
-    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors of the mix's texts."""
+    """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors of the mix's texts. For
+    `states`: a backbone, such as an export of this project."""
     revision: str | None = None
     query_prompt: str = ""
-    """Text put before every query that the teacher encodes."""
+    """Text put before every query that the teacher encodes; not for `states`, where it reads the student's tokens."""
     weight: float = Field(default=1.0, gt=0)
     """Weight of the distillation loss."""
     temperature: float = Field(default=0.05, gt=0)
     """Temperature that the teacher's scores are divided by."""
+    live: bool = True
+    """`states` only: the teacher reads every batch, as published. False: the states of all texts are computed once and
+    kept as float16, 2 bytes for each text, depth and dimension. Vectors and scores are always computed once."""
+    stages: tuple[str, ...] | None = None
+    """Names of the stages that have the teacher; published: the second one. Null: all."""
+
+    @model_validator(mode="after")
+    def _no_prompt_for_states(self) -> Distillation:
+        if self.on == "states" and self.query_prompt:
+            raise ValueError("with `on: states` the teacher reads the student's tokens, without a query_prompt")
+        return self
 
 
 class Objective(Section):
@@ -88,9 +107,22 @@ class Objective(Section):
     distillation: Distillation | None = None
 
 
-class Optimizer(Section):
-    """AdamW and gradient clipping."""
+OptimizerName = Literal[
+    "adamw",
+    "torchao.AdamW8bit",
+    "torchao.AdamW4bit",
+    "torchao.AdamWFp8",
+    "bitsandbytes.AdamW8bit",
+    "bitsandbytes.PagedAdamW8bit",
+]
 
+
+class Optimizer(Section):
+    """The optimizer and gradient clipping."""
+
+    name: OptimizerName = "adamw"
+    """`adamw` is torch's, with moments in float32. The others keep them in 4 or 8 bits, and are classes of the package
+    that their name begins with (`pip install 'open-ml-embed[torchao]'` or `[bitsandbytes]`)."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=0.01, ge=0)
     embedding_rate: float = Field(default=1.0, gt=0)
@@ -214,6 +246,10 @@ class Memory(Section):
 class Lora(Section):
     """LoRA: train low-rank updates of the layers' matrices, and the token embedding; freeze all other weights."""
 
+    dora: bool = False
+    """DoRA: also train the length of each row of the matrices (Liu et al. 2024, arXiv:2402.09353)."""
+    embedding: bool = True
+    """Train the token embedding. False is for a plain one (`ranks: []`): ranks become nested only by training."""
     rank: int = Field(default=16, ge=1)
     """Rank of the updates."""
     alpha: float = Field(default=32, gt=0)
@@ -250,7 +286,8 @@ class TrainSettings(Section):
     proportional to it. An empty list, or the hidden size alone: a plain embedding, not nested."""
     pooling: PoolingMode = "last"
     """What becomes the vector of a text: the state of its `last` token (end of text), the `mean` of the states of all
-    its tokens, or the state of its first token (`cls`), for bidirectional backbones whose tokenizer adds one."""
+    its tokens, or the state of its first token (`cls`), for bidirectional backbones whose tokenizer adds one, such as
+    BERT-like encoders."""
     max_length: int = Field(default=1024, ge=2)
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0
@@ -263,6 +300,8 @@ class TrainSettings(Section):
     float32 in both cases. Null: bfloat16 on CUDA, where the attention kernel needs it, and float32 elsewhere."""
     chunk_tokens: int = Field(default=8192, ge=1)
     """Number of tokens that go through the backbone at once."""
+    prefetch: int = Field(default=2, ge=0)
+    """Batches that a thread reads ahead of the step that needs them; 0: none. It changes no number."""
     compile: bool = False
     """Compile each layer with `torch.compile`; takes about a minute and pays off on CUDA."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
@@ -271,6 +310,9 @@ class TrainSettings(Section):
     lora: Lora | None = None
     checkpoint_every: int = Field(default=100, ge=1)
     """Batches between two checkpoints; a checkpoint is only written after a whole optimizer step."""
+    checkpoint_async: bool = False
+    """Write checkpoints in a thread while training goes on. A copy of weights and moments is in the host's memory
+    meanwhile: three times the trained weights, with `fsdp` divided by the processes."""
     checkpoints_kept: int = Field(default=2, ge=1)
     """Number of latest checkpoints that are kept."""
     checkpoints_averaged: int | None = Field(default=None, ge=2)
@@ -289,6 +331,21 @@ class TrainSettings(Section):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError("stages must have different names")
+        return self
+
+    @model_validator(mode="after")
+    def _nested_ranks_are_trained(self) -> TrainSettings:
+        if self.lora is not None and not self.lora.embedding and self.ranks != ():
+            raise ValueError("lora.embedding: false needs a plain token embedding; set `ranks: []` beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _known_stages(self) -> TrainSettings:
+        distillation = self.objective.distillation
+        unknown = sorted(set((distillation and distillation.stages) or ()) - {stage.name for stage in self.stages})
+        if unknown:
+            names = ", ".join(stage.name for stage in self.stages)
+            raise ValueError(f"objective.distillation.stages: there is no stage {unknown[0]}; there are {names}")
         return self
 
     @model_validator(mode="after")

@@ -44,8 +44,13 @@ def layers_of(settings: TrainSettings, depth: int) -> tuple[int, ...]:
     """
     chosen = settings.objective.layers
     if chosen is None:
-        return (*(layer for layer in LAYER_SET if layer < depth), depth)
+        return layer_set(depth)
     return _nested("objective.layers", chosen, depth)
+
+
+def layer_set(depth: int) -> tuple[int, ...]:
+    """Return the published depths of a model with so many layers, ascending; the last is its own."""
+    return (*(layer for layer in LAYER_SET if layer < depth), depth)
 
 
 def ranks_of(settings: TrainSettings, hidden_size: int, stored: int | None = None) -> tuple[int, ...]:

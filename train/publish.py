@@ -15,8 +15,7 @@ from curation.publish.upload import File, Published, Repository, publish, sizes_
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.listing import check_listed
 from train.loop.finished import CARD
-from train.loop.run import FILES
-from train.native import UNTRAINED
+from train.native import MODEL_LISTING, UNTRAINED
 
 TEXTS = (".json", ".md", ".py", ".txt", ".jinja")
 """Endings of the files that are looked through for paths and tokens."""
@@ -68,7 +67,7 @@ def publish_model(folder: Path, to: Repository, facts: Facts, *, root: Path, dry
     if not (folder / CARD).is_file() or not (folder / "config.json").is_file():
         what = "no model: there is no config.json with a README.md"
         raise StageError(what, where=str(folder), remedy="run `train3d fit` or `train3d export` first")
-    check_listed(folder, FILES, remedy="run `train3d fit` again: it writes what is damaged")
+    check_listed(folder, MODEL_LISTING, remedy="run `train3d fit` again: it writes what is damaged")
     files: dict[str, File] = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))

@@ -13,6 +13,7 @@ from typing import Any
 from open_ml_embed.core.errors import MissingPackageError
 
 EXTRAS: dict[str, tuple[str, ...]] = {
+    "bitsandbytes": ("bitsandbytes",),
     "build": ("fasttext", "ftfy", "httpx2", "huggingface_hub", "pycld2"),
     "faiss": ("faiss",),
     "heliport": ("heliport",),
@@ -23,6 +24,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "s3": ("s3fs",),
     "report": ("jinja2", "markupsafe", "matplotlib"),
     "tensorboard": ("tensorboard",),
+    "torchao": ("torchao",),
     "train": ("accelerate", "sentence_transformers", "tokenizers", "torch", "transformers"),
     "wandb": ("wandb",),
 }

@@ -43,6 +43,7 @@ CASES = [
     *(("qwen3", "ddp", "cached", "retrieval", form) for form in FORMS),
     *((architecture, "fsdp", "cached", "many", "default") for architecture in ("qwen3", "eurobert")),
     *(("qwen3", "fsdp", "whole", batch, "sides") for batch in BATCHES),
+    *(("bert", parallel, "cached", "many", "default") for parallel in ("ddp", "fsdp")),
     ("qwen3", "fsdp", "cached", "few", "scores"),
 ]
 

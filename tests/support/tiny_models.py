@@ -12,6 +12,7 @@ from transformers import AutoModel, EuroBertConfig, Qwen3Config
 from transformers.models.eurobert.modeling_eurobert import EuroBertRMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
+from tests.support.encoders import config_of
 from train.config import Objective
 from train.data.batch import Batch, make_targets
 from train.data.segments import Segments
@@ -38,19 +39,25 @@ ARCHITECTURES = {
 def embedder(
     architecture: str = "qwen3",
     *,
-    layers: Sequence[int] = (1, 3),
+    layers: Sequence[int] | None = None,
     ranks: Sequence[int] = (4, 12),
     chunk_tokens: int = 1000,
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
+    dropout: float = 0.0,
 ) -> Embedder:
-    """Return a model with random weights, norms included."""
+    """Return a model with random weights, norms included; also of the encoders of `tests.support.encoders`.
+
+    Without `layers`, the states of the first and the last layer are returned.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        backbone = AutoModel.from_config(ARCHITECTURES[architecture]())
+        made = ARCHITECTURES[architecture]() if architecture in ARCHITECTURES else config_of(architecture)
+        backbone = AutoModel.from_config(made)
         for name, parameter in backbone.named_parameters():
-            torch.nn.init.normal_(parameter, 1.0 if "norm" in name else 0.0, 0.3)
-    return Embedder(nest(backbone.to(dtype), ranks), layers=layers, chunk_tokens=chunk_tokens)
+            torch.nn.init.normal_(parameter, 1.0 if "norm" in name.lower() else 0.0, 0.3)
+    layers = layers or (1, made.num_hidden_layers)
+    return Embedder(nest(backbone.to(dtype), ranks), layers=layers, chunk_tokens=chunk_tokens, dropout=dropout)
 
 
 @contextmanager

@@ -51,8 +51,15 @@ class Targets:
     in_batch: bool
 
     def to(self, device: torch.device) -> Targets:
-        """Return the targets with all tensors on a device."""
-        moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        """Return the targets with all tensors on a device; from pinned memory without waiting for the copy."""
+        moved: dict[str, Any] = {
+            k: v.to(device, non_blocking=v.is_pinned()) for k, v in vars(self).items() if isinstance(v, Tensor)
+        }
+        return replace(self, **moved)
+
+    def pinned(self) -> Targets:
+        """Return the targets in memory that a GPU can copy from by itself."""
+        moved: dict[str, Any] = {k: v.pin_memory() for k, v in vars(self).items() if isinstance(v, Tensor)}
         return replace(self, **moved)
 
     def share(self, at: int, of: int) -> Targets:
@@ -108,6 +115,7 @@ def make_batch(
     code, rows = plan.step(step)
     dataset = store.datasets[code]
     samples = store.train
+    samples.prepare(rows)
     stored = [samples.negatives[int(row)] for row in rows]
     drawn, counts = choose_negatives(
         [len(s) for s in stored],
@@ -119,15 +127,19 @@ def make_batch(
     negatives_BK = np.zeros_like(drawn)
     for i, (candidates, positions, n) in enumerate(zip(stored, drawn, counts, strict=True)):
         negatives_BK[i, :n] = candidates[positions[:n]]
+    positive = samples.positive[rows]
+    present = np.arange(drawn.shape[1])[None, :] < counts[:, None]
+    store.cluster.prepare(np.concatenate([positive, negatives_BK[present]]))
     targets, documents = make_targets(
-        positive=samples.positive[rows],
+        positive=positive,
         negatives=negatives_BK,
-        present=np.arange(drawn.shape[1])[None, :] < counts[:, None],
+        present=present,
         query_cluster=samples.query_cluster[rows],
         cluster=store.cluster,
         mask_repeats=preset.mask_repeats,
         in_batch=dataset.family == "retrieval",
     )
+    store.documents.prepare(documents)
     segments = Segments.concatenate([samples.queries.gather(rows), store.documents.gather(documents)])
     return Batch(dataset.source, dataset.subset, dataset.family, segments, targets, samples.row[rows], documents)
 

@@ -10,15 +10,33 @@ import pyarrow as pa
 
 from open_ml_embed.core.array_types import I32, I64, Array
 from open_ml_embed.core.ragged import offsets_of
+from train.data.mapped_pages import MappedPages
 from train.data.segments import Segments
 
 
 class Column:
     """An integer column; only the requested rows are read."""
 
-    def __init__(self, arrays: Sequence[pa.Array]) -> None:
+    def __init__(self, arrays: Sequence[pa.Array], pages: MappedPages | None = None) -> None:
+        """Look at arrays.
+
+        Args:
+            arrays: the parts of the column, without nulls.
+            pages: the files that they are in; None: they are in memory.
+
+        """
         self._parts = [array.to_numpy(zero_copy_only=True) for array in arrays]
         self._starts = offsets_of(list(map(len, self._parts)))
+        self._pages = pages
+        self._addresses = np.array([_address(part) for part in self._parts], np.int64)
+        self._widths = np.array([part.itemsize for part in self._parts], np.int64)
+
+    def prepare(self, rows: I64) -> None:
+        """Read the pages of rows, which are touched next; see `train.data.mapped_pages`."""
+        if self._pages is not None and len(rows):
+            part = np.searchsorted(self._starts, rows, side="right") - 1
+            width = self._widths[part]
+            self._pages.read(self._addresses[part] + (rows - self._starts[part]) * width, width)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -39,9 +57,27 @@ class Column:
 class Ragged:
     """A column of lists of integers."""
 
-    def __init__(self, arrays: Sequence[pa.LargeListArray]) -> None:
+    def __init__(self, arrays: Sequence[pa.LargeListArray], pages: MappedPages | None = None) -> None:
+        """Look at arrays; arguments as for `Column`."""
         self._parts = [(np.asarray(array.offsets), np.asarray(array.values)) for array in arrays]
         self._starts = offsets_of([len(offsets) - 1 for offsets, _ in self._parts]).tolist()
+        self._pages = pages
+        self._offsets = np.array([_address(offsets) for offsets, _ in self._parts], np.int64)
+        self._values = np.array([_address(values) for _, values in self._parts], np.int64)
+        self._widths = np.array([values.itemsize for _, values in self._parts], np.int64)
+
+    def prepare(self, rows: I64) -> None:
+        """Read the pages of the lists of rows, which are touched next; see `train.data.mapped_pages`."""
+        if self._pages is None or not len(rows):
+            return
+        part = np.searchsorted(np.array(self._starts), rows, side="right") - 1
+        at = rows - np.array(self._starts)[part]
+        offset = np.dtype(np.int64).itemsize
+        self._pages.read(self._offsets[part] + at * offset, np.full(len(rows), 2 * offset))
+        bounds = [self._parts[p][0][i : i + 2].tolist() for p, i in zip(part.tolist(), at.tolist(), strict=True)]
+        begins, ends = np.array(bounds, np.int64).T
+        width = self._widths[part]
+        self._pages.read(self._values[part] + begins * width, (ends - begins) * width)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -98,3 +134,8 @@ class Runs:
         """Return the rows of the dataset with a code."""
         mask = self._codes == code
         return Rows((self._ends - self._lengths)[mask], self._lengths[mask])
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address

@@ -98,9 +98,8 @@ class Packing:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of a transformers model that uses the attention of `train.model.attention`."""
+        """Keyword arguments for the attention of `train.model.attention`; a model needs positions besides."""
         return {
-            "position_ids": self.position_ids,
             "cu_seq_lens_q": self.cu_seq_lens,
             "cu_seq_lens_k": self.cu_seq_lens,
             "max_length_q": self.longest,

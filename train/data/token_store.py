@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from curation.mixing.files import SPLITS
+from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.printing import say
 from open_ml_embed.core.recorded import DamagedFileError, check_file, record_of
 from open_ml_embed.core.sealed import DamagedRecordError
 from open_ml_embed.core.store import Store as Shards
+from train.data.mapped_pages import MappedPages
 from train.data.memmap_columns import Column, Ragged, Runs
 from train.data.mix import Dataset, Mix
 from train.data.tokenize import KINDS, TOKENIZER, VERSION, read_index, tokenize
@@ -47,6 +49,11 @@ class Samples:
     positive: Column
     negatives: Ragged
     row: Column
+
+    def prepare(self, rows: I64) -> None:
+        """Read the pages of samples, which are touched next."""
+        for column in (self.queries, self.query_cluster, self.positive, self.negatives, self.row):
+            column.prepare(rows)
 
 
 @dataclass(frozen=True)
@@ -116,38 +123,40 @@ def map_store(folder: Path) -> Store:
     """Open a complete store by memory mapping."""
     index: dict[str, Any] | None = read_index(folder)
     assert index is not None
-    documents = _batches(folder, index["files"]["documents"])
-    train, validation = (_samples(_batches(folder, index["files"][split]), index["runs"][split]) for split in SPLITS)
+    documents, pages = _batches(folder, index["files"]["documents"])
+    train, validation = (_samples(*_batches(folder, index["files"][split]), index["runs"][split]) for split in SPLITS)
     return Store(
         tuple(Dataset(**entry) for entry in index["datasets"]),
-        Ragged([batch.column("ids") for batch in documents]),
-        Column([batch.column("cluster") for batch in documents]),
+        Ragged([batch.column("ids") for batch in documents], pages),
+        Column([batch.column("cluster") for batch in documents], pages),
         train,
         validation,
     )
 
 
-def _batches(folder: Path, files: Sequence[str]) -> list[pa.RecordBatch]:
+def _batches(folder: Path, files: Sequence[str]) -> tuple[list[pa.RecordBatch], MappedPages]:
     """Memory-map files for random access, so that the kernel reads no page ahead.
 
     Arrow's own memory map would request all pages of every record batch that is accessed.
     """
     batches: list[pa.RecordBatch] = []
+    maps: list[tuple[Path, mmap.mmap]] = []
     for name in files:
         with (folder / name).open("rb") as source:
             mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         mapped.madvise(mmap.MADV_RANDOM)
+        maps.append((folder / name, mapped))
         reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         batches += [reader.get_batch(i) for i in range(reader.num_record_batches)]
-    return batches
+    return batches, MappedPages(maps)
 
 
-def _samples(batches: Sequence[pa.RecordBatch], runs: Sequence[tuple[int, int]]) -> Samples:
+def _samples(batches: Sequence[pa.RecordBatch], pages: MappedPages, runs: Sequence[tuple[int, int]]) -> Samples:
     return Samples(
-        queries=Ragged([batch.column("ids") for batch in batches]),
+        queries=Ragged([batch.column("ids") for batch in batches], pages),
         dataset=Runs((code for code, _ in runs), (length for _, length in runs)),
-        query_cluster=Column([batch.column("query_cluster") for batch in batches]),
-        positive=Column([batch.column("positive") for batch in batches]),
-        negatives=Ragged([batch.column("negatives") for batch in batches]),
-        row=Column([batch.column("row") for batch in batches]),
+        query_cluster=Column([batch.column("query_cluster") for batch in batches], pages),
+        positive=Column([batch.column("positive") for batch in batches], pages),
+        negatives=Ragged([batch.column("negatives") for batch in batches], pages),
+        row=Column([batch.column("row") for batch in batches], pages),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ def append_token(tokenizer: Tokenizer, eos: str) -> None:
     """
     from tokenizers import processors
 
+    tokenizer.no_padding()  # a stored one would put its token last
     eos_id = tokenizer.token_to_id(eos)
     if eos_id is None:
         raise SettingsError(
@@ -57,9 +59,43 @@ def append_token(tokenizer: Tokenizer, eos: str) -> None:
         )
     if tokenizer.encode("a").ids[-1] == eos_id:
         return
-    ending = processors.TemplateProcessing(single=f"$A {eos}", pair=f"$A $B:1 {eos}:1", special_tokens=[(eos, eos_id)])
-    before = tokenizer.post_processor
-    tokenizer.post_processor = ending if before is None else processors.Sequence([before, ending])
+    stored = json.loads(tokenizer.to_str())["post_processor"]
+    parts: list[dict[str, Any]] = []
+    made: list[Any] = []
+    if stored is not None and stored["type"] == "Sequence":
+        parts, made = stored["processors"], list(tokenizer.post_processor)
+    elif stored is not None:
+        parts, made = [stored], [tokenizer.post_processor]
+    # A second template would get the pieces of the first one, which the library does not join: there is one for both.
+    templates = [at for at, part in enumerate(parts) if part["type"] == "TemplateProcessing"]
+    template: dict[str, Any] = parts[templates[-1]] if templates else {"single": ["$A:0"], "pair": ["$A:0", "$B:1"]}
+    ending = processors.TemplateProcessing(
+        single=[*map(_piece, template["single"]), f"{eos}:0"],
+        pair=[*map(_piece, template["pair"]), f"{eos}:1"],
+        special_tokens=[
+            *template.get("special_tokens", {}).values(),
+            {"id": eos, "ids": [eos_id], "tokens": [eos]},
+        ],
+    )
+    if templates:
+        made[templates[-1]] = ending
+    else:
+        made.append(ending)
+    tokenizer.post_processor = made[0] if len(made) == 1 else processors.Sequence(made)
+
+
+def _piece(piece: str | dict[str, dict[str, Any]]) -> str:
+    """Return a piece of a template as the library takes it: the name of a text or of a token, and its type."""
+    if isinstance(piece, str):
+        return piece
+    ((kind, content),) = piece.items()
+    return f"{'$' if kind == 'Sequence' else ''}{content['id']}:{content['type_id']}"
+
+
+def end_token(tokenizer: PreTrainedTokenizerFast) -> str | None:
+    """Return the token that ends a text: the end-of-text token, or the separator of a BERT-like encoder."""
+    token: str | None = tokenizer.eos_token or tokenizer.sep_token
+    return token
 
 
 def wrap(tokenizer: Tokenizer, *, max_length: int) -> PreTrainedTokenizerFast:
@@ -77,13 +113,16 @@ def wrap(tokenizer: Tokenizer, *, max_length: int) -> PreTrainedTokenizerFast:
     return wrapped
 
 
-def load_pretrained(path: str, *, revision: str | None, max_length: int) -> PreTrainedTokenizerFast:
-    """Load a fast tokenizer with AutoTokenizer and make it end texts with its end-of-text token.
+def load_pretrained(
+    path: str, *, revision: str | None, max_length: int, where: str = "train.backbone.path"
+) -> PreTrainedTokenizerFast:
+    """Load a fast tokenizer with AutoTokenizer and make it end texts with its end-of-text token (`end_token`).
 
     Args:
         path: a folder or a Hub repository.
         revision: revision on the Hub; None: the default branch.
         max_length: `model_max_length` of the result, in tokens.
+        where: the setting that names the path, for messages.
 
     Raises:
         SettingsError: the tokenizer cannot be loaded, is not a fast one, or has no end-of-text token.
@@ -94,16 +133,17 @@ def load_pretrained(path: str, *, revision: str | None, max_length: int) -> PreT
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"no tokenizer: {error}", where=f"train.backbone.path: {path}") from None
-    if not tokenizer.is_fast or tokenizer.eos_token is None:
+        raise SettingsError(f"no tokenizer: {error}", where=f"{where}: {path}") from None
+    end = end_token(tokenizer)
+    if not tokenizer.is_fast or end is None:
         raise SettingsError(
             "this is not a fast tokenizer, or it has no end-of-text token",
-            where=f"train.backbone.path: {path}",
-            remedy="set `eos_token` in tokenizer_config.json; convert a slow tokenizer to a fast one",
+            where=f"{where}: {path}",
+            remedy="set `eos_token` (or `sep_token`) in tokenizer_config.json; convert a slow tokenizer to a fast one",
         )
-    append_token(tokenizer.backend_tokenizer, tokenizer.eos_token)
+    append_token(tokenizer.backend_tokenizer, end)
     # Padding is never recognized by its id, so a tokenizer without a padding token may share it with EOS.
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    tokenizer.pad_token = tokenizer.pad_token or end
     tokenizer.padding_side = "right"
     tokenizer.model_max_length = max_length
     fast: PreTrainedTokenizerFast = tokenizer

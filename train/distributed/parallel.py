@@ -23,6 +23,7 @@ from torch.distributed.tensor import DTensor
 
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
+from train.model.architectures import layers_of
 from train.model.embedder import Embedder
 from train.model.sharding import fill
 from train.model.tensor_files import LazyTensor
@@ -242,6 +243,6 @@ def _shard(model: Embedder, half: torch.dtype | None, device: torch.device) -> N
         "mesh": init_device_mesh(device.type, (dist.get_world_size(),)),
         "mp_policy": policy,
     }
-    for layer in model.backbone.layers:
+    for layer in layers_of(model.backbone):
         fully_shard(layer, **options)
     fully_shard(model, **options)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from open_ml_embed.core.files import write_whole
+from train.model.architectures import FULL, WINDOWED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
@@ -17,6 +18,8 @@ TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 """The class that all versions of transformers have for a tokenizer that is all in tokenizer.json."""
 OF_THE_MACHINE = ("is_local", "local_files_only", "name_or_path", "_name_or_path", "tokenizer_file", "vocab_file")
 """Fields that say where the files were loaded from."""
+ROPE_NAMES = {FULL: "global_rope_theta", WINDOWED: "local_rope_theta"}
+"""Type of attention → what version 4 of transformers calls the base of its position embeddings."""
 KEPT = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 
 
@@ -35,6 +38,9 @@ def write_config(folder: Path, config: PretrainedConfig) -> None:
     if "dtype" in data:
         data["torch_dtype"] = data["dtype"]
     rope = data.get("rope_parameters")
+    for kind, name in ROPE_NAMES.items():  # ModernBERT
+        if isinstance(rope, dict) and kind in rope:
+            data[name] = rope[kind]["rope_theta"]
     if isinstance(rope, dict) and "rope_theta" in rope:
         data["rope_theta"] = rope["rope_theta"]
         if rope.get("rope_type", "default") != "default":

@@ -22,9 +22,9 @@ from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.backbone_files import write_config, write_tokenizer
 from train.export.model_folder import write_layout
 from train.loop.run import Shape, description
+from train.model.architectures import backbone_name
 from train.model.embedder import Embedder
 from train.model.lora import plain_state
-from train.model.stored_weights import BACKBONE
 from train.model.tensor_files import SHARD_BYTES, LazyTensor, write_model, write_tensors
 from train.native import FACTORS, RECORD
 
@@ -195,7 +195,7 @@ def cut_tensors(model: Embedder, cut: Cut, mode: Mode) -> tuple[Any, dict[str, L
     with init_empty_weights(include_buffers=False):
         # The trainer's attention works on packed streams only.
         plain = make(config, attn_implementation="sdpa")
-    own = {name.removeprefix(BACKBONE): tensor for name, tensor in plain_state(model).items()}
+    own = {backbone_name(name, model.config): tensor for name, tensor in plain_state(model).items()}
     table = next(name for name, module in plain.named_modules() if module is plain.get_input_embeddings()) + "."
     factors = cut_factors(model, cut.rank)
     tensors = {}

@@ -12,23 +12,27 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import whole_folder, write_whole
+from train.model.architectures import architecture_of
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 FOLDER = "gguf"
 SHARED = ("config.json", "modules.json", "1_Pooling/config.json", "model*.safetensors", "model.safetensors.index.json")
 """Files that are the export's own."""
 
 
-def write_gguf_folder(folder: Path, *, dim: int, hidden: int, mode: str) -> Path:
+def write_gguf_folder(folder: Path, *, dim: int, config: PretrainedConfig, mode: str) -> Path:
     """Write `gguf/` into an export; weights are hard links where the file system has them.
 
     Args:
         folder: an export.
         dim: dimensions of its vectors.
-        hidden: hidden size of the backbone.
+        config: configuration of the backbone.
         mode: mode of the export.
 
     Returns:
@@ -38,7 +42,14 @@ def write_gguf_folder(folder: Path, *, dim: int, hidden: int, mode: str) -> Path
         SettingsError: a GGUF file cannot hold this export.
 
     """
-    if mode != "compatible" or dim != hidden:
+    if architecture_of(config).encoder:
+        # The converter writes their first token and their separator itself, from other files for each kind.
+        raise SettingsError(
+            f"the folder for llama.cpp is for decoders, not for {config.model_type}",
+            where="--gguf",
+            remedy="export without --gguf",
+        )
+    if mode != "compatible" or dim != config.hidden_size:
         raise SettingsError(
             "a GGUF file holds no factors of the token embedding, and vectors of the full width only",
             where="--gguf",
@@ -53,9 +64,9 @@ def write_gguf_folder(folder: Path, *, dim: int, hidden: int, mode: str) -> Path
         tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text("utf-8"))
         tokenizer["post_processor"] = _without_ending(tokenizer["post_processor"])
         write_whole(filled / "tokenizer.json", json.dumps(tokenizer, ensure_ascii=False) + "\n")
-        config: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
-        config |= {"add_eos_token": True, "add_bos_token": False}
-        write_whole(filled / "tokenizer_config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+        settings: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+        settings |= {"add_eos_token": True, "add_bos_token": False}
+        write_whole(filled / "tokenizer_config.json", json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
     return folder / FOLDER
 
 

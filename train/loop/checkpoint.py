@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from open_ml_embed.core.errors import StageError, StorageError
 from open_ml_embed.core.files import whole_folder
@@ -37,6 +38,8 @@ FOLDER = "checkpoints"
 MODEL, OPTIMIZER, POSITION = "model.safetensors", "optimizer.safetensors", "position.json"
 SHARDS = "shards"
 """Folder of the shards of a sharded model's checkpoint, in place of the two files."""
+PART, NUMBER = ":", "number"
+"""What stands between the name of a moment and that of a part of it; and the name of a part that is a number."""
 MOMENTS = "optimizer/"
 """What the names of the optimizer's tensors begin with among the shards."""
 
@@ -79,39 +82,71 @@ def save(
         if isinstance(model, FSDPModule):
             _save_shards(root / f"{position.done:08d}", position, model, optimizer, group)
         elif group.leads:
-            with whole_folder(root / f"{position.done:08d}") as filled:
-                write_tensors(filled / MODEL, _lazy(model.state_dict()))
-                write_tensors(filled / OPTIMIZER, _lazy(_moments(model, optimizer)))
-                _write_position(filled, position)
+            moments = moments_by_name(model, optimizer)
+            write_folder(root / f"{position.done:08d}", position, model.state_dict(), moments)
     except OSError as error:
-        raise _full(error, root, model) from error
+        raise refusal(error, root, model) from error
     if group.leads:
-        for old in complete(root)[:-kept]:
-            shutil.rmtree(old)
+        drop_old(root, kept)
+
+
+def write_folder(
+    folder: Path, position: Position, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
+) -> None:
+    """Write the checkpoint of a model that is not sharded; the folder appears when it is whole."""
+    with whole_folder(folder) as filled:
+        write_tensors(filled / MODEL, _lazy(weights))
+        write_tensors(filled / OPTIMIZER, _lazy(moments))
+        _write_position(filled, position)
+
+
+def drop_old(root: Path, kept: int) -> None:
+    """Delete all but the latest checkpoints."""
+    for old in complete(root)[:-kept]:
+        shutil.rmtree(old)
 
 
 def _save_shards(
     folder: Path, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group
 ) -> None:
-    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
-    partial_folder = folder.with_name(f".{folder.name}.partial")
+    writer = shard_writer(folder, group)
+    save(sharded_state(model, optimizer), storage_writer=writer)
+    dist.barrier()
+    if group.leads:
+        put_shards(folder, position)
+    dist.barrier()
+
+
+def sharded_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return the weights and moments of a sharded model by their names in a checkpoint."""
+    state: dict[str, Any] = dict(model.state_dict())
+    return state | {MOMENTS + name: value for name, value in moments_by_name(model, optimizer).items()}
+
+
+def shard_writer(folder: Path, group: Group) -> Any:
+    """Return what writes shards into a folder beside the checkpoint's; a collective call."""
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+
+    partial_folder = _partial(folder)
     if group.leads:
         shutil.rmtree(partial_folder, ignore_errors=True)
         partial_folder.mkdir(parents=True)
     dist.barrier()
-    state = dict(model.state_dict())
-    state |= {MOMENTS + name: value for name, value in _moments(model, optimizer).items()}
-    writer = HuggingFaceStorageWriter(str(partial_folder / SHARDS), save_distributed=True)
-    save(state, storage_writer=writer)
-    dist.barrier()
-    if group.leads:
-        with whole_folder(folder) as filled:
-            (partial_folder / SHARDS).rename(filled / SHARDS)
-            _write_position(filled, position)
-        shutil.rmtree(partial_folder)
-    dist.barrier()
+    return HuggingFaceStorageWriter(str(partial_folder / SHARDS), save_distributed=True)
+
+
+def put_shards(folder: Path, position: Position) -> None:
+    """Make a checkpoint of the shards that all processes have written; the folder appears when it is whole."""
+    with whole_folder(folder) as filled:
+        (_partial(folder) / SHARDS).rename(filled / SHARDS)
+        _write_position(filled, position)
+    shutil.rmtree(_partial(folder))
+
+
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _write_position(folder: Path, position: Position) -> None:
@@ -226,6 +261,9 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         _restore_shards(folder / SHARDS, model, optimizer, parameters)
         return
     load_weights(folder / MODEL, model)
+    if not isinstance(optimizer, torch.optim.AdamW):
+        _restore_packed(load_file(folder / OPTIMIZER), optimizer, parameters)
+        return
     values: dict[str, dict[str, Any]] = {}
     for name, value in load_file(folder / OPTIMIZER).items():
         key, parameter = name.split("/", 1)
@@ -233,6 +271,28 @@ def restore(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         values.setdefault(parameter, {})[key] = part_like(value, like) if value.ndim else value.to(like.device)
     for parameter, entry in values.items():
         optimizer.state[parameters[parameter]] = entry
+
+
+def _restore_packed(
+    stored: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+) -> None:
+    """Fill the state of another package's optimizer, which makes its moments itself, in a step that moves nothing."""
+    names = {name.split("/", 1)[1] for name in stored}
+    if not names:
+        return
+    for name in names:
+        parameters[name].grad = torch.zeros_like(parameters[name])
+    assert not any(float(group["lr"]) for group in optimizer.param_groups)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    for name, value in stored.items():
+        key, parameter = name.split("/", 1)
+        key, _, part = key.partition(PART)
+        entry = optimizer.state[parameters[parameter]]
+        if part == NUMBER:
+            entry[key] = type(entry[key])(value.item())
+        else:
+            (getattr(entry[key], part) if part else entry[key]).copy_(value)
 
 
 def _restore_shards(
@@ -327,21 +387,35 @@ def load_weights(path: Path, model: nn.Module) -> None:
         raise StageError(f"cannot load weights: {error}", where=str(path), remedy="run `train3d fit` again") from None
 
 
-def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def moments_by_name(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's tensors by `key/parameter`."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {
-        f"{key}/{names[id(parameter)]}": value
+        f"{key}/{names[id(parameter)]}": tensor
         for parameter, values in optimizer.state.items()
-        for key, value in values.items()
+        for name, value in values.items()
+        for key, tensor in _flat(name, value)
     }
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield the plain tensors of a value in an optimizer's state: numbers, and tensors that are made of several."""
+    if not isinstance(value, Tensor):
+        yield f"{name}{PART}{NUMBER}", torch.tensor(float(value), dtype=torch.float64)
+        return
+    flatten = None if isinstance(value, DTensor) else getattr(value, "__tensor_flatten__", None)
+    if flatten is None:
+        yield name, value
+    else:
+        for part in flatten()[0]:
+            yield f"{name}{PART}{part}", getattr(value, part)
 
 
 def _lazy(tensors: Mapping[str, Tensor]) -> dict[str, LazyTensor]:
     return {name: LazyTensor(tuple(value.shape), value.dtype, partial(whole, value)) for name, value in tensors.items()}
 
 
-def _full(error: OSError, root: Path, model: nn.Module) -> Exception:
+def refusal(error: OSError, root: Path, model: nn.Module) -> Exception:
     """Return what to raise where a checkpoint cannot be written."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error

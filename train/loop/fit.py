@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 from open_ml_embed.core.files import remove
 from open_ml_embed.core.lock import locked
+from train.config import Pretrained
 from train.distributed.parallel import leads, leave
+from train.export.adapter import FOLDER as ADAPTER
+from train.export.adapter import write_adapter
+from train.export.export import choose
 from train.export.model_folder import prompts_of, write_prompts
 from train.export.prompts import prompts_for
 from train.loop.finished import stage_folder, write_card, write_folder
@@ -94,7 +99,20 @@ def _write_model(trainer: Trainer, out: Path) -> None:
         remove(out / RUN)
         write_tensors(out / UNTRAINED, run.first_weights())
     write_tensors(out / TRAINED, plain_state(trainer.model), writes=writes)
+    _write_adapter(trainer, out / ADAPTER)
     write_folder(run, trainer.model, out, writes=writes)
+
+
+def _write_adapter(trainer: Trainer, folder: Path) -> None:
+    """Write the low-rank updates alone if there are some, and a backbone that they belong to."""
+    settings, backbone = trainer.run.settings.lora, trainer.run.settings.backbone
+    if settings is None or not isinstance(backbone, Pretrained):
+        if trainer.group.leads:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    hub = None if Path(backbone.path).is_dir() else backbone.path
+    cut, writes = choose(trainer.shape), trainer.group.leads
+    write_adapter(trainer.model, settings, folder, backbone=hub, cut=cut, writes=writes)
 
 
 def _write_stage(trainer: Trainer, stage: StageState, out: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import torch
 
@@ -23,6 +23,7 @@ from open_ml_embed.core.hashing import canonical_json
 from open_ml_embed.core.lock import NAME as LOCK
 from train.config import Stage
 from train.data.batch import Batch, make_batch
+from train.data.feed import Feed
 from train.data.packing import imbalance, share_out
 from train.data.plan import Draw, Plan, choose_rank, raw
 from train.data.segments import Segments
@@ -31,11 +32,13 @@ from train.data.token_store import Store
 from train.distributed.parallel import join, spread, whole
 from train.evaluation.validation import METRIC, Validator, is_over, mean
 from train.loop import checkpoint
+from train.loop.background import BackgroundWriter, staged_bytes
 from train.loop.checkpoint import Position
 from train.loop.finite import check_finite, check_weights
 from train.loop.interruption import Interruption
 from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
+from train.loop.optimizers import check_optimizer, make_optimizer, moments_of, set_rate
 from train.loop.preflight import check, check_warmup, peak_rate
 from train.loop.run import ROUNDING, Run, Shape, configure
 from train.loop.schedule import learning_rate
@@ -45,6 +48,15 @@ from train.model.flops import Cost, measured_peak, memory_used
 from train.model.lora import add_lora, folded_state
 from train.model.presets import Form
 from train.objective.distill import TeacherVectors, open_teacher
+from train.objective.loss import Taught, TaughtStates
+from train.objective.state_teacher import (
+    StateTeacher,
+    StoredStates,
+    check_state_teacher,
+    load_state_teacher,
+    open_stored_states,
+    stages_taught,
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class StageState:
         plan: plan of the batches.
         batches: number of batches; `settings.accumulate` of them make one optimizer step.
         rate: peak learning rate.
-        teacher: vectors for distillation; None: no teacher.
+        teacher: vectors or states for distillation; None: no teacher, or one that reads every batch.
         validator: evaluation while training; None: there is none, or no held-out sample.
 
     """
@@ -69,8 +81,21 @@ class StageState:
     plan: Plan
     batches: int
     rate: float
-    teacher: TeacherVectors | None
+    teacher: TeacherVectors | StoredStates | None
     validator: Validator | None
+
+
+class Material(NamedTuple):
+    """What a step needs from the disk: its batch, and the teacher's vectors if there is a teacher."""
+
+    batch: Batch
+    taught: Taught | TaughtStates | None
+
+    def pinned(self, device: torch.device) -> Material:
+        """Return it in memory that the GPU of this process can copy from by itself."""
+        torch.cuda.set_device(device)  # a thread has a device of its own
+        taught = None if self.taught is None else self.taught.pinned()
+        return Material(replace(self.batch, targets=self.batch.targets.pinned()), taught)
 
 
 class Trainer:
@@ -90,11 +115,14 @@ class Trainer:
         """
         settings = run.settings
         require(settings.device)  # joining a process group needs the device
+        check_optimizer(settings)
         self.run, self.group, self.say = run, join(settings.device), say
         self.interruption = Interruption()
         configure(settings)
         with self.group.leader_first():
             check(run)
+            if settings.objective.distillation is not None and settings.objective.distillation.on == "states":
+                check_state_teacher(run)
             self.stages = [self._stage(i) for i in range(len(settings.stages))]
             if not resume and self.group.leads:
                 self._clear()
@@ -115,9 +143,18 @@ class Trainer:
             device=torch.device(settings.device),
             weights=run.first_weights if sharded else None,
         )
-        self.memory = estimate(self.replica, settings.memory, self._loss_bytes())
+        distillation = settings.objective.distillation
+        self.taught = stages_taught(distillation, [stage.name for stage in settings.stages])
+        live = distillation is not None and distillation.on == "states" and distillation.live
+        self.teacher: StateTeacher | None = load_state_teacher(run) if live else None
+        teacher_bytes = 0 if self.teacher is None else self.teacher.bytes
+        other = self._loss_bytes() + teacher_bytes
+        if settings.checkpoint_async and not settings.device.startswith("cuda"):
+            other += staged_bytes(self.model)
+        self.memory = estimate(self.replica, settings.memory, other, moments=moments_of(settings.optimizer))
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
+        self.background = BackgroundWriter(self.group) if settings.checkpoint_async else None
         self.history: list[float] = []
         self.at_end_of_stage: Callable[[StageState], None] | None = None
         self.position = Position(0, 0, 0)
@@ -153,9 +190,14 @@ class Trainer:
         plan = replace(by_size, chosen=batches_of(stage.sampling, store.datasets, by_size.own))
         optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
         check_warmup(stage, optimizer_steps)
-        distillation, teacher = settings.objective.distillation, None
-        if distillation is not None:
-            teacher = open_teacher(distillation, self.run.mixes[index], self.run.work, device=settings.device)
+        distillation = settings.objective.distillation
+        teacher: TeacherVectors | StoredStates | None = None
+        if distillation is not None and stage.name in stages_taught(distillation, [s.name for s in settings.stages]):
+            mix = self.run.mixes[index]
+            if distillation.on != "states":
+                teacher = open_teacher(distillation, mix, self.run.work, device=settings.device)
+            elif not distillation.live:
+                teacher = open_stored_states(self.run, store, mix.identity)
         rate = peak_rate(stage, self.run.sizes)
         validator = None if settings.validation is None else Validator(store, settings.validation)
         if validator is not None and not validator.rows:
@@ -166,9 +208,9 @@ class Trainer:
             )
         return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher, validator)
 
-    def _optimizer(self) -> torch.optim.AdamW:
+    def _optimizer(self) -> torch.optim.Optimizer:
         settings = self.run.settings.optimizer
-        tokens = list(self.model.embedding.parameters())
+        tokens = [p for p in self.model.embedding.parameters() if p.requires_grad]
         trained = [p for p in self.model.parameters() if p.requires_grad]
         others = [p for p in trained if all(p is not token for token in tokens)]
         groups = [
@@ -176,7 +218,8 @@ class Trainer:
             {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.weight_decay, "multiple": 1.0},
             {"params": [p for p in others if p.ndim == 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
-        return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, fused=True)
+        groups = [group for group in groups if group["params"]]
+        return make_optimizer(settings, groups)
 
     def average(self) -> None:
         """Set the weights to the mean of the last checkpoints, if the settings want that; a collective call."""
@@ -242,26 +285,51 @@ class Trainer:
         with self._log() as log, self.interruption.watched():
             while self.position.stage < len(self.stages):
                 stage = self.stages[self.position.stage]
-                entry = self._step(stage)
-                if self._is_due(stage):
-                    entry["validation"] = self._validate(stage)
-                log.write(json.dumps(entry) + "\n")
-                log.flush()
-                self._advance(stage)
-                yield entry
+                with self._writing(), self._feed(stage) as feed:
+                    while self.position.stage == stage.index:
+                        entry = self._step(stage, feed)
+                        if self._is_due(stage):
+                            entry["validation"] = self._validate(stage)
+                        log.write(json.dumps(entry) + "\n")
+                        log.flush()
+                        self._advance(stage)
+                        yield entry
 
-    def _step(self, stage: StageState) -> dict[str, Any]:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Wait at the end for the checkpoint that a thread writes, also where an error ends the block."""
+        try:
+            yield
+        except BaseException:
+            if self.background is not None:
+                self.background.join()
+            raise
+        if self.background is not None:
+            self.background.finish()
+
+    def _feed(self, stage: StageState) -> Feed[Material]:
+        """Return the batches of the remaining steps of a stage, made ahead."""
+        settings, device = self.run.settings, self.model.device
+        wanted, stream = stage.settings.negatives.model_dump(), (settings.seed, stage.index)
+        store, plan, teacher, preset = stage.store, stage.plan, stage.teacher, self.form.preset
+
+        def make(step: int) -> Material:
+            batch = make_batch(store, plan, step, wanted=wanted, preset=preset, stream=stream)
+            made = Material(batch, None if teacher is None else teacher.of(batch, torch.device("cpu")))
+            return made.pinned(device) if device.type == "cuda" else made
+
+        return Feed(make, self.position.step, stage.batches, ahead=settings.prefetch)
+
+    def _step(self, stage: StageState, feed: Feed[Material]) -> dict[str, Any]:
         began, step, settings = time.monotonic(), self.position.step, self.run.settings
         optimizer_step, of = step // stage.settings.accumulate, stage.settings.accumulate
         rank = choose_rank(self.shape.ranks, settings.seed, stage.index, optimizer_step)
-        batch = make_batch(
-            stage.store,
-            stage.plan,
-            step,
-            wanted=stage.settings.negatives.model_dump(),
-            preset=self.form.preset,
-            stream=(settings.seed, stage.index),
-        )
+        batch, taught = feed.take(step)
+        form = self.form
+        if stage.settings.name not in self.taught:
+            form = replace(form, distillation=None)
+        elif self.teacher is not None:
+            taught = self.teacher.read(batch, self.group)
         # Dropout depends on the step and the process only, so that a run that resumes repeats it.
         draws = raw(Draw.DROPOUT, self.group.size, settings.seed, stage.index, step)
         torch.manual_seed(int(draws[self.group.rank]))
@@ -269,10 +337,10 @@ class Trainer:
         loss = backward(
             self.replica,
             batch,
-            self.form,
+            form,
             whole_tokens=self.memory.whole_tokens,
             weight=1 / of,
-            taught=stage.teacher.of(batch, self.model.device) if stage.teacher is not None else None,
+            taught=None if taught is None else taught.to(self.model.device),
         )
         rate = learning_rate(
             optimizer_step,
@@ -295,7 +363,8 @@ class Trainer:
             "gradient_norm": norm,
             "hard": _table(loss.hard_LM, self.shape),
             "in_batch": _table(loss.in_batch_LM, self.shape) if batch.targets.in_batch else None,
-            "distilled": _table(loss.distilled_LM, self.shape) if settings.objective.distillation else None,
+            "distilled": _table(loss.distilled_LM, self.shape) if form.distillation else None,
+            "data_wait_seconds": round(feed.waited, 4),
             **self._effort(batch.segments, time.monotonic() - began),
         }
 
@@ -312,8 +381,7 @@ class Trainer:
 
     def _move(self, rate: float, batch: Batch, stage: StageState, rank: int) -> float:
         """Do one optimizer step; return the norm of the gradient before clipping."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["multiple"]
+        set_rate(self.optimizer, rate)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.run.settings.optimizer.clip)
         norm_value = float(whole(norm))
         self._check_finite(norm_value, "the norm of the gradient", batch, stage, rank)
@@ -348,6 +416,8 @@ class Trainer:
         self.position = Position(at.stage, at.step + 1, at.done + 1)
         if self.position.step % of and self.position.step < stage.batches:
             return
+        if self.background is not None:
+            self.background.check()
         ended = self.interruption.agreed(self.group, self.model.device)
         stopped = self._stops(stage)
         if stopped or self.position.step >= stage.batches:
@@ -363,8 +433,13 @@ class Trainer:
         else:
             self._check_weights(stage)
         kept = self.run.settings.checkpoints_kept
-        checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, group=self.group, kept=kept)
+        if self.background is not None:
+            self.background.save(self.checkpoints, self.position, self.model, self.optimizer, kept=kept)
+        else:
+            checkpoint.save(self.checkpoints, self.position, self.model, self.optimizer, group=self.group, kept=kept)
         if ended:
+            if self.background is not None:
+                self.background.finish()
             self._tell(f"a checkpoint was saved after batch {self.position.done} of {self.total_steps}")
             raise SystemExit(128 + ended)
 

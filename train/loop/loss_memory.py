@@ -11,7 +11,7 @@ from train.config import Stage
 from train.data.batch import Targets
 from train.loop.live_memory import LiveMemory
 from train.model.presets import Form
-from train.objective.loss import Taught, objective
+from train.objective.loss import Taught, TaughtStates, objective
 
 TEACHER_WIDTH = 4096
 """Width of a teacher's vectors where there is one; wider ones are rare."""
@@ -60,8 +60,10 @@ def _peak(form: Form, scored: int, queries: int, negatives: int, layers: int, hi
         queries_mask_BQ=mask(scored, queries),
         in_batch=in_batch,
     )
-    taught = None
-    if form.distillation is not None:
+    taught: Taught | TaughtStates | None = None
+    if form.distillation is not None and form.distillation.on == "states":
+        taught = TaughtStates(*(torch.empty(layers, n, hidden, device="meta") for n in (queries, documents)))
+    elif form.distillation is not None:
         taught = Taught(*(torch.empty(n, TEACHER_WIDTH, device="meta") for n in (queries, documents)))
     with LiveMemory(meta=True) as memory:
         states_LNH = torch.empty(layers, queries + documents, hidden, device="meta", requires_grad=True)

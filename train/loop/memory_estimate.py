@@ -21,6 +21,7 @@ from open_ml_embed.core.errors import SettingsError
 from train.config import Memory
 from train.data.segments import Segments
 from train.distributed.parallel import Replica
+from train.model.architectures import layers_of
 from train.model.embedder import Embedder
 from train.model.sharding import local_part
 
@@ -89,7 +90,7 @@ class Estimate:
         )
 
 
-def estimate(replica: Replica, memory: Memory, loss: int = 0) -> Estimate:
+def estimate(replica: Replica, memory: Memory, loss: int = 0, *, moments: float = 2.0) -> Estimate:
     """Estimate the memory of training, by running the model on a few hundred tokens; the model is not changed.
 
     A collective call: all processes get the same figures, the worst over all of them. The figures decide whether a step
@@ -98,14 +99,17 @@ def estimate(replica: Replica, memory: Memory, loss: int = 0) -> Estimate:
     Args:
         replica: the model.
         memory: the setting.
-        loss: bytes that states, scores and loss of a step take (`train.loop.loss_memory.loss_bytes`).
+        loss: bytes that states, scores and loss of a step take (`train.loop.loss_memory.loss_bytes`), and whatever
+            else is there all the time.
+        moments: memory of the optimizer's moments, as a share of that of the weights.
 
     """
     model = replica.model
     local = [(local_part(parameter), parameter.requires_grad) for parameter in model.parameters()]
     weights = sum(tensor.numel() * tensor.element_size() for tensor, _ in local)
-    # One gradient and AdamW's two moments.
-    updates = 3 * sum(tensor.numel() * tensor.element_size() for tensor, trained in local if trained)
+    # One gradient and the optimizer's moments.
+    trained_bytes = sum(tensor.numel() * tensor.element_size() for tensor, trained in local if trained)
+    updates = round((1 + moments) * trained_bytes)
     with torch.random.fork_rng():
         few, many = (kept_bytes(model, probe(texts), [np.arange(texts)]) for texts in PROBE_TEXTS)
     if isinstance(model, FSDPModule):
@@ -114,7 +118,7 @@ def estimate(replica: Replica, memory: Memory, loss: int = 0) -> Estimate:
     per_token = (many - few) / (PROBE_TOKENS * (PROBE_TEXTS[1] - PROBE_TEXTS[0]))
     fixed = max(0, few - round(per_token * PROBE_TOKENS * PROBE_TEXTS[0]))
     # In the backward pass, a layer allocates about as much again as it saved.
-    per_token *= 1 + 1 / len(model.backbone.layers)
+    per_token *= 1 + 1 / len(layers_of(model.backbone))
     available = _available(memory, model.device, replica.group.size)
     values = [available, -weights, -updates - fixed - loss, -round(per_token)]
     available, *negated = replica.group.least(torch.tensor(values, device=model.device)).tolist()

@@ -17,7 +17,16 @@ from train.config import Watching
 
 LINE_EVERY_SECONDS = 5.0
 BRIEF = ("stage", "source", "loss", "tokens_per_second", "mfu", "memory_gib")
-EFFORT = ("learning_rate", "gradient_norm", "tokens_per_second", "mfu", "padding_avoided", "imbalance", "memory_gib")
+EFFORT = (
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "data_wait_seconds",
+    "mfu",
+    "padding_avoided",
+    "imbalance",
+    "memory_gib",
+)
 TERMS = ("hard", "in_batch", "distilled")
 
 Entry = dict[str, Any]

@@ -10,7 +10,7 @@ from open_ml_embed.core.words import counted
 from train.config import Pretrained, Stage
 from train.data.mix import Mix
 from train.data.shares import check_names
-from train.data.tokenizer import encoder_of
+from train.data.tokenizer import encoder_of, end_token
 from train.loop.run import Run
 from train.model.sizes import Sizes
 
@@ -61,9 +61,10 @@ def check(run: Run) -> None:
     where = f"train.backbone.path: {backbone.path}" if isinstance(backbone, Pretrained) else "train.backbone"
     tokenizer = run.tokenizer
     ids = encoder_of(tokenizer, max_length=run.settings.max_length).encode("a").ids
-    if ids[-1:] != [tokenizer.eos_token_id]:
+    end = end_token(tokenizer)
+    if end is None or ids[-1:] != [tokenizer.convert_tokens_to_ids(end)]:
         raise SettingsError(
-            f"the tokenizer ends no text with its end-of-text token {tokenizer.eos_token!r}",
+            f"the tokenizer ends no text with its end-of-text token {end!r}",
             where=where,
             remedy="set `eos_token` in tokenizer_config.json to a token that its tokenizer.json knows",
         )

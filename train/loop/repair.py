@@ -11,12 +11,13 @@ from open_ml_embed.core.hashing import hash_file
 from open_ml_embed.core.listing import damaged_in
 from open_ml_embed.core.sealed import DamagedRecordError
 from train.distributed.parallel import leads
+from train.export.adapter import FOLDER as ADAPTER
 from train.export.model_folder import PROMPTS, prompts_of
 from train.loop import checkpoint
 from train.loop.finished import CARD, stage_folder, write_folder
-from train.loop.run import FILES, Run, description, finished_key
+from train.loop.run import Run, description, finished_key
 from train.model.tensor_files import write_tensors
-from train.native import RUN, TRAINED, UNTRAINED
+from train.native import MODEL_LISTING, RUN, TRAINED, UNTRAINED
 
 AGAIN = "`train3d fit --no-resume` trains again"
 
@@ -28,7 +29,7 @@ def damage(folder: Path) -> dict[str, str]:
     """
     wrong = "is missing"
     try:
-        found = damaged_in(folder, FILES)
+        found = damaged_in(folder, MODEL_LISTING)
     except DamagedRecordError as error:
         found, wrong = None, error.what
     if found is not None:
@@ -38,21 +39,24 @@ def damage(folder: Path) -> dict[str, str]:
         whole = weights.is_file() and description(folder).get("weights") == hash_file(weights)
     except DamagedRecordError:
         whole = False
-    return {FILES: wrong} if whole else {FILES: wrong, TRAINED: "cannot be checked"}
+    return {MODEL_LISTING: wrong} if whole else {MODEL_LISTING: wrong, TRAINED: "cannot be checked"}
 
 
 def has_weights(run: Run, out: Path) -> bool:
-    """Tell whether the weights of a complete model are whole; if not, they are in the last checkpoint.
+    """Tell whether the weights of a complete model are whole, those of its adapter too; the last checkpoint has them.
 
     Raises:
         StageError: they are not, and there is no checkpoint.
 
     """
     found = damage(out)
-    if TRAINED not in found:
+    lost = [name for name in found if name == TRAINED or name.startswith(f"{ADAPTER}/")]
+    if MODEL_LISTING in found and (out / ADAPTER).is_dir():  # nothing else has the hashes of its files
+        lost.append(MODEL_LISTING)
+    if not lost:
         return True
     if checkpoint.latest(run.folder / checkpoint.FOLDER) is None:
-        what = f"the weights of the finished model are damaged: {TRAINED} {found[TRAINED]}, and there is no checkpoint"
+        what = f"the weights of the finished model are damaged: {lost[0]} {found[lost[0]]}, and there is no checkpoint"
         raise StageError(what, where=str(out), remedy=AGAIN)
     if leads():
         for name in found:
@@ -103,7 +107,7 @@ def _mended(run: Run, folder: Path, until: int | None, say: Callable[[str], None
         remove(folder / name)
     model = run.empty_model()
     checkpoint.load_weights(folder / TRAINED, model)
-    if until is None and not wrong.keys().isdisjoint((UNTRAINED, FILES)):
+    if until is None and not wrong.keys().isdisjoint((UNTRAINED, MODEL_LISTING)):
         write_tensors(folder / UNTRAINED, run.first_weights())
     write_folder(run, model, folder, until=until)
     return True

@@ -16,7 +16,7 @@ from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder, write_whole
 from open_ml_embed.core.hashing import digest
-from open_ml_embed.core.listing import LISTING, check_listed, hash_of, is_as_listed, write_listing
+from open_ml_embed.core.listing import check_listed, hash_of, is_as_listed, write_listing
 from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
@@ -29,9 +29,9 @@ from train.loop.keys import content_digest
 from train.model.embedder import Embedder, backbone_config, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
-from train.model.stored_weights import PAIRS, first_state, stored_factors
+from train.model.stored_weights import FILES, first_state, stored_factors
 from train.model.tensor_files import LazyTensor
-from train.native import NATIVE, RUN, TRAINED, UNTRAINED
+from train.native import MODEL_LISTING, NATIVE, RUN, TRAINED, UNTRAINED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
@@ -42,12 +42,11 @@ VERSION = 3
 ROUNDING = ("chunk_tokens", "compile", "parallel", "threads", "device")
 """Settings that change the order of sums, and so the last bits of the results."""
 NOT_IN_KEY = {
-    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoints_kept", "precision", *ROUNDING
+    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoint_async", "checkpoints_kept",
+    "prefetch", "precision", *ROUNDING
 }  # fmt: skip
 """Settings that a run may change without starting again. The precision is in the key as what it comes to."""
 DIGESTS = "digests.json"
-FILES = f"{NATIVE}/{LISTING}"
-"""The listing of a model folder."""
 WEIGHTS = {"trained": TRAINED, "untrained": UNTRAINED}
 
 
@@ -124,7 +123,7 @@ class Run:
         if isinstance(self.settings.backbone, Pretrained):
             folder = Path(self.settings.backbone.path)
             files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-            files += [folder / name for name in PAIRS if (folder / name).is_file()]
+            files += [folder / name for name in FILES if (folder / name).is_file()]
             backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
             if backbone is not None:  # the path of a folder differs between machines
                 del settings["backbone"]["path"]
@@ -162,6 +161,12 @@ class Run:
                 write_listing(filled)
         return load_saved(folder)
 
+    @property
+    def dropout(self) -> float:
+        """Dropout of the backbone's hidden states while training."""
+        backbone = self.settings.backbone
+        return backbone.dropout if isinstance(backbone, Pretrained) else 0.0
+
     def store(self, mix: Mix) -> Store:
         """Return a mix, tokenized for this run."""
         return store_of(mix, self.tokenizer, self.settings, self.work, self.workers)
@@ -173,7 +178,13 @@ class Run:
         pretrained = settings.backbone if isinstance(settings.backbone, Pretrained) else None
         nest(backbone, self.shape.ranks, None if pretrained is None else stored_factors(pretrained))
         pooling = settings.pooling
-        model = Embedder(backbone, layers=self.shape.layers, chunk_tokens=settings.chunk_tokens, pooling=pooling)
+        model = Embedder(
+            backbone,
+            layers=self.shape.layers,
+            chunk_tokens=settings.chunk_tokens,
+            pooling=pooling,
+            dropout=self.dropout,
+        )
         return model.to(settings.device), self.shape
 
     def empty_model(self) -> Embedder:
@@ -186,6 +197,7 @@ class Run:
             ranks=shape.ranks,
             chunk_tokens=settings.chunk_tokens,
             pooling=settings.pooling,
+            dropout=self.dropout,
         )
 
     def first_weights(self) -> dict[str, LazyTensor]:
@@ -235,7 +247,7 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, 
 
     """
     config.save_pretrained(folder / NATIVE)
-    write_listing(folder, FILES, without=REFRESHED)
+    write_listing(folder, MODEL_LISTING, without=REFRESHED)
     settings, backbone = run.settings, run.settings.backbone
     # The path of a folder differs between machines.
     hub = backbone.path if isinstance(backbone, Pretrained) and not Path(backbone.path).is_dir() else None
@@ -247,7 +259,7 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, 
         "pooling": settings.pooling,
         "backbone": hub,
         "instructed": run.mixes[:until][-1].instructed,
-        "weights": hash_of(folder, TRAINED, FILES),
+        "weights": hash_of(folder, TRAINED, MODEL_LISTING),
         "stages": [
             [stage.name, mix.root.name, len(run.store(mix).train.queries)]
             for stage, mix in list(zip(settings.stages, run.mixes, strict=True))[:until]
@@ -302,7 +314,7 @@ def load(
     require(settings.device)
     if finished_key(folder) is None:
         raise StageError("no finished model", where=str(folder), remedy="run `train3d fit` first")
-    check_listed(folder, FILES, remedy="run `train3d fit` again: it writes what is damaged")
+    check_listed(folder, MODEL_LISTING, remedy="run `train3d fit` again: it writes what is damaged")
     shape = shape_of(folder)
     model = empty_embedder(
         AutoConfig.from_pretrained(folder / NATIVE),

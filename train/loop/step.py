@@ -11,7 +11,7 @@ from train.data.packing import share_out
 from train.distributed.parallel import Replica
 from train.model.presets import Form
 from train.objective.gradcache import encode_cached
-from train.objective.loss import Loss, Taught, objective
+from train.objective.loss import Loss, Taught, TaughtStates, objective
 
 
 def backward(
@@ -21,7 +21,7 @@ def backward(
     *,
     whole_tokens: int,
     weight: float = 1.0,
-    taught: Taught | None = None,
+    taught: Taught | TaughtStates | None = None,
 ) -> Loss:
     """Encode, score and back-propagate one batch; gradients are added to those of the parameters.
 
@@ -35,7 +35,7 @@ def backward(
         whole_tokens: if a process has more tokens than this, the step uses gradient caching and is encoded twice.
         weight: weight of the batch in an optimizer step with gradient accumulation. Accumulation adds no in-batch
             negatives, because each batch is scored by itself; a larger batch does.
-        taught: the teacher's vectors; required if the form has a teacher.
+        taught: the teacher's vectors or states; required if the form has a teacher.
 
     Returns:
         The loss of the whole batch, detached.

@@ -17,6 +17,7 @@ from train.config import PoolingMode, Pretrained, RandomQwen3
 from train.data.packing import Packing, share_out
 from train.data.segments import Segments
 from train.model import attention
+from train.model.architectures import checked, layers_of, position_ids, set_dropout, take_norm
 from train.model.embedding import TokenEmbedding, empty_embedding
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 class Embedder(nn.Module):
     """Text encoder over packed streams.
 
-    The final norm is removed from the backbone and applied to the pooled states of all layers. So the state of a layer
-    is bit for bit that of a model cut to that depth.
+    The final norm, if there is one, is removed from the backbone and applied to the pooled states of all layers. So the
+    state of a layer is bit for bit that of a model cut to that depth.
 
     Attributes:
         layers: depths whose states are returned, ascending.
@@ -38,14 +39,23 @@ class Embedder(nn.Module):
     """
 
     def __init__(
-        self, backbone: Any, *, layers: Sequence[int], chunk_tokens: int, pooling: PoolingMode = "last"
+        self,
+        backbone: Any,
+        *,
+        layers: Sequence[int],
+        chunk_tokens: int,
+        pooling: PoolingMode = "last",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         assert isinstance(backbone.get_input_embeddings(), TokenEmbedding)
         attention.register()
         backbone.set_attn_implementation(attention.NAME)
-        self.norm = backbone.norm
-        backbone.norm = nn.Identity()
+        self.norm = take_norm(backbone)
+        set_dropout(backbone, dropout)
+        if getattr(backbone, "pooler", None) is not None:
+            # BERT's pooler is not part of the vector of a text. It stays as it is, so that exports have all weights.
+            backbone.pooler.requires_grad_(requires_grad=False)
         self.backbone = backbone
         self.layers, self.chunk_tokens, self.pooling = tuple(layers), chunk_tokens, pooling
         self.autocast: torch.dtype | None = None
@@ -91,8 +101,10 @@ class Embedder(nn.Module):
         # An empty chunk encodes one text and drops the result, because every process has to take part in every pass.
         part = segments.take(rows if len(rows) else np.zeros(1, np.int64))
         packing = Packing.of(part.lengths, self.device)
+        ids_T = torch.from_numpy(part.ids).to(self.device)
         output = self.backbone(
-            inputs_embeds=self.embedding(torch.from_numpy(part.ids).to(self.device))[None],
+            inputs_embeds=self.embedding(ids_T)[None],
+            position_ids=position_ids(ids_T, packing.position_ids, self.config),
             output_hidden_states=list(self.layers),
             use_cache=False,
             **packing.arguments,
@@ -112,7 +124,7 @@ class Embedder(nn.Module):
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile each layer separately, with dynamic lengths, so that one short compilation serves all."""
-        for layer in self.backbone.layers:
+        for layer in layers_of(self.backbone):
             layer.forward = torch.compile(layer.forward, dynamic=True, backend=backend)
 
 
@@ -123,6 +135,7 @@ def empty_embedder(
     ranks: Sequence[int],
     chunk_tokens: int,
     pooling: PoolingMode = "last",
+    dropout: float = 0.0,
 ) -> Embedder:
     """Return a model of a transformers configuration on the device `meta`; its weights still have to be loaded.
 
@@ -136,7 +149,13 @@ def empty_embedder(
     with init_empty_weights(include_buffers=False):
         backbone = auto.from_config(config)
         backbone.set_input_embeddings(empty_embedding(config.vocab_size, config.hidden_size, ranks))
-        return Embedder(checked(backbone, config.model_type), layers=layers, chunk_tokens=chunk_tokens, pooling=pooling)
+        return Embedder(
+            checked(backbone, config.model_type),
+            layers=layers,
+            chunk_tokens=chunk_tokens,
+            pooling=pooling,
+            dropout=dropout,
+        )
 
 
 def plain_config(config: PretrainedConfig) -> PretrainedConfig:
@@ -183,29 +202,48 @@ def build_backbone(
         backbone: the setting `train.backbone`.
         tokenizer: gives the vocabulary size and the special tokens of a new model.
         max_length: maximum number of positions of a new model, in tokens.
-        seed: seed of a new model's weights; the global random state is not changed.
+        seed: seed of a new model's weights, and of those of a pooler that the backbone's files do not have; the global
+            random state is not changed.
 
     Raises:
-        SettingsError: there is no model at the path, or the trainer cannot use it (see `checked`).
+        SettingsError: there is no model at the path, its files lack weights, or the trainer cannot use it (see
+            `train.model.architectures.checked`).
 
     """
-    import transformers
+    from transformers import AutoModel
 
-    auto: Any = transformers.AutoModel
-
+    auto: Any = AutoModel
     if isinstance(backbone, Pretrained):
-        try:
-            model = auto.from_pretrained(
-                backbone.path, revision=backbone.revision, dtype=torch.float32, use_safetensors=True
-            )
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"no model: {error}", where=f"train.backbone.path: {backbone.path}") from None
-        return checked(_plain(model), backbone.path)
+        return _loaded(backbone, seed)
     config = backbone_config(backbone, tokenizer, max_length=max_length)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = auto.from_config(config)
     return _scaled(model)
+
+
+def _loaded(backbone: Pretrained, seed: int) -> Any:
+    """Return a pretrained backbone in float32, all of whose weights are those of its files."""
+    from transformers import AutoModel
+
+    auto: Any = AutoModel
+    where = f"train.backbone.path: {backbone.path}"
+    options = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model, report = auto.from_pretrained(backbone.path, revision=backbone.revision, **options)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"no model: {error}", where=where) from None
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise SettingsError(
+            f"its files lack {len(missing)} of the weights of {type(model).__name__}, {missing[0]} among them, which "
+            "would be random",
+            where=where,
+            remedy="give the folder or the repository of a whole model",
+        )
+    return checked(_plain(model), where)
 
 
 def _plain(model: Any) -> Any:
@@ -235,35 +273,4 @@ def _scaled(model: Any) -> Any:
     for name, weight in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             weight.div_(math.sqrt(2 * model.config.num_hidden_layers))
-    return model
-
-
-def checked(model: Any, where: str) -> Any:
-    """Return the model if the trainer can use it: its parts are where decoders have them, its attention is full.
-
-    Raises:
-        SettingsError: it cannot, for one of these reasons.
-
-    """
-    name, config = type(model).__name__, model.config
-    embedding = model.get_input_embeddings()
-    embeds = isinstance(embedding, TokenEmbedding) or hasattr(embedding, "weight")
-    if not embeds or not isinstance(getattr(model, "norm", None), nn.Module) or not hasattr(model, "layers"):
-        raise SettingsError(
-            f"{name} lacks a token embedding, layers or a final norm at the usual place of a decoder",
-            where=where,
-            remedy="use a backbone such as Qwen3 or EuroBERT",
-        )
-    if set(getattr(config, "layer_types", None) or ()) - {"full_attention"}:
-        raise SettingsError(
-            f"{name} has layers whose attention is not full: {', '.join(sorted(set(config.layer_types)))}",
-            where=where,
-            remedy="use a backbone whose layers all attend to the whole text",
-        )
-    if getattr(config, "attention_dropout", 0.0):
-        raise SettingsError(
-            f"{name} has attention dropout ({config.attention_dropout}), which packed attention does not support",
-            where=where,
-            remedy='set "attention_dropout": 0.0 in its config.json',
-        )
     return model

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from open_ml_embed.core.array_types import I32
+from train.model.architectures import WINDOWED, layers_of
 
 SIZE = {"cuda": 8192, "cpu": 1024}
 REPEATS = 5
@@ -23,12 +24,17 @@ class Cost:
 
     Attributes:
         weights: parameters of the layers; token embedding and norms cost almost nothing.
-        attention: layers × heads × head size, times 2 for causal and 4 for bidirectional attention.
+        attention: layers × heads × head size, times 2 for causal and 4 for bidirectional attention; of the layers whose
+            tokens attend to all of their text.
+        windowed: the same of the layers whose tokens attend to a window.
+        window: tokens of the window.
 
     """
 
     weights: int
     attention: int
+    windowed: int = 0
+    window: int = 1
 
     @classmethod
     def of(cls, backbone: Any) -> Cost:
@@ -36,9 +42,11 @@ class Cost:
         config = backbone.config
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         causal = all(getattr(m, "is_causal", True) for m in backbone.modules())
-        width = config.num_hidden_layers * config.num_attention_heads * head
-        weights = sum(parameter.numel() for parameter in backbone.layers.parameters())
-        return cls(weights, (2 if causal else 4) * width)
+        weights = sum(parameter.numel() for parameter in layers_of(backbone).parameters())
+        layer = (2 if causal else 4) * config.num_attention_heads * head
+        local = list(getattr(config, "layer_types", None) or ()).count(WINDOWED)
+        window = 2 * config.sliding_window + 1 if local else 1
+        return cls(weights, layer * (config.num_hidden_layers - local), layer * local, window)
 
     def step(self, lengths: I32) -> float:
         """Return the operations of a step over texts of these lengths: the forward pass, and twice as many backward.
@@ -50,7 +58,8 @@ class Cost:
 
         """
         wide = lengths.astype(np.float64)
-        return float(3 * (2 * self.weights * wide.sum() + self.attention * np.square(wide).sum()))
+        pairs, near = np.square(wide).sum(), (wide * np.minimum(wide, self.window)).sum()
+        return float(3 * (2 * self.weights * wide.sum() + self.attention * pairs + self.windowed * near))
 
 
 @lru_cache(maxsize=4)

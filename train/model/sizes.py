@@ -9,6 +9,7 @@ import torch
 
 from open_ml_embed.core.errors import SettingsError
 from train.config import Pretrained, RandomQwen3
+from train.model.architectures import EXAMPLES, checked, positions_of
 from train.model.stored_weights import stored_factors
 
 if TYPE_CHECKING:
@@ -39,40 +40,41 @@ class Sizes:
     causal: bool = True
 
 
-def sizes_of(backbone: RandomQwen3 | Pretrained) -> Sizes:
-    """Read a backbone's sizes from its configuration alone.
+def sizes_of(backbone: RandomQwen3 | Pretrained, setting: str = "train.backbone") -> Sizes:
+    """Read a backbone's sizes from its configuration alone; `setting` names it in messages.
 
     Raises:
-        SettingsError: there is no configuration, or it does not belong to a text model.
+        SettingsError: there is no configuration, or not that of a text model that the trainer can use.
 
     """
     if isinstance(backbone, RandomQwen3):
         return Sizes(backbone.hidden_size, backbone.layers, None, None)
-    config = _config(backbone)
+    where = f"{setting}.path: {backbone.path}" if setting == "train.backbone" else f"{setting}: {backbone.path}"
+    config = _config(backbone, where)
     missing = [name for name in ("hidden_size", "num_hidden_layers", "vocab_size") if not hasattr(config, name)]
     if missing:
         raise SettingsError(
             f"a {config.model_type} configuration has no {missing[0]}",
-            where=f"train.backbone.path: {backbone.path}",
-            remedy="use a text model such as Qwen3 or EuroBERT",
+            where=where,
+            remedy=f"use a text model such as {EXAMPLES}",
         )
     rank = getattr(config, "embedding_rank", None)
     if rank is None:
         factors = stored_factors(backbone)
         rank = None if factors is None else factors.rank
-    parameters, causal = _meta(config)
+    parameters, causal = _meta(config, where)
     return Sizes(
         config.hidden_size,
         config.num_hidden_layers,
         config.vocab_size,
         parameters,
-        getattr(config, "max_position_embeddings", None),
+        positions_of(config),
         rank,
         causal,
     )
 
 
-def _config(backbone: Pretrained) -> PretrainedConfig:
+def _config(backbone: Pretrained, where: str) -> PretrainedConfig:
     from transformers import AutoConfig
 
     import open_ml_embed.factorized  # noqa: F401 (the model types of exports in efficient mode)
@@ -82,18 +84,23 @@ def _config(backbone: Pretrained) -> PretrainedConfig:
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"no model: {error}",
-            where=f"train.backbone.path: {backbone.path}",
+            where=where,
             remedy="give a folder with config.json and safetensors, or a Hub repository",
         ) from None
     return found
 
 
-def _meta(config: PretrainedConfig) -> tuple[int, bool]:
-    """Return the number of parameters, and whether attention is causal."""
+def _meta(config: PretrainedConfig, where: str) -> tuple[int, bool]:
+    """Return the number of parameters, and whether attention is causal.
+
+    Raises:
+        SettingsError: the trainer cannot use the model.
+
+    """
     from transformers import AutoModel
 
     auto: Any = AutoModel
     with torch.device("meta"):
-        model = auto.from_config(config)
+        model = checked(auto.from_config(config), where)
     causal = all(getattr(module, "is_causal", True) for module in model.modules())
     return sum(parameter.numel() for parameter in model.parameters()), causal

@@ -22,19 +22,15 @@ from torch import Tensor
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.config import Pretrained
+from train.model.architectures import BACKBONE, backbone_name
 from train.model.tensor_files import INDEX, SINGLE, LazyTensor, open_tensors
 from train.native import FACTORS, TRAINED
 
 if TYPE_CHECKING:
     from train.model.embedder import Embedder
 
-BACKBONE = "backbone."
-"""What the names of the backbone's weights begin with in the trainer's model."""
-PAIRS = {
-    FACTORS: ("left", "right"),
-    TRAINED: ("backbone.embed_tokens.left", "backbone.embed_tokens.right"),
-}
-"""Files that may hold the factors, and the names that they have there."""
+FILES = (FACTORS, TRAINED)
+"""Files that may hold the factors."""
 UPSTREAM = ("U.pth", "V.pth")
 CHECKED_ROWS = 64
 TOLERANCE = 0.02
@@ -87,11 +83,12 @@ def stored_factors(backbone: Pretrained) -> Factors | None:
         StageError: they cannot be read.
 
     """
-    for name, pair in PAIRS.items():
+    for name in FILES:
         file = _file(backbone, name)
-        factors = None if file is None else factors_among(open_tensors([file]), pair, str(file))
-        if factors is not None:
-            return factors
+        tensors = {} if file is None else open_tensors([file])
+        prefix = next((key.removesuffix("left") for key in tensors if key.rpartition(".")[2] == "left"), None)
+        if prefix is not None:
+            return factors_among(tensors, (f"{prefix}left", f"{prefix}right"), str(file))
     files = [_file(backbone, name) for name in UPSTREAM]
     if any(file is None for file in files):
         return None
@@ -162,7 +159,7 @@ def first_state(backbone: Pretrained, model: Embedder, ranks: Sequence[int]) -> 
     for name, like in model.state_dict().items():
         if name.startswith(embedding):
             continue
-        tensor = tensors.get(name.removeprefix(BACKBONE))
+        tensor = tensors.get(backbone_name(name, model.config))
         if tensor is None or tensor.shape != tuple(like.shape):
             return None
         state[name] = tensor.to(torch.float32)

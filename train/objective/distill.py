@@ -112,7 +112,7 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
                 embeddings = teacher.encode(texts, prompt=prompts[kind] or None, normalize_embeddings=True)
                 if vectors is None:
                     shape = (mix.rows(kind), embeddings.shape[1])
-                    vectors = _new_file(folder / name, shape)
+                    vectors = new_file(folder / name, shape)
                 vectors[at : at + len(texts)] = embeddings
                 at += len(texts)
                 second_moment = second_moment + embeddings.T.astype(np.float64) @ embeddings
@@ -124,7 +124,7 @@ def _encode(settings: Distillation, mix: Mix, folder: Path, device: str) -> None
         _rotate(folder / name, axes[:, ::-1].astype(np.float32))
 
 
-def _new_file(path: Path, shape: tuple[int, int]) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+def new_file(path: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
     """Make a file for float16 vectors, and map it for writing.
 
     Its room on the disk is taken at once: a page that is written to a map of a file with holes, on a disk that is full,

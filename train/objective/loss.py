@@ -49,6 +49,32 @@ class Taught(NamedTuple):
     queries_QW: Tensor
     documents_NW: Tensor
 
+    def to(self, device: torch.device) -> Taught:
+        """Return the vectors on a device; from pinned memory without waiting for the copy."""
+        return Taught(*(vectors.to(device, non_blocking=vectors.is_pinned()) for vectors in self))
+
+    def pinned(self) -> Taught:
+        """Return the vectors in memory that a GPU can copy from by itself."""
+        return Taught(*(vectors.pin_memory() for vectors in self))
+
+
+class TaughtStates(NamedTuple):
+    """A teacher's states for the texts of a step, cut to the student's width, float32, not of unit length.
+
+    Depth i of the teacher's is what depth i of the student's follows.
+    """
+
+    queries_LQH: Tensor
+    documents_LNH: Tensor
+
+    def to(self, device: torch.device) -> TaughtStates:
+        """Return the states on a device; from pinned memory without waiting for the copy."""
+        return TaughtStates(*(states.to(device, non_blocking=states.is_pinned()) for states in self))
+
+    def pinned(self) -> TaughtStates:
+        """Return the states in memory that a GPU can copy from by itself."""
+        return TaughtStates(*(states.pin_memory() for states in self))
+
 
 class _Side(NamedTuple):
     """States of texts and the L2 norms of all their prefixes."""
@@ -64,7 +90,11 @@ class _Side(NamedTuple):
 
 
 def objective(
-    queries_LQH: Tensor, documents_LNH: Tensor, targets: Targets, form: Form, taught: Taught | None = None
+    queries_LQH: Tensor,
+    documents_LNH: Tensor,
+    targets: Targets,
+    form: Form,
+    taught: Taught | TaughtStates | None = None,
 ) -> Loss:
     """Compute the 3D-ML loss of one step, or one process's share of it.
 
@@ -73,10 +103,11 @@ def objective(
         documents_LNH: the same for the distinct documents of the step.
         targets: which texts are scored against which.
         form: parameters of the objective.
-        taught: the teacher's vectors; required if the form has a teacher.
+        taught: the teacher's vectors or states; required if the form has a teacher.
 
     Returns:
-        The loss: the weighted mean over layers of the weighted sum over prefixes, each term a mean over queries.
+        The loss: the weighted mean over layers of the weighted sum over prefixes, each term a mean over queries. States
+        are followed at full width only; their term is not weighted by prefix.
 
     """
     wide = torch.promote_types(queries_LQH.dtype, torch.float32)
@@ -101,17 +132,23 @@ def objective(
     distilled_LM = torch.zeros_like(hard_LM)
     if form.distillation is not None:
         assert taught is not None
-        if form.distillation.on == "scores":
+        if isinstance(taught, TaughtStates):
+            followed_L = _follow_states(queries, documents, targets, taught) * share
+            distilled_LM = functional.pad(followed_L[:, None], (len(form.dims) - 1, 0))
+        elif form.distillation.on == "scores":
             distilled_LM = _follow_scores(hard_MLBJ, columns_MLBC, targets, taught, form.distillation.temperature)
             distilled_LM = distilled_LM.T * share
         else:
             distilled_LM = _follow_vectors(queries, documents, targets, taught, form.dims)
 
     terms_LM = hard_LM + in_batch_LM
-    if form.distillation is not None:
+    if form.distillation is not None and not isinstance(taught, TaughtStates):
         terms_LM = terms_LM + form.distillation.weight * distilled_LM
     dim_weights_M = terms_LM.new_tensor(form.dim_weights)
-    total = (terms_LM * dim_weights_M).sum(1) @ terms_LM.new_tensor(form.layer_weights)
+    layers_L = (terms_LM * dim_weights_M).sum(1)
+    if form.distillation is not None and isinstance(taught, TaughtStates):
+        layers_L = layers_L + form.distillation.weight * distilled_LM.sum(1)
+    total = layers_L @ terms_LM.new_tensor(form.layer_weights)
     return Loss(total, hard_LM.detach(), in_batch_LM.detach(), distilled_LM.detach())
 
 
@@ -181,6 +218,25 @@ def _follow_vectors(queries: _Side, documents: _Side, targets: Targets, taught: 
         total = total + (1 - cosines_MLN).sum(-1)
     within_M = torch.tensor([dim <= taught.queries_QW.shape[1] for dim in dims], device=total.device)
     return (total * within_M[:, None]).T / texts
+
+
+def _follow_states(queries: _Side, documents: _Side, targets: Targets, taught: TaughtStates) -> Tensor:
+    """Return the mean squared errors to the teacher's states, summed over queries (L): of a query, of its positive, and
+    the mean over its hard negatives.
+
+    Where every query has the same number of negatives, that is the published sum of three means.
+    """
+    query_LQ = (queries.states_LNH - taught.queries_LQH.to(queries.states_LNH.dtype)).square().mean(-1)
+    document_LN = (documents.states_LNH - taught.documents_LNH.to(documents.states_LNH.dtype)).square().mean(-1)
+    mask_BK = targets.negatives_mask_BK.to(query_LQ.dtype)
+    negative_LBK = document_LN[:, targets.negatives_BK]
+    negatives_LB = (negative_LBK * mask_BK).sum(-1) / mask_BK.sum(-1).clamp_min(1)
+    query_LB, positive_LB = (
+        states.index_select(1, rows)
+        for states, rows in ((query_LQ, targets.query_B), (document_LN, targets.positive_B))
+    )
+    total_L: Tensor = (query_LB + positive_LB + negatives_LB).sum(1)
+    return total_L
 
 
 def _candidates(targets: Targets) -> Tensor:

@@ -111,10 +111,10 @@ def test_a_layout_says_where_texts_are(lengths: list[int]) -> None:
     assert packing.longest == max(lengths)
 
 
-@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(("causal", "reach"), [(True, None), (False, None), (False, 2)])
 @pytest.mark.parametrize("knows_groups", [True, False], ids=["gqa", "no gqa"])
 def test_the_kernel_on_cuda_is_asked_for_the_same(
-    monkeypatch: pytest.MonkeyPatch, causal: bool, knows_groups: bool
+    monkeypatch: pytest.MonkeyPatch, causal: bool, reach: int | None, knows_groups: bool
 ) -> None:
     """The kernel itself needs a GPU; here its documented contract stands in, text by text."""
     asked = []
@@ -135,6 +135,9 @@ def test_the_kernel_on_cuda_is_asked_for_the_same(
             scores = q @ k.transpose(1, 2) * scale
             if window_size == (-1, 0):
                 scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), float("-inf"))
+            elif window_size != (-1, -1):
+                near = torch.ones_like(scores, dtype=torch.bool).triu(-window_size[0]).tril(window_size[1])
+                scores = scores.masked_fill(~near, float("-inf"))
             parts.append((scores.softmax(-1) @ v).transpose(0, 1))
         return torch.cat(parts).to(query.dtype)
 
@@ -146,11 +149,12 @@ def test_the_kernel_on_cuda_is_asked_for_the_same(
     query, key = (torch.randn(16, heads, 8, generator=generator) for heads in (4, 2))
     value = torch.randn(16, 2, 8, generator=generator).bfloat16()
     cuts = Packing.of(lengths, torch.device("cpu")).cu_seq_lens
-    got = attention._by_kernel([query, key, value], cuts, 7, causal=causal, scale=0.3)
+    got = attention._by_kernel([query, key, value], cuts, 7, causal=causal, reach=reach, scale=0.3)
     streams = [query.bfloat16().float(), key.bfloat16().float(), value.float()]
-    wanted = attention._by_runs(streams, lengths, causal=causal, scale=0.3, dropout=0.0)
+    wanted = attention._by_runs(streams, lengths, causal=causal, reach=reach, scale=0.3, dropout=0.0)
     torch.testing.assert_close(got.float(), wanted, rtol=2e-2, atol=2e-2)
-    assert asked == [(7, 7, (-1, 0) if causal else (-1, -1))]
+    window = (-1, 0) if causal else (-1, -1) if reach is None else (reach, reach)
+    assert asked == [(7, 7, window)]
 
 
 def test_a_model_that_does_not_say_where_texts_are_is_not_run() -> None:

@@ -119,3 +119,25 @@ def test_a_run_of_two_processes_is_that_of_one(settings, work, tmp_path, fitted,
         assert 0 <= entry["imbalance"] < 0.2
     assert SentenceTransformer(str(together), device="cpu").encode(["a"]).shape == (1, 32)
     assert (tmp_path / "work" / "runs").glob("*/checkpoints/*/position.json")
+
+
+PROGRAM = """
+import sys
+import open_ml_embed as ome
+params, out, work = sys.argv[1:]
+assert ome.Trainer(ome.TrainConfig.from_params(params), out=out, work=work).fit().trained
+"""
+
+
+@pytest.mark.slow
+def test_a_program_of_the_users_own_trains_on_several_processes(settings, work, tmp_path, fitted, alone: Path) -> None:
+    section = settings.model_dump(mode="json")
+    section["stages"] = [stage | {"steps": 3, "warmup_steps": 1} for stage in section["stages"]]
+    params = write_params(tmp_path / "params.yaml", section)
+    for kept in ("stores", "tokenizers"):
+        shutil.copytree(work / kept, tmp_path / "work" / kept)
+    processes.run(2, "-c", PROGRAM, str(params), str(tmp_path / "model"), str(tmp_path / "work"))
+    logs = [next((root / "work" / "runs").glob("*/log.jsonl")) for root in (tmp_path, alone.parent)]
+    entries, wanted = ([json.loads(line) for line in log.read_text("utf-8").splitlines()] for log in logs)
+    assert [entry["loss"] for entry in entries] == pytest.approx([entry["loss"] for entry in wanted], rel=1e-3)
+    assert SentenceTransformer(str(tmp_path / "model"), device="cpu").encode(["a"]).shape == (1, 32)

@@ -62,3 +62,18 @@ def test_cached_gradients_of_additions_with_dropout_are_those_of_a_whole_step() 
         found.append(gradients(model))
     assert found[0].keys() == found[1].keys()
     assert all(torch.equal(found[0][name], gradient) for name, gradient in found[1].items())
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "bert"])
+def test_rows_of_dora_fold_into_a_plain_model(architecture: str) -> None:
+    model, plain, segments = adapted(architecture, dora=True), embedder(architecture), texts([4, 4, 9])
+    torch.testing.assert_close(model(segments), plain(segments))
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert any("magnitude" in name for name in trained)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in trained:
+                parameter.add_(torch.rand_like(parameter), alpha=0.1)
+    plain.load_state_dict(folded_state(model))
+    torch.testing.assert_close(model(segments), plain(segments))
+    assert not torch.allclose(model(segments), embedder(architecture)(segments))

@@ -78,7 +78,7 @@ def test_vectors_are_made_once_for_a_teacher_and_a_mix(teacher, mix: Path, tmp_p
 
 def test_the_room_for_vectors_is_taken_before_they_are_written(tmp_path: Path) -> None:
     """A map of a file with holes ends the process with SIGBUS once the disk is full."""
-    vectors = distill._new_file(tmp_path / "v.npy", (1 << 12, 1 << 8))
+    vectors = distill.new_file(tmp_path / "v.npy", (1 << 12, 1 << 8))
     assert vectors.nbytes == 1 << 21
     assert (tmp_path / "v.npy").stat().st_blocks * 512 >= vectors.nbytes
 
