@@ -21,7 +21,7 @@ ROWS: dict[str, tuple[Callable[[int, int], Row], int]] = {
     "mixes": (mixes.row, 2_000),
     "archives": (archives.row, 2_000),
     "network": (network.row, 132),
-    "ray": (rays.row, 30),
+    "ray": (rays.row, 20),
 }
 """Name of a row → what tries it, and how often in a whole run."""
 
