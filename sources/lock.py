@@ -13,6 +13,7 @@ from pathlib import Path
 
 from open_ml_embed.core.errors import FetchError, SettingsError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.json_text import loads
 
 VERSION = 1
 REMEDY = "run `curate lock` to accept what is there now, or restore the lock file"
@@ -90,7 +91,7 @@ def read_lock(path: Path) -> Lock | None:
 
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = loads(path.read_text("utf-8"))
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']}, this program reads {VERSION}")
         return Lock(

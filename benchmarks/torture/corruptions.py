@@ -78,8 +78,7 @@ def row(count: int, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
         last = len(verbs.VERBS) - 1
         whole = stages.after[last]
-        shutil.copytree(stages.root / "work", stages.folder / str(last + 1) / "work")
-        shutil.copytree(stages.root / "out", stages.folder / str(last + 1) / "out")
+        stages.keep(last + 1)
         for _ in range(count):
             stages.restore(last + 1)
             files = [
@@ -185,7 +184,9 @@ def _differing(stages: verbs.Stages, whole: dict[str, bytes]) -> list[str]:
 def _has_record(path: Path) -> bool:
     """Tell whether a record says what a file should hold: none does for exports, and for a model's card."""
     in_model = any(part.startswith("model") for part in path.parts)
-    return not {"exported", "small"} & set(path.parts) and not (in_model and path.name == "README.md")
+    # `rounding.json` says how a run began, and a damaged one is as none.
+    kept = not {"exported", "small"} & set(path.parts) and path.name != "rounding.json"
+    return kept and not (in_model and path.name == "README.md")
 
 
 os.environ.setdefault("COLUMNS", "120")

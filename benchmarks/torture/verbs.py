@@ -32,6 +32,7 @@ VERBS: tuple[tuple[str, ...], ...] = (
 )
 """In the order they run: the report has the model too. `train3d` comes first in those that are not of `curate`."""
 _WORKERS = {step[0] for step in project.STEPS} | {"tokenize"}
+_TOPS = ("work", "out", "hub")
 _OF_THIS_RUN = ("log.jsonl",)
 """Files that hold seconds."""
 _STAGE = {"batch_size": 8, "learning_rate": 1e-3, "steps": 4}
@@ -189,13 +190,14 @@ class Stages:
         self.log = folder / "log"
         self.after: list[dict[str, bytes]] = []
         for number, verb in enumerate(VERBS):
-            self._keep(number)
+            self.keep(number)
             code = run(self.root, verb, self.log)
             assert code == 0, self.log.read_text()
             self.after.append(tree(self.root))
 
-    def _keep(self, number: int) -> None:
-        for top in ("work", "out"):
+    def keep(self, number: int) -> None:
+        """Remember the project's state as that before a verb."""
+        for top in _TOPS:
             if (self.root / top).is_dir():
                 shutil.copytree(self.root / top, self.folder / str(number) / top)
 
@@ -209,9 +211,9 @@ class Stages:
 
     def restore(self, number: int) -> None:
         """Put the project into the state before a verb."""
-        if VERBS[number : number + 1] == (PUBLISH,):
-            urllib.request.urlopen(urllib.request.Request(f"{self._endpoint}/reset", method="POST")).close()
-        for top in ("work", "out"):
+        # The Hub forgets everything; what was published before stays in its folder, where it is compared.
+        urllib.request.urlopen(urllib.request.Request(f"{self._endpoint}/reset", method="POST")).close()
+        for top in _TOPS:
             shutil.rmtree(self.root / top, ignore_errors=True)
             if (self.folder / str(number) / top).is_dir():
                 shutil.copytree(self.folder / str(number) / top, self.root / top)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import SchemaError
+from open_ml_embed.core.json_text import loads
 from sources.manifest import ArrowType, RawTable
 from sources.parts import RawFile
 from sources.quarantine import Quarantine
@@ -88,7 +88,7 @@ def flattened(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
 
 def _object(line: str) -> dict[str, Any]:
     try:
-        item = json.loads(line)
+        item = loads(line)
     except ValueError:  # an incomplete last line, or invalid JSON, which the reader quarantines later
         return {}
     return item if isinstance(item, dict) else {}

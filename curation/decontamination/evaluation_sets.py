@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from curation.decontamination.settings import MtebSettings
 from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
@@ -111,7 +111,7 @@ def load_catalog(root: Path | None = None) -> Catalog:
 @cache
 def _catalog(path: Path, _version: int) -> Catalog:
     try:
-        header, *lines = map(json.loads, path.read_text("utf-8").splitlines())
+        header, *lines = map(loads, path.read_text("utf-8").splitlines())
         tasks = [EvaluationTask.model_validate(line) for line in lines]
         return Catalog(version=header["mteb"], benchmarks=header["benchmarks"], tasks={t.name: t for t in tasks})
     except (ValueError, KeyError, TypeError) as error:

@@ -16,6 +16,7 @@ from curation.export.shards import Writer
 from curation.mixing.files import MixFiles
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import whole_folder
+from open_ml_embed.core.json_text import loads
 from sources import registry
 from sources.manifest import License
 
@@ -156,7 +157,7 @@ def _check_target(to: Path) -> None:
     if not there:
         return
     try:
-        ours = {*json.loads((to / RECORD).read_text("utf-8"))["files"], RECORD, README}
+        ours = {*loads((to / RECORD).read_text("utf-8"))["files"], RECORD, README}
     except (OSError, ValueError, KeyError, TypeError):
         ours = set()
     if others := sorted(there - ours):

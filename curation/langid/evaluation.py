@@ -11,7 +11,6 @@ cannot answer counts as wrong:
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from curation.langid.interface import backend, identify
 from curation.langid.settings import LanguageSettings
 from open_ml_embed.core.array_types import F32, I64, Mask
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.json_text import loads
 
 LARGEST = 60
 BINS = 10
@@ -170,7 +170,7 @@ def read_labeled(path: Path, *, split: str | None = None) -> pa.Table:
 
 def _json_line(line: str, where: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = loads(line)
     except ValueError:
         record = None
     if not isinstance(record, dict):

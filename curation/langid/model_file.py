@@ -9,6 +9,7 @@ from typing import Any
 
 from open_ml_embed.core.array_types import Array
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.json_text import loads
 
 
 def write_model(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
@@ -47,7 +48,7 @@ def read_model(
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("model", "{}"))
+            metadata = loads((file.metadata() or {}).get("model", "{}"))
             if metadata.get("version") != version:
                 raise SettingsError(f"not a {what} of version {version}", where=str(path), remedy="train it again")
             return metadata, {name: file.get_tensor(name) for name in names}

@@ -11,7 +11,6 @@ modules are imported inside functions, so that commands that need no facts start
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from curation.pipeline.operations import versions_of
 from curation.settings import Profile
 from open_ml_embed.core.errors import CorpusError
 from open_ml_embed.core.hashing import FileHashes, digest
+from open_ml_embed.core.json_text import loads
 from sources.manifest import Manifest
 
 RESULT_OF = {"normalize": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
@@ -399,7 +399,7 @@ def _tokenizer_digest(build: Build) -> str | None:
 def _json_digest(path: Path) -> str | None:
     """Hash the content of a JSON file; null if it is missing or unreadable."""
     try:
-        return digest(json.loads(path.read_text("utf-8")))
+        return digest(loads(path.read_text("utf-8")))
     except (FileNotFoundError, ValueError):
         return None
 

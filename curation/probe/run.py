@@ -19,6 +19,7 @@ from curation.raw_files import fetch_options
 from open_ml_embed.core.errors import FetchError, TransientError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import digest
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.progress import Progress
 from sources.fetch import check_client
 from sources.manifest import Manifest
@@ -95,7 +96,7 @@ def kept_probe(build: Build, manifest: Manifest) -> Kept | None:
     from sources.probing.probe import VERSION
 
     try:
-        data = json.loads(_cache_path(build, manifest.name).read_text("utf-8"))
+        data = loads(_cache_path(build, manifest.name).read_text("utf-8"))
         kept = Kept(data["key"], data["manifest"], data["found"])
         current = data["version"] == VERSION and kept.manifest == manifest_digest(manifest)
         return kept if current and kept.verdict in VERDICTS else None

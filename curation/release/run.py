@@ -18,6 +18,7 @@ from curation.release.look import Found, expected, look_at
 from curation.release.project import PROFILE, Origin, manifests, settings, source_name, write_project
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.progress import Progress
 from sources.fetch import FetchOptions, hub
 from sources.fetch.local import names_below
@@ -210,7 +211,7 @@ def _check_project(to: Path, origin: Origin) -> None:
     if not set(there) - {"work"}:
         return
     try:
-        earlier = json.loads((to / RECORD).read_text("utf-8"))["origin"]
+        earlier = loads((to / RECORD).read_text("utf-8"))["origin"]
     except (OSError, ValueError, KeyError, TypeError):
         earlier = None
     if earlier != origin.where:

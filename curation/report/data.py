@@ -38,6 +38,7 @@ from curation.report.tables.form import Form, ReportTable, only
 from curation.report.verdicts import MixVerdicts
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.json_text import loads
 
 _MODULES = (
     sources,
@@ -201,7 +202,7 @@ def read_folder(folder: Path) -> ReportData:
 def _read(folder: Path, form: Form) -> pa.Table:
     path = folder / f"{form.name}.json"
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        raw = loads(path.read_text("utf-8"))
         names = [column["name"] for column in raw["columns"]]
         rows = [dict(zip(names, row, strict=True)) for row in raw["rows"]]
         return pa.Table.from_pylist(rows, schema=form.schema)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import xxhash
 
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.json_text import loads
 
 Algorithm = Literal["xxh3", "sha256", "git"]
 """xxh3-128, SHA-256, or the object id that Git gives a file: the SHA-1 of a header and the content."""
@@ -92,7 +93,7 @@ class FileHashes:
 
 def _read(memory: Path | None) -> dict[str, list[Any]]:
     try:
-        data = json.loads(memory.read_text("utf-8")) if memory is not None else {}
+        data = loads(memory.read_text("utf-8")) if memory is not None else {}
     except (OSError, ValueError):
         return {}
     return {k: v for k, v in data.items() if isinstance(v, list) and len(v) == 3} if isinstance(data, dict) else {}

@@ -8,7 +8,6 @@ that lies in the place of another is seen too.
 from __future__ import annotations
 
 import errno
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import xxhash
 
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.json_text import loads
 
 SEAL = "digest"
 """Key of the digest: xxh3-128 of the record's name, a NUL, and the file's bytes with zeros in place of the digest."""
@@ -74,15 +74,15 @@ def unseal(data: bytes, name: str, *, where: str = "", remedy: str = "") -> dict
     if _digest(_with_digest(data, _BLANK), name) != stated[1].decode():
         what = f"the file is damaged, or another one's: it does not agree with the digest that it holds as {name}"
         raise DamagedRecordError(what, where=where, remedy=remedy)
-    record: dict[str, Any] = json.loads(data)
+    record: dict[str, Any] = loads(data)
     del record[SEAL]
     return record
 
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
-    except (ValueError, RecursionError):
+        loads(data)
+    except ValueError:
         return False
     return True
 
@@ -119,8 +119,8 @@ def read_record(path: Path, *, remedy: str = "") -> dict[str, Any] | None:
     if f'"{SEAL}"'.encode() in data:
         return unseal(data, path.name, where=str(path), remedy=remedy)
     try:
-        record = json.loads(data)
-    except (ValueError, RecursionError):
+        record = loads(data)
+    except ValueError:
         record = None
     if not isinstance(record, dict):
         raise DamagedRecordError("the file is unreadable: it is not a JSON object", where=str(path), remedy=remedy)

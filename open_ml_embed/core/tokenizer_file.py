@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.optional import require
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class TextTokenizer:
         self._tokenizer.enable_truncation(longest)
         beside = tokenizer_file(path, where).parent / SETTINGS
         try:
-            stated = json.loads(beside.read_text("utf-8"))["eos_token"]
+            stated = loads(beside.read_text("utf-8"))["eos_token"]
             token = stated["content"] if isinstance(stated, dict) else stated
             end = self._tokenizer.token_to_id(token)
         except (OSError, ValueError, KeyError, TypeError):

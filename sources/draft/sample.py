@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import CorpusError, FetchError, SchemaError, UnknownNameError
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.scratch import scratch_folder
 from sources.draft.card import Card, read_card
 from sources.fetch import FetchOptions, hub
@@ -391,7 +392,7 @@ def _read_json(text: str, sample: Sample, where: str) -> None:
     first = start.partition("\n")[0]
     whole_line = False
     with suppress(ValueError, RecursionError):
-        whole_line = isinstance(json.loads(first), dict) and "\n{" in start.replace("\r", "")
+        whole_line = isinstance(loads(first), dict) and "\n{" in start.replace("\r", "")
     if start.startswith("["):
         sample.format, sample.rows = "jsonl", list(_elements(start[1:]))
     elif nested and not whole_line and sample.format == "json":
@@ -401,7 +402,7 @@ def _read_json(text: str, sample: Sample, where: str) -> None:
         sample.format = "jsonl"
         for line in text.splitlines():
             with suppress(ValueError, RecursionError):
-                record = json.loads(line)
+                record = loads(line)
                 if isinstance(record, dict):
                     sample.rows.append(record)
     if not sample.rows:
@@ -421,7 +422,7 @@ def _elements(text: str) -> Iterator[dict[str, Any]]:
         assert match is not None
         try:
             value, at = decoder.raw_decode(text, match.end())
-        except (ValueError, RecursionError):
+        except ValueError:
             return
         if isinstance(value, dict):
             yield value

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from open_ml_embed.core.errors import CorpusError, SchemaError, TransientError
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.scratch import scratch_folder
 from sources.access import Dead
 from sources.checks import DAMAGE, seen, under_both
@@ -562,8 +562,8 @@ def _columns_of_text(path: Path, name: str, table: RawTable) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for line in lines[:_LOOKED_AT]:
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            record = loads(line)
+        except ValueError:
             continue
         for key, value in record.items() if isinstance(record, dict) else ():
             if value is not None:

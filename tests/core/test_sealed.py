@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from open_ml_embed.core import json_text
+from open_ml_embed.core.hashing import FileHashes, hash_file
 from open_ml_embed.core.sealed import DamagedRecordError, read_record, read_sealed, seal, unseal
 
 RECORD = {"key": "k", "files": [{"rows": 3, "path": "a/b"}], "digest of it": {"digest": "0" * 32}, "text": 'ü\n "x"'}
@@ -54,3 +56,13 @@ def test_a_record_of_another_program_may_lack_the_digest_and_may_not_contradict_
     path.write_bytes(seal({"queries": 3}, path.name).replace(b"3", b"4", 1))
     with pytest.raises(DamagedRecordError):
         read_record(path)
+
+
+def test_json_that_is_nested_too_deeply_is_no_json(tmp_path):
+    """Python raises another error than for other text that is no JSON, which ended commands in a traceback."""
+    deep = "[" * 100_000
+    with pytest.raises(ValueError, match="nested too deeply"):
+        json_text.loads(deep)
+    (tmp_path / "hashes.json").write_text(deep)
+    (tmp_path / "x").write_text("x")
+    assert FileHashes(tmp_path / "hashes.json").of(tmp_path / "x") == hash_file(tmp_path / "x")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from open_ml_embed.core.errors import SettingsError
+from open_ml_embed.core.json_text import loads
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -59,7 +59,7 @@ def append_token(tokenizer: Tokenizer, eos: str) -> None:
         )
     if tokenizer.encode("a").ids[-1] == eos_id:
         return
-    stored = json.loads(tokenizer.to_str())["post_processor"]
+    stored = loads(tokenizer.to_str())["post_processor"]
     parts: list[dict[str, Any]] = []
     made: list[Any] = []
     if stored is not None and stored["type"] == "Sequence":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.json_text import loads
 from train.model.architectures import FULL, WINDOWED
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write_config(folder: Path, config: PretrainedConfig) -> None:
     `num_hidden_layers` is enough to cut the model.
 
     """
-    data: dict[str, Any] = json.loads(config.to_json_string(use_diff=True))
+    data: dict[str, Any] = loads(config.to_json_string(use_diff=True))
     for name in OF_THE_MACHINE:
         data.pop(name, None)
     if "dtype" in data:
@@ -66,7 +67,7 @@ def write_tokenizer(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
                 continue
             text = path.read_text("utf-8")
             if path.name == "tokenizer_config.json":
-                data: dict[str, Any] = json.loads(text)
+                data: dict[str, Any] = loads(text)
                 data = {name: value for name, value in data.items() if name not in OF_THE_MACHINE}
                 data |= {"tokenizer_class": TOKENIZER_CLASS}
                 if isinstance(data.get("extra_special_tokens"), list):  # version 4 fails on it; 5 reads the older name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.sealed import read_record
 from open_ml_embed.factorized import embedding, modeling
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.backbone_files import write_config, write_tokenizer
@@ -159,8 +159,8 @@ def _write_code(folder: Path, backbone: Any, mode: Mode) -> None:
 def instructed_by(folder: Path) -> bool | None:
     """Return whether the model in a folder was trained with instructions; None if the folder does not record it."""
     path = folder / RECORD
-    record = json.loads(path.read_text("utf-8")) if path.is_file() else description(folder)
-    return record.get("instructed")
+    record = read_record(path, remedy="export the model again") if path.is_file() else description(folder)
+    return None if record is None else record.get("instructed")
 
 
 def cut_backbone(model: Embedder, cut: Cut, mode: Mode = "compatible") -> Any:

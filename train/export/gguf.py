@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.files import whole_folder, write_whole
+from open_ml_embed.core.json_text import loads
 from train.model.architectures import architecture_of
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def write_gguf_folder(folder: Path, *, dim: int, config: PretrainedConfig, mode:
                 to = filled / path.relative_to(folder)
                 to.parent.mkdir(exist_ok=True)
                 _link(path, to)
-        tokenizer: dict[str, Any] = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        tokenizer: dict[str, Any] = loads((folder / "tokenizer.json").read_text("utf-8"))
         tokenizer["post_processor"] = _without_ending(tokenizer["post_processor"])
         write_whole(filled / "tokenizer.json", json.dumps(tokenizer, ensure_ascii=False) + "\n")
-        settings: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+        settings: dict[str, Any] = loads((folder / "tokenizer_config.json").read_text("utf-8"))
         settings |= {"add_eos_token": True, "add_bos_token": False}
         write_whole(filled / "tokenizer_config.json", json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
     return folder / FOLDER

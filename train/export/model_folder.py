@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.json_text import loads
 from train.config import PoolingMode
 
 MODULES = "sentence_transformers.models"
@@ -75,7 +75,7 @@ def prompts_of(folder: Path) -> dict[str, str] | None:
     """Return the prompts of a folder; None if it has no file of prompts, or one that cannot be read."""
     path = folder / PROMPTS
     try:
-        return dict(json.loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
+        return dict(loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
     except (ValueError, KeyError, TypeError):
         return None
 

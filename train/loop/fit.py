@@ -19,7 +19,7 @@ from train.export.prompts import prompts_for
 from train.loop.finished import stage_folder, write_card, write_folder
 from train.loop.loop import StageState, Trainer
 from train.loop.metrics import watched
-from train.loop.repair import has_weights, mend
+from train.loop.repair import has_weights, mend, stage_folders
 from train.loop.run import Run, description, finished_key
 from train.model.lora import plain_state
 from train.model.tensor_files import write_tensors
@@ -46,7 +46,8 @@ def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> boo
         return True
     if leads():
         done = "what was damaged is written again" if mend(run, out, say) else "nothing to do"
-        if refresh(run, out):
+        refreshed = [refresh(run, folder) for folder in (out, *stage_folders(run, out))]
+        if any(refreshed):
             done = "its prompts are now those of `export.prompts`"
         say(f"{out} is complete for these settings and inputs; {done}")
     return False

@@ -19,8 +19,9 @@ from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.devices import require
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
-from open_ml_embed.core.hashing import canonical_json
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.lock import NAME as LOCK
+from open_ml_embed.core.sealed import seal, undamaged
 from train.config import Stage
 from train.data.batch import Batch, make_batch
 from train.data.feed import Feed
@@ -263,11 +264,11 @@ class Trainer:
         """Say which settings that change the last bits differ from those that the run was started with."""
         path = self.run.folder / "rounding.json"
         now = {name: getattr(self.run.settings, name) for name in ROUNDING} | {"processes": self.group.size}
-        before = json.loads(path.read_text("utf-8")) if path.is_file() and self.position.done else now
+        before = (undamaged(path) or now) if self.position.done else now
         changed = [f"{name} {now[name]} (was {before[name]})" for name in now if before.get(name) != now[name]]
         if changed:
             self._tell(f"resuming with {', '.join(changed)}: the same training up to rounding, not bit for bit")
-        write_whole(path, canonical_json(now))
+        write_whole(path, seal(now, path.name))
 
     def _loss_bytes(self) -> int:
         """Return the memory of the largest loss of the run in one process."""
@@ -490,8 +491,13 @@ class Trainer:
         if self.group.leads and self.log.is_file() and self.position.stage < len(self.stages):
             name = self.stages[self.position.stage].settings.name
             lines = self.log.read_text("utf-8").splitlines()[: self.position.done]
-            entries = [json.loads(line) for line in lines]
-            values = [e["validation"]["mean"] for e in entries if e["stage"] == name and e.get("validation")]
+            try:
+                entries = [loads(line) for line in lines]
+                values = [e["validation"]["mean"] for e in entries if e["stage"] == name and e.get("validation")]
+            except (ValueError, KeyError, TypeError):
+                what = "the log is damaged, whose evaluations say when the stage ends"
+                remedy = "run `train3d fit --no-resume`"
+                raise StageError(what, where=str(self.log), remedy=remedy) from None
         return self.group.from_leader(values)
 
     def _check_weights(self, stage: StageState) -> None:

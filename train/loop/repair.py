@@ -79,13 +79,19 @@ def mend(run: Run, out: Path, say: Callable[[str], None]) -> bool:
         StageError: the weights after an earlier stage are damaged; no checkpoint keeps them.
 
     """
+    mended = _mended(run, out, None, say)
+    for folder, number in stage_folders(run, out).items():
+        mended = _mended(run, folder, number, say) or mended
+    return mended
+
+
+def stage_folders(run: Run, out: Path) -> dict[Path, int]:
+    """Return the folders of the models after earlier stages that there are, and how many stages each was trained in."""
+    if not run.settings.export.stages:
+        return {}
     names = [stage.name for stage in run.settings.stages[:-1]]
     folders = {stage_folder(out, name): number for number, name in enumerate(names, 1)}
-    mended = _mended(run, out, None, say)
-    for folder, number in folders.items():
-        if folder.is_dir() and run.settings.export.stages:
-            mended = _mended(run, folder, number, say) or mended
-    return mended
+    return {folder: number for folder, number in folders.items() if folder.is_dir()}
 
 
 def _mended(run: Run, folder: Path, until: int | None, say: Callable[[str], None]) -> bool:

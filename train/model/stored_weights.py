@@ -8,7 +8,6 @@ all smaller ranks.
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.sealed import read_record
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.config import Pretrained
 from train.model.architectures import BACKBONE, backbone_name
@@ -126,7 +126,8 @@ def stored_tensors(backbone: Pretrained, prefix: str) -> dict[str, LazyTensor] |
     if index is None:
         names = [SINGLE]
     else:
-        weight_map: Mapping[str, str] = json.loads(index.read_text("utf-8"))["weight_map"]
+        record = read_record(index, remedy="get the backbone again") or {}
+        weight_map: Mapping[str, str] = record.get("weight_map", {})
         names = sorted(set(weight_map.values()))
     files = [_file(backbone, name) for name in names]
     if any(file is None for file in files):

@@ -18,6 +18,7 @@ from curation.report.inputs import Inputs
 from curation.report.model import METRICS, Evaluation, Point, read_evaluation
 from curation.report.tables.form import Column, Form, ReportTable
 from open_ml_embed.core.errors import CorpusError
+from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.version import code_commit, git, version
 
 FIGURES = Form(
@@ -237,7 +238,7 @@ def _is_default(model: type[BaseModel], settings: dict[str, Any], path: tuple[st
 
 def _from_root(value: str, root: Path) -> str:
     """Return a setting as JSON, with a path below the folder of the settings file relative to that folder."""
-    named = json.loads(value)
+    named = loads(value)
     if named is None:
         return value
     kind, separator, folder = named.rpartition("vectors:")
