@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings as hypothesis_settings
 from typer.testing import CliRunner
 
 from tests.support.synthetic import params_for, write_mix, write_params
@@ -14,10 +13,6 @@ from train.cli import app
 from train.config import TrainSettings
 from train.config_file import load_settings
 from train.loop.run import Run
-
-# A busy machine is no failure.
-hypothesis_settings.register_profile("train", deadline=None)
-hypothesis_settings.load_profile("train")
 
 
 @pytest.fixture(scope="session", autouse=True)
