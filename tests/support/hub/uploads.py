@@ -143,7 +143,7 @@ class UploadHandler(HubHandler):
         visibility = asked.get("visibility", "private" if asked.get("private") else "public")
         self.hub.private[repo] = visibility == "private"
         self.hub.kinds[repo] = asked.get("type", "model")
-        (self.hub.root / repo / "main").mkdir(parents=True)
+        (self.hub.root / repo / "main").mkdir(parents=True, exist_ok=True)
         return self._json({"url": f"{self.hub.endpoint}/{'datasets/' if asked.get('type') == 'dataset' else ''}{repo}"})
 
     def _branch(self, kind, repo, branch):
