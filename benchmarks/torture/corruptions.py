@@ -108,10 +108,9 @@ def _fault(stages: verbs.Stages, name: str, verb: tuple[str, ...], whole: dict[s
     fault = _believed(stages, name, verb, whole)
     if fault:
         return fault
-    code = verbs.run(stages.root, REPAIR, stages.log)
-    fault = verbs.fault_in(stages.log, code)
-    if fault or code:
-        return f"the repair ended with {code}: {fault or stages.log.read_text()[-300:]}"
+    fault = _with_remedy(stages, REPAIR)
+    if fault:
+        return f"the repair {fault}"
     code = verbs.run(stages.root, VERIFY, stages.log)
     if code:
         return f"after the repair: {stages.log.read_text()[-300:]}"
@@ -151,7 +150,7 @@ def _trained_fault(stages: verbs.Stages, name: str, verb: tuple[str, ...], whole
 
 
 def _with_remedy(stages: verbs.Stages, step: tuple[str, ...]) -> str:
-    """Run a command of the trainer; if it ends with an error, do what that says and run it again."""
+    """Run a command; if it ends with an error, do what that says and run it again."""
     code = verbs.run(stages.root, step, stages.log)
     said = stages.log.read_text("utf-8", "replace")
     if code == 1 and (named := re.search(r"error (\S+): something else stands there", said)):

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
-from open_ml_embed.core.json_text import loads
 from train.config import PoolingMode
 
 MODULES = "sentence_transformers.models"
@@ -67,17 +66,18 @@ def write_layout(
 
 def write_prompts(folder: Path, prompts: Mapping[str, str]) -> None:
     """Write the file that holds the prompts of a folder."""
-    fields = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    _write(folder / PROMPTS, {"model_type": "SentenceTransformer", **fields})
+    write_whole(folder / PROMPTS, _prompts_file(prompts))
 
 
-def prompts_of(folder: Path) -> dict[str, str] | None:
-    """Return the prompts of a folder; None if it has no file of prompts, or one that cannot be read."""
+def has_prompts(folder: Path, prompts: Mapping[str, str]) -> bool:
+    """Tell whether a folder has the file that `write_prompts` writes."""
     path = folder / PROMPTS
-    try:
-        return dict(loads(path.read_text("utf-8"))["prompts"]) if path.is_file() else None
-    except (ValueError, KeyError, TypeError):
-        return None
+    return path.is_file() and path.read_bytes() == _prompts_file(prompts)
+
+
+def _prompts_file(prompts: Mapping[str, str]) -> bytes:
+    fields = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    return canonical_json({"model_type": "SentenceTransformer", **fields})
 
 
 def _write_dense(folder: Path, hidden: int, dim: int) -> None:

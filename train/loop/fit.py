@@ -14,7 +14,7 @@ from train.distributed.parallel import leads, leave
 from train.export.adapter import FOLDER as ADAPTER
 from train.export.adapter import write_adapter
 from train.export.export import choose
-from train.export.model_folder import prompts_of, write_prompts
+from train.export.model_folder import has_prompts, write_prompts
 from train.export.prompts import prompts_for
 from train.loop.finished import stage_folder, write_card, write_folder
 from train.loop.loop import StageState, Trainer
@@ -135,7 +135,7 @@ def refresh(run: Run, out: Path) -> bool:
 
     """
     prompts = prompts_for(run.settings.export, instructed=bool(description(out)["instructed"]))
-    if prompts_of(out) == prompts:
+    if has_prompts(out, prompts):
         return False
     write_card(run, out)
     write_prompts(out, prompts)  # last, because this file is what the check above reads

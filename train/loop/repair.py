@@ -12,7 +12,7 @@ from open_ml_embed.core.listing import damaged_in
 from open_ml_embed.core.sealed import DamagedRecordError
 from train.distributed.parallel import leads
 from train.export.adapter import FOLDER as ADAPTER
-from train.export.model_folder import PROMPTS, prompts_of
+from train.export.model_folder import PROMPTS
 from train.loop import checkpoint
 from train.loop.finished import CARD, stage_folder, write_folder
 from train.loop.run import Run, description, finished_key
@@ -98,8 +98,8 @@ def _mended(run: Run, folder: Path, until: int | None, say: Callable[[str], None
     wrong = damage(folder)
     if not (folder / CARD).is_file():
         wrong[CARD] = "is missing"
-    if prompts_of(folder) is None:
-        wrong[PROMPTS] = "cannot be read"
+    if not (folder / PROMPTS).is_file():
+        wrong[PROMPTS] = "is missing"
     key = run.key if until is None else run.key_after(until)
     if not wrong and finished_key(folder) == key:
         return False
