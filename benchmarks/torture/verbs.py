@@ -32,6 +32,8 @@ VERBS: tuple[tuple[str, ...], ...] = (
 )
 """In the order they run: the report has the model too. `train3d` comes first in those that are not of `curate`."""
 _WORKERS = {step[0] for step in project.STEPS} | {"tokenize"}
+_OF_THE_HUB = {"HF_TOKEN": "hf_local_writer", "HF_HUB_DISABLE_XET": "1"}
+"""Variables for the local Hub, which huggingface-hub reads when it is imported."""
 _TOPS = ("work", "out", "hub")
 _OF_THIS_RUN = ("log.jsonl",)
 """Files that hold seconds."""
@@ -174,6 +176,7 @@ class Stages:
 
     def __init__(self, folder: Path, rows: int = 60) -> None:
         """Make the project and run all verbs once, undisturbed."""
+        os.environ |= _OF_THE_HUB
         self.folder, self.root = folder, folder / "project"
         self.root.mkdir(parents=True)
         # A process of its own: this one forks, and must have no threads.
