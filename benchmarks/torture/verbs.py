@@ -55,7 +55,7 @@ _TRAIN = {
 
 def load() -> None:
     """Import what the verbs need, before processes are forked. Nothing is run, so no thread has started."""
-    os.environ |= {"HF_TOKEN": "hf_local_writer", "HF_HUB_DISABLE_XET": "1"}
+    os.environ |= _OF_THE_HUB
 
     import curation.cli.app
     import curation.cli.export
