@@ -14,6 +14,7 @@ from curation.publish.private import check_text
 from curation.publish.upload import File, Published, Repository, publish, sizes_of
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.listing import check_listed
+from open_ml_embed.core.optional import check_installed
 from train.loop.finished import CARD
 from train.native import MODEL_LISTING, UNTRAINED
 
@@ -64,6 +65,7 @@ def publish_model(folder: Path, to: Repository, facts: Facts, *, root: Path, dry
         TransientError: the Hub may answer later.
 
     """
+    check_installed("huggingface_hub", what="publishing", where=to.where)
     if not (folder / CARD).is_file() or not (folder / "config.json").is_file():
         what = "no model: there is no config.json with a README.md"
         raise StageError(what, where=str(folder), remedy="run `train3d fit` or `train3d export` first")

@@ -10,7 +10,6 @@ import typer
 from curation.cli.mixes import find_mix
 from curation.cli.options import AsJson, DryRun, Params, ProfileName
 from curation.pipeline.opening import PARAMS
-from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.printing import print_json, print_text
 
 Public = Annotated[bool, typer.Option("--public", help="Let everybody read it; a new repository is private without.")]
@@ -42,7 +41,6 @@ def publish(
     from curation.publish.run import manifest_finder, publish_mix
     from curation.publish.upload import Repository
 
-    check_installed("huggingface_hub", what="curate publish")
     folder, build = find_mix(mix, profile, params)
     if endpoint is None and build is not None:
         endpoint = build.profile.sources.endpoint

@@ -18,6 +18,7 @@ from curation.publish.left_out import LeftOut, write_without
 from curation.publish.private import check_text, publishable
 from curation.publish.upload import File, Published, Repository, publish, sizes_of
 from open_ml_embed.core.errors import PublishError, StageError, UnknownNameError
+from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.scratch import scratch_folder
 from open_ml_embed.core.sealed import undamaged
 from sources.manifest import Manifest
@@ -66,6 +67,7 @@ def publish_mix(
         StageError: the mix is damaged.
 
     """
+    check_installed("huggingface_hub", what="publishing", where=to.where)
     files = MixFiles(mix)
     sources = _sources(files)
     for source in without:
