@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from curation.mixing.files import MixFiles
-from curation.publish.private import check_text
-from curation.publish.upload import File, Published, Repository, publish, sizes_of
+from curation.publish.private import check_texts
+from curation.publish.upload import File, Published, Repository, content_of, publish, sizes_of
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.listing import check_listed
 from open_ml_embed.core.optional import check_installed
@@ -78,12 +78,11 @@ def publish_model(folder: Path, to: Repository, facts: Facts, *, root: Path, dry
     files.pop(UNTRAINED, None)
     card = published_card((folder / CARD).read_text("utf-8"), folder.resolve().name, to.name, facts)
     files[CARD] = card.encode()
-    for name, file in files.items():
-        if name.endswith(TEXTS):
-            check_text((file.read_bytes() if isinstance(file, Path) else file).decode(), root, f"{to.where}: {name}")
+    texts = {name: content_of(file) for name, file in files.items() if name.endswith(TEXTS)}
+    check_texts(texts, root, to.where)
     if dry_run:
         return Published(to.name, sizes_of(files))
-    return publish(to, files, card, message=f"Model {folder.resolve().name}", folders=FOLDERS)
+    return publish(to, files, message=f"Model {folder.resolve().name}", folders=FOLDERS)
 
 
 def published_card(card: str, name: str, repository: str, facts: Facts) -> str:

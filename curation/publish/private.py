@@ -46,25 +46,27 @@ def _is_path(value: str, root: Path) -> bool:
     return value.startswith(("/", "~", ".")) or ("/" in value and (root / value).exists())
 
 
-def check_text(text: str, root: Path, where: str) -> None:
-    """Check that a text holds no path of this machine and no token.
+def check_texts(texts: Mapping[str, str], root: Path, where: str) -> None:
+    """Check that texts hold no path of this machine and no token.
 
     Args:
-        text: what is to be uploaded.
+        texts: name of the file → what is to be uploaded.
         root: the folder of the build.
-        where: name of the file, for the message.
+        where: the repository, for the message.
 
     Raises:
-        PublishError: it does; the message does not repeat a token.
+        PublishError: one does; the message does not repeat a token.
 
     """
-    for what, word in _private(root).items():
-        if word in text:
-            raise PublishError(
-                f"it holds {what}, which must not leave this machine",
-                where=where,
-                remedy="give the settings relative paths, and manifests no paths or tokens",
-            )
+    private = _private(root)
+    for name, text in texts.items():
+        for what, word in private.items():
+            if word in text:
+                raise PublishError(
+                    f"it holds {what}, which must not leave this machine",
+                    where=f"{where}: {name}",
+                    remedy="give the settings relative paths, and manifests no paths or tokens",
+                )
 
 
 def _private(root: Path) -> dict[str, str]:

@@ -15,8 +15,8 @@ from curation.build import Build
 from curation.mixing.files import LOCATIONS, SPLITS, MixFiles
 from curation.publish.card import LICENSES, Facts, licenses, published_card
 from curation.publish.left_out import LeftOut, write_without
-from curation.publish.private import check_text, publishable
-from curation.publish.upload import File, Published, Repository, publish, sizes_of
+from curation.publish.private import check_texts, publishable
+from curation.publish.upload import CARD, File, Published, Repository, content_of, publish, sizes_of
 from open_ml_embed.core.errors import PublishError, StageError, UnknownNameError
 from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.scratch import scratch_folder
@@ -24,7 +24,6 @@ from open_ml_embed.core.sealed import undamaged
 from sources.manifest import Manifest
 
 FOLDERS = ("samples/", "documents/", "statistics/")
-README = "README.md"
 
 
 @dataclass(frozen=True)
@@ -80,22 +79,19 @@ def publish_mix(
             folder = stack.enter_context(scratch_folder("published", mix.resolve().parent.parent))
             left = write_without(files, set(without), folder)
             files = MixFiles(folder)
+            sources = _sources(files)  # those too that only had samples of others
         stats = _statistics(files)
         manifests = [manifest_of(source) for source in sorted(stats["sources"])]
         facts = _facts(mix, stats, manifests, build)
         facts = replace(facts, left_out=sorted(without))
         content = _content(files, facts, to.name)
-        content[LICENSES] = licenses([manifest_of(source) for source in sorted(_sources(files))]).encode()
-        root = build.root if build else mix.parent
-        for name, data in content.items():
-            if isinstance(data, bytes):
-                check_text(data.decode(), root, f"{to.where}: {name}")
+        content[LICENSES] = licenses([manifest_of(source) for source in sorted(sources)]).encode()
+        texts = {name: content_of(data) for name, data in content.items() if isinstance(data, bytes)}
+        check_texts(texts, build.root if build else mix.parent, to.where)
         if dry_run:
             return PublishedMix(Published(to.name, sizes_of(content)), left)
-        card = content[README]
-        assert isinstance(card, bytes)
         message = f"Mix {mix.resolve().name}: {stats['counts']['samples']:,} samples"
-        return PublishedMix(publish(to, content, card.decode(), message=message, folders=FOLDERS), left)
+        return PublishedMix(publish(to, content, message=message, folders=FOLDERS), left)
 
 
 def _sources(files: MixFiles) -> set[str]:
@@ -171,7 +167,7 @@ def _content(files: MixFiles, facts: Facts, repository: str) -> dict[str, File]:
     for name, rows in _tables(facts).items():
         lines = ["\t".join(map(str, row)) for row in rows]
         content[f"statistics/{name}.tsv"] = ("\n".join(lines) + "\n").encode()
-    content[README] = published_card(facts, repository).encode()
+    content[CARD] = published_card(facts, repository).encode()
     return content
 
 

@@ -24,6 +24,7 @@ TRIES = 5
 """Attempts for a request, or for the content of a file."""
 PAUSE_S = 2.0
 """Seconds before the second attempt; doubled before each further one."""
+CARD = "README.md"
 Kind = Literal["dataset", "model"]
 File = Path | bytes
 """A file on this machine, or the content of a small one."""
@@ -76,15 +77,12 @@ class Published:
     url: str | None = None
 
 
-def publish(
-    to: Repository, files: Mapping[str, File], card: str, *, message: str, folders: tuple[str, ...]
-) -> Published:
+def publish(to: Repository, files: Mapping[str, File], *, message: str, folders: tuple[str, ...]) -> Published:
     """Upload files, and commit them together.
 
     Args:
         to: the repository; it is made if it is not there.
-        files: path in the repository → the file.
-        card: the text of its README.md, which the Hub checks first.
+        files: path in the repository → the file. The Hub checks the card, `README.md`, first.
         message: of the commit.
         folders: folders of the repository whose other files are removed, since an earlier publication left them.
 
@@ -97,7 +95,7 @@ def publish(
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 
     api = HfApi(endpoint=to.endpoint)
-    _check_card(card, to)
+    _check_card(content_of(files[CARD]), to)
     _patiently(lambda: api.create_repo(to.name, repo_type=to.kind, private=not to.public, exist_ok=True), to, "")
     _check_privacy(api, to)
     if to.branch != "main":
@@ -130,6 +128,11 @@ def sizes_of(files: Mapping[str, File]) -> dict[str, int]:
     return {name: path.stat().st_size if isinstance(path, Path) else len(path) for name, path in sorted(files.items())}
 
 
+def content_of(file: File) -> str:
+    """Return the text of a file."""
+    return (file if isinstance(file, bytes) else file.read_bytes()).decode()
+
+
 def stale(listed: list[str], files: Mapping[str, File], folders: tuple[str, ...]) -> list[str]:
     """Return the files of a repository, in some of its folders, that are no longer published."""
     return sorted(name for name in listed if name not in files and name.startswith(folders))
@@ -158,12 +161,12 @@ def _check_card(card: str, to: Repository) -> None:
             what = "; ".join(str(error.get("message")) for error in answer.json().get("errors", []))
             raise PublishError(
                 f"the Hub does not accept the card: {what}",
-                where=f"{to.where}: README.md",
+                where=f"{to.where}: {CARD}",
                 remedy="please report it with this line: the card is written by this program",
             )
         return hf_raise_for_status(answer)
 
-    _patiently(check, to, "README.md")
+    _patiently(check, to, CARD)
 
 
 def _endpoint() -> str:

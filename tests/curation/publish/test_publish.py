@@ -19,7 +19,7 @@ from curation.mixing.files import SPLITS, MixFiles
 from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 from curation.publish import upload
 from curation.publish.card import DOCUMENT_COLUMNS, SAMPLE_COLUMNS
-from curation.publish.private import check_text, publishable
+from curation.publish.private import check_texts, publishable
 from curation.publish.run import publish_mix
 from curation.publish.upload import Repository
 from open_ml_embed.core.errors import PublishError, SettingsError, TransientError, UnknownNameError
@@ -226,9 +226,9 @@ def test_paths_of_settings_become_names_and_a_text_with_a_path_or_token_is_refus
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefgh")
     for text in (f"see {tmp_path}/x", "hf_abcdefgh"):
         with pytest.raises(PublishError, match="must not leave") as caught:
-            check_text(text, tmp_path, "README.md")
+            check_texts({"README.md": text}, tmp_path, "dataset us/mix")
         assert "hf_abcdefgh" not in str(caught.value)
-    check_text("nothing of the kind", tmp_path, "README.md")
+    check_texts({"README.md": "nothing of the kind"}, tmp_path, "dataset us/mix")
 
 
 @pytest.mark.slow
