@@ -141,19 +141,10 @@ class Rows:
             StageError: the documents are not numbered from 0.
 
         """
-        first = 0
-        for batch in self._mix.read("documents", ["document_id", "text"]):
-            numbers = batch["document_id"].to_numpy()
-            if not np.array_equal(numbers, np.arange(first, first + len(numbers))):
-                raise StageError(
-                    f"documents from {first} on are not numbered one by one",
-                    where=str(self._mix.root / "documents"),
-                    remedy="make the mix again",
-                )
-            named = batch.filter(pa.array(self._named[first : first + len(numbers)]))
+        for first, batch in self._mix.numbered_documents(["text"]):
+            named = batch.filter(pa.array(self._named[first : first + batch.num_rows]))
             if named.num_rows:
                 yield named
-            first += len(numbers)
 
     def _copied(self) -> Iterator[pa.RecordBatch]:
         """Yield the chosen samples in file order, and note which documents they name."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -65,6 +66,25 @@ class MixFiles:
         """
         for path in self.files(kind):
             yield from batches_of(path, columns)
+
+    def numbered_documents(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the number of the first document of each record batch, and the batch: `document_id` and some columns.
+
+        Raises:
+            StageError: as `read`; or the documents are not numbered one by one, from 0.
+
+        """
+        first = 0
+        for batch in self.read("documents", ["document_id", *columns]):
+            numbers = batch["document_id"].to_numpy()
+            if not np.array_equal(numbers, np.arange(first, first + len(numbers))):
+                raise StageError(
+                    f"documents from {first} on are not numbered one by one",
+                    where=str(self.root / "documents"),
+                    remedy="make the mix again",
+                )
+            yield first, batch
+            first += len(numbers)
 
     def rows(self, kind: str) -> int:
         """Return the number of rows of a split or of the documents, read from the parquet footers.

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from curation.mixing.files import LOCATIONS, SPLITS, MixFiles, batches_of, schema_of
 from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 from open_ml_embed.core.array_types import I64, Mask
-from open_ml_embed.core.errors import SettingsError, StageError
+from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.arrays import list_starts
 
@@ -77,15 +77,7 @@ def write_without(mix: MixFiles, sources: Set[str], folder: Path) -> LeftOut:
 
 def _barred(mix: MixFiles, sources: Set[str]) -> Mask:
     """Return bool[documents]: those that are of one of the sources."""
-    found, first = [], 0
-    for batch in mix.read("documents", ["document_id", "source"]):
-        numbers = batch["document_id"].to_numpy()
-        if not np.array_equal(numbers, np.arange(first, first + len(numbers))):
-            what = f"documents from {first} on are not numbered one by one"
-            raise StageError(what, where=str(mix.root / "documents"), remedy="make the mix again")
-        first += len(numbers)
-        found.append(_among(batch["source"], sources))
-    return np.concatenate(found)
+    return np.concatenate([_among(batch["source"], sources) for _, batch in mix.numbered_documents(["source"])])
 
 
 def _among(names: pa.Array, sources: Set[str]) -> Mask:

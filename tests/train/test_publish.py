@@ -12,10 +12,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curation.publish import upload
 from open_ml_embed.core.errors import PublishError, StageError
 from open_ml_embed.core.recorded import DamagedFileError
-from tests.support.hub.uploads import faults_of, writable
+from tests.support.hub.uploads import faults_of, publishing
 from train.cli import app
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=")  # huggingface-hub's own call of its client
@@ -24,10 +23,7 @@ TO = "someone/small-model"
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    with writable(tmp_path / "hub", lfs_from=10_000) as running:
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(upload, "PAUSE_S", 0.01)
-        monkeypatch.setenv("HF_TOKEN", running.token)
+    with publishing(tmp_path / "hub", monkeypatch, lfs_from=10_000) as running:
         yield running
 
 

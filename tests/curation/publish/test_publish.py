@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from curation.cli.app import app
 from curation.mixing.files import SPLITS, MixFiles
 from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
-from curation.publish import upload
 from curation.publish.card import DOCUMENT_COLUMNS, SAMPLE_COLUMNS
 from curation.publish.private import check_texts, publishable
 from curation.publish.run import publish_mix
@@ -27,7 +26,7 @@ from sources.manifest import Manifest
 from tests.curation.export import mixes
 from tests.support import project
 from tests.support.hub.server import Failure
-from tests.support.hub.uploads import faults_of, writable
+from tests.support.hub.uploads import faults_of, publishing
 from tests.support.workshop import MANIFEST
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=")  # huggingface-hub's own call of its client
@@ -45,10 +44,7 @@ def manifest_of(source: str) -> Manifest:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    with writable(tmp_path / "hub", lfs_from=1500) as running:
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(upload, "PAUSE_S", 0.01)
-        monkeypatch.setenv("HF_TOKEN", running.token)
+    with publishing(tmp_path / "hub", monkeypatch, lfs_from=1500) as running:
         yield running
 
 

@@ -50,6 +50,16 @@ def writable(root, **switches):
         yield hub
 
 
+@contextmanager
+def publishing(root, monkeypatch, **switches):
+    """Run such a Hub, and let this process publish on it: with its token, by LFS, and without long pauses."""
+    with writable(root, **switches) as hub:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("curation.publish.upload.PAUSE_S", 0.01)
+        monkeypatch.setenv("HF_TOKEN", hub.token)
+        yield hub
+
+
 _REPO = r"(?P<repo>[^/]+/[^/]+)"
 _API = r"/api/(?P<kind>datasets|models)/" + _REPO
 
