@@ -94,7 +94,8 @@ def publish(to: Repository, files: Mapping[str, File], *, message: str, folders:
     settle_client()
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
 
-    api = HfApi(endpoint=to.endpoint)
+    # Required, not implicit: `HF_HUB_DISABLE_IMPLICIT_TOKEN` is about reading.
+    api = HfApi(endpoint=to.endpoint, token=True)
     _check_card(content_of(files[CARD]), to)
     _patiently(lambda: api.create_repo(to.name, repo_type=to.kind, private=not to.public, exist_ok=True), to, "")
     _check_privacy(api, to)

@@ -205,6 +205,17 @@ def test_an_open_repository_and_a_missing_token_are_refused(mix, hub, monkeypatc
     with pytest.raises(PublishError, match="HTTP 401") as caught:
         publish(mix, hub, manifest_of=free, public=True)
     assert "HF_TOKEN" in caught.value.remedy
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(mix.root / "no-token"))
+    with pytest.raises(PublishError, match="there is no token"):
+        publish(mix, hub, manifest_of=free, public=True)
+
+
+def test_the_token_is_sent_where_implicit_tokens_are_switched_off(mix, hub, monkeypatch):
+    """The variable keeps tokens out of reads of public files; publishing needs one."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    publish(mix, hub, manifest_of=free)
+    assert hub.private == {TO: True}
 
 
 def test_paths_of_settings_become_names_and_a_text_with_a_path_or_token_is_refused(tmp_path, monkeypatch):
