@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks._ray_tasks import parent_of, runs_a_task
 from benchmarks._results import results
 from benchmarks.rehearsal import steps
 from benchmarks.rehearsal.generate import generate
@@ -136,16 +137,10 @@ def _raylet(node: Any) -> int:
 
 
 def _running(node: Any) -> list[int]:
-    """Return the processes of a node that run a task: Ray names them by the task's function."""
-    raylet, found = _raylet(node), []
-    for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdigit() and (folder / "cmdline").read_bytes().startswith(b"ray::execute"):
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                found += [int(folder.name)] if parent == raylet else []
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
+    """Return the processes of a node that run a task."""
+    raylet = _raylet(node)
+    processes = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+    return [process for process in processes if runs_a_task(process) and parent_of(process) == raylet]
 
 
 def tree(project: Path) -> dict[str, str]:

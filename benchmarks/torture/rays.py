@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._ray_tasks import runs_a_task
 from benchmarks.torture import verbs
 from benchmarks.torture.rows import Row
 
@@ -43,13 +44,18 @@ def row(count: int, seed: int) -> Row:
 def _tried(stages: verbs.Stages, step: int, way: str, rng: random.Random, mark: str) -> str:
     first = _start(stages, step, mark)
     second = _start(stages, step, mark) if way == "two builds at once" else None
-    until = time.monotonic() + rng.uniform(2, 12)
-    while time.monotonic() < until and first.poll() is None:
-        time.sleep(0.05)
-        if way == "a worker killed" and (worker := _worker(mark)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-            break
+    until = time.monotonic() + (60 if way == "a worker killed" else rng.uniform(2, 12))
+    worker = None
+    while worker is None and time.monotonic() < until and first.poll() is None:
+        time.sleep(0.01)
+        worker = _worker(mark) if way == "a worker killed" else None
+    if worker is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    elif way == "a worker killed":
+        first.kill()
+        first.wait()
+        return "no worker was seen that ran a task"
     if way == "the driver killed":
         first.kill()
     for process in filter(None, (first, second)):
@@ -89,12 +95,8 @@ def _marked(mark: str) -> list[int]:
 
 
 def _worker(mark: str) -> int | None:
-    """Return a process that runs a task: Ray names it by the task's function."""
-    for process in _marked(mark):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::execute"):
-                return process
-    return None
+    """Return a process that runs a task, if there is one."""
+    return next(filter(runs_a_task, _marked(mark)), None)
 
 
 def _lose_nodes(losses: int, result: Row) -> None:

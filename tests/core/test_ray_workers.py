@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks._ray_tasks import parent_of, runs_a_task
 from open_ml_embed.core import ray_workers
 from open_ml_embed.core.engine import Workers, run, run_all
 from open_ml_embed.core.errors import CorpusError, StageError
@@ -31,6 +32,8 @@ class Does:
             case "sleep":
                 Path(store.root, "begun").touch()
                 time.sleep(600)
+            case "look":
+                return {"process": os.getpid(), "runs": runs_a_task(os.getpid()), "parent": parent_of(os.getpid())}
             case "raise":
                 raise CorpusError("negative", where=task.path, remedy="positive")
         return {"process": os.getpid()}
@@ -115,6 +118,18 @@ def test_a_task_for_more_memory_than_any_node_has_runs_all_the_same(tmp_path, cl
     tasks = [Task(str(i), (), "", memory=1 << 50) for i in range(3)]
     markers = run(Does(), tasks, Store(str(tmp_path)), RAY)
     assert all(marker.stats["process"] != os.getpid() for marker in markers)
+
+
+def test_a_worker_is_known_by_its_title_while_a_task_runs(tmp_path, cluster):
+    """The benchmarks that kill workers and nodes look for it; a title they do not know would let all live."""
+    (marker,) = run(Does(), [Task("a", (), "look")], Store(str(tmp_path)), RAY)
+    assert marker.stats["runs"]
+    assert marker.stats["parent"] != os.getpid()
+    limit = time.monotonic() + 10
+    while runs_a_task(marker.stats["process"]) and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert not runs_a_task(marker.stats["process"])
+    assert not runs_a_task(os.getpid())
 
 
 def test_a_users_error_comes_through_whole(tmp_path, cluster):
