@@ -106,6 +106,8 @@ def _outcomes(operation: Operation, tasks: list[Task], store: Store, workers: Wo
             progress.advance(tasks[i].path, outcome.stats if isinstance(outcome, Marker) else None)
             metering.count_tasks(done=isinstance(outcome, Marker))
             yield i, outcome
+    if todo and workers.kind == "ray":
+        store.sweep(operation.name)  # Ray runs a task again whose process was killed, and the run goes on
 
 
 def unfinished(operation: Operation, tasks: list[Task], store: Store) -> list[Task]:

@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from open_ml_embed.core.os_errors import naming
 TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
 share one."""
+ABANDONED_S = 2 * 24 * 3600.0
+"""A temporary file of another machine that has not grown for so long is nobody's: a lost node of a cluster wrote it."""
 _LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """Errors of a path where no file is; the last one is a link that leads nowhere."""
@@ -139,11 +142,21 @@ class LocalDisk:
             Path(self.full(path)).unlink()
 
     def sweep(self, folder: str) -> None:
-        """Remove temporary files that dead processes of this machine left below a folder."""
+        """Remove temporary files below a folder: of dead processes of this machine, and old ones of other machines."""
         for left in Path(self.full(folder)).rglob(f"*{TEMPORARY}"):
             match = _LEFT.search(left.name)
-            if match and match["host"] == HOST and not is_alive(int(match["pid"])):
+            if match and _is_abandoned(left, match["host"], int(match["pid"])):
                 left.unlink(missing_ok=True)
+
+
+def _is_abandoned(left: Path, host: str, process: int) -> bool:
+    """Tell whether nobody writes a temporary file any more. Processes of other machines cannot be asked for."""
+    if host == HOST:
+        return not is_alive(process)
+    try:
+        return time.time() - left.stat().st_mtime > ABANDONED_S
+    except FileNotFoundError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -70,7 +70,7 @@ class Store:
         return self.files.writing(path)
 
     def sweep(self, folder: str) -> None:
-        """Remove temporary files that dead processes of this machine left below a folder."""
+        """Remove temporary files below a folder: of dead processes of this machine, and old ones of other machines."""
         self.files.sweep(folder)
 
     def write_bytes(self, path: str, data: bytes) -> None:

@@ -84,6 +84,18 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_one(tmp_path):
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
 
 
+def test_a_temporary_file_of_another_machine_is_removed_once_nobody_can_be_writing_it(tmp_path):
+    """Nobody here can ask whether its process lives: a lost node of a cluster comes back under another name."""
+    (tmp_path / "a").mkdir()
+    names = ["old.arrow.elsewhere-1-0.tmp", "new.arrow.elsewhere-1-0.tmp", "notes.tmp"]
+    for name in names:
+        (tmp_path / "a" / name).write_bytes(b"")
+    for name in (names[0], names[2]):
+        os.utime(tmp_path / "a" / name, (0, 0))
+    Store(str(tmp_path)).sweep("a")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(names[1:])
+
+
 @pytest.mark.slow
 def test_a_command_that_is_ended_says_so_and_goes_on_later(tmp_path):
     root = project.make(tmp_path, rows=1500)

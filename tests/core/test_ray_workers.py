@@ -29,6 +29,13 @@ class Does:
         match task.payload:
             case "exit":
                 os._exit(3)
+            case "exit once":
+                with store.writing(f"does/{task.path}.half") as sink:
+                    sink.write(b"half")
+                    sink.flush()
+                    if not Path(store.root, "tried").exists():
+                        Path(store.root, "tried").touch()
+                        os._exit(3)
             case "sleep":
                 Path(store.root, "begun").touch()
                 time.sleep(600)
@@ -145,6 +152,12 @@ def test_a_task_that_ends_its_process_is_named(tmp_path, cluster, monkeypatch):
         run(Does(), [Task("a", (), "exit")], Store(str(tmp_path)), RAY)
     assert caught.value.where == "does/a"
     assert "finished shards are kept" in caught.value.remedy
+
+
+def test_what_a_lost_process_was_writing_is_removed_by_the_run_that_goes_on(tmp_path, cluster):
+    run(Does(), [Task("a", (), "exit once")], Store(str(tmp_path)), RAY)
+    assert (tmp_path / "tried").exists()
+    assert sorted(path.name for path in (tmp_path / "does").iterdir()) == ["a.done.json", "a.half"]
 
 
 def printed_by(program, folder):
