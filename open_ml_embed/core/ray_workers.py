@@ -20,6 +20,8 @@ from open_ml_embed.core.task import Job, Outcomes, execute
 _Submit = Callable[[Job], Any]
 CONNECT_SECONDS = 10.0
 IN_FLIGHT_PER_WORKER = 2
+STARTS = 3
+"""How often it is tried to start a cluster."""
 MOST_RETRIES = 5
 """How often Ray runs a task again whose node or process is lost."""
 
@@ -111,16 +113,25 @@ def kept_connection() -> Iterator[Connection]:
 
 
 def _start(ray: Any, address: str | None, local: dict[str, Any]) -> None:
-    try:
-        ray.init(address=address or "local", log_to_driver=False, **local)
-    except (ConnectionError, ValueError, OSError, RuntimeError) as error:
-        raise StageError(
-            f"Ray does not start: {str(error).strip() or type(error).__name__}",
-            where=f"--ray-address {address}" if address else "--engine ray",
-            remedy="see that `ray status` answers there, and that HOME and the temporary folder can be written"
-            if address
-            else "see that HOME and the temporary folder can be written, or take --engine local",
-        ) from error
+    """Connect to a cluster, or start one; Ray gives its own processes 30 s, which a busy machine may not do at once."""
+    for left in reversed(range(1 if address else STARTS)):
+        try:
+            ray.init(address=address or "local", log_to_driver=False, **local)
+        except Exception as error:
+            expected = isinstance(error, ConnectionError | ValueError | OSError | RuntimeError)
+            if left and not expected:  # Ray raises a bare `Exception` after its 30 s
+                ray.shutdown()
+                continue
+            raise StageError(
+                f"Ray does not start: {str(error).strip() or type(error).__name__}",
+                where=f"--ray-address {address}" if address else "--engine ray",
+                remedy="see that `ray status` answers there, and that HOME and the temporary folder can be written"
+                if address
+                else "see that HOME and the temporary folder can be written and that the machine is not too busy, "
+                "or take --engine local",
+            ) from error
+        else:
+            return
 
 
 def _check_answers(address: str) -> None:

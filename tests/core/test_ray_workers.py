@@ -121,6 +121,30 @@ def test_an_address_that_does_not_answer_is_refused_at_once(tmp_path, scheme):
     assert time.monotonic() - start < 30
 
 
+class BusyMachine:
+    """Ray where the first starts end after its own 30 s; it raises nothing but `Exception` then."""
+
+    def __init__(self, times):
+        self.times, self.shutdowns = times, 0
+
+    def init(self, **_):
+        self.times -= 1
+        if self.times >= 0:
+            raise Exception("The current node timed out during startup.")
+
+    def shutdown(self):
+        self.shutdowns += 1
+
+
+def test_a_start_that_takes_too_long_is_tried_again_and_then_explained():
+    slow = BusyMachine(2)
+    ray_workers._start(slow, None, {})
+    assert slow.shutdowns == 2
+    with pytest.raises(StageError, match="timed out during startup") as caught:
+        ray_workers._start(BusyMachine(3), None, {})
+    assert "too busy" in caught.value.remedy
+
+
 def test_a_task_for_more_memory_than_any_node_has_runs_all_the_same(tmp_path, cluster):
     tasks = [Task(str(i), (), "", memory=1 << 50) for i in range(3)]
     markers = run(Does(), tasks, Store(str(tmp_path)), RAY)
