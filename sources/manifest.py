@@ -55,7 +55,9 @@ class HubOrigin(Section):
 
     kind: Literal["hub"] = "hub"
     repo: Annotated[Inside, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    """Repository, `owner/name`."""
     ref: Inside = "main"
+    """Branch, tag or commit; `curate lock` pins it to a commit."""
     mirrors: list[Inside] = []
     """Other repositories with the same file paths (`owner/name` or `owner/name@ref`), tried in order if `repo` is gone
     or gated."""
@@ -66,7 +68,9 @@ class AptOrigin(Section):
 
     kind: Literal["apt"] = "apt"
     indexes: list[Literal["Packages", "Translation"]] = []
+    """Indexes of the archive: the lists of packages, and the translated descriptions."""
     packages: list[str] = []
+    """Packages that are downloaded and unpacked, by name."""
 
 
 class PythonOrigin(Section):
@@ -74,6 +78,7 @@ class PythonOrigin(Section):
 
     kind: Literal["python"] = "python"
     stdlib: bool = True
+    """Take the modules of the standard library."""
     distributions: list[str] = []
     """Distribution names; distributions that are not installed are skipped with a log message."""
 
@@ -83,6 +88,7 @@ class UrlOrigin(Section):
 
     kind: Literal["url"] = "url"
     base: str = Field(pattern=r"^https?://\S+[^/]$")
+    """Address of the folder of all files."""
     sha256: dict[str, Digest] = {}
     """File name → SHA-256, if the publisher states one."""
 
@@ -92,7 +98,9 @@ class ManualOrigin(Section):
 
     kind: Literal["manual"] = "manual"
     url: str
+    """Page where the files are to be had."""
     folder: Annotated[str, AfterValidator(check_path)]
+    """Folder below `sources.local_root` where they are put."""
     sha256: dict[str, Digest] = {}
     """File name → SHA-256, if the publisher states one."""
 
@@ -110,6 +118,7 @@ class RawTable(Section):
     format: Annotated[str, one_of(READERS)]
     """A name in `sources.formats.READERS`."""
     fields: dict[str, ArrowType]
+    """Column → type. Other columns of the file are not read."""
     other_names: dict[str, list[str]] = {}
     """Field → names of its column in other revisions or copies; a column with any of these names is read as the
     field."""
@@ -149,6 +158,7 @@ class LangColumn(Section):
     """A declared language that varies by row: a raw column and the mapping of its values to tags."""
 
     column: str
+    """Dotted path of the raw column."""
     map: dict[str, LanguageTag] = {}
     """Raw value → tag, for values that `sources.languages.tag_of` does not know or maps wrongly."""
     count: int | None = Field(default=None, ge=1)
@@ -161,6 +171,7 @@ class Subset(Section):
     """One subset of a source (a configuration, a language, a direction): the unit for mining pools and caps."""
 
     query_lang: LanguageTag | LangColumn
+    """Language of the query, as `deu-Latn` or `python-Code`, or the raw column that states it."""
     positive_lang: LanguageTag | LangColumn | None = None
     """Null: the language of the query."""
     samples: int | None = Field(default=None, ge=0)
@@ -192,40 +203,58 @@ class ShapeSpec(Section):
     """The shape that turns raw records into rows, and its arguments (see `sources.shapes`)."""
 
     kind: str
+    """Name of the shape."""
     args: dict[str, Any] = {}
+    """Arguments of the shape."""
 
 
 class License(Section):
     """SPDX identifier or `LicenseRef-…`, and the uses that the license allows."""
 
     id: str = Field(pattern=r"^(LicenseRef-)?[A-Za-z0-9][A-Za-z0-9.+-]*( (AND|OR) [A-Za-z0-9.+-]+)*$")
+    """SPDX expression, or `LicenseRef-…` for terms that have no identifier."""
     commercial: bool
+    """Commercial use is allowed."""
     redistribution: bool
+    """The texts may be passed on; `curate publish` refuses sources where they may not."""
     note: str = ""
+    """Conditions, or where the license is stated."""
 
 
 class Manifest(Section):
     """Description of one dataset."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=LONGEST)
+    """Name of the source, which is that of its file."""
     title: str
+    """Name for people."""
     collection: Collection
+    """Collection that the source belongs to."""
     task: Task
+    """What a query and its positive have to do with each other."""
     family: Family
+    """Terms of the 3D-ML objective that its samples are used in."""
     symmetric: bool = False
     """Query and positive are the same kind of text; some passages then get an instruction too."""
     origin: Origin
+    """Where the raw files are."""
     tables: dict[str, RawTable] = Field(min_length=1)
+    """Name of a table → its files, format and columns."""
     where: dict[str, list[str | int | float | bool]] = {}
     """Raw column → accepted values; other records are filtered (counted, not quarantined)."""
     shape: ShapeSpec
+    """How records become rows."""
     clean: list[CleanName] | dict[Literal["query", "positive"], list[CleanName]] = []
     """Cleaning operations (`sources.cleaning`), for both sides of a row or by side; negatives are treated as
     positives."""
     subsets: dict[Name, Subset] = Field(min_length=1)
+    """Name of a subset → its languages."""
     license: License
+    """License of the texts."""
     access: Access = Open()
+    """Whether everybody can fetch it: `open`, `gated` (terms to accept), `manual`, or `dead` (gone)."""
     citation: str = Field(min_length=3)
+    """Whom to cite."""
     samples: int = Field(ge=0)
     """Rows of this source in the published corpus; in other collections, rows counted when the manifest was written."""
     instruction: str = Field(min_length=10)
@@ -240,6 +269,7 @@ class Manifest(Section):
     priority: int = 50
     """Of duplicates in several sources, the source with the lower number keeps its copy."""
     notes: str = ""
+    """What else there is to know."""
 
     @field_validator("instruction")
     @classmethod

@@ -16,12 +16,19 @@ class RandomQwen3(Section):
 
     kind: Literal["random-qwen3"]
     vocab_size: int = Field(default=16384, ge=300)
+    """Entries of the tokenizer that is trained."""
     hidden_size: int = Field(default=128, ge=SMALLEST_DIM)
+    """Dimensions of hidden states and of vectors."""
     layers: int = Field(default=4, ge=1)
+    """Number of layers."""
     heads: int = Field(default=2, ge=1)
+    """Attention heads."""
     kv_heads: int = Field(default=1, ge=1)
+    """Heads of keys and values; a divisor of `heads`."""
     head_dim: int = Field(default=64, ge=2)
+    """Dimensions of each head."""
     intermediate_size: int = Field(default=384, ge=1)
+    """Width of the feed-forward part."""
     tokenizer_texts: int = Field(default=200_000, ge=1)
     """Maximum number of documents and queries that the tokenizer is trained on, evenly spaced over the mixes."""
 
@@ -64,6 +71,7 @@ class Distillation(Section):
     """A sentence-transformers model (a folder or a Hub repository), or a folder of vectors of the mix's texts. For
     `states`: a backbone, such as an export of this project."""
     revision: str | None = None
+    """Revision of the teacher's repository; null: its default branch."""
     query_prompt: str = ""
     """Text put before every query that the teacher encodes; not for `states`, where it reads the student's tokens."""
     weight: float = Field(default=1.0, gt=0)
@@ -124,7 +132,9 @@ class Optimizer(Section):
     """`adamw` is torch's, with moments in float32. The others keep them in 4 or 8 bits, and are classes of the package
     that their name begins with (`pip install 'open-ml-embed[torchao]'` or `[bitsandbytes]`)."""
     betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of the running means of gradients and of their squares."""
     weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled weight decay of all matrices, the embedding among them; norms and biases have none."""
     embedding_rate: float = Field(default=1.0, gt=0)
     """Learning rate of the token embedding, as a multiple of the stage's. A new model's embedding needs a higher rate,
     because each of its rows gets few updates; the same rate for the layers would make them collapse."""
@@ -136,8 +146,11 @@ class Negatives(Section):
     """Hard negatives per query and step, by family; a query with fewer stored negatives gets all of them."""
 
     retrieval: int = Field(default=7, ge=0)
+    """In retrieval batches."""
     clustering: int = Field(default=9, ge=1)
+    """In clustering batches."""
     classification: int = Field(default=1, ge=1)
+    """In classification batches."""
 
 
 class Sampling(Section):
@@ -291,6 +304,7 @@ class TrainSettings(Section):
     max_length: int = Field(default=1024, ge=2)
     """Maximum number of tokens per text, including the end-of-text token."""
     seed: int = 0
+    """Seed of new weights, batches, drawn ranks and dropout."""
     threads: int = Field(default=2, ge=1)
     """CPU threads. The number decides how sums are split, so the last bits of results depend on it."""
     device: str = "cpu"
