@@ -1,4 +1,4 @@
-"""Writes docs/scale.md and docs/scale.svg from the figures of real runs."""
+"""Writes docs/scale.md and docs/scale.svg, or docs/scale-part.md for some sources, from the figures of real runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,36 @@ clock are those of CPU divided by the cores, where a step runs in parallel.
 
 The arithmetic supposes that texts are as long as the made-up ones and that growth stays the same; a size {times:.0f}
 times as large is beyond what was measured. Real text compresses, repeats and resembles itself otherwise than made-up
-words do. What dedup alone costs at 50 million rows is measured in [dedup](dedup.md).
+words do. [Some sources at a larger size](scale-part.md) are a check of it. What dedup alone costs at 50 million rows is
+measured in [dedup](dedup.md).
+"""
+
+_PART = """# Scale: some sources, larger
+
+{sources} of the sources of the corpus at {fraction:g} of their published size, built by the command line as in
+[scale](scale.md), on raw files made in the same way:
+
+```sh
+.venv/bin/python -m benchmarks.rehearsal --fraction {fraction:g} --docs --source {names}
+```
+{note}
+{table}
+
+{workers} workers; raw files of {raw:,.0f} MiB, made in {generation:,.0f} s. {rows:,} rows in all:
+
+{of_sources}
+
+The largest process of all steps took {peak:,.0f} MiB. What was planted:
+
+{planted}
+
+## The whole corpus
+
+The whole corpus has {corpus:,} rows, {times:.2f} times as many. Each row takes as long as here if it is as long and
+its pool, which is a source in one language or a pair of languages, as large; so hours are the CPU seconds here ×
+{times:.2f} / 3,600:
+
+{whole}
 """
 
 
@@ -94,6 +123,49 @@ def write(figures: list[Figures], folder: Path, note: str = "") -> None:
     )  # fmt: skip
     (folder / "scale.md").write_text(page, "utf-8")
     plot(figures, folder / "scale.svg")
+
+
+def write_part(figures: Figures, folder: Path, note: str = "") -> None:
+    """Write docs/scale-part.md from one run with some sources.
+
+    Args:
+        figures: of the run.
+        folder: of the page.
+        note: a sentence about the machine.
+
+    Raises:
+        SystemExit: the run failed.
+
+    """
+    if figures.failures:
+        raise SystemExit("--docs needs a run without a failure")
+    sources, times = figures.of_sources, CORPUS / figures.rows
+    lines = ["| step | CPU seconds here | whole corpus: CPU hours |", "| --- | --- | --- |"]
+    for step, cpu in [
+        *((step, cost["cpu"]) for step, cost in figures.steps.items()),
+        ("all", sum(cost["cpu"] for cost in figures.steps.values())),
+    ]:
+        lines.append(f"| {step} | {cpu:,.0f} | {cpu * times / 3600:,.1f} |")
+    page = _PART.format(
+        sources=len(sources),
+        fraction=figures.fraction,
+        names=" ".join(sources),
+        note=f"\n{note}\n" if note else "",
+        table=table(figures),
+        workers=figures.workers,
+        raw=figures.raw / 2**20,
+        generation=figures.generation,
+        rows=figures.rows,
+        of_sources="\n".join(
+            ["| source | rows |", "| --- | --- |", *(f"| {name} | {rows:,} |" for name, rows in sources.items())]
+        ),
+        peak=max(cost["largest"] for cost in figures.steps.values()) / 2**20,
+        planted=planted_table(figures),
+        corpus=CORPUS,
+        times=times,
+        whole="\n".join(lines),
+    )
+    (folder / "scale-part.md").write_text(page, "utf-8")
 
 
 def plot(figures: list[Figures], path: Path) -> None:

@@ -25,6 +25,10 @@ class Figures:
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     workers: int = 2
+    of_sources: dict[str, int] = field(default_factory=dict)
+    """Rows of each source."""
+    characters: dict[str, int] = field(default_factory=dict)
+    """Characters of all texts of each source."""
 
 
 def exponent(small: Figures, large: Figures, step: str, column: str) -> float:
@@ -103,6 +107,16 @@ def planted_table(figures: Figures) -> str:
     for kind, counts in figures.planted.items():
         lines.append(f"| {kind} | {counts['planted']:,} | {counts['found']:,} |")
     return "\n".join(lines)
+
+
+def from_json(data: list[dict[str, Any]]) -> list[Figures]:
+    """Return the figures that `as_json` gave.
+
+    >>> one = Figures(0.1, 10, 0, 0, {"mine": {"cpu": 15}})
+    >>> from_json(as_json([one])) == [one]
+    True
+    """
+    return [Figures(**each) for each in data]
 
 
 def as_json(figures: list[Figures]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from curation.build import Build
 from curation.mixing.recipe import built_mixes, load_recipe
-from curation.pipeline.estimate import basis, basis_lines, hours, load_rates
+from curation.pipeline.estimate import basis, basis_lines, hours, load_rates, size_of
 from curation.pipeline.expected_rows import expected_rows
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
@@ -109,6 +109,7 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     manifests = (chosen or Filter()).choose(everything)
     rows = {m.name: expected_rows(m, build.profile) for m in everything}
     rates = load_rates(build.root)
+    size = size_of(rates, ((m.task, rows[m.name], len(m.subsets)) for m in manifests))
     raw = _downloads(build, everything)
     return {
         "profile": build.name,
@@ -122,8 +123,8 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
             for at, probed, locked in raw[m.name].not_locked
         ],
         "lost": {what: _lost(build, manifests, left.choose(everything), rows) for what, left in LOSSES.items()},
-        "hours": hours(rates, sum(rows[m.name] for m in manifests), sum(len(m.subsets) for m in manifests), workers),
-        "basis": basis(rates, build.profile, workers),
+        "hours": hours(rates, size, workers),
+        "basis": basis(rates, build.profile, size, workers),
         "files_per_table": build.profile.sources.files_per_table,
         "by_source": [entry(m, raw[m.name]) | {"rows": rows[m.name]} for m in manifests],
     }

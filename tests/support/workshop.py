@@ -31,9 +31,13 @@ RATES = {
     "measured_on": "a toy",
     "command": "toy run",
     "caution": "toys are quick",
+    "characters": {"sentiment": 300, "question-answering": 500},
     "steps": {
-        "normalize": {"rows_per_second": 1000},
-        "mine": {"rows_per_second": 10, "settings": {"mining.num_negatives": 8, "mining.teacher.model": "bm25"}},
+        "normalize": {"seconds_per_million_characters": 10_000, "seconds_per_subset": 2},
+        "mine": {
+            "seconds_per_million_rows": 100_000,
+            "settings": {"mining.num_negatives": 8, "mining.teacher.model": "bm25"},
+        },
     },
     "unmeasured": {"train": "nobody has"},
 }

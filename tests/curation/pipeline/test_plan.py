@@ -7,11 +7,12 @@ from collections import Counter
 
 import pytest
 import yaml
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from curation.build import STEPS
 from curation.cli.app import app
-from curation.pipeline.estimate import basis, load_rates, worker_seconds
+from curation.pipeline.estimate import Rate, Size, basis, load_rates, size_of, worker_seconds
 from curation.pipeline.plan import make_plan
 from curation.pipeline.source_filter import Filter
 from curation.settings import load_profile
@@ -114,16 +115,30 @@ def test_hours_follow_from_the_rates_and_the_workers(library):
     assert plan(library, workers=2)["hours"]["mine"] == round(1030 / 10 / 2 / 3600, 2)
 
 
+def test_hours_follow_from_the_lengths_of_texts(library):
+    """A task without a length has the mean of the others; what has no length and no rows takes no time."""
+    made = plan(library)
+    of_task = {entry["name"]: (registry.load(entry["name"]).task, entry["rows"]) for entry in made["by_source"]}
+    count = sum(rows * {"sentiment": 300, "question-answering": 500}.get(task, 400) for task, rows in of_task.values())
+    assert made["basis"]["size"] == {"rows": 1030, "characters": count, "subsets": made["subsets"]}
+    assert made["hours"]["normalize"] == round((count / 100 + 2 * made["subsets"]) / 3600, 2)
+    rate = Rate(seconds_per_million_rows=10, seconds_per_million_characters=1, growth=1.5, at_rows=1_000_000)
+    assert worker_seconds(rate, Size(4_000_000, 8_000_000, 0)) == pytest.approx((40 + 8) * 2)
+    assert worker_seconds(rate, Size(0, 0, 3)) == 0
+    with pytest.raises(ValidationError, match="take any time"):
+        Rate(seconds_per_subset=1)
+
+
 def test_what_the_hours_rest_on(library):
     told = plan(library, workers=2)["basis"]
     assert (told["measured_on"], told["workers"], told["unmeasured"]) == ("a toy", 2, {"train": "nobody has"})
     assert told["steps"]["normalize"] == {
-        "rows_per_second": 1000, "seconds_per_subset": 0.0, "growth": 1.0, "at_rows": 1, "measured_with": {},
-        "this_profile": {},
+        "seconds_per_million_rows": 0.0, "seconds_per_million_characters": 10_000.0, "seconds_per_subset": 2.0,
+        "growth": 1.0, "at_rows": 1, "measured_with": {}, "this_profile": {},
     }  # fmt: skip
     assert told["steps"]["mine"]["measured_with"] == {"mining.num_negatives": 8, "mining.teacher.model": "bm25"}
     assert told["steps"]["mine"]["this_profile"] == {"mining.num_negatives": 24}
-    rates = RATES | {"steps": {"mine": {"rows_per_second": 10, "settings": {"mining.kept": 8}}}}
+    rates = RATES | {"steps": {"mine": {"seconds_per_million_rows": 10, "settings": {"mining.kept": 8}}}}
     (library.root / "manifests/rates.yaml").write_text(yaml.safe_dump(rates))
     with pytest.raises(ManifestError, match=r"mining\.kept"):
         plan(library)
@@ -137,9 +152,10 @@ def test_every_step_has_a_rate_or_a_reason_to_have_none():
     steps = {*STEPS, "mix", "train"}
     assert steps == {*rates.steps, *rates.unmeasured}
     path = ROOT / "params.yaml"
-    told = basis(rates, load_profile(path, "sample")[1], 1)["steps"]
+    size = Size(1, 1, 1)
+    told = basis(rates, load_profile(path, "sample")[1], size, 1)["steps"]
     assert {step for step, rate in told.items() if rate["this_profile"]} == {"decontaminate", "mine"}
-    assert basis(rates, load_profile(path, "full")[1], 1)["steps"]["identify"]["this_profile"]
+    assert basis(rates, load_profile(path, "full")[1], size, 1)["steps"]["identify"]["this_profile"]
 
 
 @pytest.mark.parametrize("fraction", ["0.01", "0.1"])
@@ -150,10 +166,12 @@ def test_hours_are_within_a_factor_of_two_of_the_measured_ones(fraction):
     for step, seconds in re.findall(r"^\| (\w+)[\w ]* \| [\d,]+ \| ([\d,]+) \|", section[2], re.MULTILINE):
         measured[step] += int(seconds.replace(",", ""))
     rows = int(section[1].replace(",", ""))
-    rates = load_rates()
+    rates, corpus = load_rates(), list(registry.load_all("ml-embed"))
+    share = rows / sum(manifest.samples for manifest in corpus)
+    size = size_of(rates, ((m.task, round(m.samples * share), len(m.subsets)) for m in corpus))
     assert rates.steps.keys() <= measured.keys()
     for step, rate in rates.steps.items():
-        assert 0.5 < worker_seconds(rate, rows, 1027) / measured[step] < 2, step
+        assert 0.5 < worker_seconds(rate, size) / measured[step] < 2, step
 
 
 def test_plan_command_takes_the_same_choices(library):
