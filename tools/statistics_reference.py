@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.pipeline.statistics import OF_STEP
+from tools.model_tables import cell, text_of
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "statistics.md"
 HEAD = """# Statistics of the steps
@@ -26,13 +27,13 @@ def page() -> str:
     parts = [HEAD]
     for step, model in OF_STEP.items():
         schema = model.model_json_schema(by_alias=True)
-        parts.append(f"## {step}\n\n{_sentence(schema)}\n")
+        parts.append(f"## {step}\n\n{text_of(schema)}\n")
         for title, part in _models(schema):
             rows = [
-                f"| `{name}` | {_type(field)} | {_cell(field.get('description', ''))} |"
+                f"| `{name}` | {_type(field)} | {cell(field.get('description', ''))} |"
                 for name, field in part.get("properties", {}).items()
             ]
-            heading = "" if part is schema else f"`{title}`: {_sentence(part)}\n\n"
+            heading = "" if part is schema else f"`{title}`: {text_of(part)}\n\n"
             parts.append("\n".join([f"{heading}| field | type | what it is |", "| --- | --- | --- |", *rows]) + "\n")
     return "\n".join(parts)
 
@@ -43,14 +44,6 @@ def _models(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for title, part in schema.get("$defs", {}).items():
         if not title.endswith(("Settings", "Trust")):
             yield title, part
-
-
-def _sentence(schema: dict[str, Any]) -> str:
-    return " ".join(schema.get("description", "").split())
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _type(field: dict[str, Any]) -> str:

@@ -32,7 +32,9 @@ class Args(Section):
     """Columns, and the size of a class. The query language of the subset states the language of each text."""
 
     text: str
+    """Column of the text."""
     label: str
+    """Column of its class."""
     code: bool = False
     """Whether the texts are program text."""
     per_language: int = Field(ge=1)

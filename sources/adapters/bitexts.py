@@ -25,6 +25,7 @@ class Args(Section):
     """Column of the structs, and the sampling rate."""
 
     column: str = "translation"
+    """Column whose value has a text for each language."""
     every: int = Field(default=1, ge=1)
     """Take every n-th record. The files of all pairs begin with the same sentences, so the first n would overlap."""
 

@@ -29,6 +29,7 @@ class Args(Section):
     pattern: str
     """Regular expression to search for in the file name; each named group becomes a column."""
     shape: ShapeSpec
+    """The shape that reads each file."""
 
     @field_validator("pattern")
     @classmethod

@@ -30,6 +30,7 @@ class Args(Section):
     negative: list[int] = [1, 2]
     """Scores of given negatives. Higher scores may be nearly relevant; 0 was not retrieved at all."""
     max_negatives: int = Field(default=8, ge=0)
+    """Most given negatives of a row."""
 
 
 class _Line(BaseModel):

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import is_blank
 from sources.drafting import Drafts
 from sources.parts import Context
@@ -19,10 +20,9 @@ _FIELD_LIST = re.compile(r"(?:^|\n)[ \t]*(?::\w[^:\n]*:|@\w+|>>> |(?:Args|Argume
 """Start of a parameter list or an example that follows a description without an empty line."""
 
 
-class Args(BaseModel):
+class Args(Section):
     """Arguments of the adapter."""
 
-    model_config = ConfigDict(extra="forbid")
     min_words: int = Field(default=3, ge=1)
     """Least number of words of a description."""
 

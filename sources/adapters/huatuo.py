@@ -20,7 +20,9 @@ class Args(Section):
     """Arguments of the adapter."""
 
     questions: str = "questions"
+    """Column of the questions."""
     answers: str = "answers"
+    """Column of the answers."""
     separator: str | None = None
     """Text between the answers, which are joined to one; null: only the first answer is used."""
 

@@ -44,6 +44,7 @@ class Args(Section):
     """Arguments of the adapter."""
 
     min_words: int = Field(default=2, ge=1)
+    """Fewest words of a message."""
     min_chars: int = Field(default=8, ge=1)
     """An English message needs at least `min_words` words or `min_chars` characters."""
 

@@ -34,6 +34,7 @@ class Problems(Section):
     """Table of a dataset of problems, and the sections of a statement."""
 
     table: str
+    """Name of the table in the manifest."""
     sections: dict[str, str]
     """Column → heading (may be empty), in the order of the statement; structs in a list are written field by field."""
 
@@ -44,9 +45,13 @@ class Args(Section):
     problem: str = "question_id"
     """Column that identifies a problem; each problem makes one row."""
     dataset: str = "dataset"
+    """Column with the name of the dataset of a solution's problem."""
     split: str = "split"
+    """Column with the split of the problem."""
     index: str = "index"
+    """Column with the number of the problem."""
     solution: str = "solution"
+    """Column of the program."""
     score: str = "pass_rate"
     """Score column. The solution with the highest score is taken, the first one of a tie; a missing score is lowest."""
     fences: list[str] = []

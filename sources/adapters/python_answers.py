@@ -29,6 +29,7 @@ class Args(Section):
     """Columns of the texts."""
 
     query: TextExpr
+    """Column of the question."""
     answers: list[str] = Field(min_length=1)
     """Columns that may hold the code; the first one with code that parses is used."""
 

@@ -21,7 +21,9 @@ class Args(Section):
     """Arguments of the adapter."""
 
     text: str
+    """Column of the conversation."""
     user: str = Field(min_length=1)
+    """Mark before what the user says."""
     assistant: str = Field(min_length=1)
     """Markers before the turns of the user and of the assistant."""
 

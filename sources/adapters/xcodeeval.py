@@ -34,10 +34,13 @@ class Args(Section):
     query: str
     """A problem (`nl`) or a program (`source_code`)."""
     positives: str = "positive_code"
+    """Columns of positives."""
     negatives: str = "negative_code"
+    """Columns of given negatives."""
     code: str = "source_code"
     """Field of an object that holds the program."""
     max_negatives: int = Field(default=24, ge=0)
+    """Most given negatives of a row."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

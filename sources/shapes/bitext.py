@@ -20,7 +20,9 @@ class Args(Section):
     """Columns of the two texts."""
 
     query: TextExpr
+    """Column of the text that becomes the query."""
     positive: TextExpr
+    """Column of its translation."""
     limit: int | None = Field(default=None, ge=1)
     """Most rows of a file, since parallel corpora are far larger than their share of any mix."""
 

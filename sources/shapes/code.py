@@ -23,9 +23,13 @@ class Args(Section):
     """Columns of the texts, and which of them is code."""
 
     query: TextExpr
+    """Column of the query."""
     positive: TextExpr
+    """Column of the positive."""
     negatives: list[str] = []
+    """Columns of given negatives: texts, or lists of texts."""
     code: Literal["query", "positive", "both"] = "positive"
+    """Sides that are programs."""
     language: str | None = None
     """Column with the name of the programming language; null: the subset declares the language."""
     records: int | None = Field(default=None, ge=1)

@@ -25,10 +25,15 @@ class Args(Section):
     messages: str | None = None
     """A list of structs (role, content), in the order of the conversation."""
     role: str = "role"
+    """Field of a message that says whose it is."""
     content: str = "content"
+    """Field of a message with its text."""
     user: list[str] = ["user", "human"]
+    """Values of `role` of the side that asks."""
     assistant: list[str] = ["assistant", "gpt"]
+    """Values of `role` of the side that answers."""
     instruction: TextExpr | None = None
+    """Column of the instruction."""
     input: str | None = None
     """Column with the input of the instruction; if not empty, it is appended to the instruction after a line end."""
     no_input: list[str] = []
@@ -37,6 +42,7 @@ class Args(Section):
     input_label: str | None = None
     """Prefix of some inputs, which is removed."""
     output: TextExpr | None = None
+    """Column of the answer."""
     min_words: int = Field(default=0, ge=0)
     """Least words of `output`; records with fewer are filtered, unless `instead` has a reply."""
     instead: TextExpr | None = None

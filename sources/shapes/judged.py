@@ -35,7 +35,9 @@ class Args(Section):
     """Columns, and the meaning of the labels."""
 
     query: TextExpr
+    """Column of the query."""
     document: TextExpr
+    """Column of the document."""
     key: TextExpr | None = None
     """Column that identifies a query; null: the text of the query."""
     negatives: list[str] = []
@@ -43,10 +45,13 @@ class Args(Section):
     label: str | None = None
     """Column of the judgement; null: every document is relevant."""
     relevant: list[str] = []
+    """Labels of documents that are relevant."""
     irrelevant: list[str] = []
+    """Labels of documents that are not."""
     between: list[str] = []
     """Labels of documents that are neither relevant nor irrelevant; they are filtered."""
     max_negatives: int = Field(default=24, ge=0)
+    """Most given negatives of a row."""
 
     @model_validator(mode="after")
     def _labels(self) -> Args:

@@ -36,8 +36,11 @@ class Args(Section):
     """Columns, and the names of the labels."""
 
     mode: Literal["clustering", "classification"]
+    """How a row is made of texts and classes."""
     text: TextExpr = "text"
+    """Column of the text."""
     label: str = "label"
+    """Column of its class."""
     label_from: Literal["column", "first", "file"] = "column"
     """Source of the class. `column`: the whole value. `first`: the first element of a list, or the first word of a
     text. `file`: the file name without folders and extension."""

@@ -27,9 +27,13 @@ class Args(Section):
     """Columns, and the meaning of the labels (numbers or names, as in the file)."""
 
     premise: TextExpr = "premise"
+    """Column of the premise."""
     hypothesis: TextExpr = "hypothesis"
+    """Column of the hypothesis."""
     label: str = "label"
+    """Column of the judgement."""
     entailed: int | str = 0
+    """Label of hypotheses that follow from the premise."""
     others: list[int | str] = [1, 2]
     """Labels of neutral and contradicting hypotheses."""
     unlabeled: list[int | str] = [-1]

@@ -24,7 +24,9 @@ class Args(Section):
     """Columns of the texts."""
 
     query: TextExpr
+    """Column of the query."""
     positive: TextExpr
+    """Column of the positive."""
     negatives: list[str] = []
     """Columns of texts or of lists of texts; all their texts are negatives."""
     max_negatives: int | None = Field(default=None, ge=1)

@@ -28,10 +28,15 @@ class Args(Section):
     """Columns, and the meaning of the labels (numbers or names, as in the file)."""
 
     first: TextExpr = "sentence1"
+    """Column of one text."""
     second: TextExpr = "sentence2"
+    """Column of the other."""
     label: str = "label"
+    """Column of the judgement."""
     same: int | str = 1
+    """Label of texts that mean the same."""
     different: int | str = 0
+    """Label of texts that do not."""
 
 
 def partners(args: Args, tables: Collection[str]) -> Collection[str]:

@@ -20,7 +20,9 @@ class Args(Section):
     """Columns of the question and its context."""
 
     question: TextExpr = "question"
+    """Column of the question."""
     context: TextExpr = "context"
+    """Column of the passage that answers it."""
     each: str | None = None
     """List column of structs, each of which makes a row; `question` and `skip` are fields of it (SQuAD's `qas`)."""
     skip: str | None = None

@@ -37,7 +37,9 @@ class Table(Section):
     """A table of texts with ids."""
 
     id: str
+    """Column of the id."""
     text: TextExpr
+    """Column of the text."""
     code: bool = False
     """The language column holds names of programming languages; an empty value means the language of the query."""
 
@@ -46,11 +48,15 @@ class Judgements(Section):
     """Pairs of ids with a score, or triples (query, positive, negative)."""
 
     query: str
+    """Column with the id of a query."""
     document: str
     """The judged document; in triples, the positive."""
     score: str | None = None
+    """Column of the relevance."""
     relevant_from: float = 1
+    """Least score of a relevant document."""
     negative: str | None = None
+    """Column with the id of a document that is not relevant."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Judgements:
@@ -63,11 +69,15 @@ class Args(Section):
     """Columns of the manifest's tables `queries`, `corpus` and `judgements`."""
 
     queries: Table
+    """Table of queries."""
     corpus: Table
+    """Table of documents."""
     judgements: Judgements
+    """Table of judgements."""
     positives: Literal["first", "best", "all"] = "first"
     """Which relevant documents to use: the first one judged, the first one with the highest score, or one row each."""
     max_negatives: int = Field(default=24, ge=0)
+    """Most given negatives of a row."""
 
     @model_validator(mode="after")
     def _best_by_score(self) -> Args:

@@ -20,11 +20,15 @@ class Args(Section):
     """Columns, and the threshold for positives."""
 
     first: TextExpr = "sentence1"
+    """Column of one text."""
     second: TextExpr = "sentence2"
+    """Column of the other."""
     score: str = "score"
+    """Column of the similarity."""
     threshold: float
     """Score from which a pair is used, inclusive."""
     higher_is_closer: bool = True
+    """A higher score means more similar."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
