@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.node_losses --losses 10
 
 The raw files are those of the rehearsal (`benchmarks.rehearsal`). One build runs undisturbed in one local process. The
-other runs by the same commands with `--engine ray` on a cluster of nodes on this machine, each with its own processes.
+other runs by the same commands with `--engine ray` on a cluster of nodes on this machine, each with its own processes and an object store
+of 80 MB.
 A node is ended by SIGKILL of its raylet and its workers as soon as a worker of it runs a task, and another node joins.
 Every loss is printed with the node and the task's process. All files of `work/` and `out/` must be equal at the end.
 """
@@ -31,6 +32,8 @@ from sources import registry
 
 STEPS = steps.STEPS[:-1]
 """All but the report."""
+STORE = 80_000_000
+"""Bytes of a node's object store: about the least that Ray takes."""
 SOURCES = ("gooaq", "snli", "banking77", "ocgi", "sib200", "massive_intent", "xnli")
 
 
@@ -108,7 +111,7 @@ class Killer:
 
     def __init__(self, cluster: Any, nodes: int, most: int) -> None:
         self._cluster, self._most = cluster, most
-        self._nodes = [cluster.add_node(num_cpus=1) for _ in range(nodes)]
+        self._nodes = [cluster.add_node(num_cpus=1, object_store_memory=STORE) for _ in range(nodes)]
         self.allowed = self.lost = 0
 
     def look(self) -> None:
@@ -129,7 +132,7 @@ class Killer:
         print(f"  lost node {node.node_id[:8]} (raylet {raylet}) while {running} ran a task", flush=True)
         self._nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
-        self._nodes.append(self._cluster.add_node(num_cpus=1))
+        self._nodes.append(self._cluster.add_node(num_cpus=1, object_store_memory=STORE))
 
 
 def _raylet(node: Any) -> int:

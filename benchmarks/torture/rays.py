@@ -1,4 +1,4 @@
-"""Ray: drivers and workers that are killed, two builds at once, nodes that are lost; then the same bytes."""
+"""Ray: drivers and workers killed, two builds at once, a small object store, nodes lost; then the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks._ray_tasks import runs_a_task
 from benchmarks.torture import verbs
@@ -20,15 +22,20 @@ from benchmarks.torture.rows import Row
 _MARK = "CURATE_TORTURE"
 """Variable in the environment of every process that a run starts, which also Ray's processes have."""
 ORPHANS_S = 10.0
+WAYS = ("the driver killed", "a worker killed", "two builds at once", "a small object store")
+SMALL_STORE = {"RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(80_000_000)}
+"""Ray takes no less than 75 MiB."""
 
 
 def row(count: int, seed: int) -> Row:
-    """Try `count` kills of a driver, of a worker, or two builds at once; half as many nodes are lost besides."""
-    result = Row("Ray: drivers and workers killed, two builds at once, nodes lost while tasks run")
+    """Try `count` kills of a driver, of a worker, two builds at once or a small store; half as many nodes are lost besides."""
+    result = Row(
+        "Ray: drivers and workers killed, two builds at once, a small object store, nodes lost while tasks run"
+    )
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder, verbs.Stages(Path(folder)) as stages:
         for number in range(count):
-            way = ("the driver killed", "a worker killed", "two builds at once")[number % 3]
+            way = WAYS[number % len(WAYS)]
             step = rng.choice([1, 2, 3])
             stages.restore(step)
             what = f"{' '.join(verbs.VERBS[step])}, {way}"
@@ -42,9 +49,9 @@ def row(count: int, seed: int) -> Row:
 
 
 def _tried(stages: verbs.Stages, step: int, way: str, rng: random.Random, mark: str) -> str:
-    first = _start(stages, step, mark)
+    first = _start(stages, step, mark, SMALL_STORE if way == "a small object store" else {})
     second = _start(stages, step, mark) if way == "two builds at once" else None
-    until = time.monotonic() + (60 if way == "a worker killed" else rng.uniform(2, 12))
+    until = time.monotonic() + (60 if way in ("a worker killed", "a small object store") else rng.uniform(2, 12))
     worker = None
     while worker is None and time.monotonic() < until and first.poll() is None:
         time.sleep(0.01)
@@ -77,12 +84,13 @@ def _tried(stages: verbs.Stages, step: int, way: str, rng: random.Random, mark: 
     return f"{len(left)} processes were left" if left else ""
 
 
-def _start(stages: verbs.Stages, step: int, mark: str) -> subprocess.Popen[bytes]:
+def _start(
+    stages: verbs.Stages, step: int, mark: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "curation.cli.app", *verbs.VERBS[step], "--engine", "ray", "--workers", "2"]
     with stages.log.open("ab") as log:
-        return subprocess.Popen(
-            command, cwd=stages.root, env=verbs.project.environment(stages.root) | {_MARK: mark}, stdout=log, stderr=log
-        )
+        environment = verbs.project.environment(stages.root) | {_MARK: mark, **variables}
+        return subprocess.Popen(command, cwd=stages.root, env=environment, stdout=log, stderr=log)
 
 
 def _marked(mark: str) -> list[int]:
