@@ -25,7 +25,12 @@ QUICK = (
     "tests/sources/test_contract.py",
     "tests/core/test_engine.py",
 )
-NO_CALLS_HOME = {"DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+NO_CALLS_HOME = {
+    "DVC_NO_ANALYTICS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "NO_MKDOCS_2_WARNING": "1",
+}
 
 
 def setup() -> None:
@@ -86,6 +91,13 @@ def bench(*arguments: str) -> None:
         run("python", "-m", f"benchmarks.{name}")
 
 
+def docs() -> None:
+    """Build the documentation site into site/, offline; a warning or a broken link is an error."""
+    setup()
+    run("python", "-m", "mkdocs", "build", "--strict", "--quiet")
+    print("site/index.html")
+
+
 def matrix() -> None:
     """Load exports with transformers 4 and sentence-transformers 5, in an environment of their own, and compare."""
     setup()
@@ -126,7 +138,7 @@ def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([BIN / program, *arguments], cwd=ROOT, env=environment)
 
 
-TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, matrix, real, clean)}
+TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, docs, matrix, real, clean)}
 
 
 def main() -> None:

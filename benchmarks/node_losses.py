@@ -3,10 +3,10 @@
     .venv/bin/python -m benchmarks.node_losses --losses 10
 
 The raw files are those of the rehearsal (`benchmarks.rehearsal`). One build runs undisturbed in one local process. The
-other runs by the same commands with `--engine ray` on a cluster of nodes on this machine, each with its own processes and an object store
-of 80 MB.
-A node is ended by SIGKILL of its raylet and its workers as soon as a worker of it runs a task, and another node joins.
-Every loss is printed with the node and the task's process. All files of `work/` and `out/` must be equal at the end.
+other runs by the same commands with `--engine ray` on a cluster of nodes on this machine, each with its own processes
+and an object store of 80 MB. A node is ended by SIGKILL of its raylet and its workers as soon as a worker of it runs a
+task, and another node joins. Every loss is printed with the node and the task's process. All files of `work/` and
+`out/` must be equal at the end.
 """
 
 from __future__ import annotations

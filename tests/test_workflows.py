@@ -17,7 +17,7 @@ def jobs(path):
 
 
 def test_there_are_some():
-    assert [path.name for path in FILES] == ["check.yml", "dependencies.yml"]
+    assert [path.name for path in FILES] == ["check.yml", "dependencies.yml", "release.yml"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

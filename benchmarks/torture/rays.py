@@ -28,7 +28,7 @@ SMALL_STORE = {"RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(80_000_000)}
 
 
 def row(count: int, seed: int) -> Row:
-    """Try `count` kills of a driver, of a worker, two builds at once or a small store; half as many nodes are lost besides."""
+    """Try each of `WAYS`, `count` times in all, and lose half as many nodes besides."""
     result = Row(
         "Ray: drivers and workers killed, two builds at once, a small object store, nodes lost while tasks run"
     )
