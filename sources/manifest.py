@@ -6,6 +6,7 @@ Strings under `tables` and `shape` may contain `{name}` placeholders, which are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -32,7 +33,7 @@ Collection = Literal["ml-embed", "f2llm-v2", "kalm", "community", "offline"]
 157 are these and the 121. `kalm`: a data set of KaLM-Embedding's open fine-tuning data. `community`: added later, from
 the Hub or another origin. `offline`: real texts that need no Hub."""
 
-INCLUDES: dict[Collection, tuple[Collection, ...]] = {"f2llm-v2": ("ml-embed",)}
+INCLUDES: Mapping[str, tuple[Collection, ...]] = {"f2llm-v2": ("ml-embed",)}
 """Collection → the collections whose sources are also its own. A manifest states one collection, the smallest."""
 
 ArrowType = Literal["string", "bool", "int64", "float64", "list<string>", "struct", "list<struct>", "any"]

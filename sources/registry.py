@@ -170,8 +170,12 @@ def read_manifest(path: Path) -> Manifest:
 
 def load_all(collection: Collection | None = None, root: Path | None = None) -> Iterator[Manifest]:
     """Yield all manifests, or those of one collection and of the collections that it includes, by name."""
-    wanted = () if collection is None else (collection, *INCLUDES.get(collection, ()))
     for name in names(root):
         manifest = load(name, root)
-        if collection is None or manifest.collection in wanted:
+        if collection is None or belongs(manifest, collection):
             yield manifest
+
+
+def belongs(manifest: Manifest, collection: str) -> bool:
+    """Tell whether a source is of a collection, or of one that it includes."""
+    return manifest.collection == collection or manifest.collection in INCLUDES.get(collection, ())

@@ -92,7 +92,9 @@ class _Parser:
         self._args = args
         self._users = {_plain(name) for name in args.user}
         self._assistants = {_plain(name) for name in args.assistant}
-        self.markers = [name for name in (*args.user, *args.assistant) if not (name[0].isalnum() and name[-1].isalnum())]
+        self.markers = [
+            name for name in (*args.user, *args.assistant) if not (name[0].isalnum() and name[-1].isalnum())
+        ]
         longest_first = sorted(self.markers, key=len, reverse=True)
         self._marker = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         self.marked = False

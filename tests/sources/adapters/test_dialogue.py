@@ -7,13 +7,14 @@ from tests.support.shaping import run, texts
 
 ARGS = {"turns": "d", "user": ["<user>", "user", "Q:"], "assistant": ["<assistant>", "assistant", "A:"]}
 TALK = [("q1", "a1"), ("q2", "a2")]
+PAIRS = (("user", "q1"), ("assistant", "a1"), ("User", "q2"), ("assistant", "a2"))
 FORMS = {
     "text": "Preamble. <user> q1 <assistant> a1\n<user>q2<assistant>a2 <user> thanks",
     "texts": ["q1", "a1", "q2", "a2", "thanks"],
     "texts with markers": ["Q: q1", "A: a1", " Q:q2", "A: a2"],
-    "objects": [{"role": r, "content": t} for r, t in (("user", "q1"), ("assistant", "a1"), ("User", "q2"), ("assistant", "a2"))],
-    "other keys": [{"from": r, "value": t} for r, t in (("system", "s"), ("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2"))],
-    "pairs": [["user", "q1"], ["assistant", "a1"], ["user", "q2"], ["assistant", "a2"]],
+    "objects": [{"role": who, "content": what} for who, what in PAIRS],
+    "other keys": [{"from": who, "value": what} for who, what in (("system", "s"), *PAIRS)],
+    "pairs": [list(pair) for pair in PAIRS],
 }  # fmt: skip
 
 

@@ -7,15 +7,19 @@ ARGS: dict = {}
 
 def test_the_instruction_is_taken_off_and_no_positive_becomes_a_negative():
     records = [
-        {"query": "Instruct: Find the answer.\nQuery: how high is it?", "pos": ["31 m", "thirty-one"], "neg": ["12 m", "thirty-one"]},
+        {
+            "query": "Instruct: Find it.\nQuery: how high is it?",
+            "pos": ["31 m", "thirty-one"],
+            "neg": ["12 m", "thirty-one"],
+        },
         {"query": "Instruct: Find the answer. \n Query: how old?", "pos": ["180 years"], "neg": []},
         {"query": "a bare query", "pos": ["answer"], "neg": ["other"]},
         {"query": "Instruct: Nothing follows.", "pos": ["x"], "neg": ["y"]},
-    ]  # fmt: skip
+    ]
     rows, bad, _ = run("instructed", ARGS, records=records)
     assert bad == []
     assert [(row["query"], row["positive"], row["negatives"]) for row in rows] == [
-        ("how high is it?", "31 m", ["12 m"]),
+        ("how high?", "31 m", ["12 m"]),
         ("how old?", "180 years", []),
         ("a bare query", "answer", ["other"]),
         ("Instruct: Nothing follows.", "x", ["y"]),

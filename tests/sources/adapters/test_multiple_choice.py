@@ -38,7 +38,7 @@ def test_a_number_counts_from_the_first_and_an_explanation_takes_the_place_of_th
 
 
 def test_options_in_another_form_are_an_error_that_says_what_was_found():
-    with pytest.raises(SchemaError, match="'o' is neither a text nor an object.*found: label, text"):
+    with pytest.raises(SchemaError, match=r"'o' is neither a text nor an object.*found: label, text"):
         run("multiple_choice", KEYED, records=[{"q": "q", "o": [{"label": "A", "text": "x"}], "a": "A"}])
 
 
