@@ -14,6 +14,7 @@ from typing import Any
 from rich.table import Table
 
 from curation.build import Build
+from curation.langid.step.verdicts import NOT_NAMED
 from curation.mixing.capping import expected_under_cap
 from curation.mixing.recipe import built_mixes, load_recipe
 from curation.pipeline.estimate import basis, basis_lines, hours, load_rates
@@ -182,7 +183,7 @@ def _download(raw: Sequence[Download]) -> dict[str, int]:
 def _codes(manifests: Sequence[Manifest]) -> tuple[set[str], set[str]]:
     tags = {tag for m in manifests for tag in m.languages()}
     programming = {tag for tag in tags if tag.endswith("-Code")}
-    return {tag.rpartition("-")[0] for tag in tags - programming}, programming
+    return {tag.rpartition("-")[0] for tag in tags - programming} - NOT_NAMED, programming
 
 
 def _beside(declared: set[str], of_release: Iterable[str]) -> dict[str, Any]:

@@ -37,6 +37,22 @@ def test_a_collection_holds_what_it_includes_and_nothing_else():
     assert not held["f2llm-v2"] & (held["community"] | held["kalm"])
 
 
+def test_the_data_of_kalm_add_up():
+    """Sets of which a folder is known, those of which none is, and all together as arXiv 2604.02045 counts them."""
+    datasets = published.kalm_datasets()
+    ours = Counter[int]()
+    for manifest in registry.load_all("kalm"):
+        ours.update(subset.samples or 0 for subset in manifest.subsets.values())
+    counted = Counter(dataset.pairs for dataset in datasets if dataset.pairs is not None)
+    assert counted.total() == 62
+    assert sum(pairs * count for pairs, count in counted.items()) == 3_655_225
+    assert ours <= counted, "each subset has the pairs of a data set"
+    left_out = counted - ours
+    assert (ours.total(), left_out.total()) == (53, 9)
+    assert sum(pairs * count for pairs, count in left_out.items()) == 523_614
+    assert sum(manifest.samples for manifest in registry.load_all("kalm")) == 3_131_611
+
+
 def test_the_sources_are_those_of_the_release_with_its_families_and_tasks():
     released = {(row.source, row.family, row.task) for row in read_release().rows}
     ours = {(m.name, m.family, m.task) for m in registry.load_all("f2llm-v2")}
