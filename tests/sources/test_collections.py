@@ -1,5 +1,6 @@
 """The collections: what each holds, and the sums of the published corpora."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from curation.pipeline.source_filter import Filter
 from curation.report import published
 from sources import registry
+from sources.manifest import HubOrigin
 from sources.released import read_release
 from tests.support import ROOT
 
@@ -98,3 +100,53 @@ def test_there_are_so_many_published_languages():
 def test_the_profile_of_the_whole_corpus_takes_the_collection():
     profile = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["f2llm-v2"]
     assert profile["sources"] == {"collection": "f2llm-v2"}
+
+
+COMMUNITY = list(registry.load_all("community"))
+ADDED = {
+    "tapaco": {"cbk", "gos", "ile", "jbo", "lfn", "orv", "ota", "tlh", "tok"},
+    "oldi_seed": {"mak"},
+    "smol_documents": {"hoc", "unr"},
+    "mafand": {"bbj", "pcm"},
+    "ilist": {"bra"},
+    "commitpackft": {"julia", "elixir", "clojure"},
+    "rosetta_code": {
+        "ada",
+        "cobol",
+        "erlang",
+        "fortran",
+        "nim",
+        "prolog",
+        "racket",
+        "scheme",
+        "smalltalk",
+        "tcl",
+        "zig",
+    },
+}
+"""Source → languages that no source of the published corpus declares."""
+
+
+def names(manifests) -> set[str]:
+    return {tag.rpartition("-")[0] for manifest in manifests for tag in manifest.languages()}
+
+
+def test_community_sources_add_the_languages_that_they_say():
+    corpus = names(registry.load_all("f2llm-v2"))
+    for source, languages in ADDED.items():
+        assert languages <= names([registry.load(source)]) - corpus, source
+
+
+@pytest.mark.parametrize("manifest", COMMUNITY, ids=lambda manifest: manifest.name)
+def test_a_community_source_says_what_was_checked(manifest):
+    assert "Contamination: " in manifest.notes
+    assert manifest.license.id
+
+
+def test_no_community_source_is_the_data_of_an_evaluation():
+    lines = (ROOT / "manifests/evaluations/mteb.jsonl").read_text("utf-8").splitlines()
+    evaluated = {json.loads(line).get("repo", "").lower() for line in lines[1:]}
+    assert len(evaluated) > 1000
+    repositories = {m.origin.repo.lower() for m in COMMUNITY if isinstance(m.origin, HubOrigin)}
+    assert repositories
+    assert not repositories & evaluated
