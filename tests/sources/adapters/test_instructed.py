@@ -8,7 +8,7 @@ ARGS: dict = {}
 def test_the_instruction_is_taken_off_and_no_positive_becomes_a_negative():
     records = [
         {
-            "query": "Instruct: Find it.\nQuery: how high is it?",
+            "query": "Instruct: Find it.\nQuery: how high?",
             "pos": ["31 m", "thirty-one"],
             "neg": ["12 m", "thirty-one"],
         },
