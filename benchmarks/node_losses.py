@@ -82,7 +82,7 @@ def prepare(folder: Path, names: list[str], fraction: float) -> None:
     project.mkdir(parents=True)
     manifests = [registry.load(name) for name in names]
     generate(project, manifests, fraction)
-    steps.write_settings(project, manifests, everything=False)
+    steps.write_settings(project, manifests)
 
 
 def curate(project: Path, step: str, *options: str, watch: Callable[[], None] = lambda: None) -> None:

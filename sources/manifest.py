@@ -6,6 +6,7 @@ Strings under `tables` and `shape` may contain `{name}` placeholders, which are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -27,9 +28,13 @@ Task = Literal[
     "summarization", "text-to-code", "title-matching", "topic-classification",
 ]  # fmt: skip
 
-Collection = Literal["ml-embed", "community", "offline"]
-"""`ml-embed`: one of the 121 sources of the published corpus. `community`: added later, from the Hub or another origin.
-`offline`: real texts that need no Hub."""
+Collection = Literal["ml-embed", "f2llm-v2", "kalm", "community", "offline"]
+"""`ml-embed`: one of the 121 sources of ML-Embed's corpus. `f2llm-v2`: one of the other 36 of F2LLM-v2's corpus, whose
+157 are these and the 121. `kalm`: a data set of KaLM-Embedding's open fine-tuning data. `community`: added later, from
+the Hub or another origin. `offline`: real texts that need no Hub."""
+
+INCLUDES: Mapping[str, tuple[Collection, ...]] = {"f2llm-v2": ("ml-embed",)}
+"""Collection → the collections whose sources are also its own. A manifest states one collection, the smallest."""
 
 ArrowType = Literal["string", "bool", "int64", "float64", "list<string>", "struct", "list<struct>", "any"]
 """Declared type of a raw column. Columns are cast to it; `struct`, `list<struct>` and `any` stay as in the file."""

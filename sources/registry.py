@@ -22,7 +22,7 @@ from open_ml_embed.core.printing import print_text
 from open_ml_embed.core.registry import cannot_load, declared, report
 from open_ml_embed.core.validation_errors import refusal
 from open_ml_embed.core.yaml_file import read_yaml
-from sources.manifest import Collection, Manifest
+from sources.manifest import INCLUDES, Collection, Manifest
 
 GROUP = "open_ml_embed.sources"
 """Group of the entry points of distributions that provide a manifest folder."""
@@ -169,8 +169,13 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def load_all(collection: Collection | None = None, root: Path | None = None) -> Iterator[Manifest]:
-    """Yield all manifests, or those of one collection, in the order of their names."""
+    """Yield all manifests, or those of one collection and of the collections that it includes, by name."""
     for name in names(root):
         manifest = load(name, root)
-        if collection is None or manifest.collection == collection:
+        if collection is None or belongs(manifest, collection):
             yield manifest
+
+
+def belongs(manifest: Manifest, collection: str) -> bool:
+    """Tell whether a source is of a collection, or of one that it includes."""
+    return manifest.collection == collection or manifest.collection in INCLUDES.get(collection, ())

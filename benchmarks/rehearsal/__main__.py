@@ -1,4 +1,4 @@
-"""Build all 121 sources of the corpus together, on made-up data in the real raw formats, and measure and check it.
+"""Build all sources of a corpus together, on made-up data in the real raw formats, and measure and check it.
 
 For each fraction, the raw files of every source and subset are made from the test fixtures, with other words, so that
 each source has that fraction of its published samples. Then the real command line runs every step in a process of its
@@ -30,6 +30,7 @@ NEEDED = {"fetch", "normalize", "identify", "dedup", "decontaminate"}
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--fraction", type=float, nargs="+", default=[], help="of the corpus; default: 0.001")
+    arguments.add_argument("--collection", choices=steps.COLLECTIONS, default="ml-embed", help="whose sources")
     arguments.add_argument("--source", nargs="+", default=[], help="only these sources")
     arguments.add_argument("--folder", type=Path, default=steps.ROOT / "work" / "rehearsal")
     arguments.add_argument("--workers", type=int, default=2)
@@ -43,9 +44,9 @@ def main() -> None:
     arguments.add_argument("--machine", default="two cores of a 2020s server", help="for manifests/rates.yaml")
     arguments.add_argument("--note", default="", help="a sentence about the machine, for docs/scale.md")
     chosen = arguments.parse_args()
-    known = {manifest.name: manifest for manifest in registry.load_all("ml-embed")}
+    known = {manifest.name: manifest for manifest in registry.load_all(chosen.collection)}
     if unknown := set(chosen.source) - set(known):
-        arguments.error(f"no sources of the collection: {', '.join(sorted(unknown))}")
+        arguments.error(f"no sources of the collection {chosen.collection}: {', '.join(sorted(unknown))}")
     if unknown := set(chosen.steps) - set(steps.STEPS):
         arguments.error(f"no steps: {', '.join(sorted(unknown))}; there are: {', '.join(steps.STEPS)}")
     manifests = [manifest for name, manifest in known.items() if not chosen.source or name in chosen.source]
@@ -82,7 +83,7 @@ def rehearse(chosen: argparse.Namespace, manifests: list[Manifest], fraction: fl
     seconds = time.monotonic() - began
     raw = sum(path.stat().st_size for path in (folder / "raw").rglob("*") if path.is_file())
     print(f"{len(truth.records):,} raw files, {raw / 2**20:,.0f} MiB, made in {seconds:,.0f} s", flush=True)
-    steps.write_settings(folder, manifests, everything=everything)
+    steps.write_settings(folder, manifests, chosen.collection if everything else None)
     costs: dict[str, dict[str, float]] = {}
     failures: list[str] = []
     for step in chosen.steps:

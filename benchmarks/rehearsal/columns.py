@@ -20,7 +20,9 @@ PASSAGES = frozenset(
     ("positive", "negative", "answer", "passage", "abstract", "context", "contexts", "output", "response", "responses",
      "targets", "content", "body", "value", "citation", "review_snippets", "ans", "pos", "neg", "answers", "post1",
      "post2", "reference_answer", "positive_passages", "negative_passages", "title_body", "upvoted_answer", "desc",
-     "solution", "source_code", "selftext", "code", "texts", "Conversation", "conversation", "conversations")
+     "solution", "source_code", "selftext", "code", "texts", "Conversation", "conversation", "conversations",
+     "dialogue", "Positive Document", "Hard Negative Document", "positive_document", "hard_negative_document", "reply",
+     "exp")
 )  # fmt: skip
 SENTENCES = frozenset(
     ("premise", "hypothesis", "sentence1", "sentence2", "sentence", "translation", "simplified", "summary",
@@ -91,7 +93,12 @@ def _labels(manifest: Manifest) -> set[str]:
     inner = args.get("shape", {})
     args = {**args, **inner.get("args", {})}
     kinds = {manifest.shape.kind, inner.get("kind")}
-    labels = {args[name] for name in ("label", "scores", "score", "language") if isinstance(args.get(name), str)}
+    labels = {
+        args[name] for name in ("label", "wrong", "scores", "score", "language") if isinstance(args.get(name), str)
+    }
+    if "multiple_choice" in kinds:  # an answer is one of its options
+        options = args["options"]
+        labels |= {args["answer"], *([options] if isinstance(options, str) else options)}
     if kinds & {"label", "nli", "paraphrase", "judged"} and "label" not in args:
         labels.add("label")
     labels |= {column.column for column in manifest.language_columns() if isinstance(column, LangColumn)}

@@ -12,14 +12,17 @@ import io
 import json
 import re
 import tarfile
+import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, unescape
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from sources.manifest import RawTable
 
 TYPED = {"Hans": "Hani", "Hant": "Hani", "Hang": "Kore"}
 """Script in a language tag → its name in the answers of `curation.langid.scripts`."""
@@ -61,23 +64,43 @@ class Addition:
     broken: set[int] = field(default_factory=set)
 
 
-def kind_of(path: Path, table_format: str) -> str:
-    """Return how a file is laid out: the format of its table, except for archives and arrays."""
+def kind_of(path: Path, table: RawTable) -> str:
+    """Return how a file is laid out: the format of its table, except for archives, arrays and nested records."""
     if path.name.endswith(".tar.gz"):
         return "tar"
-    if table_format in ("json", "jsonl"):
-        return "json" if _text(path).lstrip()[:1] == "[" else "jsonl"
-    return table_format
+    if path.name.endswith(".zip"):
+        return "zip"
+    return table.format if table.format == "parquet" else _kind_of_text(_text(path), table)
 
 
-def read(path: Path, kind: str, members: list[str] | None = None) -> list[Records]:
+def _kind_of_text(text: str, table: RawTable) -> str:
+    if table.format in ("json", "jsonl"):
+        if table.record_path != "item":
+            return "nested"
+        return "json" if text.lstrip()[:1] == "[" else "jsonl"
+    return table.format
+
+
+def read(path: Path, kind: str, table: RawTable) -> list[Records]:
     """Return the records of a raw file, by member if it is an archive."""
     if kind == "parquet":
         rows = pq.read_table(path).to_pylist()
         return [Records(len(rows), len(rows), list(enumerate(rows)))]
     if kind == "tar":
-        return _members(path, members or ["**"])
-    text = _text(path)
+        return _members(path, table.members or ["**"])
+    if kind == "zip":
+        found = []
+        for name, text in _unzipped(path, table):
+            (records,) = _of_text(text, _kind_of_text(text, table), table)
+            found.append(replace(records, member=name))
+        return found
+    return _of_text(_text(path), kind, table)
+
+
+def _of_text(text: str, kind: str, table: RawTable) -> list[Records]:
+    if kind == "nested":
+        rows = [record for held in _containers(json.loads(text), table.record_path) for record in held]
+        return [Records(len(rows), len(rows), list(enumerate(rows)))]
     if kind == "json":
         rows = json.loads(text)
         return [Records(len(rows), len(rows), list(enumerate(rows)))]
@@ -114,6 +137,22 @@ def _of_lines(lines: list[str], kind: str) -> Records:
     return Records(sum(bool(line.strip("\r")) for line in lines), len(lines), readable)
 
 
+def _containers(value: Any, record_path: str) -> list[list[Any]]:
+    """Return the arrays that hold the records of nested JSON, in the order of the file."""
+    values = [value]
+    for step in record_path.split(".")[:-1]:
+        values = [v for inner in values for v in inner] if step == "item" else [inner[step] for inner in values]
+    return values
+
+
+def _unzipped(path: Path, table: RawTable) -> list[tuple[str, str]]:
+    from sources.globs import any_match
+
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if any_match(name, table.members or ["**"])]
+        return [(name, archive.read(name).decode()) for name in names]
+
+
 def _members(path: Path, globs: list[str]) -> list[Records]:
     from sources.globs import any_match
 
@@ -128,7 +167,7 @@ def _members(path: Path, globs: list[str]) -> list[Records]:
     return found
 
 
-def write(source: Path, target: Path, kind: str, additions: dict[str | None, Addition]) -> None:
+def write(source: Path, target: Path, kind: str, additions: dict[str | None, Addition], table: RawTable) -> None:
     """Write a raw file again with more records at its end.
 
     Args:
@@ -136,11 +175,20 @@ def write(source: Path, target: Path, kind: str, additions: dict[str | None, Add
         target: the large one; its folder is made.
         kind: as `kind_of` returns it.
         additions: by member of the archive, or under None.
+        table: the manifest's declaration.
 
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     if kind == "tar":
         _write_tar(source, target, additions)
+        return
+    if kind == "zip":
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+            for entry in old.infolist():
+                text = old.read(entry).decode()
+                if entry.filename in additions:
+                    text = _with_added(text, _kind_of_text(text, table), additions[entry.filename], table)
+                new.writestr(entry, text)
         return
     added = additions[None]
     if kind == "parquet":
@@ -153,8 +201,17 @@ def write(source: Path, target: Path, kind: str, additions: dict[str | None, Add
             small = pa.concat_tables([small, pa.table(columns, schema=small.schema)])
         pq.write_table(small, target, compression="snappy", row_group_size=20_000)
         return
-    text = _text(source)
+    text = _with_added(_text(source), kind, added, table)
+    data = text.encode("utf-8", "surrogateescape")
+    target.write_bytes(gzip.compress(data, 1, mtime=0) if source.name.endswith(".gz") else data)
+
+
+def _with_added(text: str, kind: str, added: Addition, table: RawTable) -> str:
     parts = [text]
+    if kind == "nested":
+        whole = json.loads(text)
+        _containers(whole, table.record_path)[-1].extend(added.records)
+        return json.dumps(whole, ensure_ascii=False)
     if kind == "json":
         body = text.rstrip().removesuffix("]").rstrip()
         parts = [body, *(",\n" + json.dumps(record, ensure_ascii=False) for record in added.records), "]\n"]
@@ -165,8 +222,7 @@ def write(source: Path, target: Path, kind: str, additions: dict[str | None, Add
         if text and not text.endswith("\n"):
             parts.append("\n")
         parts += _lines(kind, added)
-    data = "".join(parts).encode("utf-8", "surrogateescape")
-    target.write_bytes(gzip.compress(data, 1, mtime=0) if source.name.endswith(".gz") else data)
+    return "".join(parts)
 
 
 def _lines(kind: str, added: Addition) -> Iterable[str]:

@@ -102,8 +102,8 @@ def _copies(uses: dict[str, list[Use]], given: Yield, manifests: list[Manifest],
 
 def _load(path: Path, uses: list[Use]) -> tuple[str, list[Records]]:
     table = uses[0].manifest.tables[uses[0].table]
-    kind = formats.kind_of(path, table.format)
-    return kind, formats.read(path, kind, table.members)
+    kind = formats.kind_of(path, table)
+    return kind, formats.read(path, kind, table)
 
 
 def _texts(loaded: dict[str, tuple[str, list[Records]]]) -> list[str]:
@@ -148,7 +148,7 @@ def _multiply(
         total += records.count + len(added.records)
     planter.truth.records[path] = total
     if any(added.records for added in additions.values()):
-        formats.write(source, target, kind, additions)
+        formats.write(source, target, kind, additions, uses[0].manifest.tables[uses[0].table])
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

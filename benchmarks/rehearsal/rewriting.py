@@ -18,7 +18,12 @@ from curation.langid.scripts import scripts_of
 
 STRIDE = 1_000_000
 """Copies of a record, at most, and the factor by which its numbers are multiplied."""
-_TURN = re.compile(r"(\[\|[A-Za-z]+\|\])")
+_TURNS = {
+    "medicalinstruction": (re.compile(r"(\[\|[A-Za-z]+\|\])"), "Latn"),
+    "refgpt": (re.compile(r"(<user>|<assistant>)"), "Hani"),
+    "cmcqa": (re.compile(r"(病人：|医生：)"), "Hani"),
+}
+"""Source → the markers in its conversations, and the script of what is said."""
 Slot = tuple[str, str]
 """Script and kind of a text."""
 
@@ -106,9 +111,10 @@ class Rewriter:
 
     def _text(self, value: str, kind: str, text: Any) -> str:
         script = self._known.get(value)
-        if self.source == "medicalinstruction":
-            parts = _TURN.split(value)
-            return "".join(p if p.startswith("[|") else f" {text(('Latn', kind))} " for p in parts)
+        if self.source in _TURNS:
+            marker, spoken = _TURNS[self.source]
+            parts = marker.split(value)
+            return "".join(p if marker.fullmatch(p) or not p else f" {text((spoken, kind))} " for p in parts)
         if script is None:  # a part of a text
             script = scripts_of(pa.array([value])).to_pylist()[0]
             script = self._known[value] = self.scripts.get(script, script)

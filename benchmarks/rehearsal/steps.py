@@ -14,6 +14,7 @@ from sources.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "rehearsal"
+COLLECTIONS = ("ml-embed", "f2llm-v2", "kalm", "community")
 STEPS = (
     "fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix retrieval", "mix instruction", "report",
 )  # fmt: skip
@@ -29,10 +30,17 @@ class Ran:
     log: Path
 
 
-def write_settings(folder: Path, manifests: list[Manifest], *, everything: bool) -> None:
-    """Write `params.yaml` with one profile, all of whose sources lie in the folder's `raw/`."""
+def write_settings(folder: Path, manifests: list[Manifest], collection: str | None = None) -> None:
+    """Write `params.yaml` with one profile, all of whose sources lie in the folder's `raw/`.
+
+    Args:
+        folder: of the rehearsal.
+        manifests: of the sources.
+        collection: of which these are all sources; null: they are some.
+
+    """
     sources = {"local_root": str((folder / "raw").resolve())}
-    chosen = {"collection": "ml-embed"} if everything else {"include": [manifest.name for manifest in manifests]}
+    chosen = {"collection": collection} if collection else {"include": [manifest.name for manifest in manifests]}
     profile = {
         "sources": chosen | sources,
         "normalize": {"shard_rows": 100_000},

@@ -47,6 +47,9 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(langid_app, name="langid")
 app.add_typer(evaluations_app, name="evaluations")
 
+Collection = Annotated[
+    str | None, typer.Option(help="ml-embed, f2llm-v2 (which includes it), kalm, community or offline.")
+]
 Language = Annotated[str | None, typer.Option(help="A code, a tag or a programming language: deu, srp-Cyrl, python.")]
 Family = Annotated[str | None, typer.Option(help="retrieval, clustering or classification.")]
 Task = Annotated[str | None, typer.Option(help="Task type, for example question-answering.")]
@@ -392,6 +395,7 @@ def sources(
     task: Task = None,
     license: License = None,
     access: Access = None,
+    collection: Collection = None,
     params: Params = PARAMS,
     *,
     as_json: AsJson = False,
@@ -401,7 +405,7 @@ def sources(
     from curation.pipeline.source_listing import list_sources
 
     if context.invoked_subcommand is None:
-        list_sources(Filter(language, family, task, license, access), params.parent, as_json=as_json)
+        list_sources(Filter(language, family, task, license, access, collection), params.parent, as_json=as_json)
 
 
 @sources_app.command("show")

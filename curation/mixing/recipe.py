@@ -35,7 +35,10 @@ class Recipe(Section):
     sources: list[str] | Literal["all"]
     """Names in the registry. Sources that a profile does not have are ignored."""
     cap: int | None = Field(ge=1)
-    """Most rows of each source; null: no limit."""
+    """Most rows of each source, or as `cap_of` says; null: no limit."""
+    cap_of: Literal["source", "released-file"] = "source"
+    """Whose rows the cap counts. `source`: of each source. `released-file`: of each file of the published corpus of
+    F2LLM-v2, so that a source in 38 files, one a language, has 38 caps."""
     instructions: bool
     """Whether queries carry the instruction of their source."""
     instructed_documents: float = Field(default=0.0, ge=0, le=1)

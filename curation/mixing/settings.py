@@ -11,7 +11,7 @@ class MixSettings(Section):
     """The settings of a mix that a profile may change; the others are in the mix file (`curation.mixing.recipe`)."""
 
     cap: int | None = Field(default=None, ge=1)
-    """Most rows of each source; null: the cap of the mix file."""
+    """Most rows of each source (of each group: `cap_of` of the mix file); null: the cap of the mix file."""
     validation: float = Field(default=0.01, ge=0, lt=1)
     """Share of the query clusters whose rows are held out for validation."""
     seed: int = 1

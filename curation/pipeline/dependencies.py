@@ -190,6 +190,7 @@ def _subset_instructions(manifest: Manifest) -> Facts:
 
 
 def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
+    from curation.mixing.capping import cap_group, group_name
     from curation.mixing.recipe import load_recipe
     from curation.mixing.settings import MixSettings
 
@@ -204,7 +205,12 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
         | (_subset_instructions(m) if recipe.holds(m.name) else {})
         for m in manifests
     }
-    return {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
+    facts = {"settings": settings, "recipe": recipe.model_dump(mode="json"), "sources": sources}
+    if recipe.cap_of == "source":
+        return facts
+    held = [m for m in manifests if recipe.holds(m.name)]
+    groups = {m.name: {subset: group_name(cap_group(recipe, m, subset)) for subset in m.subsets} for m in held}
+    return facts | {"cap_groups": groups}
 
 
 SHOWN_NOWHERE: dict[str, Any] = {

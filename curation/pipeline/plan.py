@@ -14,12 +14,15 @@ from typing import Any
 from rich.table import Table
 
 from curation.build import Build
+from curation.langid.step.verdicts import NOT_NAMED
+from curation.mixing.capping import expected_under_cap
 from curation.mixing.recipe import built_mixes, load_recipe
 from curation.pipeline.estimate import basis, basis_lines, hours, load_rates, size_of
 from curation.pipeline.expected_rows import expected_rows
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
+from curation.report import published
 from open_ml_embed.core.terminal import Terminal
 from sources.manifest import Manifest
 
@@ -77,6 +80,8 @@ def _probed(kept: Kept, locked: Mapping[str, str | None]) -> Download:
     )
 
 
+_PUBLISHED = ("ml-embed", "f2llm-v2")
+"""Collections whose languages are those of the published corpus, so that the plan prints the comparison."""
 LOSSES = {
     "license commercial": Filter(license="commercial"),
     "license redistribution": Filter(license="redistribution"),
@@ -111,11 +116,16 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     rates = load_rates(build.root)
     size = size_of(rates, ((m.task, rows[m.name], len(m.subsets)) for m in manifests))
     raw = _downloads(build, everything)
+    natural, programming = _codes(manifests)
+    code = _beside({tag.removesuffix("-Code") for tag in programming}, published.programming_languages())
+    code["labels"] = published.labels()
     return {
         "profile": build.name,
+        "collection": build.profile.sources.collection,
         "sources": len(manifests),
         "subsets": sum(len(m.subsets) for m in manifests),
         "corpus": _sums(manifests, rows, raw),
+        "published": {"languages": _beside(natural, published.languages()), "programming_languages": code},
         "mixes": {name: _mix(build, name, manifests, rows, raw) for name in built_mixes(build.profile, build.root)},
         "not_locked": [
             {"source": m.name, "revision": at, "probed": probed, "locked": locked}
@@ -174,7 +184,18 @@ def _download(raw: Sequence[Download]) -> dict[str, int]:
 def _codes(manifests: Sequence[Manifest]) -> tuple[set[str], set[str]]:
     tags = {tag for m in manifests for tag in m.languages()}
     programming = {tag for tag in tags if tag.endswith("-Code")}
-    return {tag.rpartition("-")[0] for tag in tags - programming}, programming
+    return {tag.rpartition("-")[0] for tag in tags - programming} - NOT_NAMED, programming
+
+
+def _beside(declared: set[str], of_release: Iterable[str]) -> dict[str, Any]:
+    """Compare declared languages with those of the published corpus."""
+    known = set(of_release)
+    return {
+        "published": len(known),
+        "declared": len(known & declared),
+        "missing": sorted(known - declared),
+        "more": sorted(declared - known),
+    }
 
 
 def _mix(
@@ -185,7 +206,8 @@ def _mix(
     raw: Mapping[str, Download],
 ) -> dict[str, Any]:
     of_mix, cap = _mix_rows(build, name, manifests, rows)
-    return {**_sums([m for m in manifests if m.name in of_mix], of_mix, raw), "cap": cap, "sources": of_mix}
+    capped = {"cap": cap, "cap_of": load_recipe(name, build.root).cap_of}
+    return {**_sums([m for m in manifests if m.name in of_mix], of_mix, raw), **capped, "sources": of_mix}
 
 
 def _mix_rows(
@@ -196,7 +218,7 @@ def _mix_rows(
     held = [m for m in manifests if recipe.holds(m.name)]
     settings = build.profile.mixes.get(name)
     cap = (settings.cap if settings else None) or recipe.cap
-    return {m.name: min(rows[m.name], cap or rows[m.name]) for m in held}, cap
+    return expected_under_cap(recipe, cap, held, rows), cap
 
 
 def _lost(
@@ -258,6 +280,9 @@ def print_plan(plan: dict[str, Any]) -> None:
         f"{corpus['languages']} languages and {corpus['programming_languages']} programming languages, while "
         f"{corpus['undeclared']} sources tell theirs by row"
     )
+    if plan["collection"] in _PUBLISHED:
+        for kind, found in plan["published"].items():
+            console.print(_beside_line(kind.replace("_", " "), found))
     download = corpus["download"]
     console.print(
         f"raw files: {size(download['bytes'])}, known of {download['of_sources']} of {plan['sources']} sources "
@@ -274,7 +299,8 @@ def print_plan(plan: dict[str, Any]) -> None:
     mixes = {f"mix {name}": mix for name, mix in plan["mixes"].items()}
     console.print(_sums_table({"corpus": {**corpus, "sources": plan["by_source"]}, **mixes}))
     for name, mix in plan["mixes"].items():
-        cap = f"at most {mix['cap']:,} a source" if mix["cap"] else "uncapped"
+        whose = "source" if mix["cap_of"] == "source" else "released file, an upper bound"
+        cap = f"at most {mix['cap']:,} a {whose}" if mix["cap"] else "uncapped"
         console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
     console.print(_lost_table(plan["lost"], plan["mixes"]))
     hours_by_step = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
@@ -282,6 +308,15 @@ def print_plan(plan: dict[str, Any]) -> None:
     console.print(f"hours of {workers} worker{'s' if workers > 1 else ''}, by manifests/rates.yaml: {hours_by_step}")
     for line in basis_lines(plan["basis"]):
         console.print(line, markup=False)
+
+
+def _beside_line(kind: str, found: Mapping[str, Any]) -> str:
+    """Return the sentence that compares declared languages with the published ones; of many missing, the first ten."""
+    missing, more = found["missing"], found["more"]
+    line = f"of the {found['published']} {kind} of F2LLM-v2's corpus, {found['declared']} are declared"
+    if missing:
+        line += f"; not {', '.join(missing[:10])}{'' if len(missing) <= 10 else f' and {len(missing) - 10} more'}"
+    return line + (f"; beside them {', '.join(more[:10])}{' …' if len(more) > 10 else ''}" if more else "")
 
 
 def _sums_table(parts: dict[str, dict[str, Any]]) -> Table:

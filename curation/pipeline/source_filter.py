@@ -8,7 +8,8 @@ from typing import get_args
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from sources.languages import is_tag, tag_of
-from sources.manifest import Family, Manifest, Task
+from sources.manifest import Collection, Family, Manifest, Task
+from sources.registry import belongs
 from sources.spoken import speaks
 
 ACCESS = ("open", "gated", "manual", "dead")
@@ -25,6 +26,7 @@ class Filter:
         task: task type.
         license: `commercial` or `redistribution`, a use that the license must allow; or the identifier of a license.
         access: comma-separated kinds of access.
+        collection: of which, or of which an included one, the source is.
 
     """
 
@@ -33,6 +35,7 @@ class Filter:
     task: str | None = None
     license: str | None = None
     access: str | None = None
+    collection: str | None = None
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) is not None for field in fields(self))
@@ -48,6 +51,7 @@ class Filter:
         manifests = list(manifests)
         _check_known("family", self.family, get_args(Family))
         _check_known("task", self.task, get_args(Task))
+        _check_known("collection", self.collection, get_args(Collection))
         _check_known("license", self.license, {*LICENSE, *(m.license.id for m in manifests)})
         for kind in self._access():
             _check_known("access", kind, ACCESS)
@@ -82,6 +86,7 @@ class Filter:
         return (
             self.family in (None, manifest.family)
             and self.task in (None, manifest.task)
+            and (self.collection is None or belongs(manifest, self.collection))
             and (self.license is None or self.license in allowed)
             and (self.access is None or manifest.access.kind in self._access())
             and (self.language is None or speaks(manifest, self.language))

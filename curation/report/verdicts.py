@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from curation.build import Build
+from curation.mixing.capping import cap_group, group_name
 from curation.mixing.step.judged import judged_sources
 from curation.mixing.step.limits import final_verdicts, kept_ranks
 from curation.mixing.step.pool import MixPool
@@ -34,7 +35,8 @@ class MixVerdicts:
             for (source, subset), shards in by_pool.items():
                 if inputs.recipes[mix].holds(source):
                     family = inputs.manifests[source].family
-                    pool = MixPool(mix, source, subset, family, tuple(shards), source in judged)
+                    group = cap_group(inputs.recipes[mix], inputs.manifests[source], subset)
+                    pool = MixPool(mix, source, subset, family, tuple(shards), source in judged, group)
                     self.pools.setdefault((source, subset), []).append(pool)
 
     def __call__(self, source: str, subset: str) -> Mapping[str, U8]:
@@ -43,5 +45,5 @@ class MixVerdicts:
         for pool in self.pools.get((source, subset), []):
             path = f"{Select.name}/{pool.path}.selection.arrow"
             if self.store.sizes([path])[path] is not None:
-                found[pool.mix] = final_verdicts(self.store, pool, self.ranks[pool.mix].get(source))
+                found[pool.mix] = final_verdicts(self.store, pool, self.ranks[pool.mix].get(group_name(pool.group)))
         return found

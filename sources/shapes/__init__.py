@@ -39,8 +39,9 @@ _SHAPES = (
     "bitext", "code", "conversation", "judged", "label", "nli", "pair", "paraphrase", "qa", "qrels", "sts",
 )  # fmt: skip
 _ADAPTERS = (
-    "across_languages", "bitexts", "by_file", "clirmatrix", "debian", "debian_classes", "docstrings", "huatuo",
-    "mediawiki", "message_tree", "problem_solutions", "python_answers", "released", "transcript", "xcodeeval",
+    "across_languages", "bitexts", "by_file", "clirmatrix", "debian", "debian_classes", "dialogue", "docstrings",
+    "huatuo", "instructed", "mediawiki", "message_tree", "multiple_choice", "problem_solutions", "python_answers",
+    "released", "stated_labels", "transcript", "xcodeeval",
 )  # fmt: skip
 """Shapes for one or a few unusual datasets."""
 SHAPES: Registry[Shape] = Registry(

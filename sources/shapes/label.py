@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import xxhash
 from pydantic import Field, model_validator
 
+from open_ml_embed.core.errors import SchemaError
 from open_ml_embed.core.section import Section
 from open_ml_embed.core.text.blank import blank
 from sources.batching import runs
@@ -41,9 +42,10 @@ class Args(Section):
     """Column of the text."""
     label: str = "label"
     """Column of its class."""
-    label_from: Literal["column", "first", "file"] = "column"
+    label_from: Literal["column", "first", "only", "file"] = "column"
     """Source of the class. `column`: the whole value. `first`: the first element of a list, or the first word of a
-    text. `file`: the file name without folders and extension."""
+    text. `only`: the element of a list that has just one; records with none or several labels are filtered. `file`: the
+    file name without folders and extension."""
     names: dict[str, str] = {}
     """Raw label → name in words; records with other labels are quarantined. Empty: the raw labels are the names."""
 
@@ -69,7 +71,8 @@ def drafts(context: Context, args: Args) -> Iterator[pa.Table]:
 
 def _named(context: Context, args: Args) -> Iterator[tuple[RawBatch, pa.StringArray, pa.StringArray]]:
     """Yield batches with their texts and label names; records with an empty text or unknown label are quarantined."""
-    for whole in _sampled(context, args.every):
+    for drawn in _sampled(context, args.every):
+        whole = _of_one_label(context, drawn, args) if args.label_from == "only" else drawn
         raw = _raw_labels(whole, args)
         names = raw
         if args.names:
@@ -103,11 +106,27 @@ def _raw_labels(batch: RawBatch, args: Args) -> pa.StringArray:
         member = batch.file.rpartition("!")[2]
         return pa.repeat(pa.scalar(PurePosixPath(member).stem), batch.columns.num_rows)
     labels = column(batch.columns, args.label)
-    if args.label_from == "first":
+    if args.label_from in ("first", "only"):
         if not pa.types.is_list(labels.type):
             labels = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(labels.cast(pa.string())))
         labels = first_of(labels)
     return as_text(labels)
+
+
+def _of_one_label(context: Context, batch: RawBatch, args: Args) -> RawBatch:
+    """Return the records with exactly one label; the others are counted by how many they have."""
+    labels = column(batch.columns, args.label)
+    if not pa.types.is_list(labels.type):
+        raise SchemaError(
+            f"the labels in {args.label!r} are {labels.type}, not lists",
+            where=batch.file,
+            remedy="leave out `label_from: only`, or correct `label`",
+        )
+    count = pc.fill_null(pc.list_value_length(labels), 0)
+    for reason, mask in (("no-label", pc.equal(count, 0)), ("several-labels", pc.greater(count, 1))):
+        if mask.true_count:
+            context.filtered[reason] += mask.true_count
+    return kept(batch, pc.equal(count, 1))
 
 
 def _classified(context: Context, args: Args) -> Iterator[pa.Table]:

@@ -5,6 +5,7 @@ import gzip
 import json
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from benchmarks.rehearsal.steps import STEPS
 from benchmarks.rehearsal.words import LENGTHS, Words, generator
 from curation.langid.scripts import scripts_of
 from sources import registry
+from sources.manifest import RawTable
+from tests.sources.raw import FIXTURES
 from tests.support import ROOT
 
 SOURCES = (
@@ -222,8 +225,33 @@ def test_links_labels_and_texts_are_told_apart():
 )
 def test_broken_records_are_counted_and_not_copied(tmp_path, name, content):
     (tmp_path / name).write_text(content)
-    (records,) = formats.read(tmp_path / name, name.partition(".")[2])
+    kind = name.partition(".")[2]
+    (records,) = formats.read(tmp_path / name, kind, RawTable(files=[name], format=kind, fields={}))
     assert (records.count, len(records.readable)) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["refgpt", "webmedqa", "parsquad", "pquad", "simclue"])
+def test_archives_and_nested_records_are_written_as_they_are_read(tmp_path, name):
+    """A file with its own records once more has each of them twice, and the other members as they were."""
+    manifest = registry.load(name)
+    FIXTURES[name].build(tmp_path)
+    table = manifest.tables["records"]
+    path = tmp_path / name / table.files[0]
+    kind = formats.kind_of(path, table)
+    before = formats.read(path, kind, table)
+    added = {of.member: formats.Addition([record for _, record in of.readable]) for of in before}
+    formats.write(path, tmp_path / "again", kind, added, table)
+    after = formats.read(tmp_path / "again", kind, table)
+    assert [of.member for of in after] == [of.member for of in before]
+    for old, new in zip(before, after, strict=True):
+        assert (new.count, len(new.readable)) == (old.count + len(old.readable), 2 * len(old.readable))
+        again = [record for _, record in new.readable][len(old.readable) :]
+        assert again == [record for _, record in old.readable]
+    if kind == "zip":
+        with zipfile.ZipFile(path) as one, zipfile.ZipFile(tmp_path / "again") as two:
+            assert one.namelist() == two.namelist()
+            others = set(one.namelist()) - {of.member for of in before}
+            assert all(one.read(other) == two.read(other) for other in others)
 
 
 def test_the_cost_of_a_program_includes_its_children(tmp_path):

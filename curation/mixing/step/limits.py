@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from curation.build import StepResult
+from curation.mixing.capping import group_name
 from curation.mixing.step.pool import MixPool
 from curation.mixing.step.select import LEFT_OUT, OVER_CAP, TRAIN, TWIN, VALIDATION, selection_of
 from curation.tables.contamination import contaminated_clusters
@@ -43,7 +44,7 @@ class LimitsRef:
 
     Attributes:
         pools: all pools of the mix.
-        cap: most rows of each source; null: no limit.
+        cap: most rows of each group of pools (`MixPool.group`), times its files; null: no limit.
 
     """
 
@@ -52,17 +53,17 @@ class LimitsRef:
 
 
 class Limits:
-    """Operation: the documents that are held out for validation, and the highest rank that each source's cap keeps."""
+    """Operation: the documents held out for validation, and the highest rank that the cap of each group keeps."""
 
     name: ClassVar[str] = "mix/limits"
     version: ClassVar[int] = 1
     settings: ClassVar[BaseModel] = NoSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Read the selections of all pools, one source at a time; `task.payload` is a `LimitsRef`.
+        """Read the selections of all pools, one group at a time; `task.payload` is a `LimitsRef`.
 
         Returns:
-            `ranks`: source → the highest rank that its cap keeps, in decimal digits; without sources that have no more
+            `ranks`: group → the highest rank that its cap keeps, in decimal digits; without groups that have no more
             rows than the cap. Training and validation rows count alike.
 
         """
@@ -77,20 +78,20 @@ class Limits:
         out.table("held", table.to_batches(), _HELD, compressed=False)
         ranks: dict[str, str] = {}
         if ref.cap is not None:
-            by_source: dict[str, list[U64]] = defaultdict(list)
+            by_group: dict[tuple[str, ...], list[U64]] = defaultdict(list)
             for pool in ref.pools:
                 verdict, rank = selection_of(store, pool)
                 _drop_twins(verdict, pool, store, held_out)
-                by_source[pool.source].append(rank[verdict <= VALIDATION])
-            for source, parts in by_source.items():
-                left = np.concatenate(parts)
-                if len(left) > ref.cap:
-                    ranks[source] = str(int(np.partition(left, ref.cap - 1)[ref.cap - 1]))
+                by_group[pool.group].append(rank[verdict <= VALIDATION])
+            for group, parts in by_group.items():
+                left, cap = np.concatenate(parts), ref.cap * len(group)
+                if len(left) > cap:
+                    ranks[group_name(group)] = str(int(np.partition(left, cap - 1)[cap - 1]))
         return {"ranks": ranks}
 
 
 def kept_ranks(store: Store, mix: str) -> dict[str, int] | None:
-    """Return source → the highest rank that its cap keeps, as `Limits` found it; null if its tables are gone.
+    """Return group → the highest rank that its cap keeps, as `Limits` found it; null if its tables are gone.
 
     The caller has checked that the mix is current.
     """
@@ -98,7 +99,7 @@ def kept_ranks(store: Store, mix: str) -> dict[str, int] | None:
     content = store.files.read(marker)
     if content is None or store.sizes([path])[path] is None:
         return None
-    return {source: int(rank) for source, rank in marker_of(content, marker).stats["ranks"].items()}
+    return {group: int(rank) for group, rank in marker_of(content, marker).stats["ranks"].items()}
 
 
 def final_verdicts(store: Store, pool: MixPool, highest_rank: int | None) -> U8:
@@ -107,7 +108,7 @@ def final_verdicts(store: Store, pool: MixPool, highest_rank: int | None) -> U8:
     Args:
         store: of the build.
         pool: its selection and the limits of its mix are made.
-        highest_rank: that the cap of the source keeps; null: all.
+        highest_rank: that the cap of its group keeps; null: all.
 
     """
     verdict, rank = selection_of(store, pool)

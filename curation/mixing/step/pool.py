@@ -29,6 +29,7 @@ class MixPool:
         family: loss family of the source.
         shards: its rows shards, in order.
         judged: whether language verdicts drop rows; false if the source's declared languages are trusted.
+        capped_with: the rows that share a cap with these; empty: those of the source.
 
     """
 
@@ -38,6 +39,12 @@ class MixPool:
     family: Family
     shards: tuple[Shard, ...]
     judged: bool
+    capped_with: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """The rows that share a cap with these: a source, or files with a cap each."""
+        return self.capped_with or (self.source,)
 
     @property
     def path(self) -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 import xxhash
 
 from curation.build import Build, Inputs, StepResult
+from curation.mixing.capping import cap_group, group_name
 from curation.mixing.card import dataset_card
 from curation.mixing.files import LOCATIONS, SPLITS
 from curation.mixing.recipe import Recipe, load_recipe
@@ -60,8 +61,9 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
         )
     manifests = {source: build.manifest(source) for source in sorted({shard.source for shard in rows.shards})}
     judged = judged_sources(inputs.step, build, rows)
+    groups = {key: cap_group(recipe, manifests[key[0]], key[1]) for key in by_pool}
     pools = [
-        MixPool(name, source, subset, manifests[source].family, tuple(shards), source in judged)
+        MixPool(name, source, subset, manifests[source].family, tuple(shards), source in judged, groups[source, subset])
         for (source, subset), shards in by_pool.items()
     ]
     assembly = _Assembly(build, inputs, recipe, settings, pools, manifests)
@@ -96,7 +98,7 @@ class _Assembly:
         self._verdicts = verdicts.identity if verdicts else ""
 
     def select(self) -> dict[str, int]:
-        """Judge all rows; return source → the highest rank that its cap keeps."""
+        """Judge all rows; return group of pools → the highest rank that its cap keeps."""
         decontaminated = self._inputs.get("decontaminate")
         made_from = (self._inputs["dedup"].identity, decontaminated.identity if decontaminated else "")
         left_out = self._run(Contaminated(), [Task(self._mix, made_from, decontaminated)])
@@ -106,18 +108,18 @@ class _Assembly:
             select, [Task(p.path, (*common, self._verdicts if p.judged else ""), p) for p in self._pools]
         )
         ref = LimitsRef(tuple(self._pools), self._settings.cap or self._recipe.cap)
-        families = digest([[p.path, p.family] for p in self._pools])
+        families = digest([[p.path, p.family, *(p.group if p.group != (p.source,) else ())] for p in self._pools])
         self._selected = {p.path: _hashes([marker]) for p, marker in zip(self._pools, selected, strict=True)}
         identity = (*self._steps, families, str(ref.cap), *_hashes(selected))
         (limits,) = self._run(Limits(), [Task(self._mix, identity, ref)])
         self._limits = _hashes([limits])
-        return {source: int(rank) for source, rank in limits.stats["ranks"].items()}
+        return {group: int(rank) for group, rank in limits.stats["ranks"].items()}
 
     def number(self, highest_ranks: dict[str, int]) -> list[tuple[NumberRef, Marker]]:
         """Number the documents of every pool."""
         tasks = []
         for pool, mined in zip(self._pools, self._mined(), strict=True):
-            ref = NumberRef(pool, mined, highest_ranks.get(pool.source))
+            ref = NumberRef(pool, mined, highest_ranks.get(group_name(pool.group)))
             inputs = (*self._steps, *self._selected[pool.path], *self._limits, str(ref.highest_rank), pool.family)
             tasks.append(Task(pool.path, inputs, ref))
         operation = Number(NumberSettings(num_negatives=self._build.profile.mining.num_negatives))

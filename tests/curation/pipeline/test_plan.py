@@ -33,6 +33,43 @@ def test_the_corpus_adds_up_before_anything_is_downloaded():
     assert made["mixes"]["instruction"]["rows"] == 8_317_566
 
 
+def test_the_other_corpus_adds_up_too():
+    params = ROOT / "params.yaml"
+    said = CliRunner().invoke(app, ["plan", "--profile", "f2llm-v2", "--params", str(params), "--json"])
+    made = json.loads(said.stdout)
+    assert made["sources"] == 157
+    assert made["corpus"]["rows"] == 60_147_938
+    assert made["corpus"]["families"] == {"retrieval": 54_021_180, "clustering": 5_554_559, "classification": 572_199}
+    assert made["published"]["languages"] == {"published": 282, "declared": 282, "missing": [], "more": ["ajp", "gsw"]}
+    # `csharp` and `c#` are two of the 44 labels, and one language
+    assert made["published"]["programming_languages"] == {
+        "published": 43, "declared": 43, "missing": [], "more": [], "labels": 44,
+    }  # fmt: skip
+    assert made["mixes"]["retrieval"]["rows"] == 26_693_280
+    lines = CliRunner().invoke(app, ["plan", "--profile", "f2llm-v2", "--params", str(params)]).stdout
+    line = "of the 282 languages of F2LLM-v2's corpus, 282 are declared; beside them ajp, gsw"
+    assert line in " ".join(lines.split())
+
+
+def test_a_cap_on_released_files_counts_the_files_of_each_source():
+    """An oracle that knows the release's table only: at most 80,000 of a file, whichever sources it holds."""
+    params = ROOT / "params.yaml"
+    said = CliRunner().invoke(app, ["plan", "--profile", "f2llm-v2", "--params", str(params), "--json"])
+    mix = json.loads(said.stdout)["mixes"]["instruction_v2"]
+    table = (ROOT / "manifests/releases/f2llm_v2.tsv").read_text("utf-8").splitlines()[1:]
+    files, of_file = Counter(), Counter()
+    for file, source in {tuple(line.split("\t")[i] for i in (0, 3)) for line in table}:
+        files[source] += 1
+        of_file[file] += registry.load(source).samples
+    assert (mix["cap"], mix["cap_of"], len(mix["sources"])) == (80_000, "released-file", 157)
+    for source, rows in mix["sources"].items():
+        assert rows <= min(registry.load(source).samples, 80_000 * files[source]), source
+    assert mix["sources"]["mela"] + mix["sources"]["scala"] + mix["sources"]["dala"] == 80_000 < of_file["mela"]
+    assert mix["sources"]["mqa"] == 38 * 80_000
+    assert mix["sources"]["openorca"] == 2 * 80_000
+    assert 18_000_000 < mix["rows"] == sum(mix["sources"].values()) <= 28_379_359
+
+
 def test_a_pilot_is_planned_as_a_pilot():
     params = ROOT / "params.yaml"
     said = CliRunner().invoke(app, ["plan", "--profile", "pilot", "--params", str(params), "--json"])
@@ -79,7 +116,7 @@ def test_a_mix_has_the_sums_of_what_its_cap_leaves(library):
     other = plan(library)["mixes"]["retrieval"]
     assert (other["rows"], other["families"], other["languages"]) == (730, {"retrieval": 730}, 2)
     assert other["download"] == {"bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 1}
-    assert set(other) - {"cap", "sources"} == set(plan(library)["corpus"])
+    assert set(other) - {"cap", "cap_of", "sources"} == set(plan(library)["corpus"])
 
 
 def test_roughly_known_bytes_are_counted_as_such(library):

@@ -33,6 +33,8 @@ from tests.support.hub.server import serving
         ({"license": "commercial", "access": "open"}, ["snippets", "stories"]),
         ({"license": "LicenseRef-x"}, ["tweets"]),
         ({"access": "gated, manual"}, ["laws"]),
+        ({"collection": "offline", "family": "retrieval"}, ["laws", "snippets", "stories"]),
+        ({"collection": "ml-embed"}, []),
         ({}, ["laws", "snippets", "stories", "tweets"]),
     ],
 )
@@ -47,6 +49,7 @@ def test_filters(library, chosen, names):
         ({"task": "code-text"}, "code-to-text"),
         ({"license": "comercial"}, "commercial"),
         ({"access": "open,gate"}, "gated"),
+        ({"collection": "f2llm"}, "f2llm-v2"),
     ],
 )
 def test_a_filter_nobody_could_meet_names_the_nearest(library, chosen, nearest):

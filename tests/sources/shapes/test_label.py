@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from open_ml_embed.core.errors import SchemaError
 from sources.spool import Spool
 from tests.support.shaping import run
 
@@ -53,3 +54,17 @@ def test_spool_gives_rows_back_in_any_order_and_leaves_nothing(tmp_path, monkeyp
         assert spool.take(np.array([], np.int64)).num_rows == 0
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
+
+
+def test_only_records_of_one_label_are_taken():
+    labels = [[3], [], [1, 2], None, [3], [1]]
+    records = [{"x": f"t{number}", "y": label} for number, label in enumerate(labels)]
+    args = CLUSTER | {"label_from": "only", "names": {"1": "one", "3": "three"}}
+    rows, bad, filtered = run("label", args, records=records)
+    assert [(row["query"], row["label"]) for row in rows] == [("t0", "three"), ("t4", "three")]
+    assert (bad, filtered) == ([], {"no-label": 2, "several-labels": 1, "alone-in-class": 1})
+
+
+def test_labels_that_are_no_lists_cannot_be_counted():
+    with pytest.raises(SchemaError, match="'y' are string, not lists"):
+        run("label", CLUSTER | {"label_from": "only"}, records=[{"x": "t", "y": "a"}])
