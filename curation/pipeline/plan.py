@@ -14,9 +14,10 @@ from typing import Any
 from rich.table import Table
 
 from curation.build import Build
-from curation.mixing.recipe import built_mixes, load_recipe
+from curation.mixing.recipe import Recipe, built_mixes, load_recipe
+from curation.mixing.shares import quotas_of
 from curation.pipeline.estimate import basis, basis_lines, hours, load_rates
-from curation.pipeline.expected_rows import expected_rows
+from curation.pipeline.expected_rows import expected_rows, rows_passing
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
@@ -183,19 +184,41 @@ def _mix(
     rows: Mapping[str, int],
     raw: Mapping[str, Download],
 ) -> dict[str, Any]:
-    of_mix, cap = _mix_rows(build, name, manifests, rows)
-    return {**_sums([m for m in manifests if m.name in of_mix], of_mix, raw), "cap": cap, "sources": of_mix}
+    recipe, cap = _recipe(build, name)
+    of_mix = _mix_rows(build, name, manifests, rows)
+    return {
+        **_sums([m for m in manifests if m.name in of_mix], of_mix, raw),
+        "cap": cap,
+        "sources": of_mix,
+        "selection": dict(recipe.lines()),
+        "not_estimated": [
+            setting
+            for setting, _ in recipe.filters.lines()
+            if setting not in ("families", "tasks", "allows", "licenses", "languages")
+        ],
+    }
 
 
-def _mix_rows(
-    build: Build, name: str, manifests: Sequence[Manifest], rows: Mapping[str, int]
-) -> tuple[dict[str, int], int | None]:
-    """Return source → rows of a mix after its cap, and the cap."""
-    recipe = load_recipe(name, build.root)
-    held = [m for m in manifests if recipe.holds(m.name)]
+def _recipe(build: Build, name: str) -> tuple[Recipe, int | None]:
+    """Return a mix file, and the cap on a source that it has none of its own for."""
+    recipe, settings = load_recipe(name, build.root), build.profile.mixes.get(name)
+    return recipe, (settings.cap if settings else None) or recipe.cap
+
+
+def _mix_rows(build: Build, name: str, manifests: Sequence[Manifest], rows: Mapping[str, int]) -> dict[str, int]:
+    """Return source → rows of a mix after its filters and caps, and of those the ones that it draws."""
+    recipe, _ = _recipe(build, name)
     settings = build.profile.mixes.get(name)
-    cap = (settings.cap if settings else None) or recipe.cap
-    return {m.name: min(rows[m.name], cap or rows[m.name]) for m in held}, cap
+    left: dict[str, int] = {}
+    for m in manifests:
+        if recipe.holds(m.name):
+            passing = rows_passing(m, rows[m.name], recipe.filters)
+            cap = recipe.cap_of(m.name, settings.cap if settings else None)
+            left[m.name] = passing if cap is None else min(passing, cap)
+    if recipe.samples is None:
+        return left
+    quotas = quotas_of(left, recipe.samples, recipe.weights, recipe.temperature)
+    return dict(zip(left, quotas.tolist(), strict=True))
 
 
 def _lost(
@@ -205,8 +228,7 @@ def _lost(
     kept = [m for m in manifests if m in left]
     gone = [m for m in manifests if m not in left]
     mixes = {
-        name: sum(_mix_rows(build, name, manifests, rows)[0].values())
-        - sum(_mix_rows(build, name, kept, rows)[0].values())
+        name: sum(_mix_rows(build, name, manifests, rows).values()) - sum(_mix_rows(build, name, kept, rows).values())
         for name in built_mixes(build.profile, build.root)
     }
     languages = _codes(manifests)[0] - _codes(kept)[0]
@@ -274,7 +296,12 @@ def print_plan(plan: dict[str, Any]) -> None:
     console.print(_sums_table({"corpus": {**corpus, "sources": plan["by_source"]}, **mixes}))
     for name, mix in plan["mixes"].items():
         cap = f"at most {mix['cap']:,} a source" if mix["cap"] else "uncapped"
-        console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
+        taken = sum(count > 0 for count in mix["sources"].values()) if mix["selection"] else len(mix["sources"])
+        console.print(f"mix {name}: {mix['rows']:,} rows from {taken} sources, {cap}")
+        for setting, value in mix["selection"].items():
+            console.print(f"  {setting}: {value}", markup=False)
+        if mix["not_estimated"]:
+            console.print(f"  what {', '.join(mix['not_estimated'])} leave out is known after the build only")
     console.print(_lost_table(plan["lost"], plan["mixes"]))
     hours_by_step = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
     workers = plan["basis"]["workers"]

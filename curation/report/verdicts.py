@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from curation.build import Build
 from curation.mixing.step.judged import judged_sources
-from curation.mixing.step.limits import final_verdicts, kept_ranks
+from curation.mixing.step.limits import Ranks, final_verdicts, kept_ranks
 from curation.mixing.step.pool import MixPool
 from curation.mixing.step.select import Select
 from curation.report.inputs import Inputs
@@ -23,7 +23,7 @@ class MixVerdicts:
     def __init__(self, build: Build, inputs: Inputs) -> None:
         self.store = build.store
         self.pools: dict[tuple[str, str], list[MixPool]] = {}
-        self.ranks: dict[str, Mapping[str, int]] = {}
+        self.ranks: dict[str, Mapping[str, Ranks]] = {}
         by_pool = inputs.rows.by_pool()
         for mix in inputs.made_mixes:
             ranks = kept_ranks(self.store, mix)
@@ -43,5 +43,5 @@ class MixVerdicts:
         for pool in self.pools.get((source, subset), []):
             path = f"{Select.name}/{pool.path}.selection.arrow"
             if self.store.sizes([path])[path] is not None:
-                found[pool.mix] = final_verdicts(self.store, pool, self.ranks[pool.mix].get(source))
+                found[pool.mix] = final_verdicts(self.store, pool, self.ranks[pool.mix].get(source, Ranks()))
         return found

@@ -1,9 +1,11 @@
-"""What the pools of a mix decide together: contaminated clusters, documents held out for validation, and caps."""
+"""What the pools of a mix decide together: contaminated clusters, documents held out for validation, caps, and how many
+samples are drawn of each source.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +13,9 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from curation.build import StepResult
+from curation.mixing.shares import quotas_of
 from curation.mixing.step.pool import MixPool
-from curation.mixing.step.select import LEFT_OUT, OVER_CAP, TRAIN, TWIN, VALIDATION, selection_of
+from curation.mixing.step.select import LEFT_OUT, NOT_DRAWN, OVER_CAP, TRAIN, TWIN, VALIDATION, selection_of
 from curation.tables.contamination import contaminated_clusters
 from open_ml_embed.core.array_types import I64, U8, U64
 from open_ml_embed.core.store import MARKER, Store, flat, marker_of
@@ -43,27 +46,47 @@ class LimitsRef:
 
     Attributes:
         pools: all pools of the mix.
-        cap: most rows of each source; null: no limit.
+        caps: source → most rows of it; sources without a cap are not in it.
+        samples: to draw of all that the caps leave; null: all.
+        weights: source → factor of its share of `samples`.
+        temperature: of the shares; see `curation.mixing.shares.quotas_of`.
 
     """
 
     pools: tuple[MixPool, ...]
-    cap: int | None
+    caps: Mapping[str, int]
+    samples: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    temperature: float | None = None
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The highest ranks of a source that a mix keeps; null: all, -1: none.
+
+    Attributes:
+        cap: that its cap keeps.
+        drawn: that are drawn of those.
+
+    """
+
+    cap: int | None = None
+    drawn: int | None = None
 
 
 class Limits:
-    """Operation: the documents that are held out for validation, and the highest rank that each source's cap keeps."""
+    """Operation: documents held out for validation, and the highest ranks that are kept of each source."""
 
     name: ClassVar[str] = "mix/limits"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     settings: ClassVar[BaseModel] = NoSettings()
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
         """Read the selections of all pools, one source at a time; `task.payload` is a `LimitsRef`.
 
         Returns:
-            `ranks`: source → the highest rank that its cap keeps, in decimal digits; without sources that have no more
-            rows than the cap. Training and validation rows count alike.
+            `ranks` and `drawn`: source → the highest rank that its cap keeps, and that is drawn of those, in decimal
+            digits; without sources of which all rows are kept. Training and validation rows count alike.
 
         """
         ref: LimitsRef = task.payload
@@ -75,22 +98,42 @@ class Limits:
         held_out = np.unique(np.concatenate(held))
         table = pa.table([pa.array(held_out)], schema=_HELD)
         out.table("held", table.to_batches(), _HELD, compressed=False)
+        sources = sorted({pool.source for pool in ref.pools})
         ranks: dict[str, str] = {}
-        if ref.cap is not None:
-            by_source: dict[str, list[U64]] = defaultdict(list)
-            for pool in ref.pools:
-                verdict, rank = selection_of(store, pool)
-                _drop_twins(verdict, pool, store, held_out)
-                by_source[pool.source].append(rank[verdict <= VALIDATION])
-            for source, parts in by_source.items():
-                left = np.concatenate(parts)
-                if len(left) > ref.cap:
-                    ranks[source] = str(int(np.partition(left, ref.cap - 1)[ref.cap - 1]))
-        return {"ranks": ranks}
+        sizes: dict[str, int] = {}
+        for source in sources if ref.samples is not None else [name for name in sources if name in ref.caps]:
+            left = _ranks_left(store, ref.pools, source, held_out)
+            sizes[source] = len(left)
+            cap = ref.caps.get(source)
+            if cap is not None and len(left) > cap:
+                ranks[source], sizes[source] = _highest(left, cap), cap
+        drawn: dict[str, str] = {}
+        if ref.samples is not None:
+            quotas = quotas_of(sizes, ref.samples, ref.weights, ref.temperature).tolist()
+            for (source, size), quota in zip(sizes.items(), quotas, strict=True):
+                if quota < size:
+                    drawn[source] = _highest(_ranks_left(store, ref.pools, source, held_out), quota)
+        return {"ranks": ranks, "drawn": drawn}
 
 
-def kept_ranks(store: Store, mix: str) -> dict[str, int] | None:
-    """Return source → the highest rank that its cap keeps, as `Limits` found it; null if its tables are gone.
+def _ranks_left(store: Store, pools: Sequence[MixPool], source: str, held_out: I64) -> U64:
+    """Return the ranks of the rows of a source that are left before its cap."""
+    parts: list[U64] = [np.zeros(0, np.uint64)]
+    for pool in pools:
+        if pool.source == source:
+            verdict, rank = selection_of(store, pool)
+            _drop_twins(verdict, pool, store, held_out)
+            parts.append(rank[verdict <= VALIDATION])
+    return np.concatenate(parts)
+
+
+def _highest(ranks: U64, kept: int) -> str:
+    """Return the highest of the lowest `kept` ranks, in decimal digits; -1 if none is kept."""
+    return str(int(np.partition(ranks, kept - 1)[kept - 1])) if kept else "-1"
+
+
+def kept_ranks(store: Store, mix: str) -> dict[str, Ranks] | None:
+    """Return source → the highest ranks that are kept of it, as `Limits` found them; null if its tables are gone.
 
     The caller has checked that the mix is current.
     """
@@ -98,23 +141,34 @@ def kept_ranks(store: Store, mix: str) -> dict[str, int] | None:
     content = store.files.read(marker)
     if content is None or store.sizes([path])[path] is None:
         return None
-    return {source: int(rank) for source, rank in marker_of(content, marker).stats["ranks"].items()}
+    return ranks_of(marker_of(content, marker).stats)
 
 
-def final_verdicts(store: Store, pool: MixPool, highest_rank: int | None) -> U8:
-    """Return the verdicts on all rows of a pool, with twins and the cap: uint8[rows], indices into `REASONS`.
+def ranks_of(stats: Mapping[str, Any]) -> dict[str, Ranks]:
+    """Return source → the highest ranks that are kept of it, from what `Limits` returned."""
+    caps, drawn = stats["ranks"], stats["drawn"]
+    return {
+        source: Ranks(*(None if source not in of else int(of[source]) for of in (caps, drawn)))
+        for source in sorted({*caps, *drawn})
+    }
+
+
+def final_verdicts(store: Store, pool: MixPool, kept: Ranks) -> U8:
+    """Return the verdicts on all rows of a pool, with twins, cap and draw: uint8[rows], indices into `REASONS`.
 
     Args:
         store: of the build.
         pool: its selection and the limits of its mix are made.
-        highest_rank: that the cap of the source keeps; null: all.
+        kept: the highest ranks that are kept of its source.
 
     """
     verdict, rank = selection_of(store, pool)
     (held_out,) = flat(store, f"{Limits.name}/{pool.mix}.held.arrow", "document_cluster")
     _drop_twins(verdict, pool, store, held_out)
-    if highest_rank is not None:
-        verdict[(verdict <= VALIDATION) & (rank > np.uint64(highest_rank))] = OVER_CAP
+    for highest, reason in ((kept.cap, OVER_CAP), (kept.drawn, NOT_DRAWN)):
+        if highest is not None:
+            above = rank > np.uint64(highest) if highest >= 0 else np.ones(len(rank), np.bool_)
+            verdict[(verdict <= VALIDATION) & above] = reason
     return verdict
 
 
