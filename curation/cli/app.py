@@ -169,7 +169,7 @@ def mix(
             remedy=f"add `{name}: {{}}` to the profile's section `mixes`",
         )
     if dry_run:
-        names = [m.name for m in build.manifests() if recipe.holds(m.name)]
+        names = [m.name for m in build.sources() if recipe.holds(m.name)]
         print_text(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
         return
     _run(f"mix-{name}", build, as_json=as_json)

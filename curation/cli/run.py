@@ -101,7 +101,7 @@ class _Part:
         from curation.pipeline.part import mixes_left_out
 
         names = build.profile.sources.include
-        return cls(build, whole.name, names, len(whole.manifests()), mixes_left_out(build, whole.profile))
+        return cls(build, whole.name, names, len(whole.sources()), mixes_left_out(build, whole.profile))
 
     def check(self, until: str) -> None:
         """Refuse a mix that holds none of the sources.

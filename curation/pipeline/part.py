@@ -78,7 +78,7 @@ def part_of(build: Build, sources: Sequence[str], where: str, params: str) -> Bu
         SettingsError: the sources are too many for a name.
 
     """
-    manifests = {manifest.name: manifest for manifest in build.manifests()}
+    manifests = {manifest.name: manifest for manifest in build.sources()}
     for source in sources:
         if source not in manifests:
             raise UnknownNameError("source", source, manifests, where=where)
@@ -114,12 +114,17 @@ def _restricted(build: Build, chosen: list[Manifest]) -> Profile:
         }
     )
     allow = [allowed for allowed in profile.normalize.allow if Allowed.parse(allowed).source in names]
+    corpora = {}
+    for name, corpus in build.corpora().items():
+        if searching := [source for source in corpus.sources if source in names]:
+            corpora[name] = profile.mining.corpus[name].model_copy(update={"sources": searching})
     all_mixes = built_mixes(profile, build.root)
     held = {name: load_recipe(name, build.root) for name in all_mixes}
     mixes = {name: mix for name, mix in profile.mixes.items() if name in held and any(map(held[name].holds, names))}
     return profile.model_copy(
         update={
             "sources": sources,
+            "mining": profile.mining.model_copy(update={"corpus": corpora}),
             "normalize": profile.normalize.model_copy(update={"allow": allow}),
             "mixes": mixes,
             "train": profile.train if len(mixes) == len(all_mixes) else {},

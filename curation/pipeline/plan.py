@@ -22,6 +22,7 @@ from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
 from open_ml_embed.core.terminal import Terminal
+from sources.documents import is_corpus
 from sources.manifest import Manifest
 
 
@@ -211,7 +212,7 @@ def _mix_rows(build: Build, name: str, manifests: Sequence[Manifest], rows: Mapp
     settings = build.profile.mixes.get(name)
     left: dict[str, int] = {}
     for m in manifests:
-        if recipe.holds(m.name):
+        if recipe.holds(m.name) and not is_corpus(m):
             passing = rows_passing(m, rows[m.name], recipe.filters)
             cap = recipe.cap_of(m.name, settings.cap if settings else None)
             left[m.name] = passing if cap is None else min(passing, cap)

@@ -191,11 +191,9 @@ def manifest_finder(mix: Path, build: Build | None) -> Callable[[str], Manifest]
     """Return what finds the manifest of a source: of the build's project before others."""
     from sources import registry
 
-    root = build.root if build else None
-
     def manifest_of(source: str) -> Manifest:
         try:
-            return registry.load(source, root)
+            return build.manifest(source) if build else registry.load(source)
         except UnknownNameError as error:
             raise StageError(
                 f"the source {source} of this mix has no manifest: {error.remedy}",

@@ -32,7 +32,7 @@ class MixVerdicts:
             self.ranks[mix] = ranks
             judged = judged_sources(f"mix-{mix}", build, inputs.rows)
             for (source, subset), shards in by_pool.items():
-                if inputs.recipes[mix].holds(source):
+                if inputs.recipes[mix].holds(source) and source not in build.profile.mining.corpus:
                     family = inputs.manifests[source].family
                     pool = MixPool(mix, source, subset, family, tuple(shards), source in judged)
                     self.pools.setdefault((source, subset), []).append(pool)

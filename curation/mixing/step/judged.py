@@ -16,7 +16,9 @@ def judged_sources(step: str, build: Build, rows: StepResult) -> set[str]:
 
     """
     recipe, trust = load_recipe(step.removeprefix("mix-"), build.root), build.profile.languages.trust
-    sources = {source for source in set(rows.shards.column("source")) if recipe.holds(source)}
+    sources = {source for source in set(rows.shards.column("source")) if recipe.holds(source)} - set(
+        build.profile.mining.corpus
+    )
     return {name for name in sources if trust.of(name).policy != "trust-declared"}
 
 

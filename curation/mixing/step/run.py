@@ -53,7 +53,8 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
     rows = inputs["normalize"]
-    by_pool = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
+    corpora = build.corpora()
+    by_pool = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0]) and key[0] not in corpora}
     if not by_pool:
         raise StageError(
             f"profile {build.name} has no rows of the sources of this mix",
