@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curation.raw_copies import RawCopies
 from curation.settings import Profile
@@ -30,6 +30,9 @@ from open_ml_embed.core.store import Marker, Output, Store
 from sources import registry
 from sources.manifest import Manifest
 from sources.spoken import speaks, within
+
+if TYPE_CHECKING:
+    from curation.tables.corpora import Corpus
 
 Facts = dict[str, Any]
 """The inputs that a result depends on, by name: see `curation.pipeline.dependencies`."""
@@ -166,10 +169,33 @@ class Build:
             UnknownNameError: there is no such source; the message suggests the nearest names.
 
         """
-        return registry.load(source, self.root)
+        corpora = self.profile.mining.corpus
+        return self.corpora()[source].manifest if source in corpora else registry.load(source, self.root)
+
+    def corpora(self) -> dict[str, Corpus]:
+        """Return the corpora that negatives are mined from, by name.
+
+        Raises:
+            CorpusError: see `curation.tables.corpora.corpora_of`.
+
+        """
+        from curation.tables.corpora import corpora_of
+
+        return corpora_of(self, self.sources()) if self.profile.mining.corpus else {}
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifests of the profile's sources, sorted by name.
+        """Return the manifests of the profile's sources and corpora, sorted by name.
+
+        Raises:
+            CorpusError: see `sources` and `corpora`.
+
+        """
+        sources = self.sources()
+        corpora = [corpus.manifest for corpus in self.corpora().values()]
+        return sorted([*sources, *corpora], key=lambda manifest: manifest.name)
+
+    def sources(self) -> list[Manifest]:
+        """Return the manifests of the profile's sources, sorted by name; without corpora, which have no samples.
 
         Raises:
             StageError: the profile selects no source, or none with a subset in `sources.languages`.
@@ -179,9 +205,9 @@ class Build:
         """
         settings = self.profile.sources
         collection = registry.load_all(settings.collection, self.root) if settings.collection else ()
-        selected = {m.name: m for m in collection} | {name: self.manifest(name) for name in settings.include}
+        selected = {m.name: m for m in collection} | {name: registry.load(name, self.root) for name in settings.include}
         for name in settings.exclude:
-            self.manifest(name)
+            registry.load(name, self.root)
             selected.pop(name, None)
         if not selected:
             raise StageError(

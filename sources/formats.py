@@ -47,6 +47,7 @@ READERS: Registry[Reader] = Registry(
         "json-map": "sources.readers.json_map:read",
         "text": "sources.readers.text_lines:read",
         "tmx": "sources.readers.tmx:read",
+        "documents": "sources.readers.documents:read",
     },
 )
 TEXT = frozenset({"jsonl", "csv", "tsv", "json", "deb822", "python", "json-map", "text", "tmx"})

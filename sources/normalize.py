@@ -21,6 +21,7 @@ from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.text.blank import blank
 from sources.batching import BATCH_BYTES, halved
 from sources.cleaning.texts import clean
+from sources.documents import is_corpus
 from sources.languages import is_tag
 from sources.manifest import Manifest, RawTable
 from sources.manifest_checks import check_where
@@ -180,7 +181,7 @@ def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quaranti
     positive = clean(
         drafts["positive"].combine_chunks(), drafts["positive_lang"].combine_chunks(), manifest, "positive"
     )
-    good = _judged(drafts, query, positive, quarantine)
+    good = _judged(drafts, query, positive, quarantine, asked=not is_corpus(manifest))
     if not good.all():
         mask = pa.array(good)
         drafts, query, positive = drafts.filter(mask), query.filter(mask), positive.filter(mask)
@@ -207,13 +208,18 @@ def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quaranti
     )
 
 
-def _judged(drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, quarantine: Quarantine) -> np.ndarray:
-    """Quarantine rows without a language, a query or a positive, or with equal texts; return a mask of the others."""
+def _judged(
+    drafts: pa.Table, query: pa.StringArray, positive: pa.StringArray, quarantine: Quarantine, *, asked: bool
+) -> np.ndarray:
+    """Quarantine rows without a language, a query or a positive, or with equal texts; return a mask of the others.
+
+    Documents of a corpus are not `asked` for: they have no query.
+    """
     good = np.ones(drafts.num_rows, bool)
     checks = (
         ("unknown-language", _no_tag(drafts["query_lang"]), drafts["query_lang"]),
         ("unknown-language", _no_tag(drafts["positive_lang"]), drafts["positive_lang"]),
-        ("empty-query", _flags(blank(query)), positive),
+        ("empty-query", _flags(blank(query)) & asked, positive),
         ("empty-positive", _flags(blank(positive)), query),
         ("query-equals-positive", _flags(pc.equal(query, positive)), query),
     )

@@ -32,6 +32,8 @@ from typer.testing import CliRunner
 from curation.export.exporters import EXPORTERS
 from curation.langid.settings import BACKENDS
 from curation.mining.teachers.protocol import TEACHERS
+from curation.mixing.filters import Filters
+from curation.mixing.recipe import Recipe
 from curation.settings import Profile
 from open_ml_embed.core.errors import StageError
 from sources import registry
@@ -386,11 +388,19 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
         Profile.model_validate(data)
     elif data.keys() <= Preset.model_fields.keys():  # a part of an experiment
         Preset.model_validate({"seeds": [0], "mixes": {}, "train": {}} | data)
+    elif block.page == "docs/mixes.md":
+        Recipe.model_validate(data).filters.check(named(block), ROOT)
     elif block.page in ("docs/experiments.md", FIRST_DAY):  # profiles by name
         for section in data.values():
             Profile.model_validate(section)
     else:
         assert block.page in ("README.md", "CONTRIBUTING.md", SESSION), "another test looks at those"
+
+
+def test_the_page_on_mixes_names_every_key_and_filter():
+    text = (ROOT / "docs/mixes.md").read_text("utf-8")
+    named_there = set(re.findall(r"`([a-z_]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))))
+    assert named_there == (Recipe.model_fields.keys() | Filters.model_fields.keys()) - {"both_sides"}
 
 
 def test_toml_on_the_pages_names_groups_that_are_read():

@@ -172,7 +172,7 @@ def mix(
             remedy=f"add `{name}: {{}}` to the profile's section `mixes`",
         )
     if dry_run:
-        names = [m.name for m in build.manifests() if recipe.holds(m.name)]
+        names = [m.name for m in build.sources() if recipe.holds(m.name)]
         print_text(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
         return
     _run(f"mix-{name}", build, as_json=as_json)
@@ -316,10 +316,12 @@ def settings(
     """Check every name in a profile, and write the settings that each step reads, defaults included."""
     from curation.pipeline.dvc_files import check_pipeline
     from curation.pipeline.dvc_inputs import step_inputs, write_step_inputs
+    from curation.pipeline.part import check_whole
     from curation.pipeline.validation import trained_on
     from curation.settings import load_profile
 
     build = open_build(profile, params)
+    check_whole(build, "a list of the settings that each step reads")
     check_pipeline(build, params, trained_on(build, str(params)))
     as_written = replace(build, profile=load_profile(params, build.name)[1])  # with the paths as written in the file
     inputs = step_inputs(as_written) if dry_run else write_step_inputs(as_written)
@@ -330,9 +332,12 @@ def settings(
 def write_dvc(profile: ProfileName = None, params: Params = PARAMS, *, dry_run: DryRun = False) -> None:
     """Write the DVC pipelines of all profiles, or of one: pipelines/<profile>/dvc.yaml."""
     from curation.pipeline.dvc_files import write_pipelines
+    from curation.pipeline.part import check_whole
     from open_ml_embed.core.params import read_profiles
 
     builds = [open_build(name, params) for name in ([profile] if profile else read_profiles(params)[0])]
+    for build in builds:
+        check_whole(build, "a pipeline")
     for line in write_pipelines(builds, params, dry_run=dry_run):
         print_text(line)
 

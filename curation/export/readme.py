@@ -69,14 +69,19 @@ def command(done: Exported, options: Options) -> str:
 
 
 def _configs(done: Exported, groups: Mapping[str, int]) -> list[dict[str, object]]:
+    """Return the configurations for the Hub's dataset loader: of tables that one of its readers takes.
+
+    It reads all configurations of a folder with one reader, by the names of the first files. With a file of tabs among
+    them, it takes JSON lines for one column of texts, without a word.
+    """
     return [
         {"config_name": _config_name(pattern), "data_files": [{"split": done.split, "path": pattern}]}
         for pattern, rows in groups.items()
-        if rows and pattern.endswith((".parquet", ".jsonl", ".jsonl.zst", ".tsv"))
+        if rows and pattern.endswith((".parquet", ".jsonl", ".jsonl.zst"))
     ]
 
 
 def _config_name(pattern: str) -> str:
     """Return the folder of shards; the name of a file that is alone."""
     folder, _, name = pattern.rpartition("/")
-    return folder.partition("/")[0] if folder and ("*" in name or name.endswith(".tsv")) else name.partition(".")[0]
+    return folder.partition("/")[0] if folder and "*" in name else name.partition(".")[0]

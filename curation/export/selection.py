@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from curation.export.options import Options, Split
 from curation.mixing.files import MixFiles
-from open_ml_embed.core.array_types import F64, I64, Array, Mask
+from curation.mixing.licenses import permitted
+from curation.mixing.shares import quotas_of
+from open_ml_embed.core.array_types import I64, Array, Mask
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.splitmix import mixed
@@ -175,50 +177,14 @@ def _shared_out(codes: I64, sources: list[str], options: Options) -> I64:
     """
     assert options.limit is not None, "it is what is shared out"
     sizes = np.bincount(codes, minlength=len(sources))
-    weights = np.array([options.weights.get(source, 1.0) for source in sources])
-    quotas = shares(sizes, weights * sizes.astype(np.float64) ** (1 / (options.temperature or 1.0)), options.limit)
+    quotas = quotas_of(
+        dict(zip(sources, sizes.tolist(), strict=True)), options.limit, options.weights, options.temperature
+    )
     by_source = np.argsort(codes, kind="stable")
     within = np.empty(len(codes), np.int64)
     within[by_source] = np.arange(len(codes)) - np.repeat(offsets_of(sizes)[:-1], sizes)
     chosen: I64 = np.flatnonzero(within < quotas[codes])
     return chosen
-
-
-def shares(sizes: I64, weights: F64, total: int) -> I64:
-    """Share a total out in proportion to weights; nobody gets more than its size, and what is left over goes on.
-
-    Args:
-        sizes: int64[n].
-        weights: float64[n], at least 0.
-        total: to share out.
-
-    Returns:
-        int64[n]; its sum is the smaller of `total` and the sizes that have a weight. Fractions are rounded by largest
-        remainder, of equal ones the first.
-
-    >>> shares(np.array([1000, 100, 4]), np.array([10.0, 10.0, 10.0]), 90).tolist()
-    [43, 43, 4]
-
-    """
-    open_ = (weights > 0) & (sizes > 0)
-    quotas = np.zeros(len(sizes), np.int64)
-    left = min(total, int(sizes[open_].sum()))
-    while open_.any() and left:
-        wished = np.zeros(len(sizes))
-        wished[open_] = weights[open_] / weights[open_].sum() * left
-        full = open_ & (wished >= sizes)
-        if not full.any():
-            break
-        quotas[full] = sizes[full]
-        left -= int(sizes[full].sum())
-        open_ &= ~full
-    if left and open_.any():
-        wished = np.zeros(len(sizes))
-        wished[open_] = weights[open_] / weights[open_].sum() * left
-        quotas += np.where(open_, np.floor(wished).astype(np.int64), 0)
-        rest = left - int(np.floor(wished[open_]).sum())
-        quotas[np.argsort(np.where(open_, np.floor(wished) - wished, 1.0), kind="stable")[:rest]] += 1
-    return quotas
 
 
 def _columns(options: Options) -> list[str]:
@@ -243,7 +209,7 @@ def _allowed(parts: list[_Part], options: Options, license_of: LicenseOf) -> fro
     if options.license is None:
         return None
     names = sorted({name for part in parts for name in part.origins})
-    return frozenset(name for name in names if getattr(license_of(name), options.license))
+    return frozenset(name for name in names if permitted(license_of(name), [options.license]))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from open_ml_embed.core.errors import UnknownNameError
+from open_ml_embed.core.names import LONGEST, check_path
 from open_ml_embed.core.section import Section
+from sources.languages import LanguageTag
+from sources.manifest import Inside, License
 
 PRESETS: dict[str, dict[str, Any]] = {
     "f2llm": {
@@ -60,6 +63,36 @@ class TeacherSettings(Section):
         return self.model != "bm25"
 
 
+class CorpusSettings(Section):
+    """A corpus that negatives are mined from, besides the documents of the sources. A string instead sets `data`."""
+
+    data: str
+    """A folder, relative to the settings file, or a repository of the Hub: `owner/name`, and `@REVISION` may follow.
+    Its files are JSON lines or Parquet, with a column `text`, `contents`, `body`, `passage` or `document`."""
+    sources: list[str] = []
+    """Retrieval sources that search it; empty: all of the profile."""
+    language: LanguageTag | None = None
+    """Tag of the documents, such as `eng-Latn`; null: that of the positives of `sources`, if they have one."""
+    title: bool = False
+    """Whether documents begin with their title, a line of its own: as the positives of the sources do, or do not."""
+    files: list[Inside] = []
+    """Globs over the names of its files; empty: all JSON lines and Parquet files."""
+    license: License = License(
+        id="LicenseRef-unknown", commercial=False, redistribution=False, note="Not stated in the settings."
+    )
+    """License of the documents. A mix with documents of a license that does not allow it is not published."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, value: object) -> object:
+        return {"data": value} if isinstance(value, str) else value
+
+    @field_validator("data")
+    @classmethod
+    def _a_place(cls, value: str) -> str:
+        return check_path(value.rstrip("/") or value)
+
+
 class MiningSettings(Section):
     """The rules for hard negatives: those of a preset, changed by the other settings. A preset never sets the teacher.
 
@@ -76,6 +109,9 @@ class MiningSettings(Section):
     """Language of the negatives: that of the positive, any, or only others."""
     pools: dict[str, list[str]] = {}
     """Name → retrieval sources that share their documents. Every other source searches only its own documents."""
+    corpus: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=LONGEST)], CorpusSettings] = {}
+    """Name → a corpus whose documents the sources search too; a folder or a repository instead is one by the name
+    `corpus`. Its documents are rows without a query: they are deduplicated and decontaminated, and no samples."""
     range_max: int = Field(default=100, ge=1)
     """Number of candidates for each query: the best that are not masked. The rules apply to these."""
     range_min: int = Field(default=5, ge=0)
@@ -109,6 +145,13 @@ class MiningSettings(Section):
     """BM25: length normalization, 0 to 1."""
     seed: int = 1
     """Seed of random draws."""
+
+    @field_validator("corpus", mode="before")
+    @classmethod
+    def _of_data(cls, value: object) -> object:
+        if isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("data"), str)):
+            return {"corpus": value}
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -20,9 +20,9 @@ def cap_group(recipe: Recipe, manifest: Manifest, subset: str) -> Group:
     """Return the group of the rows of a subset.
 
     A subset that the published corpus cut into several files has a cap for each. Subsets, and sources, that are in one
-    file there share its cap. A source that is in no file counts as one.
+    file there share its cap. A source that is in no file, or that has a cap of its own (`caps`), counts as one.
     """
-    if recipe.cap_of == "source":
+    if recipe.cap_of == "source" or manifest.name in recipe.caps:
         return (manifest.name,)
     lines = _release(registry.file(TABLE)).files_of(manifest.name, subset, manifest.family)
     return tuple(sorted({line.file for line in lines})) or (manifest.name,)
@@ -34,13 +34,13 @@ def group_name(group: Group) -> str:
 
 
 def expected_under_cap(
-    recipe: Recipe, cap: int | None, manifests: Iterable[Manifest], rows: Mapping[str, int]
+    recipe: Recipe, of_profile: int | None, manifests: Iterable[Manifest], rows: Mapping[str, int]
 ) -> dict[str, int]:
-    """Return source → the most rows that a cap leaves.
+    """Return source → the most rows that the caps leave.
 
     Args:
         recipe: of the mix.
-        cap: most rows of each group; null: no limit.
+        of_profile: the cap of the profile; see `Recipe.cap_for`.
         manifests: of the sources of the mix.
         rows: source → rows before the cap. If the manifest does not state how many of them each subset has, they may
             be spread over the files as the cap cuts the fewest.
@@ -50,6 +50,7 @@ def expected_under_cap(
     shared: dict[Group, dict[str, int]] = defaultdict(dict)
     for manifest in manifests:
         name, most = manifest.name, rows[manifest.name]
+        cap = recipe.cap_for(name, of_profile)
         if cap is None:
             left[name] = most
             continue
@@ -66,6 +67,7 @@ def expected_under_cap(
         else:
             left[name] = min(most, cap * sum(map(len, counts)))
     for group, members in shared.items():
+        cap = recipe.cap_for(next(iter(members)), of_profile)
         for name, count in _shares(members, (cap or 0) * len(group)).items():
             left[name] += count
     return left

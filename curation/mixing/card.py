@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from curation.mixing.filters import FILTERS
 from open_ml_embed.core.markdown import markdown_text
 from sources.manifest import Manifest
 
@@ -35,7 +38,7 @@ Rows that share a query are on one side of the split; training rows whose docume
 | source | family | train | validation | license | commercial use |
 | --- | --- | ---: | ---: | --- | --- |
 {rows}
-
+{selection}
 ## Citations
 
 {citations}
@@ -43,15 +46,22 @@ Rows that share a query are on one side of the split; training rows whose docume
 
 
 def dataset_card(
-    title: str, stats: dict[str, Any], manifests: list[Manifest], *, license_link: str | None = None
+    title: str,
+    stats: dict[str, Any],
+    manifests: list[Manifest],
+    *,
+    license_link: str | None = None,
+    selection: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return the card as Markdown with YAML front matter.
 
     Args:
         title: of the mix.
-        stats: statistics of the step `mix`: its `counts`, `languages`, and `train` and `validation` of its `sources`.
+        stats: statistics of the step `mix`: its `counts`, `languages`, and `train` and `validation` of its `sources`;
+            and, if they are known, its `filters`.
         manifests: of the sources in the mix.
         license_link: file of the repository that has all licenses; null: there is none.
+        selection: settings of the mix file that decide which rows it takes, and their values.
 
     """
     counts = stats["counts"]
@@ -85,7 +95,24 @@ def dataset_card(
         title=markdown_text(title),
         languages=len(stats["languages"]),
         rows=rows,
+        selection=_selection(selection, stats),
         citations="\n".join(f"- {markdown_text(m.title)}: {markdown_text(m.citation)}" for m in manifests),
         **counts,
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}"
+
+
+def _selection(selection: Sequence[tuple[str, str]], stats: dict[str, Any]) -> str:
+    """Return the section on what the mix file takes, and how many rows that leaves out; empty if it takes all."""
+    if not selection:
+        return ""
+    lines = ["", "## Selection", "", "Of the rows of these sources, the mix file takes:", ""]
+    lines += [f"- `{setting}`: {markdown_text(value)}" for setting, value in selection]
+    if "filters" in stats:
+        counts = sum((Counter(of) for of in stats["filters"].values()), Counter[str]())
+        left_out = {name: counts[name] for name in FILTERS if counts[name]}
+        for reason in ("over-cap", "not-drawn"):
+            left_out[reason] = sum(of[reason] for of in stats["sources"].values())
+        rows = [f"| {name} | {count:,} |" for name, count in left_out.items() if count]
+        lines += ["", "| left out by | rows |", "| --- | ---: |", *rows] if rows else ["", "It leaves out no row."]
+    return "\n".join([*lines, ""])

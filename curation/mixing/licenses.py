@@ -1,8 +1,11 @@
-"""The strictest of several licenses. A sample that occurs in several sources gets the strictest of their licenses."""
+"""What licenses permit, and the strictest of several.
+
+A sample that occurs in several sources gets the strictest of their licenses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sources.manifest import License
 
@@ -18,6 +21,18 @@ def strictest(licenses: Iterable[License]) -> License:
     is not in the lists of this module counts as share-alike.
     """
     return max(licenses, key=lambda license: (*_demands(license), license.id))
+
+
+def permitted(license: License, allows: Iterable[str], ids: Collection[str] = ()) -> bool:
+    """Tell whether a license allows some uses, and is one of some.
+
+    Args:
+        license: of a source.
+        allows: `commercial`, `redistribution`: all of them must be allowed.
+        ids: identifiers, one of which it must have; none: any.
+
+    """
+    return all(getattr(license, use) for use in allows) and (not ids or license.id in ids)
 
 
 def _demands(license: License) -> tuple[bool, bool, int]:

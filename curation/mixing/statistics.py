@@ -29,10 +29,15 @@ class SourceFunnel(Statistics):
     exact_duplicate: Count
     near_duplicate: Count
     contaminated: Count
+    mix_filter: Count
+    """Left out by the filters of the mix file."""
     no_negatives: Count
     held_out_twin: Count
     """Its document is held out for validation."""
     over_cap: Count
+    """Beyond the cap of its source."""
+    not_drawn: Count
+    """Not among the `samples` that the mix draws."""
 
 
 class MixStatistics(Statistics):
@@ -40,5 +45,7 @@ class MixStatistics(Statistics):
 
     counts: MixCounts
     sources: dict[str, SourceFunnel]
+    filters: dict[str, dict[str, Count]]
+    """Source → filter → rows that it leaves out, without zeros; they add up to the source's `mix-filter`."""
     languages: dict[str, Count]
     """ISO 639-3 code → samples that have it on either side."""

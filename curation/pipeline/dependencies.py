@@ -85,11 +85,11 @@ def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) ->
     decontaminate = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
     if step == "mine":
         return ("normalize", "dedup", *decontaminate)
-    from curation.mixing.step.judged import judged_sources
+    from curation.mixing.step.judged import reads_languages
 
     rows = known("normalize")
-    judged = ("identify",) if rows is not None and judged_sources(step, build, rows) else ()
-    return ("normalize", *judged, "dedup", *decontaminate, "mine")
+    identify = ("identify",) if rows is not None and reads_languages(step, build, rows) else ()
+    return ("normalize", *identify, "dedup", *decontaminate, "mine")
 
 
 def facts_of(step: str, context: Context) -> Facts:

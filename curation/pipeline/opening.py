@@ -22,25 +22,48 @@ PARAMS = Path("params.yaml")
 def open_build(
     profile: str | None, params: Path, workers: int = 0, engine: str = "local", ray_address: str | None = None
 ) -> Build:
-    """Return the build of a profile in which every name has been looked up.
+    """Return the build of a profile, or of a part of one, in which every name has been looked up.
+
+    Args:
+        profile: its name; null: the one that the file names. `NAME@SOURCE+SOURCE` is the part of it that has only these
+            sources (`curation.pipeline.part`).
+        params: the settings file.
+        workers: tasks at once; 0: one per core.
+        engine: `local` or `ray`.
+        ray_address: of a running Ray cluster.
 
     Raises:
-        CorpusError: see `curation.settings.load_profile` and `curation.pipeline.validation.check_profile`.
+        CorpusError: see `curation.settings.load_profile`, `curation.pipeline.validation.check_profile` and
+            `curation.pipeline.part.part_of`.
 
     """
     if engine not in ("local", "ray"):
         raise SettingsError(f"unknown engine {engine!r}", where="--engine", remedy="local or ray")
     if workers < 0:
         raise SettingsError(f"{workers} workers cannot work", where="--workers", remedy="a number, or 0: one per core")
-    name, settings = load_profile(params, profile)
+    whole, sources = _named(profile)
+    name, settings = load_profile(params, whole)
     kind: Any = engine
     root = params.resolve().parent
-    options = (f" --profile {name}" if profile else "") + ("" if params == PARAMS else f" --params {params}")
+    file_option = "" if params == PARAMS else f" --params {params}"
+    options = (f" --profile {name}" if whole else "") + file_option
     build = Build(name, _rooted(settings, root), root, Workers(kind, workers, ray_address), options=options)
     from curation.pipeline.validation import check_profile  # it loads what reads raw files: not for those who only ask
 
     check_profile(build, f"{params}, profile {name}")
-    return build
+    if not sources:
+        return build
+    from curation.pipeline.part import part_of
+
+    return part_of(build, sources, f"profile {name}", file_option)
+
+
+def _named(profile: str | None) -> tuple[str | None, list[str]]:
+    if profile is None or "@" not in profile:
+        return profile, []
+    from curation.pipeline.part import names_of
+
+    return names_of(profile)
 
 
 def _rooted(profile: Profile, root: Path) -> Profile:

@@ -44,6 +44,7 @@ _OPERATIONS: dict[str, tuple[str, ...]] = {
         "curation.mining.step.search:Search",
         "curation.mining.step.row_alignment:Align",
         "curation.mining.step.row_alignment:DrawClasses",
+        "curation.mining.step.row_alignment:NoNegatives",
     ),
     "mix": (
         "curation.mixing.step.limits:Contaminated",

@@ -208,13 +208,16 @@ def mix_outcome(result: StepResult, root: Path | None = None) -> Outcome:
     """Return the outcome of `mix`: samples, and the reasons why rows are not in the mix."""
     sources: dict[str, dict[str, int | None]] = {}
     for source, verdicts in result.stats["sources"].items():
-        figures = {key: verdicts[verdict] for verdict, key in MIX_KEYS.items()}
+        figures = {key: verdicts.get(verdict, 0) for verdict, key in MIX_KEYS.items()}
         samples = figures["train"] + figures["validation"]
         all_figures = {"rows": sum(figures.values()), "samples": samples, **figures, "stated": _stated(source, root)}
         sources[source] = {column.key: all_figures[column.key] for column in FORMS["mix"].columns}
     counts = result.stats["counts"]
     notes = [f"{counts['train']:,} samples to train on, {counts['validation']:,} held out"]
     notes.append(f"{counts['documents']:,} documents")
+    filtered = sum((Counter(of) for of in result.stats.get("filters", {}).values()), Counter[str]())
+    if filtered:
+        notes.append(f"rows left out by filters of the mix file: {_counted(filtered)}")
     for source, verdicts in result.stats["sources"].items():
         if not sources[source]["samples"]:
             notes.append(f"no sample of {source}: {_counted(Counter(verdicts)) or 'it has no row'}")

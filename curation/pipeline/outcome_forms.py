@@ -182,13 +182,15 @@ FORMS: dict[str, Form] = {
             Column("exact_duplicates", "exact", "Exact duplicates of a row that is kept.", "some"),
             Column("near_duplicates", "near", "Near-duplicates of a row that is kept.", "some"),
             Column("contaminated", "contaminated", "Rows with a duplicate that overlaps with an evaluation set."),
+            Column("mix_filter", "filters", "Rows that the filters of the mix file leave out.", "some"),
             Column("no_negatives", "no negatives", "Rows without a negative.", "some"),
             Column("held_out_twins", "twins", "Rows whose document is held out for validation.", "some"),
             Column("over_cap", "over cap", "Rows beyond the mix's cap on a source.", "some"),
+            Column("not_drawn", "not drawn", "Rows that are not among the `samples` of the mix file.", "some"),
             _STATED,
         ),
-        Column("share", "left out", "(rows - samples - over cap) / rows."),
-        lambda f: (f["rows"] - f["samples"] - f["over_cap"], f["rows"]),
+        Column("share", "left out", "(rows - samples - over cap - not drawn) / rows."),
+        lambda f: (f["rows"] - f["samples"] - f["over_cap"] - f["not_drawn"], f["rows"]),
     ),
 }
 """Step → form of its table."""
@@ -200,9 +202,11 @@ MIX_KEYS = {
     "exact-duplicate": "exact_duplicates",
     "near-duplicate": "near_duplicates",
     "contaminated": "contaminated",
+    "mix-filter": "mix_filter",
     "no-negatives": "no_negatives",
     "held-out-twin": "held_out_twins",
     "over-cap": "over_cap",
+    "not-drawn": "not_drawn",
 }
 """Verdict of `curation.mixing.step.select` → column."""
 

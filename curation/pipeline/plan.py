@@ -16,14 +16,16 @@ from rich.table import Table
 from curation.build import Build
 from curation.langid.step.verdicts import NOT_NAMED
 from curation.mixing.capping import expected_under_cap
-from curation.mixing.recipe import built_mixes, load_recipe
+from curation.mixing.recipe import Recipe, built_mixes, load_recipe
+from curation.mixing.shares import quotas_of
 from curation.pipeline.estimate import basis, basis_lines, hours, load_rates, size_of
-from curation.pipeline.expected_rows import expected_rows
+from curation.pipeline.expected_rows import expected_rows, rows_passing
 from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
 from curation.report import published
 from open_ml_embed.core.terminal import Terminal
+from sources.documents import is_corpus
 from sources.manifest import Manifest
 
 
@@ -205,20 +207,39 @@ def _mix(
     rows: Mapping[str, int],
     raw: Mapping[str, Download],
 ) -> dict[str, Any]:
-    of_mix, cap = _mix_rows(build, name, manifests, rows)
-    capped = {"cap": cap, "cap_of": load_recipe(name, build.root).cap_of}
-    return {**_sums([m for m in manifests if m.name in of_mix], of_mix, raw), **capped, "sources": of_mix}
+    recipe, cap = _recipe(build, name)
+    of_mix = _mix_rows(build, name, manifests, rows)
+    return {
+        **_sums([m for m in manifests if m.name in of_mix], of_mix, raw),
+        "cap": cap,
+        "cap_of": recipe.cap_of,
+        "sources": of_mix,
+        "selection": dict(recipe.lines()),
+        "not_estimated": [
+            setting
+            for setting, _ in recipe.filters.lines()
+            if setting not in ("families", "tasks", "allows", "licenses", "languages")
+        ],
+    }
 
 
-def _mix_rows(
-    build: Build, name: str, manifests: Sequence[Manifest], rows: Mapping[str, int]
-) -> tuple[dict[str, int], int | None]:
-    """Return source → rows of a mix after its cap, and the cap."""
-    recipe = load_recipe(name, build.root)
-    held = [m for m in manifests if recipe.holds(m.name)]
+def _recipe(build: Build, name: str) -> tuple[Recipe, int | None]:
+    """Return a mix file, and the cap on a source that it has none of its own for."""
+    recipe, settings = load_recipe(name, build.root), build.profile.mixes.get(name)
+    return recipe, (settings.cap if settings else None) or recipe.cap
+
+
+def _mix_rows(build: Build, name: str, manifests: Sequence[Manifest], rows: Mapping[str, int]) -> dict[str, int]:
+    """Return source → rows of a mix after its filters and caps, and of those the ones that it draws."""
+    recipe, _ = _recipe(build, name)
     settings = build.profile.mixes.get(name)
-    cap = (settings.cap if settings else None) or recipe.cap
-    return expected_under_cap(recipe, cap, held, rows), cap
+    held = [m for m in manifests if recipe.holds(m.name) and not is_corpus(m)]
+    passing = {m.name: rows_passing(m, rows[m.name], recipe.filters) for m in held}
+    left = expected_under_cap(recipe, settings.cap if settings else None, held, passing)
+    if recipe.samples is None:
+        return left
+    quotas = quotas_of(left, recipe.samples, recipe.weights, recipe.temperature)
+    return dict(zip(left, quotas.tolist(), strict=True))
 
 
 def _lost(
@@ -228,8 +249,7 @@ def _lost(
     kept = [m for m in manifests if m in left]
     gone = [m for m in manifests if m not in left]
     mixes = {
-        name: sum(_mix_rows(build, name, manifests, rows)[0].values())
-        - sum(_mix_rows(build, name, kept, rows)[0].values())
+        name: sum(_mix_rows(build, name, manifests, rows).values()) - sum(_mix_rows(build, name, kept, rows).values())
         for name in built_mixes(build.profile, build.root)
     }
     languages = _codes(manifests)[0] - _codes(kept)[0]
@@ -301,7 +321,12 @@ def print_plan(plan: dict[str, Any]) -> None:
     for name, mix in plan["mixes"].items():
         whose = "source" if mix["cap_of"] == "source" else "released file, an upper bound"
         cap = f"at most {mix['cap']:,} a {whose}" if mix["cap"] else "uncapped"
-        console.print(f"mix {name}: {mix['rows']:,} rows from {len(mix['sources'])} sources, {cap}")
+        taken = sum(count > 0 for count in mix["sources"].values()) if mix["selection"] else len(mix["sources"])
+        console.print(f"mix {name}: {mix['rows']:,} rows from {taken} sources, {cap}")
+        for setting, value in mix["selection"].items():
+            console.print(f"  {setting}: {value}", markup=False)
+        if mix["not_estimated"]:
+            console.print(f"  what {', '.join(mix['not_estimated'])} leave out is known after the build only")
     console.print(_lost_table(plan["lost"], plan["mixes"]))
     hours_by_step = ", ".join(f"{step} {value:g}" for step, value in plan["hours"].items())
     workers = plan["basis"]["workers"]

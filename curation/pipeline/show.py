@@ -101,6 +101,8 @@ def _shards(build: Build, normalized: StepResult, source: str, subset: str | Non
 
 def _negatives(build: Build, shard: Shard, row: int) -> list[tuple[str, str]]:
     """Return (heading, text) lines on the negatives of a row: score and rank of the positive, first negatives."""
+    if shard.source in build.profile.mining.corpus:  # its rows have no query
+        return []
     mined = build.store.read_table(f"negatives/{shard.path}.negatives.arrow").slice(row, 1).to_pylist()[0]
     score, rank = mined["positive_score"], mined["positive_rank"]
     lines = [] if math.isnan(score) else [("teacher", f"positive {score:.3f}, {rank} candidates above it")]

@@ -98,6 +98,8 @@ def source_names(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:
     yield "languages.trust.sources", profile.languages.trust.sources
     for pool, names in profile.mining.pools.items():
         yield f"mining.pools.{pool}", names
+    for name, corpus in profile.mining.corpus.items():
+        yield f"mining.corpus.{name}.sources", corpus.sources
 
 
 def _check_mixes(build: Build, where: str) -> None:

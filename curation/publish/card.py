@@ -63,6 +63,7 @@ class Facts:
         settings: of the build, without paths of the machine; empty if it is not known.
         contamination: evaluation set → source → rows with one of its texts, which are not in the mix; null: not known.
         left_out: sources that are left out, since their licenses do not allow it or nobody wants them published.
+        selection: settings of the mix file that decide which rows it takes, and their values.
 
     """
 
@@ -72,12 +73,15 @@ class Facts:
     settings: Mapping[str, Any] = field(default_factory=dict)
     contamination: Mapping[str, Mapping[str, int]] | None = None
     left_out: Sequence[str] = ()
+    selection: Sequence[tuple[str, str]] = ()
 
 
 def published_card(facts: Facts, repository: str) -> str:
     """Return the card as Markdown with YAML front matter."""
     parts = [
-        dataset_card(facts.title, facts.stats, facts.manifests, license_link=LICENSES).rstrip("\n"),
+        dataset_card(
+            facts.title, facts.stats, facts.manifests, license_link=LICENSES, selection=facts.selection
+        ).rstrip("\n"),
         _columns(),
         _languages(facts.stats["languages"]),
         _contamination(facts.contamination),

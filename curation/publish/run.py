@@ -140,9 +140,10 @@ def _facts(mix: Path, stats: dict[str, Any], manifests: list[Manifest], build: B
         return Facts(title, stats, manifests)
     from curation.mixing.recipe import load_recipe
 
-    title = load_recipe(mix.resolve().name, build.root).title
+    recipe = load_recipe(mix.resolve().name, build.root)
     settings = publishable(build.profile.model_dump(mode="json", exclude_defaults=True), build.root)
-    return Facts(title, stats, manifests, settings, _contamination(build, set(stats["sources"])))
+    found = _contamination(build, set(stats["sources"]))
+    return Facts(recipe.title, stats, manifests, settings, found, selection=list(recipe.lines()))
 
 
 def _contamination(build: Build, sources: set[str]) -> dict[str, dict[str, int]] | None:
@@ -190,11 +191,9 @@ def manifest_finder(mix: Path, build: Build | None) -> Callable[[str], Manifest]
     """Return what finds the manifest of a source: of the build's project before others."""
     from sources import registry
 
-    root = build.root if build else None
-
     def manifest_of(source: str) -> Manifest:
         try:
-            return registry.load(source, root)
+            return build.manifest(source) if build else registry.load(source)
         except UnknownNameError as error:
             raise StageError(
                 f"the source {source} of this mix has no manifest: {error.remedy}",

@@ -24,13 +24,11 @@ from open_ml_embed.core.array_types import F64
 Row = Mapping[str, Any]
 """A row of a table of the report."""
 BLUE, SKY, ORANGE = "#2f6fde", "#7fb2f5", "#e8913a"
-STAGE_COLOURS = dict(
-    zip(
-        STAGES,
-        ("#9aa4b2", "#6b7686", "#8a5a3c", "#c2453c", "#e8913a", "#5b8c3a", "#c77fb4", "#8b5fc7", "#d9bd3c", SKY, BLUE),
-        strict=True,
-    )
-)
+_STAGE_COLOURS = (
+    "#9aa4b2", "#6b7686", "#8a5a3c", "#c2453c", "#e8913a", "#5b8c3a", "#2aa187", "#c77fb4", "#8b5fc7", "#d9bd3c",
+    "#b5a78e", SKY, BLUE,
+)  # fmt: skip
+STAGE_COLOURS = dict(zip(STAGES, _STAGE_COLOURS, strict=True))
 RING_COLOURS = {"English": BLUE, "Chinese": ORANGE, "other": "#2aa187"}
 _SERIES = (BLUE, ORANGE, "#2aa187", "#8b5fc7", "#c2453c", "#d9bd3c", SKY, "#8a5a3c", "#c77fb4", "#5b8c3a")
 FAMILY_COLOURS = {"retrieval": BLUE, "clustering": "#2aa187", "classification": ORANGE}

@@ -55,6 +55,8 @@ def _of_mixes(tables: Tables) -> Iterator[tuple[str, int, int]]:
         ends = sum(row[column_of(stage)] for stage in STAGES)
         yield f"funnel of {row['mix']}, {row['source']}", row["records"], ends
         yield f"samples of {row['mix']}, {row['source']}", row["samples"], row["train"] + row["validation"]
+        filtered = tables["mix_filters"].sum("records", mix=row["mix"], source=row["source"])
+        yield f"filters of {row['mix']}, {row['source']}", row["mix_filter"], filtered
     for mix in dict.fromkeys(row["mix"] for row in funnel.rows):
         samples = funnel.sum("samples", mix=mix)
         for name in ("mix_tasks", "mix_sources", "mix_licenses", "mix_languages"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from curation.build import Build
-from curation.mixing.capping import cap_group, group_name
+from curation.mixing.capping import cap_group
 from curation.mixing.step.judged import judged_sources
-from curation.mixing.step.limits import final_verdicts, kept_ranks
+from curation.mixing.step.limits import KeptRanks, final_verdicts, kept_ranks
 from curation.mixing.step.pool import MixPool
 from curation.mixing.step.select import Select
 from curation.report.inputs import Inputs
@@ -24,7 +24,7 @@ class MixVerdicts:
     def __init__(self, build: Build, inputs: Inputs) -> None:
         self.store = build.store
         self.pools: dict[tuple[str, str], list[MixPool]] = {}
-        self.ranks: dict[str, Mapping[str, int]] = {}
+        self.ranks: dict[str, KeptRanks] = {}
         by_pool = inputs.rows.by_pool()
         for mix in inputs.made_mixes:
             ranks = kept_ranks(self.store, mix)
@@ -33,7 +33,7 @@ class MixVerdicts:
             self.ranks[mix] = ranks
             judged = judged_sources(f"mix-{mix}", build, inputs.rows)
             for (source, subset), shards in by_pool.items():
-                if inputs.recipes[mix].holds(source):
+                if inputs.recipes[mix].holds(source) and source not in build.profile.mining.corpus:
                     family = inputs.manifests[source].family
                     group = cap_group(inputs.recipes[mix], inputs.manifests[source], subset)
                     pool = MixPool(mix, source, subset, family, tuple(shards), source in judged, group)
@@ -45,5 +45,5 @@ class MixVerdicts:
         for pool in self.pools.get((source, subset), []):
             path = f"{Select.name}/{pool.path}.selection.arrow"
             if self.store.sizes([path])[path] is not None:
-                found[pool.mix] = final_verdicts(self.store, pool, self.ranks[pool.mix].get(group_name(pool.group)))
+                found[pool.mix] = final_verdicts(self.store, pool, self.ranks[pool.mix].of(pool))
         return found

@@ -54,6 +54,7 @@ class PoolRef:
         hashes: xxh3 hash of each rows shard.
         decontaminated: whether the shards have `contamination` tables, which name documents to leave out.
         answered: whether the pool has an `answers` table, which lists its cross-pool positives.
+        corpora: how many of the shards, the last ones, are of corpora: their rows are documents without a query.
 
     """
 
@@ -62,6 +63,12 @@ class PoolRef:
     hashes: tuple[str, ...]
     decontaminated: bool = False
     answered: bool = False
+    corpora: int = 0
+
+    @property
+    def asking(self) -> tuple[str, ...]:
+        """Paths of the shards whose rows have queries."""
+        return self.paths[: len(self.paths) - self.corpora]
 
 
 @dataclass
@@ -73,6 +80,7 @@ class Pool:
         label: the name in statistics: the source, or a name from the settings.
         family: the loss family of its sources, which decides how the pool is mined.
         shards: its rows shards.
+        corpora: rows shards of the corpora that it searches too.
 
     """
 
@@ -80,11 +88,14 @@ class Pool:
     label: str
     family: Family
     shards: list[Shard] = field(default_factory=list)
+    corpora: list[Shard] = field(default_factory=list)
 
     @property
     def reference(self) -> PoolRef:
         """The description of this pool that operations receive."""
-        return PoolRef(self.name, tuple(s.path for s in self.shards), tuple(s.xxh3 for s in self.shards))
+        shards = [*self.shards, *self.corpora]
+        paths, hashes = tuple(s.path for s in shards), tuple(s.xxh3 for s in shards)
+        return PoolRef(self.name, paths, hashes, corpora=len(self.corpora))
 
 
 def read_texts(store: Store, pool: PoolRef, places: pa.Table, numbers: Integers, column: str = "positive") -> pa.Array:
@@ -122,7 +133,7 @@ def read_texts(store: Store, pool: PoolRef, places: pa.Table, numbers: Integers,
 
 
 def pools_of(rows: StepResult, build: Build) -> dict[str, Pool]:
-    """Return the pools of a build, sorted by name.
+    """Return the pools of a build, sorted by name. Corpora are in the pools of the sources that search them.
 
     A retrieval source is a pool, or part of a pool that the settings name; each subset with classes is a pool.
 
@@ -137,10 +148,19 @@ def pools_of(rows: StepResult, build: Build) -> dict[str, Pool]:
             _check_stated(build, name, source, pool_of, {s.source for s in rows.shards})
             pool_of[source] = name
     pools: dict[str, Pool] = {}
+    corpora = build.corpora()
+    shards_of: dict[str, list[Shard]] = {name: [] for name in corpora}
     for (source, subset), shards in rows.by_pool().items():
+        if source in corpora:
+            shards_of[source] += shards
+            continue
         family, label = build.manifest(source).family, pool_of.get(source, source)
         name = label if family == "retrieval" else f"{source}/{subset}"
         pools.setdefault(name, Pool(name, label, family)).shards += shards
+    for pool in pools.values():
+        if pool.family == "retrieval":
+            searched = {s.source for s in pool.shards}
+            pool.corpora = [s for name, c in corpora.items() if searched & set(c.sources) for s in shards_of[name]]
     return dict(sorted(pools.items()))
 
 

@@ -35,6 +35,7 @@ class Args(Section):
     turns: str
     """Column of the conversation."""
     user: list[str] = Field(min_length=1)
+    """The same for the side that asks."""
     assistant: list[str] = Field(min_length=1)
     """Names of the speakers, and markers before their turns. A marker begins or ends with a sign (`Human:`, `<user>`):
     a bare name may be a word of a text, and only stands for a speaker in objects and pairs."""

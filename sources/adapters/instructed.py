@@ -24,11 +24,13 @@ class Args(Section):
     """Columns."""
 
     query: str = "query"
+    """Column of the query, with its instruction or without."""
     positives: str = "pos"
     """List column; its first text is the positive."""
     negatives: str = "neg"
     """List column."""
     max_negatives: int = Field(default=24, ge=0)
+    """Most given negatives of a row."""
 
 
 def drafts(context: Context, args: Args) -> Iterator[pa.Table]:

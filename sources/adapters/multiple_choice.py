@@ -27,6 +27,7 @@ class Args(Section):
     """Columns."""
 
     question: str
+    """Column of the question."""
     options: str | list[str]
     """The column of the list of options, or one column for each option."""
     answer: str

@@ -25,7 +25,9 @@ class Args(Section):
     """Columns."""
 
     text: TextExpr
+    """Column of the text."""
     label: str
+    """Column of the label that fits it."""
     wrong: str
     """Column of the label that does not fit the text."""
 

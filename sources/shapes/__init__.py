@@ -36,7 +36,7 @@ class Shape(Protocol):
 
 
 _SHAPES = (
-    "bitext", "code", "conversation", "judged", "label", "nli", "pair", "paraphrase", "qa", "qrels", "sts",
+    "bitext", "code", "conversation", "documents", "judged", "label", "nli", "pair", "paraphrase", "qa", "qrels", "sts",
 )  # fmt: skip
 _ADAPTERS = (
     "across_languages", "bitexts", "by_file", "clirmatrix", "debian", "debian_classes", "dialogue", "docstrings",

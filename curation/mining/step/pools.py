@@ -70,14 +70,15 @@ class Collect:
         pool: PoolRef = task.payload
         languages: dict[str, int] = {}
         parts = [_read_shard(store, pool, number, languages) for number in range(len(pool.paths))]
-        rows = [(len(part.query_exact), len(part.documents.exact)) for part in parts]
-        given_offsets = [part.given_offsets for part in parts]
-        wanted = np.concatenate([np.zeros(0, np.int32), *(part.wanted for part in parts)])
-        language = np.concatenate([np.zeros(0, np.int32), *(part.language for part in parts)])
-        query_exact = np.concatenate([np.zeros(0, np.uint64), *(part.query_exact for part in parts)])
-        query_cluster = np.concatenate([np.zeros(0, np.int64), *(part.query_cluster for part in parts)])
+        asking = parts[: len(pool.asking)]
+        rows = [(len(part.query_exact), len(part.documents.exact)) for part in asking]
+        given_offsets = [part.given_offsets for part in asking]
+        wanted = np.concatenate([np.zeros(0, np.int32), *(part.wanted for part in asking)])
+        language = np.concatenate([np.zeros(0, np.int32), *(part.language for part in asking)])
+        query_exact = np.concatenate([np.zeros(0, np.uint64), *(part.query_exact for part in asking)])
+        query_cluster = np.concatenate([np.zeros(0, np.int64), *(part.query_cluster for part in asking)])
         documents = _concatenated([part.documents for part in parts])
-        del parts
+        del parts, asking
         names = pa.array(list(languages), pa.string())
         answers = answers_of(store, pool.name) if pool.answered else ANSWER_SCHEMA.empty_table()
         out.table("elsewhere", answers.to_batches(), ANSWER_SCHEMA)
@@ -106,7 +107,7 @@ class Collect:
         out.table("queries", _table(queries, QUERY_SCHEMA), QUERY_SCHEMA)
 
         row = document_row = 0
-        for path, (n, m), offsets in zip(pool.paths, rows, given_offsets, strict=True):
+        for path, (n, m), offsets in zip(pool.asking, rows, given_offsets, strict=True):
             of_shard, positive = (values[document_row : document_row + m] for values in (document_of, is_positive))
             given = pa.ListArray.from_arrays(offsets, pa.array(of_shard[~positive]))
             links = (query_of[row : row + n], of_shard[positive], given)

@@ -28,7 +28,7 @@ from curation.tables.pools import PoolRef
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.store import Store
-from open_ml_embed.core.task import Outputs, Task
+from open_ml_embed.core.task import NoSettings, Outputs, Task
 from sources.manifest import Family
 
 
@@ -76,6 +76,25 @@ class Align:
 def block_path(pool: str, number: int) -> str:
     """Return the path of the negatives of a block of queries, below the operation's folder."""
     return f"{pool}/{number:05d}"
+
+
+class NoNegatives:
+    """Operation: a table without negatives for a rows shard of a corpus, so that every rows shard has one."""
+
+    name: ClassVar[str] = "negatives"
+    version: ClassVar[int] = 2
+    settings: ClassVar[BaseModel] = NoSettings()
+
+    def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
+        """Write the table of one shard; `task.payload` is its number of rows."""
+        del store
+        rows: int = task.payload
+        nothing = [np.zeros(0, dtype) for dtype in (np.int32, np.float32, np.int8)]
+        offsets = pa.array(np.zeros(rows + 1, np.int32))
+        lists = [pa.ListArray.from_arrays(offsets, pa.array(values)) for values in nothing]
+        columns = [*lists, pa.array(np.full(rows, np.nan, np.float32)), pa.array(np.full(rows, -1, np.int32))]
+        out.table("negatives", pa.table(columns, schema=NEGATIVES_SCHEMA).to_batches(), NEGATIVES_SCHEMA)
+        return {}
 
 
 @dataclass(frozen=True)

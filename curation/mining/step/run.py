@@ -14,7 +14,15 @@ from curation.mining.step.cross_pool_positives import Answers, AnswersRef
 from curation.mining.step.embeddings import embed
 from curation.mining.step.mined_pool import MinedPool
 from curation.mining.step.pools import Chunk, Collect
-from curation.mining.step.row_alignment import Align, AlignRef, AlignSettings, ClassesRef, DrawClasses, block_path
+from curation.mining.step.row_alignment import (
+    Align,
+    AlignRef,
+    AlignSettings,
+    ClassesRef,
+    DrawClasses,
+    NoNegatives,
+    block_path,
+)
 from curation.mining.step.search import BLOCK_QUERIES, BlockRef, Search
 from curation.mining.step.task_memory import Sizes, to_collect, to_search
 from curation.mining.teachers.loading import load_teacher
@@ -45,7 +53,7 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
         load_teacher(settings.teacher)  # fail before any work if the teacher cannot be loaded
     rows = inputs["normalize"]
     pools = [
-        MinedPool(reference.name, reference.label, reference.family, reference.shards)
+        MinedPool(reference.name, reference.label, reference.family, reference.shards, reference.corpora)
         for reference in pools_of(rows, build).values()
     ]
     inputs.begin()
@@ -53,11 +61,14 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
     answers = _collect(build, inputs, pools, sizes)
     _search(build, [pool for pool in pools if pool.family == "retrieval"], sizes)
     _draw(build, [pool for pool in pools if pool.family != "retrieval"])
+    corpora = build.corpora()
+    unasked = [Task(s.path, (s.xxh3,), s.rows) for s in rows.shards if s.source in corpora]
     markers = [marker for pool in pools for marker in pool.aligned]
     written = {s.path: s for marker in markers for s in shards_of("", "", marker, Align.name, "negatives")}
     result = inputs.result()
-    result.shards += (replace(s, xxh3=written[s.path].xxh3) for s in rows.shards)
-    result.files += (o for m in (*answers, *(pool.collected for pool in pools), *markers) for o in m.outputs)
+    result.shards += (replace(s, xxh3=written[s.path].xxh3) for s in rows.shards if s.source not in corpora)
+    empty = engine.run(NoNegatives(), unasked, build.store, build.workers)
+    result.files += (o for m in (*answers, *(pool.collected for pool in pools), *markers, *empty) for o in m.outputs)
     result.stats = {"settings": settings.model_dump(mode="json"), **_figures(pools, settings)}
     build.save(result)
     return result
@@ -75,11 +86,12 @@ def _collect(build: Build, inputs: Inputs, pools: list[MinedPool], sizes: Sizes)
     answers = {pool: xxh3 for of_pools, _ in answer_results for pool, xxh3 in of_pools.items()}
     tasks = []
     for pool in pools:
-        hashes_of_shards = [of[s.path] for of in hashes_of_steps for s in pool.shards]
+        hashes_of_shards = [of[s.path] for of in hashes_of_steps for s in (*pool.shards, *pool.corpora)]
         answer_hash = [answers[pool.name]] if pool.name in answers else []
         reference = replace(pool.reference, decontaminated=len(hashes_of_steps) > 1, answered=bool(answer_hash))
-        task_inputs = (*reference.hashes, *hashes_of_shards, *answer_hash)
-        tasks.append(Task(pool.name, task_inputs, reference, to_collect(sizes.of(pool.shards))))
+        searched = (f"{reference.corpora} of corpora",) if reference.corpora else ()
+        task_inputs = (*reference.hashes, *hashes_of_shards, *answer_hash, *searched)
+        tasks.append(Task(pool.name, task_inputs, reference, to_collect(sizes.of([*pool.shards, *pool.corpora]))))
     markers = engine.run(Collect(), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
@@ -88,7 +100,7 @@ def _collect(build: Build, inputs: Inputs, pools: list[MinedPool], sizes: Sizes)
 
 def _find_answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> tuple[dict[str, str], Marker]:
     """Find the answers in other pools; return pool name → hash of its table of answers, and the marker."""
-    ref = AnswersRef(tuple((pool.name, pool.reference.paths) for pool in pools))
+    ref = AnswersRef(tuple((pool.name, pool.reference.asking) for pool in pools))
     inputs = tuple(clusters[path] for _, paths in ref.pools for path in paths)
     (marker,) = engine.run(Answers(), [Task("all", (digest(ref.pools), *inputs), ref)], build.store, build.workers)
     return {pool.name: output.xxh3 for pool, output in zip(pools, marker.outputs, strict=True)}, marker
@@ -114,7 +126,7 @@ def _search(build: Build, pools: list[MinedPool], sizes: Sizes) -> None:
         search_identity = digest(
             [pool.identity, [reader.hashes for reader in pair or ()], _reranker_identity(settings)]
         )
-        memory = 0 if settings.teacher.dense else to_search(sizes.of(pool.shards))
+        memory = 0 if settings.teacher.dense else to_search(sizes.of([*pool.shards, *pool.corpora]))
         for number, start in enumerate(range(0, pool.collected.stats["queries"], BLOCK_QUERIES)):
             stop = min(start + BLOCK_QUERIES, pool.collected.stats["queries"])
             ref = BlockRef(pool.reference, start, stop, pair, threads=0 if is_local else 1)

@@ -151,7 +151,7 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared
     numeric = ["shard", "row", "given", "exact", "cluster", "contaminated"]
     documents = store.read_table(f"{stem}.documents.arrow", numeric)
     elsewhere = store.read_table(f"{stem}.elsewhere.arrow")
-    links = pa.concat_tables(store.read_table(f"{Collect.name}/{path}.links.arrow") for path in ref.pool.paths)
+    links = pa.concat_tables(store.read_table(f"{Collect.name}/{path}.links.arrow") for path in ref.pool.asking)
     n = queries.num_rows
     query_of_row = links["query"].to_numpy()
     query_of_given = np.repeat(query_of_row, pc.list_value_length(links["given"]).to_numpy())

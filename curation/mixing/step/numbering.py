@@ -19,18 +19,19 @@ from pydantic import BaseModel
 
 from curation.mining.masks import Ragged
 from curation.mixing.files import SPLITS
+from curation.mixing.filters import FILTERS
+from curation.mixing.step.filtering import PoolFilter, kept_of
 from curation.mixing.step.inherited_negatives import admitted_negatives, answers_in
-from curation.mixing.step.limits import final_verdicts
+from curation.mixing.step.limits import Ranks, final_verdicts
 from curation.mixing.step.pool import MixPool
 from curation.mixing.step.provenance import InheritedTexts, inherit
-from curation.mixing.step.select import REASONS, TRAIN, VALIDATION
+from curation.mixing.step.select import MIX_FILTER, REASONS, TRAIN, VALIDATION, filters_of
 from curation.tables.pools import PoolDocuments, PoolRef
-from open_ml_embed.core.array_types import I32, I64, U8
+from open_ml_embed.core.array_types import I32, I64, U8, Mask
 from open_ml_embed.core.compiled import njit
 from open_ml_embed.core.ragged import offsets_of
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import Outputs, Task
-from open_ml_embed.core.text.arrays import list_starts
 
 POSITIVE, MINED, INHERITED = range(3)
 """Where the text of a document stands: it is the positive of a row, a document of the pool of step `mine`, or a line of
@@ -66,13 +67,15 @@ class NumberRef:
     Attributes:
         pool: its rows.
         mined: its pool in step `mine`, whose documents its negatives are.
-        highest_rank: that the cap of its source keeps; null: all.
+        kept: the highest ranks that are kept of its source.
+        chosen: which rows and documents the mix file takes.
 
     """
 
     pool: MixPool
     mined: PoolRef
-    highest_rank: int | None
+    kept: Ranks
+    chosen: PoolFilter
 
     def documents(self, store: Store) -> PoolDocuments:
         """Return the documents of the pool in step `mine`."""
@@ -89,7 +92,7 @@ class Number:
     """Operation: number the documents of a pool, and join the negatives of each sample."""
 
     name: ClassVar[str] = "mix/numbered"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: NumberSettings) -> None:
         self.settings = settings
@@ -98,10 +101,11 @@ class Number:
         """Number one pool; `task.payload` is a `NumberRef`. Returns how many rows have each verdict, and sizes."""
         ref: NumberRef = task.payload
         pool = ref.pool
-        verdict = final_verdicts(store, pool, ref.highest_rank)
+        verdict = final_verdicts(store, pool, ref.kept)
         samples = np.flatnonzero(verdict <= VALIDATION).astype(np.int64)
         inherited = _Inherited(store, ref, samples)
-        numbers = _Numbers(store, ref, samples, inherited)
+        permitted = ref.chosen.documents(store, ref.mined)
+        numbers = _Numbers(store, ref, samples, permitted)
         out.table("inherited", inherited.batches(numbers), INHERITED_SCHEMA)
         documents = numbers.documents(inherited)
         out.table("documents", documents.to_batches(), NUMBERED_DOCUMENT_SCHEMA, compressed=False)
@@ -109,9 +113,13 @@ class Number:
         sizes = {}
         for number, split in enumerate(SPLITS):
             rows = samples[verdict[samples] == number]
-            batches = _samples(store, pool, rows, samples, numbers, inherited, cluster, self.settings.num_negatives)
+            batches = _samples(
+                store, pool, rows, samples, numbers, inherited, cluster, permitted, self.settings.num_negatives
+            )
             sizes[split] = out.table(split, batches, NUMBERED_SAMPLE_SCHEMA, compressed=False).rows
-        return {"verdicts": _counts(verdict), "documents": documents.num_rows, **sizes}
+        left_out = np.bincount(filters_of(store, pool)[verdict == MIX_FILTER], minlength=1 + len(FILTERS))[1:]
+        filters = {name: count for name, count in zip(FILTERS, left_out.tolist(), strict=True) if count}
+        return {"verdicts": _counts(verdict), "filters": filters, "documents": documents.num_rows, **sizes}
 
 
 def _counts(verdict: U8) -> dict[str, int]:
@@ -129,14 +137,13 @@ class _Numbers:
 
     """
 
-    def __init__(self, store: Store, ref: NumberRef, samples: I64, inherited: _Inherited) -> None:
+    def __init__(self, store: Store, ref: NumberRef, samples: I64, permitted: Mask | None) -> None:
         pool, offered = ref.pool, ref.documents(store)
         used = np.zeros(offered.table.num_rows, bool)
         keys: list[pl.DataFrame] = []
         for rows in pool.blocks(samples):
             keys.append(_keys(pool.read(store, "rows", rows, ["positive"])["positive"]))
-            lists = pool.read(store, "negatives", rows, ["negatives"])["negatives"]
-            used[pc.list_flatten(lists).to_numpy()] = True
+            used[kept_of(pool.read(store, "negatives", rows, ["negatives"])["negatives"], permitted)[1]] = True
         mined = np.flatnonzero(used)
         for start in range(0, len(mined), _BLOCK_DOCUMENTS):
             keys.append(_keys(offered.texts(mined[start : start + _BLOCK_DOCUMENTS])))
@@ -273,19 +280,20 @@ def _samples(
     numbers: _Numbers,
     inherited: _Inherited,
     cluster: I64,
+    permitted: Mask | None,
     num_negatives: int,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the batches of one split; `rows` are its rows, `samples` those of both splits."""
     for block in pool.blocks(rows):
         at = np.searchsorted(samples, block)
-        lists = pool.read(store, "negatives", block, ["negatives"])["negatives"]
-        mined = numbers.mined[pc.list_flatten(lists).to_numpy()].astype(np.int32)
+        mined_starts, documents = kept_of(pool.read(store, "negatives", block, ["negatives"])["negatives"], permitted)
+        mined = numbers.mined[documents].astype(np.int32)
         positive = numbers.positive[at]
         others, given = inherited.others.take(at), inherited.negatives.take(at)
         negatives, starts = _joined(
             given.offsets,
             given.values,
-            list_starts(lists),
+            mined_starts,
             mined,
             positive,
             others.offsets,

@@ -18,13 +18,15 @@ from curation.build import Build, Inputs, StepResult
 from curation.mixing.capping import cap_group, group_name
 from curation.mixing.card import dataset_card
 from curation.mixing.files import LOCATIONS, SPLITS
+from curation.mixing.filters import FILTERS, Filters
 from curation.mixing.recipe import Recipe, load_recipe
 from curation.mixing.settings import MixSettings
+from curation.mixing.step.filtering import PoolFilter
 from curation.mixing.step.judged import judged_sources
-from curation.mixing.step.limits import Contaminated, Limits, LimitsRef
+from curation.mixing.step.limits import Contaminated, KeptRanks, Limits, LimitsRef
 from curation.mixing.step.numbering import Number, NumberRef, NumberSettings
 from curation.mixing.step.pool import MixPool
-from curation.mixing.step.select import REASONS, Select, SelectSettings
+from curation.mixing.step.select import REASONS, Select, SelectRef, SelectSettings
 from curation.mixing.step.write import FileRef, Slice, WriteFile, WriteSettings
 from curation.tables.pools import PoolRef, pools_of
 from open_ml_embed.core import engine
@@ -52,7 +54,8 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     recipe = load_recipe(name, build.root)
     settings = build.profile.mixes.get(name, MixSettings())
     rows = inputs["normalize"]
-    by_pool = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0])}
+    corpora = build.corpora()
+    by_pool = {key: shards for key, shards in rows.by_pool().items() if recipe.holds(key[0]) and key[0] not in corpora}
     if not by_pool:
         raise StageError(
             f"profile {build.name} has no rows of the sources of this mix",
@@ -72,7 +75,8 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     result = inputs.result()
     result.stats = _statistics(pools, numbered, files)
     inputs.begin()
-    card = dataset_card(recipe.title, result.stats, [manifests[source] for source in sorted({p.source for p in pools})])
+    shown = [manifests[source] for source in sorted({p.source for p in pools})]
+    card = dataset_card(recipe.title, result.stats, shown, selection=list(recipe.lines()))
     result.files += _published(build, name, card, files)
     build.save(result)
     return result
@@ -97,34 +101,63 @@ class _Assembly:
         verdicts = inputs.get("identify")
         self._verdicts = verdicts.identity if verdicts else ""
 
-    def select(self) -> dict[str, int]:
-        """Judge all rows; return group of pools → the highest rank that its cap keeps."""
+    def select(self) -> KeptRanks:
+        """Judge all rows; return the highest ranks that are kept."""
         decontaminated = self._inputs.get("decontaminate")
         made_from = (self._inputs["dedup"].identity, decontaminated.identity if decontaminated else "")
         left_out = self._run(Contaminated(), [Task(self._mix, made_from, decontaminated)])
         common = (*self._steps, *_hashes(left_out))
         select = Select(SelectSettings(seed=self._settings.seed, validation=self._settings.validation))
-        selected = self._run(
-            select, [Task(p.path, (*common, self._verdicts if p.judged else ""), p) for p in self._pools]
+        self._chosen = self._filters()
+        self._selected_from = list(self._mined())
+        tasks = []
+        for pool, mined in zip(self._pools, self._selected_from, strict=True):
+            chosen = self._chosen[pool.source]
+            verdicts = self._verdicts if pool.judged or self._recipe.filters.needs_languages else ""
+            inputs = (*common, verdicts, *_stated(chosen))
+            tasks.append(Task(pool.path, inputs, SelectRef(pool, mined, chosen)))
+        selected = self._run(select, tasks)
+        recipe = self._recipe
+        caps = {}
+        for pool in self._pools:
+            cap = recipe.cap_for(pool.source, self._settings.cap)
+            if cap is not None:
+                caps[group_name(pool.group)] = cap * len(pool.group)
+        ref = LimitsRef(
+            tuple(self._pools),
+            caps,
+            recipe.samples,
+            recipe.weights,
+            recipe.temperature,
         )
-        ref = LimitsRef(tuple(self._pools), self._settings.cap or self._recipe.cap)
         families = digest([[p.path, p.family, *(p.group if p.group != (p.source,) else ())] for p in self._pools])
         self._selected = {p.path: _hashes([marker]) for p, marker in zip(self._pools, selected, strict=True)}
-        identity = (*self._steps, families, str(ref.cap), *_hashes(selected))
+        shares = digest([dict(ref.caps), ref.samples, dict(ref.weights), ref.temperature])
+        identity = (*self._steps, families, shares, *_hashes(selected))
         (limits,) = self._run(Limits(), [Task(self._mix, identity, ref)])
         self._limits = _hashes([limits])
-        return {group: int(rank) for group, rank in limits.stats["ranks"].items()}
+        return KeptRanks.of_stats(limits.stats)
 
-    def number(self, highest_ranks: dict[str, int]) -> list[tuple[NumberRef, Marker]]:
+    def number(self, ranks: KeptRanks) -> list[tuple[NumberRef, Marker]]:
         """Number the documents of every pool."""
         tasks = []
-        for pool, mined in zip(self._pools, self._mined(), strict=True):
-            ref = NumberRef(pool, mined, highest_ranks.get(group_name(pool.group)))
-            inputs = (*self._steps, *self._selected[pool.path], *self._limits, str(ref.highest_rank), pool.family)
+        for pool, mined in zip(self._pools, self._selected_from, strict=True):
+            ref = NumberRef(pool, mined, ranks.of(pool), self._chosen[pool.source])
+            kept = f"{ref.kept.cap} {ref.kept.drawn}"
+            inputs = (*self._steps, *self._selected[pool.path], *self._limits, kept, pool.family, *_stated(ref.chosen))
             tasks.append(Task(pool.path, inputs, ref))
         operation = Number(NumberSettings(num_negatives=self._build.profile.mining.num_negatives))
         markers = self._run(operation, tasks)
         return [(task.payload, marker) for task, marker in zip(tasks, markers, strict=True)]
+
+    def _filters(self) -> dict[str, PoolFilter]:
+        """Return source → which of its rows and documents the mix takes."""
+        filters = self._recipe.filters
+        allowed = None
+        if filters.by_license:
+            allowed = tuple(name for name, manifest in sorted(self._manifests.items()) if filters.permits(manifest))
+        sources = {pool.source for pool in self._pools}
+        return {name: PoolFilter(filters, filters.refuses(self._manifests[name]), allowed) for name in sorted(sources)}
 
     def write(self, numbered: Sequence[tuple[NumberRef, Marker]]) -> list[tuple[str, Marker]]:
         """Write all files; return (path below the folder of the mix, marker)."""
@@ -176,6 +209,17 @@ class _Assembly:
         return engine.run(operation, tasks, self._build.store, self._build.workers)
 
 
+def _stated(chosen: PoolFilter) -> tuple[str, ...]:
+    """Return what decides which rows and documents a mix takes of a pool, for the keys of tasks; nothing if all."""
+    if chosen == PoolFilter(Filters()):
+        return ()
+    return (
+        digest(
+            [chosen.filters.model_dump(mode="json"), chosen.whole, list(chosen.allowed or ()), chosen.allowed is None]
+        ),
+    )
+
+
 def _hashes(markers: Sequence[Marker]) -> tuple[str, ...]:
     return tuple(output.xxh3 for marker in markers for output in marker.outputs)
 
@@ -203,15 +247,18 @@ def _statistics(
     pools: list[MixPool], numbered: Sequence[tuple[NumberRef, Marker]], files: Sequence[tuple[str, Marker]]
 ) -> dict[str, object]:
     verdicts: dict[str, Counter[str]] = defaultdict(Counter)
+    filters: dict[str, Counter[str]] = defaultdict(Counter)
     counts: Counter[str] = Counter()
     for pool, (_, marker) in zip(pools, numbered, strict=True):
         verdicts[pool.source].update(marker.stats["verdicts"])
+        filters[pool.source].update(marker.stats["filters"])
         counts.update({kind: marker.stats[kind] for kind in (*SPLITS, "documents")})
     languages: Counter[str] = Counter()
     for _, marker in files:
         languages.update(marker.stats["languages"])
     return {
         "sources": {source: {name: of[name] for name in REASONS} for source, of in verdicts.items()},
+        "filters": {source: {name: of[name] for name in FILTERS if of[name]} for source, of in filters.items() if of},
         "counts": {
             "train": counts["train"],
             "validation": counts["validation"],

@@ -6,6 +6,7 @@ gets one reason, the first that applies in the order of `REASONS`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,9 @@ from pydantic import BaseModel
 
 from curation.build import Shard
 from curation.mixing.files import SPLITS
+from curation.mixing.step.filtering import STAYS, PoolFilter, kept_of
 from curation.mixing.step.pool import MixPool
+from curation.tables.pools import PoolRef
 from open_ml_embed.core.array_types import F64, U8, U64, Mask
 from open_ml_embed.core.row_keys import row_keys
 from open_ml_embed.core.splitmix import GOLDEN
@@ -29,19 +32,45 @@ REASONS = (
     "exact-duplicate",
     "near-duplicate",
     "contaminated",
+    "mix-filter",
     "no-negatives",
     "held-out-twin",
     "over-cap",
+    "not-drawn",
 )
-TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, CONTAMINATED, NO_NEGATIVES, TWIN, OVER_CAP = range(len(REASONS))
+"""`mix-filter`: the filters of the mix file leave it out; `curation.mixing.filters.FILTERS` has which. `over-cap`: its
+source has more rows than its cap. `not-drawn`: of another part than the `samples` that the mix draws."""
+(
+    TRAIN, VALIDATION, OTHER_LANGUAGE, EXACT, NEAR, CONTAMINATED, MIX_FILTER, NO_NEGATIVES, TWIN, OVER_CAP, NOT_DRAWN
+) = range(len(REASONS))  # fmt: skip
 LEFT_OUT = "mix/contaminated"
 """Name of the operation that lists contaminated sample clusters (`curation.mixing.step.limits`)."""
 
 SELECTION_SCHEMA = pa.schema(
-    [pa.field("verdict", pa.uint8(), nullable=False), pa.field("rank", pa.uint64(), nullable=False)]
+    [
+        pa.field("verdict", pa.uint8(), nullable=False),
+        pa.field("rank", pa.uint64(), nullable=False),
+        pa.field("filter", pa.uint8(), nullable=False),
+    ]
 )
 """Table `selection`, aligned with the rows of a pool: `verdict` is an index into `REASONS`, `rank` a random number; a
-cap keeps the rows of lowest rank."""
+cap keeps the rows of lowest rank. `filter` is what `PoolFilter.codes` says."""
+
+
+@dataclass(frozen=True)
+class SelectRef:
+    """Payload of `Select`.
+
+    Attributes:
+        pool: its rows.
+        mined: its pool in step `mine`, whose documents its negatives are.
+        chosen: which rows and documents the mix file takes.
+
+    """
+
+    pool: MixPool
+    mined: PoolRef
+    chosen: PoolFilter
 
 
 class SelectSettings(BaseModel):
@@ -55,14 +84,15 @@ class Select:
     """Operation: give the rows of one pool their verdicts."""
 
     name: ClassVar[str] = "mix/selected"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(self, settings: SelectSettings) -> None:
         self.settings = settings
 
     def run(self, task: Task, store: Store, out: Outputs) -> dict[str, Any]:
-        """Judge one pool; `task.payload` is a `MixPool`."""
-        pool: MixPool = task.payload
+        """Judge one pool; `task.payload` is a `SelectRef`."""
+        ref: SelectRef = task.payload
+        pool = ref.pool
         (contaminated,) = flat(store, f"{LEFT_OUT}/{pool.mix}.clusters.arrow", "sample_cluster")
         shards = pool.shards
         clusters = pa.concat_tables(
@@ -74,8 +104,10 @@ class Select:
         verdict = np.full(rows.num_rows, TRAIN, np.uint8)
         fraction = _uniform(clusters["query_cluster"].to_numpy().astype(np.uint64), self.settings.seed)
         verdict[fraction < self.settings.validation] = VALIDATION
-        negative_counts = pc.list_value_length(mined["negatives"]).to_numpy()
-        verdict[(negative_counts == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
+        starts, _ = kept_of(mined["negatives"], ref.chosen.documents(store, ref.mined))
+        verdict[(np.diff(starts) == 0) & ~_merged_negatives(store, shards)] = NO_NEGATIVES
+        filtered = ref.chosen.codes(store, pool)
+        verdict[filtered != STAYS] = MIX_FILTER
         verdict[np.isin(clusters["sample_cluster"].to_numpy(), contaminated)] = CONTAMINATED
         reason = clusters["reason"]
         verdict[pc.fill_null(pc.equal(reason, "near-duplicate"), fill_value=False).to_numpy()] = NEAR
@@ -84,15 +116,21 @@ class Select:
             parts = [store.read_table(f"verdicts/{s.path}.verdicts.arrow", ["drop_reason"]) for s in shards]
             verdict[pc.is_valid(pa.concat_tables(parts)["drop_reason"]).to_numpy()] = OTHER_LANGUAGE
         rank = mix_all(row_keys(rows) ^ np.uint64(self.settings.seed))
-        selection = pa.table([pa.array(verdict), pa.array(rank)], schema=SELECTION_SCHEMA)
+        selection = pa.table([pa.array(verdict), pa.array(rank), pa.array(filtered)], schema=SELECTION_SCHEMA)
         out.table("selection", selection.to_batches(), SELECTION_SCHEMA, compressed=False)
         return {}
 
 
 def selection_of(store: Store, pool: MixPool) -> tuple[U8, U64]:
     """Read the verdicts (uint8[rows], a copy) and the ranks (uint64[rows]) of a pool."""
-    verdict, rank = flat(store, f"{Select.name}/{pool.path}.selection.arrow", *SELECTION_SCHEMA.names)
+    verdict, rank = flat(store, f"{Select.name}/{pool.path}.selection.arrow", "verdict", "rank")
     return verdict.copy(), rank
+
+
+def filters_of(store: Store, pool: MixPool) -> U8:
+    """Read which filter leaves out each row of a pool, uint8[rows]: see `PoolFilter.codes`."""
+    (codes,) = flat(store, f"{Select.name}/{pool.path}.selection.arrow", "filter")
+    return codes
 
 
 def _merged_negatives(store: Store, shards: tuple[Shard, ...]) -> Mask:

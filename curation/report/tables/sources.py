@@ -88,6 +88,18 @@ FUNNEL = Form(
         Column("kept", "share", "Samples as a share of the records; null without records."),
     ),
 )
+MIX_FILTERS = Form(
+    "mix_filters",
+    "mix",
+    "Which filters of the mix files left rows out: a row for each mix, source and filter that left out any.",
+    ("mix", "source", "filter"),
+    (
+        _MIX,
+        _SOURCE,
+        Column("filter", "name", "The first filter that a row does not pass."),
+        Column("records", "count", "Rows that it left out; they add up to `mix_filter` of the table `funnel`."),
+    ),
+)
 LOSSES = Form(
     "losses",
     "normalize",
@@ -150,7 +162,7 @@ MIX_LICENSES = Form(
         _SHARE,
     ),
 )
-FORMS = (SOURCES, SKIPPED, PLAN, FUNNEL, LOSSES, TASKS, MIX_TASKS, MIX_SOURCES, MIX_LICENSES)
+FORMS = (SOURCES, SKIPPED, PLAN, FUNNEL, MIX_FILTERS, LOSSES, TASKS, MIX_TASKS, MIX_SOURCES, MIX_LICENSES)
 
 
 def fill(inputs: Inputs) -> Iterator[ReportTable]:
@@ -159,6 +171,12 @@ def fill(inputs: Inputs) -> Iterator[ReportTable]:
     yield SKIPPED.fill((s, inputs.manifests[s].title, why) for s, why in inputs.skipped.items())
     yield PLAN.fill(_plan(inputs))
     yield FUNNEL.fill(row for name, mix in inputs.made_mixes.items() for row in _funnel(inputs, name, mix))
+    yield MIX_FILTERS.fill(
+        (name, source, reason, count)
+        for name, mix in inputs.made_mixes.items()
+        for source, of in sorted(mix.stats.get("filters", {}).items())
+        for reason, count in of.items()
+    )
     yield LOSSES.fill(_losses(inputs))
     tasks = list(_tasks(inputs))
     yield TASKS.fill(tasks)

@@ -18,7 +18,7 @@ from curation.export import rows as reading
 from curation.export.exporters import EXPORTERS, Exporter
 from curation.export.options import Options
 from curation.export.run import export
-from curation.export.selection import shares
+from curation.mixing.shares import shares
 from open_ml_embed import Mix
 from open_ml_embed.core.errors import SettingsError, StageError, UnknownNameError
 from sources.manifest import License

@@ -116,7 +116,35 @@ def test_a_mix_has_the_sums_of_what_its_cap_leaves(library):
     other = plan(library)["mixes"]["retrieval"]
     assert (other["rows"], other["families"], other["languages"]) == (730, {"retrieval": 730}, 2)
     assert other["download"] == {"bytes": 3_000_000, "of_sources": 1, "probed": 0, "approximate": 0, "unknown": 1}
-    assert set(other) - {"cap", "cap_of", "sources"} == set(plan(library)["corpus"])
+    assert set(other) - {"cap", "cap_of", "sources", "selection", "not_estimated"} == set(plan(library)["corpus"])
+
+
+def test_a_mix_is_planned_by_what_its_file_takes(library):
+    def rows(**changes):
+        library.mix("instruction", **changes)
+        return plan(library)["mixes"]["instruction"]["sources"]
+
+    every = {"laws": 250, "snippets": 30, "stories": 700, "tweets": 50}
+    assert rows() == every
+    assert rows(filters={"allows": ["commercial"]}) == every | {"tweets": 0}
+    assert rows(filters={"families": ["clustering"]}) == {"laws": 0, "snippets": 0, "stories": 0, "tweets": 50}
+    assert rows(filters={"tasks": ["code-to-text"], "licenses": ["CC0-1.0"]}) == dict.fromkeys(every, 0) | {
+        "snippets": 30
+    }
+    # subsets without rows of their own count whole
+    assert rows(filters={"languages": ["srp"]}) == dict.fromkeys(every, 0) | {"stories": 700}
+    subsets = {"de": {"query_lang": "deu-Latn", "samples": 200}, "sr": {"query_lang": "srp-Cyrl", "samples": 500}}
+    library.manifest("stories", [], subsets=subsets, samples=700)
+    assert rows(filters={"languages": ["sr"]}) == dict.fromkeys(every, 0) | {"stories": 500}
+    subsets = {"both": {"query_lang": "deu-Latn", "positive_lang": "srp-Cyrl", "samples": 700}}
+    library.manifest("stories", [], subsets=subsets, samples=700)
+    assert rows(filters={"languages": ["sr"]})["stories"] == 700
+    assert rows(filters={"languages": ["sr"], "both_sides": True})["stories"] == 0
+    assert rows(filters={"languages": ["sr", "de"], "both_sides": True})["stories"] == 700
+    assert rows(cap=100, caps={"stories": 400}) == every | {"stories": 400, "laws": 100}
+    drawn = rows(samples=100, weights={"tweets": 0}, temperature=1)
+    assert (sum(drawn.values()), drawn["tweets"]) == (100, 0)
+    assert drawn["stories"] > drawn["laws"] > drawn["snippets"] > 0
 
 
 def test_roughly_known_bytes_are_counted_as_such(library):
