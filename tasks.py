@@ -114,7 +114,7 @@ def bench(*arguments: str) -> None:
 def docs() -> None:
     """Build the documentation site into site/, offline; a warning or a broken link is an error."""
     setup()
-    run("python", "-m", "mkdocs", "build", "--strict", "--quiet")
+    run("python", "-m", "mkdocs", "build", "--strict")
     print("site/index.html")
 
 

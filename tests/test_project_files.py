@@ -68,9 +68,7 @@ def test_notes_of_a_release_are_those_of_the_changelog(tmp_path):
 
 def test_the_documentation_is_built_without_a_warning(tmp_path):
     """Every page is in the navigation, every link and anchor leads somewhere, and nothing is loaded from elsewhere."""
-    code, said = ran(
-        BIN / "python", "-m", "mkdocs", "build", "--strict", "--quiet", "-f", ROOT / "mkdocs.yml", "-d", tmp_path
-    )
+    code, said = ran(BIN / "python", "-m", "mkdocs", "build", "--strict", "-f", ROOT / "mkdocs.yml", "-d", tmp_path)
     assert code == 0, said
     pages = list(tmp_path.glob("*.html"))
     assert {"index.html", "first-day.html", "settings.html", "CONTRIBUTING.html"} <= {page.name for page in pages}
