@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 import yaml
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from sources.fetch import hub
 from tests.support import project
+from tests.support.hub.server import serving
 from tests.support.searched import alike, folded, tables, text, vector, write_vectors
 
 PLAIN = {"preset": "none", "num_negatives": 8, "range_max": 30, "teacher": "vectors:vectors"}
@@ -212,3 +215,21 @@ def test_a_corpus_may_be_a_repository_of_the_hub(tmp_path):
         "kind": "hub", "repo": "owner/passages", "ref": "a" * 40, "mirrors": []
     }  # fmt: skip
     assert found.sources == ("asked",)
+
+
+def test_documents_of_a_repository_are_fetched_and_searched(tmp_path, monkeypatch):
+    monkeypatch.setattr(hub, "PAUSE_S", 0.01)
+    monkeypatch.setattr(hub, "_listings", {})
+    root = corpus(tmp_path / "project")
+    files = {path.name: path.read_bytes() for path in (root / "raw/wiki").iterdir()}
+    shutil.rmtree(root / "raw/wiki")
+    with serving(tmp_path / "hub") as running:
+        for name, content in files.items():
+            running.add("owner/passages", f"corpus/{name}", content)
+        running.add("owner/passages", "README.md", b"# passages")
+        chosen = {"include": ["asked"], "local_root": "raw", "endpoint": running.endpoint}
+        settle(root, {"corpus": "owner/passages"}, sources=chosen)
+        project.run(root, "run", "--until", "mine", "--workers", "1")
+    assert len(tables(root, "rows", "corpus")) == 510
+    found = [number for row in tables(root, "negatives", "asked") for number in row["negatives"]]
+    assert max(found) > len({folded(row["positive"]) for row in tables(root, "rows", "asked")})
