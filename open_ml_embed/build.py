@@ -63,7 +63,8 @@ class Build:
 
         Args:
             params: the settings file.
-            profile: its section; null: the one that the file's entry `profile` names.
+            profile: its section; null: the one that the file's entry `profile` names. `full@fever+squad` is the part of
+                `full` that has only these sources, in folders of its own.
             workers: tasks at once; 0: one per core. No result depends on it.
             engine: processes of this machine, or Ray.
             ray_address: of a running Ray cluster.

@@ -28,8 +28,8 @@ MASKS = (
 )
 """Names of the masks by code; code 0 means not masked. If several masks apply, the first one counts."""
 
-LanguagePolicy = Literal["same", "any", "cross"]
-_POLICIES: dict[LanguagePolicy, int] = {"any": 0, "same": 1, "cross": 2}
+LanguagePolicy = Literal["same", "any", "cross", "both"]
+_POLICIES: dict[LanguagePolicy, int] = {"any": 0, "same": 1, "cross": 2, "both": 3}
 
 
 class Ragged(NamedTuple):
@@ -79,7 +79,8 @@ class Masks(NamedTuple):
             sorted.
         query_text, document_text: uint64[n], uint64[m] hashes; a document with the same text as the query is masked.
         query_language, document_language: int32[n], int32[m]; `language` states how they must compare.
-        language: 0: any; 1: the same; 2: different.
+        language: 0: any; 1: the same; 2: different; 3: the same, or that of the query.
+        own_language: int32[n], the language of each query itself, for 3.
         query_label, document_label: int64[n], int64[m]; documents with the query's label are masked. Negative numbers
             are no label.
         contaminated: bool[m], documents that are masked for all queries.
@@ -96,6 +97,7 @@ class Masks(NamedTuple):
     query_language: I32
     document_language: I32
     language: int
+    own_language: I32
     query_label: I64
     document_label: I64
     contaminated: Mask
@@ -110,6 +112,7 @@ def build_masks(
     texts: tuple[U64, U64] | None = None,
     languages: tuple[I32, I32] | None = None,
     language: LanguagePolicy = "any",
+    own_language: I32 | None = None,
     labels: tuple[I64, I64] | None = None,
     contaminated: Mask | None = None,
 ) -> Masks:
@@ -125,6 +128,7 @@ def build_masks(
         languages: int32[n], the language that the negatives of each query are compared with, and int32[m], the
             language of each document.
         language: how the two must compare.
+        own_language: int32[n], the language of each query itself, for `both`; null: the same as its negatives'.
         labels: int64[n] and int64[m]; negative numbers are no label.
         contaminated: bool[m], documents that are also in an evaluation set.
 
@@ -157,6 +161,7 @@ def build_masks(
         query_language=query_language.astype(np.int32),
         document_language=document_language.astype(np.int32),
         language=_POLICIES[language] if len(document_language) else 0,
+        own_language=(query_language if own_language is None else own_language).astype(np.int32),
         query_label=query_label,
         document_label=document_label,
         contaminated=np.zeros(0, bool) if contaminated is None else contaminated,
@@ -193,7 +198,9 @@ def masked_by(masks: Masks, query: int, document: int) -> int:  # noqa: PLR0911 
     """Return the code of the first mask that applies to a query and a document, an index into `MASKS`; 0: none."""
     if masks.language != 0:
         same = masks.query_language[query] == masks.document_language[document]
-        if same != (masks.language == 1):
+        if masks.language == 3:
+            same = same or masks.own_language[query] == masks.document_language[document]
+        if same == (masks.language == 2):
             return 1
     if len(masks.contaminated) and masks.contaminated[document]:
         return 2

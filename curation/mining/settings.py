@@ -105,8 +105,9 @@ class MiningSettings(Section):
     """The model that retrieves and scores candidates."""
     second_opinion: str | None = None
     """A cross-encoder that reranks the teacher's candidates, named like a teacher; the rules then use its scores."""
-    language: Literal["same", "any", "cross"] = "same"
-    """Language of the negatives: that of the positive, any, or only others."""
+    language: Literal["same", "any", "cross", "both"] = "same"
+    """Language of the negatives: that of the positive, any, only others, or that of either side. With `both`, the
+    queries of bitext are documents too, so that a query gets texts of its own language that are no translation."""
     pools: dict[str, list[str]] = {}
     """Name → retrieval sources that share their documents. Every other source searches only its own documents."""
     corpus: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=LONGEST)], CorpusSettings] = {}

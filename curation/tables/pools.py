@@ -22,6 +22,8 @@ POOLS = "pools"
 """Name of the operation that numbers documents, and the folder of its tables."""
 POSITIVE = -1
 """Value of `given` for a text that is a row's query or positive, not one of its given negatives."""
+QUERY = -2
+"""Value of `given` for a document that is a row's query: in bitext, if negatives may be in its language."""
 
 PLACE_FIELDS = [
     pa.field("shard", pa.int32(), nullable=False),
@@ -29,7 +31,7 @@ PLACE_FIELDS = [
     pa.field("given", pa.int16(), nullable=False),
 ]
 """The first occurrence of a text: `shard` is the index of a rows shard in the pool, `row` the row in that shard, and
-`given` the index in the row's given negatives, or -1 (`POSITIVE`) for the row's query or positive."""
+`given` the index in the row's given negatives, or -1 (`POSITIVE`) for the row's query or positive, or -2 (`QUERY`)."""
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -55,6 +57,7 @@ class PoolRef:
         decontaminated: whether the shards have `contamination` tables, which name documents to leave out.
         answered: whether the pool has an `answers` table, which lists its cross-pool positives.
         corpora: how many of the shards, the last ones, are of corpora: their rows are documents without a query.
+        both_sides: whether queries of bitext are documents too.
 
     """
 
@@ -64,6 +67,7 @@ class PoolRef:
     decontaminated: bool = False
     answered: bool = False
     corpora: int = 0
+    both_sides: bool = False
 
     @property
     def asking(self) -> tuple[str, ...]:
@@ -114,7 +118,9 @@ def read_texts(store: Store, pool: PoolRef, places: pa.Table, numbers: Integers,
     parts, order, total = [], np.empty(len(numbers), np.int64), 0
     for number in np.unique(shard).tolist():
         of_shard = shard == number
-        for names, chosen in ((column, of_shard & (given == POSITIVE)), ("negatives", of_shard & (given != POSITIVE))):
+        held = {column: given == POSITIVE, "negatives": given >= 0}
+        held["query"] = held.get("query", False) | (given == QUERY)
+        for names, chosen in ((name, of_shard & mask) for name, mask in held.items()):
             if not chosen.any():
                 continue
             rows, local = np.unique(row[chosen], return_inverse=True)

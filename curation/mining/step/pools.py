@@ -8,6 +8,7 @@ location of its first occurrence (rows shard, row, and index among the given neg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,15 +17,17 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from curation.tables.cross_pool import ANSWER_SCHEMA, answers_of
-from curation.tables.pools import DOCUMENT_SCHEMA, PLACE_FIELDS, POOLS, POSITIVE, PoolRef
+from curation.tables.pools import DOCUMENT_SCHEMA, PLACE_FIELDS, POOLS, POSITIVE, QUERY, PoolRef
 from open_ml_embed.core.array_types import I16, I32, I64, U64, Array, Mask
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.store import Store
 from open_ml_embed.core.task import NoSettings, Outputs, Task
 from open_ml_embed.core.text.arrays import list_starts, numbers_of
+from open_ml_embed.core.text.tokens import mix_all
 
 CHUNK_TEXTS = 8192
 """Most texts of a chunk, the unit of embedding. A chunk holds texts of one rows shard."""
+_OF_QUERIES = 0x510E_527F_ADE6_82D1
 ASKED_SCHEMA = pa.schema(PLACE_FIELDS)
 """Table `asked`: one row for each distinct text among the queries, in order of number."""
 
@@ -77,7 +80,8 @@ class Collect:
         language = np.concatenate([np.zeros(0, np.int32), *(part.language for part in asking)])
         query_exact = np.concatenate([np.zeros(0, np.uint64), *(part.query_exact for part in asking)])
         query_cluster = np.concatenate([np.zeros(0, np.int64), *(part.query_cluster for part in asking)])
-        documents = _concatenated([part.documents for part in parts])
+        # texts that are both get the place and the cluster of the document, so documents come first
+        documents = _concatenated([*(part.documents for part in parts), *(part.asked for part in asking)])
         del parts, asking
         names = pa.array(list(languages), pa.string())
         answers = answers_of(store, pool.name) if pool.answered else ANSWER_SCHEMA.empty_table()
@@ -149,6 +153,7 @@ class _Shard(NamedTuple):
         query_cluster: int64[n].
         language, wanted: int32[n], indices of the languages of query and positive.
         documents: one for each positive, followed by one for each given negative of the row, row by row.
+        asked: one for each query that is a document too.
         given_offsets: int32[n + 1], offsets of each row's given negatives among all given negatives.
 
     """
@@ -158,6 +163,7 @@ class _Shard(NamedTuple):
     language: I32
     wanted: I32
     documents: _Documents
+    asked: _Documents
     given_offsets: pa.Array
 
 
@@ -175,10 +181,11 @@ def _read_shard(store: Store, pool: PoolRef, number: int, languages: dict[str, i
     row = np.arange(n, dtype=np.int32)
     offsets = list_starts(clusters["negative_clusters"])
     row_of_given = np.repeat(row, np.diff(offsets))
-    contaminated = np.zeros(n, bool)
+    contaminated = asked_for = np.zeros(n, bool)
     if pool.decontaminated:
-        contamination = store.read_table(f"contamination/{path}.contamination.arrow", ["document_overlap"])
-        contaminated = contamination["document_overlap"].is_valid().to_numpy()
+        names = ["document_overlap", "query_overlap"]
+        contamination = store.read_table(f"contamination/{path}.contamination.arrow", names)
+        contaminated, asked_for = (contamination[name].is_valid().to_numpy() for name in names)
     rows_of_all = np.concatenate([row, row_of_given])
     order = np.argsort(rows_of_all, kind="stable")  # a row's positive, then its given negatives
     given = np.concatenate([np.full(n, POSITIVE), np.arange(len(row_of_given)) - offsets[row_of_given]])
@@ -192,10 +199,31 @@ def _read_shard(store: Store, pool: PoolRef, number: int, languages: dict[str, i
         wanted[rows_of_all[order]],
         np.concatenate([contaminated, np.zeros(len(row_of_given), bool)])[order],
     )
-    return _Shard(
-        signatures["query_exact"].to_numpy().copy(), clusters["query_cluster"].to_numpy().copy(), language, wanted,
-        documents, pa.array(offsets, pa.int32()),
-    )  # fmt: skip
+    query_exact = signatures["query_exact"].to_numpy().copy()
+    query_cluster = clusters["query_cluster"].to_numpy().copy()
+    bitext = np.zeros(0, np.int64)
+    if pool.both_sides:
+        is_code = [pc.ends_with(rows[name], "-Code").to_numpy() for name in ("query_lang", "positive_lang")]
+        bitext = np.flatnonzero((language != wanted) & ~is_code[0] & ~is_code[1])
+    asked = _Documents(
+        np.full(len(bitext), number, np.int32),
+        row[bitext],
+        np.full(len(bitext), QUERY, np.int16),
+        query_exact[bitext],
+        _clusters_of_queries(query_cluster[bitext]),
+        language[bitext],
+        asked_for[bitext],
+    )
+    return _Shard(query_exact, query_cluster, language, wanted, documents, asked, pa.array(offsets, pa.int32()))
+
+
+def _clusters_of_queries(clusters: I64) -> I64:
+    """Return the clusters, among those of documents, of queries that are documents: int64[n], never negative.
+
+    Clusters of queries and of documents are numbered apart, so these numbers are moved to where no document's are.
+    """
+    moved = mix_all(clusters.astype(np.uint64) ^ np.uint64(_OF_QUERIES)) >> np.uint64(1)
+    return np.asarray(moved.astype(np.int64))
 
 
 def _concatenated(parts: list[_Documents]) -> _Documents:
@@ -232,8 +260,9 @@ def _table(columns: Sequence[Array | pa.Array], schema: pa.Schema) -> list[pa.Re
 def _chunks(place: tuple[I32, I32, I16], pool: PoolRef) -> list[Chunk]:
     shard, row, given = place
     chunks = []
-    for number in np.unique(shard).tolist():
-        first, last = np.searchsorted(shard, [number, number + 1]).tolist()
+    edges = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist(), len(shard)]
+    for first, last in pairwise(edges if len(shard) else [0]):
+        number = int(shard[first])
         for start in range(first, last, CHUNK_TEXTS):
             stop = min(start + CHUNK_TEXTS, last)
             locations = np.stack([row[start:stop], given[start:stop]], 1).tolist()

@@ -24,7 +24,7 @@ from curation.mining.step.row_alignment import (
     block_path,
 )
 from curation.mining.step.search import BLOCK_QUERIES, BlockRef, Search
-from curation.mining.step.task_memory import Sizes, to_collect, to_search
+from curation.mining.step.task_memory import PoolSize, Sizes, to_collect, to_search
 from curation.mining.teachers.loading import load_teacher
 from curation.tables.pools import pools_of
 from open_ml_embed.core import engine
@@ -76,7 +76,7 @@ def run_mine(build: Build, inputs: Inputs) -> StepResult:
 
 def _collect(build: Build, inputs: Inputs, pools: list[MinedPool], sizes: Sizes) -> list[Marker]:
     """Collect the texts of all pools; return the marker of operation `answers`, or nothing if there are no rows."""
-    other_steps = [inputs["dedup"], inputs.get("decontaminate")]
+    settings, other_steps = build.profile.mining, [inputs["dedup"], inputs.get("decontaminate")]
     hashes_of_steps = [{s.path: s.xxh3 for s in step.shards} for step in other_steps if step and step.shards]
     answer_results = (
         [_find_answers(build, [pool for pool in pools if pool.family == "retrieval"], hashes_of_steps[0])]
@@ -88,14 +88,22 @@ def _collect(build: Build, inputs: Inputs, pools: list[MinedPool], sizes: Sizes)
     for pool in pools:
         hashes_of_shards = [of[s.path] for of in hashes_of_steps for s in (*pool.shards, *pool.corpora)]
         answer_hash = [answers[pool.name]] if pool.name in answers else []
-        reference = replace(pool.reference, decontaminated=len(hashes_of_steps) > 1, answered=bool(answer_hash))
-        searched = (f"{reference.corpora} of corpora",) if reference.corpora else ()
+        both_sides = settings.language == "both" and pool.family == "retrieval"
+        decontaminated, answered = len(hashes_of_steps) > 1, bool(answer_hash)
+        reference = replace(pool.reference, decontaminated=decontaminated, answered=answered, both_sides=both_sides)
+        searched = [f"{reference.corpora} of corpora"] * bool(reference.corpora) + ["both sides"] * both_sides
         task_inputs = (*reference.hashes, *hashes_of_shards, *answer_hash, *searched)
-        tasks.append(Task(pool.name, task_inputs, reference, to_collect(sizes.of([*pool.shards, *pool.corpora]))))
+        tasks.append(Task(pool.name, task_inputs, reference, to_collect(_size(pool, sizes, settings))))
     markers = engine.run(Collect(), tasks, build.store, build.workers)
     for pool, marker in zip(pools, markers, strict=True):
         pool.collected = marker
     return [marker for _, marker in answer_results]
+
+
+def _size(pool: MinedPool, sizes: Sizes, settings: MiningSettings) -> PoolSize:
+    """Return the size of a pool with its corpora; queries that are documents count as given negatives do."""
+    size = sizes.of([*pool.shards, *pool.corpora])
+    return size._replace(negatives=size.negatives + size.rows) if settings.language == "both" else size
 
 
 def _find_answers(build: Build, pools: list[MinedPool], clusters: dict[str, str]) -> tuple[dict[str, str], Marker]:
@@ -126,7 +134,7 @@ def _search(build: Build, pools: list[MinedPool], sizes: Sizes) -> None:
         search_identity = digest(
             [pool.identity, [reader.hashes for reader in pair or ()], _reranker_identity(settings)]
         )
-        memory = 0 if settings.teacher.dense else to_search(sizes.of([*pool.shards, *pool.corpora]))
+        memory = 0 if settings.teacher.dense else to_search(_size(pool, sizes, settings))
         for number, start in enumerate(range(0, pool.collected.stats["queries"], BLOCK_QUERIES)):
             stop = min(start + BLOCK_QUERIES, pool.collected.stats["queries"])
             ref = BlockRef(pool.reference, start, stop, pair, threads=0 if is_local else 1)

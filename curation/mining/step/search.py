@@ -155,14 +155,22 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared
     n = queries.num_rows
     query_of_row = links["query"].to_numpy()
     query_of_given = np.repeat(query_of_row, pc.list_value_length(links["given"]).to_numpy())
+    own_document = _own_documents(queries, documents, codes, names, settings)
+    bitext = np.flatnonzero(own_document >= 0)
+    own_clusters = documents["cluster"].to_numpy()[own_document[bitext]]
+    answered = (
+        np.concatenate([elsewhere["query_cluster"].to_numpy(), queries["cluster"].to_numpy()[bitext]]),
+        np.concatenate([elsewhere["document_cluster"].to_numpy(), own_clusters]),
+    )
     masks = build_masks(
         unique_lists(n, query_of_row, links["positive"].to_numpy()),
         documents["cluster"].to_numpy(),
         query_cluster=queries["cluster"].to_numpy(),
-        elsewhere=(elsewhere["query_cluster"].to_numpy(), elsewhere["document_cluster"].to_numpy()),
+        elsewhere=answered,
         texts=(queries["exact"].to_numpy(), documents["exact"].to_numpy()),
         languages=(codes[1], codes[2]),
         language=settings.language,
+        own_language=codes[0],
         contaminated=documents["contaminated"].to_numpy(),
     )
     pool = Pool(
@@ -178,7 +186,27 @@ def _prepare(store: Store, ref: BlockRef, settings: MiningSettings) -> _Prepared
         return _Prepared(pool, [(np.arange(n), retriever)], pair_scores)
     is_code = np.array([name.endswith("-Code") for name in names], bool)
     crosslingual = (codes[0] != codes[1]) & ~is_code[codes[0]] & ~is_code[codes[1]]
-    return _Prepared(pool, list(_lexical(store, ref, text_of, places, crosslingual, pool, settings)), pair_scores)
+    return _Prepared(
+        pool, list(_lexical(store, ref, text_of, places, crosslingual, own_document, pool, settings)), pair_scores
+    )
+
+
+def _own_documents(
+    queries: pa.Table, documents: pa.Table, codes: list[I32], names: list[str], settings: MiningSettings
+) -> I64:
+    """Return the document that has the text of each query of bitext, int64[n]; -1 for other queries.
+
+    Whatever shares its cluster says the same as the query, so it is masked for it and for queries that resemble it.
+    """
+    own = np.full(queries.num_rows, -1, np.int64)
+    if settings.language != "both":
+        return own
+    is_code = np.array([name.endswith("-Code") for name in names], bool)
+    bitext = np.flatnonzero((codes[0] != codes[1]) & ~is_code[codes[0]] & ~is_code[codes[1]])
+    exact = documents["exact"].to_numpy()
+    order = np.argsort(exact, kind="stable")
+    own[bitext] = order[np.searchsorted(exact[order], queries["exact"].to_numpy()[bitext])]
+    return own
 
 
 def language_codes(*columns: pa.ChunkedArray) -> tuple[list[I32], list[str]]:
@@ -243,13 +271,15 @@ def _lexical(
     text_of: I32,
     documents: pa.Table,
     crosslingual: Mask,
+    own_document: I64,
     pool: Pool,
     settings: MiningSettings,
 ) -> Iterator[tuple[I64, Retriever]]:
     """Yield (int64 query numbers, the BM25 retriever for them).
 
     Documents are indexed by their own words. In bitext, query and document share no words, so there a document is
-    indexed by the words of the queries that it answers: the positive of a similar query is a hard negative.
+    indexed by the words of the queries that it answers: the positive of a similar query is a hard negative. A document
+    that is a query itself is indexed by its own words.
 
     Args:
         store: of the rows.
@@ -257,6 +287,7 @@ def _lexical(
         text_of: int32[n], the text of each query in the table `asked`.
         documents: the locations of the documents' texts.
         crosslingual: bool[n], queries of bitext.
+        own_document: int64[n], the document that is the query itself; -1: none is.
         pool: links.
         settings: of BM25.
 
@@ -277,7 +308,10 @@ def _lexical(
     if crosslingual.any():
         queries = np.flatnonzero(crosslingual)
         positives = pool.masks.positives.take(queries)
-        lists = unique_lists(documents.num_rows, positives.values, np.repeat(queries, np.diff(positives.offsets)))
+        owned = queries[own_document[queries] >= 0]
+        owner = np.concatenate([positives.values.astype(np.int64), own_document[owned]])
+        asked_by = np.concatenate([np.repeat(queries, np.diff(positives.offsets)), owned])
+        lists = unique_lists(documents.num_rows, owner, asked_by)
         tokens_of = partial(joined_tokens, query_tokens, lists)
         yield queries, LexicalRetriever(query_tokens, tokens_of, k1=settings.k1, b=settings.b, threads=ref.threads)
 

@@ -1,31 +1,24 @@
 """`mining.corpus`: negatives from a corpus larger than the positives, by the real commands against plain loops."""
 
 import gzip
-import hashlib
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import xxhash
 import yaml
 
 from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from sources.fetch import hub
 from tests.support import project
+from tests.support.hub.server import serving
+from tests.support.searched import alike, folded, tables, text, vector, write_vectors
 
 PLAIN = {"preset": "none", "num_negatives": 8, "range_max": 30, "teacher": "vectors:vectors"}
-DIM = 48
-
-
-def text(rng: random.Random, words: int) -> str:
-    return " ".join(f"w{rng.randrange(5000)}" for _ in range(words))
-
-
-def folded(words: str) -> str:
-    return " ".join(words.lower().split())
 
 
 def corpus(root: Path) -> Path:
@@ -61,7 +54,7 @@ def corpus(root: Path) -> Path:
     (wiki / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(lines_of_b).encode(), mtime=0))
     rest = documents[350:]
     pq.write_table(pa.table({"docid": [str(i) for i in range(len(rest))], "text": rest}), wiki / "c.parquet")
-    _vectors(root / "vectors", [line["q"] for line in lines], [*positives, *documents])
+    write_vectors(root / "vectors", [line["q"] for line in lines], [*positives, *documents])
     return settle(root)
 
 
@@ -81,22 +74,6 @@ def settle(root: Path, mining: dict | None = None, **changes: object) -> Path:
     return root
 
 
-def vector(words: str) -> np.ndarray:
-    """Return a vector that depends on the text alone; equal for texts that are the same when folded."""
-    seed = int.from_bytes(hashlib.sha256(folded(words).encode()).digest()[:8], "little")
-    values = np.random.default_rng(seed).normal(size=DIM)
-    return (values / np.linalg.norm(values)).astype(np.float16)
-
-
-def _vectors(folder: Path, queries: list[str], documents: list[str]) -> None:
-    for side, given in (("queries", queries), ("documents", documents)):
-        texts = sorted({form for one in given for form in (one, " ".join(one.split()))})
-        (folder / side).mkdir(parents=True)
-        np.save(folder / side / "all.npy", np.stack([vector(one) for one in texts]))
-        ids = [xxhash.xxh3_128_hexdigest(one.encode()) for one in texts]
-        (folder / side / "all.ids.txt").write_text("\n".join(ids) + "\n")
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     root = corpus(tmp_path_factory.mktemp("searched"))
@@ -104,27 +81,9 @@ def built(tmp_path_factory):
     return root
 
 
-def tables(root: Path, kind: str, source: str) -> list[dict]:
-    rows = []
-    for path in sorted((root / "work/tiny" / kind / source).rglob(f"*.{kind}.arrow")):
-        with pa.OSFile(str(path)) as file:
-            rows += pa.ipc.open_file(file).read_all().to_pylist()
-    return rows
-
-
 def read(root: Path, kind: str) -> list[dict]:
     folder = root / "out/tiny/mixes/told" / kind
     return [row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-
-
-def shingles(words: str) -> set[tuple[str, ...]]:
-    parts = words.lower().split()
-    return {tuple(parts[i : i + 3]) for i in range(len(parts) - 2)}
-
-
-def alike(one: str, other: str) -> bool:
-    a, b = shingles(one), shingles(other)
-    return folded(one) == folded(other) or len(a & b) / len(a | b) >= 0.8
 
 
 def test_negatives_are_the_best_of_all_documents_that_are_no_positives(built):
@@ -256,3 +215,21 @@ def test_a_corpus_may_be_a_repository_of_the_hub(tmp_path):
         "kind": "hub", "repo": "owner/passages", "ref": "a" * 40, "mirrors": []
     }  # fmt: skip
     assert found.sources == ("asked",)
+
+
+def test_documents_of_a_repository_are_fetched_and_searched(tmp_path, monkeypatch):
+    monkeypatch.setattr(hub, "PAUSE_S", 0.01)
+    monkeypatch.setattr(hub, "_listings", {})
+    root = corpus(tmp_path / "project")
+    files = {path.name: path.read_bytes() for path in (root / "raw/wiki").iterdir()}
+    shutil.rmtree(root / "raw/wiki")
+    with serving(tmp_path / "hub") as running:
+        for name, content in files.items():
+            running.add("owner/passages", f"corpus/{name}", content)
+        running.add("owner/passages", "README.md", b"# passages")
+        chosen = {"include": ["asked"], "local_root": "raw", "endpoint": running.endpoint}
+        settle(root, {"corpus": "owner/passages"}, sources=chosen)
+        project.run(root, "run", "--until", "mine", "--workers", "1")
+    assert len(tables(root, "rows", "corpus")) == 510
+    found = [number for row in tables(root, "negatives", "asked") for number in row["negatives"]]
+    assert max(found) > len({folded(row["positive"]) for row in tables(root, "rows", "asked")})

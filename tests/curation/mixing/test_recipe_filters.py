@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from curation.mixing.filters import FILTERS
-from open_ml_embed.core.errors import ManifestError, UnknownNameError
+from curation.pipeline.run import run_step
+from open_ml_embed.core.errors import ManifestError, StageError, UnknownNameError
 from sources.languages import LanguageCodeError
 from tests.support import project
+from tests.support.report_page import ReportPage
 from tests.support.workshop import RATES
 
 OPEN = {"id": "CC0-1.0", "commercial": True, "redistribution": True}
@@ -306,7 +308,10 @@ def test_card_outcome_report_and_plan_show_what_a_mix_takes(built):
         (source, name): count for source, of in stats["filters"].items() for name, count in of.items()
     }
     project.run(built, "report")
-    assert "mix-filter: rows that filters of the mix file leave out" in (built / "out/tiny/report.html").read_text()
+    page = ReportPage((built / "out/tiny/report.html").read_text("utf-8"))
+    shown = {(row, column): text for (table, row, column), text in page.cells.items() if table == "mix_filters"}
+    counts = [text for (_, column), text in sorted(shown.items()) if column == "records"]
+    assert counts == [f"{row['records']:,}" for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -346,3 +351,16 @@ def test_a_mix_of_which_a_filter_leaves_nothing_says_by_which(built):
     said = project.run(built, "mix", "chosen")
     assert "positive-chars" in said
     assert "no sample of pairs" in said
+
+
+def test_a_filter_by_confidence_needs_identified_languages(workshop):
+    rng = random.Random(2)
+    workshop.manifest("a", ["x"])
+    workshop.mix("plain", sources=["a"], filters={"language_confidence": {"min": 0.5}})
+    build = workshop.build(mixes={"plain": {"validation": 0}})
+    rows = [{"query": words(rng, 5, 6), "positive": words(rng, 20, 21)} for _ in range(30)]
+    workshop.rows(build, {("a", "x"): rows}, shard_rows=64)
+    run_step(build, "dedup")
+    run_step(build, "mine")
+    with pytest.raises(StageError, match="step identify has not been run"):
+        run_step(build, "mix-plain")
