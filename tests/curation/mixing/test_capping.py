@@ -96,3 +96,36 @@ def test_without_the_table_the_cap_is_refused(build):
     capping._release.cache_clear()
     with pytest.raises(ManifestError, match="cannot be read"):
         make_plan(build)
+
+
+def identifiers(build) -> set[str]:
+    files = sorted((build.out / "mixes/m/samples").glob("*.parquet"))
+    return {row["row_id"] for f in files for row in pq.read_table(f, columns=["row_id"]).to_pylist()}
+
+
+def test_a_source_with_a_cap_of_its_own_counts_as_one(build, workshop):
+    workshop.mix("m", cap=CAP, cap_of="released-file", caps={"a": 25, "d": 9, "c": 12})
+    run_step(build, "mix-m")
+    found = Counter()
+    for (source, _), n in kept(build).items():
+        found[source] += n
+    assert found == {"a": 25, "b": CAP, "c": 12, "d": 9, "e": CAP}
+    assert make_plan(build)["mixes"]["m"]["sources"] == found
+
+
+def test_samples_are_drawn_of_what_the_caps_of_files_leave(build, workshop):
+    run_step(build, "mix-m")
+    capped, whole = kept(build), identifiers(build)
+    workshop.mix("m", cap=CAP, cap_of="released-file", samples=70, weights={"e": 0}, temperature=1)
+    run_step(build, "mix-m")
+    found = Counter()
+    for (source, subset), n in kept(build).items():
+        assert n <= capped[source, subset]
+        found[source] += n
+    assert sum(found.values()) == 70
+    # 60, 20 and 40 rows are left of a, of b and c, and of d: 70 of 120
+    assert abs(found["a"] - 35) <= 1
+    assert abs(found["b"] + found["c"] - 70 / 6) <= 2
+    assert abs(found["d"] - 70 / 3) <= 1
+    assert "e" not in found
+    assert identifiers(build) < whole
