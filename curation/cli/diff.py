@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from curation.cli.options import AsJson, Params
 from curation.pipeline.freshness import inputs_of
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.params import read_profiles
 from open_ml_embed.core.printing import print_json
 from open_ml_embed.core.terminal import Terminal

@@ -104,8 +104,7 @@ def enumerate_all(params: Params = PARAMS) -> None:
 
 
 def _print(listed: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
+    from open_ml_embed.core.fitting_table import Table
     from open_ml_embed.core.terminal import Terminal
 
     table = Table(title=f"{len(listed):,} evaluation sets")

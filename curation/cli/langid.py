@@ -77,8 +77,7 @@ def evaluate(
 
 def print_scores(results: dict[str, Evaluation]) -> None:
     """Print the scores of each file; if there is only one file, also the languages with the lowest F1."""
-    from rich.table import Table
-
+    from open_ml_embed.core.fitting_table import Table
     from open_ml_embed.core.terminal import Terminal
 
     console = Terminal()

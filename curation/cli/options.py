@@ -7,12 +7,14 @@ paths in the settings start there, whatever the current directory is. docs/outco
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.core
 
 from open_ml_embed.core.errors import CorpusError, exit_code
 from open_ml_embed.core.os_errors import in_words
@@ -58,6 +60,10 @@ Version = Annotated[
 ]
 
 
+NARROW = 80
+"""Columns below which help is plain text."""
+
+
 def with_version(app: typer.Typer) -> None:
     """Give a program the option `--version`."""
 
@@ -75,6 +81,8 @@ def run_program(app: typer.Typer) -> None:
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if shutil.get_terminal_size().columns < NARROW:
+        typer.core.HAS_RICH = False  # help in boxes cuts the names of options there
     try:
         with ended_by_signals(), in_words():
             app()

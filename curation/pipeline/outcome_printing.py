@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.table import Table
-
 from curation.build import Build, StepResult
 from curation.failures import RefusedError, RefusedForNowError
 from curation.pipeline.outcome import Line, Outcome, outcome_of
 from curation.pipeline.outcome_forms import Column, share_of, total_of
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.printing import print_json
 from open_ml_embed.core.terminal import Terminal
 from open_ml_embed.core.words import counted

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
 from curation.build import Build
 from curation.langid.step.verdicts import NOT_NAMED
 from curation.mixing.capping import expected_under_cap
@@ -24,6 +22,7 @@ from curation.pipeline.source_filter import Filter
 from curation.probe.run import Kept, kept_probe, locked_commits
 from curation.raw_files import fetch_options
 from curation.report import published
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.terminal import Terminal
 from sources.documents import is_corpus
 from sources.manifest import Manifest

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from curation.build import QUARANTINE, Build, Shard, StepResult
 from curation.mining.negatives import ORIGINS
@@ -15,6 +14,7 @@ from curation.pipeline.freshness import Checker, State, load
 from curation.tables.contamination import SIDES
 from curation.tables.pools import documents_of
 from open_ml_embed.core.errors import StageError, UnknownNameError
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.printing import print_json
 from open_ml_embed.core.terminal import Terminal
 

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from curation.pipeline.plan import entry, size, source_table
 from curation.pipeline.source_filter import Filter
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.printing import print_json
 from open_ml_embed.core.terminal import Terminal
 from sources import registry

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-
 from curation.build import Build, StepResult
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.freshness import Checker
 from curation.pipeline.model_state import evaluation_state, model_state
 from curation.pipeline.runs import last_runs
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.sealed import DamagedRecordError, read_record
 from open_ml_embed.core.store import MARKER
 from open_ml_embed.core.terminal import Terminal

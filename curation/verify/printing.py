@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from curation.verify.findings import Checked
+from open_ml_embed.core.fitting_table import Table
 from open_ml_embed.core.printing import print_json, print_text
 from open_ml_embed.core.terminal import Terminal
 

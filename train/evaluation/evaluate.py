@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
+from open_ml_embed.core.fitting_table import Table
 from train.config import TrainSettings
 from train.data.mix import Mix
 from train.data.token_store import HERE, Store

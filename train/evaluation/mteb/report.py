@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from open_ml_embed.core.fitting_table import Table
 from train.evaluation.mteb.catalog import MEAN, Suite, installed_mteb, listed_tasks, published, suite_17
 from train.evaluation.mteb.contamination import KNOWN, LEGEND, MARKS, Mark
 from train.evaluation.mteb.encoder import Identity
