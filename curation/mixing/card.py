@@ -52,6 +52,7 @@ def dataset_card(
     *,
     license_link: str | None = None,
     selection: Sequence[tuple[str, str]] = (),
+    corpora: Sequence[Manifest] = (),
 ) -> str:
     """Return the card as Markdown with YAML front matter.
 
@@ -62,6 +63,7 @@ def dataset_card(
         manifests: of the sources in the mix.
         license_link: file of the repository that has all licenses; null: there is none.
         selection: settings of the mix file that decide which rows it takes, and their values.
+        corpora: whose documents may be negatives, and which have no samples.
 
     """
     counts = stats["counts"]
@@ -91,12 +93,16 @@ def dataset_card(
         f"{stats['sources'][m.name]['validation']:,} | {m.license.id} | {'yes' if m.license.commercial else 'no'} |"
         for m in manifests
     )
+    rows += "".join(
+        f"\n| {m.name} | documents only | – | – | {m.license.id} | {'yes' if m.license.commercial else 'no'} |"
+        for m in corpora
+    )
     body = _BODY.format(
         title=markdown_text(title),
         languages=len(stats["languages"]),
         rows=rows,
         selection=_selection(selection, stats),
-        citations="\n".join(f"- {markdown_text(m.title)}: {markdown_text(m.citation)}" for m in manifests),
+        citations="\n".join(f"- {markdown_text(m.title)}: {markdown_text(m.citation)}" for m in (*manifests, *corpora)),
         **counts,
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n{body}"

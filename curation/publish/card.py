@@ -64,6 +64,7 @@ class Facts:
         contamination: evaluation set → source → rows with one of its texts, which are not in the mix; null: not known.
         left_out: sources that are left out, since their licenses do not allow it or nobody wants them published.
         selection: settings of the mix file that decide which rows it takes, and their values.
+        corpora: whose documents are negatives, and which have no samples.
 
     """
 
@@ -74,13 +75,19 @@ class Facts:
     contamination: Mapping[str, Mapping[str, int]] | None = None
     left_out: Sequence[str] = ()
     selection: Sequence[tuple[str, str]] = ()
+    corpora: Sequence[Manifest] = ()
 
 
 def published_card(facts: Facts, repository: str) -> str:
     """Return the card as Markdown with YAML front matter."""
     parts = [
         dataset_card(
-            facts.title, facts.stats, facts.manifests, license_link=LICENSES, selection=facts.selection
+            facts.title,
+            facts.stats,
+            facts.manifests,
+            license_link=LICENSES,
+            selection=facts.selection,
+            corpora=facts.corpora,
         ).rstrip("\n"),
         _columns(),
         _languages(facts.stats["languages"]),

@@ -21,6 +21,7 @@ from open_ml_embed.core.errors import PublishError, StageError, UnknownNameError
 from open_ml_embed.core.optional import check_installed
 from open_ml_embed.core.scratch import scratch_folder
 from open_ml_embed.core.sealed import undamaged
+from sources.documents import is_corpus
 from sources.manifest import Manifest
 
 FOLDERS = ("samples/", "documents/", "statistics/")
@@ -83,7 +84,8 @@ def publish_mix(
         stats = _statistics(files)
         manifests = [manifest_of(source) for source in sorted(stats["sources"])]
         facts = _facts(mix, stats, manifests, build)
-        facts = replace(facts, left_out=sorted(without))
+        corpora = [m for m in map(manifest_of, sorted(sources)) if is_corpus(m)]
+        facts = replace(facts, left_out=sorted(without), corpora=corpora)
         content = _content(files, facts, to.name)
         content[LICENSES] = licenses([manifest_of(source) for source in sorted(sources)]).encode()
         texts = {name: content_of(data) for name, data in content.items() if isinstance(data, bytes)}

@@ -75,8 +75,9 @@ def run_mix(build: Build, inputs: Inputs, name: str) -> StepResult:
     result = inputs.result()
     result.stats = _statistics(pools, numbered, files)
     inputs.begin()
+    searched = [c.manifest for c in corpora.values() if {*c.sources} & {pool.source for pool in pools}]
     shown = [manifests[source] for source in sorted({p.source for p in pools})]
-    card = dataset_card(recipe.title, result.stats, shown, selection=list(recipe.lines()))
+    card = dataset_card(recipe.title, result.stats, shown, selection=list(recipe.lines()), corpora=searched)
     result.files += _published(build, name, card, files)
     build.save(result)
     return result

@@ -38,8 +38,8 @@ def bitext(root: Path, **mining: object) -> Path:
         },
     )  # fmt: skip
     every = [side for pair in (*there, *back) for side in pair]
-    write_vectors(root / "vectors", every, every)
-    rules = {"preset": "none", "num_negatives": NEGATIVES, "range_max": 30, "teacher": "vectors:vectors"}
+    write_vectors(root / "sides", every, every)
+    rules = {"preset": "none", "num_negatives": NEGATIVES, "range_max": 30, "teacher": "vectors:sides"}
     settings = {
         "sources": {"include": ["sentences"], "local_root": "raw"},
         "languages": {"trust": {"default": {"policy": "trust-declared"}}},

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from open_ml_embed.core.errors import SettingsError, UnknownNameError
+from open_ml_embed.core.errors import PublishError, SettingsError, UnknownNameError
 from sources.fetch import hub
 from tests.support import project
 from tests.support.hub.server import serving
@@ -130,6 +130,10 @@ def test_a_mix_has_the_texts_and_the_origin_and_no_sample_of_a_corpus(built):
     assert of_corpus
     assert {d["subset"] for d in of_corpus} == {"documents"}
     assert {folded(d["text"]) for d in of_corpus} <= documents.keys()
+    card = (built / "out/tiny/mixes/told/README.md").read_text()
+    assert "| corpus | documents only | – | – | LicenseRef-unknown | no |" in card
+    with pytest.raises(PublishError, match=r"corpus \(LicenseRef-unknown\)"):
+        project.run(built, "publish", "told", "--to", "me/mix", "--dry-run")
     statistics = json.loads((built / "out/tiny/steps/mix-told.json").read_text())["stats"]
     assert list(statistics["sources"]) == ["asked"]
     mined = json.loads((built / "out/tiny/steps/mine.json").read_text())["stats"]
