@@ -209,7 +209,7 @@ def test_every_subset_has_its_files(tmp_path):
 @pytest.mark.parametrize("collection", COLLECTIONS[1:])
 def test_every_source_of_a_collection_can_be_made(tmp_path, collection):
     chosen = [m for m in registry.load_all(collection) if m.collection == collection]
-    uses, originals = mirror.build(tmp_path, chosen)
+    uses, _ = mirror.build(tmp_path, chosen)
     found = {(use.manifest.name, use.subset, use.table) for of in uses.values() for use in of}
     assert found == {(m.name, subset, key) for m in chosen for subset in m.subsets for key in m.tables}
     for path, of in uses.items():
