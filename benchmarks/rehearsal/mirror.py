@@ -160,9 +160,11 @@ def _copy(source: Path, target: Path, known: RawTable, wanted: RawTable) -> None
             text = text.replace(f'xml:lang="{old}"', f'xml:lang="@{new}"')
         target.write_bytes(gzip.compress(text.replace('"@', '"').encode(), mtime=0))
         return
-    if source.parts[-3:-1] != target.parts[-3:-1] and known.fields == {"translation": "struct"}:
+    pairs = [(a, b) for a, b in zip(source.parts[-3:-1], target.parts[-3:-1], strict=True) if a != b]
+    if pairs and known.fields == {"translation": "struct"}:
         rows = pq.read_table(source)["translation"].to_pylist()
-        old, new = source.parent.name.split("-"), target.parent.name.split("-")
+        ((theirs, own),) = pairs  # the folder that names the two languages
+        old, new = theirs.split("-"), own.split("-")
         renamed = [row and dict(zip(new, (row[name] for name in old), strict=True)) for row in rows]
         fields = pa.struct([(name, pa.string()) for name in new])
         pq.write_table(pa.table({"translation": pa.array(renamed, fields)}), target)

@@ -21,7 +21,7 @@ from benchmarks.rehearsal.columns import roles
 from benchmarks.rehearsal.generate import generate
 from benchmarks.rehearsal.planting import Truth
 from benchmarks.rehearsal.rewriting import linked
-from benchmarks.rehearsal.steps import STEPS
+from benchmarks.rehearsal.steps import COLLECTIONS, STEPS
 from benchmarks.rehearsal.words import LENGTHS, Words, generator
 from curation.langid.scripts import scripts_of
 from sources import registry
@@ -204,6 +204,18 @@ def test_every_subset_has_its_files(tmp_path):
     assert all(tmp_path.joinpath(path).is_file() for path in (*uses, *originals.values()))
     head = pq.read_schema(tmp_path / "Helsinki-NLP/un_pc/fr-zh/train-00000-of-00002.parquet").field("translation").type
     assert {field.name for field in head} == {"fr", "zh"}
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS[1:])
+def test_every_source_of_a_collection_can_be_made(tmp_path, collection):
+    chosen = [m for m in registry.load_all(collection) if m.collection == collection]
+    uses, _ = mirror.build(tmp_path, chosen)
+    found = {(use.manifest.name, use.subset, use.table) for of in uses.values() for use in of}
+    assert found == {(m.name, subset, key) for m in chosen for subset in m.subsets for key in m.tables}
+    for path, of in uses.items():
+        table = of[0].manifest.tables[of[0].table]
+        records = formats.read(tmp_path / path, formats.kind_of(tmp_path / path, table), table)
+        assert sum(len(records_of.readable) for records_of in records), path
 
 
 def test_links_labels_and_texts_are_told_apart():
