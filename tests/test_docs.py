@@ -63,7 +63,7 @@ SESSION = "docs/python.md"
 """A page whose examples are one session, run by `tests/public/test_python_page.py`."""
 FIRST_DAY = "docs/first-day.md"
 """A page whose commands are one session, run by `tests/test_first_day.py`."""
-WITHOUT_COMMANDS = {"docs/glossary.md", "docs/peers.md"}
+WITHOUT_COMMANDS = {"docs/glossary.md"}
 
 
 @pytest.fixture(scope="module")
