@@ -42,7 +42,7 @@ def test_a_published_model_loads_and_gives_the_same_vectors(params, fitted, hub,
     assert said["files"] == json.loads(planned.stdout)["files"]
     assert "train3d/untrained.safetensors" not in said["files"]
     assert (hub.private, hub.kinds) == ({TO: True}, {TO: "model"})
-    arrived = huggingface_hub.snapshot_download(TO, endpoint=hub.endpoint, local_dir=tmp_path / "got")
+    arrived = huggingface_hub.snapshot_download(TO, endpoint=hub.endpoint, local_dir=tmp_path / "got", token=hub.token)
     card = (Path(arrived) / "README.md").read_text("utf-8")
     assert faults_of(card) == ""
     front = yaml.safe_load(card.split("---\n")[1])

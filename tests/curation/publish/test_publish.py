@@ -67,7 +67,9 @@ def test_all_files_arrive_in_one_commit_of_a_private_repository(mix, hub, tmp_pa
     assert (hub.private, hub.kinds) == ({TO: True}, {TO: "dataset"})
     assert len(hub.commits[TO]) == 1
     arrived = Path(
-        huggingface_hub.snapshot_download(TO, repo_type="dataset", endpoint=hub.endpoint, local_dir=tmp_path / "got")
+        huggingface_hub.snapshot_download(
+            TO, repo_type="dataset", endpoint=hub.endpoint, local_dir=tmp_path / "got", token=hub.token
+        )
     )
     names = {path.relative_to(arrived).as_posix() for path in arrived.rglob("*") if path.is_file()}
     assert {name for name in names if not name.startswith(".cache")} == set(done.published.files)
