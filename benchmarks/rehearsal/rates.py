@@ -64,15 +64,17 @@ def fit(figures: list[Figures], of_task: dict[str, float]) -> dict[str, dict[str
     """Return step → rate, by least squares of relative errors without negative rates.
 
     Args:
-        figures: of runs of different sizes, and of sources with short and with long texts.
+        figures: of runs of different sizes, and of sources with short and with long texts. A run that ended before a
+            step tells nothing about that one.
         of_task: mean characters by task, with which the plan will reckon.
 
     """
-    sizes = np.array([_size(each, of_task) for each in figures])
-    largest = int(sizes[:, 0].max())
     found = {}
     for step in _STEPS:
-        cpu = np.array([_cpu(each, step) for each in figures])
+        ran = [each for each in figures if _names(step) <= each.steps.keys()]
+        sizes = np.array([_size(each, of_task) for each in ran])
+        largest = int(sizes[:, 0].max())
+        cpu = np.array([sum(each.steps[name]["cpu"] for name in _names(step)) for each in ran])
         best: tuple[float, float, np.ndarray] | None = None
         for growth in np.arange(1, 1.51, 0.02) if step in _GROWING else (1.0,):
             grown = (sizes[:, :1] / largest) ** (growth - 1)
@@ -115,5 +117,5 @@ def _size(figures: Figures, of_task: dict[str, float]) -> tuple[float, float, fl
     return float(figures.rows), count, float(sum(len(manifest.subsets) for manifest in manifests.values()))
 
 
-def _cpu(figures: Figures, step: str) -> float:
-    return sum(figures.steps[name]["cpu"] for name in (_MIXES if step == "mix" else (step,)))
+def _names(step: str) -> set[str]:
+    return set(_MIXES) if step == "mix" else {step}

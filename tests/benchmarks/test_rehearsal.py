@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks._near_duplicates import brute_force
 from benchmarks._program import measured
-from benchmarks.rehearsal import formats, mirror, sums
+from benchmarks.rehearsal import formats, growth, mirror, rates, sums
 from benchmarks.rehearsal.columns import roles
 from benchmarks.rehearsal.generate import generate
 from benchmarks.rehearsal.planting import Truth
@@ -311,3 +311,31 @@ def test_a_small_rehearsal_adds_up(tmp_path: Path) -> None:
     failures = sums.check(folder, truth, manifests(*SOURCES), ["instruction"]).failures
     assert any("gooaq" in failure for failure in failures)
     assert any("contaminated without a leak" in failure for failure in failures)
+
+
+def test_rates_are_those_that_the_figures_were_made_by():
+    """Seconds of rows, characters and subsets, and growth: of runs of several sizes and lengths, one without mixes."""
+    texts = {"nli": 100.0, "summarization": 3000.0}
+
+    def figures(fraction, **rows):
+        count = sum(rows.values())
+        characters = sum(n * texts[registry.load(name).task] for name, n in rows.items())
+        subsets = sum(len(registry.load(name).subsets) for name in rows)
+        linear = 30 * count / 1e6 + 0.02 * characters / 1e6 + 0.5 * subsets
+        grown = (count / 400_000) ** 0.2 * (100 * count + 0.1 * characters) / 1e6 + 0.5 * subsets
+        steps = {name: {"cpu": linear} for name in ("normalize", "identify", "dedup", "decontaminate")}
+        steps |= {"mine": {"cpu": grown}, "mix retrieval": {"cpu": linear / 2}, "mix instruction": {"cpu": linear / 2}}
+        return growth.Figures(fraction, count, 0, 0.0, steps, of_sources=rows)
+
+    runs = [
+        figures(0.01, xnli=10_000, mlsum_retrieval=5_000), figures(0.1, xnli=100_000, mlsum_retrieval=50_000),
+        figures(0.1, xnli=400_000), figures(0.1, mlsum_retrieval=200_000), figures(0.2, mlsum_retrieval=30_000),
+    ]  # fmt: skip
+    del runs[-1].steps["mix instruction"]
+    found = rates.fit(runs, texts)
+    expected = {"seconds_per_million_rows": 30, "seconds_per_million_characters": 0.02, "seconds_per_subset": 0.5}
+    for step in ("normalize", "mix"):
+        assert found[step] == pytest.approx(expected, rel=0.02)
+    assert found["mine"]["growth"] == pytest.approx(1.2)
+    assert found["mine"]["at_rows"] == 400_000
+    assert found["mine"]["seconds_per_million_rows"] == pytest.approx(100, rel=0.02)
