@@ -101,7 +101,7 @@ def write(figures: list[Figures], path: Path, machine: str) -> None:
     steps = {step: rate | ({"settings": _SETTINGS[step]} if step in _SETTINGS else {}) for step, rate in
              fit(figures, of_task).items()}  # fmt: skip
     content = {
-        "measured_on": f"rehearsals of the corpus and of parts of it (docs/scale.md, docs/scale-part.md), {machine}",
+        "measured_on": f"rehearsals of the corpus (docs/scale.md) and of parts of it, {machine}",
         "command": ".venv/bin/python -m benchmarks.rehearsal --earlier FIGURES... --rates",
         "caution": "the texts were made up, with lengths like those of the corpus; the lengths of your own may differ",
         "characters": of_task,
