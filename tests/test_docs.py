@@ -180,6 +180,8 @@ def try_tasks(printed: Printed) -> str:
         assert all((ROOT / "benchmarks" / f"{name}.py").is_file() for name in arguments)
     elif task == "test":
         assert arguments in ([], ["-k", "NAME"])
+    elif task == "demo":
+        assert arguments in ([], ["--large"])
     elif task == "real":
         assert arguments == ["FOLDER"]
     else:
