@@ -50,8 +50,8 @@ The first columns are the x for which the cost grows as rows to the power x; 1 i
 fixed: processes, models and {subsets} subsets. The others follow from the last two sizes, with {small:,} and
 {large:,} rows. If x is at most 1, they are on the line through both: for `{step}`, {fixed:,.0f} s + {rows:,} rows ×
 {each:,.1f} s / 1,000,000 = {whole:,.0f} s of CPU. If x is above 1, the power law holds: the larger cost ×
-({rows:,} / {large:,})^x. `curate plan` computes hours from rows, characters and subsets, by `manifests/rates.yaml`. Seconds
-by the clock are those of CPU divided by the cores, where a step runs in parallel.
+({rows:,} / {large:,})^x. `curate plan` computes hours from rows, characters and subsets, by
+`manifests/rates.yaml`. Seconds by the clock are those of CPU divided by the cores, where a step runs in parallel.
 
 The arithmetic supposes that texts are as long as the made-up ones and that growth stays the same; a size {times:.0f}
 times as large is beyond what was measured. Real text compresses, repeats and resembles itself otherwise than made-up

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from rich.text import Text
 
 from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.engine import Workers
@@ -111,7 +112,10 @@ def show(report: dict[str, Any], console: Console, metric: str = HEADLINE) -> No
         for layers in sorted({c["layers"] for c in trained}):
             cells = [c for c in trained if (c["layers"], c["rank"]) == (layers, rank)]
             cells.sort(key=lambda cell: int(cell["dim"]))
-            shown = [f"{_heat(c[metric] / top)}{c[metric]:.3f}[/] ({untrained[_size_of(c)]:.3f})" for c in cells]
+            shown = [
+                Text.assemble((f"{c[metric]:.3f}", _heat(c[metric] / top)), f" ({untrained[_size_of(c)]:.3f})")
+                for c in cells
+            ]
             table.add_row(str(layers), *shown)
         console.print(table)
     before, after = untrained[_size_of(trained[-1])], trained[-1][metric]
@@ -126,6 +130,6 @@ def _size_of(cell: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def _heat(share: float) -> str:
-    """Return the color tag of rich for a share (0 … 1) of the best value: from blue over green to red."""
+    """Return the color for a share (0 … 1) of the best value: from blue over green to red."""
     steps = ("blue", "cyan", "green", "yellow", "red")
-    return f"[{steps[min(len(steps) - 1, int(share * len(steps)))]}]"
+    return steps[min(len(steps) - 1, int(share * len(steps)))]
