@@ -72,10 +72,12 @@ def cell(text: str) -> str:
 
 
 def type_of(field: dict[str, Any], known: dict[str, Any]) -> str:
-    """Return a type of the schema as a short phrase."""
+    """Return a type of the schema as a short phrase; a model that is not among the known ones is named."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return "section" if "properties" in known.get(name, {}) else type_of(known[name], known)
+        if name not in known:
+            return f"`{name}`"
+        return "section" if "properties" in known[name] else type_of(known[name], known)
     options = [*field.get("anyOf", []), *field.get("oneOf", [])]
     if options:
         return " or ".join(dict.fromkeys(type_of(option, known) for option in options))

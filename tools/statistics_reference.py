@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from curation.pipeline.statistics import OF_STEP
-from tools.model_tables import cell, text_of
+from tools.model_tables import cell, text_of, type_of
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "statistics.md"
 HEAD = """# Statistics of the steps
@@ -30,7 +29,7 @@ def page() -> str:
         parts.append(f"## {step}\n\n{text_of(schema)}\n")
         for title, part in _models(schema):
             rows = [
-                f"| `{name}` | {_type(field)} | {cell(field.get('description', ''))} |"
+                f"| `{name}` | {type_of(field, {})} | {cell(field.get('description', ''))} |"
                 for name, field in part.get("properties", {}).items()
             ]
             heading = "" if part is schema else f"`{title}`: {text_of(part)}\n\n"
@@ -44,22 +43,6 @@ def _models(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for title, part in schema.get("$defs", {}).items():
         if not title.endswith(("Settings", "Trust")):
             yield title, part
-
-
-def _type(field: dict[str, Any]) -> str:
-    """Return a type of the schema as a short phrase."""
-    if "$ref" in field:
-        return f"`{field['$ref'].rpartition('/')[2]}`"
-    if "anyOf" in field:
-        return " or ".join(_type(option) for option in field["anyOf"])
-    kind = field.get("type", "any")
-    if kind == "object":
-        return f"mapping to {_type(field.get('additionalProperties') or {})}"
-    if kind == "array":
-        if "prefixItems" in field:
-            return f"[{', '.join(_type(item) for item in field['prefixItems'])}]"
-        return f"list of {_type(field.get('items', {}))}"
-    return {"integer": "integer", "number": "number", "string": "text", "null": "null"}.get(kind, json.dumps(kind))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from benchmarks._ray_tasks import runs_a_task
 from benchmarks.torture import verbs
@@ -50,7 +48,7 @@ def row(count: int, seed: int) -> Row:
 
 def _tried(stages: verbs.Stages, step: int, way: str, rng: random.Random, mark: str) -> str:
     first = _start(stages, step, mark, SMALL_STORE if way == "a small object store" else {})
-    second = _start(stages, step, mark) if way == "two builds at once" else None
+    second = _start(stages, step, mark, {}) if way == "two builds at once" else None
     until = time.monotonic() + (60 if way in ("a worker killed", "a small object store") else rng.uniform(2, 12))
     worker = None
     while worker is None and time.monotonic() < until and first.poll() is None:
@@ -84,9 +82,7 @@ def _tried(stages: verbs.Stages, step: int, way: str, rng: random.Random, mark: 
     return f"{len(left)} processes were left" if left else ""
 
 
-def _start(
-    stages: verbs.Stages, step: int, mark: str, variables: Mapping[str, str] = MappingProxyType({})
-) -> subprocess.Popen[bytes]:
+def _start(stages: verbs.Stages, step: int, mark: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "curation.cli.app", *verbs.VERBS[step], "--engine", "ray", "--workers", "2"]
     with stages.log.open("ab") as log:
         environment = verbs.project.environment(stages.root) | {_MARK: mark, **variables}

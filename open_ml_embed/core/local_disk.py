@@ -23,7 +23,7 @@ TEMPORARY = ".tmp"
 """Suffix of a file that is being written; its name holds the machine, the process and a number, so that no two writers
 share one."""
 ABANDONED_S = 2 * 24 * 3600.0
-"""A temporary file of another machine that has not grown for so long is nobody's: a lost node of a cluster wrote it."""
+"""Seconds after which a temporary file of another machine, not written to since, is taken for one of a lost node."""
 _LEFT = re.compile(r"\.(?P<host>[^./]+)-(?P<pid>[0-9]+)-[0-9]+\.tmp\Z")
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """Errors of a path where no file is; the last one is a link that leads nowhere."""
@@ -150,7 +150,7 @@ class LocalDisk:
 
 
 def _is_abandoned(left: Path, host: str, process: int) -> bool:
-    """Tell whether nobody writes a temporary file any more. Processes of other machines cannot be asked for."""
+    """Tell whether nobody writes a temporary file any more. Processes of other machines cannot be looked up."""
     if host == HOST:
         return not is_alive(process)
     try:
