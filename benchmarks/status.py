@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "many"
 TABLES = {
     "identify": (("languages", "languages"), ("verdicts", "verdicts")),
+    "measure": (("quality", "quality"),),
     "dedup": (("clusters", "clusters"), ("merges", "merges")),
     "mine": (("negatives", "negatives"),),
 }

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 """The inputs that a result depends on, by name: see `curation.pipeline.dependencies`."""
-STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine")
+STEPS = ("fetch", "normalize", "identify", "measure", "dedup", "decontaminate", "mine")
 QUARANTINE = ".quarantine.arrow"
 
 

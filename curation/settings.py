@@ -18,6 +18,7 @@ from curation.langid.settings import LanguageSettings
 from curation.mining.settings import MiningSettings
 from curation.mixing.settings import MixSettings
 from curation.normalize.settings import NormalizeSettings
+from curation.quality.settings import QualitySettings
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.params import read_section
 from open_ml_embed.core.section import Section
@@ -42,6 +43,7 @@ class Profile(Section):
     sources: SourceSettings = SourceSettings()
     normalize: NormalizeSettings = NormalizeSettings()
     languages: LanguageSettings = LanguageSettings()
+    quality: QualitySettings = QualitySettings()
     dedup: DedupSettings = DedupSettings()
     decontaminate: DecontaminationSettings = DecontaminationSettings()
     mining: MiningSettings = MiningSettings()

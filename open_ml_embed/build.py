@@ -123,8 +123,8 @@ class Build:
         it did and lost, and while it runs its progress, on standard error.
 
         Args:
-            until: the last step to run: `fetch`, `normalize`, `identify`, `dedup`, `decontaminate`, `mine`, `mix` (all
-                mixes), `mix NAME`, `report`; null: all of them.
+            until: the last step to run: `fetch`, `normalize`, `identify`, `measure`, `dedup`, `decontaminate`, `mine`,
+                `mix` (all mixes), `mix NAME`, `report`; null: all of them.
             quiet: print no tables.
 
         Raises:

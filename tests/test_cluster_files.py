@@ -16,7 +16,17 @@ from curation.cli.app import app
 from tests.support import ROOT
 
 FOLDER = ROOT / "docs" / "cluster"
-STEPS = ["fetch", "normalize", "identify", "dedup", "decontaminate", "mine", '"mix retrieval"', '"mix instruction"']
+STEPS = [
+    "fetch",
+    "normalize",
+    "identify",
+    "measure",
+    "dedup",
+    "decontaminate",
+    "mine",
+    '"mix retrieval"',
+    '"mix instruction"',
+]
 
 
 def test_ray_takes_the_file_of_ray_up():

@@ -91,7 +91,7 @@ print(len(mine(queries, texts, list(range(9)), rules, embeddings=(vectors, vecto
 @pytest.mark.slow
 def test_it_lists_plans_and_builds_a_mix_from_files_that_are_here(tmp_path):
     one = ("--workers", "1")
-    steps = [(step, *one) for step in ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine")]
+    steps = [(step, *one) for step in ("fetch", "normalize", "identify", "measure", "dedup", "decontaminate", "mine")]
     path = tmp_path / "params.yaml"
     only = f"import pathlib; p = pathlib.Path({str(path)!r}); t = p.read_text(); t.index('- python_docstrings'); "
     only += "p.write_text(t.replace('- python_docstrings', '# python_docstrings'))"
@@ -133,7 +133,7 @@ def test_each_command_that_needs_an_extra_says_which_in_one_line(tmp_path):
     (tmp_path / "texts.txt").write_text("a line of text\n")
     for name in ("cld2", "fasttext", "heliport", "hub", "model", "trained"):
         (tmp_path / "work" / name).mkdir(parents=True)
-    made = [("curate", step, *one) for step in ("fetch", "normalize", "identify", "dedup", "mine")]
+    made = [("curate", step, *one) for step in ("fetch", "normalize", "identify", "measure", "dedup", "mine")]
     needing = {
         ("curate", "fetch", "--profile", "hub"): "build",
         ("curate", "lock", "--profile", "hub"): "build",

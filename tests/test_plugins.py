@@ -45,7 +45,8 @@ def test_a_distribution_adds_one_of_everything(site, tmp_path):
     root = plugin.project(tmp_path)
     one = " --workers 1"
     said = commands(
-        site, root, "sources --json", "fetch" + one, "normalize" + one, "identify" + one, "dedup" + one, "mine" + one,
+        site, root, "sources --json", "fetch" + one, "normalize" + one, "identify" + one, "measure" + one,
+        "dedup" + one, "mine" + one,
         "show harbour_log -n 1 --json", "status --json",
     )  # fmt: skip
     assert [error for _, error, *_ in said] == [None] * len(said)

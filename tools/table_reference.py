@@ -16,6 +16,7 @@ from curation.mining.negatives import ORIGINS
 from curation.mining.step.search import NEGATIVES_SCHEMA
 from curation.mixing.schemas import DOCUMENT_SCHEMA, SAMPLE_SCHEMA
 from curation.publish.card import DOCUMENT_COLUMNS, SAMPLE_COLUMNS
+from curation.quality.measures import QUALITY_SCHEMA
 from curation.tables.contamination import CONTAMINATION_SCHEMA
 from sources.schema import QUARANTINE_SCHEMA, ROW_SCHEMA
 
@@ -88,6 +89,22 @@ TABLES: dict[str, tuple[str, pa.Schema, dict[str, str]]] = {
             **{f"{side}_verdict": f"{side}: {_named(VERDICTS)}" for side in ("query", "positive")},
             **{f"{side}_lang_final": f"{side}: the tag that counts" for side in ("query", "positive")},
             "drop_reason": f"{_named(DROP_REASONS)}; null: the row stays",
+        },
+    ),
+    "quality/…quality.arrow": (
+        "Step `measure`, row-aligned; [quality.md](quality.md) says what each figure is for.",
+        QUALITY_SCHEMA,
+        {
+            **_sides(
+                {
+                    "alphanumeric": "letters, marks and digits",
+                    "symbols": "share of the other visible characters, 0 to 1",
+                    "repetition": "share of the sequences of ten characters that occurred before in the text, 0 to 1",
+                },
+                ("query", "positive"),
+            ),
+            "length_ratio": "visible characters of the positive for each one of the query; NaN: a side has none",
+            "equal": "both sides have the same letters, marks and digits, case aside",
         },
     ),
     "clusters/…clusters.arrow": (

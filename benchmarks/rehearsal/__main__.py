@@ -23,7 +23,7 @@ from benchmarks.rehearsal.growth import Figures
 from sources import registry
 from sources.manifest import Manifest
 
-NEEDED = {"fetch", "normalize", "identify", "dedup", "decontaminate"}
+NEEDED = {"fetch", "normalize", "identify", "measure", "dedup", "decontaminate"}
 """Steps without which the sums cannot be checked."""
 
 

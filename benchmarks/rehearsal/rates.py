@@ -32,7 +32,7 @@ _UNMEASURED = {
     "train": "it depends on backbone and accelerator; docs/training.md says what a run reports",
 }
 _MIXES = ("mix retrieval", "mix instruction")
-_STEPS = ("normalize", "identify", "dedup", "decontaminate", "mine", "mix")
+_STEPS = ("normalize", "identify", "measure", "dedup", "decontaminate", "mine", "mix")
 _GROWING = ("mine",)
 """Steps whose time may grow faster than their rows: a query is compared with the documents of its pool."""
 
@@ -72,6 +72,8 @@ def fit(figures: list[Figures], of_task: dict[str, float]) -> dict[str, dict[str
     found = {}
     for step in _STEPS:
         ran = [each for each in figures if _names(step) <= each.steps.keys()]
+        if not ran:
+            continue
         sizes = np.array([_size(each, of_task) for each in ran])
         largest = int(sizes[:, 0].max())
         cpu = np.array([sum(each.steps[name]["cpu"] for name in _names(step)) for each in ran])

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "rehearsal"
 COLLECTIONS = ("ml-embed", "f2llm-v2", "kalm", "community")
 STEPS = (
-    "fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix retrieval", "mix instruction", "report",
+    "fetch", "normalize", "identify", "measure", "dedup", "decontaminate", "mine", "mix retrieval", "mix instruction",
+    "report",
 )  # fmt: skip
 
 

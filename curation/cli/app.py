@@ -93,6 +93,7 @@ def _verb(name: str, what: str) -> None:
 _verb("fetch", "Download the raw files of every source.")
 _verb("normalize", "Convert raw files to rows.")
 _verb("identify", "Identify the language of every text.")
+_verb("measure", "Measure the quality of every row: near-empty, repeating and equal texts.")
 _verb("dedup", "Find exact and near-duplicates across all sources.")
 
 

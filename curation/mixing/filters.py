@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,6 +9,7 @@ from typing import Any, Literal, get_args
 from pydantic import field_validator, model_validator
 
 from curation.mixing.licenses import permitted
+from open_ml_embed.core.bounds import Range
 from open_ml_embed.core.errors import UnknownNameError
 from open_ml_embed.core.section import Section
 from sources import registry
@@ -28,34 +28,18 @@ FILTERS = (
     "positive-rank",
     "negative-score",
     "language-confidence",
+    "query-alphanumeric",
+    "positive-alphanumeric",
+    "query-symbols",
+    "positive-symbols",
+    "query-repetition",
+    "positive-repetition",
+    "length-ratio",
+    "equal",
 )
-"""Why a filter leaves a row out, in the order they are asked about: a row counts under the first that applies."""
+"""Why a filter or a threshold of quality leaves a row out, in the order they are asked about: a row counts under the
+first that applies. Those after `language-confidence` are figures of the step `measure`, with dashes."""
 Terms = Literal["commercial", "redistribution"]
-
-
-class Range(Section):
-    """Bounds of a number, both included."""
-
-    min: float | None = None
-    """Null: no lower bound."""
-    max: float | None = None
-    """Null: no upper bound."""
-
-    @model_validator(mode="after")
-    def _can_be_met(self) -> Range:
-        bounds = [bound for bound in (self.min, self.max) if bound is not None]
-        if any(math.isnan(bound) for bound in bounds):
-            raise ValueError("a bound must be a number")
-        if len(bounds) == 2 and bounds[0] > bounds[1]:
-            raise ValueError(f"no number is at least {bounds[0]:g} and at most {bounds[1]:g}")
-        return self
-
-    def __bool__(self) -> bool:
-        return self.min is not None or self.max is not None
-
-    def __str__(self) -> str:
-        words = [f"{word} {bound:g}" for word, bound in (("from", self.min), ("to", self.max)) if bound is not None]
-        return " ".join(words)
 
 
 class Filters(Section):

@@ -26,7 +26,9 @@ from open_ml_embed.core.hashing import FileHashes, digest
 from open_ml_embed.core.json_text import loads
 from sources.manifest import Manifest
 
-RESULT_OF = {"normalize": "rows", "dedup": "clusters", "identify": "verdicts", "mine": "negatives"}
+RESULT_OF = {
+    "normalize": "rows", "identify": "verdicts", "measure": "quality", "dedup": "clusters", "mine": "negatives"
+}  # fmt: skip
 """Step → name of its result in the facts of the steps that read it."""
 
 
@@ -60,6 +62,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "fetch": (),
     "normalize": ("fetch",),
     "identify": ("normalize",),
+    "measure": ("normalize",),
     "dedup": ("normalize",),
 }
 
@@ -85,11 +88,12 @@ def needs(step: str, build: Build, known: Callable[[str], StepResult | None]) ->
     decontaminate = ("decontaminate",) if names_sets(build.profile) or known("decontaminate") is not None else ()
     if step == "mine":
         return ("normalize", "dedup", *decontaminate)
-    from curation.mixing.step.judged import reads_languages
+    from curation.mixing.step.judged import reads_languages, reads_quality
 
     rows = known("normalize")
     identify = ("identify",) if rows is not None and reads_languages(step, build, rows) else ()
-    return ("normalize", *identify, "dedup", *decontaminate, "mine")
+    measure = ("measure",) if rows is not None and reads_quality(step, build, rows) else ()
+    return ("normalize", *identify, *measure, "dedup", *decontaminate, "mine")
 
 
 def facts_of(step: str, context: Context) -> Facts:
@@ -164,6 +168,10 @@ def _declared_identify(build: Build, _step: str, manifests: list[Manifest]) -> F
     return {"settings": {"languages": settings}}
 
 
+def _declared_measure(_build: Build, _step: str, manifests: list[Manifest]) -> Facts:
+    return {"settings": {}, "sources": {m.name: {"task": m.task} for m in manifests}}
+
+
 def _declared_dedup(build: Build, _step: str, manifests: list[Manifest]) -> Facts:
     sources = {m.name: {"family": m.family, "priority": m.priority} for m in manifests}
     return {"settings": _sections(build.profile, "dedup"), "sources": sources}
@@ -199,6 +207,13 @@ def _declared_mix(build: Build, step: str, manifests: list[Manifest]) -> Facts:
     settings: dict[str, Any] = {}
     settings["mixes"] = {name: profile.mixes.get(name, MixSettings()).model_dump(mode="json")}
     settings["mining"] = profile.mining.model_dump(mode="json", include={"num_negatives", "pools"})
+    thresholds = {m.name: profile.quality.of(m.name) for m in manifests if recipe.holds(m.name)}
+    if any(thresholds.values()):
+        settings["quality"] = {
+            source: {figure: bounds.model_dump(mode="json") for figure, bounds in of.stated()}
+            for source, of in thresholds.items()
+            if of
+        }
     kept = {"title", "task", "family", "symmetric", "license", "citation", "instruction"}
     sources = {  # for sources outside the mix only the license, which duplicates need
         m.name: m.model_dump(mode="json", include=kept if recipe.holds(m.name) else {"license"})
@@ -236,6 +251,7 @@ _DECLARED: dict[str, Callable[[Build, str, list[Manifest]], Facts]] = {
     "fetch": _declared_fetch,
     "normalize": _declared_normalize,
     "identify": _declared_identify,
+    "measure": _declared_measure,
     "dedup": _declared_dedup,
     "decontaminate": _declared_decontaminate,
     "mine": _declared_mine,
@@ -334,6 +350,10 @@ def _language_model(context: Context) -> str:
     return str(context.then.get("models", {}).get("languages.model", settings.model)) if is_path else settings.model
 
 
+def _measure(context: Context, _stated: Facts) -> Facts:
+    return {"rows": context.inputs["normalize"].identity}
+
+
 def _dedup(context: Context, _stated: Facts) -> Facts:
     return {"rows": context.inputs["normalize"].identity}
 
@@ -374,10 +394,12 @@ def _contamination(context: Context) -> str | None:
 
 
 def _mix(context: Context, _stated: Facts) -> Facts:
-    verdicts = context.inputs.get("identify")
+    verdicts, measured = context.inputs.get("identify"), context.inputs.get("measure")
+    quality = {"quality": measured.identity} if measured else {}
     return {
         "rows": context.inputs["normalize"].identity,
         "verdicts": verdicts.identity if verdicts else None,
+        **quality,
         "clusters": context.inputs["dedup"].identity,
         "contamination": _contamination(context),
         "negatives": context.inputs["mine"].identity,
@@ -414,6 +436,7 @@ _MEASURED: dict[str, Callable[[Context, Facts], Facts]] = {
     "fetch": _fetch,
     "normalize": _normalize,
     "identify": _identify,
+    "measure": _measure,
     "dedup": _dedup,
     "decontaminate": _decontaminate,
     "mine": _mine,

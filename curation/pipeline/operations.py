@@ -20,6 +20,7 @@ _OPERATIONS: dict[str, tuple[str, ...]] = {
     "fetch": (),
     "normalize": ("curation.normalize.step:Normalize",),
     "identify": ("curation.langid.step.run:Identify", "curation.langid.step.verdicts:Judge"),
+    "measure": ("curation.quality.step:Measure",),
     "dedup": (
         "curation.dedup.step.signatures:Sign",
         "curation.dedup.step.ranks:Order",

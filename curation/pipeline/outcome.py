@@ -170,6 +170,15 @@ def identify_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     return _outcome(result, "identify", sources)
 
 
+def measure_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
+    """Return the outcome of `measure`: rows with an unusual figure, by figure."""
+    sources: dict[str, dict[str, int | None]] = {}
+    for source, entry in result.stats["sources"].items():
+        figures = {column.key: entry["unusual"].get(column.key, 0) for column in FORMS["measure"].columns}
+        sources[source] = figures | {key: entry[key] for key in ("rows", "unusual_rows")}
+    return _outcome(result, "measure", sources)
+
+
 def dedup_outcome(result: StepResult, _root: Path | None = None) -> Outcome:
     """Return the outcome of `dedup`: duplicate rows, by source if the step counted them by source."""
     if "sources" not in result.stats:
@@ -217,7 +226,7 @@ def mix_outcome(result: StepResult, root: Path | None = None) -> Outcome:
     notes.append(f"{counts['documents']:,} documents")
     filtered = sum((Counter(of) for of in result.stats.get("filters", {}).values()), Counter[str]())
     if filtered:
-        notes.append(f"rows left out by filters of the mix file: {_counted(filtered)}")
+        notes.append(f"rows left out by filters and thresholds: {_counted(filtered)}")
     for source, verdicts in result.stats["sources"].items():
         if not sources[source]["samples"]:
             notes.append(f"no sample of {source}: {_counted(Counter(verdicts)) or 'it has no row'}")
@@ -230,6 +239,7 @@ _OUTCOMES: dict[str, Callable[[StepResult, Path | None], Outcome]] = {
     "evaluations": evaluations_outcome,
     "normalize": normalize_outcome,
     "identify": identify_outcome,
+    "measure": measure_outcome,
     "dedup": dedup_outcome,
     "decontaminate": decontaminate_outcome,
     "mine": mine_outcome,

@@ -141,6 +141,22 @@ FORMS: dict[str, Form] = {
         Column("share", "disagree", "disagree / texts."),
         lambda f: (f["disagree"], f["texts"]),
     ),
+    "measure": Form(
+        (
+            _ROWS,
+            Column("unusual_rows", "unusual", "Rows with one of the unusual figures below, or more."),
+            Column("query_alphanumeric", "short queries", "Queries of fewer than 3 letters and digits.", "some"),
+            Column("positive_alphanumeric", "short positives", "Positives of fewer than 3 of them.", "some"),
+            Column("query_symbols", "symbols", "Queries that are symbols by more than a half.", "some"),
+            Column("positive_symbols", "positive symbols", "Positives that are symbols by more than a half.", "some"),
+            Column("query_repetition", "repeating", "Queries that repeat themselves by more than a half.", "some"),
+            Column("positive_repetition", "positive repeating", "Positives that do.", "some"),
+            Column("length_ratio", "lengths", "Bitext and paraphrases, one side five times the other.", "some"),
+            Column("equal", "equal", "Rows with the same letters and digits on both sides.", "some"),
+        ),
+        Column("share", "unusual", "unusual / rows. Nothing is left out for it: thresholds in the profile do that."),
+        lambda f: (f["unusual_rows"], f["rows"]),
+    ),
     "dedup": Form(
         (
             _ROWS,

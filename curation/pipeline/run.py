@@ -17,6 +17,7 @@ RUNS = {
     "fetch": "curation.fetch.step:run_fetch",
     "normalize": "curation.normalize.step:run_normalize",
     "identify": "curation.langid.step.run:run_identify",
+    "measure": "curation.quality.step:run_measure",
     "dedup": "curation.dedup.step.run:run_dedup",
     "decontaminate": "curation.decontamination.step.run:run_decontaminate",
     "mine": "curation.mining.step.run:run_mine",
@@ -33,7 +34,7 @@ def run_step(build: Build, step: str) -> StepResult:
 
     Args:
         build: the profile.
-        step: `fetch`, `normalize`, `identify`, `dedup`, `decontaminate`, `mine`, `mix-<name>` or `report`.
+        step: `fetch`, `normalize`, `identify`, `measure`, `dedup`, `decontaminate`, `mine`, `mix-<name>` or `report`.
 
     Raises:
         StageError: a step before has not been run, or its result is not current; the remedy is the command to run.

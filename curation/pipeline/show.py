@@ -25,6 +25,7 @@ MOST_PAIRS = 40
 MOST_NEGATIVES = 8
 _TABLES = {
     "identify": ("languages", "verdicts"),
+    "measure": ("quality",),
     "dedup": ("clusters", "merges"),
     "decontaminate": ("contamination",),
 }
@@ -134,6 +135,8 @@ def _card(row: dict[str, Any]) -> Table:
         outcome = f"left out: {row['drop_reason']}" if row["drop_reason"] else "may stay"
         final = f"{row['query_lang_final']} → {row['positive_lang_final']}"
         lines["languages"] = f"{row['query_verdict']} → {row['positive_verdict']}; {final}; {outcome}"
+    if "length_ratio" in row:
+        lines["quality"] = _quality(row)
     if "contaminated" in row:
         lines["evaluation"] = _overlaps(row)
     if "keep" in row:
@@ -149,6 +152,17 @@ def _card(row: dict[str, Any]) -> Table:
     for name, text in row["mined"] or [("negative, given", text) for text in row["negatives"][:MOST_NEGATIVES]]:
         table.add_row(name, text[:TEXT_CHARS])
     return table
+
+
+def _quality(row: dict[str, Any]) -> str:
+    """Describe the figures of quality of a row."""
+    sides = (f"{name} {row[f'query_{name}']:.2f} → {row[f'positive_{name}']:.2f}" for name in ("symbols", "repetition"))
+    figures = [f"letters and digits {row['query_alphanumeric']} → {row['positive_alphanumeric']}", *sides]
+    if not math.isnan(row["length_ratio"]):
+        figures.append(f"length ratio {row['length_ratio']:.2f}")
+    if row["equal"]:
+        figures.append("both sides equal")
+    return "; ".join(figures)
 
 
 def _overlaps(row: dict[str, Any]) -> str:

@@ -10,12 +10,14 @@ from curation.langid.statistics import IdentifyStatistics
 from curation.mining.step.statistics import MineStatistics
 from curation.mixing.statistics import MixStatistics
 from curation.normalize.statistics import NormalizeStatistics
+from curation.quality.statistics import MeasureStatistics
 from open_ml_embed.core.statistics import Statistics
 
 OF_STEP: dict[str, type[Statistics]] = {
     "fetch": FetchStatistics,
     "normalize": NormalizeStatistics,
     "identify": IdentifyStatistics,
+    "measure": MeasureStatistics,
     "dedup": DedupStatistics,
     "decontaminate": DecontaminateStatistics,
     "mine": MineStatistics,

@@ -96,6 +96,7 @@ def source_names(profile: Profile) -> Iterator[tuple[str, Iterable[str]]]:
     yield "sources.include", profile.sources.include
     yield "sources.exclude", profile.sources.exclude
     yield "languages.trust.sources", profile.languages.trust.sources
+    yield "quality.sources", profile.quality.sources
     for pool, names in profile.mining.pools.items():
         yield f"mining.pools.{pool}", names
     for name, corpus in profile.mining.corpus.items():

@@ -24,6 +24,7 @@ from curation.report.tables import (
     duplicates,
     examples,
     languages,
+    measures,
     mix_pairs,
     negatives,
     sources,
@@ -46,6 +47,7 @@ _MODULES = (
     texts,
     tokens,
     agreement,
+    measures,
     duplicates,
     contamination,
     negatives,
@@ -135,6 +137,7 @@ def collect_from(inputs: Inputs) -> ReportData:
     add(texts.fill(inputs, surveys))
     add(tokens.fill(inputs, surveys))
     add(agreement.fill(inputs))
+    add(measures.fill(inputs))
     add(duplicates.fill(inputs))
     add(contamination.fill(inputs))
     add(negatives.fill(inputs))

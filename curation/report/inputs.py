@@ -21,6 +21,7 @@ class Inputs:
         read: the inputs of step `report`.
         rows: result of `normalize`.
         identified: result of `identify`.
+        measured: result of `measure`.
         dedup: result of `dedup`.
         decontaminated: result of `decontaminate`.
         mined: result of `mine`.
@@ -36,6 +37,7 @@ class Inputs:
     read: StepInputs
     rows: StepResult
     identified: StepResult | None
+    measured: StepResult | None
     dedup: StepResult | None
     decontaminated: StepResult | None
     mined: StepResult | None
@@ -65,6 +67,7 @@ def load_inputs(build: Build, read: StepInputs) -> Inputs:
         read=read,
         rows=rows,
         identified=read.get("identify"),
+        measured=read.get("measure"),
         dedup=read.get("dedup"),
         decontaminated=read.get("decontaminate"),
         mined=read.get("mine"),

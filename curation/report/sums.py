@@ -77,6 +77,9 @@ def _of_texts(tables: Tables) -> Iterator[tuple[str, int, int]]:
     quality, sides = tables["quality"], tables["quality_sides"]
     for column in ("texts", "damaged"):
         yield f"quality, {column}", quality.sum(column), sides.sum(column)
+    measured = tables["measures"].rows
+    for row in tables["sources"].rows if measured else ():
+        yield f"measured rows of {row['source']}", tables["measures"].sum("rows", source=row["source"]), row["rows"]
     for row in tables["agreement"].rows:
         ends = row["agree"] + row["disagree"] + row["undetermined"]
         yield f"agreement of {row['source']}", row["texts"], ends

@@ -28,7 +28,7 @@ done
 sleep 30
 
 # A job that is killed or runs out of time is handed in again: finished shards are kept.
-for step in fetch normalize identify dedup decontaminate mine "mix retrieval" "mix instruction"; do
+for step in fetch normalize identify measure dedup decontaminate mine "mix retrieval" "mix instruction"; do
     curate $step --profile full --engine ray --ray-address "$head:6379"
 done
 curate report --profile full

@@ -13,7 +13,17 @@ from open_ml_embed.core.errors import StageError, UnknownNameError
 from tests.support import project
 from tests.support.workshop import RATES
 
-STEPS = ["fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix instruction", "mix retrieval"]
+STEPS = [
+    "fetch",
+    "normalize",
+    "identify",
+    "measure",
+    "dedup",
+    "decontaminate",
+    "mine",
+    "mix instruction",
+    "mix retrieval",
+]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +91,7 @@ def test_what_is_current_is_left_and_what_is_not_runs_again(build, root, capsys)
         changed.mix("retrieval")
     run = changed.run(until="mix retrieval")
     assert run.ran == ["mine", "mix retrieval"]
-    assert run.current == STEPS[:5]
+    assert run.current == STEPS[:6]
     printed = capsys.readouterr().out
     assert "mine, profile tiny: 3 sources" in printed
     assert "mix-retrieval, profile tiny" in printed

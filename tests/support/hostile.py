@@ -68,7 +68,7 @@ def make_corpus(workshop):
 
 def run_every_step(corpus):
     """Run all steps but `report`, and lay down an evaluation."""
-    for step in ("identify", "dedup", "mine"):
+    for step in ("identify", "measure", "dedup", "mine"):
         run_step(corpus, step)
     for name in ("everything", "some"):
         run_step(corpus, f"mix-{name}")

@@ -20,6 +20,7 @@ STEPS = (
     ("fetch",),
     ("normalize",),
     ("identify",),
+    ("measure",),
     ("dedup",),
     ("decontaminate",),
     ("mine",),

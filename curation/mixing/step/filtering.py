@@ -1,4 +1,4 @@
-"""Which rows of a pool the filters of a mix file leave out, and by which filter."""
+"""Which rows of a pool the filters of a mix file and the thresholds of quality leave out, and by which."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.build import Shard
-from curation.mixing.filters import FILTERS, Filters, Range
+from curation.mixing.filters import FILTERS, Filters
 from curation.mixing.step.pool import MixPool
+from curation.quality.settings import Thresholds
+from curation.quality.usual import values_of
 from curation.tables.pools import POOLS, PoolDocuments, PoolRef
 from open_ml_embed.core.array_types import F32, I64, U8, Array, Mask
+from open_ml_embed.core.bounds import Range
 from open_ml_embed.core.store import Store, flat
 from open_ml_embed.core.text.arrays import list_starts
 from sources.spoken import names
@@ -21,6 +24,7 @@ from sources.spoken import names
 STAYS = 0
 """Code of a row that no filter leaves out; the others are 1 + the index of the filter in `FILTERS`."""
 SIDES = ("query", "positive")
+NO_THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class PoolFilter:
         filters: of the mix.
         whole: the filter that leaves out all rows of the source; null: none does.
         allowed: sources whose licenses pass, in order; null: licenses do not matter.
+        thresholds: of quality, of its source.
 
     """
 
     filters: Filters
     whole: str | None = None
     allowed: tuple[str, ...] | None = None
+    thresholds: Thresholds = NO_THRESHOLDS
 
     def codes(self, store: Store, pool: MixPool) -> U8:
         """Return why each row of a pool is left out, uint8[rows]: `STAYS`, or 1 + an index into `FILTERS`."""
@@ -83,11 +89,18 @@ class PoolFilter:
         for side, length in (("query", filters.query_chars), ("positive", filters.positive_chars)):
             if length:
                 texts = store.read_table(f"rows/{shard.path}.rows.arrow", [side])[side]
-                yield f"{side}-chars", _outside(pc.utf8_length(texts).to_numpy().astype(np.float64), length)
+                yield f"{side}-chars", length.outside(pc.utf8_length(texts).to_numpy().astype(np.float64))
         for name, wanted, values in _SCORES:
             found: Range = getattr(filters, wanted)
             if found:
-                yield name, _outside(values(store, shard), found)
+                yield name, found.outside(values(store, shard))
+        if self.thresholds.language_confidence:
+            yield "language-confidence", self.thresholds.language_confidence.outside(_confidence(store, shard))
+        if self.thresholds.needs_measures:
+            measured = store.read_table(f"quality/{shard.path}.quality.arrow")
+            for figure, bounds in self.thresholds.stated():
+                if figure in measured.column_names:
+                    yield figure.replace("_", "-"), bounds.outside(values_of(measured, figure).astype(np.float32))
 
 
 def kept_of(lists: pa.ChunkedArray | pa.Array, permitted: Mask | None) -> tuple[I64, Array]:
@@ -127,16 +140,6 @@ def _spoken(tags: pa.ChunkedArray, languages: list[str]) -> Mask:
 
 def _truth(values: pa.ChunkedArray | pa.Array) -> Mask:
     return np.asarray(values.to_numpy(zero_copy_only=False)).astype(np.bool_)
-
-
-def _outside(values: Array, wanted: Range) -> Mask:
-    """Return which numbers are out of bounds, bool[n]; NaN never is. Bounds are rounded as the numbers are."""
-    out = np.zeros(len(values), np.bool_)
-    if wanted.min is not None:
-        out |= values < values.dtype.type(wanted.min)
-    if wanted.max is not None:
-        out |= values > values.dtype.type(wanted.max)
-    return out
 
 
 def _positive_score(store: Store, shard: Shard) -> F32:

@@ -101,6 +101,8 @@ class _Assembly:
         self._steps = tuple(inputs[step].identity for step in ("normalize", "dedup", "mine"))
         verdicts = inputs.get("identify")
         self._verdicts = verdicts.identity if verdicts else ""
+        measured = inputs.get("measure")
+        self._measured = measured.identity if measured else ""
 
     def select(self) -> KeptRanks:
         """Judge all rows; return the highest ranks that are kept."""
@@ -114,8 +116,10 @@ class _Assembly:
         tasks = []
         for pool, mined in zip(self._pools, self._selected_from, strict=True):
             chosen = self._chosen[pool.source]
-            verdicts = self._verdicts if pool.judged or self._recipe.filters.needs_languages else ""
-            inputs = (*common, verdicts, *_stated(chosen))
+            confidence = self._recipe.filters.needs_languages or chosen.thresholds.needs_languages
+            verdicts = self._verdicts if pool.judged or confidence else ""
+            measured = (self._measured,) if chosen.thresholds.needs_measures else ()
+            inputs = (*common, verdicts, *measured, *_stated(chosen))
             tasks.append(Task(pool.path, inputs, SelectRef(pool, mined, chosen)))
         selected = self._run(select, tasks)
         recipe = self._recipe
@@ -158,7 +162,11 @@ class _Assembly:
         if filters.by_license:
             allowed = tuple(name for name, manifest in sorted(self._manifests.items()) if filters.permits(manifest))
         sources = {pool.source for pool in self._pools}
-        return {name: PoolFilter(filters, filters.refuses(self._manifests[name]), allowed) for name in sorted(sources)}
+        quality = self._build.profile.quality
+        return {
+            name: PoolFilter(filters, filters.refuses(self._manifests[name]), allowed, quality.of(name))
+            for name in sorted(sources)
+        }
 
     def write(self, numbered: Sequence[tuple[NumberRef, Marker]]) -> list[tuple[str, Marker]]:
         """Write all files; return (path below the folder of the mix, marker)."""
@@ -214,11 +222,8 @@ def _stated(chosen: PoolFilter) -> tuple[str, ...]:
     """Return what decides which rows and documents a mix takes of a pool, for the keys of tasks; nothing if all."""
     if chosen == PoolFilter(Filters()):
         return ()
-    return (
-        digest(
-            [chosen.filters.model_dump(mode="json"), chosen.whole, list(chosen.allowed or ()), chosen.allowed is None]
-        ),
-    )
+    stated = [chosen.filters.model_dump(mode="json"), chosen.whole, list(chosen.allowed or ()), chosen.allowed is None]
+    return (digest([*stated, *([chosen.thresholds.model_dump(mode="json")] if chosen.thresholds else [])]),)
 
 
 def _hashes(markers: Sequence[Marker]) -> tuple[str, ...]:

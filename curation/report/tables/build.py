@@ -193,6 +193,7 @@ def _steps(inputs: Inputs) -> Iterator[tuple[object, ...]]:
     results = {
         "normalize": inputs.rows,
         "identify": inputs.identified,
+        "measure": inputs.measured,
         "dedup": inputs.dedup,
         "decontaminate": inputs.decontaminated,
         "mine": inputs.mined,

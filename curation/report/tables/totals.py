@@ -41,6 +41,7 @@ ADDED = {
     "kalm_datasets": ("pairs",),
     "quality": None,
     "agreement": None,
+    "measures": None,
     "source_duplicates": None,
     "duplicate_matrix": ("exact", "near", "duplicates"),
     "contaminated": ("rows", "contaminated"),

@@ -20,7 +20,19 @@ COMMON = {
 }
 DATA = {"plan", "status", "show", "settings", "evaluate", "sources", "evaluations"}
 """Verbs that print data."""
-WORK = {"normalize", "identify", "dedup", "decontaminate", "mine", "mix", "fetch", "fit", "tokenize", "prune"}
+WORK = {
+    "normalize",
+    "identify",
+    "measure",
+    "dedup",
+    "decontaminate",
+    "mine",
+    "mix",
+    "fetch",
+    "fit",
+    "tokenize",
+    "prune",
+}
 """Verbs that run tasks."""
 
 

@@ -97,7 +97,7 @@ def test_it_runs_to_its_mix(project):
     options = ("--params", str(params))
     assert "example_questions" in invoke("sources", *options, "--json")
     assert "example_questions" in invoke("plan", *options)
-    for step in ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine"):
+    for step in ("fetch", "normalize", "identify", "measure", "dedup", "decontaminate", "mine"):
         invoke(step, *options, "--workers", "1")
     invoke("mix", "example", *options)
     assert "16 samples" in invoke("status", *options)

@@ -25,12 +25,16 @@ def test_it_runs_what_the_verbs_run_and_goes_on_where_they_stopped(tmp_path):
     at_once = project.make(tmp_path / "all", rows=60)
     project.run(at_once, "fetch")
     said = last_line(project.run(at_once, "run", "--until", "dedup", "--json", *ONE))
-    assert (said["ran"], said["current"], said["report"]) == (["normalize", "identify", "dedup"], ["fetch"], None)
+    assert (said["ran"], said["current"], said["report"]) == (
+        ["normalize", "identify", "measure", "dedup"],
+        ["fetch"],
+        None,
+    )
     plan = json.loads(project.run(at_once, "run", "--dry-run", "--json"))["plan"]
-    assert [step for step, found in plan.items() if found["state"] == "done"] == STEPS[:4]
+    assert [step for step, found in plan.items() if found["state"] == "done"] == STEPS[:5]
     assert {*plan} == {*STEPS, "report"}
     printed = project.run(at_once, "run", *ONE)
-    assert "fetch, normalize, identify, dedup current before" in printed
+    assert "fetch, normalize, identify, measure, dedup current before" in printed
     assert (at_once / "out/tiny/report.html").is_file()
     assert project.tree(at_once) == project.tree(one_by_one)
     assert last_line(project.run(at_once, "run", "--json"))["ran"] == []
@@ -39,7 +43,7 @@ def test_it_runs_what_the_verbs_run_and_goes_on_where_they_stopped(tmp_path):
 def test_a_mix_may_be_the_last_step_and_another_name_may_not(tmp_path):
     root = project.make(tmp_path, rows=60)
     plan = json.loads(project.run(root, "run", "--until", "mix retrieval", "--dry-run", "--json"))["plan"]
-    assert list(plan) == [*STEPS[:6], "mix retrieval"]
+    assert list(plan) == [*STEPS[:7], "mix retrieval"]
     with pytest.raises(UnknownNameError, match="did you mean mine"):
         project.run(root, "run", "--until", "mnie")
 

@@ -21,7 +21,8 @@ def test_status_says_what_there_is(reference):
     assert status["rows"] == 3 * 398 + 399 + 400
     assert status["mixes"]["instruction"] == 450
     assert all(
-        status["stages"][s] == "done" for s in ("fetch", "normalize", "identify", "dedup", "mine", "mix-retrieval")
+        status["stages"][s] == "done"
+        for s in ("fetch", "normalize", "identify", "measure", "dedup", "mine", "mix-retrieval")
     )
 
 

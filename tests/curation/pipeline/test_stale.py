@@ -23,7 +23,17 @@ from open_ml_embed.core.sealed import seal
 from open_ml_embed.core.store import Store
 from tests.support import project
 
-STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix-retrieval", "mix-instruction")
+STEPS = (
+    "fetch",
+    "normalize",
+    "identify",
+    "measure",
+    "dedup",
+    "decontaminate",
+    "mine",
+    "mix-retrieval",
+    "mix-instruction",
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +91,13 @@ def test_rows_in_another_order_are_not_paired_with_what_others_were_found_to_be(
     assert "raw file pairs/part-1.jsonl changed remedy: curate fetch" in " ".join(
         refused(built, "mix", "retrieval").split()
     )
-    for step in ("fetch", "normalize", "identify"):
+    for step in ("fetch", "normalize", "identify", "measure"):
         project.run(built, step)
     said = refused(built, "mix", "retrieval")
     assert "step dedup is stale: it was made from other rows" in said
     assert "curate dedup" in said
     found = status(built)
-    assert [found["stages"][step] for step in STEPS] == ["done"] * 3 + ["stale"] * 5
+    assert [found["stages"][step] for step in STEPS] == ["done"] * 4 + ["stale"] * 5
     assert found["problems"]["mine"]["remedy"].startswith("curate dedup")
 
 
@@ -448,7 +458,7 @@ def test_everything_that_a_step_runs_is_among_the_versions_it_is_made_from(whole
             lambda operation, *rest, real=real: ran.append(type(operation).__name__) or real(operation, *rest),
         )
     build = Build(*load_profile(root / "params.yaml", None), root)
-    for step in ("normalize", "identify", "dedup", "decontaminate", "mine"):
+    for step in ("normalize", "identify", "measure", "dedup", "decontaminate", "mine"):
         ran.clear()
         run_step(build, step)
         assert set(ran) <= {operation.__name__ for operation in operations_of(step)}, step
@@ -476,7 +486,7 @@ def test_asking_loads_nothing_heavy():
 
 def test_versions_are_those_of_the_operations():
     """They are read from the source files, so that a status imports no operation."""
-    kinds = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix")
+    kinds = ("fetch", "normalize", "identify", "measure", "dedup", "decontaminate", "mine", "mix")
     code = (
         "import json, sys; from curation.pipeline.operations import *; kinds = json.loads(sys.argv[1]);"
         "print(json.dumps({kind: versions_of(kind) for kind in kinds})); assert 'numba' not in sys.modules"

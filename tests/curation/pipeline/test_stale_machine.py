@@ -24,7 +24,7 @@ from open_ml_embed.core.errors import CorpusError
 from tests.support import project
 from tests.support.workshop import MANIFEST
 
-STEPS = ("fetch", "normalize", "identify", "dedup", "decontaminate", "mine", "mix-plain", "mix-told")
+STEPS = ("fetch", "normalize", "identify", "measure", "dedup", "decontaminate", "mine", "mix-plain", "mix-told")
 REMEDY = re.compile(r"curate (?P<verb>[a-z]+)(?P<rest>[^,]*)")
 PAIRS = {
     "tables": {"records": {"files": ["*.jsonl"], "format": "jsonl", "fields": {"q": "string", "d": "string"}}},

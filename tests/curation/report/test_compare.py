@@ -203,7 +203,7 @@ def test_rows_that_one_build_alone_has_are_counted(root, tmp_path):
     (again / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", "tiny": settings["tiny"]}))
     for step in project.STEPS[:2]:
         project.run(again, *step)
-    for name in ("identify", "dedup", "decontaminate", "mine", "mix-retrieval", "mix-instruction"):
+    for name in ("identify", "measure", "dedup", "decontaminate", "mine", "mix-retrieval", "mix-instruction"):
         (again / f"out/tiny/steps/{name}.json").unlink()
     found = json.loads(project.run(again, "diff", f"{root}/params.yaml:tiny", "tiny", "--json"))
     lost = [row for row in found["moved_rows"] if row["mix"] is None]

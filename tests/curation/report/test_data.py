@@ -228,10 +228,10 @@ def test_only_normalize_must_have_run(corpus):
     data = collect(corpus, inputs_of(corpus, "report"))
     assert set(data) == set(FORMS)
     for name, table in data.items():
-        if table.form.step in ("identify", "dedup", "decontaminate", "mine", "evaluate"):
+        if table.form.step in ("identify", "measure", "dedup", "decontaminate", "mine", "evaluate"):
             assert len(table) == 0, name
     assert {row["step"]: row["ran"] for row in data["steps"].rows} == {
-        "normalize": True, "identify": False, "dedup": False, "decontaminate": False, "mine": False,
+        "normalize": True, "identify": False, "measure": False, "dedup": False, "decontaminate": False, "mine": False,
         "mix everything": False, "mix some": False,
     }  # fmt: skip
 

@@ -225,7 +225,7 @@ def test_the_style_of_other_charts_is_left_alone(whole):
 
 def test_steps_that_have_not_run_leave_a_line(corpus):
     text = read(corpus)
-    for step in ("identify", "dedup", "mine", "mix everything", "mix some"):
+    for step in ("identify", "measure", "dedup", "mine", "mix everything", "mix some"):
         assert f"step <code>{step}</code> has not run" in text
     assert "Not trained yet" in text
     assert "Example rows" in text
@@ -246,7 +246,7 @@ def test_nothing_normalized_is_an_error_with_a_remedy(workshop):
         run_step(workshop.build(), "report")
 
 
-@pytest.mark.parametrize("step", ["identify", "dedup", "mine", "mix-some"])
+@pytest.mark.parametrize("step", ["identify", "measure", "dedup", "mine", "mix-some"])
 def test_a_step_made_from_other_rows_is_refused(whole, step):
     run_step(whole, "report")
     result = load(whole, step)
