@@ -78,13 +78,11 @@ class Search:
         """Mine one block; `task.payload` is a `BlockRef`, and `task.inputs[0]` identifies pool and vectors."""
         ref: BlockRef = task.payload
         prepared = _prepared(task.inputs[0], store, ref, self.settings)
-        block = np.arange(ref.start, ref.stop)
         parts = []
         recall = 1.0
         for rows, retriever in prepared.retrievers:
-            results = mine_blocks(
-                retriever, prepared.pool, self.settings, prepared.pair_scores, np.intersect1d(rows, block)
-            )
+            first, end = np.searchsorted(rows, (ref.start, ref.stop))
+            results = mine_blocks(retriever, prepared.pool, self.settings, prepared.pair_scores, rows[first:end])
             parts += [(queries - ref.start, chosen) for queries, chosen in results]
             recall = min(recall, retriever.recall)
         negatives = replace(gather(parts), recall=recall)
@@ -119,7 +117,7 @@ class _Prepared(NamedTuple):
 
     Attributes:
         pool: masks, given negatives and keys of all queries.
-        retrievers: (int64 query numbers, the retriever for them).
+        retrievers: (int64 query numbers, ascending; the retriever for them).
         pair_scores: the reranker; null: none.
 
     """
