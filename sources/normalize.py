@@ -25,6 +25,7 @@ from sources.documents import is_corpus
 from sources.languages import is_tag
 from sources.manifest import Manifest, RawTable
 from sources.manifest_checks import check_where
+from sources.masking import Masker
 from sources.parts import Context, Part, RawBatch, RawFile
 from sources.quarantine import Quarantine
 from sources.record_counts import Tally
@@ -59,6 +60,7 @@ def normalize(
     filtered: Counter[str],
     tally: Tally | None = None,
     read: Read | None = None,
+    masker: Masker | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Stream the rows of a part.
 
@@ -69,6 +71,7 @@ def normalize(
         filtered: receives the counts of filtered records, by reason.
         tally: receives the counts by file; None if they are not needed.
         read: reads a file; None reads it from the disk.
+        masker: masks personal data in all texts but labels; None masks nothing.
 
     Yields:
         Non-empty batches in `ROW_SCHEMA` of at most 65,536 rows, in the order of the raw records.
@@ -96,7 +99,7 @@ def normalize(
     context = Context(bound, read_table, quarantine, filtered)
     for drafts in module.drafts(context, arguments(module, bound)):
         for some in halved(drafts, BATCH_ROWS, BATCH_BYTES):
-            rows = _rows(some, part, bound, quarantine)
+            rows = _rows(some, part, bound, quarantine, masker)
             if rows.num_rows:
                 tally.made(rows)
                 yield rows
@@ -175,12 +178,16 @@ def _is_of(value: object, kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and value == int(value)))
 
 
-def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quarantine) -> pa.RecordBatch:
-    """Clean a draft table of moderate size and return its valid rows."""
+def _rows(
+    drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quarantine, masker: Masker | None
+) -> pa.RecordBatch:
+    """Clean and mask a draft table of moderate size and return its valid rows."""
     query = clean(drafts["query"].combine_chunks(), drafts["query_lang"].combine_chunks(), manifest, "query")
     positive = clean(
         drafts["positive"].combine_chunks(), drafts["positive_lang"].combine_chunks(), manifest, "positive"
     )
+    if masker is not None:
+        query, positive = masker(query), masker(positive)
     good = _judged(drafts, query, positive, quarantine, asked=not is_corpus(manifest))
     if not good.all():
         mask = pa.array(good)
@@ -196,9 +203,7 @@ def _rows(drafts: pa.Table, part: Part, manifest: Manifest, quarantine: Quaranti
             pa.repeat(pa.scalar(part.subset), count),
             query,
             positive,
-            _negatives(
-                drafts["negatives"].combine_chunks(), positive, drafts["positive_lang"].combine_chunks(), manifest
-            ),
+            _negatives(drafts, positive, manifest, masker),
             drafts["label"].combine_chunks(),
             drafts["query_lang"].combine_chunks(),
             drafts["positive_lang"].combine_chunks(),
@@ -242,16 +247,17 @@ def _no_tag(langs: pa.ChunkedArray) -> np.ndarray:
     return unknown
 
 
-def _negatives(
-    lists: pa.ListArray, positive: pa.StringArray, langs: pa.StringArray, manifest: Manifest
-) -> pa.ListArray:
-    """Clean the given negatives; drop empty ones and those that equal the positive of their row."""
+def _negatives(drafts: pa.Table, positive: pa.StringArray, manifest: Manifest, masker: Masker | None) -> pa.ListArray:
+    """Clean and mask the given negatives; drop empty ones and those that equal the positive of their row."""
+    lists, langs = drafts["negatives"].combine_chunks(), drafts["positive_lang"].combine_chunks()
     flat = pc.list_flatten(lists)
     if len(flat) == 0:
         offsets = pa.array(np.zeros(len(lists) + 1, np.int32))
         return pa.ListArray.from_arrays(offsets, pa.array([], pa.string()))
     row = pc.list_parent_indices(lists)
     flat = clean(flat, langs.take(row), manifest, "positive")
+    if masker is not None:
+        flat = masker(flat)
     keep = pc.and_(pc.invert(blank(flat)), pc.not_equal(flat, positive.take(row)))
     kept = pc.fill_null(keep, fill_value=False)
     offsets = offsets_of(np.bincount(row.filter(kept).to_numpy(), minlength=len(lists))).astype(np.int32)

@@ -35,6 +35,8 @@ class SourceCounts(Statistics):
     unread_files: Count = 0
     """Files of which a part could not be read."""
     unread_bytes: Count = 0
+    masked: dict[str, Count] = {}
+    """Kind of personal data → how often it was masked."""
     checks: dict[str, dict[str, Count]] = {}
     """Side (`query`, `positive`) → kind of damage, and `texts`, `damaged`, `short`, `repeated` → texts of it."""
 

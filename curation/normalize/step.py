@@ -25,6 +25,7 @@ from open_ml_embed.core.store import Marker, Store
 from open_ml_embed.core.task import Outputs, Task
 from sources.checks import RowChecks
 from sources.manifest import Manifest
+from sources.masking import Masker
 from sources.normalize import Read, normalize, parts
 from sources.parts import Part, RawFile
 from sources.quarantine import OTHERS, Quarantine
@@ -56,7 +57,8 @@ class Normalize:
         quarantine = Quarantine(part.source, part.subset)
         filtered: Counter[str] = Counter()
         tally = Tally(part)
-        row_batches = normalize(part, manifest, quarantine, filtered, tally, read)
+        masker = Masker(self.settings.mask, self.settings.phone_regions) if self.settings.mask else None
+        row_batches = normalize(part, manifest, quarantine, filtered, tally, read, masker)
         batches = limited(row_batches, part, manifest, self.settings.rows_per_part, tally, read)
         checks = RowChecks(manifest.family)
         rows = 0
@@ -73,6 +75,7 @@ class Normalize:
             "filtered": dict(sorted(filtered.items())),
             "quarantined": dict(sorted(quarantine.counts.items())),
             "files": {name: counts.as_json() for name, counts in files.items()},
+            "masked": dict(masker.counts) if masker else {},
             "unreadable": [list(entry) for entry in quarantine.unreadable],
             "checks": checks.as_json(),
         }
@@ -120,10 +123,14 @@ def run_normalize(build: Build, read: Inputs) -> StepResult:
     Raises:
         StageError: `fetch` has not been run on these sources and files, or a required raw file is missing.
         RefusedError: sources failed; the message has files, counts, reasons and remedies.
-        UnknownNameError: `normalize.allow` names a source or subset that the profile does not have.
+        UnknownNameError: `normalize.allow` names a source or subset that the profile does not have, or
+            `normalize.phone_regions` a region without phone numbers.
+        MissingPackageError: `normalize.mask` needs an extra that is not installed.
 
     """
     fetched = read["fetch"]
+    settings = build.profile.normalize
+    Masker(settings.mask, settings.phone_regions)  # what it needs is asked for before any work
     manifests = [manifest for manifest in build.manifests() if manifest.name not in fetched.skipped]
     operation = Normalize(build.profile.normalize)
     failures = Failures("normalize", "sources", "normalized")
@@ -203,7 +210,7 @@ def _tasks(manifest: Manifest, subset: str, files: list[RawFile], copies: RawCop
 def _no_counts() -> dict[str, Any]:
     return {
         "records": 0, "rows": 0, "beyond_limit": 0, "filtered": {}, "quarantined": {}, "files": {}, "unreadable": [],
-        "checks": {},
+        "checks": {}, "masked": {},
     }  # fmt: skip
 
 

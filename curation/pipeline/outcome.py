@@ -138,6 +138,7 @@ def normalize_outcome(result: StepResult, root: Path | None = None) -> Outcome:
             "joined": entry["records"] - made - quarantined - filtered,
             "unread_files": entry.get("unread_files", 0),
             "unread_bytes": entry.get("unread_bytes", 0),
+            "masked": sum(entry.get("masked", {}).values()),
             **{column.key: _of_sides(entry.get("checks", {}), column.key) for column in CHECKS},
             "stated": _stated(source, root),
         }

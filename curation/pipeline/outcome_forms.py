@@ -118,6 +118,7 @@ FORMS: dict[str, Form] = {
             ),
             Column("unread_files", "unread files", "Files and members of archives not read to their end.", "some"),
             Column("unread_bytes", "unread bytes", "Their bytes, as they are stored, of which no record came.", "some"),
+            Column("masked", "masked", "Personal data that was masked, by `normalize.mask`.", "some"),
             *CHECKS,
             _STATED,
         ),

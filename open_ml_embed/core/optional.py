@@ -20,6 +20,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "lora": ("peft",),
     "mteb": ("mteb",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "pii": ("email_validator", "phonenumbers"),
     "ray": ("ray",),
     "s3": ("s3fs",),
     "report": ("jinja2", "markupsafe", "matplotlib"),

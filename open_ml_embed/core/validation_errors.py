@@ -48,7 +48,8 @@ def refusal(
         return UnknownNameError(what, str(loc[-1]), set(_fields_at(model, loc[:-1])), where=where)
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         valid = re.findall(r"'([^']*)'", first["ctx"]["expected"])
-        return UnknownNameError(str(loc[-1]), first["input"], valid, where=where)
+        named = next((str(part) for part in reversed(loc) if isinstance(part, str)), what)  # not the place in a list
+        return UnknownNameError(named, first["input"], valid, where=where)
     if first["type"] == "missing":
         return kind(f"the {what} {str(loc[-1])!r} is missing", where=where, remedy=remedy)
     fault = first.get("ctx", {}).get("error")

@@ -28,5 +28,5 @@ def test_files_that_cannot_be_read_are_named_in_the_statistics(tmp_path):
     assert _summed([stats]) == {
         "records": 3, "rows": 1, "beyond_limit": 0, "filtered": {}, "quarantined": {"unreadable-file": 2},
         "unread_files": 2, "unread_bytes": 2 * len(POINTER),
-        "checks": {"query": {"texts": 1}, "positive": {"texts": 1}},
+        "checks": {"query": {"texts": 1}, "positive": {"texts": 1}}, "masked": {},
     }  # fmt: skip
