@@ -22,11 +22,14 @@ from curation.cli.options import (
     ProfileName,
     run_program,
     with_version,
+    with_volume,
 )
 from curation.cli.publish import Branch, Endpoint, Public
+from curation.pipeline.lock import LIVE_TRAINING
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import SettingsError, StageError
 from open_ml_embed.core.files import write_whole
+from open_ml_embed.core.live import shown_at
 from open_ml_embed.core.printing import print_json, print_text, say
 from open_ml_embed.core.scratch import scratch_folder
 from open_ml_embed.core.sealed import read_record, seal
@@ -45,7 +48,6 @@ StoredType = Literal["float32", "bfloat16", "float16"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Train, evaluate and export 3D-ML embeddings.",
     context_settings=HELP,
@@ -103,6 +105,7 @@ def fit(
         if dry_run:
             say(outline(run))
             return
+        stack.enter_context(shown_at(build.local_work / build.name / LIVE_TRAINING))
         train(run, out or model, resume=resume, say=say)
 
 
@@ -547,6 +550,9 @@ def _opened(
 
 def _report(build: Build) -> Path:
     return build.out / "evaluation.json"
+
+
+with_volume(app)
 
 
 def main() -> None:

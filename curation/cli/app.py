@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +28,7 @@ from curation.cli.options import (
     ProfileName,
     run_program,
     with_version,
+    with_volume,
 )
 from curation.cli.publish import publish
 from curation.cli.run import run
@@ -36,10 +39,9 @@ from curation.pipeline.outcome_printing import ended
 from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.printing import print_json, print_text
+from open_ml_embed.core.terminal import Terminal
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings=HELP
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings=HELP)
 with_version(app)
 
 sources_app = typer.Typer(no_args_is_help=False)
@@ -302,12 +304,27 @@ def lock(
 
 
 @app.command()
-def status(profile: ProfileName = None, params: Params = PARAMS, *, as_json: AsJson = False) -> None:
-    """Show the state of a build: steps, rows, languages, mixes, model."""
+def status(
+    profile: ProfileName = None,
+    params: Params = PARAMS,
+    *,
+    as_json: AsJson = False,
+    watch: Annotated[
+        float | None, typer.Option("--watch", metavar="SECONDS", min=0.5, help="Show it again and again, until Ctrl-C.")
+    ] = None,
+) -> None:
+    """Show the state of a build: steps, rows, languages, mixes, model, and what is at work now."""
     from curation.pipeline.status import make_status, print_status
 
-    result = make_status(open_build(profile, params))
-    print_json(result) if as_json else print_status(result)
+    while True:
+        result = make_status(open_build(profile, params))
+        if watch is not None and not as_json:
+            Terminal().clear()  # nothing where this is no terminal
+        print_json(result, indent=1 if watch is None else None) if as_json else print_status(result)
+        if watch is None:
+            return
+        sys.stdout.flush()
+        time.sleep(watch)
 
 
 @app.command()
@@ -459,6 +476,9 @@ def check_source(name: str, params: Params = PARAMS, *, dry_run: DryRun = False,
         print_probed(error.result, as_json=as_json, closely=True)
         raise
     print_probed(found, as_json=as_json, closely=True)
+
+
+with_volume(app)
 
 
 def main() -> None:

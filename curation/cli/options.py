@@ -6,19 +6,23 @@ paths in the settings start there, whatever the current directory is. docs/outco
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import signal
 import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 import typer.core
 
 from open_ml_embed.core.errors import CorpusError, exit_code
 from open_ml_embed.core.os_errors import in_words
-from open_ml_embed.core.printing import print_text, say
+from open_ml_embed.core.printing import Volume, print_text, say, set_volume, volume
 from open_ml_embed.core.processes import ended_by_signals
 from open_ml_embed.core.terminal import Terminal
 from open_ml_embed.core.version import code_commit, version
@@ -73,6 +77,42 @@ def with_version(app: typer.Typer) -> None:
     app.callback(help=app.info.help)(about)
 
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress: results, warnings and errors only.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Every finished task; with an error, where in the program it came from.")
+]
+
+
+def with_volume(app: typer.Typer) -> None:
+    """Give all commands of a program the options `--quiet` and `--verbose`; called when it has all of them."""
+    for command in app.registered_commands:
+        assert command.callback is not None, "a command has a function"
+        command.callback = _with_volume(command.callback)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            with_volume(group.typer_instance)
+
+
+def _with_volume(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command's function with two parameters more, which are handled here."""
+
+    @wraps(function)
+    def command(*, quiet: bool = False, verbose: bool = False, **options: Any) -> Any:
+        set_volume(Volume.VERBOSE if verbose else Volume.QUIET if quiet else Volume.USUAL)
+        return function(**options)
+
+    hints = get_type_hints(function, include_extras=True)
+    more = {"quiet": Quiet, "verbose": Verbose}
+    own = inspect.signature(function)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=more[name]) for name in more
+    ]
+    parameters = [each.replace(annotation=hints[name]) for name, each in own.parameters.items()]
+    command.__signature__ = own.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined] # typer reads it
+    command.__annotations__ = hints | more
+    return command
+
+
 def run_program(app: typer.Typer) -> None:
     """Run a command.
 
@@ -90,6 +130,8 @@ def run_program(app: typer.Typer) -> None:
         terminal = Terminal(stderr=True, soft_wrap=True)
         terminal.print("error", style="bold red", end=" ")
         terminal.print(str(error))
+        if volume() is Volume.VERBOSE:
+            print_text("".join(traceback.format_exception(error)), error=True)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:  # before typer has begun to handle it
         say(STOPPED)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from curation.build import Build
+from open_ml_embed.core.live import shown_at
 from open_ml_embed.core.lock import locked
 
+LIVE, LIVE_TRAINING = ".now.json", ".now-training.json"
+"""Files below `work/<profile>/` of what a run does now, for `curate status`."""
 
-def alone(build: Build) -> AbstractContextManager[None]:
+
+@contextmanager
+def alone(build: Build) -> Iterator[None]:
     """Hold the build's lock: two runs of one profile would write the same temporary files.
 
     Raises:
@@ -16,4 +22,8 @@ def alone(build: Build) -> AbstractContextManager[None]:
 
     """
     folder = build.local_work / build.name
-    return locked(folder, what="another run of this profile is at work", remedy="wait for it, or end it")
+    with (
+        locked(folder, what="another run of this profile is at work", remedy="wait for it, or end it"),
+        shown_at(folder / LIVE),
+    ):
+        yield

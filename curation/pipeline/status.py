@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from curation.build import Build, StepResult
 from curation.mixing.recipe import built_mixes
 from curation.pipeline.freshness import Checker
+from curation.pipeline.lock import LIVE, LIVE_TRAINING
 from curation.pipeline.model_state import evaluation_state, model_state
 from curation.pipeline.runs import last_runs
 from open_ml_embed.core.fitting_table import Table
+from open_ml_embed.core.live import Doing, doing_at
 from open_ml_embed.core.sealed import DamagedRecordError, read_record
 from open_ml_embed.core.store import MARKER
 from open_ml_embed.core.terminal import Terminal
 
 OPERATIONS = (
-    "rows", "languages", "signatures", "clusters", "contamination", "pools", "embeddings", "mined", "negatives",
+    "rows", "languages", "quality", "signatures", "clusters", "contamination", "pools", "embeddings", "mined",
+    "negatives",
 )  # fmt: skip
 """Names of the operations whose tasks are counted. Importing their modules takes longer than the status itself."""
 
@@ -29,7 +33,8 @@ def make_status(build: Build) -> dict[str, Any]:
     ``missing``: not run; ``lost``: its files are missing; ``refused``: some of its sources failed. For every state
     except ``done``, ``problems`` holds the reason and the first command to run again. Figures are those of the last
     run. ``tasks_done`` counts finished tasks by operation, also while a step is running. ``last_runs`` holds what the
-    last run of each step took on this machine (`curation.pipeline.runs.Run`).
+    last run of each step took on this machine (`curation.pipeline.runs.Run`). ``now`` holds what a run and a training
+    that are at work do, as in `open_ml_embed.core.live.Doing`, with ``rate`` a second and ``seconds_left``.
     """
     checker = Checker(build)
     states = checker.states()
@@ -59,7 +64,46 @@ def make_status(build: Build) -> dict[str, Any]:
         "last_runs": {step: asdict(run) for step, run in last_runs(build).items() if step in stages},
         "tasks_done": {name: build.store.count(name, MARKER) for name in OPERATIONS},
         "model": _model(build),
+        "now": [_now(doing) for doing in _at_work(build)],
     }
+
+
+def _at_work(build: Build) -> Iterator[Doing]:
+    for name in (LIVE, LIVE_TRAINING):
+        doing = doing_at(build.local_work / build.name / name)
+        if doing is not None:
+            yield doing
+
+
+def _now(doing: Doing) -> dict[str, Any]:
+    left = doing.seconds_left
+    return asdict(doing) | {"rate": doing.rate, "seconds_left": None if left is None else round(left)}
+
+
+def _sentence(now: dict[str, Any]) -> str:
+    """Return what a run does now, in words."""
+    unit = ""
+    done, total = f"{now['done']:,}", f"{now['total']:,}"
+    if now["total_bytes"]:
+        unit, done, total = " MB", f"{now['bytes'] / 1e6:,.0f}", f"{now['total_bytes'] / 1e6:,.0f}"
+    said = f"at work: {now['step']} {done} of {total}{unit}"
+    if now["rate"]:
+        rate = f"{now['rate'] / 1e6:,.1f} MB" if now["total_bytes"] else f"{now['rate']:,.3g}"
+        said += f", {rate} a second, {duration(now['seconds_left'])} left"
+    return f"{said}; {now['note']}" if now["note"] else said
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them.
+
+    >>> [duration(seconds) for seconds in (42, 125, 4000, 200_000)]
+    ['42 s', '2 min', '1 h 7 min', '55 h 33 min']
+
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _declared(identified: StepResult | None) -> tuple[set[str], set[str]]:
@@ -115,6 +159,8 @@ def print_status(status: dict[str, Any]) -> None:
         f"{status['rows']:,} rows of {len(status['sources'])} sources, {status['languages']} languages, "
         f"{status['programming_languages']} programming languages"
     )
+    for now in status["now"]:
+        console.print(_sentence(now), soft_wrap=True)
     if status["last_runs"]:
         console.print(_runs_table(status))
     for name, count in status["mixes"].items():

@@ -10,7 +10,34 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
+
+
+class Volume(Enum):
+    """How much a program says besides its results."""
+
+    QUIET = "quiet"
+    """Errors and warnings only."""
+    USUAL = "usual"
+    """Progress, now and then."""
+    VERBOSE = "verbose"
+    """Every finished task, and where in the program an error came from."""
+
+
+_volume = Volume.USUAL
+
+
+def volume() -> Volume:
+    """Return how much this process says."""
+    return _volume
+
+
+def set_volume(chosen: Volume) -> None:
+    """Choose how much this process says."""
+    global _volume  # noqa: PLW0603 (one terminal, one volume)
+    _volume = chosen
+
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters but for tab and line feed, and those that change the direction of a text."""

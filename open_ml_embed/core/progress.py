@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from rich import progress as rich_progress
 
-from open_ml_embed.core.printing import print_json, visible
+from open_ml_embed.core.live import Doing, show
+from open_ml_embed.core.printing import Volume, print_json, visible, volume
 from open_ml_embed.core.terminal import Terminal
 
 LINE_EVERY_SECONDS = 5.0
@@ -21,6 +23,8 @@ class Progress:
     On a terminal it shows a rich bar with the remaining time. Elsewhere it prints one JSON line at the start, at most
     one every five seconds, and one at the end:
     ``{"step": …, "done": …, "total": …, "resumed": …, "seconds": …}``.
+    It shows nothing with `--quiet`, and every finished task with `--verbose`. `curate status` of another process shows
+    it too (`open_ml_embed.core.live`).
     """
 
     def __init__(self, step: str, *, total: int, done: int = 0) -> None:
@@ -30,6 +34,9 @@ class Progress:
         self._start = self._last = time.monotonic()
 
     def __enter__(self) -> Self:
+        show(self._doing(), now=True)
+        if volume() is Volume.QUIET:
+            return self
         if self._console.is_terminal:
             self._bar = rich_progress.Progress(*self._columns(), console=self._console)
             self._bar.start()
@@ -41,10 +48,23 @@ class Progress:
     def advance(self, note: str, stats: dict[str, Any] | None = None, *, by: int = 1) -> None:
         """Count `by` more finished tasks; `note` names the last one."""
         self._done += by
+        show(self._doing(note))
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done, note=visible(note))
-        elif time.monotonic() - self._last >= LINE_EVERY_SECONDS:
+        self._say(note)
+
+    def _say(self, note: str) -> None:
+        """Print a line where it is time for one; of every task if the program is to be verbose."""
+        verbose = volume() is Volume.VERBOSE
+        if self._bar is not None:
+            if verbose:
+                self._console.print(f"{self._step} {self._done:,} of {self._total:,}: {note}")
+        elif verbose or (volume() is Volume.USUAL and time.monotonic() - self._last >= LINE_EVERY_SECONDS):
             self._line(at=note)
+
+    def _doing(self, note: str = "") -> Doing:
+        seconds = time.monotonic() - self._start
+        return Doing(self._step, self._done, self._total, self._resumed, round(seconds, 1), note=note)
 
     def _columns(self) -> list[rich_progress.ProgressColumn]:
         return [
@@ -71,7 +91,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self._done > self._resumed or kind is not None:
+        elif volume() is not Volume.QUIET and (self._done > self._resumed or kind is not None):
             self._line(**({"failed": kind.__name__} if kind else {}))
 
 
@@ -108,11 +128,15 @@ class ByteProgress(Progress):
             self._show()
 
     def _show(self) -> None:
+        show(self._doing(self._note))
         if self._bar is not None:
             note = visible(f"{self._done}/{self._total} {self._note}")
             self._bar.update(self._bar.task_ids[0], completed=self._bytes, total=self._total_bytes, note=note)
-        elif time.monotonic() - self._last >= LINE_EVERY_SECONDS:
+        elif volume() is not Volume.QUIET and time.monotonic() - self._last >= LINE_EVERY_SECONDS:
             self._line(at=self._note)
+
+    def _doing(self, note: str = "") -> Doing:
+        return replace(super()._doing(note), bytes=self._bytes, total_bytes=self._total_bytes)
 
     def _columns(self) -> list[rich_progress.ProgressColumn]:
         return [

@@ -10,8 +10,10 @@ from typing import Any
 
 from rich import progress
 
+from open_ml_embed.core import live
+from open_ml_embed.core.live import Doing
 from open_ml_embed.core.optional import require
-from open_ml_embed.core.printing import print_json
+from open_ml_embed.core.printing import Volume, print_json, volume
 from open_ml_embed.core.terminal import Terminal
 from train.config import Watching
 
@@ -49,6 +51,7 @@ def watched(entries: Iterable[Entry], settings: Watching, folder: Path, *, done:
     """
     with ExitStack() as stack:
         show = _terminal(stack, done=done, total=total)
+        began = time.monotonic()
         sinks: list[Sink] = []
         if settings.tensorboard:
             sinks.append(_tensorboard(stack, folder / "tensorboard", purge=done))
@@ -56,6 +59,15 @@ def watched(entries: Iterable[Entry], settings: Watching, folder: Path, *, done:
             sinks.append(_wandb(stack, settings.wandb, folder))
         for entry in entries:
             show(entry)
+            now = Doing(
+                "train",
+                entry["step"] + 1,
+                total,
+                done,
+                round(time.monotonic() - began, 1),
+                note=f"{entry['stage']}, loss {entry['loss']:.3f}, {entry['tokens_per_second']:,} tokens a second",
+            )
+            live.show(now)
             for send in sinks:
                 send(entry["step"], scalars(entry))
             yield entry
@@ -85,13 +97,15 @@ def scalars(entry: Entry) -> dict[str, float]:
 def _terminal(stack: ExitStack, *, done: int, total: int) -> Callable[[Entry], None]:
     """Return a function that shows an entry: a bar on a terminal, otherwise JSON lines on standard error."""
     console = Terminal(stderr=True)
+    if volume() is Volume.QUIET:
+        return lambda entry: None
     if not console.is_terminal:
         last = 0.0
 
         def line(entry: Entry) -> None:
             nonlocal last
             finished = entry["step"] + 1
-            if time.monotonic() - last >= LINE_EVERY_SECONDS or finished == total:
+            if volume() is Volume.VERBOSE or time.monotonic() - last >= LINE_EVERY_SECONDS or finished == total:
                 last = time.monotonic()
                 fields = {"done": finished, "total": total, **{name: entry[name] for name in BRIEF}}
                 print_json(fields, indent=None, error=True)
