@@ -40,6 +40,7 @@ from curation.pipeline.run import run_step
 from open_ml_embed.core.errors import SettingsError
 from open_ml_embed.core.printing import print_json, print_text
 from open_ml_embed.core.terminal import Terminal
+from open_ml_embed.core.words import counted
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings=HELP)
 with_version(app)
@@ -59,18 +60,28 @@ License = Annotated[str | None, typer.Option(help="commercial, redistribution, o
 Access = Annotated[str | None, typer.Option(help="open, gated, manual or dead; separate several by commas.")]
 
 
-def _step(step: str, build: Build, *, dry_run: bool, what: str, as_json: bool = False) -> None:
+def _run(step: str, build: Build, *, dry_run: bool, as_json: bool, of: str = "") -> None:
+    """Run a step while no other run of the profile does, and print its outcome; or print what a run would do.
+
+    Args:
+        step: the name of its file.
+        build: the profile.
+        dry_run: only print.
+        as_json: print JSON.
+        of: what it works on, for a dry run; empty: the sources of the profile.
+
+    """
     if dry_run:
+        from curation.pipeline.dry_run import planned
+
+        ((name, plan),) = planned(build, [step]).items()
+        if as_json:
+            print_json({"step": name, "profile": build.name, "plan": plan.as_json()})
+            return
         sources = build.manifests()
-        print_text(
-            f"{what}: {len(sources)} sources, {sum(len(m.subsets) for m in sources)} subsets, profile {build.name}"
-        )
+        of = of or f"{counted(len(sources), 'source')}, {counted(sum(len(m.subsets) for m in sources), 'subset')}"
+        print_text(f"{name}, profile {build.name}, {of}: {plan}")
         return
-    _run(step, build, as_json=as_json)
-
-
-def _run(step: str, build: Build, *, as_json: bool) -> None:
-    """Run a step while no other run of the profile does, and print its outcome."""
     with alone(build):
         ended(lambda: run_step(build, step), build, as_json=as_json)
 
@@ -87,7 +98,7 @@ def _verb(name: str, what: str) -> None:
         as_json: AsJson = False,
     ) -> None:
         build = open_build(profile, params, workers, engine, ray_address)
-        _step(name, build, dry_run=dry_run, what=what, as_json=as_json)
+        _run(name, build, dry_run=dry_run, as_json=as_json)
 
     app.command(name, help=what)(command)
 
@@ -121,11 +132,8 @@ def decontaminate(
 
     build = with_folders(open_build(profile, params, workers, engine, ray_address), evaluation or [])
     check_evaluation_sets(build, "--evaluation")
-    if dry_run:
-        sets = chosen_sets(build.profile.decontaminate, build.root)
-        print_text(f"decontaminate: {len(sets)} evaluation sets, profile {build.name}")
-        return
-    _run("decontaminate", build, as_json=as_json)
+    sets = chosen_sets(build.profile.decontaminate, build.root)
+    _run("decontaminate", build, dry_run=dry_run, as_json=as_json, of=counted(len(sets), "evaluation set"))
 
 
 @app.command()
@@ -148,7 +156,7 @@ def mine(
 
     build = open_build(profile, params, workers, engine, ray_address)
     build = with_teacher(build, teacher) if teacher else build
-    _step("mine", build, dry_run=dry_run, what="mine", as_json=as_json)
+    _run("mine", build, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -174,11 +182,9 @@ def mix(
             where=f"profile {build.name}: mixes",
             remedy=f"add `{name}: {{}}` to the profile's section `mixes`",
         )
-    if dry_run:
-        names = [m.name for m in build.sources() if recipe.holds(m.name)]
-        print_text(f"mix {name}: {', '.join(names) or 'no source of this profile'}")
-        return
-    _run(f"mix-{name}", build, as_json=as_json)
+    names = [m.name for m in build.sources() if recipe.holds(m.name)] if dry_run else []
+    of = ", ".join(names) or "no source of this profile"
+    _run(f"mix-{name}", build, dry_run=dry_run, as_json=as_json, of=of)
 
 
 app.command("run")(run)

@@ -141,15 +141,19 @@ class _Part:
 
 def _show_plan(build: Build, wanted: list[str], part: _Part | None, *, as_json: bool) -> None:
     """Print which steps would run, and why."""
-    from curation.pipeline.freshness import Checker
+    from curation.pipeline.dry_run import planned
+    from curation.pipeline.status import duration
 
-    states = Checker(build).states()
-    plan = {title(step): {"state": states[step].kind, "why": states[step].why} for step in wanted}
+    plan = planned(build, wanted)
     if as_json:
-        print_json({"step": "run", "profile": build.name, "plan": plan, **(part.as_json() if part else {})})
+        steps = {step: found.as_json() for step, found in plan.items()}
+        print_json({"step": "run", "profile": build.name, "plan": steps, **(part.as_json() if part else {})})
         return
     for step, found in plan.items():
-        print_text(f"{step}: {'is current' if found['state'] == 'done' else found['why']}")
+        print_text(f"{step}: {found}")
+    seconds = [found.seconds for found in plan.values() if found.seconds is not None]
+    if seconds:
+        print_text(f"about {duration(sum(seconds))} in all, without fetching; `curate plan` says how that is reckoned")
     if part and part.left_out:
         print_text(f"left out: {', '.join(f'mix {m}' for m in part.left_out)}, with none of these sources")
 

@@ -48,7 +48,7 @@ class Download:
     not_locked: tuple[tuple[str, str, str], ...] = ()
 
 
-def _downloads(build: Build, manifests: Sequence[Manifest]) -> dict[str, Download]:
+def downloads(build: Build, manifests: Sequence[Manifest]) -> dict[str, Download]:
     """Return source → size of its raw files, from a probe if there is one, otherwise from the manifest."""
     options = fetch_options(build)
     downloads = {}
@@ -116,7 +116,7 @@ def make_plan(build: Build, chosen: Filter | None = None, *, workers: int = 1) -
     rows = {m.name: expected_rows(m, build.profile) for m in everything}
     rates = load_rates(build.root)
     size = size_of(rates, ((m.task, rows[m.name], len(m.subsets)) for m in manifests))
-    raw = _downloads(build, everything)
+    raw = downloads(build, everything)
     natural, programming = _codes(manifests)
     code = _beside({tag.removesuffix("-Code") for tag in programming}, published.programming_languages())
     code["labels"] = published.labels()

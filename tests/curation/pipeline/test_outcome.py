@@ -227,6 +227,7 @@ def test_wrong_options_end_with_1_as_other_mistakes_do(ended):
 
 def test_a_dry_run_and_a_report_print_what_they_did(ended):
     _, root = ended
-    assert project.curate(root, "normalize", "--dry-run").stdout.startswith("Convert raw files to rows.: 3 sources")
+    planned = project.curate(root, "normalize", "--dry-run").stdout
+    assert planned.startswith("normalize, profile tiny, 3 sources, 3 subsets: ")
     said = json.loads(project.curate(root, "report", "--json").stdout)
     assert said == {"step": "report", "profile": "tiny", "path": str(root / "out/tiny/report.html")}

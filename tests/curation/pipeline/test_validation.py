@@ -202,7 +202,7 @@ def test_what_is_right_passes_and_a_mix_may_name_sources_that_the_profile_lacks(
     edit(root / "params.yaml", "tiny", "sources", "include", to=["pairs", "classes"])
     edit(root / "manifests/mixes/retrieval.yaml", "sources", to=["pairs", "opinions"])
     done = CliRunner().invoke(curate, ["mix", "retrieval", "--dry-run", "--params", str(root / "params.yaml")])
-    assert done.stdout.strip() == "mix retrieval: pairs"
+    assert done.stdout.startswith("mix retrieval, profile tiny, pairs: would run:")
 
 
 def test_a_mix_for_another_registry_hinders_no_other_step(root):
@@ -212,7 +212,7 @@ def test_a_mix_for_another_registry_hinders_no_other_step(root):
         done = CliRunner().invoke(curate, [*command, "--params", str(root / "params.yaml")])
         assert done.exit_code == 0, done.output
     done = CliRunner().invoke(curate, ["mix", "retrieval", "--dry-run", "--params", str(root / "params.yaml")])
-    assert done.stdout.strip() == "mix retrieval: no source of this profile"
+    assert done.stdout.startswith("mix retrieval, profile tiny, no source of this profile: would run:")
 
 
 def test_paths_of_the_settings_are_relative_to_their_file(root, monkeypatch):
@@ -260,8 +260,10 @@ def test_a_mix_of_ones_own_lies_beside_the_settings_and_comes_first(root):
     assert (build.profile.mixes["own"].validation, build.profile.mixes["retrieval"].validation) == (0.5, 0.01)
     run = CliRunner().invoke
     arguments = ["--params", str(root / "params.yaml")]
-    said = [run(curate, ["mix", name, "--dry-run", *arguments]).stdout.strip() for name in ("own", "retrieval")]
-    assert said == ["mix own: pairs", "mix retrieval: classes"]
+    said = [run(curate, ["mix", name, "--dry-run", *arguments]).stdout for name in ("own", "retrieval")]
+    assert [line.split(": ")[0] for line in said] == [
+        "mix own, profile tiny, pairs", "mix retrieval, profile tiny, classes"
+    ]  # fmt: skip
     assert '"own": {' in run(curate, ["plan", "--json", *arguments]).stdout.replace("\n", "")
     assert "mix own: not built" in run(curate, ["status", *arguments]).stdout
     assert "instruction" not in run(curate, ["status", *arguments]).stdout
