@@ -78,8 +78,9 @@ def _run(step: str, build: Build, *, dry_run: bool, as_json: bool, of: str = "")
         if as_json:
             print_json({"step": name, "profile": build.name, "plan": plan.as_json()})
             return
-        sources = build.manifests()
-        of = of or f"{counted(len(sources), 'source')}, {counted(sum(len(m.subsets) for m in sources), 'subset')}"
+        if not of:
+            sources = build.manifests()
+            of = f"{counted(len(sources), 'source')}, {counted(sum(len(m.subsets) for m in sources), 'subset')}"
         print_text(f"{name}, profile {build.name}, {of}: {plan}")
         return
     with alone(build):
