@@ -18,6 +18,8 @@ BIN = VENV / "bin"
 STAMP = VENV / "installed"
 OLD = ROOT / ".venv-matrix"
 OLD_PACKAGES = ("transformers==4.57.3", "sentence-transformers==5.1.2")
+INTEROP = ROOT / ".venv-interop"
+PINS = ROOT / "tests" / "interop" / "pins"
 QUICK = (
     "tests/sources/test_text.py",
     "tests/sources/shapes/test_shapes.py",
@@ -52,8 +54,7 @@ def setup(extras: str = "dev") -> None:
     if not BIN.is_dir():
         venv.create(VENV, with_pip=True)
     # torch first: pip then sees it as installed and does not look for a larger build
-    pin = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
-    run("pip", "install", "--quiet", "--disable-pip-version-check", pin)
+    run("pip", "install", "--quiet", "--disable-pip-version-check", torch_pin())
     run("pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt", "-e", f".[{extras}]")
     STAMP.write_text(f"{wanted} {extras}")
 
@@ -124,10 +125,40 @@ def matrix() -> None:
     if not OLD.is_dir():
         print("installing the older versions into .venv-matrix/: about 1 GB, once", flush=True)
         venv.create(OLD, with_pip=True)
-        pin = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
-        subprocess.run([OLD / "bin" / "pip", "install", "--quiet", pin, *OLD_PACKAGES], check=True)
+        subprocess.run([OLD / "bin" / "pip", "install", "--quiet", torch_pin(), *OLD_PACKAGES], check=True)
     os.environ["EXPORT_MATRIX_PYTHON"] = str(OLD / "bin" / "python")
     run("pytest", "-q", "tests/train/export/test_readers.py")
+
+
+def interop(*arguments: str) -> None:
+    """Read and train on exports with the programs they are for, all or those named, in environments of their own."""
+    setup()
+    known = sorted(path.stem for path in PINS.glob("*.txt"))
+    if unknown := set(arguments) - set(known):
+        sys.exit(f"no program {', '.join(sorted(unknown))}; there is {', '.join(known)}")
+    chosen = arguments or tuple(known)
+    for name in chosen:
+        install_program(name)
+    run("pytest", "-q", *(f"tests/interop/test_{name.replace('-', '_')}.py" for name in chosen))
+
+
+def install_program(name: str) -> None:
+    """Make the environment of another program with the versions of its file; does nothing when that is done."""
+    pins, folder = PINS / f"{name}.txt", INTEROP / name
+    wanted, stamp = hashlib.sha256(pins.read_bytes() + torch_pin().encode()).hexdigest(), folder / "installed"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    print(f"installing {name} into {folder.relative_to(ROOT)}/: 1 to 2 GB, once", flush=True)
+    venv.create(folder, with_pip=True, clear=True)
+    install = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, torch_pin()], check=True)
+    subprocess.run([*install, "--no-deps", "-r", pins], check=True)
+    stamp.write_text(wanted)
+
+
+def torch_pin() -> str:
+    """Return the line of constraints.txt for torch, which is installed before all else."""
+    return next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
 
 
 def real(*arguments: str) -> None:
@@ -158,7 +189,7 @@ def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([BIN / program, *arguments], cwd=ROOT, env=environment)
 
 
-TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, docs, matrix, real, clean)}
+TASKS = {task.__name__: task for task in (setup, demo, test, check, bench, docs, matrix, interop, real, clean)}
 
 
 def main() -> None:
@@ -167,7 +198,7 @@ def main() -> None:
     if name not in TASKS:
         print("usage: python3 tasks.py TASK\n")
         for task in TASKS.values():
-            print(f"  {task.__name__:6} {(task.__doc__ or '').splitlines()[0]}")
+            print(f"  {task.__name__:7} {(task.__doc__ or '').splitlines()[0]}")
         sys.exit(0 if name in ("help", "-h", "--help") else 2)
     TASKS[name](*arguments)
 

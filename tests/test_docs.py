@@ -182,6 +182,8 @@ def try_tasks(printed: Printed) -> str:
         assert arguments in ([], ["-k", "NAME"])
     elif task == "demo":
         assert arguments in ([], ["--large"])
+    elif task == "interop":
+        assert all((ROOT / "tests/interop/pins" / f"{name}.txt").is_file() for name in arguments)
     elif task == "real":
         assert arguments == ["FOLDER"]
     else:

@@ -39,9 +39,13 @@ FLAG_EMBEDDING = Exporter(
         "prompt": "instruction of the query; only where the mix has some",
         "type": "`normal`, `symmetric_clustering` or `symmetric_class`, by loss family",
     },
-    usage="""Name each folder without a slash at its end: those that end in `no_in_batch_neg` are trained without
-in-batch negatives. `prompt` is used where `--query_instruction_for_retrieval` is set (to anything), in the form that
-`--query_instruction_format` says; the mix has `Instruct: {}`, a line feed, `Query: {}`.
+    usage="""With `--same_dataset_within_batch True`, a batch is of one file, and folders that end in
+`no_in_batch_neg` are trained without in-batch negatives; name each folder without a slash at its end. Batches of the
+symmetric types are then half as large, and documents of `symmetric_clustering` get the instruction too. Without it,
+rows of all folders are mixed, all with in-batch negatives, and `type` has no effect.
+
+`prompt` is used in the form that `--query_instruction_format` says; the mix has `Instruct: {}`, a line feed,
+`Query: {}`. Mixed batches use it only where `--query_instruction_for_retrieval` is set (to anything).
 """,
     write=write,
 )

@@ -21,29 +21,16 @@ def write(rows: Rows, writer: Writer) -> None:
                 positives = _one_message_each(rows.texts(batch.first_positives))
                 negatives = _one_message_each(rows.texts(batch.negatives.flatten().to_numpy()))
                 columns = {
-                    "messages": _anchors(batch.bare_queries, batch.instructions),
+                    "messages": _one_message_each(batch.queries),
                     "positive_messages": _lists(ones, positives),
                     "negative_messages": _lists(list_starts(batch.negatives), negatives),
                 }
                 sink.write(pa.table(columns))
 
 
-def _anchors(queries: pa.Array, instructions: pa.Array | None) -> pa.Array:
-    """Return a list of messages a query: a system message with the instruction, where there is one, and the query."""
-    if instructions is None:
-        return _one_message_each(queries)
-    n = len(queries)
-    both = pa.concat_arrays([instructions, queries]).take(pa.array(np.arange(2 * n).reshape(2, n).T.ravel()))
-    roles = pa.array(["system", "user"] * n, pa.string())
-    return _lists(np.arange(0, 2 * n + 1, 2), _messages(roles, both))
-
-
 def _one_message_each(texts: pa.Array) -> pa.Array:
-    return _lists(np.arange(len(texts) + 1), _messages(pa.array(["user"] * len(texts), pa.string()), texts))
-
-
-def _messages(roles: pa.Array, texts: pa.Array) -> pa.Array:
-    return pa.StructArray.from_arrays([roles, texts], ["role", "content"])
+    roles = pa.array(["user"] * len(texts), pa.string())
+    return _lists(np.arange(len(texts) + 1), pa.StructArray.from_arrays([roles, texts], ["role", "content"]))
 
 
 def _lists(starts: I64, values: pa.Array) -> pa.Array:
@@ -54,11 +41,13 @@ MS_SWIFT = Exporter(
     title="messages for ms-swift",
     reader="`swift sft --task_type embedding` of ms-swift 3.9 and later takes the files as `--dataset`.",
     columns={
-        "messages": "list of `{role, content}`: the instruction as system message where the mix has some; the query",
+        "messages": "list of one `{role, content}`: the query, with its instruction where the mix has some",
         "positive_messages": "list of one list of messages: the text that answers it",
         "negative_messages": "list of lists of messages: texts that do not; may be empty",
     },
-    usage="""Only `retrieval` is meant for in-batch negatives: train the other folders with `INFONCE_USE_BATCH=False`.
+    usage="""An instruction is part of the user's message: where a system message goes depends on the template, and that
+for Qwen3-Embedding joins the two with a space. Only `retrieval` is meant for in-batch negatives: train the other
+folders with `INFONCE_USE_BATCH=False`.
 """,
     write=write,
     least=0,

@@ -179,12 +179,12 @@ def test_tevatron_reads_ids_and_a_corpus(made, tmp_path, cache):
 def test_ms_swift_reads_messages(made, tmp_path, cache, family):
     export(made.root, "ms-swift", tmp_path / "to")
     rows = loaded("json", (tmp_path / "to" / family).glob("*.jsonl"), cache)
-    samples = {bare(s)[1]: s for s in of(made.train, family)}
+    samples = {s["query"]: s for s in of(made.train, family)}
     assert len(rows) == len(samples), "rows without negatives too"
     for row in rows:
-        system, user = row["messages"]
-        sample = samples[user["content"]]
-        assert (system["role"], user["role"], system["content"]) == ("system", "user", bare(sample)[0])
+        (message,) = row["messages"]
+        sample = samples[message["content"]]
+        assert message["role"] == "user", "templates put a system message elsewhere than before the query"
         assert row["positive_messages"] == [[{"role": "user", "content": sample["positive"]}]]
         said = [[{"role": "user", "content": text}] for text in made.negatives(sample)]
         assert row["negative_messages"] == said

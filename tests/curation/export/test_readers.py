@@ -12,7 +12,11 @@ from curation.export.exporters import EXPORTERS
 from curation.export.options import Options
 from curation.export.run import export
 from tests.curation.export.mixes import make
+from tests.interop.environments import version
 from tests.support import ROOT
+
+OTHERS = {"FlagEmbedding": "flagembedding", "ms-swift": "ms-swift", "NeMo Automodel": "nemo-automodel", "BEIR": "beir"}
+"""Programs as the page names them → their environment."""
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +144,15 @@ def test_the_page_has_every_format_with_its_reader_and_the_version_it_was_tried_
         rows[format_name.strip("` ")] = (columns, reader, tried, command)
     assert set(rows) == set(EXPORTERS.names())
     pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    others: set[str] = set()
     for name, (_, _, tried, command) in rows.items():
         assert f"--format {name} " in command
         programs = re.findall(r"(sentence-transformers|datasets|mteb|pandas) ([\d.]+)", tried)
         assert programs, name
-        for program, version in programs:
-            assert pinned[program].startswith(version), (name, program)
+        for program, number in programs:
+            assert pinned[program].startswith(number), (name, program)
+        for program, environment in OTHERS.items():
+            for number in re.findall(rf"{program} (\d[\d.]+\d)", tried):
+                assert version(environment, program) == number, (name, program)
+                others.add(program)
+    assert others == set(OTHERS), "each program that has an environment stands in the table"
