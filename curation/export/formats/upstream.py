@@ -87,7 +87,7 @@ def write(rows: Rows, writer: Writer) -> None:
             for batch in rows.batches(file.family, file.places):
                 sink.write(_table(rows, batch, NEGATIVES[file.family]))
     writer.text(TABLE, written(_lines(files)))
-    writer.notes += [*unlisted_notes(files, LISTED), *_drawn_notes(files)]
+    writer.notes += [*unlisted_notes(files, LISTED), *single_notes(files), *_drawn_notes(files)]
 
 
 def unlisted_notes(files: list[UpstreamFile], folder: str, ending: str = "") -> list[str]:
@@ -104,6 +104,16 @@ def unlisted_notes(files: list[UpstreamFile], folder: str, ending: str = "") -> 
         f"name, and stops at it; add {file.name!r} to its list of {file.family} data, and move the file to {folder}/"
         for file in files
         if not file.listed
+    ]
+
+
+def single_notes(files: list[UpstreamFile], ending: str = "") -> list[str]:
+    """Return a sentence for each file of one row; for the arguments see `unlisted_notes`."""
+    return [
+        f"{file.name}{ending}.parquet has one row: step 2 of upstream's trainer holds out a hundredth of each file, "
+        "and stops where nothing is left to train on; export more of it, or take the file away"
+        for file in files
+        if len(file.places) == 1
     ]
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.export.exporters import Exporter
-from curation.export.formats.upstream import UNLISTED, unlisted_notes, upstream_files
+from curation.export.formats.upstream import UNLISTED, single_notes, unlisted_notes, upstream_files
 from curation.export.rows import Batch, Rows
 from curation.export.shards import Writer
 from open_ml_embed.core.ragged import offsets_of
@@ -30,7 +30,7 @@ def write(rows: Rows, writer: Writer) -> None:
         with writer.one_file(f"{folder}/{file.name}_query", "parquet") as sink:
             for batch in rows.batches(file.family, file.places):
                 sink.write(_queries(batch, tokenizer, NEGATIVES[file.family]))
-    writer.notes += unlisted_notes(files, FOLDER, "_query")
+    writer.notes += [*unlisted_notes(files, FOLDER, "_query"), *single_notes(files, "_query")]
     with writer.one_file(f"{FOLDER}/corpus", "parquet") as sink:
         for documents in rows.documents():
             for start in range(0, documents.num_rows, _AT_ONCE):

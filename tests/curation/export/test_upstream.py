@@ -127,6 +127,21 @@ def test_files_of_unknown_names_and_large_files_are_named(made, tmp_path, monkey
     assert all(f"- {note}" in text for note in done.notes)
 
 
+def test_files_that_step_2_cannot_split_are_named(made, tmp_path):
+    """Step 2 splits each file by `train_test_split(train_size=0.99)` of `datasets`, which leaves nothing of one row."""
+    done = export(made.root, "upstream", tmp_path / "to", Options(shortage="repeat", limit=30))
+    refused = set()
+    for path in sorted((tmp_path / "to/raw_training_data").glob("*.parquet")):
+        rows = load_dataset("parquet", data_files=str(path), cache_dir=str(tmp_path / "cache"))["train"]
+        try:
+            rows.train_test_split(train_size=0.99, seed=0)
+        except ValueError:
+            refused.add(path.name)
+    named = {note.partition(" has one row")[0] for note in done.notes if "has one row" in note}
+    assert refused == {name for name in named if (tmp_path / "to/raw_training_data" / name).is_file()}
+    assert refused
+
+
 def test_the_numbers_of_negatives_are_the_reader_s(made, tmp_path):
     with pytest.raises(SettingsError, match="24 in retrieval, 24 in clustering, 1 in classification"):
         export(made.root, "upstream", tmp_path / "to", Options(negatives=7))
