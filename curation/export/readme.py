@@ -82,6 +82,6 @@ def _configs(done: Exported, groups: Mapping[str, int]) -> list[dict[str, object
 
 
 def _config_name(pattern: str) -> str:
-    """Return the folder of shards; the name of a file that is alone."""
+    """Return the innermost folder of shards; the name of a file that is alone."""
     folder, _, name = pattern.rpartition("/")
-    return folder.partition("/")[0] if folder and "*" in name else name.partition(".")[0]
+    return folder.rpartition("/")[2] if folder and "*" in name else name.partition(".")[0]

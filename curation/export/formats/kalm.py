@@ -9,13 +9,16 @@ from curation.export.exporters import Exporter
 from curation.export.rows import Rows
 from curation.export.shards import Writer
 
+FOLDER = "data"
+"""KaLM-Embedding's trainer takes every entry of its folder for a data set, so the README must not be in it."""
+
 
 def write(rows: Rows, writer: Writer) -> None:
     """Write a folder for each source."""
     chosen = rows.selection
     sources = np.array([source for source, _ in chosen.pools], object)[chosen.pool]
     for source in chosen.sources:
-        with writer.shards(f"{source}/{rows.split}") as sink:
+        with writer.shards(f"{FOLDER}/{source}/{rows.split}") as sink:
             for family in rows.families:
                 of_both = np.flatnonzero((sources == source) & chosen.in_family(family))
                 for batch in rows.batches(family, of_both):
@@ -29,7 +32,9 @@ def write(rows: Rows, writer: Writer) -> None:
 
 KALM = Exporter(
     title="the columns of KaLM-Embedding's training data",
-    reader="what reads KaLM-embedding-finetuning-data reads this: a folder for each source.",
+    reader=f"`train/data.py` of KaLM-Embedding reads the folder `{FOLDER}`, which has a folder for each source, "
+    "if its files are JSON lines (`--files jsonl`). What reads KaLM-embedding-finetuning-data reads the folders as "
+    "parquet.",
     columns={
         "query": "text, with its instruction where the mix has some: `Instruct: …`, a line feed, `Query: …`",
         "pos": "list of texts that answer it, the sample's own first",

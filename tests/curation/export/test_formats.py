@@ -130,7 +130,7 @@ def test_without_instructions_there_is_no_prompt(tmp_path, cache):
 def test_kalm_has_a_folder_for_each_source(made, tmp_path, cache, kind):
     done = export(made.root, "kalm", tmp_path / "to", Options(negatives=3, files=kind))
     for source, count in done.sources.items():
-        rows = loaded(kind.replace("jsonl", "json"), (tmp_path / "to" / source).glob(f"*.{kind}"), cache)
+        rows = loaded(kind.replace("jsonl", "json"), (tmp_path / "to/data" / source).glob(f"*.{kind}"), cache)
         assert rows.column_names == ["query", "pos", "neg"]
         samples = {s["query"]: s for s in with_negatives(made.train) if s["source"] == source}
         assert {row["query"]: (row["pos"], row["neg"]) for row in rows} == {
@@ -138,6 +138,17 @@ def test_kalm_has_a_folder_for_each_source(made, tmp_path, cache, kind):
         }
         assert len(rows) == count
     assert done.sources.keys() == FAMILY.keys()
+
+
+def test_kalm_s_trainer_finds_nothing_but_sources_in_its_folder(made, tmp_path, cache):
+    """It lists the folder, and reads each entry as JSON: a README or a table beside them would end it."""
+    done = export(made.root, "kalm", tmp_path / "to", Options(files="jsonl"))
+    entries = {path.name: path for path in (tmp_path / "to/data").iterdir()}
+    assert entries.keys() == done.sources.keys()
+    for source, path in entries.items():
+        rows = load_dataset("json", data_dir=str(path), split="train", cache_dir=cache)
+        assert len(rows) == done.sources[source]
+        assert all(isinstance(row["pos"], list) and row["pos"] and row["neg"] for row in rows)
 
 
 @pytest.mark.parametrize("name", ["sentence-transformers", "tevatron", "triplets", "kalm"])

@@ -48,10 +48,6 @@ def asked(folder: Path) -> list[str]:
     return [json.loads(line)["messages"][-1]["content"] for line in lines]
 
 
-def bare(sample: dict) -> str:
-    return sample["query"].partition("\nQuery: ")[2]
-
-
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(TEXTS),
@@ -88,9 +84,9 @@ def test_the_order_is_drawn_and_the_set_stays(made, tmp_path, monkeypatch, batch
     export(made.root, "ms-swift", tmp_path / "a")
     export(made.root, "ms-swift", tmp_path / "b", Options(seed=2))
     first, second = asked(tmp_path / "a"), asked(tmp_path / "b")
-    assert sorted(first) == sorted(second) == sorted(map(bare, made.train))
+    assert sorted(first) == sorted(second) == sorted(s["query"] for s in made.train)
     assert first != second
-    of_retrieval = {bare(s): s["source"] for s in made.train if s["family"] == "retrieval"}
+    of_retrieval = {s["query"]: s["source"] for s in made.train if s["family"] == "retrieval"}
     order = [of_retrieval[query] for query in first if query in of_retrieval]
     assert {"squad", "fever"} == set(order[:12]), "sources are mixed from the start"
 
@@ -110,12 +106,12 @@ def test_the_bytes_are_the_same_however_they_are_read(made, tmp_path, name):
 def test_languages_sources_and_licenses_choose_samples(made, tmp_path):
     export(made.root, "ms-swift", tmp_path / "a", Options(languages=("de", "python")))
     wanted = [s for s in made.train if {"deu", "python"} & {s["language"], s["positive_language"]}]
-    assert sorted(asked(tmp_path / "a")) == sorted(map(bare, wanted))
+    assert sorted(asked(tmp_path / "a")) == sorted(s["query"] for s in wanted)
     export(made.root, "ms-swift", tmp_path / "b", Options(sources=("topics", "fever")))
-    assert sorted(asked(tmp_path / "b")) == sorted(bare(s) for s in made.train if s["source"] in ("topics", "fever"))
+    assert sorted(asked(tmp_path / "b")) == sorted(s["query"] for s in made.train if s["source"] in ("topics", "fever"))
     export(made.root, "ms-swift", tmp_path / "c", Options(license="commercial"), license_of=license_of)
     free = [s for s in made.train if all(place.split("/")[0] in FREE for place in s["provenance"])]
-    assert sorted(asked(tmp_path / "c")) == sorted(map(bare, free))
+    assert sorted(asked(tmp_path / "c")) == sorted(s["query"] for s in free)
     assert any(s["source"] in FREE for s in made.train if s not in free), "a duplicate's license counts"
     done = export(made.root, "ms-swift", tmp_path / "d", Options(limit=5))
     assert len(set(asked(tmp_path / "d"))) == 5 == done.samples
