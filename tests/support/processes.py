@@ -87,14 +87,14 @@ def run(processes: int, *arguments: str) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error::UserWarning", *arguments]
+    command = [sys.executable, "-W", "error::UserWarning", "-W", "error::FutureWarning", *arguments]
     running = [
         subprocess.Popen(command, env={**os.environ, **world, "RANK": str(rank), "LOCAL_RANK": str(rank)})
         for rank in range(processes)
     ]
     codes = []
     try:
-        codes = [process.wait(timeout=120) for process in running]
+        codes = [process.wait(timeout=600) for process in running]
     finally:
         for process in running:
             process.kill()

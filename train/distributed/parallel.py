@@ -8,6 +8,7 @@ multiplied by their number (`train.loop.step`).
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
 
 from open_ml_embed.core.array_types import I64
 from open_ml_embed.core.errors import SettingsError
@@ -31,6 +33,9 @@ from train.objective.gradcache import Encode
 
 PATIENCE = timedelta(hours=12)
 T = TypeVar("T")
+_NEW = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+_NO_BUFFERS: dict[str, Any] = {"forward_sync_buffers" if _NEW else "broadcast_buffers": False}
+"""DDP's parameter has one name or the other, by the version of torch."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +234,8 @@ def spread(
     model.autocast = half
     if group.size == 1:
         return Replica(model, group, model, nullcontext)
-    replicated = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, broadcast_buffers=False)
+    # Processes encode different numbers of chunks, so a forward pass must not wait for the others.
+    replicated = DistributedDataParallel(model, gradient_as_bucket_view=True, **_NO_BUFFERS)
     return Replica(model, group, replicated, replicated.no_sync)
 
 

@@ -17,10 +17,11 @@ from train.export.export import choose
 from train.export.model_folder import has_prompts, write_prompts
 from train.export.prompts import prompts_for
 from train.loop.finished import stage_folder, write_card, write_folder
-from train.loop.loop import StageState, Trainer
+from train.loop.loop import Trainer
 from train.loop.metrics import watched
 from train.loop.repair import has_weights, mend, stage_folders
 from train.loop.run import Run, description, finished_key
+from train.loop.stages import StageState
 from train.model.lora import plain_state
 from train.model.tensor_files import write_tensors
 from train.native import RUN, TRAINED, UNTRAINED

@@ -4,99 +4,51 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import torch
 
 from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.devices import require
-from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import write_whole
-from open_ml_embed.core.json_text import loads
 from open_ml_embed.core.lock import NAME as LOCK
 from open_ml_embed.core.sealed import seal, undamaged
-from train.config import Stage
-from train.data.batch import Batch, make_batch
+from train.data.batch import Batch
 from train.data.feed import Feed
 from train.data.packing import imbalance, share_out
-from train.data.plan import Draw, Plan, choose_rank, raw
+from train.data.plan import Draw, choose_rank, raw
 from train.data.segments import Segments
-from train.data.shares import batches_of
-from train.data.token_store import Store
 from train.distributed.parallel import join, spread, whole
-from train.evaluation.validation import METRIC, Validator, is_over, mean
 from train.loop import checkpoint
 from train.loop.background import BackgroundWriter, staged_bytes
+from train.loop.best import Evaluations
 from train.loop.checkpoint import Position
 from train.loop.finite import check_finite, check_weights
 from train.loop.interruption import Interruption
 from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
 from train.loop.optimizers import check_optimizer, make_optimizer, moments_of, set_rate
-from train.loop.preflight import check, check_warmup, peak_rate
+from train.loop.preflight import check
 from train.loop.run import ROUNDING, Run, Shape, configure
 from train.loop.schedule import learning_rate
+from train.loop.stages import Material, StageState, feed_of, open_stage
 from train.loop.step import backward
 from train.model.embedder import Embedder
 from train.model.flops import Cost, measured_peak, memory_used
 from train.model.lora import add_lora, folded_state
 from train.model.presets import Form
-from train.objective.distill import TeacherVectors, open_teacher
-from train.objective.loss import Taught, TaughtStates
 from train.objective.state_teacher import (
     StateTeacher,
-    StoredStates,
     check_state_teacher,
     load_state_teacher,
-    open_stored_states,
     stages_taught,
 )
-
-
-@dataclass(frozen=True)
-class StageState:
-    """A stage that is ready to run.
-
-    Attributes:
-        index: index of the stage, from 0.
-        settings: settings of the stage.
-        store: the tokenized mix.
-        plan: plan of the batches.
-        batches: number of batches; `settings.accumulate` of them make one optimizer step.
-        rate: peak learning rate.
-        teacher: vectors or states for distillation; None: no teacher, or one that reads every batch.
-        validator: evaluation while training; None: there is none, or no held-out sample.
-
-    """
-
-    index: int
-    settings: Stage
-    store: Store
-    plan: Plan
-    batches: int
-    rate: float
-    teacher: TeacherVectors | StoredStates | None
-    validator: Validator | None
-
-
-class Material(NamedTuple):
-    """What a step needs from the disk: its batch, and the teacher's vectors if there is a teacher."""
-
-    batch: Batch
-    taught: Taught | TaughtStates | None
-
-    def pinned(self, device: torch.device) -> Material:
-        """Return it in memory that the GPU of this process can copy from by itself."""
-        torch.cuda.set_device(device)  # a thread has a device of its own
-        taught = None if self.taught is None else self.taught.pinned()
-        return Material(replace(self.batch, targets=self.batch.targets.pinned()), taught)
 
 
 class Trainer:
@@ -124,7 +76,7 @@ class Trainer:
             check(run)
             if settings.objective.distillation is not None and settings.objective.distillation.on == "states":
                 check_state_teacher(run)
-            self.stages = [self._stage(i) for i in range(len(settings.stages))]
+            self.stages = [open_stage(run, i) for i in range(len(settings.stages))]
             if not resume and self.group.leads:
                 self._clear()
         self.shape = run.shape
@@ -156,7 +108,7 @@ class Trainer:
         self.memory.check()
         self.cost = Cost.of(self.model.backbone)
         self.background = BackgroundWriter(self.group) if settings.checkpoint_async else None
-        self.history: list[float] = []
+        self.evaluations = Evaluations(run.folder, self.group, self._tell)
         self.at_end_of_stage: Callable[[StageState], None] | None = None
         self.position = Position(0, 0, 0)
         self.optimizer = self._optimizer()
@@ -164,7 +116,8 @@ class Trainer:
         if folder is not None:
             self.position = checkpoint.position_of(folder)
             checkpoint.restore(folder, self.model, self.optimizer)
-        self.history = self._history()
+        if self.position.stage < len(self.stages):
+            self.evaluations.read(self.log, self.stages[self.position.stage].settings.name, self.position.done)
         if self.group.leads:
             self._note_rounding()
 
@@ -182,32 +135,6 @@ class Trainer:
     def total_steps(self) -> int:
         """Number of batches of all stages."""
         return sum(stage.batches for stage in self.stages)
-
-    def _stage(self, index: int) -> StageState:
-        stage, settings = self.run.settings.stages[index], self.run.settings
-        store = self.run.store(self.run.mixes[index])
-        rows = [store.train.dataset.of(code) for code in range(len(store.datasets))]
-        by_size = Plan(rows, stage.batch_size, settings.seed, index)
-        plan = replace(by_size, chosen=batches_of(stage.sampling, store.datasets, by_size.own))
-        optimizer_steps = stage.steps or math.ceil((stage.epochs or 0) * plan.steps_per_epoch / stage.accumulate)
-        check_warmup(stage, optimizer_steps)
-        distillation = settings.objective.distillation
-        teacher: TeacherVectors | StoredStates | None = None
-        if distillation is not None and stage.name in stages_taught(distillation, [s.name for s in settings.stages]):
-            mix = self.run.mixes[index]
-            if distillation.on != "states":
-                teacher = open_teacher(distillation, mix, self.run.work, device=settings.device)
-            elif not distillation.live:
-                teacher = open_stored_states(self.run, store, mix.identity)
-        rate = peak_rate(stage, self.run.sizes)
-        validator = None if settings.validation is None else Validator(store, settings.validation)
-        if validator is not None and not validator.rows:
-            raise StageError(
-                "the mix has no held-out samples to evaluate on while training",
-                where=stage.mix,
-                remedy="raise the mix's `validation` share, or leave `train.validation` out",
-            )
-        return StageState(index, stage, store, plan, optimizer_steps * stage.accumulate, rate, teacher, validator)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         settings = self.run.settings.optimizer
@@ -286,11 +213,14 @@ class Trainer:
         with self._log() as log, self.interruption.watched():
             while self.position.stage < len(self.stages):
                 stage = self.stages[self.position.stage]
-                with self._writing(), self._feed(stage) as feed:
+                batches = feed_of(self.run, stage, self.form, self.position.step, self.model.device)
+                with self._writing(), batches as feed:
                     while self.position.stage == stage.index:
                         entry = self._step(stage, feed)
-                        if self._is_due(stage):
-                            entry["validation"] = self._validate(stage)
+                        if self.evaluations.are_due(stage, self.position.step):
+                            entry["validation"] = self.evaluations.evaluate(
+                                stage, self.position, self.model, self.optimizer
+                            )
                         log.write(json.dumps(entry) + "\n")
                         log.flush()
                         self._advance(stage)
@@ -307,19 +237,6 @@ class Trainer:
             raise
         if self.background is not None:
             self.background.finish()
-
-    def _feed(self, stage: StageState) -> Feed[Material]:
-        """Return the batches of the remaining steps of a stage, made ahead."""
-        settings, device = self.run.settings, self.model.device
-        wanted, stream = stage.settings.negatives.model_dump(), (settings.seed, stage.index)
-        store, plan, teacher, preset = stage.store, stage.plan, stage.teacher, self.form.preset
-
-        def make(step: int) -> Material:
-            batch = make_batch(store, plan, step, wanted=wanted, preset=preset, stream=stream)
-            made = Material(batch, None if teacher is None else teacher.of(batch, torch.device("cpu")))
-            return made.pinned(device) if device.type == "cuda" else made
-
-        return Feed(make, self.position.step, stage.batches, ahead=settings.prefetch)
 
     def _step(self, stage: StageState, feed: Feed[Material]) -> dict[str, Any]:
         began, step, settings = time.monotonic(), self.position.step, self.run.settings
@@ -420,15 +337,18 @@ class Trainer:
         if self.background is not None:
             self.background.check()
         ended = self.interruption.agreed(self.group, self.model.device)
-        stopped = self._stops(stage)
+        stopped = self.evaluations.are_over(stage)
         if stopped or self.position.step >= stage.batches:
             self._check_weights(stage)
-            self._take_best(stage, stopped=stopped)
+            if stopped:
+                name = stage.settings.name
+                self._tell(f"{name} ends after batch {self.position.step}: no better evaluation any more")
+            self.evaluations.take_best(stage, self.model, self.optimizer)
             if self.at_end_of_stage is not None:
                 self.at_end_of_stage(stage)
             self.position = Position(at.stage + 1, 0, at.done + 1)
             self.optimizer = self._optimizer()
-            self.history = []
+            self.evaluations.history = []
         elif self.position.step // every == (self.position.step - of) // every and not ended:
             return
         else:
@@ -443,62 +363,6 @@ class Trainer:
                 self.background.finish()
             self._tell(f"a checkpoint was saved after batch {self.position.done} of {self.total_steps}")
             raise SystemExit(128 + ended)
-
-    def _is_due(self, stage: StageState) -> bool:
-        """Return whether the model is evaluated after the present batch."""
-        if stage.validator is None:
-            return False
-        done, of, every = self.position.step + 1, stage.settings.accumulate, stage.validator.settings.every
-        return done % of == 0 and (done // every != (done - of) // every or done >= stage.batches)
-
-    def _validate(self, stage: StageState) -> dict[str, Any]:
-        """Evaluate the model, and keep its weights if they are the best of the stage; a collective call."""
-        assert stage.validator is not None
-        found = self.group.from_leader(stage.validator.evaluate(self.model))
-        value = mean(found)
-        best = not self.history or value > max(self.history)
-        self.history.append(value)
-        self._tell(
-            f"after batch {self.position.done + 1}: {METRIC} {value:.4f}" + (", the best so far" if best else "")
-        )
-        if best and stage.validator.settings.best:
-            at = Position(stage.index, self.position.step + 1, self.position.done + 1)
-            checkpoint.save(self._best(stage), at, self.model, self.optimizer, group=self.group, kept=1)
-        return {"mean": value, "sets": found, "best": best}
-
-    def _best(self, stage: StageState) -> Path:
-        return self.run.folder / "best" / stage.settings.name
-
-    def _stops(self, stage: StageState) -> bool:
-        """Return whether the stage ends early, because evaluations no longer become better."""
-        validator = stage.validator
-        return validator is not None and is_over(self.history, validator.settings.patience)
-
-    def _take_best(self, stage: StageState, *, stopped: bool) -> None:
-        """At the end of a stage, go back to its best weights if they are wanted."""
-        if stopped:
-            self._tell(f"{stage.settings.name} ends after batch {self.position.step}: no better evaluation any more")
-        if stage.validator is None or not stage.validator.settings.best:
-            return
-        folder = checkpoint.latest_whole(self._best(stage), self.group, self._tell)
-        if folder is not None:
-            self._tell(f"{stage.settings.name}: the weights after batch {int(folder.name)} are the best")
-            checkpoint.restore(folder, self.model, self.optimizer)
-
-    def _history(self) -> list[float]:
-        """Return the values of the stage's evaluations before the position, from the log."""
-        values: list[float] = []
-        if self.group.leads and self.log.is_file() and self.position.stage < len(self.stages):
-            name = self.stages[self.position.stage].settings.name
-            lines = self.log.read_text("utf-8").splitlines()[: self.position.done]
-            try:
-                entries = [loads(line) for line in lines]
-                values = [e["validation"]["mean"] for e in entries if e["stage"] == name and e.get("validation")]
-            except (ValueError, KeyError, TypeError):
-                what = "the log is damaged, whose evaluations say when the stage ends"
-                remedy = "run `train3d fit --no-resume`"
-                raise StageError(what, where=str(self.log), remedy=remedy) from None
-        return self.group.from_leader(values)
 
     def _check_weights(self, stage: StageState) -> None:
         check_weights(self.model, self.position.done - 1, stage.settings.name, self.checkpoints)

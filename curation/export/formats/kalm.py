@@ -32,7 +32,7 @@ def write(rows: Rows, writer: Writer) -> None:
 
 KALM = Exporter(
     title="the columns of KaLM-Embedding's training data",
-    reader=f"`train/data.py` of KaLM-Embedding reads the folder `{FOLDER}`, which has a folder for each source, "
+    reader=f"the trainer of KaLM-Embedding reads the folder `{FOLDER}`, which has a folder for each source, "
     "if its files are JSON lines (`--files jsonl`). What reads KaLM-embedding-finetuning-data reads the folders as "
     "parquet.",
     columns={

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from transformers import AutoModel, AutoTokenizer, Qwen3Config
 
 from open_ml_embed.core.errors import SettingsError
 from tests.support import processes, reference
@@ -97,28 +99,67 @@ def fit(settings: TrainSettings, work: Path, folder: Path, number: int, **change
     return folder / "model"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_a_run_of_two_processes_is_that_of_one(settings, work, tmp_path, fitted, alone: Path, parallel: str) -> None:
-    together = fit(settings, work, tmp_path, 2, parallel=parallel)
+def log_of(work: Path) -> list[dict[str, Any]]:
+    (log,) = (work / "runs").glob("*/log.jsonl")
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+
+
+def assert_the_same_training(alone: Path, together: Path, steps: int) -> None:
+    """Compare two model folders beside their work folders: weights, and what each step logged."""
     wanted, got = (load_file(folder / "train3d" / "trained.safetensors") for folder in (alone, together))
     untrained = load_file(together / "train3d" / "untrained.safetensors")
     assert wanted.keys() == got.keys()
     for name, value in got.items():
         moved = (wanted[name] - untrained[name]).abs().max()
         assert (value - wanted[name]).abs().max() <= 0.05 * moved, name
-    (log,) = (tmp_path / "work" / "runs").glob("*/log.jsonl")
-    (wanted_log,) = (alone.parent / "work" / "runs").glob("*/log.jsonl")
-    entries, wanted_entries = (
-        [json.loads(line) for line in p.read_text("utf-8").splitlines()] for p in (log, wanted_log)
-    )
-    assert len(entries) == 6
+    entries, wanted_entries = (log_of(folder.parent / "work") for folder in (together, alone))
+    assert len(entries) == len(wanted_entries) == steps
     for entry, other in zip(entries, wanted_entries, strict=True):
         assert entry["loss"] == pytest.approx(other["loss"], rel=1e-3)
         assert (entry["source"], entry["rank"], entry["tokens"]) == (other["source"], other["rank"], other["tokens"])
         assert 0 <= entry["imbalance"] < 0.2
     assert SentenceTransformer(str(together), device="cpu").encode(["a"]).shape == (1, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_a_run_of_two_processes_is_that_of_one(settings, work, tmp_path, fitted, alone: Path, parallel: str) -> None:
+    together = fit(settings, work, tmp_path, 2, parallel=parallel)
+    assert_the_same_training(alone, together, 6)
     assert (tmp_path / "work" / "runs").glob("*/checkpoints/*/position.json")
+
+
+@pytest.fixture(scope="module")
+def teacher(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A deeper model with the student's tokenizer."""
+    folder = tmp_path_factory.mktemp("teacher")
+    tokenizer = AutoTokenizer.from_pretrained(fitted)
+    config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=5,
+                         head_dim=16, num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
+    torch.manual_seed(1)
+    AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["lora", "dora", "states"])
+def test_updates_and_a_live_teacher_are_the_same_on_two_processes(
+    settings, work, tmp_path, fitted, teacher: Path, what: str
+) -> None:
+    changes: dict[str, Any] = {"lora": {"rank": 2, "dora": what == "dora"}}
+    if what == "states":
+        distillation = {"on": "states", "teacher": str(teacher), "live": True}
+        changes = {
+            "objective": settings.objective.model_dump(mode="json") | {"distillation": distillation},
+            "backbone": {"kind": "pretrained", "path": str(fitted)},
+        }
+    alone = fit(settings, work, tmp_path / "alone", 1, **changes)
+    for parallel in ("ddp", "fsdp"):
+        together = fit(settings, work, tmp_path / parallel, 2, parallel=parallel, **changes)
+        assert_the_same_training(alone, together, 6)
+    errors = [entry["distilled"] for entry in log_of(tmp_path / "alone" / "work")]
+    assert all(errors) if what == "states" else not any(errors)
 
 
 PROGRAM = """
