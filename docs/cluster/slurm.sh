@@ -13,6 +13,8 @@ set -eu
 cd "$SLURM_SUBMIT_DIR"
 . .venv/bin/activate
 export TMPDIR="${SLURM_TMPDIR:-/tmp}"
+export RAY_AUTH_MODE=token # other users of a node cannot use the cluster
+ray get-auth-token --generate > /dev/null # ~/.ray/auth_token, in the home that the nodes share
 
 nodes=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
 head="$(srun --nodes=1 --ntasks=1 -w "${nodes[0]}" hostname --ip-address | awk '{print $1}')"

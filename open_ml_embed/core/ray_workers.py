@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from open_ml_embed.core import metering
@@ -39,6 +41,8 @@ def run(jobs: list[tuple[int, Job]], *, address: str | None, count: int, gpus: f
         StageError: the cluster does not answer, or Ray lost a task for good.
 
     """
+    if address:
+        _send_token()
     require("ray", what="the engine ray", where="--engine ray", instead="take the engine local")
     import ray
 
@@ -112,6 +116,21 @@ def kept_connection() -> Iterator[Connection]:
         connection.close()
 
 
+def _send_token() -> None:
+    """Let Ray send the token that is on this machine, which it does by itself only where it looks for the cluster.
+
+    Since Ray 2.59 the first local cluster leaves a token in HOME, and a head that is started there later asks for it.
+    Clusters without tokens ignore what is sent. Ray reads the variable when it is imported; a program that has done so
+    sets it itself.
+
+    """
+    if "ray" in sys.modules:
+        return
+    token = Path.home() / ".ray" / "auth_token"
+    if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")) or token.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def _start(ray: Any, address: str | None, local: dict[str, Any]) -> None:
     """Connect to a cluster, or start one; Ray gives its own processes 30 s, which a busy machine may not do at once."""
     for left in reversed(range(1 if address else STARTS)):
@@ -125,7 +144,9 @@ def _start(ray: Any, address: str | None, local: dict[str, Any]) -> None:
             raise StageError(
                 f"Ray does not start: {str(error).strip() or type(error).__name__}",
                 where=f"--ray-address {address}" if address else "--engine ray",
-                remedy="see that `ray status` answers there, and that HOME and the temporary folder can be written"
+                remedy="see that `ray status` answers there, that HOME and the temporary folder can be written, and, "
+                "if the cluster asks for a token, that this machine has it: `ray get-auth-token` on the head, "
+                "~/.ray/auth_token here"
                 if address
                 else "see that HOME and the temporary folder can be written and that the machine is not too busy, "
                 "or take --engine local",

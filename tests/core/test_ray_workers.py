@@ -1,6 +1,7 @@
 """Ray as the engine: what does not answer, what no node can hold, and what Ray loses end in words."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -119,6 +120,54 @@ def test_an_address_that_does_not_answer_is_refused_at_once(tmp_path, scheme):
     assert caught.value.where == f"--ray-address {address}"
     assert "ray start --head" in caught.value.remedy
     assert time.monotonic() - start < 30
+
+
+ON_A_CLUSTER = """
+import sys
+from open_ml_embed.core.engine import Workers, run
+from open_ml_embed.core.store import Store
+from open_ml_embed.core.task import Task
+from tests.core.test_ray_workers import Does
+
+if __name__ == "__main__":
+    tasks = [Task("a", (), ""), Task("b", (), "")]
+    print(len(run(Does(), tasks, Store(sys.argv[1]), Workers("ray", 0, sys.argv[2]))))
+"""
+
+
+@pytest.mark.parametrize("head", ["token", "disabled"])
+def test_a_cluster_gets_the_token_that_is_on_this_machine(tmp_path, head):
+    """As a user has it: one command starts the head, another one builds on it, and neither names a token."""
+    pytest.importorskip("ray")
+    home, port = tmp_path / "home", free_port()
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text("a" * 64)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | {"HOME": str(home)}
+    ray = str(Path(sys.executable).parent / "ray")
+    options = [f"--port={port}", "--num-cpus=1", "--include-dashboard=false", f"--temp-dir=/tmp/ray-{port}", "--block"]
+    mode = {"RAY_AUTH_MODE": "disabled"} if head == "disabled" else {}
+    started = subprocess.Popen(
+        [ray, "start", "--head", *options], env=plain | mode, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not answers(port):
+            time.sleep(0.5)
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_CLUSTER, str(tmp_path / "work"), f"127.0.0.1:{port}"],
+            env=plain | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.split() == ["2"]
+    finally:
+        started.terminate()
+        started.wait()
+        shutil.rmtree(f"/tmp/ray-{port}", ignore_errors=True)
+
+
+def answers(port):
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 class BusyMachine:
