@@ -166,7 +166,7 @@ INNER = {
     "open_ml_embed/core/devices.py", "sources/fetch/hub_errors.py", "sources/fetch/url_errors.py",
     "curation/mining/topk/torch_backend.py", "curation/mining/teachers/sentence_transformer.py",
     "curation/mining/teachers/cross_encoder.py", "open_ml_embed/core/engine.py", "curation/publish/upload.py",
-    "curation/publish/private.py",
+    "curation/publish/private.py", "sources/masking.py",
 }  # fmt: skip
 """Modules in which some functions run only after another one has asked for the package."""
 

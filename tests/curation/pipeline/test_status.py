@@ -13,10 +13,11 @@ from curation.mining.step.row_alignment import Align
 from curation.mining.step.search import Search
 from curation.normalize.step import Normalize
 from curation.pipeline.status import OPERATIONS
+from curation.quality.step import Measure
 
 
 def test_the_counted_operations_are_those_of_the_steps():
-    steps = (Normalize, Identify, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
+    steps = (Normalize, Identify, Measure, Sign, Cluster, Contaminate, Collect, Embed, Search, Align)
     assert tuple(operation.name for operation in steps) == OPERATIONS
 
 
