@@ -61,8 +61,8 @@ PLACES = {"mix NAME": "retrieval", "show NAME": "squad", "show SOURCE": "squad",
 
 SESSION = "docs/python.md"
 """A page whose examples are one session, run by `tests/public/test_python_page.py`."""
-FIRST_DAY = "docs/first-day.md"
-"""A page whose commands are one session, run by `tests/test_first_day.py`."""
+RUN_WHOLE = {"docs/first-day.md", "docs/tutorial-slice.md", "docs/tutorial-train.md", "docs/tutorial-scale-out.md"}
+"""Pages whose commands are one session, run by `tests/test_first_day.py` and `tests/test_tutorials.py`."""
 WITHOUT_COMMANDS = {"docs/glossary.md"}
 
 
@@ -101,7 +101,7 @@ def place(tmp_path_factory) -> Path:
 
 def by_words() -> list[Printed]:
     """Every command once, however often the pages print it."""
-    return list({printed.words: printed for printed in commands() if printed.page != FIRST_DAY}.values())
+    return list({printed.words: printed for printed in commands() if printed.page not in RUN_WHOLE}.values())
 
 
 def leaf_of(program: str, words: tuple[str, ...]):
@@ -394,7 +394,7 @@ def test_yaml_on_the_pages_is_what_the_settings_take(block):
         Preset.model_validate({"seeds": [0], "mixes": {}, "train": {}} | data)
     elif block.page == "docs/mixes.md":
         Recipe.model_validate(data).filters.check(named(block), ROOT)
-    elif block.page in ("docs/experiments.md", FIRST_DAY):  # profiles by name
+    elif block.page in {"docs/experiments.md", *RUN_WHOLE}:  # profiles by name
         for section in data.values():
             Profile.model_validate(section)
     else:
