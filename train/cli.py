@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -88,9 +89,7 @@ def fit(
     """
     build, settings = _opened(profile, params, workers, engine, ray_address, changes or ())
     work, model = work or work_folder(build), model_folder(build)
-    from train.loop.fit import fit as train
-    from train.loop.preflight import outline
-    from train.loop.run import Run
+    from train.loop.record import is_complete
     from train.loop.upstream import check_mixes
 
     with ExitStack() as stack:
@@ -101,6 +100,14 @@ def fit(
             settings = trained_on(settings, mix_of(data, made))
             model = model.with_name(f"{model.name}-of-{data.name.partition('.')[0]}")
         check_mixes(params, [stage.mix for stage in settings.stages])
+        alone = "WORLD_SIZE" not in os.environ  # of several processes, only one speaks
+        if resume and alone and not dry_run and is_complete(settings, work, out or model):
+            say(f"{out or model} is complete for these settings and inputs; nothing to do")
+            return
+        from train.loop.fit import fit as train
+        from train.loop.preflight import outline
+        from train.loop.run import Run
+
         run = Run(settings, work, build.workers)
         if dry_run:
             say(outline(run))
@@ -215,23 +222,27 @@ def evaluate(
         return
     if model is None:
         _check_is_current(params, settings, folder, work)
-    settings = _on_available_device(settings)
-    from train.evaluation.evaluate import evaluate as measure
-    from train.evaluation.evaluate import show
-    from train.evaluation.heatmap import draw
+    from train.evaluation.results import show, standing, write
     from train.loop.upstream import check_mixes
 
     check_mixes(params, [settings.evaluation.mix])
-    result = measure(settings, folder, work, build.workers, named=model is not None)
+    said = f"{report} holds for this model, mix and settings; nothing to do"
+    result = standing(report, settings, folder, work, named=model is not None)
+    if result is None:
+        from train.evaluation.evaluate import evaluate as measure
+
+        said = f"written to {report}"
+        result = measure(_on_available_device(settings), folder, work, build.workers, named=model is not None)
+        write(report, result)
     if not as_json:
         show(result, Terminal(), metric)
     if picture is not None:
+        from train.evaluation.heatmap import draw
+
         draw(result, picture, metric=metric)
-    report.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(report, seal(result, _report(build).name))  # a report of another name is the same record
     if as_json:
         print_json(result)
-    say(f"written to {report}")
+    say(said)
 
 
 @app.command()
@@ -266,7 +277,8 @@ def export(
     from train.export.export import choose, instructed_by
     from train.export.export import export as write
     from train.export.prompts import prompts_for
-    from train.loop.run import description, load
+    from train.loop.record import description
+    from train.loop.run import load
 
     embedder, shape, tokenizer = load(folder, settings)
     cut = choose(shape, layers=layers, dim=dim, rank=rank)
@@ -494,11 +506,10 @@ def _only_with_mteb(**options: object) -> None:
 
 def _check_is_current(params: Path, settings: TrainSettings, folder: Path, work: Path) -> None:
     """Raise a StageError if the profile's own model is stale: trained with other settings or on other mixes."""
-    from train.loop.run import Run
     from train.loop.upstream import check_mixes, check_model, mixes_of
 
     check_mixes(params, mixes_of(settings))
-    check_model(Run(settings, work), folder)
+    check_model(settings, work, folder)
 
 
 def _evaluation_of(build: Build, folder: Path) -> dict[str, Any] | None:
@@ -508,7 +519,7 @@ def _evaluation_of(build: Build, folder: Path) -> dict[str, Any] | None:
         StageError: the evaluation is of another model.
 
     """
-    from train.loop.run import finished_key
+    from train.loop.record import finished_key
 
     path = _report(build)
     evaluation = read_record(path, remedy="run `train3d evaluate` again")

@@ -16,3 +16,5 @@ TRAINED, UNTRAINED = (f"{NATIVE}/{kind}.safetensors" for kind in ("trained", "un
 """The weights of a finished model under the trainer's own names, after training and before."""
 FACTORS = f"{NATIVE}/factors.safetensors"
 """The two factors of the token embedding, beside an export whose table is their product."""
+STORED = (FACTORS, TRAINED)
+"""Files of a model folder that have the factors of the token embedding, in the order in which they are looked for."""

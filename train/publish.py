@@ -15,7 +15,7 @@ from curation.publish.upload import File, Published, Repository, content_of, pub
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.listing import check_listed
 from open_ml_embed.core.optional import check_installed
-from train.loop.finished import CARD
+from train.loop.record import CARD
 from train.native import MODEL_LISTING, UNTRAINED
 
 TEXTS = (".json", ".md", ".py", ".txt", ".jinja")

@@ -34,6 +34,25 @@ def test_a_complete_run_is_not_run_again(fitted: Path, params, work, monkeypatch
     assert {p: p.stat().st_mtime_ns for p in fitted.rglob("*")} == before
 
 
+LOADED = """
+import sys
+from train.cli import app
+app(sys.argv[1:], standalone_mode=False)
+print(*({"torch", "transformers", "sentence_transformers"} & {*sys.modules}), "loaded")
+"""
+
+
+def test_what_is_complete_is_seen_without_loading_torch(fitted: Path, params, work, tmp_path) -> None:
+    """Seconds, each time a chain is run again."""
+    places = ["--params", str(params), "--work", str(work)]
+    evaluate = ["evaluate", *places, "--model", str(fitted), "--report", str(tmp_path / "report.json")]
+    CliRunner().invoke(cli.app, evaluate, catch_exceptions=False)
+    for words in (["fit", *places, "--out", str(fitted)], evaluate):
+        done = subprocess.run([sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True)
+        assert "nothing to do" in done.stderr
+        assert done.stdout.splitlines()[-1].split() == ["loaded"]
+
+
 def test_new_prompts_are_written_to_a_complete_run(fitted: Path, params, mix, work, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(Trainer, "__init__", lambda *_: pytest.fail("trained again"))
     out = shutil.copytree(fitted, tmp_path / fitted.name)

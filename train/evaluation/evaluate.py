@@ -8,21 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.text import Text
 
 from open_ml_embed.core.array_types import I32, I64
 from open_ml_embed.core.engine import Workers
 from open_ml_embed.core.errors import StageError
-from open_ml_embed.core.fitting_table import Table
 from train.config import TrainSettings
 from train.data.mix import Mix
 from train.data.token_store import HERE, Store
+from train.evaluation.results import HEADLINE, measured_on
 from train.evaluation.retrieval_metrics import Pool, make_pool, metrics, ranks
-from train.loop.run import DIGESTS, Shape, configure, finished_key, load, store_of
+from train.loop.record import DIGESTS
+from train.loop.run import Shape, configure, load, store_of
 from train.model.embedder import Embedder
-
-HEADLINE = "ndcg@10"
 
 
 def evaluate(
@@ -67,12 +64,7 @@ def evaluate(
         report["by_source"][name] = _by_source(store, pool, rows[-1][-1])
     before, after = (report[name][-1][HEADLINE] for name in ("untrained", "trained"))
     report["ratio_full_size"] = round(after / before, 4) if before else None
-    report["measured_on"] = {
-        "mix": {"folder": mix.root.name, "identity": mix.identity},
-        "settings": settings.evaluation.model_dump(mode="json", exclude={"mix"}),
-        "model": {"key": finished_key(folder), "named": named},
-    }
-    return report
+    return report | {"measured_on": measured_on(settings, folder, work, named=named)}
 
 
 @torch.no_grad()
@@ -97,39 +89,3 @@ def _by_source(store: Store, pool: Pool, positive_ranks: I64) -> dict[str, dict[
 
 def _sources(store: Store, codes: I32) -> list[str]:
     return sorted({store.datasets[code].source for code in np.unique(codes)})
-
-
-def show(report: dict[str, Any], console: Console, metric: str = HEADLINE) -> None:
-    """Print a heat map for each embedding rank: layers × dimensions, the untrained model's value in brackets."""
-    trained, untrained = report["trained"], {_size_of(c): c[metric] for c in report["untrained"]}
-    top = max(c[metric] for c in trained) or 1.0
-    dims = sorted({c["dim"] for c in trained})
-    for rank in sorted({c["rank"] for c in trained}):
-        table = Table(title=f"{metric}, embedding rank {rank} (untrained in brackets)", title_justify="left")
-        table.add_column("layers", justify="right")
-        for dim in dims:
-            table.add_column(f"dim {dim}", justify="right")
-        for layers in sorted({c["layers"] for c in trained}):
-            cells = [c for c in trained if (c["layers"], c["rank"]) == (layers, rank)]
-            cells.sort(key=lambda cell: int(cell["dim"]))
-            shown = [
-                Text.assemble((f"{c[metric]:.3f}", _heat(c[metric] / top)), f" ({untrained[_size_of(c)]:.3f})")
-                for c in cells
-            ]
-            table.add_row(str(layers), *shown)
-        console.print(table)
-    before, after = untrained[_size_of(trained[-1])], trained[-1][metric]
-    console.print(
-        f"{report['queries']} queries in {report['documents']} documents; "
-        f"full size: {after:.4f}, untrained {before:.4f}" + (f", {after / before:.1f} times as much" if before else "")
-    )
-
-
-def _size_of(cell: dict[str, Any]) -> tuple[int, int, int]:
-    return cell["layers"], cell["dim"], cell["rank"]
-
-
-def _heat(share: float) -> str:
-    """Return the color for a share (0 … 1) of the best value: from blue over green to red."""
-    steps = ("blue", "cyan", "green", "yellow", "red")
-    return steps[min(len(steps) - 1, int(share * len(steps)))]

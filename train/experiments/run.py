@@ -30,7 +30,8 @@ from train.evaluation.retrieval_metrics import Pool, make_pool, metrics
 from train.experiments.plan import Point, Preset, merged
 from train.experiments.variants import write_variant
 from train.loop.fit import fit
-from train.loop.run import DIGESTS, Run, Shape, configure, finished_key, load, store_of
+from train.loop.record import DIGESTS, finished_key
+from train.loop.run import Run, Shape, configure, load, store_of
 from train.model.embedder import Embedder
 from train.model.prune import write_pruned
 

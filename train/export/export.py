@@ -21,7 +21,8 @@ from open_ml_embed.factorized import embedding, modeling
 from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.export.backbone_files import write_config, write_tokenizer
 from train.export.model_folder import write_layout
-from train.loop.run import Shape, description
+from train.loop.record import description
+from train.loop.run import Shape
 from train.model.architectures import backbone_name
 from train.model.embedder import Embedder
 from train.model.lora import plain_state

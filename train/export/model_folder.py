@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from open_ml_embed.core.files import write_whole
 from open_ml_embed.core.hashing import canonical_json
 from train.config import PoolingMode
+from train.export.prompts import write_prompts
 
 MODULES = "sentence_transformers.models"
 """Module path that all versions of sentence-transformers and the common servers know."""
-PROMPTS = "config_sentence_transformers.json"
 POOLING: dict[PoolingMode, str] = {"last": "lasttoken", "mean": "mean_tokens", "cls": "cls_token"}
 POOLING_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
@@ -62,22 +62,6 @@ def write_layout(
     _write(folder / "1_Pooling" / "config.json", modes)
     if dim < hidden:
         _write_dense(folder / "2_Dense", hidden, dim)
-
-
-def write_prompts(folder: Path, prompts: Mapping[str, str]) -> None:
-    """Write the file that holds the prompts of a folder."""
-    write_whole(folder / PROMPTS, _prompts_file(prompts))
-
-
-def has_prompts(folder: Path, prompts: Mapping[str, str]) -> bool:
-    """Tell whether a folder has the file that `write_prompts` writes."""
-    path = folder / PROMPTS
-    return path.is_file() and path.read_bytes() == _prompts_file(prompts)
-
-
-def _prompts_file(prompts: Mapping[str, str]) -> bytes:
-    fields = {"prompts": dict(prompts), "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    return canonical_json({"model_type": "SentenceTransformer", **fields})
 
 
 def _write_dense(folder: Path, hidden: int, dim: int) -> None:

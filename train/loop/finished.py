@@ -8,17 +8,9 @@ from open_ml_embed.core.files import write_whole
 from train.export.card import Card
 from train.export.export import choose, export
 from train.export.prompts import prompts_for
-from train.loop.run import Run, describe, description, shape_of
+from train.loop.record import CARD, description
+from train.loop.run import Run, describe, shape_of
 from train.model.embedder import Embedder
-
-CARD = "README.md"
-STAGES = "-stages"
-"""What the name of the folder beside the finished model ends with that holds the models after the earlier stages."""
-
-
-def stage_folder(out: Path, stage: str) -> Path:
-    """Return the folder of the model after an earlier stage, beside the finished model `out`."""
-    return out.with_name(out.name + STAGES) / stage
 
 
 def write_folder(run: Run, model: Embedder, folder: Path, *, until: int | None = None, writes: bool = True) -> None:

@@ -14,13 +14,13 @@ from train.distributed.parallel import leads, leave
 from train.export.adapter import FOLDER as ADAPTER
 from train.export.adapter import write_adapter
 from train.export.export import choose
-from train.export.model_folder import has_prompts, write_prompts
-from train.export.prompts import prompts_for
-from train.loop.finished import stage_folder, write_card, write_folder
+from train.export.prompts import has_prompts, prompts_for, write_prompts
+from train.loop.finished import write_card, write_folder
 from train.loop.loop import Trainer
 from train.loop.metrics import watched
+from train.loop.record import description, finished_key, stage_folder
 from train.loop.repair import has_weights, mend, stage_folders
-from train.loop.run import Run, description, finished_key
+from train.loop.run import Run
 from train.loop.stages import StageState
 from train.model.lora import plain_state
 from train.model.tensor_files import write_tensors

@@ -35,7 +35,8 @@ from train.loop.loss_memory import loss_bytes
 from train.loop.memory_estimate import estimate
 from train.loop.optimizers import check_optimizer, make_optimizer, moments_of, set_rate
 from train.loop.preflight import check
-from train.loop.run import ROUNDING, Run, Shape, configure
+from train.loop.record import ROUNDING
+from train.loop.run import Run, Shape, configure
 from train.loop.schedule import learning_rate
 from train.loop.stages import Material, StageState, feed_of, open_stage
 from train.loop.step import backward

@@ -7,39 +7,17 @@ from pathlib import Path
 
 from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import remove
-from open_ml_embed.core.hashing import hash_file
-from open_ml_embed.core.listing import damaged_in
-from open_ml_embed.core.sealed import DamagedRecordError
 from train.distributed.parallel import leads
 from train.export.adapter import FOLDER as ADAPTER
-from train.export.model_folder import PROMPTS
+from train.export.prompts import PROMPTS
 from train.loop import checkpoint
-from train.loop.finished import CARD, stage_folder, write_folder
-from train.loop.run import Run, description, finished_key
+from train.loop.finished import write_folder
+from train.loop.record import CARD, damage, finished_key, stage_folder
+from train.loop.run import Run
 from train.model.tensor_files import write_tensors
 from train.native import MODEL_LISTING, RUN, TRAINED, UNTRAINED
 
 AGAIN = "`train3d fit --no-resume` trains again"
-
-
-def damage(folder: Path) -> dict[str, str]:
-    """Return the files of a model's folder that are not as they were written: path below the folder → what is wrong.
-
-    If the listing itself is damaged, only the weights are believed, of which `run.json` has the hash too.
-    """
-    wrong = "is missing"
-    try:
-        found = damaged_in(folder, MODEL_LISTING)
-    except DamagedRecordError as error:
-        found, wrong = None, error.what
-    if found is not None:
-        return found
-    weights = folder / TRAINED
-    try:
-        whole = weights.is_file() and description(folder).get("weights") == hash_file(weights)
-    except DamagedRecordError:
-        whole = False
-    return {MODEL_LISTING: wrong} if whole else {MODEL_LISTING: wrong, TRAINED: "cannot be checked"}
 
 
 def has_weights(run: Run, out: Path) -> bool:

@@ -17,7 +17,7 @@ from open_ml_embed.core.errors import StageError
 from open_ml_embed.core.files import whole_folder, write_whole
 from open_ml_embed.core.hashing import digest
 from open_ml_embed.core.listing import check_listed, hash_of, is_as_listed, write_listing
-from open_ml_embed.core.sealed import DamagedRecordError, read_sealed, seal
+from open_ml_embed.core.sealed import seal
 from train.config import Pretrained, TrainSettings
 from train.config_file import dims_of, layers_of, ranks_of
 from train.data.long_texts import CHARACTERS_A_TOKEN
@@ -25,28 +25,26 @@ from train.data.mix import Mix
 from train.data.token_store import HERE, Store, open_store
 from train.data.tokenizer import encoder_of, load_pretrained, load_saved, train_tokenizer, wrap
 from train.loop.checkpoint import load_weights
-from train.loop.keys import content_digest
+from train.loop.record import (
+    REFRESHED,
+    VERSION,
+    description,
+    finished_key,
+    key_after,
+    key_of,
+    made_from,
+    mixes_of,
+)
 from train.model.embedder import Embedder, backbone_config, build_backbone, empty_embedder
 from train.model.embedding import nest
 from train.model.sizes import Sizes, sizes_of
-from train.model.stored_weights import FILES, first_state, stored_factors
+from train.model.stored_weights import first_state, stored_factors
 from train.model.tensor_files import LazyTensor
 from train.native import MODEL_LISTING, NATIVE, RUN, TRAINED, UNTRAINED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
-REFRESHED = ("README.md", "config_sentence_transformers.json", "train3d/run.json")
-"""Files that are not in the listing of a model folder: `fit.refresh` writes them anew, and `run.json` has a digest."""
-VERSION = 3
-ROUNDING = ("chunk_tokens", "compile", "parallel", "threads", "device")
-"""Settings that change the order of sums, and so the last bits of the results."""
-NOT_IN_KEY = {
-    "evaluation", "export", "watching", "memory", "checkpoint_every", "checkpoint_async", "checkpoints_kept",
-    "prefetch", "precision", *ROUNDING
-}  # fmt: skip
-"""Settings that a run may change without starting again. The precision is in the key as what it comes to."""
-DIGESTS = "digests.json"
 WEIGHTS = {"trained": TRAINED, "untrained": UNTRAINED}
 
 
@@ -71,7 +69,7 @@ class Run:
     @cached_property
     def mixes(self) -> tuple[Mix, ...]:
         """The mixes of the stages, in the order of the stages."""
-        return tuple(Mix(Path(stage.mix), self.work / DIGESTS) for stage in self.settings.stages)
+        return mixes_of(self.settings, self.work)
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -93,11 +91,11 @@ class Run:
     @cached_property
     def key(self) -> str:
         """Hash of the settings that training depends on and of all its inputs."""
-        return digest(self.made_from({}))
+        return key_of(self.settings, self.mixes, self.work)
 
     def key_after(self, stages: int) -> str:
         """Return what is recorded as the key of the model after some of the stages."""
-        return f"{self.key} after {stages} stages"
+        return key_after(self.key, stages)
 
     def made_from(self, then: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that training depends on, and hashes of all its inputs.
@@ -110,31 +108,7 @@ class Run:
             StageError: an input is missing.
 
         """
-        settings = self.settings.model_dump(mode="json", exclude=NOT_IN_KEY)
-        settings["precision"] = self.settings.arithmetic
-        if self.settings.checkpoints_averaged is not None:
-            settings["checkpoint_every"] = self.settings.checkpoint_every
-        stages = {stage.pop("name"): stage for stage in settings.pop("stages")}
-        before, mixes = then.get("mixes", {}), {}
-        for name, mix in zip(stages, self.mixes, strict=True):
-            del stages[name]["mix"]
-            mixes[name] = before[name] if name in before and not mix.root.is_dir() else mix.identity
-        backbone = None
-        if isinstance(self.settings.backbone, Pretrained):
-            folder = Path(self.settings.backbone.path)
-            files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-            files += [folder / name for name in FILES if (folder / name).is_file()]
-            backbone = content_digest(files, remembered=self.work / DIGESTS) if files else then.get("backbone")
-            if backbone is not None:  # the path of a folder differs between machines
-                del settings["backbone"]["path"]
-        settings["stages"] = stages
-        return {
-            "version": VERSION,
-            "settings": {"train": settings},
-            "stage_order": list(stages),
-            "mixes": mixes,
-            "backbone": backbone,
-        }
+        return made_from(self.settings, self.mixes, self.work, then)
 
     @property
     def folder(self) -> Path:
@@ -268,27 +242,9 @@ def describe(folder: Path, run: Run, shape: Shape, config: PretrainedConfig, *, 
     write_whole(folder / RUN, seal(data, Path(RUN).name))
 
 
-def description(folder: Path) -> dict[str, Any]:
-    """Return what `describe` wrote about the complete run in a model folder; empty if there is none.
-
-    Raises:
-        DamagedRecordError: the file is damaged.
-
-    """
-    return read_sealed(folder / RUN, remedy="run `train3d fit` again") or {}
-
-
 def shape_of(folder: Path) -> Shape:
     """Return the nested sizes of the finished model in a folder."""
     return Shape(**{name: tuple(values) for name, values in description(folder)["shape"].items()})
-
-
-def finished_key(folder: Path) -> str | None:
-    """Return the key of the complete run in a model folder; None if there is none, or if its record is damaged."""
-    try:
-        return description(folder).get("key")
-    except DamagedRecordError:
-        return None
 
 
 def load(

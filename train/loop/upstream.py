@@ -9,7 +9,8 @@ from curation.pipeline.freshness import Checker, differences
 from curation.pipeline.opening import open_build
 from open_ml_embed.core.errors import StageError
 from train.config import TrainSettings
-from train.loop.run import Run, description
+from train.loop.record import description, made_from
+from train.loop.record import mixes_of as mixes_trained_on
 
 
 def check_mixes(params: Path, mixes: Iterable[str]) -> None:
@@ -48,8 +49,13 @@ def steps_beside(params: Path, mix: Path) -> str | None:
     return out.name if any((out / "steps").glob("*.json")) else None
 
 
-def check_model(run: Run, folder: Path) -> None:
+def check_model(settings: TrainSettings, work: Path, folder: Path) -> None:
     """Raise an error if a finished model was trained with other settings or on other mixes than the present ones.
+
+    Args:
+        settings: the `train` section of the profile.
+        work: the work folder.
+        folder: the model folder.
 
     Raises:
         StageError: it was, or there is no finished model.
@@ -62,7 +68,8 @@ def check_model(run: Run, folder: Path) -> None:
     if not isinstance(then, dict):
         changes = ["it was made by an older version"]
     else:
-        changes = list(differences(then, run.made_from(then)))
+        now = made_from(settings, mixes_trained_on(settings, work), work, then)
+        changes = list(differences(then, now))
     if changes:
         raise StageError(
             f"the model is stale: {changes[0]}",

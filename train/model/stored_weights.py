@@ -24,13 +24,11 @@ from open_ml_embed.factorized.embedding import FactorizedEmbedding
 from train.config import Pretrained
 from train.model.architectures import BACKBONE, backbone_name
 from train.model.tensor_files import INDEX, SINGLE, LazyTensor, open_tensors
-from train.native import FACTORS, TRAINED
+from train.native import STORED
 
 if TYPE_CHECKING:
     from train.model.embedder import Embedder
 
-FILES = (FACTORS, TRAINED)
-"""Files that may hold the factors."""
 UPSTREAM = ("U.pth", "V.pth")
 CHECKED_ROWS = 64
 TOLERANCE = 0.02
@@ -83,7 +81,7 @@ def stored_factors(backbone: Pretrained) -> Factors | None:
         StageError: they cannot be read.
 
     """
-    for name in FILES:
+    for name in STORED:
         file = _file(backbone, name)
         tensors = {} if file is None else open_tensors([file])
         prefix = next((key.removesuffix("left") for key in tensors if key.rpartition(".")[2] == "left"), None)

@@ -33,7 +33,8 @@ from train.data.token_store import Store
 from train.data.tokenizer import encoder_of, load_pretrained
 from train.distributed.parallel import Group
 from train.loop.keys import content_digest
-from train.loop.run import DIGESTS, Run
+from train.loop.record import DIGESTS
+from train.loop.run import Run
 from train.model.embedder import Embedder, build_backbone
 from train.model.embedding import nest
 from train.model.sizes import sizes_of

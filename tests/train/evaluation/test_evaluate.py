@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from train.cli import app
+from train.evaluation import evaluate as evaluation
 from train.evaluation.retrieval_metrics import Pool, make_pool, metrics, ranks
 from train.loop.run import Run
 
@@ -99,3 +100,31 @@ def test_evaluation_covers_every_size_and_training_helped(
     for text in ("rank 8", "rank 16", "20 queries in 34 documents"):
         assert text in picture
     assert {s: v["queries"] for s, v in report["by_source"]["trained"].items()}.keys() == {"alpha", "beta"}
+
+
+def test_results_that_hold_are_shown_and_not_measured_again(fitted, params, work, tmp_path, monkeypatch) -> None:
+    report = tmp_path / "report.json"
+    fixed = ["evaluate", "--params", str(params), "--model", str(fitted), "--work", str(work), "--report", str(report)]
+
+    def run(*more: str) -> tuple[str, str]:
+        result = CliRunner().invoke(app, [*fixed, *more], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.stdout, result.stderr
+
+    measured, said = run()
+    assert f"written to {report}" in said
+    whole = report.read_bytes()
+    fewer = ["--set", "evaluation.queries=5"]
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("measured again"))
+        shown, said = run()
+        assert shown == measured
+        assert "nothing to do" in said
+        for report_as_it_was, options in ((whole, fewer), (whole[:-9], []), (b"[]", [])):
+            report.write_bytes(report_as_it_was)
+            with pytest.raises(pytest.fail.Exception, match="measured again"):
+                run(*options)
+    run()
+    assert report.read_bytes() == whole
+    run(*fewer)
+    assert json.loads(report.read_bytes())["queries"] == 5

@@ -14,7 +14,7 @@ from train.evaluation.mteb.nested import NestedModel
 from train.export.export import Cut, instructed_by
 from train.export.prompts import LAYOUT
 from train.loop.keys import content_digest
-from train.loop.run import DIGESTS
+from train.loop.record import DIGESTS
 from train.native import NATIVE
 
 

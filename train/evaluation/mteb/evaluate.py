@@ -17,7 +17,8 @@ from train.evaluation.mteb.nested import NestedModel
 from train.evaluation.mteb.report import report_of
 from train.evaluation.mteb.run import Job, Outcome, check_weights, is_local, jobs_of, left_of, offline, run
 from train.export.export import Cut, choose, instructed_by
-from train.loop.run import configure, finished_key, load, shape_of
+from train.loop.record import finished_key
+from train.loop.run import configure, load, shape_of
 
 
 @dataclass(frozen=True)
