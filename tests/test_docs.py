@@ -130,11 +130,17 @@ def try_ours(printed: Printed) -> str:
     program, *words = printed.words
     words = [PLACES.get(f"{before} {word}", word) for before, word in zip(["", *words], words, strict=False)]
     leaf, path = leaf_of(program, tuple(words))
+    if words in (["--install-completion"], ["--show-completion"]):  # they write into the user's shell, or need one
+        assert words[0] in {option for parameter in leaf.params for option in parameter.opts}
+        return "parsed"
     assert path, "no such verb"
     verb, options = " ".join(path), {parameter.name for parameter in leaf.params}
     if words == path and any(parameter.required for parameter in leaf.params):
         invoke(program, [*words, "--help"])  # the name of a verb, in a sentence
         return "run"
+    if "--watch" in words:  # it goes on until it is stopped
+        parse(leaf, words[len(path) :])
+        return "parsed"
     if "--help" in words or verb in READS:
         invoke(program, words)
         return "run"

@@ -74,9 +74,12 @@ _PART = """# Scale: some sources, larger
 
 {of_sources}
 
-The largest process of all steps took {peak:,.0f} MiB. What was planted:
+The largest process of all steps took {peak:,.0f} MiB.
 
 {planted}
+
+The run fails unless the records of every raw file are as many as were written, and the verdicts of each mix add up to
+the rows.
 
 ## The whole corpus
 
@@ -160,7 +163,10 @@ def write_part(figures: Figures, folder: Path, note: str = "") -> None:
             ["| source | rows |", "| --- | --- |", *(f"| {name} | {rows:,} |" for name, rows in sources.items())]
         ),
         peak=max(cost["largest"] for cost in figures.steps.values()) / 2**20,
-        planted=planted_table(figures),
+        planted=f"What was planted:\n\n{planted_table(figures)}"
+        if any(counts["planted"] for counts in figures.planted.values())
+        else "Duplicates, leaks and broken records are planted in files whose records are whole pairs; the files of\n"
+        "these sources are others.",
         corpus=CORPUS,
         times=times,
         whole="\n".join(lines),
