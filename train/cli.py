@@ -25,7 +25,7 @@ from curation.cli.options import (
     with_version,
     with_volume,
 )
-from curation.cli.publish import Branch, Endpoint, Public
+from curation.cli.publish import Branch, Endpoint, Public, print_published
 from curation.pipeline.lock import LIVE_TRAINING
 from curation.pipeline.opening import PARAMS, open_build
 from open_ml_embed.core.errors import SettingsError, StageError
@@ -379,12 +379,7 @@ def publish(
     if as_json:
         print_json({**asdict(done), "public": public, "dry_run": dry_run})
         return
-    if dry_run:
-        for name, size in done.files.items():
-            say(f"  {name}: {size:,} bytes")
-    state = "would be uploaded" if dry_run else f"at {done.commit}"
-    seen = "everybody can read it" if public else "private"
-    say(f"{folder} to {to} ({seen}): {len(done.files)} files, {sum(done.files.values()):,} bytes, {state}")
+    print_published(str(folder), to, done, public=public, dry_run=dry_run)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from curation.cli.mixes import find_mix
 from curation.cli.options import AsJson, DryRun, Params, ProfileName
 from curation.pipeline.opening import PARAMS
 from open_ml_embed.core.printing import print_json, print_text
+
+if TYPE_CHECKING:
+    from curation.publish.upload import Published
 
 Public = Annotated[bool, typer.Option("--public", help="Let everybody read it; a new repository is private without.")]
 Branch = Annotated[str, typer.Option(help="To commit to; made if it is not there.")]
@@ -58,15 +61,27 @@ def publish(
             {**asdict(done.published), "without": asdict(left) if left else None, "public": public, "dry_run": dry_run}
         )
         return
-    if dry_run:
-        for name, size in done.published.files.items():
-            print_text(f"  {name}: {size:,} bytes")
     if left:
         counts = f"{left.samples:,} samples, {left.documents:,} documents, {left.negatives:,} negatives"
         print_text(f"left out with {', '.join(without or ())}: {counts}")
-    files = done.published.files
+    print_published(mix, to, done.published, public=public, dry_run=dry_run)
+
+
+def print_published(what: str, to: str, done: Published, *, public: bool, dry_run: bool) -> None:
+    """Print what is in a repository of the Hub now, or would be.
+
+    Args:
+        what: mix or model.
+        to: the repository.
+        done: what publishing returned.
+        public: whether everybody can read a new repository.
+        dry_run: whether nothing was uploaded; then every file is listed.
+
+    """
+    for name, size in done.files.items() if dry_run else ():
+        print_text(f"  {name}: {size:,} bytes")
     seen = "everybody can read it" if public else "private"
-    state = "would be uploaded" if dry_run else f"at {done.published.commit}"
-    print_text(f"{mix} → {to} ({seen}): {len(files)} files, {sum(files.values()):,} bytes, {state}")
-    if done.published.removed:
-        print_text(f"  removed there: {', '.join(done.published.removed[:5])}")
+    state = "would be uploaded" if dry_run else f"at {done.commit}"
+    print_text(f"{what} → {to} ({seen}): {len(done.files)} files, {sum(done.files.values()):,} bytes, {state}")
+    if done.removed:
+        print_text(f"  removed there: {', '.join(done.removed[:5])}")
