@@ -21,7 +21,7 @@ from tests.train.loop.test_loop import facts, fresh
 from train.data.feed import Feed
 from train.data.mapped_pages import PAGE, MappedPages
 from train.data.memmap_columns import Column, Ragged
-from train.loop import loop
+from train.loop import stages
 from train.loop.loop import Trainer
 
 
@@ -189,14 +189,14 @@ def test_steps_are_the_same_bits_with_and_without(settings, work, tmp_path: Path
 
 
 def test_an_error_of_the_thread_ends_the_run_and_its_checkpoints_stay(settings, work, tmp_path, monkeypatch) -> None:
-    own = loop.make_batch
+    own = stages.make_batch
 
     def make(store, plan, step, **named):
         if step == 6:
             raise OSError(5, "Input/output error", "documents-00000.ids.arrow")
         return own(store, plan, step, **named)
 
-    monkeypatch.setattr(loop, "make_batch", make)
+    monkeypatch.setattr(stages, "make_batch", make)
     trainer, entries = Trainer(fresh(settings, work, tmp_path)), []
     with pytest.raises(OSError, match=r"documents-00000\.ids\.arrow"):
         entries += trainer.steps()

@@ -13,7 +13,7 @@ from open_ml_embed.core.errors import StageError
 from tests.train.loop.test_loop import facts, fresh
 from train.config import Validation
 from train.evaluation.validation import Validator
-from train.loop import loop
+from train.loop import stages
 from train.loop.loop import Trainer
 from train.loop.run import Run
 
@@ -115,6 +115,6 @@ def test_a_stage_ends_when_nothing_becomes_better(settings, work, tmp_path, monk
 
 
 def test_a_mix_without_held_out_samples_is_refused(settings, work, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(loop.Validator, "rows", {})
+    monkeypatch.setattr(stages.Validator, "rows", {})
     with pytest.raises(StageError, match="no held-out samples"):
         Trainer(fresh(with_validation(settings), work, tmp_path))
