@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from train.experiments import plan, report
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "experiments.md"
+SECTION = re.compile(r"^(?=### )", re.MULTILINE)
+NAMED = re.compile(r"^`train3d experiment ([\w-]+)`$", re.MULTILINE)
 MARKS = ("<!-- experiments -->\n", "<!-- /experiments -->\n")
 
 
@@ -33,11 +36,13 @@ def section(results: Path, name: str) -> str:
 
 
 def write_docs(results: Path) -> None:
-    """Write the sections of all finished experiments between the marks of the page."""
-    finished = [name for name in plan.names() if (results / f"{name}-small.json").is_file()]
+    """Write the sections of the finished experiments between the marks of the page; others stay as they are."""
     before, _, rest = PAGE.read_text("utf-8").partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    text = "\n".join(section(results, name) for name in finished)
+    written, _, after = rest.partition(MARKS[1])
+    there = {found[1]: part for part in SECTION.split(written) if (found := NAMED.search(part))}
+    made = {name: section(results, name) for name in plan.names() if (results / f"{name}-small.json").is_file()}
+    both = there | made
+    text = "\n".join(f"{both[name].rstrip()}\n" for name in plan.names() if name in both)
     PAGE.write_text(f"{before}{MARKS[0]}{text}{MARKS[1]}{after}", "utf-8")
 
 

@@ -35,7 +35,8 @@ class MixVariant(Section):
     subsets: int | None = Field(default=None, ge=1)
     """Take the samples of so many largest subsets only: a batch holds one subset, and is small in a small one."""
     rows: int | None = Field(default=None, ge=1)
-    """Take at most so many training samples, evenly spaced, and the documents that the samples refer to."""
+    """Take at most so many training samples, those with the smallest row ids, and the documents that they refer to.
+    Row ids are hashes, so two mixes that differ in a few samples give the same ones but for these."""
     masks: bool = True
     """False: no document or query counts as a near-duplicate of another, so none is masked."""
     needed: bool = True

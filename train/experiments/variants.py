@@ -43,8 +43,8 @@ def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
         largest = _largest([samples[path] for path in train], variant.subsets)
         samples = {path: table.filter(pc.is_in(_subset_of(table), largest)) for path, table in samples.items()}
     if variant.rows is not None:
-        step = max(1, -(-sum(samples[path].num_rows for path in train) // variant.rows))
-        samples |= {path: samples[path].take(pa.array(np.arange(0, samples[path].num_rows, step))) for path in train}
+        last = _nth([samples[path]["row_id"] for path in train], variant.rows)
+        samples |= {path: samples[path].filter(pc.less_equal(samples[path]["row_id"], last)) for path in train}
     documents = pa.concat_tables([pq.read_table(path) for path in mix.files("documents")])
     if variant.negatives != "as-mined":
         pools = _Pools(documents)
@@ -65,6 +65,12 @@ def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
             pq.write_table(table, filled / "samples" / path.name)
         pq.write_table(documents, filled / "documents" / "documents-00000.parquet")
     return to
+
+
+def _nth(columns: list[pa.ChunkedArray], number: int) -> pa.Scalar:
+    """Return the value of that rank, from 1, among the values of all columns; the largest if there are fewer."""
+    values = pc.sort_indices(together := pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
+    return together[values[min(number, len(values)) - 1].as_py()]
 
 
 def _subset_of(table: pa.Table) -> pa.ChunkedArray:
