@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModel, AutoTokenizer, Qwen3Config
 from typer.testing import CliRunner
 
 from tests.support.synthetic import params_for, write_mix, write_params
@@ -55,3 +56,16 @@ def fitted(params: Path, work: Path, tmp_path_factory: pytest.TempPathFactory) -
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def teacher(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wider and deeper model with the student's tokenizer."""
+    folder = tmp_path_factory.mktemp("teacher")
+    tokenizer = AutoTokenizer.from_pretrained(fitted)
+    config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=40, intermediate_size=48, num_hidden_layers=5,
+                         head_dim=16, num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
+    torch.manual_seed(1)
+    AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -69,8 +69,8 @@ def write_variant(mix: Mix, variant: MixVariant, folder: Path) -> Path:
 
 def _nth(columns: list[pa.ChunkedArray], number: int) -> pa.Scalar:
     """Return the value of that rank, from 1, among the values of all columns; the largest if there are fewer."""
-    values = pc.sort_indices(together := pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
-    return together[values[min(number, len(values)) - 1].as_py()]
+    values = pa.chunked_array([chunk for column in columns for chunk in column.chunks])
+    return values[pc.sort_indices(values)[min(number, len(values)) - 1].as_py()]
 
 
 def _subset_of(table: pa.Table) -> pa.ChunkedArray:

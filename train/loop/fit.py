@@ -18,8 +18,8 @@ from train.export.prompts import has_prompts, prompts_for, write_prompts
 from train.loop.finished import write_card, write_folder
 from train.loop.loop import Trainer
 from train.loop.metrics import watched
-from train.loop.record import description, finished_key, stage_folder
-from train.loop.repair import has_weights, mend, stage_folders
+from train.loop.record import description, finished_key, stage_folder, stage_folders
+from train.loop.repair import has_weights, mend
 from train.loop.run import Run
 from train.loop.stages import StageState
 from train.model.lora import plain_state
@@ -47,7 +47,7 @@ def fit(run: Run, out: Path, *, resume: bool, say: Callable[[str], None]) -> boo
         return True
     if leads():
         done = "what was damaged is written again" if mend(run, out, say) else "nothing to do"
-        refreshed = [refresh(run, folder) for folder in (out, *stage_folders(run, out))]
+        refreshed = [refresh(run, folder) for folder in (out, *stage_folders(run.settings, out))]
         if any(refreshed):
             done = "its prompts are now those of `export.prompts`"
         say(f"{out} is complete for these settings and inputs; {done}")

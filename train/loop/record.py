@@ -128,6 +128,14 @@ def stage_folder(out: Path, stage: str) -> Path:
     return out.with_name(out.name + STAGES) / stage
 
 
+def stage_folders(settings: TrainSettings, out: Path) -> dict[Path, int]:
+    """Return the folders of the models after earlier stages that there are, and how many stages each was trained in."""
+    if not settings.export.stages:
+        return {}
+    folders = {stage_folder(out, stage.name): number for number, stage in enumerate(settings.stages[:-1], 1)}
+    return {folder: number for folder, number in folders.items() if folder.is_dir()}
+
+
 def key_after(key: str, stages: int) -> str:
     """Return what is recorded as the key of the model after some of the stages of a run."""
     return f"{key} after {stages} stages"
@@ -148,12 +156,8 @@ def is_complete(settings: TrainSettings, work: Path, out: Path) -> bool:
     key = finished_key(out)
     if key is None or key != key_of(settings, mixes_of(settings, work), work):
         return False
-    folders = {out: key}
-    for number, stage in enumerate(settings.stages[:-1] if settings.export.stages else (), 1):
-        folder = stage_folder(out, stage.name)
-        if folder.is_dir():
-            folders[folder] = key_after(key, number)
-    return all(finished_key(folder) == wanted and _is_whole(settings, folder) for folder, wanted in folders.items())
+    keys = {out: key} | {folder: key_after(key, number) for folder, number in stage_folders(settings, out).items()}
+    return all(finished_key(folder) == wanted and _is_whole(settings, folder) for folder, wanted in keys.items())
 
 
 def _is_whole(settings: TrainSettings, folder: Path) -> bool:

@@ -12,7 +12,7 @@ from train.export.adapter import FOLDER as ADAPTER
 from train.export.prompts import PROMPTS
 from train.loop import checkpoint
 from train.loop.finished import write_folder
-from train.loop.record import CARD, damage, finished_key, stage_folder
+from train.loop.record import CARD, damage, finished_key, stage_folders
 from train.loop.run import Run
 from train.model.tensor_files import write_tensors
 from train.native import MODEL_LISTING, RUN, TRAINED, UNTRAINED
@@ -58,18 +58,9 @@ def mend(run: Run, out: Path, say: Callable[[str], None]) -> bool:
 
     """
     mended = _mended(run, out, None, say)
-    for folder, number in stage_folders(run, out).items():
+    for folder, number in stage_folders(run.settings, out).items():
         mended = _mended(run, folder, number, say) or mended
     return mended
-
-
-def stage_folders(run: Run, out: Path) -> dict[Path, int]:
-    """Return the folders of the models after earlier stages that there are, and how many stages each was trained in."""
-    if not run.settings.export.stages:
-        return {}
-    names = [stage.name for stage in run.settings.stages[:-1]]
-    folders = {stage_folder(out, name): number for number, name in enumerate(names, 1)}
-    return {folder: number for folder, number in folders.items() if folder.is_dir()}
 
 
 def _mended(run: Run, folder: Path, until: int | None, say: Callable[[str], None]) -> bool:

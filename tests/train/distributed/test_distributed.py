@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModel, AutoTokenizer, Qwen3Config
 
 from open_ml_embed.core.errors import SettingsError
 from tests.support import processes, reference
@@ -127,19 +126,6 @@ def test_a_run_of_two_processes_is_that_of_one(settings, work, tmp_path, fitted,
     together = fit(settings, work, tmp_path, 2, parallel=parallel)
     assert_the_same_training(alone, together, 6)
     assert (tmp_path / "work" / "runs").glob("*/checkpoints/*/position.json")
-
-
-@pytest.fixture(scope="module")
-def teacher(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A deeper model with the student's tokenizer."""
-    folder = tmp_path_factory.mktemp("teacher")
-    tokenizer = AutoTokenizer.from_pretrained(fitted)
-    config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=5,
-                         head_dim=16, num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
-    torch.manual_seed(1)
-    AutoModel.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.slow

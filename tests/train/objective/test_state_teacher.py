@@ -82,19 +82,6 @@ def test_a_query_with_fewer_negatives_counts_as_much() -> None:
     assert_same(torch.stack([part.total for part in parts]).sum(), whole.total, leaves)
 
 
-@pytest.fixture(scope="module")
-def teacher(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wider and deeper model with the student's tokenizer."""
-    folder = tmp_path_factory.mktemp("teacher")
-    tokenizer = AutoTokenizer.from_pretrained(fitted)
-    config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=40, intermediate_size=48, num_hidden_layers=5,
-                         head_dim=16, num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
-    torch.manual_seed(1)
-    AutoModel.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 def run_with(mix: Path, fitted: Path, root: Path, teacher: Path, changes: dict[str, Any] | None = None, **more) -> Run:
     distillation = {"on": "states", "teacher": str(teacher), **(changes or {})}
     section = params_for(mix, objective={"distillation": distillation, **more.pop("objective", {})}, **more)
